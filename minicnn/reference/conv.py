@@ -1,0 +1,59 @@
+"""Convolution (Sections 3.2 and 3.5), by im2col and one matrix product an image.
+
+    y[n, k] = b[k] + Σ_c x[n, c] ⋆ w[k, c]           ⋆ slides the kernel without turning it (cross-correlation)
+
+    x     (N, C, H, W)              images
+    w     (K, C/groups, f, f)       K kernels
+    b     (K,)                      one bias a kernel
+    y     (N, K, H_out, W_out)      K maps
+    cols  (C·f·f, H_out·W_out)      the windows of one image, see im2col.py
+
+With groups=2 the first half of the kernels sees only the first half of the channels, and the second half the second:
+the two columns of the paper's Figure 2 in one layer.
+"""
+
+import numpy as np
+
+from ..checks import check_conv, check_gradient
+from ..shapes import out_size
+from .im2col import col2im, im2col
+
+
+def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
+    """Return y and the cache that conv_backward needs."""
+    check_conv(x, w, b, stride, pad, groups)
+    N, C, H, W = x.shape
+    K, _, f, _ = w.shape
+    H_out, W_out = out_size(H, f, stride, pad, ceil_mode), out_size(W, f, stride, pad, ceil_mode)
+
+    w_rows = w.reshape(groups, K // groups, -1)  # (groups, K/groups, C/groups·f·f)
+    y = np.empty((N, K, H_out, W_out), x.dtype)
+    for n in range(N):
+        cols = im2col(x[n], f, stride, pad, H_out, W_out)  # (C·f·f, H_out·W_out)
+        cols = cols.reshape(groups, -1, H_out * W_out)  # channels come in order: each group is one block of rows
+        y_n = w_rows @ cols  # (groups, K/groups, H_out·W_out)
+        y[n] = y_n.reshape(K, H_out, W_out) + b[:, None, None]
+    return y, (x, w, stride, pad, groups)
+
+
+def conv_backward(dy, cache):
+    """Return dx, dw, db.  The windows are laid out again: keeping them would take f·f times the memory of x."""
+    x, w, stride, pad, groups = cache
+    N, C, H, W = x.shape
+    K, _, f, _ = w.shape
+    H_out, W_out = dy.shape[2:]
+    check_gradient("conv", dy, (N, K, H_out, W_out), x.dtype)
+
+    w_rows = w.reshape(groups, K // groups, -1)
+    dw_rows = np.zeros_like(w_rows)
+    dx = np.empty_like(x)
+    for n in range(N):
+        cols = im2col(x[n], f, stride, pad, H_out, W_out)
+        cols = cols.reshape(groups, -1, H_out * W_out)
+        dy_n = dy[n].reshape(groups, K // groups, -1)
+        dw_rows += dy_n @ cols.transpose(0, 2, 1)  # forward: y_n = w_rows @ cols
+        dcols = w_rows.transpose(0, 2, 1) @ dy_n  # (groups, C/groups·f·f, H_out·W_out)
+        dcols = dcols.reshape(C * f * f, -1)
+        dx[n] = col2im(dcols, (C, H, W), f, stride, pad, H_out, W_out)
+    db = dy.sum(axis=(0, 2, 3))  # forward: b is added at every place of every image
+    return dx, dw_rows.reshape(w.shape), db
