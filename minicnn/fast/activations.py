@@ -1,0 +1,109 @@
+"""The nonlinearities of Section 3.1, fast.  The definitions are in reference/activations.py.
+
+One loop over all numbers, shared out to the threads; the legend and the formulas are the reference's.
+"""
+
+import math
+
+import numpy as np
+from numba import njit, prange
+
+from ..checks import check_array, check_gradient
+from .flags import FAST
+
+
+def relu_forward(x):
+    """Return max(0, x)."""
+    check_array("relu", "x", x)
+    y = relu_loop(x.ravel()).reshape(x.shape)
+    return y, (y,)
+
+
+def relu_backward(dy, cache):
+    """Let dy pass where the unit was on."""
+    (y,) = cache
+    check_gradient("relu", dy, y.shape, y.dtype)
+    dx = relu_back_loop(dy.ravel(), y.ravel()).reshape(y.shape)
+    return (dx,)
+
+
+def tanh_forward(x):
+    """Return tanh(x), between −1 and 1."""
+    check_array("tanh", "x", x)
+    y = tanh_loop(x.ravel()).reshape(x.shape)
+    return y, (y,)
+
+
+def tanh_backward(dy, cache):
+    """Multiply dy by the slope 1 − y²."""
+    (y,) = cache
+    check_gradient("tanh", dy, y.shape, y.dtype)
+    dx = tanh_back_loop(dy.ravel(), y.ravel()).reshape(y.shape)
+    return (dx,)
+
+
+def logistic_forward(x):
+    """Return 1 / (1 + e^−x), between 0 and 1."""
+    check_array("logistic", "x", x)
+    y = logistic_loop(x.ravel()).reshape(x.shape)
+    return y, (y,)
+
+
+def logistic_backward(dy, cache):
+    """Multiply dy by the slope y·(1 − y)."""
+    (y,) = cache
+    check_gradient("logistic", dy, y.shape, y.dtype)
+    dx = logistic_back_loop(dy.ravel(), y.ravel()).reshape(y.shape)
+    return (dx,)
+
+
+@njit(parallel=True, fastmath=FAST, cache=True)
+def relu_loop(x):
+    y = np.empty_like(x)
+    for i in prange(x.size):
+        y[i] = x.dtype.type(0) if x[i] < 0 else x[i]  # a NaN is not < 0 and stays
+    return y
+
+
+@njit(parallel=True, fastmath=FAST, cache=True)
+def relu_back_loop(dy, y):
+    dx = np.empty_like(dy)
+    for i in prange(dy.size):
+        dx[i] = dy[i] if y[i] > 0 else dy.dtype.type(0)
+    return dx
+
+
+@njit(parallel=True, fastmath=FAST, cache=True)
+def tanh_loop(x):
+    y = np.empty_like(x)
+    for i in prange(x.size):
+        y[i] = math.tanh(x[i])
+    return y
+
+
+@njit(parallel=True, fastmath=FAST, cache=True)
+def tanh_back_loop(dy, y):
+    dx = np.empty_like(dy)
+    one = dy.dtype.type(1)
+    for i in prange(dy.size):
+        dx[i] = dy[i] * (one - y[i] * y[i])
+    return dx
+
+
+@njit(parallel=True, fastmath=FAST, cache=True)
+def logistic_loop(x):
+    y = np.empty_like(x)
+    one = x.dtype.type(1)
+    for i in prange(x.size):
+        e = math.exp(-abs(x[i]))  # at most 1: no overflow on either side
+        y[i] = (one if x[i] >= 0 else e) / (one + e)
+    return y
+
+
+@njit(parallel=True, fastmath=FAST, cache=True)
+def logistic_back_loop(dy, y):
+    dx = np.empty_like(dy)
+    one = dy.dtype.type(1)
+    for i in prange(dy.size):
+        dx[i] = dy[i] * y[i] * (one - y[i])
+    return dx

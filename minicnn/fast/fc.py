@@ -1,0 +1,5 @@
+"""A fully connected layer is one matrix product, which NumPy already does well: reference/fc.py, unchanged."""
+
+from ..reference.fc import fc_backward, fc_forward
+
+__all__ = ["fc_backward", "fc_forward"]
