@@ -1,0 +1,162 @@
+"""Networks for CIFAR-10 as tables: Figure 1's four layers, and two networks of cuda-convnet (2011).
+
+Figure 1 compares ReLU with tanh in a "four-layer convolutional network"; neither the paper nor its
+code says which.  If the last layer counts, as in AlexNet's "eight layers", it is three convolutions
+and fc10: `four_layer`, in the sizes of cuda-convnet's smallest networks.  If it does not count, it
+may be the "four-layer CNN" of Section 3.3: two convolutions, two locally connected layers, fc10.
+There are no locally connected layers here: `four_hidden_layer` has convolutions in their place.
+
+`layers_80sec` and `layers_19pct` are named like cuda-convnet's files: 26% test error after 80
+seconds on a GTX 580, and 19%.  Not here are 18pct, which normalizes over neighbouring pixels of one
+map instead of neighbouring maps, and conv-local-13pct and -11pct, with locally connected layers.
+
+The nonlinearity comes after maximum pooling, where it has a quarter of the values to work on.
+ReLU, tanh and the logistic function never decrease, so the largest value stays the largest, and the
+network computes the same in either order.  With average pooling it would not: it comes before.
+
+Every pool rounds up (ceil_mode): maps of 32, 16, 8 and 4 pixels, or for crops 24, 12, 6 and 3.
+
+    ops                the backend: minicnn.reference or minicnn.fast
+    rng                the numpy Generator that draws the first weights
+    init               the rule for their standard deviation, see first_weights
+    draw(K, C, f, f)   w for K kernels of C × f × f, and b for K biases; draw(K, D) for fc
+    D                  how many numbers of an image reach fc10
+"""
+
+import math
+
+import numpy as np
+
+from .net import gaussian, row
+from .shapes import pool_size
+
+NONLINEARITIES = ("relu", "tanh", "logistic")
+INITS = ("paper", "cuda-convnet", "fan-in")
+
+
+def four_layer(ops, rng, nonlinearity="relu", init="paper", size=32, classes=10, dtype=np.float32):
+    """Return the rows of Figure 1's network: 32, 32, 64 kernels of 5×5, three pools, and fc10."""
+    f = nonlinearity
+    draw = first_weights(rng, init, nonlinearity, dtype)
+    D = 64 * pooled(size, times=3) ** 2  # 64 · 4 · 4 = 1024
+    return [
+        row("conv1", ops, "conv", draw(32, 3, 5, 5, cuda_convnet=0.0001), pad=2),
+        row("pool1", ops, "pool", z=3, s=2, ceil_mode=True),
+        row(f"{f}1", ops, f),
+        row("conv2", ops, "conv", draw(32, 32, 5, 5, cuda_convnet=0.01), pad=2),
+        row("pool2", ops, "pool", z=3, s=2, ceil_mode=True),
+        row(f"{f}2", ops, f),
+        row("conv3", ops, "conv", draw(64, 32, 5, 5, cuda_convnet=0.01), pad=2),
+        row("pool3", ops, "pool", z=3, s=2, ceil_mode=True),
+        row(f"{f}3", ops, f),
+        row("fc10", ops, "fc", draw(classes, D, cuda_convnet=0.01)),
+    ]
+
+
+def four_hidden_layer(
+    ops, rng, nonlinearity="relu", init="paper", size=32, classes=10, dtype=np.float32
+):
+    """Return the rows of the other reading: 64, 64, 32, 32 kernels, two pools, and fc10."""
+    f = nonlinearity
+    draw = first_weights(rng, init, nonlinearity, dtype)
+    D = 32 * pooled(size, times=2) ** 2  # 32 · 8 · 8 = 2048
+    return [
+        row("conv1", ops, "conv", draw(64, 3, 5, 5, cuda_convnet=0.0001), pad=2),
+        row("pool1", ops, "pool", z=3, s=2, ceil_mode=True),
+        row(f"{f}1", ops, f),
+        row("conv2", ops, "conv", draw(64, 64, 5, 5, cuda_convnet=0.01), pad=2),
+        row("pool2", ops, "pool", z=3, s=2, ceil_mode=True),
+        row(f"{f}2", ops, f),
+        row("conv3", ops, "conv", draw(32, 64, 3, 3, cuda_convnet=0.04), pad=1),
+        row(f"{f}3", ops, f),
+        row("conv4", ops, "conv", draw(32, 32, 3, 3, cuda_convnet=0.04), pad=1),
+        row(f"{f}4", ops, f),
+        row("fc10", ops, "fc", draw(classes, D, cuda_convnet=0.01)),
+    ]
+
+
+def layers_80sec(ops, rng, size=32, classes=10, dtype=np.float32):
+    """Return the rows of layers-80sec.cfg, with a hidden layer of 64 units before fc10.
+
+    Its weight decay was 0.004 in the convolutions and 0.03 in the last two layers.
+    """
+    draw = first_weights(rng, "cuda-convnet", dtype=dtype)
+    D = 64 * pooled(size, times=3) ** 2
+    return [
+        row("conv1", ops, "conv", draw(32, 3, 5, 5, cuda_convnet=0.0001), pad=2),
+        row("pool1", ops, "pool", z=3, s=2, ceil_mode=True),
+        row("relu1", ops, "relu"),
+        row("conv2", ops, "conv", draw(32, 32, 5, 5, cuda_convnet=0.01), pad=2),
+        row("relu2", ops, "relu"),
+        row("pool2", ops, "average_pool", z=3, s=2, ceil_mode=True),
+        row("conv3", ops, "conv", draw(64, 32, 5, 5, cuda_convnet=0.01), pad=2),
+        row("relu3", ops, "relu"),
+        row("pool3", ops, "average_pool", z=3, s=2, ceil_mode=True),
+        row("fc64", ops, "fc", draw(64, D, cuda_convnet=0.1)),
+        row("relu4", ops, "relu"),
+        row("fc10", ops, "fc", draw(classes, 64, cuda_convnet=0.1)),
+    ]
+
+
+def layers_19pct(ops, rng, size=32, classes=10, dtype=np.float32):
+    """Return the rows of layers-19pct.cfg: 80sec without the hidden layer.
+
+    Its weight decay was 0.004 in the convolutions and 3 in fc10; with crops and flips, none.
+    """
+    draw = first_weights(rng, "cuda-convnet", dtype=dtype)
+    D = 64 * pooled(size, times=3) ** 2
+    return [
+        row("conv1", ops, "conv", draw(32, 3, 5, 5, cuda_convnet=0.0001), pad=2),
+        row("pool1", ops, "pool", z=3, s=2, ceil_mode=True),
+        row("relu1", ops, "relu"),
+        row("conv2", ops, "conv", draw(32, 32, 5, 5, cuda_convnet=0.01), pad=2),
+        row("relu2", ops, "relu"),
+        row("pool2", ops, "average_pool", z=3, s=2, ceil_mode=True),
+        row("conv3", ops, "conv", draw(64, 32, 5, 5, cuda_convnet=0.01), pad=2),
+        row("relu3", ops, "relu"),
+        row("pool3", ops, "average_pool", z=3, s=2, ceil_mode=True),
+        row("fc10", ops, "fc", draw(classes, D, cuda_convnet=0.01)),
+    ]
+
+
+def first_weights(rng, init, nonlinearity="relu", dtype=np.float32):
+    """Return the function draw(K, C, f, f, cuda_convnet=…), which draws a layer's first parameters.
+
+    Weights are Gaussian around 0, and biases are 0.
+
+    Parameters
+    ----------
+    init : str
+        Where the standard deviation comes from.  "paper": 0.01 in every layer (Section 5; its
+        biases of 1 are AlexNet's).  "cuda-convnet": the number in the row, from the files of 2011;
+        the first layer's is tiny because pixels go up to 255.  "fan-in": for a unit of D inputs,
+        √(2 / D) with ReLU (He, Zhang, Ren and Sun 2015) and √(1 / D) with tanh and logistic (LeCun,
+        Bottou, Orr and Müller 1998), so that activations keep their scale from layer to layer.
+    nonlinearity : str
+        "relu", "tanh" or "logistic"; matters to "fan-in" alone.
+
+    Raises
+    ------
+    ValueError
+        For another init or nonlinearity.
+    """
+    if init not in INITS:
+        raise ValueError(f"init is {init!r}; expected one of {', '.join(INITS)}")
+    if nonlinearity not in NONLINEARITIES:
+        names = ", ".join(NONLINEARITIES)
+        raise ValueError(f"nonlinearity is {nonlinearity!r}; expected one of {names}")
+
+    def draw(*shape, cuda_convnet):
+        D = math.prod(shape[1:])
+        fan_in = math.sqrt(2 / D) if nonlinearity == "relu" else math.sqrt(1 / D)
+        std = {"paper": 0.01, "cuda-convnet": cuda_convnet, "fan-in": fan_in}
+        return gaussian(rng, shape, std[init], bias=0, dtype=dtype)
+
+    return draw
+
+
+def pooled(size, times):
+    """Return the width of a map after so many 3/2 pools that round up: 32 → 16 → 8 → 4."""
+    for _ in range(times):
+        size = pool_size(size, z=3, s=2, ceil_mode=True)
+    return size

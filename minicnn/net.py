@@ -1,0 +1,201 @@
+"""A network is a list of rows, and walking it is the whole framework.
+
+A row holds a layer's two functions and what they need: name, forward, backward, params, options.
+`forward` walks down the list and keeps every cache; `backward` walks up again and hands each cache
+back.  The loss is not a row: it comes after the last one.
+
+    x, y       activations, (N, C, H, W) or (N, D)
+    caches     one a row: what that row's backward needs
+    dx, dy     ∂L/∂x, ∂L/∂y
+    grads      grads["conv1"]["w"] is ∂L/∂w of the row named conv1
+
+The rest of the file counts what a network has, and helps to write networks as tables.
+"""
+
+import copy
+from collections import namedtuple
+
+import numpy as np
+
+Layer = namedtuple("Layer", "name forward backward params options")
+Size = namedtuple("Size", "name layer output parameters multiply_adds neurons")
+
+
+def forward(layers, x):
+    """Return y, the output of the last row, and the caches that backward needs."""
+    caches = []
+    for layer in layers:
+        try:
+            x, cache = layer.forward(x, *layer.params.values(), **layer.options)
+        except (TypeError, ValueError) as error:
+            error.args = (f"{layer.name}: {error}",)  # the layer said what is wrong; this, where
+            raise
+        caches.append(cache)
+    return x, caches
+
+
+def backward(layers, caches, dy):
+    """Return dx, the gradient of the network's input, and grads, those of all its parameters."""
+    if len(caches) != len(layers):
+        raise ValueError(
+            f"backward: {len(layers)} layers but {len(caches)} caches; "
+            "pass the caches that forward returned for these layers"
+        )
+    grads = {}
+    for layer, cache in zip(reversed(layers), reversed(caches), strict=True):
+        dx, *dparams = layer.backward(dy, cache)
+        if len(dparams) != len(layer.params):
+            raise ValueError(
+                f"{layer.name}: backward returned {1 + len(dparams)} things; expected a tuple of "
+                f"dx and one gradient for each of its {len(layer.params)} parameters"
+            )
+        grads[layer.name] = dict(zip(layer.params, dparams, strict=True))
+        dy = dx  # the input of this row is the output of the row before it
+    return dy, grads
+
+
+def predicting(layers, ops):
+    """Return the same network's rows for test time: all units are used, times 1 − p (Section 4.2).
+
+    Only the dropout rows are new.  All others are the very same rows, so both lists share their
+    weights: what one learns, the other predicts with.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        The rows for training.
+    ops : module
+        The backend that they were built with; for two columns, `halves.in_columns(ops)`.
+
+    Raises
+    ------
+    ValueError
+        If a row draws random numbers but is not a dropout row of `ops`: it would go on drawing.
+    """
+    rows = []
+    for layer in layers:
+        options = {name: value for name, value in layer.options.items() if name != "rng"}
+        if layer.forward is ops.dropout_forward:
+            layer = row(layer.name, ops, "dropout_predict", **options)
+        elif "rng" in layer.options:
+            raise ValueError(
+                f"predicting: row {layer.name} draws random numbers but is not a dropout row of "
+                "these ops; pass the ops that the network was built with, "
+                "for two columns halves.in_columns(ops)"
+            )
+        rows.append(layer)
+    return rows
+
+
+def columns(value):
+    """Return the arrays in value as a tuple: two if it is a pair, one for each column, else one."""
+    return value if isinstance(value, tuple) else (value,)
+
+
+def parameters(layers):
+    """Return all parameters by name, in order: {"conv1.w": array, "conv1.b": array, …}.
+
+    In a network of two columns a parameter is a pair, and the column ends the name: "conv1.w.0" and
+    "conv1.w.1".  The arrays are the network's own, not copies.
+    """
+    named = {}
+    for layer in layers:
+        for letter, value in layer.params.items():
+            name = f"{layer.name}.{letter}"
+            if isinstance(value, tuple):
+                named |= {f"{name}.{column}": array for column, array in enumerate(value)}
+            else:
+                named[name] = value
+    return named
+
+
+def count_parameters(layers):
+    """Return the number of weights and biases: 60,965,224 for AlexNet."""
+    return sum(array.size for array in parameters(layers).values())
+
+
+def measure(layers, shape):
+    """Return what the network makes of one image: a Size for each row.
+
+    The shapes are found by sending one black image through.  Every output of a convolution or of a
+    fully connected layer is a sum of as many products as its kernel w[0] has weights, and counts as
+    one neuron: these are the "650,000 neurons" of the paper.  No other row counts for either.
+
+    Parameters
+    ----------
+    layers : list of Layer
+    shape : tuple
+        The shape of one input, without N: (3, 224, 224).
+
+    Returns
+    -------
+    list of Size
+        name; layer, what it is, with its options; output, a list of shapes without N, one for each
+        column; and three numbers: parameters, multiply_adds, neurons.
+    """
+    dtypes = [array.dtype for array in parameters(layers).values()]
+    y = np.zeros((1, *shape), dtypes[0] if dtypes else np.float32)
+    sizes = []
+    for layer in layers:
+        options = copy.deepcopy(layer.options)  # a dropout row then leaves the training's rng alone
+        y, _ = forward([layer._replace(options=options)], y)
+        outputs = columns(y)
+        kernels = [w[0] for w in columns(layer.params.get("w", ()))]  # [] in a row without weights
+        learned = list(zip(outputs, kernels, strict=True)) if kernels else []
+        size = Size(
+            name=layer.name,
+            layer=described(layer),
+            output=[output.shape[1:] for output in outputs],
+            parameters=count_parameters([layer]),
+            multiply_adds=sum(output.size * kernel.size for output, kernel in learned),
+            neurons=sum(output.size for output, _ in learned),
+        )
+        sizes.append(size)
+    return sizes
+
+
+def summary(layers, shape):
+    """Return `measure` as a table, with totals: print(summary(layers, (3, 224, 224)))."""
+    sizes = measure(layers, shape)
+    table = [("row", "layer", "output", "parameters", "multiply-adds", "neurons")]
+    for size in sizes:
+        output = " + ".join("×".join(map(str, column)) for column in size.output)
+        numbers = (size.parameters, size.multiply_adds, size.neurons)
+        table.append((size.name, size.layer, output, *[f"{n:,}" if n else "" for n in numbers]))
+    totals = (sum(numbers) for numbers in list(zip(*sizes, strict=True))[3:])
+    table.append(("total", "", "", *[f"{n:,}" for n in totals]))
+
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for cells in table:
+        words = [cells[i].ljust(widths[i]) for i in range(3)]
+        numbers = [cells[i].rjust(widths[i]) for i in range(3, 6)]
+        lines.append("  ".join(words + numbers).rstrip())
+    rule = "-" * max(map(len, lines))
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def described(layer):
+    """Return what a row is, with its options: "conv stride=4 ceil_mode=True"."""
+    kind = layer.forward.__name__.removesuffix("_forward")
+    options = [f"{name}={value}" for name, value in layer.options.items() if name != "rng"]
+    return " ".join([kind, *options])
+
+
+def row(name, ops, kind, params=None, **options):
+    """Return one row of a table: row("conv1", ops, "conv", weights, stride=4, ceil_mode=True)."""
+    forward_function = getattr(ops, f"{kind}_forward")
+    backward_function = getattr(ops, f"{kind}_backward")
+    return Layer(name, forward_function, backward_function, params or {}, options)
+
+
+def gaussian(rng, shape, std, bias=0, dtype=np.float32):
+    """Return first parameters (Section 5): {"w": of this shape, from N(0, std²), "b": all bias}."""
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            f"rng is {type(rng).__name__}; expected a generator such as np.random.default_rng(0)"
+        )
+    w = rng.standard_normal(shape, dtype)
+    w *= std
+    b = np.full(shape[0], bias, dtype)
+    return {"w": w, "b": b}
