@@ -1,0 +1,67 @@
+"""Make the bundled sample from the full CIFAR-10: `python -m minicnn.data.make_sample [DIRECTORY]`.
+
+It takes the first 500 of each class in the order of the training files, and the first 100 of each
+class of the test file, and writes one PNG sheet a class and split, 25 pictures a row.  The pixels
+are always the same; the same Pillow also writes the same bytes, another may compress differently.
+
+Measured for the training pictures: 15.4 MB of raw pixels become 10.8 MB of PNG, whatever the number
+of columns (within 0.3%).  Lossless WebP would take 8.3 MB, but not every Pillow can read it.
+"""
+
+import hashlib
+import io
+import os
+import sys
+
+import numpy as np
+
+from .cifar10 import CLASSES, COLUMNS, SAMPLE, load_cifar10
+
+TRAIN_COUNT, TEST_COUNT = 500, 100  # of each class
+
+
+def make_sample(dataset, folder=SAMPLE, train_count=TRAIN_COUNT, test_count=TEST_COUNT):
+    """Write the twenty sheets and their checksums into `folder`; return the bytes written."""
+    splits = [
+        ("train", dataset.train_x, dataset.train_y, train_count),
+        ("test", dataset.test_x, dataset.test_y, test_count),
+    ]
+    total, lines = 0, []
+    for split, x, y, count in splits:
+        for label, class_name in enumerate(CLASSES):
+            name = f"{split}_{class_name}.png"
+            png = to_png(x[y == label][:count])
+            write(folder / name, png)
+            lines.append(f"{hashlib.sha256(png).hexdigest()}  {name}\n")
+            total += len(png)
+    write(
+        folder / "SHA256SUMS", "".join(lines).encode()
+    )  # last: until then the old sums refuse new sheets
+    return total
+
+
+def to_png(pictures):
+    """Return a sheet of (n, 3, 32, 32) pictures as a PNG's bytes; n is a multiple of COLUMNS."""
+    from PIL import Image
+
+    tiles = pictures.reshape(-1, COLUMNS, 3, 32, 32)
+    tiles = tiles.transpose(0, 3, 1, 4, 2)  # (rows, y, columns, x, colour)
+    pixels = np.ascontiguousarray(tiles).reshape(-1, COLUMNS * 32, 3)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def write(path, content):
+    """Write a file under a temporary name, then rename: nobody ever sees half of it."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    os.replace(part, path)
+
+
+if __name__ == "__main__":
+    try:
+        full = load_cifar10(*sys.argv[1:2])
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
+    print(f"wrote {make_sample(full):,} bytes of sheets into {SAMPLE}")
