@@ -1,0 +1,495 @@
+"""Gradient checks: is backward really the derivative of forward?
+
+    report = check_layer(my_forward, my_backward, x, w, b, stride=2)
+    print(report)
+
+Multiply y by a random dy and add up: that is one number, L = Σ y·dy, and backward claims to know
+∂L/∂x.  So move one entry of x a little up and a little down, run forward, and measure the slope:
+
+    numeric = (L(x + h) − L(x − h)) / 2h             analytic = what backward says
+
+    step      h: 2e-4, times the largest entry of the argument if that is above 1
+    full      the slope over x ± h, wrong by about h²·L'''/6
+    half      the slope over x ± h/2, wrong by a quarter of that: (4·half − full)/3 beats both
+    doubt     how far the two disagree; large at a kink of L: ReLU at 0, a tie in a maximum.
+              A shorter step may stay clear of the kink, so h/10, h/100, … are tried
+    noise     what the round-off in y does to a slope
+    scale     the largest slope of the argument on which both steps agree
+    floor     scale/100, or what round-off lets us tell apart if that is larger
+
+    relative error = |analytic − numeric| / max(|analytic|, |numeric|, floor)
+
+The floor keeps an entry whose gradient is almost zero from raising an alarm over round-off.  At a
+kink there is no derivative: such entries are reported and left out.  What is a kink follows from
+forward alone, so a wrong backward cannot excuse itself; and if most of the entries that matter sit
+at kinks, nothing has been shown, and the check does not pass.
+"""
+
+import copy
+import importlib
+import inspect
+import sys
+from collections import namedtuple
+
+import numpy as np
+
+from . import net
+
+STEPS = np.array([2e-4, 2e-5, 2e-6, 2e-7, 2e-8])
+EPSILON = np.finfo(np.float64).eps  # 2.2e-16
+SEED = 20120930  # nobody's x: were dy equal to x, dw = dy.T @ x would be symmetric and hide a .T
+
+Row = namedtuple("Row", "name shape checked worst index analytic numeric kinks verdict notes")
+
+
+class Report(namedtuple("Report", "title tolerance rows")):
+    """What a check found: one Row an argument.  `print(report)` shows a table."""
+
+    @property
+    def ok(self):
+        """True if every argument could be judged and is right."""
+        return all(row.verdict == "ok" for row in self.rows)
+
+    @property
+    def worst(self):
+        """The largest relative error of all; infinite if an argument has no entry to judge by."""
+        return max(row.worst for row in self.rows)
+
+    def __str__(self):
+        table = [("", "shape", "checked", "worst error", "at", "analytic", "numeric", "")]
+        for row in self.rows:
+            checked = f"{row.checked} of {np.prod(row.shape, dtype=int)}"
+            worst = f"{row.worst:.1e}", f"{row.index}", f"{row.analytic:.8g}", f"{row.numeric:.8g}"
+            table.append((row.name, f"{row.shape}", checked, *worst, row.verdict))
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = [f"{self.title}: {'ok' if self.ok else 'NOT OK'} at tolerance {self.tolerance:.0e}"]
+        for cells in table:
+            padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+            lines.append("  " + "  ".join(padded).rstrip())
+        lines += [f"  {row.name}: {note}" for row in self.rows for note in row.notes]
+        return "\n".join(lines)
+
+
+def check_layer(forward, backward, *args, max_entries=200, tolerance=1e-6, dy_seed=SEED, **options):
+    """Compare a backward pass with finite differences of its forward pass.
+
+    Parameters
+    ----------
+    forward : function
+        `forward(*args, **options)` returns the pair y, cache.  A y of one number is a loss.
+    backward : function
+        `backward(dy, cache)`, or `backward(cache)` for a loss, returns a tuple with one gradient
+        for each array of floats.
+    *args : arrays
+        Floats are checked, on copies in float64.  Whole numbers (labels) are only passed on.
+    max_entries : int
+        An argument with more entries than this has so many of them checked, drawn at random.
+    tolerance : float
+        The largest relative error that passes.
+    dy_seed : int
+        The seed of dy and of the entries drawn.
+    **options
+        The layer's options.  Every run gets a fresh copy, so `rng=np.random.default_rng(0)` draws
+        the same mask each time.
+
+    Returns
+    -------
+    Report
+        `.ok`, `.worst`, `.rows`; print it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is nothing to compare: forward returns no pair, or NaN, or something else in every
+        run; backward returns the wrong number, shapes or dtypes; one of them changes its arguments.
+    """
+    title = getattr(forward, "__name__", "layer").removesuffix("_forward")
+    names = argument_names(forward, len(args))
+    named = {name: float64_copy(name, arg) for name, arg in zip(names, args, strict=True)}
+    checked = {name: arg for name, arg in named.items() if is_float64(arg)}
+    if not checked:
+        raise ValueError(f"{title}: no argument is an array of floats; no gradient to check")
+    before = copy.deepcopy(named)
+
+    def run():
+        result = forward(*named.values(), **copy.deepcopy(options))
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TypeError(
+                f"{title}: forward returned {described(result)}; expected a pair: return y, cache"
+            )
+        y, cache = result
+        return np.array(y), cache  # a copy of y: forward may use its memory again
+
+    y, cache = run()
+    demand_unchanged(f"{title}: forward", before, named)
+    demand_numbers(title, y)
+    if y.ndim == 0:
+        dy = np.ones(())
+        grads = backward(cache)
+    else:
+        dy = np.random.default_rng(dy_seed).standard_normal(y.shape)
+        dy_given = dy.copy()
+        grads = backward(dy_given, cache)
+        demand_unchanged(f"{title}: backward", {"dy": dy}, {"dy": dy_given})
+    demand_unchanged(f"{title}: backward", before, named)
+    if not isinstance(grads, tuple) or len(grads) != len(checked):
+        wanted = "".join(f"d{name}, " for name in checked).strip()
+        raise TypeError(
+            f"{title}: backward returned {described(grads)}; expected the tuple ({wanted}), a "
+            f"gradient for each array of floats (settings are passed by keyword)"
+        )
+    gradients = dict(zip(checked, grads, strict=True))
+    return compare(
+        title, lambda: run()[0], y, dy, checked, gradients, max_entries, tolerance, dy_seed
+    )
+
+
+def check_network(layers, x, labels, ops, max_entries=20, tolerance=1e-6, seed=SEED):
+    """Compare the gradients of a whole network with finite differences of its loss.
+
+    Parameters
+    ----------
+    layers : list of net.Layer
+        The network.  Its parameters and random generators are copied, and stay as they are.
+    x, labels : arrays
+        A few images, and the class of each.
+    ops : module
+        The backend, for its softmax_loss.
+    max_entries : int
+        So many entries of x and of every parameter are checked, drawn at random.
+    tolerance, seed
+        As in check_layer.
+
+    Returns
+    -------
+    Report
+        A row for x and one for every parameter, named as in `net.parameters`.
+    """
+    x = float64_copy("x", x)
+    layers = [layer._replace(params=float64_params(layer)) for layer in layers]
+
+    def run():
+        options = copy.deepcopy([layer.options for layer in layers])  # a shared rng stays shared
+        rows = [layer._replace(options=own) for layer, own in zip(layers, options, strict=True)]
+        scores, caches = net.forward(rows, x)
+        loss, cache = ops.softmax_loss_forward(scores, labels)
+        return np.array(loss), cache, caches
+
+    loss, cache, caches = run()
+    demand_numbers("network", loss)
+    (dscores,) = ops.softmax_loss_backward(cache)
+    dx, grads = net.backward(layers, caches, dscores)
+    gradient_rows = [layer._replace(params=grads[layer.name]) for layer in layers]
+    arrays = {"x": x, **net.parameters(layers)}
+    gradients = {"x": dx, **net.parameters(gradient_rows)}
+    return compare(
+        "network", lambda: run()[0], loss, 1.0, arrays, gradients, max_entries, tolerance, seed
+    )
+
+
+def compare(title, run, y, dy, arrays, gradients, max_entries, tolerance, seed):
+    """Return the Report; run() gives y for the arrays as they are at that moment."""
+    if not np.allclose(run(), y, rtol=1e-9, atol=1e-9):
+        raise ValueError(
+            f"{title}: forward gave two results for the same arguments; if it draws random "
+            f"numbers, let it take the generator as an option: rng=np.random.default_rng(0)"
+        )
+    if max_entries < 1:
+        raise ValueError(f"{title}: max_entries = {max_entries}; expected at least 1")
+    rng = np.random.default_rng(seed)
+    rows = []
+    for name, array in arrays.items():
+        demand_gradient(title, name, array, gradients[name])
+        entries = np.arange(array.size)
+        if array.size > max_entries:
+            entries = np.sort(rng.choice(array.size, max_entries, replace=False))
+        steps = STEPS * max(1, np.abs(array).max())
+        values = array.reshape(-1)  # a view: slope moves the entries of array itself
+        slopes = [slope(run, y, dy, values, entry, steps) for entry in entries]
+        numeric, doubt, noise = np.transpose(slopes)
+        analytic = gradients[name].reshape(-1)[entries]
+        rows.append(judge(name, array.shape, entries, analytic, numeric, doubt, noise, tolerance))
+    return Report(title, tolerance, rows)
+
+
+def slope(run, y, dy, values, entry, steps):
+    """Return the numeric derivative for one entry, how much to doubt it, and its noise."""
+    best = np.nan, np.inf, 0
+    for step in steps:
+        numeric, doubt, noise = differences(run, y, dy, values, entry, step)
+        if doubt < best[1]:
+            best = numeric, doubt, noise
+        if doubt <= 1e-7 * abs(numeric) + 20 * noise:
+            break  # else a kink within reach, or a strong bend: a shorter step may stay clear of it
+    return best
+
+
+def differences(run, y, dy, values, entry, step):
+    """Return numeric, doubt and noise as measured with one step."""
+    kept = values[entry]
+    changes = []
+    for move in (step, -step, step / 2, -step / 2):
+        values[entry] = kept + move
+        change = run() - y
+        changes.append(np.sum(change * dy))  # first subtract, then add up: less round-off
+    values[entry] = kept
+    up, down, up_half, down_half = changes
+    full = (up - down) / (2 * step)
+    half = (up_half - down_half) / step
+    # at half the step, a quarter of the bend up + down is left where L is smooth, half at a kink
+    excess = (up + down - 4 * (up_half + down_half)) / step
+    noise = EPSILON * np.linalg.norm((y * dy)[change != 0]) / step
+    return (4 * half - full) / 3, max(abs(full - half), abs(excess)), noise
+
+
+def judge(name, shape, entries, analytic, numeric, doubt, noise, tolerance):
+    """Return the Row of one argument: its worst entry, the verdict, and notes for the reader."""
+    scale = np.abs(numeric[doubt <= 0.01 * np.abs(numeric)]).max(initial=0)
+    blur = 10 * noise / tolerance  # round-off hides mistakes in a gradient below this
+    floor = np.maximum(np.maximum(scale / 100, blur), np.finfo(np.float64).tiny)
+    largest = np.maximum(floor, np.maximum(np.abs(analytic), np.abs(numeric)))
+    with np.errstate(invalid="ignore"):
+        error = np.abs(analytic - numeric) / largest
+    error[~np.isfinite(analytic)] = np.inf
+    smooth = doubt <= tolerance / 3 * scale + 20 * noise
+    kinks = int(np.count_nonzero(~smooth))
+    judged = smooth & (blur <= scale)
+    matter = ~judged | (abs(numeric) > floor)
+    places = [tuple(map(int, np.unravel_index(entry, shape))) for entry in entries]
+    worst = np.argmax(np.where(judged, error, -1))
+
+    verdict, notes = "ok", []
+    if kinks:
+        notes.append(
+            f"WARNING: {kinks} of {len(entries)} entries sit at a kink (ReLU at 0, a tie in a "
+            f"maximum), the first at {places[np.argmin(smooth)]}; they are left out"
+        )
+    if not (judged | ~smooth).all():
+        notes.append("WARNING: some gradients drown in the round-off of y; they are left out")
+    if np.count_nonzero(~judged) > np.count_nonzero(matter) / 2:
+        verdict = "NOT JUDGED"
+        notes.append("too few are left; move the arguments a little, or allow a larger tolerance")
+    if judged.any() and not error[worst] < tolerance:
+        verdict = "FAIL"
+        wrong = np.count_nonzero(error[judged] >= tolerance)
+        hint = signature(analytic[judged], numeric[judged])
+        notes.append(f"{wrong} of {np.count_nonzero(judged)} entries are wrong{hint}")
+    if not numeric.any() and not analytic.any():
+        notes.append("WARNING: all gradients are zero here; other arguments would show more")
+    worst_error = float(error[worst]) if judged.any() else np.inf
+    found = worst_error, places[worst], float(analytic[worst]), float(numeric[worst])
+    return Row(name, shape, len(entries), *found, kinks, verdict, notes)
+
+
+def signature(analytic, numeric):
+    """Return a hint where a mistake has a well-known look, else nothing."""
+    if not np.isfinite(analytic).all():
+        return ": some are NaN or infinite"
+    if not analytic.any():
+        return ": the analytic gradient is zero everywhere; was it forgotten?"
+    if np.count_nonzero(numeric) < 2:
+        return ""
+    factor = analytic @ numeric / (numeric @ numeric)
+    if np.abs(analytic - factor * numeric).max() > 1e-4 * np.abs(analytic).max():
+        return ""
+    if abs(factor + 1) < 1e-4:
+        return ": the sign is flipped everywhere"
+    return f": the analytic gradient is {factor:.4g} times the numeric one everywhere"
+
+
+# What can be wrong before there is anything to compare.
+
+
+def argument_names(forward, count):
+    """Return the names that forward gives to its first arguments."""
+    try:
+        parameters = inspect.signature(forward).parameters.values()
+    except (TypeError, ValueError):
+        parameters = []
+    names = [q.name for q in parameters if q.kind in (q.POSITIONAL_ONLY, q.POSITIONAL_OR_KEYWORD)]
+    return [names[i] if i < len(names) else f"argument_{i + 1}" for i in range(count)]
+
+
+def is_float64(value):
+    return getattr(value, "dtype", None) == np.float64
+
+
+def float64_copy(name, value):
+    """Return floats as a new array of float64, whole numbers as they are."""
+    kind = np.asarray(value).dtype.kind if not isinstance(value, tuple) else "tuple"
+    if kind not in "fiub":
+        raise TypeError(f"{name} is {described(value)}; expected an array of floats or integers")
+    if np.size(value) == 0:
+        raise ValueError(f"{name} has shape {np.shape(value)}: there is nothing to check")
+    return np.array(value, np.float64) if kind == "f" else copy.deepcopy(value)
+
+
+def float64_params(layer):
+    """Return a layer's parameters as float64; in two columns each of them is a pair."""
+    params = {}
+    for letter, value in layer.params.items():
+        copies = [float64_copy(f"{layer.name}.{letter}", array) for array in net.columns(value)]
+        params[letter] = tuple(copies) if isinstance(value, tuple) else copies[0]
+    return params
+
+
+def described(value):
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}, shape {value.shape}"
+    if isinstance(value, (tuple, list)):
+        return f"a {type(value).__name__} of {len(value)}"
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def demand_unchanged(who, before, after):
+    for name, value in before.items():
+        if not np.array_equal(value, after[name], equal_nan=True):
+            raise ValueError(
+                f"{who} changed its argument {name}; expected it untouched: use a copy"
+            )
+
+
+def demand_numbers(title, y):
+    if y.dtype != np.float64:
+        raise TypeError(f"{title}: y is {y.dtype}; expected float64, as all arguments are")
+    if not np.isfinite(y).all():
+        place = tuple(map(int, np.argwhere(~np.isfinite(y))[0]))
+        raise ValueError(f"{title}: y is {y[place]} at {place}; expected finite numbers")
+
+
+def demand_gradient(title, name, array, gradient):
+    if not isinstance(gradient, (np.ndarray, np.generic)):
+        found = described(gradient)
+        raise TypeError(f"{title}: d{name} is {found}; expected an array of shape {array.shape}")
+    if gradient.shape != array.shape:
+        hint = " (is it transposed?)" if gradient.shape == array.shape[::-1] else ""
+        raise ValueError(
+            f"{title}: d{name} has shape {gradient.shape}{hint}; "
+            f"expected {array.shape}, the shape of {name}"
+        )
+    if gradient.dtype != np.float64:
+        raise TypeError(f"{title}: d{name} is {gradient.dtype}; expected float64, as {name} is")
+
+
+# The command line: every layer of a backend on awkward shapes.
+
+SUITE = {  # shapes of the arguments, and options; no two dimensions of a case are equal
+    "conv": [
+        ([(2, 3, 9, 7), (5, 3, 4, 4), (5,)], {}),
+        ([(2, 3, 9, 7), (5, 3, 4, 4), (5,)], {"stride": 2, "pad": 1}),
+        ([(2, 3, 9, 7), (5, 3, 4, 4), (5,)], {"stride": 4, "pad": 2, "ceil_mode": True}),
+        ([(2, 6, 8, 7), (4, 3, 5, 5), (4,)], {"stride": 2, "pad": 3, "groups": 2}),
+        ([(2, 9, 8, 7), (6, 3, 4, 4), (6,)], {"stride": 3, "groups": 3, "ceil_mode": True}),
+        ([(2, 3, 5, 4), (6, 3, 1, 1), (6,)], {"stride": 3}),
+    ],
+    "relu": [([(2, 3, 5, 4)], {}), ([(7, 5)], {})],
+    "tanh": [([(2, 3, 5, 4)], {}), ([(7, 5)], {})],
+    "logistic": [([(2, 3, 5, 4)], {}), ([(7, 5)], {})],
+    "lrn": [
+        ([(2, 7, 5, 4)], {}),
+        ([(2, 7, 5, 4)], {"alpha": 0.5}),  # at 1e-4 the cross-channel term is small
+        ([(2, 8, 5, 3)], {"alpha": 0.5, "groups": 2}),
+        ([(2, 6, 5, 4)], {"alpha": 0.5, "k": 1, "n": 3, "beta": 0.5, "groups": 3}),
+        ([(2, 6, 5, 4)], {"alpha": 0.5, "n": 4}),
+        ([(2, 3, 5, 4)], {"alpha": 0.5, "n": 9}),
+    ],
+    "pool": [
+        ([(2, 3, 8, 10)], {}),
+        ([(2, 3, 8, 10)], {"ceil_mode": True}),
+        ([(2, 3, 7, 5)], {"z": 4, "s": 1}),
+        ([(2, 3, 7, 5)], {"z": 2, "s": 2}),
+        ([(2, 3, 8, 5)], {"z": 2, "s": 3, "ceil_mode": True}),
+    ],
+    "fc": [([(3, 2, 5, 4), (7, 40), (7,)], {}), ([(3, 8), (5, 8), (5,)], {})],
+    "dropout": [([(2, 3, 5, 4)], {}), ([(7, 5)], {"p": 0.2})],
+    "dropout_predict": [([(2, 3, 5, 4)], {}), ([(7, 5)], {"p": 0.2})],
+    "softmax_loss": [([(4, 7)], {}), ([(5, 2)], {})],
+}
+SUITE["average_pool"] = SUITE["pool"]
+NAMES = [*SUITE, "network"]
+
+
+def small_network(ops, rng):
+    """Return a network with every kind of layer."""
+
+    def params(*shape):
+        w = 2 * rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
+        return {"w": w, "b": rng.standard_normal(shape[0])}
+
+    return [
+        net.row("conv1", ops, "conv", params(6, 2, 4, 4), stride=2, pad=1, ceil_mode=True),
+        net.row("relu1", ops, "relu"),
+        net.row("lrn1", ops, "lrn", n=3, alpha=0.5, groups=2),
+        net.row("pool1", ops, "pool"),
+        net.row("conv2", ops, "conv", params(8, 3, 2, 2), pad=1, groups=2),
+        net.row("tanh2", ops, "tanh"),
+        net.row("pool2", ops, "average_pool", ceil_mode=True),
+        net.row("fc3", ops, "fc", params(9, 32)),
+        net.row("logistic3", ops, "logistic"),
+        net.row("drop3", ops, "dropout", rng=rng),
+        net.row("fc4", ops, "fc", params(7, 9)),
+        net.row("drop4", ops, "dropout_predict"),
+        net.row("fc5", ops, "fc", params(5, 7)),
+    ]
+
+
+def check_named(name, ops):
+    """Return a list of (case in words, Report) for one layer of a backend."""
+    rng = np.random.default_rng(0)
+    if name == "network":
+        x, labels = rng.standard_normal((3, 2, 15, 13)), rng.integers(5, size=3)
+        layers = small_network(ops, rng)
+        words = " ".join([f"{x.shape}", *[layer.name for layer in layers]])
+        return [(words, check_network(layers, x, labels, ops))]
+    forward, backward = getattr(ops, f"{name}_forward"), getattr(ops, f"{name}_backward")
+    cases = []
+    for shapes, options in SUITE[name]:
+        words = [f"{shape}" for shape in shapes] + [f"{k}={value}" for k, value in options.items()]
+        args = [rng.standard_normal(shape) for shape in shapes]
+        if name == "softmax_loss":
+            N, classes = shapes[0]
+            args.append(rng.integers(classes, size=N))
+        if name == "dropout":
+            options = {**options, "rng": rng}
+        report = check_layer(forward, backward, *args, max_entries=24, **options)
+        cases.append((" ".join(words), report))
+    return cases
+
+
+def run(names, ops_names):
+    """Check these layers (none named: all) of these backends, a line each; return an exit code."""
+    for name in names:
+        if name not in NAMES:
+            known = ", ".join(NAMES)
+            print(f"gradcheck: {name!r} is not a layer; the layers are {known}", file=sys.stderr)
+            return 2
+    failures = 0
+    for ops_name in ops_names:
+        ops = importlib.import_module(f".{ops_name}", __package__)
+        for name in names or NAMES:
+            start = f"{ops_name:<9}  {name:<15}"
+            try:
+                cases = check_named(name, ops)
+            except (TypeError, ValueError) as error:
+                failures += 1
+                print(f"{start}  FAIL  {error}")
+                continue
+            words, report = max(cases, key=lambda case: (not case[1].ok, case[1].worst))
+            verdict = "ok  " if report.ok else "FAIL"
+            print(f"{start}  {verdict}  {report.worst:.1e}  worst of {len(cases)}: {words}")
+            if not report.ok:
+                failures += 1
+                print(report)
+    return 1 if failures else 0
+
+
+def add_arguments(parser):
+    """Describe the options of `python -m minicnn gradcheck`."""
+    known = ", ".join(NAMES)
+    parser.add_argument("layers", nargs="*", metavar="LAYER", help=f"{known} (default: all)")
+    parser.add_argument("--ops", choices=["reference", "fast"], help="backend (default: both)")
+
+
+def main(args):
+    """Run `python -m minicnn gradcheck`; return its exit code."""
+    return run(args.layers, [args.ops] if args.ops else ["reference", "fast"])

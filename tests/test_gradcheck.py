@@ -1,0 +1,526 @@
+"""The gradient checker: it passes what is right, catches what is wrong, and says which is which."""
+
+import argparse
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from minicnn import gradcheck, net, reference
+from minicnn.gradcheck import check_layer, check_network
+
+N, C, K, H, W = 2, 3, 4, 7, 5
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+# What a learner might write: right, unless the name says otherwise.
+
+
+def line_forward(x, w, b):
+    return x @ w.T + b, (x, w)
+
+
+def line_backward(dy, cache):
+    x, w = cache
+    return dy @ w, dy.T @ x, dy.sum(axis=0)
+
+
+def relu_forward(x):
+    return np.maximum(x, 0), (x,)
+
+
+def relu_backward(dy, cache):
+    (x,) = cache
+    return (dy * (x > 0),)
+
+
+def pool_forward(x, z=3, s=2):
+    H_out, W_out = 1 + (x.shape[2] - z) // s, 1 + (x.shape[3] - z) // s
+    places = [
+        x[:, :, i : i + s * H_out : s, j : j + s * W_out : s][:, :, :H_out, :W_out]
+        for i in range(z)
+        for j in range(z)
+    ]
+    return np.max(places, axis=0), (x.shape, np.argmax(places, axis=0), z, s)
+
+
+def pool_backward(dy, cache, add=True):
+    shape, winner, z, s = cache
+    dx = np.zeros(shape)
+    for n, c, i, j in np.ndindex(winner.shape):
+        place = n, c, s * i + winner[n, c, i, j] // z, s * j + winner[n, c, i, j] % z
+        dx[place] = dy[n, c, i, j] + (dx[place] if add else 0)
+    return (dx,)
+
+
+def pool_backward_with_equals_for_plus_equals(dy, cache):
+    return pool_backward(dy, cache, add=False)
+
+
+def lrn_backward_without_the_cross_term(dy, cache):
+    x, y, scale, n, alpha, beta, groups = cache
+    return (dy * scale**-beta,)
+
+
+def line_report(backward, forward=line_forward, **settings):
+    return check_layer(
+        forward, backward, normal(3, 5), normal(4, 5, seed=1), normal(4, seed=2), **settings
+    )
+
+
+# What is right passes.
+
+
+def test_a_right_layer_passes_with_room_to_spare():
+    report = line_report(line_backward)
+    assert report.ok
+    assert report.worst < 1e-9
+    assert [row.name for row in report.rows] == ["x", "w", "b"]
+
+
+def test_overlapping_pooling_passes():
+    assert check_layer(pool_forward, pool_backward, normal(N, C, H, W)).worst < 1e-9
+
+
+def test_a_lost_factor_of_a_millionth_and_a_half_is_still_seen():
+    def backward(dy, cache):
+        dx, dw, db = line_backward(dy, cache)
+        return dx, dw * (1 + 1.5e-6), db
+
+    report = line_report(backward)
+    assert not report.ok
+    assert report.worst == pytest.approx(1.5e-6, rel=1e-3)
+
+
+def test_a_loss_is_checked_without_dy_and_labels_are_skipped():
+    labels = np.array([4, 0, 2])
+    report = check_layer(
+        reference.softmax_loss_forward, reference.softmax_loss_backward, normal(3, 5), labels
+    )
+    assert report.ok
+    assert [row.name for row in report.rows] == ["scores"]
+
+
+def test_a_loss_that_forgets_to_divide_by_the_images_is_caught():
+    def backward(cache):
+        (dscores,) = reference.softmax_loss_backward(cache)
+        return (3 * dscores,)
+
+    labels = np.array([4, 0, 2])
+    report = check_layer(reference.softmax_loss_forward, backward, normal(3, 5), labels)
+    assert not report.ok
+    assert "3 times the numeric one everywhere" in str(report)
+
+
+def test_float32_arguments_are_checked_in_float64_and_stay_as_they_are():
+    x, w, b = (normal(*shape).astype(np.float32) for shape in [(3, 5), (4, 5), (4,)])
+    before = x.copy(), w.copy(), b.copy()
+    assert check_layer(line_forward, line_backward, x, w, b).worst < 1e-9
+    for array, kept in zip((x, w, b), before, strict=True):
+        assert array.dtype == np.float32
+        np.testing.assert_array_equal(array, kept)
+
+
+def test_a_dropout_mask_is_the_same_in_every_run_and_the_generator_is_not_used_up():
+    rng = np.random.default_rng(5)
+    x = normal(4, 6)
+    report = check_layer(reference.dropout_forward, reference.dropout_backward, x, p=0.3, rng=rng)
+    assert report.ok
+    assert rng.random() == np.random.default_rng(5).random()
+
+
+def test_large_images_and_small_weights_are_judged_on_their_own_scale():
+    x, w, b = 1e6 * normal(3, 5), 1e-4 * normal(4, 5), np.zeros(4)
+    assert check_layer(line_forward, line_backward, x, w, b).worst < 1e-7
+
+
+def test_a_gradient_of_almost_zero_beside_large_ones_is_no_false_alarm():
+    x = np.array([[1.0, 1e-9, 3.0], [2e-7, -1.0, 0.5]])
+
+    def forward(x):
+        return x**3, (x,)
+
+    assert check_layer(forward, lambda dy, cache: (3 * cache[0] ** 2 * dy,), x).worst < 1e-7
+
+
+def test_of_a_big_argument_a_sample_is_checked_and_the_report_says_so():
+    report = check_layer(relu_forward, relu_backward, normal(30, 40), max_entries=70)
+    assert report.rows[0].checked == 70
+    assert "70 of 1200" in str(report)
+
+
+# What is wrong is caught.
+
+
+def test_equals_for_plus_equals_in_pooling_is_caught_where_windows_overlap():
+    x = normal(N, C, H, W)
+    report = check_layer(pool_forward, pool_backward_with_equals_for_plus_equals, x, z=3, s=2)
+    assert not report.ok
+    assert report.worst > 0.1
+    assert report.rows[0].verdict == "FAIL"
+
+
+def test_equals_for_plus_equals_in_pooling_is_invisible_where_windows_do_not_overlap():
+    x = normal(N, C, H, W)
+    assert check_layer(pool_forward, pool_backward_with_equals_for_plus_equals, x, z=2, s=2).ok
+
+
+def test_lrn_without_its_cross_channel_term_is_caught():
+    x = normal(N, 6, 4, 5)
+    forward, backward = reference.lrn_forward, lrn_backward_without_the_cross_term
+    loud = check_layer(forward, backward, x, alpha=0.5)
+    quiet = check_layer(forward, backward, x)  # alpha=1e-4: a coarser check would not see it
+    assert not loud.ok
+    assert loud.worst > 0.1
+    assert 1e-6 < quiet.worst < 0.01
+
+
+def test_a_forgotten_bias_gradient_is_caught_and_named():
+    def backward(dy, cache):
+        dx, dw, db = line_backward(dy, cache)
+        return dx, dw, np.zeros_like(db)
+
+    report = line_report(backward)
+    assert [row.verdict for row in report.rows] == ["ok", "ok", "FAIL"]
+    assert report.worst == 1
+    assert "b: 4 of 4 entries are wrong: the analytic gradient is zero everywhere" in str(report)
+
+
+def test_a_wrong_sign_is_caught_and_named():
+    report = line_report(lambda dy, cache: tuple(-grad for grad in line_backward(dy, cache)))
+    assert not report.ok
+    assert str(report).count("the sign is flipped everywhere") == 3
+
+
+def test_a_factor_of_two_is_caught_and_named():
+    report = line_report(lambda dy, cache: tuple(2 * grad for grad in line_backward(dy, cache)))
+    assert not report.ok
+    assert report.worst == pytest.approx(0.5)
+    assert "2 times the numeric one everywhere" in str(report)
+
+
+def test_a_transposed_weights_gradient_is_caught_even_where_the_shape_is_right():
+    def backward(dy, cache):
+        dx, dw, db = line_backward(dy, cache)
+        return dx, dw.T.copy(), db
+
+    # x comes from seed 0: were dy drawn so too, dw = dy.T @ x would be symmetric and hide it
+    report = check_layer(line_forward, backward, normal(3, 5), normal(5, 5), normal(5))
+    assert [row.verdict for row in report.rows] == ["ok", "FAIL", "ok"]
+    with pytest.raises(ValueError, match=r"dw has shape \(5, 4\) \(is it transposed\?\); expected"):
+        line_report(backward)
+
+
+def test_one_wrong_entry_is_found_and_its_place_and_values_are_told():
+    def backward(dy, cache):
+        dx, dw, db = line_backward(dy, cache)
+        dw[2, 3] += 0.25
+        return dx, dw, db
+
+    row = line_report(backward).rows[1]
+    assert row.verdict == "FAIL"
+    assert row.index == (2, 3)
+    assert row.analytic - row.numeric == pytest.approx(0.25)
+    assert "1 of 20 entries are wrong" in row.notes[0]
+
+
+def test_nan_in_a_gradient_is_caught():
+    def backward(dy, cache):
+        dx, dw, db = line_backward(dy, cache)
+        dw[1, 2] = np.nan
+        return dx, dw, db
+
+    report = line_report(backward)
+    assert not report.ok
+    assert report.worst == np.inf
+    assert report.rows[1].index == (1, 2)
+    assert "NaN" in str(report)
+
+
+# Kinks are reported, and excuse nothing else.
+
+
+def test_relu_at_exactly_zero_is_warned_about_and_does_not_fail():
+    x = normal(4, 6)
+    x[1, 2] = 0
+    report = check_layer(relu_forward, relu_backward, x)
+    assert report.ok
+    assert report.rows[0].kinks == 1
+    assert "WARNING: 1 of 24 entries sit at a kink" in str(report)
+    assert "the first at (1, 2)" in str(report)
+
+
+def test_near_kinks_are_stepped_around_or_reported():
+    x = normal(4, 60)
+    x[1] = 10.0 ** -np.arange(3, 9, 0.1)  # from well beside the kink to almost on it
+    report = check_layer(relu_forward, relu_backward, x, max_entries=240)
+    assert report.ok
+    assert 10 <= report.rows[0].kinks <= 20  # only those nearer than the shortest step
+
+
+def test_a_tie_in_a_maximum_is_warned_about_and_does_not_fail():
+    x = normal(N, C, H, W)
+    x[1, 2, 3, 2] = x[1, 2, 3, 3] = 9
+    report = check_layer(pool_forward, pool_backward, x, max_entries=300)
+    assert report.ok
+    assert report.rows[0].kinks == 2
+    assert "the first at (1, 2, 3, 2)" in str(report)
+
+
+def test_a_kink_does_not_hide_a_mistake_elsewhere():
+    x = normal(4, 6)
+    x[1, 2] = 0
+    report = check_layer(relu_forward, lambda dy, cache: (dy * (cache[0] < 0),), x)
+    assert report.rows[0].kinks == 1
+    assert report.rows[0].verdict == "FAIL"
+
+
+def test_a_mistake_in_pooling_is_caught_among_ties():
+    x = normal(N, C, H, W)
+    x[0, 0] = 1  # one channel of nothing but ties
+    report = check_layer(
+        pool_forward, pool_backward_with_equals_for_plus_equals, x, max_entries=300
+    )
+    assert report.rows[0].kinks > 10
+    assert report.rows[0].verdict == "FAIL"
+
+
+def test_nothing_but_kinks_does_not_pass():
+    report = check_layer(relu_forward, relu_backward, np.zeros((3, 4)))
+    assert not report.ok
+    assert report.worst == np.inf
+    assert "NOT JUDGED" in str(report)
+
+
+def test_ties_in_all_windows_do_not_pass_although_most_entries_are_smooth():
+    x = np.zeros((1, 1, 8, 6))
+    x[:, :, ::2] = 1  # both upper pixels of every window tie; the lower ones never count
+    report = check_layer(pool_forward, pool_backward, x, z=2, s=2)
+    assert report.rows[0].kinks == 24
+    assert report.rows[0].verdict == "NOT JUDGED"
+
+
+def test_a_step_in_forward_does_not_excuse_the_other_entries():
+    def forward(x):
+        return x + 5 * (x > 0), (x,)  # the step at 0 looks like an enormous slope
+
+    x = normal(4, 6)
+    x[1, 2] = 0
+    assert check_layer(forward, lambda dy, cache: (dy,), x).ok
+    assert check_layer(forward, lambda dy, cache: (1.001 * dy,), x).rows[0].verdict == "FAIL"
+
+
+def test_gradients_that_drown_in_round_off_do_not_pass():
+    def forward(x):
+        return x + 1e12, ()
+
+    report = check_layer(forward, lambda dy, cache: (1.001 * dy,), normal(3, 4))
+    assert not report.ok
+    assert "round-off" in str(report)
+
+
+def test_a_dead_layer_is_pointed_out():
+    report = check_layer(relu_forward, relu_backward, -1 - normal(3, 4) ** 2)
+    assert "all gradients are zero here" in str(report)
+
+
+# What cannot be compared gets a sentence.
+
+
+def a_single_array(x):
+    return np.maximum(x, 0)
+
+
+def a_list_of_three(x):
+    return [x, x, x]
+
+
+def changes_x(x):
+    x[x < 0] = 0
+    return x, ()
+
+
+def draws_anew(x):
+    return x * np.random.default_rng().random(x.shape), ()
+
+
+def works_in_float32(x):
+    return np.maximum(x, 0).astype(np.float32), ()
+
+
+def divides_by_zero(x):
+    y = x.copy()
+    y[1, 0] = np.nan
+    return y, ()
+
+
+@pytest.mark.parametrize(
+    "forward, error, sentence",
+    [
+        (
+            a_single_array,
+            TypeError,
+            r"forward returned an array of float64, shape \(2, 3\); expect",
+        ),
+        (a_list_of_three, TypeError, r"forward returned a list of 3; expected a pair"),
+        (changes_x, ValueError, r"forward changed its argument x; expected it untouched"),
+        (draws_anew, ValueError, r"forward gave two results for the same arguments"),
+        (works_in_float32, TypeError, r"y is float32; expected float64"),
+        (divides_by_zero, ValueError, r"y is nan at \(1, 0\); expected finite"),
+    ],
+)
+def test_a_forward_that_cannot_be_compared_gets_a_sentence(forward, error, sentence):
+    with pytest.raises(error, match=sentence):
+        check_layer(forward, lambda dy, cache: (dy,), normal(2, 3))
+
+
+def changes_dy(dy, cache):
+    dy *= 2
+    return line_backward(dy, cache)
+
+
+def changes_w(dy, cache):
+    cache[1][0] = 0
+    return line_backward(dy, cache)
+
+
+@pytest.mark.parametrize(
+    "backward, error, sentence",
+    [
+        (changes_dy, ValueError, "backward changed its argument dy"),
+        (changes_w, ValueError, "backward changed its argument w"),
+        (lambda dy, cache: dy, TypeError, r"returned an array .* tuple \(dx, dw, db,\)"),
+        (lambda dy, cache: line_backward(dy, cache)[:2], TypeError, "returned a tuple of 2"),
+        (lambda dy, cache: (None, None, None), TypeError, r"dx is None; expected an array of"),
+        (
+            lambda dy, cache: (line_backward(dy, cache)[0].astype(np.float32), 0, 0),
+            TypeError,
+            "dx is float32; expected float64, as x is",
+        ),
+        (
+            lambda dy, cache: (dy, *line_backward(dy, cache)[1:]),
+            ValueError,
+            r"dx has shape \(3, 4\); expected \(3, 5\), the shape of x",
+        ),
+    ],
+)
+def test_a_backward_that_cannot_be_compared_gets_a_sentence(backward, error, sentence):
+    with pytest.raises(error, match=sentence):
+        line_report(backward)
+
+
+def test_arguments_that_cannot_be_checked_get_a_sentence():
+    with pytest.raises(ValueError, match="no argument is an array of floats"):
+        check_layer(relu_forward, relu_backward, np.arange(6))
+    with pytest.raises(TypeError, match="x is None; expected an array"):
+        check_layer(relu_forward, relu_backward, None)
+    with pytest.raises(ValueError, match=r"x has shape \(0, 3\)"):
+        check_layer(relu_forward, relu_backward, np.zeros((0, 3)))
+    with pytest.raises(ValueError, match="max_entries = 0; expected at least 1"):
+        check_layer(relu_forward, relu_backward, normal(2, 3), max_entries=0)
+
+
+def test_even_a_forward_that_changes_its_arguments_cannot_reach_the_callers_arrays():
+    x = normal(2, 3)
+    with pytest.raises(ValueError, match="changed its argument x"):
+        check_layer(changes_x, relu_backward, x)
+    np.testing.assert_array_equal(x, normal(2, 3))
+
+
+# Whole networks.
+
+
+def test_a_whole_network_passes_and_is_left_as_it_was():
+    rng = np.random.default_rng(3)
+    layers = gradcheck.small_network(reference, rng)
+    state = rng.bit_generator.state
+    before = {name: array.copy() for name, array in net.parameters(layers).items()}
+    report = check_network(layers, normal(3, 2, 15, 13), np.array([1, 4, 0]), reference, 6)
+    assert report.ok, report
+    assert [row.name for row in report.rows] == ["x", *before]
+    assert rng.bit_generator.state == state
+    for name, array in net.parameters(layers).items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_a_mistake_in_one_layer_of_a_network_shows_below_it_and_not_above():
+    layers = gradcheck.small_network(reference, np.random.default_rng(3))
+    at = [layer.name for layer in layers].index("tanh2")
+    layers[at] = layers[at]._replace(backward=lambda dy, cache: (dy,))
+    report = check_network(layers, normal(3, 2, 15, 13), np.array([1, 4, 0]), reference, 6)
+    verdicts = {row.name: row.verdict for row in report.rows}
+    assert verdicts["conv2.w"] == verdicts["conv1.w"] == verdicts["x"] == "FAIL"
+    assert verdicts["fc3.w"] == verdicts["fc5.b"] == "ok"
+
+
+def test_two_columns_get_a_row_for_each_column():
+    def forward(x, w, b):
+        return x @ w[0].T + b[0] + 2 * (x @ w[1].T + b[1]), (x, w)
+
+    def backward(dy, cache):
+        x, w = cache
+        dx = dy @ w[0] + 2 * dy @ w[1]
+        return dx, (dy.T @ x, 2 * dy.T @ x), (dy.sum(axis=0), dy.sum(axis=0))  # 2 is forgotten
+
+    params = {"w": (normal(4, 5), normal(4, 5, seed=1)), "b": (normal(4), normal(4, seed=1))}
+    layers = [net.Layer("fc", forward, backward, params, {})]
+    report = check_network(layers, normal(3, 5), np.array([1, 3, 0]), reference)
+    verdicts = {row.name: row.verdict for row in report.rows}
+    assert verdicts.pop("fc.b.1") == "FAIL"
+    assert verdicts == {"x": "ok", "fc.w.0": "ok", "fc.w.1": "ok", "fc.b.0": "ok"}
+
+
+# The command line.
+
+
+def parsed(*words):
+    parser = argparse.ArgumentParser()
+    gradcheck.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def test_the_suite_has_every_layer_that_has_a_backward():
+    backwards = {name for name in dir(reference) if name.endswith("_backward")}
+    assert {f"{name}_backward" for name in gradcheck.SUITE} == backwards
+
+
+@pytest.mark.parametrize("ops", ["reference", "fast"])
+@pytest.mark.parametrize("name", gradcheck.NAMES)
+def test_every_layer_of_every_backend_passes(name, ops, capsys):
+    assert gradcheck.main(parsed(name, "--ops", ops)) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.split()[:3] == [ops, name, "ok"]
+
+
+def test_without_ops_both_backends_are_checked(capsys):
+    assert gradcheck.main(parsed("relu", "tanh")) == 0
+    lines = capsys.readouterr().out.splitlines()
+    found = [line.split()[:2] for line in lines]
+    assert found == [[ops, name] for ops in ("reference", "fast") for name in ("relu", "tanh")]
+
+
+def test_a_failure_is_printed_and_is_the_exit_code(capsys, monkeypatch):
+    monkeypatch.setattr(reference, "lrn_backward", lrn_backward_without_the_cross_term)
+    monkeypatch.setattr(reference, "relu_backward", lambda dy, cache: dy)
+    assert gradcheck.run(["lrn", "tanh", "relu"], ["reference"]) == 1
+    out = capsys.readouterr().out
+    assert "lrn              FAIL" in out
+    assert "tanh             ok" in out
+    assert "relu             FAIL  relu: backward returned an array" in out
+
+
+def test_an_unknown_layer_gets_one_sentence_and_exit_code_2(capsys):
+    assert gradcheck.main(parsed("conv", "maxpool")) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "'maxpool' is not a layer; the layers are conv, relu, tanh" in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_importing_the_checker_does_not_import_numba():
+    code = "import sys, minicnn.gradcheck; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
