@@ -55,8 +55,8 @@ def convolve(x, walk_x, taps, quads, b, y, walk_y, B, H_out, W_out):
         block, row = task // H_out, task % H_out
         corner = walk_x.start + block * walk_x.block + row * walk_x.row
         place = walk_y.start + block * walk_y.block + row * walk_y.row
-        for column in range(W_out):
-            for q in range(Q):
+        for q in range(Q):
+            for column in range(W_out):
                 four_kernels(
                     x, corner + column * walk_x.pixel, taps, w, q * T * 4, b, q * 4,
                     y, place + column * walk_y.pixel + q * 4 * walk_y.channel, walk_y.channel,
@@ -87,14 +87,15 @@ def correlate(dy, walk_dy, K, x, walk_x, taps, B, H_out, W_out):
     """Return dw (K, T): dw[k, t] = Σ over blocks, rows and columns of dy[k] · x at tap t.
 
     Here the sixteen lanes are sixteen kernels: one row of dy is turned into a panel, kernels innermost.
-    A task is sixteen kernels and a quarter of the taps, and no two tasks add to the same number: the
+    A task is sixteen kernels and a part of the taps, and no two tasks add to the same number: the
     result does not depend on the number of threads.
     """
     T = taps.size
     quads, sets = (T + 3) // 4, (K + LANES - 1) // LANES
+    parts = max(1, min(4, T // 128))  # each part turns the panels again: not worth it for a few taps
     dw = np.zeros(sets * quads * 4 * LANES, x.dtype)
-    for task in prange(sets * 4):
-        first = task // 4 * LANES
+    for task in prange(sets * parts):
+        first = task // parts * LANES
         panel = np.zeros(W_out * LANES * LANES, x.dtype)
         for block in range(B):
             for row in range(H_out):
@@ -104,12 +105,12 @@ def correlate(dy, walk_dy, K, x, walk_x, taps, B, H_out, W_out):
                     for i in range(W_out * LANES):
                         panel[i * LANES + k] = dy[place + i]
                 corner = walk_x.start + block * walk_x.block + row * walk_x.row
-                for quad in range(task % 4 * quads // 4, (task % 4 + 1) * quads // 4):
+                for quad in range(task % parts * quads // parts, (task % parts + 1) * quads // parts):
                     t = 4 * quad  # the last quad repeats the last tap; what it adds is not read
                     four_taps(
                         x, corner, walk_x.pixel,
                         taps[t], taps[min(t + 1, T - 1)], taps[min(t + 2, T - 1)], taps[min(t + 3, T - 1)],
-                        panel, W_out, dw, (task // 4 * quads + quad) * 4 * LANES,
+                        panel, W_out, dw, (task // parts * quads + quad) * 4 * LANES,
                     )  # fmt: skip
     by_kernel = dw.reshape(sets, quads * 4, LANES).transpose(0, 2, 1)
     return by_kernel.copy().reshape(sets * LANES, quads * 4)[:K, :T]

@@ -1,0 +1,109 @@
+"""Checkpoints: everything a run needs to go on as if it had never stopped, in one .npz file.
+
+    arrays    name → array           parameters, velocities, the order of the images, a number for each step
+    facts     name → plain value     position, random state, history, settings; kept as JSON text
+
+A file is written under a temporary name, forced to the disk, and renamed: whatever happens, the old one or the new one is
+there, whole.  Nothing is ever unpickled, so a checkpoint from a stranger can be refused but cannot run code.
+"""
+
+import json
+import os
+import pathlib
+import zipfile
+import zlib
+
+import numpy as np
+
+FORMAT = "minicnn checkpoint 1"
+
+
+class CheckpointError(ValueError):
+    """The file is not a checkpoint that can be used here; the message says why."""
+
+
+def save(path, arrays, facts):
+    """Write arrays and facts to path, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or the folder cannot be written to; an older checkpoint at path stays as it was.
+    """
+    text = json.dumps({"format": FORMAT, **facts})
+    content = {"facts": np.frombuffer(text.encode(), np.uint8)}
+    content |= {f"array:{name}": array for name, array in arrays.items()}
+    write_whole(path, lambda file: np.savez(file, **content))
+
+
+def load(path):
+    """Return arrays and facts as they were saved.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, damaged, or something else than a checkpoint of this version.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: there is no such checkpoint")
+    try:
+        with open(path, "rb") as file:
+            content = np.load(file, allow_pickle=False)
+            if not isinstance(content, np.lib.npyio.NpzFile):
+                raise CheckpointError(f"{path} is one array, not a checkpoint of minicnn")
+            if "facts" not in content.files:
+                raise CheckpointError(f"{path} is an .npz file, but not a checkpoint of minicnn")
+            facts = json.loads(content["facts"].tobytes())
+            if facts.pop("format", None) != FORMAT:
+                raise CheckpointError(f"{path} is not in the format '{FORMAT}' that this version reads")
+            arrays = {n.removeprefix("array:"): content[n] for n in content.files if n != "facts"}
+    except CheckpointError:
+        raise
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise CheckpointError(
+            f"{path} is damaged or not a checkpoint ({error}); use an older one, or start the run anew"
+        ) from None
+    return arrays, facts
+
+
+def copy_into(targets, arrays, path):
+    """Copy arrays into targets of the same names, in place; refuse if they do not fit.
+
+    Raises
+    ------
+    CheckpointError
+        If a name is missing or too many, or a shape or dtype differs: then nothing has been copied.
+    """
+    for name in [*targets, *arrays]:
+        if name not in arrays or name not in targets:
+            where = "the network" if name in targets else "the checkpoint"
+            raise CheckpointError(f"{path} is of another network: only {where} has {name}")
+        ours, theirs = targets[name], arrays[name]
+        if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+            raise CheckpointError(
+                f"{path} is of another network: {name} is {theirs.dtype} {theirs.shape} there "
+                f"and {ours.dtype} {ours.shape} here"
+            )
+    for name, target in targets.items():
+        target[...] = arrays[name]
+
+
+def write_whole(path, write):
+    """Call write(file) on a temporary file beside path; rename it to path when it is safely on the disk."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with open(temporary, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path, text):
+    """Write a text file, whole or not at all."""
+    write_whole(path, lambda file: file.write(text.encode()))

@@ -1,0 +1,139 @@
+"""What a run knows of itself: its position, its history, and the folder it keeps them in.
+
+    checkpoint.npz    everything needed to go on; written after every epoch, and in between
+    history.jsonl     one line an epoch: epoch, step, loss in nats, training_error, validation_error, epsilon, seconds, …
+    curves.png        the history as a picture, when the run ends
+
+    losses, wrongs, images    one number a step, from the first on: mean loss, wrong answers, images in the batch
+"""
+
+import json
+import pathlib
+import time
+
+import numpy as np
+
+from . import checkpoint, net
+
+
+class Run:
+    """One training run; see train.train, which makes it and moves it on."""
+
+    def __init__(self, layers, rng, epsilon, folder=None, settings=None):
+        self.layers, self.rng = layers, rng
+        self.first_epsilon = self.epsilon = epsilon
+        self.settings = settings or {}
+        self.folder = pathlib.Path(folder) if folder else None
+        self.velocities = {
+            layer.name: {name: zeros_like(w) for name, w in layer.params.items()} for layer in layers
+        }
+        self.epoch, self.step = 0, 0  # whole epochs done, and steps done in the one after
+        self.order = np.empty(0, np.int64)
+        self.losses, self.wrongs, self.images = [], [], []
+        self.history = []
+        self.seconds = 0.0
+        self.started = self.saved = time.perf_counter()
+
+    @property
+    def path(self):
+        """Where the checkpoint is; None if this run keeps no files."""
+        return self.folder / "checkpoint.npz" if self.folder else None
+
+    def begin(self):
+        """Start the clock."""
+        self.started = self.saved = time.perf_counter() - self.seconds
+
+    def count(self, loss, wrong, images):
+        """Note one step."""
+        self.step += 1
+        self.losses.append(loss)
+        self.wrongs.append(wrong)
+        self.images.append(images)
+        self.seconds = time.perf_counter() - self.started
+
+    def training_error(self, steps):
+        """Return the share of wrong answers in the last `steps` steps."""
+        return sum(self.wrongs[-steps:]) / sum(self.images[-steps:])
+
+    def reached(self, until, steps):
+        """Return whether the training error over one epoch of `steps` steps has come down to `until`."""
+        return until is not None and len(self.losses) >= steps and self.training_error(steps) <= until
+
+    def end_epoch(self, steps, validation_error):
+        """Add a line to the history, and write it."""
+        before = self.history[-1]["seconds"] if self.history else 0.0
+        images = sum(self.images[-self.step :])
+        self.history.append(
+            {
+                "epoch": round(len(self.losses) / steps, 4),
+                "step": len(self.losses),
+                "loss": float(np.mean(self.losses[-steps:])),
+                "training_error": self.training_error(steps),
+                "validation_error": validation_error,
+                "epsilon": self.epsilon,
+                "seconds": round(self.seconds, 3),
+                "images_per_second": round(images / max(self.seconds - before, 1e-9), 1),
+            }
+        )
+        self.write_history()
+
+    def write_history(self):
+        if self.folder:
+            lines = "".join(json.dumps(line) + "\n" for line in self.history)
+            checkpoint.write_text(self.folder / "history.jsonl", lines)
+
+    def save(self):
+        """Write the checkpoint, if this run keeps files; refuse to replace a good one by broken weights."""
+        self.saved = time.perf_counter()
+        if not self.folder:
+            return
+        arrays = self.arrays()
+        arrays |= {"order": self.order, "losses": np.array(self.losses), "wrongs": np.array(self.wrongs, int)}
+        facts = {
+            "epoch": self.epoch,
+            "step": self.step,
+            "images": self.images,
+            "epsilon": self.epsilon,
+            "first_epsilon": self.first_epsilon,
+            "seconds": self.seconds,
+            "rng": self.rng.bit_generator.state,
+            "history": self.history,
+            "settings": self.settings,
+        }
+        checkpoint.save(self.path, arrays, facts)
+
+    def load(self):
+        """Go back to where the checkpoint was written.
+
+        Raises CheckpointError if it is damaged, or of a run with other settings or another network.
+        """
+        arrays, facts = checkpoint.load(self.path)
+        for name in [*facts["settings"], *self.settings]:
+            theirs, ours = facts["settings"].get(name), self.settings.get(name)
+            if theirs != ours:
+                raise checkpoint.CheckpointError(
+                    f"{self.path} is of a run with {name} = {theirs}, this one has {ours}; "
+                    "give the same options as before, or another folder"
+                )
+        kept = {name: arrays.pop(name) for name in ("order", "losses", "wrongs")}
+        checkpoint.copy_into(self.arrays(), arrays, self.path)
+        self.order, self.losses = kept["order"], kept["losses"].tolist()
+        self.wrongs, self.images = kept["wrongs"].tolist(), facts["images"]
+        self.epoch, self.step, self.seconds = facts["epoch"], facts["step"], facts["seconds"]
+        self.rng.bit_generator.state = facts["rng"]
+        self.history = facts["history"]
+        if self.first_epsilon == facts["first_epsilon"]:
+            self.epsilon = facts["epsilon"]  # as the schedule has left it; another ε is a change by hand
+        self.write_history()
+
+    def arrays(self):
+        """Return all parameters and velocities by name: "w:conv1.w", "v:conv1.w", …"""
+        velocity_rows = [layer._replace(params=self.velocities[layer.name]) for layer in self.layers]
+        weights = {f"w:{name}": w for name, w in net.parameters(self.layers).items()}
+        velocities = {f"v:{name}": v for name, v in net.parameters(velocity_rows).items()}
+        return weights | velocities
+
+
+def zeros_like(w):
+    """Return zeros for a parameter, or for a pair of them."""
+    return tuple(np.zeros_like(half) for half in w) if isinstance(w, tuple) else np.zeros_like(w)

@@ -1,0 +1,107 @@
+"""A checkpoint is whole or not there, comes back as it was saved, and nothing else is taken for one."""
+
+import errno
+import pickle
+
+import numpy as np
+import pytest
+
+from minicnn import checkpoint
+from minicnn.checkpoint import CheckpointError
+
+ARRAYS = {"w:conv1.w": np.arange(6, dtype=np.float32).reshape(2, 3), "order": np.array([2, 0, 1])}
+FACTS = {"epoch": 3, "rng": {"state": 2**127 + 1}, "history": [{"loss": 0.1}], "settings": {"data": "sample"}}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    checkpoint.save(path, ARRAYS, FACTS)
+    return path
+
+
+def test_what_was_saved_comes_back(saved):
+    arrays, facts = checkpoint.load(saved)
+    assert facts == FACTS
+    assert list(arrays) == list(ARRAYS)
+    for name, array in arrays.items():
+        assert array.dtype == ARRAYS[name].dtype
+        np.testing.assert_array_equal(array, ARRAYS[name])
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match="nowhere.npz: there is no such checkpoint"):
+        checkpoint.load(tmp_path / "nowhere.npz")
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.9, 0.999])
+def test_a_cut_file_is_refused(saved, share):
+    content = saved.read_bytes()
+    saved.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(CheckpointError, match="damaged or not a checkpoint"):
+        checkpoint.load(saved)
+
+
+def test_a_flipped_bit_is_refused(saved):
+    content = bytearray(saved.read_bytes())
+    content[content.index(b"\x93NUMPY", 200) + 130] ^= 1  # inside the data of an array
+    saved.write_bytes(content)
+    with pytest.raises(CheckpointError, match="damaged"):
+        checkpoint.load(saved)
+
+
+def test_foreign_files_are_refused(tmp_path):
+    path = tmp_path / "foreign"
+    path.write_text("not a checkpoint at all")
+    with pytest.raises(CheckpointError, match="damaged or not a checkpoint"):
+        checkpoint.load(path)
+    with open(path, "wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(CheckpointError, match="one array, not a checkpoint"):
+        checkpoint.load(path)
+    with open(path, "wb") as file:
+        np.savez(file, x=np.zeros(3))
+    with pytest.raises(CheckpointError, match="not a checkpoint of minicnn"):
+        checkpoint.load(path)
+    with open(path, "wb") as file:
+        np.savez(file, facts=np.frombuffer(b'{"format": "minicnn checkpoint 99"}', np.uint8))
+    with pytest.raises(CheckpointError, match="not in the format"):
+        checkpoint.load(path)
+
+
+class Bomb:
+    def __reduce__(self):
+        return pytest.fail, ("a pickle was loaded",)
+
+
+def test_no_pickle_is_ever_loaded(tmp_path):
+    path = tmp_path / "pickled.npz"
+    path.write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(CheckpointError):
+        checkpoint.load(path)
+    np.savez(path, facts=np.array([Bomb()], dtype=object))
+    with pytest.raises(CheckpointError):
+        checkpoint.load(path)
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(saved, monkeypatch):
+    def savez(file, **content):
+        file.write(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", savez)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.save(saved, ARRAYS, {"epoch": 4})
+    assert checkpoint.load(saved)[1] == FACTS
+    assert [p.name for p in saved.parent.iterdir()] == ["checkpoint.npz"]
+
+
+def test_arrays_of_another_network_are_refused_before_anything_changes():
+    target = {"a": np.zeros(2), "b": np.zeros(3)}
+    with pytest.raises(CheckpointError, match="only the network has b"):
+        checkpoint.copy_into(target, {"a": np.ones(2)}, "x.npz")
+    with pytest.raises(CheckpointError, match="only the checkpoint has c"):
+        checkpoint.copy_into(target, {"a": np.ones(2), "b": np.ones(3), "c": np.ones(1)}, "x.npz")
+    with pytest.raises(CheckpointError, match=r"b is float64 \(4,\) there and float64 \(3,\) here"):
+        checkpoint.copy_into(target, {"a": np.ones(2), "b": np.ones(4)}, "x.npz")
+    assert not target["a"].any()
