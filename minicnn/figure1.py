@@ -1,0 +1,212 @@
+"""Figure 1: how many epochs a small network needs to 25% training error, with ReLU and with tanh.
+
+    python -m minicnn figure1
+
+trains the four-layer network of cifar.py with each nonlinearity, at its own best learning rate, and writes
+
+    figure1.png       both curves and the 25% line, in the manner of the paper
+    results.json      epochs, iterations and seconds to 25%, the ratio and its spread, settings, versions, machine
+    relu-0/ tanh-0/   a folder for each nonlinearity and seed: history.jsonl, checkpoint.npz
+
+Training error is the running one: each batch is asked before it is learned from, and the answers are averaged over the
+last epoch's worth of batches.  The run ends at the first iteration at which it is at most 25%.  The original measured in
+the same way, over a fifth of an epoch.  No regularisation of any kind: no weight decay, dropout, crops or flips.
+
+What the paper leaves open, and what is done here: which four layers (see cifar.py); the learning rates (the sweep of
+study.py); batches of 128 and momentum 0.9, as in Section 5; and the full set, where the default takes the bundled sample of
+5,000 images.
+"""
+
+import json
+import pathlib
+import platform
+import shutil
+import statistics
+import time
+
+import numpy as np
+
+from . import checkpoint, cifar, data, figures, train
+
+TARGET = 0.25
+BATCH = 128
+NONLINEARITIES = ("relu", "tanh")
+NETWORKS = {"four-layer": cifar.four_layer, "four-hidden-layer": cifar.four_hidden_layer}
+
+# The best ε of the sweep in study.py, by images, input and init.
+EPSILON = {
+    (5000, "raw", "paper"): {"relu": 0.002, "tanh": 0.01},
+    (5000, "raw", "cuda-convnet"): {"relu": 0.001, "tanh": 0.003},
+    (5000, "unit", "fan-in"): {"relu": 0.01, "tanh": 0.03},
+    (50000, "raw", "paper"): {"relu": 0.001, "tanh": 0.003},
+    (50000, "unit", "fan-in"): {"relu": 0.01, "tanh": 0.01},
+}
+
+
+def race(
+    ops, prepared, nonlinearity, epsilon, seed, network, input, init, epochs, folder, resume, progress, title
+):  # fmt: skip
+    """Train one network to 25% training error, or for `epochs` epochs; return a result.
+
+    Parameters
+    ----------
+    prepared : tuple
+        train_x, train_y, test_x, test_y, … as data.prepare returns them for this input.
+    folder, resume, progress, title
+        As in train.train.
+
+    Returns
+    -------
+    dict
+        reached (bool), epochs and iterations (to 25%, or done without reaching it), seconds, and training_error after
+        each epoch.
+    """
+    train_x, train_y, test_x, test_y = prepared[:4]
+    rng = np.random.default_rng(seed)
+    layers = NETWORKS[network](ops, rng, nonlinearity, init)
+    settings = {
+        "network": network, "input": input, "init": init, "images": len(train_x), "nonlinearity": nonlinearity,
+        "epsilon": epsilon, "batch": BATCH, "momentum": 0.9, "decay": 0, "seed": seed, "ops": ops.__name__,
+    }  # fmt: skip
+    run = train.train(
+        layers, ops, (train_x, train_y), (test_x, test_y), rng=rng, epochs=epochs, epsilon=epsilon, decay=0,
+        batch=BATCH, until=TARGET, folder=folder, resume=resume, settings=settings, progress=progress, title=title,
+    )  # fmt: skip
+    steps = -(-len(train_x) // BATCH)
+    return {
+        "reached": run.reached(TARGET, steps),
+        "epochs": round(len(run.losses) / steps, 3),
+        "iterations": len(run.losses),
+        "seconds": round(run.seconds, 1),
+        "training_error": [round(line["training_error"], 4) for line in run.history],
+    }
+
+
+def best_epsilon(images, input, init):
+    """Return {"relu": ε, "tanh": ε}: the sweep's best for these conditions, or for the nearest number of images."""
+    known = [key for key in EPSILON if key[1:] == (input, init)]
+    if not known:
+        conditions = ", ".join(sorted({f"{i} with {j}" for _, i, j in EPSILON}))
+        raise ValueError(f"no learning rates are known for {input} input with {init} weights, only for {conditions}")
+    return EPSILON[min(known, key=lambda key: abs(key[0] - images))]
+
+
+def machine():
+    """Return what the figures depend on: versions, processor, threads."""
+    import numba
+
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": numba.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "threads": numba.get_num_threads(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def figure1(
+    out, ops, dataset="sample", seeds=2, network="four-layer", input="raw", init="paper", epochs=60,
+    resume=False, progress=True,
+):  # fmt: skip
+    """Run the race with each seed, write figure1.png and results.json to the folder `out`; return the results.
+
+    Raises
+    ------
+    FileExistsError
+        If `out` holds an unfinished race and `resume` is not set.
+    """
+    out = pathlib.Path(out)
+    start_in(out, resume)
+    loaded = data.load(dataset)
+    prepared = data.prepare(loaded, input)
+    images = len(prepared[0])
+    epsilons = best_epsilon(images, input, init)
+    settings = {
+        "data": str(dataset), "images": images, "network": network, "input": input, "init": init,
+        "ops": ops.__name__, "batch": BATCH, "momentum": 0.9, "decay": 0, "target": TARGET, "limit": epochs,
+    }  # fmt: skip
+    runs = {name: [] for name in NONLINEARITIES}
+    histories = []
+    for seed in range(seeds):
+        for name in NONLINEARITIES:
+            folder = out / f"{name}-{seed}"
+            result = race(
+                ops, prepared, name, epsilons[name], seed, network, input, init, epochs,
+                folder, resume, progress, title=f"{name}, seed {seed}",
+            )  # fmt: skip
+            del result["training_error"]  # it is in the folder's history.jsonl
+            runs[name].append({"seed": seed, **result})
+            lines = (folder / "history.jsonl").read_text().splitlines()
+            histories.append((name, [json.loads(line) for line in lines]))
+    results = {name: summary(runs[name], epsilons[name]) for name in NONLINEARITIES}
+    results |= {"ratio": ratio(runs), "settings": settings, "machine": machine()}
+    figures.figure1(results, histories, out / "figure1.png")
+    checkpoint.write_text(out / "results.json", json.dumps(results, indent=2) + "\n")
+    return results
+
+
+def start_in(out, resume):
+    """Make the folder ready: keep what is there to resume, or begin anew where an earlier race is finished."""
+    old = [out / f"{name}-{seed}" for name in NONLINEARITIES for seed in range(100)]
+    old = [folder for folder in old if folder.exists()]
+    if resume or not old:
+        return
+    if not (out / "results.json").exists():
+        raise FileExistsError(
+            f"{out} holds an unfinished race: add --resume to go on, or name another folder with --out"
+        )
+    (out / "results.json").unlink()
+    for folder in old:
+        shutil.rmtree(folder)
+
+
+def summary(runs, epsilon):
+    """Return what the seeds of one nonlinearity have in common, and each of them."""
+    epochs = [run["epochs"] for run in runs]
+    return {
+        "epsilon": epsilon,
+        "reached": all(run["reached"] for run in runs),
+        "epochs": {"mean": statistics.mean(epochs), "sd": spread(epochs)},
+        "iterations": statistics.mean(run["iterations"] for run in runs),
+        "seconds": statistics.mean(run["seconds"] for run in runs),
+        "runs": runs,
+    }
+
+
+def ratio(runs):
+    """Return the ratio of tanh's epochs to ReLU's: for each seed, its mean, and its standard deviation.
+
+    Where a run did not reach 25%, its epochs are a lower bound: then there is no mean.  `at_least` is the smallest
+    ratio of the seeds if only tanh failed.
+    """
+    pairs = list(zip(runs["tanh"], runs["relu"], strict=True))
+    by_seed = [tanh["epochs"] / relu["epochs"] for tanh, relu in pairs]
+    all_reached = all(run["reached"] for pair in pairs for run in pair)
+    relu_reached = all(relu["reached"] for _, relu in pairs)
+    return {
+        "mean": round(statistics.mean(by_seed), 3) if all_reached else None,
+        "sd": spread(by_seed) if all_reached else None,
+        "at_least": min(by_seed) if relu_reached else None,
+        "by_seed": [round(r, 3) for r in by_seed],
+    }
+
+
+def spread(numbers):
+    """Return the standard deviation over the seeds; None for one seed."""
+    return round(statistics.stdev(numbers), 3) if len(numbers) > 1 else None
+
+
+def report(results):
+    """Return the results in two or three sentences."""
+    sentences = []
+    for name, word in (("relu", "ReLU"), ("tanh", "tanh")):
+        r = results[name]
+        each = ", ".join(f"{run['epochs']:.1f}" for run in r["runs"])
+        verb = "reaches" if r["reached"] else "does not always reach"
+        sentences.append(
+            f"{word} {verb} 25% training error: {r['epochs']['mean']:.1f} epochs ({each}), "
+            f"{r['iterations']:.0f} iterations, {r['seconds']:.0f} seconds, at its best ε = {r['epsilon']:g}."
+        )
+    sentences.append(f"{figures.ratio_text(results['ratio'])} ({len(results['relu']['runs'])} seeds; the paper: 6).")
+    return "\n".join(sentences)

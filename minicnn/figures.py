@@ -1,0 +1,150 @@
+"""The paper's figures, redrawn from our own runs.
+
+    history    a list of dicts, one an epoch, as run.py writes them to history.jsonl
+
+matplotlib is imported when a figure is drawn, never before.
+"""
+
+from . import checkpoint
+
+STYLE = {"relu": ("ReLU", "-", "tab:blue"), "tanh": ("tanh", "--", "tab:red")}
+
+
+def figure1(results, histories, path):
+    """Draw training error against epochs, ReLU solid and tanh dashed, with the 25% line (Figure 1).
+
+    Parameters
+    ----------
+    results : dict
+        As figure1.py writes them to results.json.
+    histories : list of (nonlinearity, history)
+        One for each run; runs of other seeds are drawn thin.
+    path : path
+        The PNG to write.
+    """
+    figure, axes = new_figure(6, 4.5)
+    named = set()
+    for nonlinearity, history in histories:
+        name, line, colour = STYLE[nonlinearity]
+        summary = results[nonlinearity]
+        label = f"{name}, ε = {summary['epsilon']:g}: {summary['epochs']['mean']:.1f} epochs"
+        first = nonlinearity not in named
+        named.add(nonlinearity)
+        axes.plot(
+            [h["epoch"] for h in history], [h["training_error"] for h in history], line, color=colour,
+            linewidth=2 if first else 0.8, alpha=1 if first else 0.6, label=label if first else None,
+        )  # fmt: skip
+    axes.axhline(0.25, color="black", linestyle=":", linewidth=1)
+    axes.set_xlabel("epochs")
+    axes.set_ylabel("training error rate")
+    axes.set_ylim(0, 0.85)
+    axes.set_xlim(left=0)
+    axes.set_yticks([0, 0.25, 0.5, 0.75])
+    settings = results["settings"]
+    axes.set_title(f"{settings['network']} network, {settings['images']:,} CIFAR-10 images", fontsize=10)
+    axes.legend(frameon=False, title=ratio_text(results["ratio"]), alignment="left")
+    save(figure, path)
+
+
+def ratio_text(ratio):
+    """Return "tanh needs 1.5 ± 0.1 times as many epochs", or what can be said instead."""
+    if ratio["mean"] is None:
+        return f"tanh needs more than {ratio['at_least']:.1f} times as many epochs" if ratio["at_least"] else ""
+    spread = f" ± {ratio['sd']:.1f}" if ratio["sd"] is not None else ""
+    return f"tanh needs {ratio['mean']:.1f}{spread} times as many epochs"
+
+
+def curves(history, path):
+    """Draw training error, validation error and loss of one run against epochs."""
+    figure, (left, right) = new_figure(9, 3.6, columns=2)
+    epochs = [h["epoch"] for h in history]
+    left.plot(epochs, [h["training_error"] for h in history], color="black", label="training")
+    if history[-1]["validation_error"] is not None:
+        left.plot(epochs, [h["validation_error"] for h in history], color="tab:red", label="validation")
+    left.set_ylabel("error rate")
+    left.set_ylim(bottom=0)
+    left.legend(frameon=False)
+    right.plot(epochs, [h["loss"] for h in history], color="black")
+    right.set_ylabel("training loss (nats)")
+    for axes in (left, right):
+        axes.set_xlabel("epochs")
+    save(figure, path)
+
+
+def new_figure(width, height, columns=1):
+    """Return an empty figure, that many inches large, and its axes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(1, columns)
+    for one in [axes] if columns == 1 else axes:
+        one.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def save(figure, path):
+    """Write the figure as PNG, whole or not at all."""
+    checkpoint.write_whole(path, lambda file: figure.savefig(file, format="png", dpi=120))
+
+
+def study(results, path):
+    """Draw the map around Figure 1 from the lines of study.jsonl.
+
+    Left: epochs to 25% training error against ε, for the four-layer network; an open mark is a trial that was given up,
+    drawn where it was: the true number is larger.  Right: tanh's best divided by ReLU's best, against the number of images.
+    """
+    figure, (left, right) = new_figure(11, 4.5, columns=2)
+    conditions = {}
+    for r in results:
+        conditions.setdefault((r["network"], r["input"], r["init"]), []).append(r)
+    colours = dict(zip(conditions, ("tab:blue", "tab:orange", "tab:green", "tab:purple"), strict=False))
+    shades = {}
+    for condition, lines in conditions.items():
+        best = {}  # (images, nonlinearity) → fewest epochs
+        for r in lines:
+            if r["reached"]:
+                key = r["images"], r["nonlinearity"]
+                best[key] = min(best.get(key, r["epochs"]), r["epochs"])
+        images = sorted({n for n, _ in best if (n, "relu") in best and (n, "tanh") in best})
+        label = "{}, {} pixels, {} weights".format(*condition)
+        ratios = [best[n, "tanh"] / best[n, "relu"] for n in images]
+        right.plot(images, ratios, "o-", color=colours[condition], label=label)
+        if condition[0] != "four-layer":
+            continue
+        for n in sorted({r["images"] for r in lines}):
+            for nonlinearity, (_, line, _) in STYLE.items():
+                trials = [r for r in lines if r["images"] == n and r["nonlinearity"] == nonlinearity]
+                trials = sorted((r for r in trials if r.get("epochs")), key=lambda r: r["epsilon"])
+                draw_trials(left, trials, line, colours[condition], alpha=1 if n == 5000 else 0.45)
+                shades[n] = True
+    left.set_xscale("log")
+    left.set_yscale("log")
+    left.set_yticks([5, 10, 20, 40], labels=["5", "10", "20", "40"])
+    left.set_xlabel("learning rate ε")
+    left.set_ylabel("epochs to 25% training error")
+    left.set_title("ReLU solid, tanh dashed; open: given up there", fontsize=10)
+    right.axhline(1, color="black", linewidth=0.8)
+    right.axhline(6, color="black", linewidth=0.8, linestyle=":")
+    right.text(5000, 6.05, "the paper: 6", fontsize=9, va="bottom")
+    right.set_xscale("log")
+    right.set_yscale("log")
+    right.set_yticks([0.5, 1, 2, 4, 6], labels=["0.5", "1", "2", "4", "6"])
+    right.set_ylim(0.4, 8)
+    right.set_xticks([5000, 10000, 20000, 50000], labels=["5,000", "10,000", "20,000", "50,000"])
+    right.minorticks_off()
+    left.minorticks_off()
+    right.set_xlabel("training images")
+    right.set_ylabel("epochs of tanh / epochs of ReLU, each at its best ε")
+    right.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, 0.85))
+    save(figure, path)
+
+
+def draw_trials(axes, trials, line, colour, alpha):
+    """Draw one cell of the study: filled marks for what reached 25%, open ones for what was given up."""
+    reached = [r for r in trials if r["reached"]]
+    axes.plot([r["epsilon"] for r in trials], [r["epochs"] for r in trials], line, color=colour, alpha=alpha)
+    axes.plot([r["epsilon"] for r in reached], [r["epochs"] for r in reached], "o", color=colour, alpha=alpha)
+    lost = [r for r in trials if not r["reached"]]
+    axes.plot(
+        [r["epsilon"] for r in lost], [r["epochs"] for r in lost], "o", color=colour, mfc="white", alpha=alpha
+    )

@@ -1,0 +1,130 @@
+"""When does the claim of Figure 1 hold?  A sweep over the learning rate, under different conditions.
+
+    python -m minicnn study
+
+runs every cell of PLAN: one network, one kind of input and first weights, one number of images, one nonlinearity.  In each
+cell it looks for the learning rate that reaches 25% training error soonest, on a grid whose steps are about a factor of two.
+It starts from a guess and goes up and down until both neighbours of the best are worse, so that a badly chosen ε cannot
+decide the race.  A trial that has needed PATIENCE times the epochs of the best so far, or diverges, has lost, and stops.
+
+    study.jsonl    one line a trial: the cell, epsilon, seed, reached, epochs, iterations, seconds, training_error
+    study.png      epochs to 25% against ε, and the ratio of tanh to ReLU against the number of images
+
+Killed and started again, it goes on where it was: trials in study.jsonl are not run twice, and the one under way goes on from
+its checkpoint.
+"""
+
+import json
+import pathlib
+from collections import namedtuple
+
+from . import checkpoint, data, figures
+from .figure1 import race
+from .train import Diverged
+
+GRID = (0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
+PATIENCE = 1.2
+LIMIT = 40  # epochs, where nothing is known yet
+
+Cell = namedtuple("Cell", "network input init images nonlinearity")
+
+# network, input, init, images, first guess for relu and for tanh; the most telling first
+PLAN = (
+    ("four-layer", "raw", "paper", 5000, 0.002, 0.008),
+    ("four-layer", "unit", "fan-in", 5000, 0.008, 0.032),
+    ("four-layer", "raw", "cuda-convnet", 5000, 0.001, 0.004),
+    ("four-layer", "raw", "paper", 50000, 0.001, 0.004),
+    ("four-layer", "raw", "paper", 10000, 0.002, 0.008),
+    ("four-hidden-layer", "raw", "paper", 5000, 0.002, 0.008),
+    ("four-layer", "unit", "fan-in", 50000, 0.008, 0.016),
+    ("four-layer", "raw", "paper", 20000, 0.001, 0.004),
+    ("four-layer", "unit", "fan-in", 10000, 0.008, 0.032),
+)
+
+
+def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLAN):
+    """Run all trials of the plan that are not in out/study.jsonl yet, then draw study.png.
+
+    Parameters
+    ----------
+    dataset : str
+        Where the cells of more than 5,000 images come from, as in data.load.
+    most_images : int
+        Leave out cells of more images than this.
+    """
+    out = pathlib.Path(out)
+    source = None, None  # the name of the data set in memory, and itself
+    for network, input, init, images, *guesses in plan:
+        if most_images and images > most_images:
+            continue
+        name = "sample" if images <= 5000 else dataset
+        for nonlinearity, guess in zip(("relu", "tanh"), guesses, strict=True):
+            cell = Cell(network, input, init, images, nonlinearity)
+            while (epsilon := next_epsilon(read(out), cell, guess)) is not None:
+                if source[0] != name:
+                    source = name, data.load(name)
+                prepared = data.prepare(data.subset(source[1], images), input)
+                run_trial(out, ops, cell, epsilon, prepared, progress)
+    figures.study(read(out), out / "study.png")
+
+
+def run_trial(out, ops, cell, epsilon, prepared, progress, seed=0):
+    """Run one trial, or go on with it, and add its line to study.jsonl."""
+    results = read(out)
+    best = min((r["epochs"] for r in results if of_cell(r, cell) and r["reached"]), default=None)
+    epochs = LIMIT if best is None else int(best * PATIENCE) + 1
+    title = f"{cell.network}, {cell.input}, {cell.init}, {cell.images}, {cell.nonlinearity}, ε = {epsilon:g}"
+    folder = out / "-".join([*map(str, cell), f"{epsilon:g}"])
+    try:
+        result = race(
+            ops, prepared, cell.nonlinearity, epsilon, seed, cell.network, cell.input, cell.init, epochs,
+            folder, resume=True, progress=progress, title=title,
+        )  # fmt: skip
+    except Diverged:
+        result = {"reached": False, "diverged": True}
+    lines = [*results, {**cell._asdict(), "epsilon": epsilon, "seed": seed, **result}]
+    checkpoint.write_text(out / "study.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+
+
+def next_epsilon(results, cell, guess):
+    """Return the ε to try next in this cell, or None when the best is known and has a worse one on each side."""
+    epochs = {}  # ε → epochs to 25%, infinite if not reached
+    for r in results:
+        if of_cell(r, cell):
+            epochs[r["epsilon"]] = r["epochs"] if r["reached"] else float("inf")
+    if not epochs:
+        return guess
+    best = min(epochs, key=epochs.get)
+    i = GRID.index(best)
+    for neighbour in GRID[i + 1 : i + 2] + GRID[max(0, i - 1) : i]:
+        if neighbour not in epochs:
+            return neighbour
+    return None
+
+
+def of_cell(result, cell):
+    """Return whether a line of study.jsonl belongs to the cell."""
+    return all(result[name] == value for name, value in cell._asdict().items())
+
+
+def read(out):
+    """Return the lines of study.jsonl, or none."""
+    path = pathlib.Path(out) / "study.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def report(out):
+    """Return the best ε of every cell as a table, and the ratio of tanh to ReLU."""
+    results = read(out)
+    lines = [f"{'network':18} {'input':6}{'weights':14}{'images':>7}   {'ReLU':24}{'tanh':24}ratio"]
+    for network, input, init, images, *_ in PLAN:
+        best = {}
+        for nonlinearity in ("relu", "tanh"):
+            cell = Cell(network, input, init, images, nonlinearity)
+            reached = [r for r in results if of_cell(r, cell) and r["reached"]]
+            best[nonlinearity] = min(reached, key=lambda r: r["epochs"], default=None)
+        cells = [f"{b['epochs']:.1f} epochs (ε = {b['epsilon']:g})" if b else "-" for b in best.values()]
+        both = all(best.values())
+        ratio = f"{best['tanh']['epochs'] / best['relu']['epochs']:.1f}" if both else ""
+        lines.append(f"{network:18} {input:6}{init:14}{images:7,}   {cells[0]:24}{cells[1]:24}{ratio}".rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,103 @@
+"""The command line: help reads well, exit codes are right, and mistakes get one sentence."""
+
+import subprocess
+import sys
+
+import pytest
+
+from minicnn import data, train
+from minicnn.__main__ import main
+
+COMMANDS = ("figure1", "train", "study", "gradcheck", "summary", "download")
+
+
+@pytest.fixture
+def few_images(monkeypatch):
+    sample = data.subset(data.load("sample"), 40)
+    small = sample._replace(test_x=sample.test_x[:20], test_y=sample.test_y[:20])
+    monkeypatch.setattr(data, "load", lambda name: small)
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["--help"])
+    assert left.value.code == 0
+    text = capsys.readouterr().out
+    assert all(command in text for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_its_own_help(command, capsys):
+    with pytest.raises(SystemExit) as left:
+        main([command, "--help"])
+    assert left.value.code == 0
+    assert f"minicnn {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["fly"], ["figure1", "--seeds", "0"], ["figure1", "--ops", "torch"], ["train", "--epsilon", "-1"]],
+)
+def test_a_command_that_is_not_understood_ends_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_a_missing_folder_gets_one_sentence(tmp_path, capsys):
+    assert main(["figure1", "--data", "no/such/place", "--out", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert "no/such/place" in error and error.count("\n") == 1
+
+
+def test_a_run_is_not_overwritten(tmp_path, capsys, few_images):
+    arguments = ["train", "--epochs", "1", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    assert "Wrote history.jsonl, checkpoint.npz and curves.png" in capsys.readouterr().out
+    assert (tmp_path / "curves.png").exists()
+    assert main(arguments) == 1
+    assert "add --resume to go on" in capsys.readouterr().err
+    assert main([*arguments, "--epochs", "2", "--resume", "--divide-at", "1"]) == 0
+    assert main([*arguments, "--seed", "1", "--resume"]) == 1
+    assert "seed = 0, this one has 1" in capsys.readouterr().err
+
+
+def test_a_foreign_checkpoint_is_refused(tmp_path, capsys, few_images):
+    (tmp_path / "checkpoint.npz").write_text("something else")
+    assert main(["train", "--resume", "--out", str(tmp_path)]) == 1
+    assert "damaged or not a checkpoint" in capsys.readouterr().err
+    assert (tmp_path / "checkpoint.npz").read_text() == "something else"
+
+
+def test_an_output_folder_that_cannot_be_written_gets_a_sentence(tmp_path, capsys, few_images):
+    (tmp_path / "file").write_text("")
+    assert main(["train", "--epochs", "1", "--out", str(tmp_path / "file")]) == 1
+    assert "file" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_with_130(tmp_path, capsys, monkeypatch, few_images):
+    def interrupted(*args, **options):
+        raise train.Interrupted("stopped after epoch 1, step 2")
+
+    monkeypatch.setattr(train, "train", interrupted)
+    assert main(["train", "--out", str(tmp_path)]) == 130
+    assert "stopped after epoch 1, step 2" in capsys.readouterr().err
+
+
+def test_a_summary_counts_alexnet(capsys):
+    assert main(["summary", "alexnet"]) == 0
+    text = capsys.readouterr().out
+    assert "60,965,224" in text and "659,272" in text
+
+
+def test_gradcheck_prints_a_line_a_layer_and_knows_its_layers(capsys):
+    assert main(["gradcheck", "relu", "fc", "--ops", "reference"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert main(["gradcheck", "relo"]) == 2
+    assert "'relo' is not a layer" in capsys.readouterr().err
+
+
+def test_it_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "minicnn", "--version"], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("minicnn ")

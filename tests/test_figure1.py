@@ -1,0 +1,112 @@
+"""The main job on a few images: what it measures, what it writes, and how it goes on."""
+
+import json
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn import data, figure1, study
+from minicnn.figure1 import ratio, spread, summary
+
+
+@pytest.fixture
+def few_images(monkeypatch):
+    """Let the sample be 160 training and 40 test images."""
+    sample = data.subset(data.load("sample"), 160)
+    small = sample._replace(test_x=sample.test_x[:40], test_y=sample.test_y[:40])
+    monkeypatch.setattr(data, "load", lambda name: small)
+
+
+def race(out, **options):
+    return figure1.figure1(out, minicnn.fast, seeds=2, progress=False, **options)
+
+
+def test_it_writes_the_figure_the_results_and_the_histories(tmp_path, few_images, monkeypatch):
+    monkeypatch.setattr(figure1, "TARGET", 0.9)  # soon reached
+    results = race(tmp_path)
+    assert (tmp_path / "figure1.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((tmp_path / "results.json").read_text()) == results
+    for name in ("relu", "tanh"):
+        assert results[name]["epsilon"] == figure1.EPSILON[5000, "raw", "paper"][name]
+        for seed, run in enumerate(results[name]["runs"]):
+            assert run["reached"] and run["seed"] == seed
+            lines = (tmp_path / f"{name}-{seed}" / "history.jsonl").read_text().splitlines()
+            last = json.loads(lines[-1])
+            assert last["training_error"] <= 0.9
+            assert (last["step"], last["step"] / 2) == (run["iterations"], run["epochs"])  # 2 steps an epoch
+    ratios = [t["epochs"] / r["epochs"] for t, r in zip(results["tanh"]["runs"], results["relu"]["runs"])]
+    assert results["ratio"]["mean"] == pytest.approx(np.mean(ratios), abs=1e-3)
+    assert "times as many epochs (2 seeds" in figure1.report(results)
+
+
+def test_what_was_not_reached_is_said(tmp_path, few_images):
+    results = race(tmp_path, epochs=1)
+    assert not results["relu"]["reached"]
+    assert results["ratio"]["mean"] is None
+    assert "does not always reach" in figure1.report(results)
+    assert (tmp_path / "figure1.png").exists()
+
+
+def test_an_unfinished_race_is_not_thrown_away(tmp_path, few_images):
+    race(tmp_path, epochs=1)
+    (tmp_path / "results.json").unlink()
+    with pytest.raises(FileExistsError, match="unfinished race: add --resume"):
+        race(tmp_path, epochs=1)
+    before = (tmp_path / "relu-0" / "history.jsonl").read_text()
+    race(tmp_path, epochs=1, resume=True)
+    assert (tmp_path / "relu-0" / "history.jsonl").read_text() == before  # not run again
+    race(tmp_path, epochs=1)  # finished: a new race may begin
+
+
+def test_learning_rates_come_from_the_nearest_sweep():
+    assert figure1.best_epsilon(4000, "raw", "paper") == figure1.EPSILON[5000, "raw", "paper"]
+    assert figure1.best_epsilon(50000, "raw", "paper") == figure1.EPSILON[50000, "raw", "paper"]
+    with pytest.raises(ValueError, match="no learning rates are known for unit input with paper"):
+        figure1.best_epsilon(5000, "unit", "paper")
+
+
+def test_the_ratio_says_only_what_was_measured():
+    def runs(*epochs, reached=True):
+        return [{"epochs": e, "reached": reached, "iterations": 10 * e, "seconds": 1} for e in epochs]
+
+    assert ratio({"relu": runs(2, 4), "tanh": runs(6, 8)})["mean"] == 2.5
+    assert ratio({"relu": runs(2, 4), "tanh": runs(6, 8)})["sd"] == spread([3, 2]) == 0.707
+    slow = ratio({"relu": runs(2, 4), "tanh": runs(6, 8, reached=False)})
+    assert slow["mean"] is None and slow["at_least"] == 2
+    assert ratio({"relu": runs(2, reached=False), "tanh": runs(6)})["at_least"] is None
+    assert summary(runs(2, 4), 0.1)["epochs"] == {"mean": 3, "sd": 1.414}
+
+
+def test_the_sweep_ends_when_the_best_has_worse_neighbours():
+    cell = study.Cell("four-layer", "raw", "paper", 5000, "relu")
+
+    def trial(epsilon, epochs):
+        return {**cell._asdict(), "epsilon": epsilon, "epochs": epochs, "reached": epochs is not None}
+
+    results, order = [], []
+    truth = {0.001: 15, 0.002: 13, 0.004: 12, 0.008: 20}
+    while (epsilon := study.next_epsilon(results, cell, guess=0.002)) is not None:
+        order.append(epsilon)
+        results.append(trial(epsilon, truth[epsilon]))
+    assert order == [0.002, 0.004, 0.008]  # 0.001 need not be asked: 0.002 is worse than 0.004
+    assert study.next_epsilon([trial(0.002, None)], cell, 0.002) == 0.004
+    other = cell._replace(images=10000)
+    assert study.next_epsilon(results, other, guess=0.016) == 0.016
+
+
+def test_the_study_runs_draws_and_goes_on(tmp_path, few_images, monkeypatch):
+    monkeypatch.setattr(figure1, "TARGET", 0.9)
+    monkeypatch.setattr(study, "GRID", (0.001, 0.002))
+    plan = [("four-layer", "raw", "paper", 160, 0.002, 0.002)]
+    monkeypatch.setattr(study, "PLAN", plan)
+    study.study(tmp_path, minicnn.fast, progress=False, plan=plan)
+    lines = (tmp_path / "study.jsonl").read_text()
+    results = [json.loads(line) for line in lines.splitlines()]
+    assert {(r["nonlinearity"], r["epsilon"]) for r in results} == {
+        ("relu", 0.001), ("relu", 0.002), ("tanh", 0.001), ("tanh", 0.002),
+    }  # fmt: skip
+    assert (tmp_path / "study.png").read_bytes().startswith(b"\x89PNG")
+    assert "160" in study.report(tmp_path)
+    study.study(tmp_path, minicnn.fast, progress=False, plan=plan)
+    assert (tmp_path / "study.jsonl").read_text() == lines

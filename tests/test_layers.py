@@ -1,0 +1,396 @@
+"""Every layer, in every backend: one contract, right gradients, and fast equal to the reference."""
+
+import importlib
+import inspect
+
+import numba
+import numpy as np
+import pytest
+
+from minicnn import fast, reference
+from minicnn.gradcheck import check_layer
+
+SIGNATURES = {
+    "conv_forward": "(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False)",
+    "relu_forward": "(x)",
+    "tanh_forward": "(x)",
+    "logistic_forward": "(x)",
+    "lrn_forward": "(x, k=2, n=5, alpha=0.0001, beta=0.75, groups=1)",
+    "pool_forward": "(x, z=3, s=2, ceil_mode=False)",
+    "average_pool_forward": "(x, z=3, s=2, ceil_mode=False)",
+    "fc_forward": "(x, w, b)",
+    "dropout_forward": "(x, p=0.5, rng=None)",
+    "dropout_predict_forward": "(x, p=0.5)",
+    "conv_backward": "(dy, cache)",
+    "relu_backward": "(dy, cache)",
+    "tanh_backward": "(dy, cache)",
+    "logistic_backward": "(dy, cache)",
+    "lrn_backward": "(dy, cache)",
+    "pool_backward": "(dy, cache)",
+    "average_pool_backward": "(dy, cache)",
+    "fc_backward": "(dy, cache)",
+    "dropout_backward": "(dy, cache)",
+    "dropout_predict_backward": "(dy, cache)",
+    "softmax_loss_forward": "(scores, labels)",
+    "softmax_loss_backward": "(cache)",
+    "softmax": "(scores)",
+    "sgd_update": "(w, v, dw, epsilon, momentum=0.9, decay=0.0005)",
+    "to_device": "(x)",
+    "to_host": "(x)",
+}
+
+CASES = [  # layer, shapes of x and w, options
+    ("conv", [(1, 1, 5, 5), (1, 1, 5, 5)], {}),  # one image, one channel, one window
+    ("conv", [(2, 3, 7, 5), (4, 3, 3, 3)], {}),
+    ("conv", [(3, 2, 5, 8), (7, 2, 5, 5)], {}),  # as high as the image
+    ("conv", [(17, 2, 6, 5), (3, 2, 1, 1)], {}),  # one block of sixteen images and one image
+    ("conv", [(2, 3, 8, 7), (6, 3, 1, 1)], {"stride": 3}),
+    ("conv", [(2, 3, 8, 5), (4, 3, 1, 1)], {"stride": 3, "ceil_mode": True}),  # one reads only 0
+    ("conv", [(2, 3, 9, 7), (5, 3, 2, 2)], {"stride": 3, "pad": 1}),
+    ("conv", [(2, 3, 4, 5), (6, 3, 2, 2)], {"pad": 3}),  # some windows see only padding
+    ("conv", [(3, 2, 9, 7), (5, 2, 4, 4)], {"stride": 3, "pad": 2, "ceil_mode": True}),
+    ("conv", [(2, 3, 10, 13), (4, 3, 5, 5)], {"stride": 4, "ceil_mode": True}),
+    ("conv", [(2, 9, 8, 7), (15, 3, 3, 3)], {"stride": 2, "pad": 1, "groups": 3}),
+    ("conv", [(3, 10, 5, 6), (2, 5, 4, 4)], {"groups": 2}),
+    ("conv", [(19, 11, 6, 7), (18, 11, 5, 5)], {"pad": 2}),  # more than sixteen of everything
+    ("relu", [(2, 3, 7, 5)], {}),
+    ("relu", [(7, 4)], {}),
+    ("tanh", [(2, 3, 7, 5)], {}),
+    ("tanh", [(7, 4)], {}),
+    ("logistic", [(2, 3, 7, 5)], {}),
+    ("logistic", [(7, 4)], {}),
+    ("lrn", [(2, 7, 3, 5)], {}),
+    ("lrn", [(2, 7, 3, 5)], {"alpha": 0.5}),
+    ("lrn", [(1, 1, 4, 3)], {"alpha": 0.5}),
+    ("lrn", [(2, 9, 4, 3)], {"alpha": 0.5, "n": 3, "groups": 3}),
+    ("lrn", [(3, 10, 2, 5)], {"alpha": 0.5, "k": 1, "beta": 0.6, "groups": 2}),
+    ("lrn", [(2, 7, 3, 5)], {"alpha": 0.5, "n": 4}),  # one more before than behind
+    ("lrn", [(2, 3, 4, 5)], {"alpha": 0.5, "n": 1}),
+    ("lrn", [(2, 3, 4, 5)], {"alpha": 0.5, "n": 11}),  # wider than all channels
+    ("pool", [(2, 3, 7, 9)], {}),
+    ("pool", [(2, 3, 8, 5)], {}),  # a row of pixels is left over
+    ("pool", [(2, 3, 8, 10)], {"ceil_mode": True}),
+    ("pool", [(1, 1, 4, 6)], {"z": 4, "s": 1}),
+    ("pool", [(2, 3, 7, 6)], {"z": 2, "s": 2, "ceil_mode": True}),
+    ("pool", [(17, 2, 8, 7)], {"z": 2, "s": 3}),
+    ("pool", [(2, 3, 8, 7)], {"z": 2, "s": 3, "ceil_mode": True}),
+    ("pool", [(2, 3, 8, 7)], {"z": 2, "s": 5, "ceil_mode": True}),
+    ("pool", [(2, 3, 5, 4)], {"z": 1, "s": 1}),
+    ("fc", [(3, 2, 5, 4), (7, 40)], {}),
+    ("fc", [(17, 6), (5, 6)], {}),
+    ("fc", [(1, 1), (1, 1)], {}),
+    ("dropout", [(2, 3, 7, 5)], {}),
+    ("dropout", [(7, 4)], {"p": 0.2}),
+    ("dropout_predict", [(2, 3, 7, 5)], {}),
+    ("dropout_predict", [(7, 4)], {"p": 0.2}),
+]
+CASES += [("average_pool", shapes, options) for name, shapes, options in CASES if name == "pool"]
+every_case = pytest.mark.parametrize("name, shapes, options", CASES)
+
+
+@pytest.fixture(params=["reference", "fast"])
+def ops(request):
+    return importlib.import_module(f"minicnn.{request.param}")
+
+
+@pytest.fixture(params=[np.float32, np.float64])
+def dtype(request):
+    return request.param
+
+
+def draw(shapes, dtype):
+    """Return x, or x, w, b; w of a size that makes y about as large as x."""
+    rng = np.random.default_rng(0)
+    x_shape, *w_shape = shapes
+    arrays = [rng.standard_normal(x_shape)]
+    for shape in w_shape:
+        arrays.append(rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:])))
+        arrays.append(rng.standard_normal(shape[0]))
+    return [array.astype(dtype) for array in arrays]
+
+
+def with_rng(name, options):
+    return {**options, "rng": np.random.default_rng(5)} if name == "dropout" else options
+
+
+def walk(ops, name, args, options, change_dy=lambda dy: dy):
+    """Return y, dx and the other gradients for a random dy."""
+    forward, backward = getattr(ops, f"{name}_forward"), getattr(ops, f"{name}_backward")
+    y, cache = forward(*args, **with_rng(name, options))
+    dy = np.random.default_rng(1).standard_normal(y.shape).astype(args[0].dtype)
+    return y, *backward(change_dy(dy), cache)
+
+
+def assert_close(found, expected):
+    """Equal to 1e-10 in float64, to 1e-4 in float32, relative to the largest number."""
+    tolerance = {"float64": 1e-10, "float32": 1e-4}[found[0].dtype.name]
+    for a, b in zip(found, expected, strict=True):
+        assert a.shape == b.shape and a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * np.max(np.abs(b)))
+
+
+# The contract.
+
+
+def test_every_backend_has_the_contracts_names_with_the_contracts_signatures(ops):
+    public = {name: value for name, value in vars(ops).items() if not name.startswith("_")}
+    functions = {name: f for name, f in public.items() if inspect.isfunction(f)}
+    assert {name: str(inspect.signature(f)) for name, f in functions.items()} == SIGNATURES
+    assert sorted(ops.__all__) == sorted(SIGNATURES)
+
+
+def test_every_layer_has_a_case():
+    layers = {name.removesuffix("_forward") for name in SIGNATURES if name.endswith("_forward")}
+    assert layers == {name for name, _, _ in CASES} | {"softmax_loss"}  # its test stands alone
+
+
+@every_case
+def test_gradients_have_the_shapes_and_dtypes_of_what_they_belong_to(
+    ops, dtype, name, shapes, options
+):
+    args = draw(shapes, dtype)
+    y, *grads = walk(ops, name, args, options)
+    assert isinstance(y, np.ndarray) and y.dtype == dtype
+    assert [(dq.shape, dq.dtype) for dq in grads] == [(q.shape, q.dtype) for q in args]
+
+
+@every_case
+def test_arguments_are_never_changed_and_backward_can_be_called_twice(ops, name, shapes, options):
+    args = draw(shapes, np.float64)
+    before = [array.copy() for array in args]
+    forward, backward = getattr(ops, f"{name}_forward"), getattr(ops, f"{name}_backward")
+    y, cache = forward(*args, **with_rng(name, options))
+    dy = np.random.default_rng(1).standard_normal(y.shape)
+    y_kept, dy_kept = y.copy(), dy.copy()
+    first = [gradient.copy() for gradient in backward(dy, cache)]
+    second = backward(dy, cache)
+    for array, kept in zip([*args, y, dy, *second], [*before, y_kept, dy_kept, *first], strict=True):
+        np.testing.assert_array_equal(array, kept)
+
+
+# Gradients against finite differences.
+
+
+@every_case
+def test_backward_is_the_derivative_of_forward(ops, name, shapes, options):
+    forward, backward = getattr(ops, f"{name}_forward"), getattr(ops, f"{name}_backward")
+    args = draw(shapes, np.float64)
+    report = check_layer(forward, backward, *args, max_entries=10, **with_rng(name, options))
+    assert report.ok and report.worst < 1e-6, str(report)
+
+
+def test_the_softmax_loss_has_the_right_gradient(ops):
+    for N, classes in [(5, 3), (1, 7), (4, 2)]:
+        rng = np.random.default_rng(0)
+        scores, labels = rng.standard_normal((N, classes)), rng.integers(classes, size=N)
+        report = check_layer(ops.softmax_loss_forward, ops.softmax_loss_backward, scores, labels)
+        assert report.ok and report.worst < 1e-6, str(report)
+
+
+# Fast against the reference.
+
+
+@every_case
+def test_fast_is_the_reference(dtype, name, shapes, options):
+    args = draw(shapes, dtype)
+    assert_close(walk(fast, name, args, options), walk(reference, name, args, options))
+
+
+def test_the_softmax_loss_is_the_references_and_keeps_its_dtype(dtype):
+    rng = np.random.default_rng(0)
+    scores, labels = rng.standard_normal((7, 5)).astype(dtype), rng.integers(5, size=7)
+    for ops in (reference, fast):
+        loss, cache = ops.softmax_loss_forward(scores, labels)
+        (dscores,) = ops.softmax_loss_backward(cache)
+        assert loss.dtype == dscores.dtype == ops.softmax(scores).dtype == dtype
+    expected, cache = reference.softmax_loss_forward(scores, labels)
+    assert_close([loss, dscores], [expected, *reference.softmax_loss_backward(cache)])
+
+
+def test_the_fast_update_is_the_references(dtype):
+    rng = np.random.default_rng(0)
+    w, v, dw = (rng.standard_normal((5, 3, 4, 2)).astype(dtype) for _ in range(3))
+    settings = dict(epsilon=0.01, momentum=0.8, decay=0.3)
+    expected = reference.sgd_update(w, v, dw, **settings)
+    assert_close(fast.sgd_update(w.copy(), v.copy(), dw, **settings), expected)
+
+
+def test_fast_tanh_is_right_for_small_and_for_large_numbers():
+    sizes = np.logspace(-12, 3, 999)
+    x = np.concatenate([-sizes, [0], sizes]).astype(np.float32)
+    y, _ = fast.tanh_forward(x)
+    np.testing.assert_allclose(y, np.tanh(x.astype(np.float64)), rtol=1e-6, atol=0)
+
+
+# Awkward arrays.
+
+LAYERS = [  # one case a layer; the widest-ranging of each
+    ("conv", [(3, 4, 7, 5), (6, 2, 3, 3)], {"stride": 2, "pad": 1, "groups": 2}),
+    ("relu", [(3, 2, 7, 5)], {}),
+    ("tanh", [(3, 2, 7, 5)], {}),
+    ("logistic", [(3, 2, 7, 5)], {}),
+    ("lrn", [(3, 6, 7, 5)], {"alpha": 0.5, "groups": 2}),
+    ("pool", [(3, 2, 8, 7)], {"ceil_mode": True}),
+    ("average_pool", [(3, 2, 8, 7)], {"ceil_mode": True}),
+    ("fc", [(3, 2, 5, 4), (7, 40)], {}),
+    ("dropout", [(3, 2, 7, 5)], {}),
+    ("dropout_predict", [(3, 2, 7, 5)], {}),
+]
+every_layer = pytest.mark.parametrize("name, shapes, options", LAYERS)
+
+
+def with_gaps(array):
+    """Return the same numbers, no two of them neighbours in memory."""
+    view = np.repeat(array, 2, axis=-1)[..., ::2]
+    assert not view.flags.c_contiguous or array.size == 1
+    return view
+
+
+def read_only(array):
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize("change", [with_gaps, read_only])
+@every_layer
+def test_arrays_with_gaps_and_read_only_arrays_give_the_same(ops, name, shapes, options, change):
+    args = draw(shapes, np.float64)
+    found = walk(ops, name, [change(array) for array in args], options, change)
+    assert_close(found, walk(ops, name, args, options))
+
+
+@every_layer
+def test_an_empty_batch_gives_an_empty_batch_and_gradients_of_zero(ops, name, shapes, options):
+    x, *w_and_b = draw(shapes, np.float64)
+    y, _, *_ = walk(ops, name, [x, *w_and_b], options)
+    y_empty, dx, *grads = walk(ops, name, [x[:0], *w_and_b], options)
+    assert y_empty.shape == (0, *y.shape[1:]) and dx.shape == (0, *x.shape[1:])
+    for dq, q in zip(grads, w_and_b, strict=True):
+        np.testing.assert_array_equal(dq, np.zeros_like(q))
+
+
+# NaN and infinity stay visible.
+
+SEEN_BY = [  # layer, options, and the places of y that look at x[1, 0, 2, 3]
+    ("relu", {}, np.s_[1, 0, 2, 3]),
+    ("tanh", {}, np.s_[1, 0, 2, 3]),
+    ("logistic", {}, np.s_[1, 0, 2, 3]),
+    ("dropout_predict", {}, np.s_[1, 0, 2, 3]),
+    ("lrn", {"n": 3}, np.s_[1, :2, 2, 3]),
+    ("lrn", {"n": 5, "groups": 2, "beta": 0.6}, np.s_[1, :3, 2, 3]),
+    ("pool", {}, np.s_[1, 0, :2, 1]),
+    ("pool", {"z": 2, "s": 1, "ceil_mode": True}, np.s_[1, 0, 1:3, 2:4]),
+    ("average_pool", {}, np.s_[1, 0, :2, 1]),
+]
+
+
+@pytest.mark.parametrize("name, options, places", SEEN_BY)
+def test_a_nan_is_seen_by_everyone_who_looks_at_it_and_by_no_one_else(
+    ops, dtype, name, options, places
+):
+    (x,) = draw([(3, 6, 5, 7)], dtype)
+    clean, *_ = walk(ops, name, [x], options)
+    x[1, 0, 2, 3] = np.nan
+    y, *_ = walk(ops, name, [x], options)
+    expected = clean.copy()
+    expected[places] = np.nan
+    np.testing.assert_array_equal(y, expected)
+
+
+def test_a_nan_in_a_convolution_stays_in_its_image_its_windows_and_its_group(ops, dtype):
+    x, w, b = draw([(3, 4, 5, 7), (6, 2, 3, 3)], dtype)
+    clean, dx_clean, dw_clean, _ = walk(ops, "conv", [x, w, b], {"groups": 2})
+    x[1, 0, 2, 5] = np.nan  # the last two columns of windows hold it
+    y, dx, dw, db = walk(ops, "conv", [x, w, b], {"groups": 2})
+    clean[1, :3, :, 3:] = np.nan
+    np.testing.assert_array_equal(y, clean)
+    np.testing.assert_array_equal(dx, dx_clean)
+    assert np.isnan(dw[:3, 0]).all()
+    np.testing.assert_array_equal(dw[3:], dw_clean[3:])
+
+
+def test_a_nan_in_dy_comes_through_the_convolution(ops, dtype):
+    def spoilt(dy):
+        dy[1, 4, 2, 0] = np.nan
+        return dy
+
+    args = draw([(3, 4, 5, 7), (6, 2, 3, 3)], dtype)
+    _, dx, dw, db = walk(ops, "conv", args, {"groups": 2}, spoilt)
+    seen = np.zeros(dx.shape, bool)
+    seen[1, 2:, 2:5, :3] = True  # image 1, the second group, one window
+    np.testing.assert_array_equal(np.isnan(dx), seen)
+    assert np.isnan(dw[4]).all() and np.isnan(db[4])
+    assert np.isfinite(np.delete(dw, 4, axis=0)).all() and np.isfinite(np.delete(db, 4)).all()
+
+
+def test_a_nan_in_a_fully_connected_layer_or_in_the_scores_is_seen(ops, dtype):
+    x, w, b = draw([(3, 5), (4, 5)], dtype)
+    x[1, 2] = np.nan
+    y, _ = ops.fc_forward(x, w, b)
+    assert np.isnan(y[1]).all() and np.isfinite(y[[0, 2]]).all()
+    loss, _ = ops.softmax_loss_forward(y, np.array([0, 1, 2]))
+    assert np.isnan(loss)
+
+
+def test_the_first_nan_of_a_window_gets_the_gradient(ops, dtype):
+    (x,) = draw([(1, 1, 3, 3)], dtype)
+    x[0, 0, 1, 2] = x[0, 0, 2, 0] = np.nan
+    _, cache = ops.pool_forward(x)
+    dx, *_ = ops.pool_backward(np.full((1, 1, 1, 1), 1.5, dtype), cache)
+    assert dx[0, 0, 1, 2] == 1.5 and np.count_nonzero(dx) == 1
+
+
+def test_infinity_wins_a_maximum_and_makes_no_nan(ops, dtype):
+    (x,) = draw([(2, 3, 6, 8)], dtype)
+    x[0, 0], x[1, 1, 2, 2] = -np.inf, np.inf
+    options = {"ceil_mode": True}
+    y, dx = walk(ops, "pool", [x], options)
+    assert not np.isnan(y).any() and np.isfinite(dx).all()
+    assert (y[0, 0] == -np.inf).all()
+    np.testing.assert_array_equal(np.argwhere(y == np.inf), [[1, 1, i, j] for i, j in TOUCHING])
+    y, _ = walk(ops, "average_pool", [x], options)
+    assert not np.isnan(y).any() and (y[0, 0] == -np.inf).all()
+
+
+TOUCHING = [(0, 0), (0, 1), (1, 0), (1, 1)]  # the 3×3 windows, 2 apart, that hold pixel (2, 2)
+
+
+def test_infinity_goes_through_the_nonlinearities(ops, dtype):
+    x = np.array([-np.inf, -1e30, 1e30, np.inf], dtype)
+    with np.errstate(all="raise"):
+        np.testing.assert_array_equal(ops.relu_forward(x)[0], [0, 0, x[2], np.inf])
+        np.testing.assert_array_equal(ops.tanh_forward(x)[0], [-1, -1, 1, 1])
+    np.testing.assert_array_equal(ops.logistic_forward(x)[0], [0, 0, 1, 1])
+
+
+# Threads.
+
+
+@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="Numba has one thread here")
+def test_the_number_of_threads_changes_no_bit():
+    cases = [
+        ("conv", [(35, 11, 9, 8), (34, 11, 5, 5)], {"stride": 2, "pad": 2}),
+        ("tanh", [(35, 3, 9, 8)], {}),
+        ("lrn", [(35, 7, 9, 8)], {}),
+        ("pool", [(35, 3, 9, 8)], {}),
+        ("average_pool", [(35, 3, 9, 8)], {}),
+        ("dropout", [(35, 3, 9, 8)], {}),
+    ]
+    w, v, dw = draw([(301, 7), (301, 7)], np.float32)[:2] + draw([(301, 7)], np.float32)
+
+    def everything():
+        results = [walk(fast, name, draw(shapes, np.float32), opts) for name, shapes, opts in cases]
+        return [*results, fast.sgd_update(w.copy(), v.copy(), dw, 0.01)]
+
+    threads = numba.get_num_threads()
+    try:
+        numba.set_num_threads(1)
+        one = everything()
+        numba.set_num_threads(2)
+        two = everything()
+    finally:
+        numba.set_num_threads(threads)
+    for arrays_one, arrays_two in zip(one, two, strict=True):
+        for a, b in zip(arrays_one, arrays_two, strict=True):
+            assert a.tobytes() == b.tobytes()
