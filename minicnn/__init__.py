@@ -2,20 +2,30 @@
 
 Every layer of Krizhevsky, Sutskever and Hinton (2012), forward and backward, in NumPy and Numba.
 
-Reading order
--------------
-1.  reference/relu … `reference/activations.py`, `pool.py`, `lrn.py`, `fc.py`, `dropout.py`, `softmax.py`: one layer
-    a file, the definition.
-2.  `reference/im2col.py`, then `reference/conv.py`: convolution as one matrix product an image.
-3.  `reference/sgd.py`: the update rule of Section 5.
-4.  `net.py`: a network is a list of rows, and walking it is the whole framework.
-5.  `cifar.py`, `halves.py`, `alexnet.py`: the networks, as tables.
-6.  `train.py`, `checkpoint.py`: the loop around it all.
-7.  `gradcheck.py`: why you may believe every backward pass.
-8.  `figure1.py`, `study.py`: the paper's Figure 1, and the map around it.
-9.  `fast/`: the same layers again, for speed; each file stands beside its reference.
+If you want to read it all, here is an order in which every file builds on those above it:
 
-`import minicnn` loads none of these: `minicnn.reference`, `minicnn.fast` and the rest arrive when first named.
+    reference/activations.py      ReLU, tanh and the logistic function: the shortest layers
+    reference/fc.py               a fully connected layer
+    reference/softmax.py          probabilities, and the loss
+    shapes.py                     how many windows fit into an image
+    reference/pool.py             overlapping pooling
+    reference/lrn.py              local response normalization
+    reference/dropout.py          dropout
+    reference/im2col.py, conv.py  convolution, as one matrix product an image
+    reference/sgd.py              the update rule
+    net.py                        a network is a list of rows; walking it is the whole framework
+    gradcheck.py                  why you may believe every backward pass
+    cifar.py                      the networks of Figure 1, as tables of rows
+    halves.py, alexnet.py         two columns, and AlexNet itself
+    data/                         CIFAR-10: the bundled sample, and the full set
+    checkpoint.py, run.py         what a run knows of itself, and how it is saved
+    train.py                      the training loop
+    figure1.py, study.py          ReLU against tanh, and when the paper's claim holds
+    fast/                         the same layers for speed; each file has its twin in reference/
+
+checks.py, which every layer asks about its arguments, can wait until an error message brings you
+there.  `import minicnn` loads none of these: minicnn.net, minicnn.fast and the rest are imported
+when they are first named.
 """
 
 import importlib
@@ -23,15 +33,18 @@ import importlib
 __version__ = "0.1.0"
 
 _MODULES = (
-    "reference fast net halves cifar alexnet train checkpoint gradcheck data figure1 study figures"
+    "reference fast net cifar halves alexnet train run checkpoint gradcheck gradcheck_suite data "
+    "figure1 study figures shapes checks"
 ).split()
 
 
 def __getattr__(name):
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module 'minicnn' has no attribute '{name}'; it has {', '.join(_MODULES)}")
+    raise AttributeError(
+        f"module 'minicnn' has no attribute '{name}'; it has {', '.join(_MODULES)}"
+    )
 
 
 def __dir__():
-    return sorted([*globals(), *_MODULES])
+    return sorted({*globals(), *_MODULES})

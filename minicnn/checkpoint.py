@@ -1,15 +1,17 @@
 """Checkpoints: everything a run needs to go on as if it had never stopped, in one .npz file.
 
-    arrays    name → array           parameters, velocities, the order of the images, a number for each step
-    facts     name → plain value     position, random state, history, settings; kept as JSON text
+    arrays    name → array          parameters, velocities, the order of the images, losses, …
+    facts     name → plain value    position, random state, history, settings; kept as JSON text
 
-A file is written under a temporary name, forced to the disk, and renamed: whatever happens, the old one or the new one is
-there, whole.  Nothing is ever unpickled, so a checkpoint from a stranger can be refused but cannot run code.
+A file is written under a temporary name, forced to the disk, and renamed: whatever happens, the
+old one or the new one is there, whole.  Nothing is ever unpickled, so a checkpoint from a
+stranger can be refused but cannot run code.
 """
 
 import json
 import os
 import pathlib
+import tempfile
 import zipfile
 import zlib
 
@@ -25,10 +27,19 @@ class CheckpointError(ValueError):
 def save(path, arrays, facts):
     """Write arrays and facts to path, whole or not at all.
 
+    Parameters
+    ----------
+    path : path
+        The file; its folder is made if need be.
+    arrays : dict of name → array
+    facts : dict of name → value
+        Whatever JSON can hold.
+
     Raises
     ------
     OSError
-        If the disk is full or the folder cannot be written to; an older checkpoint at path stays as it was.
+        If the disk is full or the folder cannot be written to; an older checkpoint at path stays
+        as it was.
     """
     text = json.dumps({"format": FORMAT, **facts})
     content = {"facts": np.frombuffer(text.encode(), np.uint8)}
@@ -38,6 +49,15 @@ def save(path, arrays, facts):
 
 def load(path):
     """Return arrays and facts as they were saved.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    arrays : dict of name → array
+    facts : dict of name → value
 
     Raises
     ------
@@ -56,19 +76,28 @@ def load(path):
                 raise CheckpointError(f"{path} is an .npz file, but not a checkpoint of minicnn")
             facts = json.loads(content["facts"].tobytes())
             if facts.pop("format", None) != FORMAT:
-                raise CheckpointError(f"{path} is not in the format '{FORMAT}' that this version reads")
+                raise CheckpointError(
+                    f"{path} is not in the format '{FORMAT}' that this version reads"
+                )
             arrays = {n.removeprefix("array:"): content[n] for n in content.files if n != "facts"}
     except CheckpointError:
         raise
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise CheckpointError(
-            f"{path} is damaged or not a checkpoint ({error}); use an older one, or start the run anew"
+            f"{path} is damaged or not a checkpoint ({error}); "
+            "use an older one, or start the run anew"
         ) from None
     return arrays, facts
 
 
 def copy_into(targets, arrays, path):
     """Copy arrays into targets of the same names, in place; refuse if they do not fit.
+
+    Parameters
+    ----------
+    targets, arrays : dict of name → array
+    path : path
+        Where the arrays come from, for the message.
 
     Raises
     ------
@@ -90,7 +119,11 @@ def copy_into(targets, arrays, path):
 
 
 def write_whole(path, write):
-    """Call write(file) on a temporary file beside path; rename it to path when it is safely on the disk."""
+    """Call write(file) on a temporary file, then rename it to path.
+
+    Before the renaming the file is forced to the disk, so not even a power cut can leave half of it
+    under its final name.
+    """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -102,6 +135,25 @@ def write_whole(path, write):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_folder(path):
+    """Make the folder if need be, and see that one can write there, before hours of work go by.
+
+    Raises
+    ------
+    OSError
+        If it is a file, or nothing can be written there; the message says which.
+    """
+    path = pathlib.Path(path)
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(f"{path} is a file, but results need a folder; name another")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise OSError(f"cannot write to the folder {path}: {error.strerror}") from error
 
 
 def write_text(path, text):

@@ -1,18 +1,25 @@
-"""What is checked at the door of every layer, in every backend: one sentence that names the argument.
+"""What every layer of every backend checks at the door: each mistake gets one sentence.
 
-Each function raises TypeError for what is not an array of float32 or float64, ValueError for a wrong shape or value.
+The sentence names the layer and the argument, says what it was and what was expected.  It is a
+TypeError for what is not an array of float32 or float64, a ValueError for a wrong shape or value.
 """
 
 import numbers
+
+import numpy as np
 
 
 def check_array(layer, name, x, ndim=None):
     """x is an array of float32 or float64, with `ndim` axes where that is given."""
     if not hasattr(x, "dtype") or not hasattr(x, "shape"):
-        raise TypeError(f"{layer}: {name} is a {type(x).__name__}; expected an array, e.g. np.array({name}, np.float32)")
+        raise TypeError(
+            f"{layer}: {name} is a {type(x).__name__}; expected an array, "
+            f"e.g. np.array({name}, np.float32)"
+        )
     if x.dtype not in ("float32", "float64"):
         raise TypeError(
-            f"{layer}: {name} has dtype {x.dtype}; expected float32 or float64, e.g. {name}.astype(np.float32)"
+            f"{layer}: {name} has dtype {x.dtype}; expected float32 or float64, "
+            f"e.g. {name}.astype(np.float32)"
         )
     if ndim is not None and x.ndim != ndim:
         wanted = {4: "(N, C, H, W)", 2: "(rows, columns)", 1: "(K,)"}[ndim]
@@ -30,19 +37,43 @@ def check_same(layer, **arrays):
 def check_whole(layer, name, value, least):
     """value is a whole number of at least `least`."""
     if not isinstance(value, numbers.Integral) or value < least:
-        raise ValueError(f"{layer}: {name} = {value!r}; expected a whole number of at least {least}")
+        raise ValueError(
+            f"{layer}: {name} = {value!r}; expected a whole number of at least {least}"
+        )
+
+
+def check_number(layer, **options):
+    """Every option is a number, and not NaN."""
+    for name, value in options.items():
+        if not isinstance(value, numbers.Real) or value != value:
+            raise TypeError(f"{layer}: {name} = {value!r}; expected a number")
+
+
+def check_window(layer, name, f, x, pad):
+    """A window of f×f pixels fits into the images of x, with `pad` zeros at each end."""
+    _, C, H, W = x.shape
+    if C < 1:
+        raise ValueError(f"{layer}: x has shape {x.shape}; expected at least one channel")
+    if f > min(H, W) + 2 * pad:
+        raise ValueError(
+            f"{layer}: {name} = {f}, but a window of {f}×{f} does not fit into {H}×{W} pixels with "
+            f"{pad} of padding at each end"
+        )
 
 
 def check_gradient(layer, dy, shape, dtype):
     """dy is what comes back for an output of this shape and dtype."""
     check_array(layer, "dy", dy)
     if dy.shape != tuple(shape):
-        raise ValueError(f"{layer}: dy has shape {dy.shape}; expected the shape of y, {tuple(shape)}")
+        raise ValueError(
+            f"{layer}: dy has shape {dy.shape}; expected the shape of y, {tuple(shape)}"
+        )
     if dy.dtype != dtype:
         raise TypeError(f"{layer}: dy is {dy.dtype}; expected the dtype of y, {dtype}")
 
 
 def check_conv(x, w, b, stride, pad, groups):
+    """x, w, b and the options of a convolution fit together."""
     check_array("conv", "x", x, 4)
     check_array("conv", "w", w, 4)
     check_array("conv", "b", b, 1)
@@ -51,8 +82,13 @@ def check_conv(x, w, b, stride, pad, groups):
     check_whole("conv", "pad", pad, 0)
     check_whole("conv", "groups", groups, 1)
     C, K = x.shape[1], w.shape[0]
+    if 0 in w.shape:
+        raise ValueError(f"conv: w has shape {w.shape}; expected at least one kernel of one weight")
     if w.shape[2] != w.shape[3]:
-        raise ValueError(f"conv: w has {w.shape[2]}×{w.shape[3]} kernels; expected square ones, w of (K, C/groups, f, f)")
+        raise ValueError(
+            f"conv: w has {w.shape[2]}×{w.shape[3]} kernels; expected square ones, "
+            f"w of (K, C/groups, f, f)"
+        )
     if C != w.shape[1] * groups:
         raise ValueError(
             f"conv: x has {C} channels but w expects {w.shape[1] * groups} "
@@ -62,25 +98,37 @@ def check_conv(x, w, b, stride, pad, groups):
         raise ValueError(f"conv: w has {K} kernels, which {groups} groups cannot share equally")
     if b.shape != (K,):
         raise ValueError(f"conv: b has shape {b.shape}; expected one bias a kernel, ({K},)")
+    check_window("conv", "f", w.shape[2], x, pad)
 
 
 def check_lrn(x, k, n, alpha, beta, groups):
+    """x has whole groups of channels, and k + α Σ x² stays above 0."""
     check_array("lrn", "x", x, 4)
     check_whole("lrn", "n", n, 1)
     check_whole("lrn", "groups", groups, 1)
+    check_number("lrn", k=k, alpha=alpha, beta=beta)
+    check_window("lrn", "f", 1, x, 0)
     if x.shape[1] % groups:
-        raise ValueError(f"lrn: x has {x.shape[1]} channels, which {groups} groups cannot share equally")
+        raise ValueError(
+            f"lrn: x has {x.shape[1]} channels, which {groups} groups cannot share equally"
+        )
     if not k > 0 or not alpha >= 0:
-        raise ValueError(f"lrn: k = {k}, alpha = {alpha}; expected k > 0 and alpha ≥ 0, so that no power of 0 is taken")
+        raise ValueError(
+            f"lrn: k = {k}, alpha = {alpha}; expected k > 0 and alpha ≥ 0, "
+            f"so that no power of 0 is taken"
+        )
 
 
 def check_pool(layer, x, z, s):
+    """x is images into which a window of z×z fits; s is a whole number."""
     check_array(layer, "x", x, 4)
     check_whole(layer, "z", z, 1)
     check_whole(layer, "s", s, 1)
+    check_window(layer, "z", z, x, 0)
 
 
 def check_fc(x, w, b):
+    """x, flattened, w and b fit together."""
     check_array("fc", "x", x)
     check_array("fc", "w", w, 2)
     check_array("fc", "b", b, 1)
@@ -89,38 +137,64 @@ def check_fc(x, w, b):
     for size in x.shape[1:]:
         D *= size
     if x.ndim < 2 or D != w.shape[1]:
-        raise ValueError(f"fc: x has shape {x.shape}, {D} numbers an image, but w expects {w.shape[1]} (w.shape = {w.shape})")
+        raise ValueError(
+            f"fc: x has shape {x.shape}, {D} numbers an image, "
+            f"but w expects {w.shape[1]} (w.shape = {w.shape})"
+        )
     if b.shape != (w.shape[0],):
         raise ValueError(f"fc: b has shape {b.shape}; expected one bias an output, ({w.shape[0]},)")
 
 
-def check_dropout(x, p, rng=None, needs_rng=True):
-    check_array("dropout", "x", x)
+def check_dropout(layer, x, p):
+    """p is a chance below 1."""
+    check_array(layer, "x", x)
+    check_number(layer, p=p)
     if not 0 <= p < 1:
-        raise ValueError(f"dropout: p = {p}; expected the chance that a unit is set to zero, 0 ≤ p < 1")
-    if needs_rng and not hasattr(rng, "random"):
-        raise TypeError(f"dropout: rng is {rng!r}; expected a generator such as np.random.default_rng(0)")
-
-
-def check_labels(scores, labels):
-    check_array("softmax_loss", "scores", scores, 2)
-    N, classes = scores.shape
-    if not hasattr(labels, "dtype") or labels.dtype.kind not in "iu":
-        raise TypeError("softmax_loss: labels must be an array of whole numbers, one class an image")
-    if labels.shape != (N,):
-        raise ValueError(f"softmax_loss: labels has shape {labels.shape}; expected one label an image, ({N},)")
-    if N == 0:
-        raise ValueError("softmax_loss: scores has no images; the mean loss of none is not defined")
-    if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(
-            f"softmax_loss: labels run from {labels.min()} to {labels.max()}; expected 0 … {classes - 1} "
-            f"for {classes} classes"
+            f"{layer}: p = {p}; expected the chance that a unit is set to zero, 0 ≤ p < 1"
         )
 
 
-def check_update(w, v, dw):
+def check_rng(layer, rng):
+    """rng is a numpy Generator."""
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            f"{layer}: rng is {rng!r}; expected a generator such as np.random.default_rng(0)"
+        )
+
+
+def check_labels(scores, labels):
+    """labels holds one class for each row of scores."""
+    check_array("softmax_loss", "scores", scores, 2)
+    N, classes = scores.shape
+    if not hasattr(labels, "dtype") or labels.dtype.kind not in "iu":
+        raise TypeError(
+            f"softmax_loss: labels is {getattr(labels, 'dtype', type(labels).__name__)}; "
+            "expected an array of whole numbers, one class an image"
+        )
+    if labels.shape != (N,):
+        raise ValueError(
+            f"softmax_loss: labels has shape {labels.shape}; expected one label an image, ({N},)"
+        )
+    if N == 0 or classes == 0:
+        raise ValueError(
+            f"softmax_loss: scores has shape {scores.shape}; expected an image and a class at least"
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"softmax_loss: labels run from {labels.min()} to {labels.max()}; "
+            f"expected 0 … {classes - 1} for {classes} classes"
+        )
+
+
+def check_update(w, v, dw, epsilon, momentum, decay):
+    """w, v and dw are three arrays of one shape and dtype; the rest are numbers."""
+    check_number("sgd_update", epsilon=epsilon, momentum=momentum, decay=decay)
     for name, a in (("w", w), ("v", v), ("dw", dw)):
         check_array("sgd_update", name, a)
     check_same("sgd_update", w=w, v=v, dw=dw)
     if not w.shape == v.shape == dw.shape:
-        raise ValueError(f"sgd_update: w, v, dw have shapes {w.shape}, {v.shape}, {dw.shape}; expected three equal ones")
+        raise ValueError(
+            f"sgd_update: w, v, dw have shapes {w.shape}, {v.shape}, {dw.shape}; "
+            f"expected three equal ones"
+        )

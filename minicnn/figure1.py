@@ -2,19 +2,22 @@
 
     python -m minicnn figure1
 
-trains the four-layer network of cifar.py with each nonlinearity, at its own best learning rate, and writes
+trains the four-layer network of cifar.py with each nonlinearity, at its own best learning rate,
+and writes
 
-    figure1.png       both curves and the 25% line, in the manner of the paper
-    results.json      epochs, iterations and seconds to 25%, the ratio and its spread, settings, versions, machine
-    relu-0/ tanh-0/   a folder for each nonlinearity and seed: history.jsonl, checkpoint.npz
+    figure1.png         both curves and the 25% line, in the manner of the paper
+    results.json        epochs, iterations and seconds to 25%, and the ratio, for each seed and on
+                        average; settings, versions, machine
+    relu-0/, tanh-0/    a folder for each nonlinearity and seed: history.jsonl, checkpoint.npz
 
-Training error is the running one: each batch is asked before it is learned from, and the answers are averaged over the
-last epoch's worth of batches.  The run ends at the first iteration at which it is at most 25%.  The original measured in
-the same way, over a fifth of an epoch.  No regularisation of any kind: no weight decay, dropout, crops or flips.
+Training error is the running one: each batch is asked before it is learned from, and the answers
+are averaged over the last epoch's worth of batches.  The run ends at the first iteration at which
+it is at most 25%.  The original measured in the same way, over a fifth of an epoch.  No
+regularisation of any kind: no weight decay, dropout, crops or flips.
 
-What the paper leaves open, and what is done here: which four layers (see cifar.py); the learning rates (the sweep of
-study.py); batches of 128 and momentum 0.9, as in Section 5; and the full set, where the default takes the bundled sample of
-5,000 images.
+What the paper leaves open, and what is done here: which four layers (see cifar.py); the learning
+rates (the sweep of study.py); batches of 128 and momentum 0.9, as in Section 5; and the full set,
+where the default takes the bundled sample of 5,000 images.
 """
 
 import json
@@ -33,7 +36,7 @@ BATCH = 128
 NONLINEARITIES = ("relu", "tanh")
 NETWORKS = {"four-layer": cifar.four_layer, "four-hidden-layer": cifar.four_hidden_layer}
 
-# The best ε of the sweep in study.py, by images, input and init.
+# The best ε that the sweep of study.py found, by images, input and init.
 EPSILON = {
     (5000, "raw", "paper"): {"relu": 0.002, "tanh": 0.01},
     (5000, "raw", "cuda-convnet"): {"relu": 0.001, "tanh": 0.003},
@@ -43,35 +46,69 @@ EPSILON = {
 }
 
 
-def race(
-    ops, prepared, nonlinearity, epsilon, seed, network, input, init, epochs, folder, resume, progress, title
-):  # fmt: skip
+def race(ops, prepared, nonlinearity, epsilon, seed, network, input, init, epochs, **options):
     """Train one network to 25% training error, or for `epochs` epochs; return a result.
 
     Parameters
     ----------
+    ops : module
+        The backend.
     prepared : tuple
         train_x, train_y, test_x, test_y, … as data.prepare returns them for this input.
-    folder, resume, progress, title
-        As in train.train.
+    nonlinearity : str
+        "relu" or "tanh".
+    epsilon : float
+        The learning rate ε.
+    seed : int
+        Of the first weights and the order of the images.
+    network, input, init : str
+        The conditions: a name in NETWORKS, and as in data.prepare and cifar.first_weights.
+    epochs : int
+        Give up after so many.
+    **options
+        folder, resume, progress and title, as in train.train.
 
     Returns
     -------
     dict
-        reached (bool), epochs and iterations (to 25%, or done without reaching it), seconds, and training_error after
-        each epoch.
+        reached (bool), epochs and iterations (to 25%, or done without reaching it), seconds, and
+        training_error after each epoch.
+
+    Raises
+    ------
+    train.Diverged, train.Interrupted, checkpoint.CheckpointError
+        As in train.train.
     """
     train_x, train_y, test_x, test_y = prepared[:4]
     rng = np.random.default_rng(seed)
     layers = NETWORKS[network](ops, rng, nonlinearity, init)
     settings = {
-        "network": network, "input": input, "init": init, "images": len(train_x), "nonlinearity": nonlinearity,
-        "epsilon": epsilon, "batch": BATCH, "momentum": 0.9, "decay": 0, "seed": seed, "ops": ops.__name__,
-    }  # fmt: skip
+        "network": network,
+        "input": input,
+        "init": init,
+        "images": len(train_x),
+        "nonlinearity": nonlinearity,
+        "epsilon": epsilon,
+        "batch": BATCH,
+        "momentum": 0.9,
+        "decay": 0,
+        "seed": seed,
+        "ops": ops.__name__,
+    }
     run = train.train(
-        layers, ops, (train_x, train_y), (test_x, test_y), rng=rng, epochs=epochs, epsilon=epsilon, decay=0,
-        batch=BATCH, until=TARGET, folder=folder, resume=resume, settings=settings, progress=progress, title=title,
-    )  # fmt: skip
+        layers,
+        ops,
+        (train_x, train_y),
+        (test_x, test_y),
+        rng=rng,
+        epochs=epochs,
+        epsilon=epsilon,
+        decay=0,
+        batch=BATCH,
+        until=TARGET,
+        settings=settings,
+        **options,
+    )
     steps = -(-len(train_x) // BATCH)
     return {
         "reached": run.reached(TARGET, steps),
@@ -83,11 +120,19 @@ def race(
 
 
 def best_epsilon(images, input, init):
-    """Return {"relu": ε, "tanh": ε}: the sweep's best for these conditions, or for the nearest number of images."""
+    """Return {"relu": ε, "tanh": ε}, the sweep's best for these conditions.
+
+    Of the numbers of images that were swept, the nearest counts.
+
+    Raises ValueError if these conditions were not swept at all.
+    """
     known = [key for key in EPSILON if key[1:] == (input, init)]
     if not known:
         conditions = ", ".join(sorted({f"{i} with {j}" for _, i, j in EPSILON}))
-        raise ValueError(f"no learning rates are known for {input} input with {init} weights, only for {conditions}")
+        raise ValueError(
+            f"no learning rates are known for {input} input with {init} weights, "
+            f"only for {conditions}"
+        )
     return EPSILON[min(known, key=lambda key: abs(key[0] - images))]
 
 
@@ -106,35 +151,94 @@ def machine():
 
 
 def figure1(
-    out, ops, dataset="sample", seeds=2, network="four-layer", input="raw", init="paper", epochs=60,
-    resume=False, progress=True,
-):  # fmt: skip
-    """Run the race with each seed, write figure1.png and results.json to the folder `out`; return the results.
+    out,
+    ops,
+    dataset="sample",
+    seeds=2,
+    network="four-layer",
+    input="raw",
+    init="paper",
+    epochs=60,
+    resume=False,
+    progress=True,
+):
+    """Run the race with each seed, write the figure and the results; return the results.
+
+    Parameters
+    ----------
+    out : path
+        The folder for figure1.png, results.json and the runs.  A finished race in it is replaced.
+    ops : module
+        The backend.
+    dataset : str
+        As in data.load: "sample", "cifar10", or a directory.
+    seeds : int
+        So many runs of each nonlinearity, with seeds 0, 1, …
+    network, input, init : str
+        The conditions, as in race.
+    epochs : int
+        Give up after so many.
+    resume : bool
+        Go on with the race in `out`, if there is one.
+    progress : bool
+        Show a bar for each run.
+
+    Returns
+    -------
+    dict
+        What results.json holds: for "relu" and "tanh" what `summary` returns; "ratio", "settings"
+        and "machine".
 
     Raises
     ------
     FileExistsError
         If `out` holds an unfinished race and `resume` is not set.
+    OSError
+        If nothing can be written to `out`, or the data are not there.
+    ValueError
+        If no learning rates are known for these conditions.
+    train.Diverged, train.Interrupted, checkpoint.CheckpointError
+        As in train.train.
     """
     out = pathlib.Path(out)
-    start_in(out, resume)
     loaded = data.load(dataset)
     prepared = data.prepare(loaded, input)
     images = len(prepared[0])
     epsilons = best_epsilon(images, input, init)
+    start_in(out, resume)  # last: a mistake in the conditions must not cost an earlier race
     settings = {
-        "data": str(dataset), "images": images, "network": network, "input": input, "init": init,
-        "ops": ops.__name__, "batch": BATCH, "momentum": 0.9, "decay": 0, "target": TARGET, "limit": epochs,
-    }  # fmt: skip
+        "data": str(dataset),
+        "images": images,
+        "network": network,
+        "input": input,
+        "init": init,
+        "ops": ops.__name__,
+        "batch": BATCH,
+        "momentum": 0.9,
+        "decay": 0,
+        "target": TARGET,
+        "limit": epochs,
+    }
     runs = {name: [] for name in NONLINEARITIES}
     histories = []
     for seed in range(seeds):
         for name in NONLINEARITIES:
             folder = out / f"{name}-{seed}"
             result = race(
-                ops, prepared, name, epsilons[name], seed, network, input, init, epochs,
-                folder, resume, progress, title=f"{name}, seed {seed}",
-            )  # fmt: skip
+                ops,
+                prepared,
+                name,
+                epsilons[name],
+                seed,
+                network,
+                input,
+                init,
+                epochs,
+                folder=folder,
+                resume=resume,
+                progress=progress,
+                title=f"{name}, seed {seed}",
+            )
             del result["training_error"]  # it is in the folder's history.jsonl
             runs[name].append({"seed": seed, **result})
             lines = (folder / "history.jsonl").read_text().splitlines()
@@ -147,14 +251,15 @@ def figure1(
 
 
 def start_in(out, resume):
-    """Make the folder ready: keep what is there to resume, or begin anew where an earlier race is finished."""
-    old = [out / f"{name}-{seed}" for name in NONLINEARITIES for seed in range(100)]
-    old = [folder for folder in old if folder.exists()]
+    """Make the folder ready: to resume, all stays; else a finished race in it is removed."""
+    checkpoint.make_folder(out)
+    old = [folder for name in NONLINEARITIES for folder in out.glob(f"{name}-[0-9]*")]
     if resume or not old:
         return
     if not (out / "results.json").exists():
         raise FileExistsError(
-            f"{out} holds an unfinished race: add --resume to go on, or name another folder with --out"
+            f"{out} holds an unfinished race: "
+            "add --resume to go on, or name another folder with --out"
         )
     (out / "results.json").unlink()
     for folder in old:
@@ -175,10 +280,10 @@ def summary(runs, epsilon):
 
 
 def ratio(runs):
-    """Return the ratio of tanh's epochs to ReLU's: for each seed, its mean, and its standard deviation.
+    """Return tanh's epochs divided by ReLU's: by seed, their mean, and their standard deviation.
 
-    Where a run did not reach 25%, its epochs are a lower bound: then there is no mean.  `at_least` is the smallest
-    ratio of the seeds if only tanh failed.
+    Where a run did not reach 25%, its epochs are a lower bound: then there is no mean.  If ReLU
+    always reached it, `at_least` is the smallest ratio of the seeds.
     """
     pairs = list(zip(runs["tanh"], runs["relu"], strict=True))
     by_seed = [tanh["epochs"] / relu["epochs"] for tanh, relu in pairs]
@@ -193,12 +298,12 @@ def ratio(runs):
 
 
 def spread(numbers):
-    """Return the standard deviation over the seeds; None for one seed."""
+    """Return the standard deviation over the seeds, or None if there is only one."""
     return round(statistics.stdev(numbers), 3) if len(numbers) > 1 else None
 
 
 def report(results):
-    """Return the results in two or three sentences."""
+    """Return the results in three sentences, a line each."""
     sentences = []
     for name, word in (("relu", "ReLU"), ("tanh", "tanh")):
         r = results[name]
@@ -206,7 +311,9 @@ def report(results):
         verb = "reaches" if r["reached"] else "does not always reach"
         sentences.append(
             f"{word} {verb} 25% training error: {r['epochs']['mean']:.1f} epochs ({each}), "
-            f"{r['iterations']:.0f} iterations, {r['seconds']:.0f} seconds, at its best ε = {r['epsilon']:g}."
+            f"{r['iterations']:.0f} iterations, {r['seconds']:.0f} seconds, "
+            f"at its best ε = {r['epsilon']:g}."
         )
-    sentences.append(f"{figures.ratio_text(results['ratio'])} ({len(results['relu']['runs'])} seeds; the paper: 6).")
+    seeds = len(results["relu"]["runs"])
+    sentences.append(f"{figures.ratio_text(results['ratio'])} ({seeds} seeds; the paper: 6).")
     return "\n".join(sentences)

@@ -21,6 +21,11 @@ def figure1(results, histories, path):
         One for each run; runs of other seeds are drawn thin.
     path : path
         The PNG to write.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
     """
     figure, axes = new_figure(6, 4.5)
     named = set()
@@ -28,12 +33,13 @@ def figure1(results, histories, path):
         name, line, colour = STYLE[nonlinearity]
         summary = results[nonlinearity]
         label = f"{name}, ε = {summary['epsilon']:g}: {summary['epochs']['mean']:.1f} epochs"
-        first = nonlinearity not in named
+        look = {"linewidth": 0.8, "alpha": 0.6}
+        if nonlinearity not in named:  # its first seed stands for all of them in the legend
+            look = {"linewidth": 2, "alpha": 1, "label": label}
         named.add(nonlinearity)
-        axes.plot(
-            [h["epoch"] for h in history], [h["training_error"] for h in history], line, color=colour,
-            linewidth=2 if first else 0.8, alpha=1 if first else 0.6, label=label if first else None,
-        )  # fmt: skip
+        epochs = [h["epoch"] for h in history]
+        errors = [h["training_error"] for h in history]
+        axes.plot(epochs, errors, line, color=colour, **look)
     axes.axhline(0.25, color="black", linestyle=":", linewidth=1)
     axes.set_xlabel("epochs")
     axes.set_ylabel("training error rate")
@@ -41,26 +47,47 @@ def figure1(results, histories, path):
     axes.set_xlim(left=0)
     axes.set_yticks([0, 0.25, 0.5, 0.75])
     settings = results["settings"]
-    axes.set_title(f"{settings['network']} network, {settings['images']:,} CIFAR-10 images", fontsize=10)
+    axes.set_title(
+        f"{settings['network']} network, {settings['images']:,} CIFAR-10 images", fontsize=10
+    )
     axes.legend(frameon=False, title=ratio_text(results["ratio"]), alignment="left")
     save(figure, path)
 
 
 def ratio_text(ratio):
-    """Return "tanh needs 1.5 ± 0.1 times as many epochs", or what can be said instead."""
+    """Return "tanh needs 1.5 ± 0.1 times as many epochs", or what can be said instead.
+
+    `ratio` is what figure1.ratio returns.
+    """
+    if ratio["mean"] is None and ratio["at_least"] is None:
+        return "No ratio: ReLU did not always reach 25%"
     if ratio["mean"] is None:
-        return f"tanh needs more than {ratio['at_least']:.1f} times as many epochs" if ratio["at_least"] else ""
+        return f"tanh needs more than {ratio['at_least']:.1f} times as many epochs"
     spread = f" ± {ratio['sd']:.1f}" if ratio["sd"] is not None else ""
     return f"tanh needs {ratio['mean']:.1f}{spread} times as many epochs"
 
 
 def curves(history, path):
-    """Draw training error, validation error and loss of one run against epochs."""
+    """Draw training error, validation error and loss of one run against epochs.
+
+    Parameters
+    ----------
+    history : list of dict
+        At least one epoch; validation_error may be None in all of them.
+    path : path
+        The PNG to write.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
     figure, (left, right) = new_figure(9, 3.6, columns=2)
     epochs = [h["epoch"] for h in history]
     left.plot(epochs, [h["training_error"] for h in history], color="black", label="training")
     if history[-1]["validation_error"] is not None:
-        left.plot(epochs, [h["validation_error"] for h in history], color="tab:red", label="validation")
+        errors = [h["validation_error"] for h in history]
+        left.plot(epochs, errors, color="tab:red", label="validation")
     left.set_ylabel("error rate")
     left.set_ylim(bottom=0)
     left.legend(frameon=False)
@@ -90,15 +117,29 @@ def save(figure, path):
 def study(results, path):
     """Draw the map around Figure 1 from the lines of study.jsonl.
 
-    Left: epochs to 25% training error against ε, for the four-layer network; an open mark is a trial that was given up,
-    drawn where it was: the true number is larger.  Right: tanh's best divided by ReLU's best, against the number of images.
+    Left: epochs to 25% training error against ε, for the four-layer network; an open mark is a
+    trial that was given up, drawn where it was: the true number is larger.  5,000 images are drawn
+    strong, more of them faint.  Right: tanh's best divided by ReLU's best, against the number of
+    images.
+
+    Parameters
+    ----------
+    results : list of dict
+        The trials, as study.read returns them.
+    path : path
+        The PNG to write.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
     """
     figure, (left, right) = new_figure(11, 4.5, columns=2)
     conditions = {}
     for r in results:
         conditions.setdefault((r["network"], r["input"], r["init"]), []).append(r)
-    colours = dict(zip(conditions, ("tab:blue", "tab:orange", "tab:green", "tab:purple"), strict=False))
-    shades = {}
+    palette = ("tab:blue", "tab:orange", "tab:green", "tab:purple")
+    colours = dict(zip(conditions, palette, strict=False))
     for condition, lines in conditions.items():
         best = {}  # (images, nonlinearity) → fewest epochs
         for r in lines:
@@ -113,10 +154,10 @@ def study(results, path):
             continue
         for n in sorted({r["images"] for r in lines}):
             for nonlinearity, (_, line, _) in STYLE.items():
-                trials = [r for r in lines if r["images"] == n and r["nonlinearity"] == nonlinearity]
+                cell = n, nonlinearity
+                trials = [r for r in lines if (r["images"], r["nonlinearity"]) == cell]
                 trials = sorted((r for r in trials if r.get("epochs")), key=lambda r: r["epsilon"])
                 draw_trials(left, trials, line, colours[condition], alpha=1 if n == 5000 else 0.45)
-                shades[n] = True
     left.set_xscale("log")
     left.set_yscale("log")
     left.set_yticks([5, 10, 20, 40], labels=["5", "10", "20", "40"])
@@ -140,11 +181,12 @@ def study(results, path):
 
 
 def draw_trials(axes, trials, line, colour, alpha):
-    """Draw one cell of the study: filled marks for what reached 25%, open ones for what was given up."""
-    reached = [r for r in trials if r["reached"]]
-    axes.plot([r["epsilon"] for r in trials], [r["epochs"] for r in trials], line, color=colour, alpha=alpha)
-    axes.plot([r["epsilon"] for r in reached], [r["epochs"] for r in reached], "o", color=colour, alpha=alpha)
-    lost = [r for r in trials if not r["reached"]]
-    axes.plot(
-        [r["epsilon"] for r in lost], [r["epochs"] for r in lost], "o", color=colour, mfc="white", alpha=alpha
-    )
+    """Draw one cell of the study: a filled mark reached 25%, an open one was given up."""
+
+    def plot(some, mark, **look):
+        epsilons, epochs = [r["epsilon"] for r in some], [r["epochs"] for r in some]
+        axes.plot(epsilons, epochs, mark, color=colour, alpha=alpha, **look)
+
+    plot(trials, line)
+    plot([r for r in trials if r["reached"]], "o")
+    plot([r for r in trials if not r["reached"]], "o", mfc="white")

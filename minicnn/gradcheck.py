@@ -23,12 +23,12 @@ The floor keeps an entry whose gradient is almost zero from raising an alarm ove
 kink there is no derivative: such entries are reported and left out.  What is a kink follows from
 forward alone, so a wrong backward cannot excuse itself; and if most of the entries that matter sit
 at kinks, nothing has been shown, and the check does not pass.
+
+`gradcheck_suite.py` runs these checks on every layer of the library.
 """
 
 import copy
-import importlib
 import inspect
-import sys
 from collections import namedtuple
 
 import numpy as np
@@ -369,127 +369,3 @@ def demand_gradient(title, name, array, gradient):
         )
     if gradient.dtype != np.float64:
         raise TypeError(f"{title}: d{name} is {gradient.dtype}; expected float64, as {name} is")
-
-
-# The command line: every layer of a backend on awkward shapes.
-
-SUITE = {  # shapes of the arguments, and options; no two dimensions of a case are equal
-    "conv": [
-        ([(2, 3, 9, 7), (5, 3, 4, 4), (5,)], {}),
-        ([(2, 3, 9, 7), (5, 3, 4, 4), (5,)], {"stride": 2, "pad": 1}),
-        ([(2, 3, 9, 7), (5, 3, 4, 4), (5,)], {"stride": 4, "pad": 2, "ceil_mode": True}),
-        ([(2, 6, 8, 7), (4, 3, 5, 5), (4,)], {"stride": 2, "pad": 3, "groups": 2}),
-        ([(2, 9, 8, 7), (6, 3, 4, 4), (6,)], {"stride": 3, "groups": 3, "ceil_mode": True}),
-        ([(2, 3, 5, 4), (6, 3, 1, 1), (6,)], {"stride": 3}),
-    ],
-    "relu": [([(2, 3, 5, 4)], {}), ([(7, 5)], {})],
-    "tanh": [([(2, 3, 5, 4)], {}), ([(7, 5)], {})],
-    "logistic": [([(2, 3, 5, 4)], {}), ([(7, 5)], {})],
-    "lrn": [
-        ([(2, 7, 5, 4)], {}),
-        ([(2, 7, 5, 4)], {"alpha": 0.5}),  # at 1e-4 the cross-channel term is small
-        ([(2, 8, 5, 3)], {"alpha": 0.5, "groups": 2}),
-        ([(2, 6, 5, 4)], {"alpha": 0.5, "k": 1, "n": 3, "beta": 0.5, "groups": 3}),
-        ([(2, 6, 5, 4)], {"alpha": 0.5, "n": 4}),
-        ([(2, 3, 5, 4)], {"alpha": 0.5, "n": 9}),
-    ],
-    "pool": [
-        ([(2, 3, 8, 10)], {}),
-        ([(2, 3, 8, 10)], {"ceil_mode": True}),
-        ([(2, 3, 7, 5)], {"z": 4, "s": 1}),
-        ([(2, 3, 7, 5)], {"z": 2, "s": 2}),
-        ([(2, 3, 8, 5)], {"z": 2, "s": 3, "ceil_mode": True}),
-    ],
-    "fc": [([(3, 2, 5, 4), (7, 40), (7,)], {}), ([(3, 8), (5, 8), (5,)], {})],
-    "dropout": [([(2, 3, 5, 4)], {}), ([(7, 5)], {"p": 0.2})],
-    "dropout_predict": [([(2, 3, 5, 4)], {}), ([(7, 5)], {"p": 0.2})],
-    "softmax_loss": [([(4, 7)], {}), ([(5, 2)], {})],
-}
-SUITE["average_pool"] = SUITE["pool"]
-NAMES = [*SUITE, "network"]
-
-
-def small_network(ops, rng):
-    """Return a network with every kind of layer."""
-
-    def params(*shape):
-        w = 2 * rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
-        return {"w": w, "b": rng.standard_normal(shape[0])}
-
-    return [
-        net.row("conv1", ops, "conv", params(6, 2, 4, 4), stride=2, pad=1, ceil_mode=True),
-        net.row("relu1", ops, "relu"),
-        net.row("lrn1", ops, "lrn", n=3, alpha=0.5, groups=2),
-        net.row("pool1", ops, "pool"),
-        net.row("conv2", ops, "conv", params(8, 3, 2, 2), pad=1, groups=2),
-        net.row("tanh2", ops, "tanh"),
-        net.row("pool2", ops, "average_pool", ceil_mode=True),
-        net.row("fc3", ops, "fc", params(9, 32)),
-        net.row("logistic3", ops, "logistic"),
-        net.row("drop3", ops, "dropout", rng=rng),
-        net.row("fc4", ops, "fc", params(7, 9)),
-        net.row("drop4", ops, "dropout_predict"),
-        net.row("fc5", ops, "fc", params(5, 7)),
-    ]
-
-
-def check_named(name, ops):
-    """Return a list of (case in words, Report) for one layer of a backend."""
-    rng = np.random.default_rng(0)
-    if name == "network":
-        x, labels = rng.standard_normal((3, 2, 15, 13)), rng.integers(5, size=3)
-        layers = small_network(ops, rng)
-        words = " ".join([f"{x.shape}", *[layer.name for layer in layers]])
-        return [(words, check_network(layers, x, labels, ops))]
-    forward, backward = getattr(ops, f"{name}_forward"), getattr(ops, f"{name}_backward")
-    cases = []
-    for shapes, options in SUITE[name]:
-        words = [f"{shape}" for shape in shapes] + [f"{k}={value}" for k, value in options.items()]
-        args = [rng.standard_normal(shape) for shape in shapes]
-        if name == "softmax_loss":
-            N, classes = shapes[0]
-            args.append(rng.integers(classes, size=N))
-        if name == "dropout":
-            options = {**options, "rng": rng}
-        report = check_layer(forward, backward, *args, max_entries=24, **options)
-        cases.append((" ".join(words), report))
-    return cases
-
-
-def run(names, ops_names):
-    """Check these layers (none named: all) of these backends, a line each; return an exit code."""
-    for name in names:
-        if name not in NAMES:
-            known = ", ".join(NAMES)
-            print(f"gradcheck: {name!r} is not a layer; the layers are {known}", file=sys.stderr)
-            return 2
-    failures = 0
-    for ops_name in ops_names:
-        ops = importlib.import_module(f".{ops_name}", __package__)
-        for name in names or NAMES:
-            start = f"{ops_name:<9}  {name:<15}"
-            try:
-                cases = check_named(name, ops)
-            except (TypeError, ValueError) as error:
-                failures += 1
-                print(f"{start}  FAIL  {error}")
-                continue
-            words, report = max(cases, key=lambda case: (not case[1].ok, case[1].worst))
-            verdict = "ok  " if report.ok else "FAIL"
-            print(f"{start}  {verdict}  {report.worst:.1e}  worst of {len(cases)}: {words}")
-            if not report.ok:
-                failures += 1
-                print(report)
-    return 1 if failures else 0
-
-
-def add_arguments(parser):
-    """Describe the options of `python -m minicnn gradcheck`."""
-    known = ", ".join(NAMES)
-    parser.add_argument("layers", nargs="*", metavar="LAYER", help=f"{known} (default: all)")
-    parser.add_argument("--ops", choices=["reference", "fast"], help="backend (default: both)")
-
-
-def main(args):
-    """Run `python -m minicnn gradcheck`; return its exit code."""
-    return run(args.layers, [args.ops] if args.ops else ["reference", "fast"])

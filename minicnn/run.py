@@ -1,10 +1,15 @@
 """What a run knows of itself: its position, its history, and the folder it keeps them in.
 
-    checkpoint.npz    everything needed to go on; written after every epoch, and in between
-    history.jsonl     one line an epoch: epoch, step, loss in nats, training_error, validation_error, epsilon, seconds, …
-    curves.png        the history as a picture, when the run ends
+    epoch, step    its position: whole epochs done, and steps done in the epoch after
+    steps          how many steps an epoch has
+    order          the images of this epoch, in the order in which they come
+    losses         one number a step, from the first on: the mean loss of the batch, in nats
+    wrongs         one number a step: wrong answers in the batch
+    images         one number a step: images in the batch
+    history        one dict an epoch: what end_epoch counts
 
-    losses, wrongs, images    one number a step, from the first on: mean loss, wrong answers, images in the batch
+In its folder, if it has one, a run keeps two files: checkpoint.npz, with everything needed to go
+on, and history.jsonl, the history as one line of JSON an epoch.
 """
 
 import json
@@ -17,7 +22,20 @@ from . import checkpoint, net
 
 
 class Run:
-    """One training run; see train.train, which makes it and moves it on."""
+    """One training run; train.train makes it, moves it on and returns it.
+
+    Parameters
+    ----------
+    layers : list of Layer
+    rng : numpy Generator
+        The one from which the run draws; its state is saved, too.
+    epsilon : float
+        The learning rate to begin with.
+    folder : path, optional
+        Where the files go; None keeps none.
+    settings : dict, optional
+        Plain values that describe the run; on resuming they must be the same.
+    """
 
     def __init__(self, layers, rng, epsilon, folder=None, settings=None):
         self.layers, self.rng = layers, rng
@@ -25,23 +43,25 @@ class Run:
         self.settings = settings or {}
         self.folder = pathlib.Path(folder) if folder else None
         self.velocities = {
-            layer.name: {name: zeros_like(w) for name, w in layer.params.items()} for layer in layers
+            layer.name: {name: zeros_like(w) for name, w in layer.params.items()}
+            for layer in layers
         }
-        self.epoch, self.step = 0, 0  # whole epochs done, and steps done in the one after
+        self.epoch, self.step = 0, 0
         self.order = np.empty(0, np.int64)
         self.losses, self.wrongs, self.images = [], [], []
         self.history = []
         self.seconds = 0.0
-        self.started = self.saved = time.perf_counter()
+        self.begin()
 
     @property
     def path(self):
-        """Where the checkpoint is; None if this run keeps no files."""
+        """Where the checkpoint is or will be; None if this run keeps no files."""
         return self.folder / "checkpoint.npz" if self.folder else None
 
     def begin(self):
-        """Start the clock."""
-        self.started = self.saved = time.perf_counter() - self.seconds
+        """Start the clock; a run that goes on has its seconds already."""
+        self.saved = time.perf_counter()
+        self.started = self.saved - self.seconds
 
     def count(self, loss, wrong, images):
         """Note one step."""
@@ -52,15 +72,20 @@ class Run:
         self.seconds = time.perf_counter() - self.started
 
     def training_error(self, steps):
-        """Return the share of wrong answers in the last `steps` steps."""
+        """Return the share of wrong answers over the last epoch's worth of steps."""
         return sum(self.wrongs[-steps:]) / sum(self.images[-steps:])
 
     def reached(self, until, steps):
-        """Return whether the training error over one epoch of `steps` steps has come down to `until`."""
-        return until is not None and len(self.losses) >= steps and self.training_error(steps) <= until
+        """Return whether a whole epoch is done and the training error is at most `until`."""
+        if until is None or len(self.losses) < steps:
+            return False
+        return self.training_error(steps) <= until
 
     def end_epoch(self, steps, validation_error):
-        """Add a line to the history, and write it."""
+        """Add a line to the history, and write it.
+
+        An epoch may end early, where a run reaches its goal: then its number is not whole.
+        """
         before = self.history[-1]["seconds"] if self.history else 0.0
         images = sum(self.images[-self.step :])
         self.history.append(
@@ -78,17 +103,22 @@ class Run:
         self.write_history()
 
     def write_history(self):
+        """Write history.jsonl, if this run keeps files."""
         if self.folder:
             lines = "".join(json.dumps(line) + "\n" for line in self.history)
             checkpoint.write_text(self.folder / "history.jsonl", lines)
 
     def save(self):
-        """Write the checkpoint, if this run keeps files; refuse to replace a good one by broken weights."""
+        """Write the checkpoint, if this run keeps files."""
         self.saved = time.perf_counter()
         if not self.folder:
             return
         arrays = self.arrays()
-        arrays |= {"order": self.order, "losses": np.array(self.losses), "wrongs": np.array(self.wrongs, int)}
+        arrays |= {
+            "order": self.order,
+            "losses": np.array(self.losses),
+            "wrongs": np.array(self.wrongs, int),
+        }
         facts = {
             "epoch": self.epoch,
             "step": self.step,
@@ -103,9 +133,12 @@ class Run:
         checkpoint.save(self.path, arrays, facts)
 
     def load(self):
-        """Go back to where the checkpoint was written.
+        """Go to where the run was when its checkpoint was written.
 
-        Raises CheckpointError if it is damaged, or of a run with other settings or another network.
+        Raises
+        ------
+        checkpoint.CheckpointError
+            If it is damaged, or of a run with other settings or another network.
         """
         arrays, facts = checkpoint.load(self.path)
         for name in [*facts["settings"], *self.settings]:
@@ -122,13 +155,15 @@ class Run:
         self.epoch, self.step, self.seconds = facts["epoch"], facts["step"], facts["seconds"]
         self.rng.bit_generator.state = facts["rng"]
         self.history = facts["history"]
-        if self.first_epsilon == facts["first_epsilon"]:
-            self.epsilon = facts["epsilon"]  # as the schedule has left it; another ε is a change by hand
+        if self.first_epsilon == facts["first_epsilon"]:  # else ε was changed by hand
+            self.epsilon = facts["epsilon"]  # as the schedule has left it
         self.write_history()
 
     def arrays(self):
-        """Return all parameters and velocities by name: "w:conv1.w", "v:conv1.w", …"""
-        velocity_rows = [layer._replace(params=self.velocities[layer.name]) for layer in self.layers]
+        """Return all parameters and velocities by name, such as w:conv1.w and v:conv1.w."""
+        velocity_rows = [
+            layer._replace(params=self.velocities[layer.name]) for layer in self.layers
+        ]
         weights = {f"w:{name}": w for name, w in net.parameters(self.layers).items()}
         velocities = {f"v:{name}": v for name, v in net.parameters(velocity_rows).items()}
         return weights | velocities

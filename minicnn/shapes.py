@@ -1,26 +1,36 @@
-"""How many windows of size f, `stride` apart, fit along one axis."""
+"""How many windows fit along one axis of an image.
+
+    H          pixels along the axis
+    f, stride  size of a window, and how far apart they start; in pooling z and s
+    pad        zeros added at each end
+
+A square window has the same f, stride and pad along both axes, so one function serves both.
+"""
 
 
 def out_size(H, f, stride=1, pad=0, ceil_mode=False):
     """Return 1 + floor((H + 2·pad − f) / stride), or with ceil_mode 1 + ceil(…).
 
-    The original code of 2012 rounds up: AlexNet's first layer, 11×11 windows 4 apart on 224 pixels, then has
-    55 outputs, as the paper says, and its last windows hang over the far edge by 3 pixels.  Rounding down
-    gives 54.
+    The original code of 2012 rounds up: AlexNet's first layer, 11×11 windows 4 apart on 224
+    pixels, then has 55 outputs, as the paper says, and its last windows hang over the far edge by
+    3 pixels.  Rounding down gives 54.
 
     Raises ValueError if not even one window fits.
     """
     room = H + 2 * pad - f
     if room < 0:
         raise ValueError(
-            f"a window of size {f} does not fit: the input has {H} pixels and {pad} of padding at each end; "
-            f"use a window of at most {H + 2 * pad}, or more padding"
+            f"a window of size {f} does not fit: the input has {H} pixels and {pad} of padding at "
+            f"each end; use a window of at most {H + 2 * pad}, or more padding"
         )
     steps = -(-room // stride) if ceil_mode else room // stride
     return 1 + steps
 
 
 def pool_size(H, z, s, ceil_mode=False):
-    """Return out_size, less a last window that would start behind the last pixel (possible where s > z)."""
+    """Return out_size without padding, for pooling with z×z windows that start s apart.
+
+    With ceil_mode and s > z a last window could start behind the last pixel: it is left out.
+    """
     size = out_size(H, z, s, 0, ceil_mode)
     return size - 1 if (size - 1) * s >= H else size

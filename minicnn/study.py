@@ -1,17 +1,19 @@
-"""When does the claim of Figure 1 hold?  A sweep over the learning rate, under different conditions.
+"""When does the claim of Figure 1 hold?  A sweep over the learning rate, in many conditions.
 
     python -m minicnn study
 
-runs every cell of PLAN: one network, one kind of input and first weights, one number of images, one nonlinearity.  In each
-cell it looks for the learning rate that reaches 25% training error soonest, on a grid whose steps are about a factor of two.
-It starts from a guess and goes up and down until both neighbours of the best are worse, so that a badly chosen ε cannot
-decide the race.  A trial that has needed PATIENCE times the epochs of the best so far, or diverges, has lost, and stops.
+runs every cell of PLAN: one network, one kind of input and first weights, one number of images,
+one nonlinearity.  In each cell it looks for the learning rate that reaches 25% training error
+soonest, on a grid whose steps are about a factor of two.  It starts from a guess and goes up and
+down until both neighbours of the best are worse, so that a badly chosen ε cannot decide the race.
+A trial that has needed PATIENCE times the epochs of the best so far, or diverges, has lost, and
+stops.  It writes
 
-    study.jsonl    one line a trial: the cell, epsilon, seed, reached, epochs, iterations, seconds, training_error
-    study.png      epochs to 25% against ε, and the ratio of tanh to ReLU against the number of images
+    study.jsonl    one line a trial: the cell, epsilon, seed, and the result of figure1.race
+    study.png      epochs to 25% against ε, and tanh's divided by ReLU's against images
 
-Killed and started again, it goes on where it was: trials in study.jsonl are not run twice, and the one under way goes on from
-its checkpoint.
+Killed and started again, it goes on where it was: trials in study.jsonl are not run twice, and
+the one under way goes on from its checkpoint.
 """
 
 import json
@@ -47,12 +49,33 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
 
     Parameters
     ----------
+    out : path
+        The folder for study.jsonl, study.png and a folder a trial.
+    ops : module
+        The backend.
     dataset : str
         Where the cells of more than 5,000 images come from, as in data.load.
-    most_images : int
+    most_images : int, optional
         Leave out cells of more images than this.
+    progress : bool
+        Show a bar for each trial.
+    plan : sequence
+        Lines like those of PLAN.
+
+    Raises
+    ------
+    train.Interrupted
+        After Ctrl-C; the same call goes on from there.
+    OSError
+        If nothing can be written to the folder, or the data are not there.
+    ValueError
+        If no line of the plan has so few images as `most_images`.
     """
+    fewest = min(images for _, _, _, images, *_ in plan)
+    if most_images and most_images < fewest:
+        raise ValueError(f"at most {most_images} images: the study has none below {fewest}")
     out = pathlib.Path(out)
+    checkpoint.make_folder(out)
     source = None, None  # the name of the data set in memory, and itself
     for network, input, init, images, *guesses in plan:
         if most_images and images > most_images:
@@ -73,13 +96,23 @@ def run_trial(out, ops, cell, epsilon, prepared, progress, seed=0):
     results = read(out)
     best = min((r["epochs"] for r in results if of_cell(r, cell) and r["reached"]), default=None)
     epochs = LIMIT if best is None else int(best * PATIENCE) + 1
-    title = f"{cell.network}, {cell.input}, {cell.init}, {cell.images}, {cell.nonlinearity}, ε = {epsilon:g}"
-    folder = out / "-".join([*map(str, cell), f"{epsilon:g}"])
+    words = [*map(str, cell)]
     try:
         result = race(
-            ops, prepared, cell.nonlinearity, epsilon, seed, cell.network, cell.input, cell.init, epochs,
-            folder, resume=True, progress=progress, title=title,
-        )  # fmt: skip
+            ops,
+            prepared,
+            cell.nonlinearity,
+            epsilon,
+            seed,
+            cell.network,
+            cell.input,
+            cell.init,
+            epochs,
+            folder=out / "-".join([*words, f"{epsilon:g}"]),
+            resume=True,
+            progress=progress,
+            title=", ".join([*words, f"ε = {epsilon:g}"]),
+        )
     except Diverged:
         result = {"reached": False, "diverged": True}
     lines = [*results, {**cell._asdict(), "epsilon": epsilon, "seed": seed, **result}]
@@ -87,7 +120,7 @@ def run_trial(out, ops, cell, epsilon, prepared, progress, seed=0):
 
 
 def next_epsilon(results, cell, guess):
-    """Return the ε to try next in this cell, or None when the best is known and has a worse one on each side."""
+    """Return the ε to try next in this cell; None when the best has a worse one on each side."""
     epochs = {}  # ε → epochs to 25%, infinite if not reached
     for r in results:
         if of_cell(r, cell):
@@ -114,7 +147,7 @@ def read(out):
 
 
 def report(out):
-    """Return the best ε of every cell as a table, and the ratio of tanh to ReLU."""
+    """Return the best ε of every cell as a table, with the ratio of tanh's epochs to ReLU's."""
     results = read(out)
     lines = [f"{'network':18} {'input':6}{'weights':14}{'images':>7}   {'ReLU':24}{'tanh':24}ratio"]
     for network, input, init, images, *_ in PLAN:
@@ -123,8 +156,11 @@ def report(out):
             cell = Cell(network, input, init, images, nonlinearity)
             reached = [r for r in results if of_cell(r, cell) and r["reached"]]
             best[nonlinearity] = min(reached, key=lambda r: r["epochs"], default=None)
-        cells = [f"{b['epochs']:.1f} epochs (ε = {b['epsilon']:g})" if b else "-" for b in best.values()]
+        relu, tanh = (
+            f"{b['epochs']:.1f} epochs (ε = {b['epsilon']:g})" if b else "-" for b in best.values()
+        )
         both = all(best.values())
         ratio = f"{best['tanh']['epochs'] / best['relu']['epochs']:.1f}" if both else ""
-        lines.append(f"{network:18} {input:6}{init:14}{images:7,}   {cells[0]:24}{cells[1]:24}{ratio}".rstrip())
+        line = f"{network:18} {input:6}{init:14}{images:7,}   {relu:24}{tanh:24}{ratio}"
+        lines.append(line.rstrip())
     return "\n".join(lines)

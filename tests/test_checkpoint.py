@@ -1,4 +1,4 @@
-"""A checkpoint is whole or not there, comes back as it was saved, and nothing else is taken for one."""
+"""A checkpoint is whole or not there, comes back as saved, and nothing else is taken for one."""
 
 import errno
 import pickle
@@ -10,7 +10,12 @@ from minicnn import checkpoint
 from minicnn.checkpoint import CheckpointError
 
 ARRAYS = {"w:conv1.w": np.arange(6, dtype=np.float32).reshape(2, 3), "order": np.array([2, 0, 1])}
-FACTS = {"epoch": 3, "rng": {"state": 2**127 + 1}, "history": [{"loss": 0.1}], "settings": {"data": "sample"}}
+FACTS = {
+    "epoch": 3,
+    "rng": {"state": 2**127 + 1},
+    "history": [{"loss": 0.1}],
+    "settings": {"data": "sample"},
+}
 
 
 @pytest.fixture

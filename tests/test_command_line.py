@@ -36,7 +36,18 @@ def test_every_command_has_its_own_help(command, capsys):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["fly"], ["figure1", "--seeds", "0"], ["figure1", "--ops", "torch"], ["train", "--epsilon", "-1"]],
+    [
+        [],
+        ["fly"],
+        ["figure1", "--seeds", "0"],
+        ["figure1", "--ops", "torch"],
+        ["train", "--epsilon", "-1"],
+        ["train", "--momentum", "nan"],
+        ["train", "--seed", "-1"],
+        ["train", "--divide-at", "3", "--divide-on-stall", "2"],
+        ["summary", "resnet"],
+        ["download", "mnist"],
+    ],
 )
 def test_a_command_that_is_not_understood_ends_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as left:
@@ -63,6 +74,18 @@ def test_a_run_is_not_overwritten(tmp_path, capsys, few_images):
     assert "seed = 0, this one has 1" in capsys.readouterr().err
 
 
+def test_where_no_run_is_there_is_none_to_resume(tmp_path, capsys):
+    assert main(["train", "--resume", "--out", str(tmp_path / "typo")]) == 1
+    error = capsys.readouterr().err
+    assert "there is no run to resume in" in error and error.count("\n") == 1
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_race_that_never_began_may_be_resumed(tmp_path, few_images):
+    assert main(["figure1", "--resume", "--epochs", "1", "--out", str(tmp_path / "race")]) == 0
+    assert (tmp_path / "race" / "results.json").exists()
+
+
 def test_a_foreign_checkpoint_is_refused(tmp_path, capsys, few_images):
     (tmp_path / "checkpoint.npz").write_text("something else")
     assert main(["train", "--resume", "--out", str(tmp_path)]) == 1
@@ -71,9 +94,14 @@ def test_a_foreign_checkpoint_is_refused(tmp_path, capsys, few_images):
 
 
 def test_an_output_folder_that_cannot_be_written_gets_a_sentence(tmp_path, capsys, few_images):
-    (tmp_path / "file").write_text("")
-    assert main(["train", "--epochs", "1", "--out", str(tmp_path / "file")]) == 1
-    assert "file" in capsys.readouterr().err
+    (tmp_path / "file").write_text("kept")
+    for command in ("figure1", "train", "study"):
+        assert main([command, "--out", str(tmp_path / "file")]) == 1
+        error = capsys.readouterr().err
+        assert "file is a file, but results need a folder" in error and error.count("\n") == 1
+    assert main(["train", "--out", str(tmp_path / "file" / "below")]) == 1
+    assert "cannot write to the folder" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "kept"
 
 
 def test_ctrl_c_ends_with_130(tmp_path, capsys, monkeypatch, few_images):
@@ -99,5 +127,7 @@ def test_gradcheck_prints_a_line_a_layer_and_knows_its_layers(capsys):
 
 
 def test_it_runs_as_a_module():
-    done = subprocess.run([sys.executable, "-m", "minicnn", "--version"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "minicnn", "--version"], capture_output=True, text=True
+    )
     assert done.returncode == 0 and done.stdout.startswith("minicnn ")

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from minicnn import gradcheck, net, reference
+from minicnn import gradcheck_suite, net, reference
 from minicnn.gradcheck import check_layer, check_network
 
 N, C, K, H, W = 2, 3, 4, 7, 5
@@ -436,7 +436,7 @@ def test_even_a_forward_that_changes_its_arguments_cannot_reach_the_callers_arra
 
 def test_a_whole_network_passes_and_is_left_as_it_was():
     rng = np.random.default_rng(3)
-    layers = gradcheck.small_network(reference, rng)
+    layers = gradcheck_suite.small_network(reference, rng)
     state = rng.bit_generator.state
     before = {name: array.copy() for name, array in net.parameters(layers).items()}
     report = check_network(layers, normal(3, 2, 15, 13), np.array([1, 4, 0]), reference, 6)
@@ -448,7 +448,7 @@ def test_a_whole_network_passes_and_is_left_as_it_was():
 
 
 def test_a_mistake_in_one_layer_of_a_network_shows_below_it_and_not_above():
-    layers = gradcheck.small_network(reference, np.random.default_rng(3))
+    layers = gradcheck_suite.small_network(reference, np.random.default_rng(3))
     at = [layer.name for layer in layers].index("tanh2")
     layers[at] = layers[at]._replace(backward=lambda dy, cache: (dy,))
     report = check_network(layers, normal(3, 2, 15, 13), np.array([1, 4, 0]), reference, 6)
@@ -479,25 +479,25 @@ def test_two_columns_get_a_row_for_each_column():
 
 def parsed(*words):
     parser = argparse.ArgumentParser()
-    gradcheck.add_arguments(parser)
+    gradcheck_suite.add_arguments(parser)
     return parser.parse_args(words)
 
 
 def test_the_suite_has_every_layer_that_has_a_backward():
     backwards = {name for name in dir(reference) if name.endswith("_backward")}
-    assert {f"{name}_backward" for name in gradcheck.SUITE} == backwards
+    assert {f"{name}_backward" for name in gradcheck_suite.SUITE} == backwards
 
 
 @pytest.mark.parametrize("ops", ["reference", "fast"])
-@pytest.mark.parametrize("name", gradcheck.NAMES)
+@pytest.mark.parametrize("name", gradcheck_suite.NAMES)
 def test_every_layer_of_every_backend_passes(name, ops, capsys):
-    assert gradcheck.main(parsed(name, "--ops", ops)) == 0
+    assert gradcheck_suite.main(parsed(name, "--ops", ops)) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert line.split()[:3] == [ops, name, "ok"]
 
 
 def test_without_ops_both_backends_are_checked(capsys):
-    assert gradcheck.main(parsed("relu", "tanh")) == 0
+    assert gradcheck_suite.main(parsed("relu", "tanh")) == 0
     lines = capsys.readouterr().out.splitlines()
     found = [line.split()[:2] for line in lines]
     assert found == [[ops, name] for ops in ("reference", "fast") for name in ("relu", "tanh")]
@@ -506,7 +506,7 @@ def test_without_ops_both_backends_are_checked(capsys):
 def test_a_failure_is_printed_and_is_the_exit_code(capsys, monkeypatch):
     monkeypatch.setattr(reference, "lrn_backward", lrn_backward_without_the_cross_term)
     monkeypatch.setattr(reference, "relu_backward", lambda dy, cache: dy)
-    assert gradcheck.run(["lrn", "tanh", "relu"], ["reference"]) == 1
+    assert gradcheck_suite.run(["lrn", "tanh", "relu"], ["reference"]) == 1
     out = capsys.readouterr().out
     assert "lrn              FAIL" in out
     assert "tanh             ok" in out
@@ -514,7 +514,7 @@ def test_a_failure_is_printed_and_is_the_exit_code(capsys, monkeypatch):
 
 
 def test_an_unknown_layer_gets_one_sentence_and_exit_code_2(capsys):
-    assert gradcheck.main(parsed("conv", "maxpool")) == 2
+    assert gradcheck_suite.main(parsed("conv", "maxpool")) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "'maxpool' is not a layer; the layers are conv, relu, tanh" in captured.err

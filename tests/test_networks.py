@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from minicnn import alexnet, cifar, net, reference
+from minicnn import alexnet, cifar, fast, net, reference
 from minicnn.halves import in_columns, join_columns
 
 FULL = (3, 224, 224)
@@ -197,7 +197,11 @@ def test_the_cifar_networks_have_their_sizes(network, size, parameters, multiply
     assert total(net.measure(layers, (3, size, size)))[:2] == (parameters, multiply_adds)
 
 
-@pytest.mark.parametrize("network, size", [case[:2] for case in CIFAR])
+RUN = [(reference, *case[:2]) for case in CIFAR]
+RUN += [(fast, cifar.four_layer, 32), (fast, cifar.layers_19pct, 32)]
+
+
+@pytest.mark.parametrize("ops, network, size", RUN)
 def test_the_cifar_networks_run_and_keep_float32(ops, network, size):
     rng = np.random.default_rng(1)
     layers = network(ops, rng, size=size, classes=7)

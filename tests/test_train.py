@@ -1,4 +1,4 @@
-"""The trainer: the update, the loop, schedules, resuming bit for bit, Ctrl-C, and losses that break."""
+"""The trainer: the update, the loop, schedules, Ctrl-C, resuming, and losses that break."""
 
 import json
 import os
@@ -18,7 +18,7 @@ ops = minicnn.reference
 
 
 def small_network(rng, ops=ops):
-    """A network with every kind of state: weights, biases, and a dropout row that draws from rng."""
+    """A network with every kind of state: weights, biases, and dropout that draws from rng."""
     return [
         row("conv1", ops, "conv", gaussian(rng, (4, 3, 3, 3), 0.1), stride=2),
         row("relu1", ops, "relu"),
@@ -56,7 +56,8 @@ def same(run_a, run_b):
 def test_one_update_by_hand():
     layers = [row("fc1", ops, "fc", {"w": np.array([[2.0]]), "b": np.array([3.0])})]
     velocities = {"fc1": {"w": np.array([[0.5]]), "b": np.array([0.25])}}
-    train.update(layers, ops, {"fc1": {"w": np.array([[10.0]]), "b": np.array([4.0])}}, velocities, 0.01)
+    grads = {"fc1": {"w": np.array([[10.0]]), "b": np.array([4.0])}}
+    train.update(layers, ops, grads, velocities, epsilon=0.01)
     v = 0.9 * 0.5 - 0.0005 * 0.01 * 2 - 0.01 * 10
     assert layers[0].params["w"][0, 0] == pytest.approx(2 + v, rel=1e-15)
     v = 0.9 * 0.25 - 0.01 * 4  # a bias does not decay
@@ -69,9 +70,8 @@ def test_32_images_are_learned_by_heart(ops):
     x, labels, *_ = data.prepare(data.subset(data.load("sample"), 40), "unit")
     x, labels = x[:32], labels[:32]
     layers = cifar.four_layer(ops, rng, init="fan-in")
-    run = train.train(
-        layers, ops, (x, labels), rng=rng, epochs=50, epsilon=0.001, decay=0, batch=32, progress=False
-    )
+    options = {"epochs": 50, "epsilon": 0.001, "decay": 0, "batch": 32, "progress": False}
+    run = train.train(layers, ops, (x, labels), rng=rng, **options)
     assert run.losses[0] > 2
     assert run.losses[-1] < 0.2
     assert train.error_rate(layers, ops, x, labels) == 0
@@ -108,7 +108,8 @@ def test_every_image_comes_once_an_epoch():
 
     rng = np.random.default_rng(0)
     x, labels = small_data()
-    train.train(small_network(rng), Watching(), (x, labels), rng=rng, epochs=2, batch=6, progress=False)
+    layers = small_network(rng)
+    train.train(layers, Watching(), (x, labels), rng=rng, epochs=2, batch=6, progress=False)
     first, second = seen[:22], seen[22:]
     assert sorted(first) == sorted(second) == sorted(x[:, 0, 0, 0])
     assert first != second
@@ -126,7 +127,7 @@ def test_epsilon_is_divided_when_validation_error_stalls():
     for error in errors:
         history.append({"validation_error": error, "epsilon": epsilon})
         epsilon = schedule(history, epsilon)
-    #  0.7 was no better for two epochs: after the fifth; then after two epochs without a gain, once more
+    # after the fifth epoch, 0.7 was no better for two; after the eighth, neither was 0.6
     assert [line["epsilon"] for line in history] == [1] * 5 + [0.1] * 3 + [0.01] * 5
 
 
@@ -138,6 +139,26 @@ def test_history_and_curves_can_be_read_by_a_machine(tmp_path):
     assert 0 <= lines[0]["validation_error"] <= 1
     minicnn.figures.curves(run.history, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["w", "v"])
+def test_what_cannot_be_written_in_place_is_refused_in_a_sentence(name):
+    arrays = {"w": np.ones(4), "v": np.ones(4)}
+    arrays[name].flags.writeable = False
+    with pytest.raises(ValueError, match="w and v must be contiguous and not read-only"):
+        minicnn.fast.sgd_update(arrays["w"], arrays["v"], np.ones(4), 0.1)
+    arrays[name] = np.ones(8)[::2]
+    with pytest.raises(ValueError, match="w and v must be contiguous and not read-only"):
+        minicnn.fast.sgd_update(arrays["w"], arrays["v"], np.ones(4), 0.1)
+
+
+def test_a_folder_that_cannot_be_used_is_refused_before_the_first_step(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(OSError, match="file is a file, but results need a folder"):
+        run_small(tmp_path / "file")
+    with pytest.raises(OSError, match="cannot write to the folder .*Not a directory"):
+        run_small(tmp_path / "file" / "below")
+    assert (tmp_path / "file").read_text() == "kept"
 
 
 def test_resuming_a_finished_run_changes_nothing(tmp_path):
@@ -252,10 +273,11 @@ def test_two_columns_train_save_and_resume(tmp_path):
 
     def run(folder, epochs, resume=False):
         rng = np.random.default_rng(0)
+        options = {"epsilon": 0.05, "batch": 6, "folder": folder, "resume": resume}
+        layers = build(rng)
         return train.train(
-            build(rng), two, small_data(), rng=rng, epochs=epochs, epsilon=0.05, batch=6,
-            folder=folder, resume=resume, progress=False,
-        )  # fmt: skip
+            layers, two, small_data(), rng=rng, epochs=epochs, progress=False, **options
+        )
 
     run(tmp_path, 1)
     resumed = run(tmp_path, 3, resume=True)

@@ -1,4 +1,9 @@
-"""The same layers for speed on a CPU: Numba loops in the files of the reference, plus vectors and blocks."""
+"""The same layers for speed on a CPU: Numba loops, in files named like those of reference/.
+
+A simple loop over numbers is all that most layers need (flags.py says how freely it is compiled).
+Convolution takes three files more: vector.py, vectors of sixteen numbers; blocks.py, images laid
+out sixteen side by side; product.py, the two products that work on them.
+"""
 
 import os
 
@@ -16,7 +21,12 @@ from .activations import (
 )
 from .conv import conv_backward, conv_forward
 from .device import to_device, to_host
-from .dropout import dropout_backward, dropout_forward, dropout_predict_backward, dropout_predict_forward
+from .dropout import (
+    dropout_backward,
+    dropout_forward,
+    dropout_predict_backward,
+    dropout_predict_forward,
+)
 from .fc import fc_backward, fc_forward
 from .lrn import lrn_backward, lrn_forward
 from .pool import average_pool_backward, average_pool_forward, pool_backward, pool_forward

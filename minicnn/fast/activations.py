@@ -1,6 +1,7 @@
 """The nonlinearities of Section 3.1, fast.  The definitions are in reference/activations.py.
 
-One loop over all numbers, shared out to the threads; the legend and the formulas are the reference's.
+One loop over all numbers, shared out to the threads; the legend and the formulas are the
+reference's.
 """
 
 import math
@@ -12,8 +13,9 @@ from ..checks import check_array, check_gradient
 from .flags import FAST
 
 HALF, ONE, TWO, TWENTY = np.float32(0.5), np.float32(1), np.float32(2), np.float32(20)
-LOG2_HIGH, LOG2_LOW = np.float32(0.693145751953125), np.float32(1.42860677e-06)  # log 2 in two parts
-C2, C3, C4, C5, C6, C7 = (np.float32(1 / math.factorial(k)) for k in range(2, 8))
+LOG2_HIGH = np.float32(0.693145751953125)  # log 2 in two parts: the high one has few digits, so
+LOG2_LOW = np.float32(1.42860677e-06)  # that n·LOG2_HIGH is exact
+C2, C3, C4, C5, C6, C7 = (np.float32(1 / math.factorial(k)) for k in range(2, 8))  # eʳ = Σ C_k·rᵏ
 
 
 def relu_forward(x):
@@ -88,10 +90,10 @@ def tanh_loop64(x):
 
 @njit(parallel=True, fastmath={"contract", "nsz"}, cache=True)
 def tanh_loop32(x):
-    """tanh(x) = e / (e + 2) with e = e^2|x| − 1, and x's sign: four times as fast as math.tanh.
+    """tanh(x) = e / (e + 2) with e = e^(2|x|) − 1, and x's sign: four times as fast as math.tanh.
 
-    2|x| = n·log 2 + r splits the power into 2ⁿ, a shift, and eʳ − 1, the first seven terms of its series:
-    no branch and no call, so the compiler makes vectors of it.  Right to 2e-7, like math.tanh.
+    2|x| = z = n·log 2 + r splits e^z into 2ⁿ, a shift, and eʳ, the first terms of its series: no
+    branch and no call, so the compiler makes vectors of it.  Right to 2e-7, like math.tanh.
     """
     y = np.empty_like(x)
     for i in prange(x.size):
@@ -102,7 +104,7 @@ def tanh_loop32(x):
         series = C5 + r * (C6 + r * C7)
         series = ONE + r * (C2 + r * (C3 + r * (C4 + r * series)))
         power = np.float32(np.int32(1) << n)
-        e = power * (r * series) + (power - ONE)
+        e = power * (r * series) + (power - ONE)  # 2ⁿ·(eʳ − 1) + 2ⁿ − 1, so small e stay exact
         t = e / (e + TWO)
         y[i] = t if x[i] >= 0 else -t
     return y

@@ -1,18 +1,23 @@
-"""Dropout (Section 4.2), fast.  The definition is reference/dropout.py; the same rng drops the same units.
+"""Dropout (Section 4.2), fast.  The definition is reference/dropout.py.
 
-    chance, kept    one number a unit: drawn by the generator, and whether the unit stays
+    x, dy     (units,)    all units of all images in one row
+    chance    (units,)    a number for each, from 0 to 1: drawn by rng
+    kept      (units,)    whether the unit stays: chance ≥ p
+
+The numbers are drawn in the reference's order, so the same rng drops the same units.
 """
 
 import numpy as np
 from numba import njit, prange
 
-from ..checks import check_dropout, check_gradient
+from ..checks import check_dropout, check_gradient, check_rng
 from .flags import FAST
 
 
 def dropout_forward(x, p=0.5, rng=None):
-    """Return x with a random share p of its entries set to zero; rng must be given."""
-    check_dropout(x, p, rng)
+    """Return x with about a share p of its entries set to zero, and the cache."""
+    check_dropout("dropout", x, p)
+    check_rng("dropout", rng)
     chance = rng.random(x.size, dtype=np.float32)
     y, kept = drop_loop(x.ravel(), chance, np.float32(p))
     return y.reshape(x.shape), (kept, x.shape, x.dtype)
@@ -28,7 +33,7 @@ def dropout_backward(dy, cache):
 
 def dropout_predict_forward(x, p=0.5):
     """Return every unit times 1 − p."""
-    check_dropout(x, p, needs_rng=False)
+    check_dropout("dropout_predict", x, p)
     y = scale_loop(x.ravel(), x.dtype.type(1 - p))
     return y.reshape(x.shape), (p, x.shape, x.dtype)
 
@@ -36,7 +41,7 @@ def dropout_predict_forward(x, p=0.5):
 def dropout_predict_backward(dy, cache):
     """Multiply dy by 1 − p."""
     p, shape, dtype = cache
-    check_gradient("dropout", dy, shape, dtype)
+    check_gradient("dropout_predict", dy, shape, dtype)
     dx = scale_loop(dy.ravel(), dtype.type(1 - p))
     return (dx.reshape(shape),)
 
@@ -46,7 +51,7 @@ def drop_loop(x, chance, p):
     y, kept = np.empty_like(x), np.empty(x.size, np.bool_)
     for i in prange(x.size):
         kept[i] = chance[i] >= p
-        y[i] = x[i] * x.dtype.type(kept[i])
+        y[i] = x[i] if kept[i] else x.dtype.type(0)
     return y, kept
 
 
@@ -54,7 +59,7 @@ def drop_loop(x, chance, p):
 def mask_loop(dy, kept):
     dx = np.empty_like(dy)
     for i in prange(dy.size):
-        dx[i] = dy[i] * dy.dtype.type(kept[i])
+        dx[i] = dy[i] if kept[i] else dy.dtype.type(0)
     return dx
 
 

@@ -1,4 +1,4 @@
-"""A fully connected layer is one matrix product, which NumPy already does well: reference/fc.py, unchanged."""
+"""A fully connected layer is matrix products, which NumPy does well: reference/fc.py, unchanged."""
 
 from ..reference.fc import fc_backward, fc_forward
 

@@ -1,12 +1,23 @@
 """The two products of a convolution, with their sums in registers.
 
-    taps    (T,)              a window has T = C·f·f entries; how far each lies from the window's corner
-    quads   (⌈K/4⌉, T, 4)     the kernels, four side by side
-    x, y, dy                  flat blocks, see blocks.py; walk_x, walk_y, walk_dy say where to go in them
+A window has T = C·f·f entries; call each a tap, for in the flat blocks of blocks.py it lies at a
+fixed distance from the window's corner, its first entry.
 
-`convolve` keeps four sums a0 … a3, one a kernel, while t runs over the taps: each pixel is loaded once for
-four kernels, each weight once for sixteen images.
-`correlate` keeps four sums, one a tap, each for sixteen kernels, while it runs over a row of sixteen images.
+    x, y, dy  flat blocks             images, outputs, their gradient
+    walk_…    a Walk                  the way through these blocks, see blocks.py
+    …_at      a number                a place in a flat array; so are corner, place, w0 and b0
+    taps      (T,)                    how far each tap lies from the corner
+    quads     (⌈K/4⌉, T, 4)           the kernels in fours: at each tap, four weights side by side
+    w         (⌈K/4⌉·T·4,)            quads, flat
+    b         (⌈K/4⌉·4,)              the biases, in the same order
+    a0 … a3   vectors                 four sums that never leave their registers
+    panel     (W_out, 16, 16)         flat: one row of dy; at every pixel and image, 16 kernels
+    dw        (⌈K/16⌉, ⌈T/4⌉, 4, 16)  flat: for every 16 kernels the taps in fours
+
+`convolve` (forward, and dx) keeps a sum for each of four kernels, its sixteen lanes sixteen images,
+while t runs over the taps: each pixel is loaded once for four kernels, each weight once for sixteen
+images.  `correlate` (dw) keeps a sum for each of four taps, its sixteen lanes sixteen kernels,
+while it runs over the pixels of a row and their images.
 """
 
 import numpy as np
@@ -16,14 +27,14 @@ from .vector import LANES, fma, load, spread, store
 
 
 def tap_table(channels, rows, columns, shape):
-    """Return the distance in flat blocks of this shape of each (channel, row, column) from the corner."""
+    """Return taps: how far each (channel, row, column) is from the corner, in blocks of `shape`."""
     _, _, H, W, _ = shape
     c, i, j = np.meshgrid(np.arange(channels), rows, columns, indexing="ij")
     return (((c * H + i) * W + j) * LANES).ravel()
 
 
 def quads_of(w_rows):
-    """Return w_rows (K, T) four rows side by side; zeros fill up the last four."""
+    """Return w_rows (K, T) as quads; kernels of zeros fill up the last four."""
     K, T = w_rows.shape
     quads = np.zeros((-(-K // 4), 4, T), w_rows.dtype)
     quads.reshape(-1, T)[:K] = w_rows
@@ -32,7 +43,7 @@ def quads_of(w_rows):
 
 @njit(cache=True)
 def four_kernels(x, corner, taps, w, w0, b, b0, y, place, step):
-    """Write four sums over one window of sixteen images; the kernels' outputs lie `step` apart."""
+    """Write to y, `step` apart, what four kernels make of one window of sixteen images."""
     a0, a1, a2, a3 = spread(b, b0), spread(b, b0 + 1), spread(b, b0 + 2), spread(b, b0 + 3)
     for t in range(taps.size):
         pixels = load(x, corner + taps[t])
@@ -47,25 +58,26 @@ def four_kernels(x, corner, taps, w, w0, b, b0, y, place, step):
 
 
 @njit(parallel=True, cache=True)
-def convolve(x, walk_x, taps, quads, b, y, walk_y, B, H_out, W_out):
+def convolve(x, walk_x, taps, w, b, y, walk_y, B, H_out, W_out):
     """y[block, k, row, column] = b[k] + Σ_t w[k, t] · x at tap t of the window at (row, column)."""
-    Q = quads.shape[0]
-    w, T = quads.ravel(), taps.size
     for task in prange(B * H_out):
-        block, row = task // H_out, task % H_out
-        corner = walk_x.start + block * walk_x.block + row * walk_x.row
-        place = walk_y.start + block * walk_y.block + row * walk_y.row
-        for q in range(Q):
-            for column in range(W_out):
-                four_kernels(
-                    x, corner + column * walk_x.pixel, taps, w, q * T * 4, b, q * 4,
-                    y, place + column * walk_y.pixel + q * 4 * walk_y.channel, walk_y.channel,
-                )  # fmt: skip
+        convolve_row(x, walk_x, taps, w, b, y, walk_y, task // H_out, task % H_out, W_out)
+
+
+@njit(cache=True)
+def convolve_row(x, walk_x, taps, w, b, y, walk_y, block, row, W_out):
+    corner = walk_x.start + block * walk_x.block + row * walk_x.row
+    place = walk_y.start + block * walk_y.block + row * walk_y.row
+    for q in range(b.size // 4):
+        for column in range(W_out):
+            x_at = corner + column * walk_x.pixel
+            y_at = place + column * walk_y.pixel + q * 4 * walk_y.channel
+            four_kernels(x, x_at, taps, w, q * taps.size * 4, b, q * 4, y, y_at, walk_y.channel)
 
 
 @njit(cache=True)
 def four_taps(x, corner, pixel_x, t0, t1, t2, t3, panel, W_out, dw, place):
-    """Add one row of windows of sixteen images to dw at four taps, sixteen kernels each."""
+    """Add one row of windows of sixteen images to dw, at four taps of sixteen kernels."""
     a0, a1 = load(dw, place), load(dw, place + LANES)
     a2, a3 = load(dw, place + 2 * LANES), load(dw, place + 3 * LANES)
     for column in range(W_out):
@@ -82,35 +94,46 @@ def four_taps(x, corner, pixel_x, t0, t1, t2, t3, panel, W_out, dw, place):
     store(dw, place + 3 * LANES, a3)
 
 
-@njit(parallel=True, cache=True)
 def correlate(dy, walk_dy, K, x, walk_x, taps, B, H_out, W_out):
     """Return dw (K, T): dw[k, t] = Σ over blocks, rows and columns of dy[k] · x at tap t.
 
-    Here the sixteen lanes are sixteen kernels: one row of dy is turned into a panel, kernels innermost.
-    A task is sixteen kernels and a part of the taps, and no two tasks add to the same number: the
-    result does not depend on the number of threads.
+    In dy the sixteen lanes are images; here they must be kernels, so each row of dy is first turned
+    into a panel.  A task is sixteen kernels and a part of the taps.  No two tasks add to the same
+    number: the result does not depend on the number of threads.
     """
     T = taps.size
-    quads, sets = (T + 3) // 4, (K + LANES - 1) // LANES
-    parts = max(1, min(4, T // 128))  # each part turns the panels again: not worth it for a few taps
-    dw = np.zeros(sets * quads * 4 * LANES, x.dtype)
-    for task in prange(sets * parts):
-        first = task // parts * LANES
-        panel = np.zeros(W_out * LANES * LANES, x.dtype)
-        for block in range(B):
-            for row in range(H_out):
-                for k in range(min(LANES, K - first)):
-                    place = walk_dy.start + block * walk_dy.block + row * walk_dy.row
-                    place += (first + k) * walk_dy.channel
-                    for i in range(W_out * LANES):
-                        panel[i * LANES + k] = dy[place + i]
-                corner = walk_x.start + block * walk_x.block + row * walk_x.row
-                for quad in range(task % parts * quads // parts, (task % parts + 1) * quads // parts):
-                    t = 4 * quad  # the last quad repeats the last tap; what it adds is not read
-                    four_taps(
-                        x, corner, walk_x.pixel,
-                        taps[t], taps[min(t + 1, T - 1)], taps[min(t + 2, T - 1)], taps[min(t + 3, T - 1)],
-                        panel, W_out, dw, (task // parts * quads + quad) * 4 * LANES,
-                    )  # fmt: skip
-    by_kernel = dw.reshape(sets, quads * 4, LANES).transpose(0, 2, 1)
-    return by_kernel.copy().reshape(sets * LANES, quads * 4)[:K, :T]
+    quads, sixteens = -(-T // 4), -(-K // LANES)
+    taps = np.append(taps, np.repeat(taps[-1:], 4 * quads - T))  # what the repeats add is not read
+    dw = np.zeros((sixteens, 4 * quads, LANES), x.dtype)
+    parts = max(1, min(4, T // 128))  # each makes its own panels: not worth it for a few taps
+    correlate_tasks(dy, walk_dy, K, x, walk_x, taps, dw.reshape(-1), parts, B, H_out, W_out)
+    return dw.transpose(0, 2, 1).reshape(-1, 4 * quads)[:K, :T]
+
+
+@njit(parallel=True, cache=True)
+def correlate_tasks(dy, walk_dy, K, x, walk_x, taps, dw, parts, B, H_out, W_out):
+    sixteens, quads = dw.size // (taps.size * LANES), taps.size // 4
+    for task in prange(sixteens * parts):
+        sixteen, part = task // parts, task % parts
+        start, stop = part * quads // parts, (part + 1) * quads // parts
+        correlate_part(dy, walk_dy, K, x, walk_x, taps, dw, sixteen, start, stop, B, H_out, W_out)
+
+
+@njit(cache=True)
+def correlate_part(dy, walk_dy, K, x, walk_x, taps, dw, sixteen, start, stop, B, H_out, W_out):
+    """Add to dw what sixteen kernels make of the quads of taps from start up to stop."""
+    first = sixteen * LANES  # its first kernel
+    panel = np.zeros(W_out * LANES * LANES, x.dtype)
+    for block in range(B):
+        for row in range(H_out):
+            for k in range(min(LANES, K - first)):  # the other lanes stay zero
+                dy_at = walk_dy.start + block * walk_dy.block + row * walk_dy.row
+                dy_at += (first + k) * walk_dy.channel
+                for i in range(W_out * LANES):
+                    panel[i * LANES + k] = dy[dy_at + i]
+            corner = walk_x.start + block * walk_x.block + row * walk_x.row
+            for quad in range(start, stop):
+                t = 4 * quad
+                t0, t1, t2, t3 = taps[t], taps[t + 1], taps[t + 2], taps[t + 3]
+                dw_at = (sixteen * taps.size + t) * LANES
+                four_taps(x, corner, walk_x.pixel, t0, t1, t2, t3, panel, W_out, dw, dw_at)

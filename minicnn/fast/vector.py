@@ -1,16 +1,17 @@
 """Vectors: sixteen numbers that one instruction adds or multiplies.
 
-Numba turns loops into vector instructions where it can prove that it may.  For the inner loop of a convolution that
-is not enough: its sums must stay in registers, never in memory, and only the author knows which ones.  So this file
-gives Numba one more type, a vector of LANES numbers, with the few operations that the loop needs:
+Numba turns loops into vector instructions where it can prove that it may.  For the inner loop of
+a convolution that is not enough: its sums must stay in registers, never in memory, and only the
+author knows which ones.  So this file gives Numba one more type, a vector of LANES numbers, with
+the few operations that the loop needs:
 
     load(a, i)         LANES neighbours a[i], a[i+1], …           store(a, i, v)   the way back
     spread(a, i)       the one number a[i] in every lane
     fma(u, v, acc)     u·v + acc, lane by lane, rounded once
 
 `a` is a flat contiguous array; i is not checked, so a wrong i reads or overwrites foreign memory.
-LLVM splits a vector that is wider than the processor's registers: sixteen float32 lanes are one register with AVX-512,
-two with AVX2, four on 64-bit Arm.  The same source serves all of them.
+LLVM splits a vector that is wider than the processor's registers: sixteen float32 lanes are one
+register with AVX-512, two with AVX2, four on 64-bit Arm.  The same source serves all of them.
 """
 
 from llvmlite import ir

@@ -10,7 +10,12 @@ from .activations import (
 )
 from .conv import conv_backward, conv_forward
 from .device import to_device, to_host
-from .dropout import dropout_backward, dropout_forward, dropout_predict_backward, dropout_predict_forward
+from .dropout import (
+    dropout_backward,
+    dropout_forward,
+    dropout_predict_backward,
+    dropout_predict_forward,
+)
 from .fc import fc_backward, fc_forward
 from .lrn import lrn_backward, lrn_forward
 from .pool import average_pool_backward, average_pool_forward, pool_backward, pool_forward

@@ -6,8 +6,8 @@
 
     x, y      any shape
 
-tanh and logistic saturate: where |y| comes near 1, dy/dx comes near 0 and learning stops.  ReLU does not, for x > 0.
-Each slope is a function of y alone, so y is all that backward needs.
+tanh and logistic saturate: where |y| comes near 1, dy/dx comes near 0 and learning stops.  ReLU
+does not, for x > 0.  Each slope is a function of y alone, so y is all that backward needs.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ def relu_backward(dy, cache):
     """Let dy pass where the unit was on."""
     (y,) = cache
     check_gradient("relu", dy, y.shape, y.dtype)
-    dx = dy * (y > 0)
+    dx = np.where(y > 0, dy, 0)  # not dy · (y > 0): ∞ · 0 is NaN
     return (dx,)
 
 

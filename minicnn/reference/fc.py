@@ -2,11 +2,14 @@
 
     y = x_rows · wᵀ + b
 
-    x       (N, …)      any shape an image; flattened here, channels first
-    x_rows  (N, D)      one image a row
-    w       (K, D)      one row of weights an output
-    b       (K,)
-    y       (N, K)
+    x       (N, …)    images of any shape, flattened here: channel by channel, row by row
+    x_rows  (N, D)    one image a row
+    w       (K, D)    one row of weights an output
+    b       (K,)      one bias an output
+    y       (N, K)    K outputs an image
+
+Backward is two matrix products: each output hands its dy to the inputs that it saw, times the
+weights between them, and to those weights, times the inputs.
 """
 
 from ..checks import check_fc, check_gradient

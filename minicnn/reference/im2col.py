@@ -1,12 +1,15 @@
-"""im2col: lay out every window of an image as one column, so that a convolution becomes one matrix product.
+"""im2col: every window of an image as one column, so that convolution is one matrix product.
 
-    x     (C, H, W)                    one image
-    cols  (C·f·f, H_out·W_out)         column (y, x): the window whose corner is at (y·stride − pad, x·stride − pad)
-    dx, dcols                          their gradients, same shapes
+    x             (C, H, W)               one image
+    cols          (C·f·f, H_out·W_out)    a row is a place in the window, a column is a window
+    dx, dcols     like x and cols         their gradients
+    c, i, j       a place in the window: channel, row, column
+    y_out, x_out  which window: it is column y_out·W_out + x_out of cols
+    y_in, x_in    the pixel at that place of that window
 
-A pixel outside the image counts as zero.  That is the padding, and with ceil_mode also what the last windows read past
-the far edge.  These are the only explicit loops of this backend; Numba compiles them, and with NUMBA_DISABLE_JIT=1
-they run as the plain Python that they are.
+A pixel outside the image counts as zero.  That is the padding, and with ceil_mode also what the
+last windows read past the far edge.  These are the only explicit loops of this backend; Numba
+compiles them, and with NUMBA_DISABLE_JIT=1 they run as the plain Python that they are.
 """
 
 import numpy as np
@@ -33,7 +36,7 @@ def im2col(x, f, stride, pad, H_out, W_out):
 
 @njit(cache=True)
 def col2im(dcols, shape, f, stride, pad, H_out, W_out):
-    """Return dx: every entry of dcols goes back to the pixel that it was read from; windows overlap, so they add."""
+    """Return dx: each entry of dcols goes back to its pixel; add, because windows overlap."""
     C, H, W = shape
     dx = np.zeros((C, H, W), dcols.dtype)
     for c in range(C):

@@ -6,11 +6,13 @@
     scale  (N, C, H, W)      k + α Σ_j x_j²
     y      (N, C, H, W)      the paper's b
 
-The paper's constants: k = 2, n = 5, α = 1e-4, β = 0.75.  Here α multiplies the sum as printed; the code of 2012, Caffe and
-PyTorch divide it by n first.  The window is i − n//2 … i + (n−1)//2.  With groups=2 it does not cross from one half of the
-channels into the other, as in the original, where each half lived on its own GPU.
+The paper's constants: k = 2, n = 5, α = 1e-4, β = 0.75.  Here α multiplies the sum as printed;
+the code of 2012, Caffe and PyTorch divide it by n first.  The window is i − n//2 … i + (n−1)//2.
+With groups=2 it does not cross from one half of the channels into the other, as in the original,
+where each half lived on its own GPU.
 
-Backward: x_i counts twice, in its own numerator and in the scale of every neighbour j whose window holds it:
+Backward: x_i counts twice, in its own numerator and in the scale of every neighbour j whose
+window holds it:
 
     dx_i = dy_i · scale_i^−β  −  2αβ x_i Σ_j dy_j · y_j / scale_j
 """
@@ -21,7 +23,7 @@ from ..checks import check_gradient, check_lrn
 
 
 def sum_over_channels(q, before, after, groups):
-    """Return, for every channel i, the sum of q over channels i − before … i + after of its group."""
+    """Return, for every channel i, the sum of q over i − before … i + after in its group."""
     N, C, H, W = q.shape
     C_group = C // groups
     q = q.reshape(N, groups, C_group, H, W)
@@ -35,6 +37,7 @@ def sum_over_channels(q, before, after, groups):
 def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
     """Return y and the cache that lrn_backward needs."""
     check_lrn(x, k, n, alpha, beta, groups)
+    k, alpha, beta = float(k), float(alpha), float(beta)  # a np.float64 would make y float64
     squares = sum_over_channels(x * x, n // 2, (n - 1) // 2, groups)
     scale = k + alpha * squares
     y = x * scale**-beta

@@ -1,16 +1,17 @@
 """Overlapping pooling (Section 3.4).
 
-Each output is the largest value, or the mean, of a z×z window; windows start s apart.  The paper uses z = 3, s = 2:
-s < z, so neighbouring windows overlap, and one input can win several times.
+Each output is the largest value, or the mean, of a z×z window; windows start s apart.  The paper
+uses z = 3, s = 2: s < z, so neighbouring windows overlap, and one input can win several times.
 
-    x       (N, C, H, W)                   input
-    x_all   (N, C, ≥ H, ≥ W)               input, widened so that every window fits
-    places  z·z views (N, C, H_out, W_out)  the pixel at place (i, j) of every window
-    winner  (N, C, H_out, W_out)           which place won, 0 … z·z−1; the first of equals
-    count   (H_out, W_out)                 how many real pixels each window holds
-    y       (N, C, H_out, W_out)           output
+    x       (N, C, H, W)              input
+    x_all   (N, C, ≥ H, ≥ W)          input, widened so that every window fits
+    places  (N, C, H_out, W_out)      each of z·z: the pixel at place i·z + j of every window
+    winner  (N, C, H_out, W_out)      which place won, 0 … z·z−1; the first of equals
+    count   (H_out, W_out)            how many real pixels each window holds
+    y       (N, C, H_out, W_out)      output
 
-With ceil_mode=True the last windows may hang over the far edge; they are clipped: only real pixels win or count.
+With ceil_mode=True the last windows may hang over the far edge.  They are clipped: only real pixels
+can win, and only real pixels count.
 """
 
 import numpy as np
@@ -27,8 +28,10 @@ def widened(shape, z, s, H_out, W_out, value, dtype):
 
 
 def places_of(x_all, z, s, H_out, W_out):
-    """Return z·z views into x_all: the pixel at place (i, j) of every window."""
-    return [x_all[:, :, i : i + s * H_out : s, j : j + s * W_out : s] for i in range(z) for j in range(z)]
+    """Return z·z views into x_all: the pixel in row i, column j of every window."""
+    rows = [slice(i, i + s * H_out, s) for i in range(z)]
+    columns = [slice(j, j + s * W_out, s) for j in range(z)]
+    return [x_all[:, :, row, column] for row in rows for column in columns]
 
 
 def pool_forward(x, z=3, s=2, ceil_mode=False):
@@ -37,7 +40,8 @@ def pool_forward(x, z=3, s=2, ceil_mode=False):
     N, C, H, W = x.shape
     H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)
 
-    x_all = widened(x.shape, z, s, H_out, W_out, -np.inf, x.dtype)  # −∞ never wins over a real pixel
+    lowest = -np.inf  # what is not image never wins over a pixel
+    x_all = widened(x.shape, z, s, H_out, W_out, lowest, x.dtype)
     x_all[:, :, :H, :W] = x
     places = places_of(x_all, z, s, H_out, W_out)
     winner = np.argmax(places, axis=0)
@@ -54,13 +58,16 @@ def pool_backward(dy, cache):
 
     dx_all = widened(shape, z, s, H_out, W_out, 0, dtype)
     for place, dplace in enumerate(places_of(dx_all, z, s, H_out, W_out)):
-        dplace += dy * (winner == place)
+        dplace += np.where(winner == place, dy, 0)  # dplace is a view: this adds to dx_all
     dx = dx_all[:, :, :H, :W]
     return (dx,)
 
 
 def average_pool_forward(x, z=3, s=2, ceil_mode=False):
-    """Return the means; a clipped window divides by the pixels that it really holds, as in the original code."""
+    """Return the means and the cache that average_pool_backward needs.
+
+    A clipped window divides by the pixels that it really holds, as in the original code.
+    """
     check_pool("average_pool", x, z, s)
     N, C, H, W = x.shape
     H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)

@@ -1,14 +1,15 @@
-"""Softmax and its loss (Section 3.5): scores become probabilities, and the loss is −log of the right one.
+"""Softmax and its loss (Section 3.5): scores become probabilities, and −log of one is the loss.
 
     p[n, c] = e^scores[n, c] / Σ_c e^scores[n, c]
-    loss    = −(1/N) Σ_n log p[n, labels[n]]            in nats; log(classes) for a network that knows nothing
+    loss    = −(1/N) Σ_n log p[n, labels[n]]      in nats; log(classes) for one who knows nothing
 
-    scores  (N, classes)
+    scores  (N, classes)      any numbers; a larger one means a more probable class
     labels  (N,)              whole numbers 0 … classes−1
     p       (N, classes)      probabilities, each row sums to 1
 
 The largest score is subtracted first: the quotient is unchanged, and e^… cannot overflow.
-Softmax and loss are one layer because their joint gradient is so much simpler than either: (p − one_hot) / N.
+Softmax and loss are one layer because their joint gradient is so much simpler than either:
+(p − one_hot) / N, where one_hot is 1 for the right class and 0 for all others.
 """
 
 import numpy as np
@@ -38,5 +39,5 @@ def softmax_loss_backward(cache):
     scores, labels = cache
     N = len(labels)
     dscores = softmax(scores)
-    dscores[np.arange(N), labels] -= 1
+    dscores[np.arange(N), labels] -= 1  # p − one_hot
     return (dscores / N,)

@@ -1,0 +1,86 @@
+"""Options that several commands share, and the kinds of numbers that options accept.
+
+    one     the argparse parser of one command
+
+A text that is not such a number raises ArgumentTypeError, which argparse turns into a sentence that
+names the option, and exit code 2.
+"""
+
+import argparse
+
+
+def add_data(one):
+    """Add --data."""
+    one.add_argument(
+        "--data",
+        default="sample",
+        metavar="DATA",
+        help="sample: the bundled 5,000 images (default); cifar10: the full set, once it is "
+        "downloaded; or the folder that holds it",
+    )
+
+
+def add_conditions(one):
+    """Add --input and --init."""
+    one.add_argument(
+        "--input",
+        choices=("raw", "unit"),
+        default="raw",
+        help="raw: pixels 0 … 255 minus the mean image, as in the paper (default); "
+        "unit: also divided by their standard deviation",
+    )
+    one.add_argument(
+        "--init",
+        choices=("paper", "cuda-convnet", "fan-in"),
+        default="paper",
+        help="first weights: N(0, 0.01²) as in the paper (default), as in cuda-convnet's files, "
+        "or scaled by fan-in",
+    )
+
+
+def add_ops(one):
+    """Add --ops."""
+    one.add_argument(
+        "--ops", choices=("fast", "reference"), default="fast", help="backend (default: fast)"
+    )
+
+
+def add_out(one, out):
+    """Add --out, with this default."""
+    one.add_argument(
+        "--out", default=out, metavar="DIR", help=f"where the results go (default: {out})"
+    )
+
+
+def whole(text, least=1):
+    """Return a whole number of at least `least`."""
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+    return int(text)
+
+
+def whole_or_zero(text):
+    """Return a whole number of at least 0."""
+    return whole(text, least=0)
+
+
+def number(text):
+    """Return the number that the text is, or NaN."""
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+def not_negative(text):
+    """Return a finite number of at least 0."""
+    if not 0 <= number(text) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
+    return number(text)
+
+
+def positive(text):
+    """Return a finite number above 0."""
+    if not 0 < number(text) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number(text)
