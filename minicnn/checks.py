@@ -49,12 +49,13 @@ def check_number(layer, **options):
             raise TypeError(f"{layer}: {name} = {value!r}; expected a number")
 
 
-def check_window(layer, name, f, x, pad):
-    """A window of f×f pixels fits into the images of x, with `pad` zeros at each end."""
+def check_window(layer, name, f, x, stride=1, pad=0, ceil_mode=False):
+    """A window of f×f pixels fits into the images of x; see shapes.out_size."""
     _, C, H, W = x.shape
     if C < 1:
         raise ValueError(f"{layer}: x has shape {x.shape}; expected at least one channel")
-    if f > min(H, W) + 2 * pad:
+    overhang = stride - 1 if ceil_mode else 0
+    if f > min(H, W) + 2 * pad + overhang:
         raise ValueError(
             f"{layer}: {name} = {f}, but a window of {f}×{f} does not fit into {H}×{W} pixels with "
             f"{pad} of padding at each end"
@@ -72,7 +73,7 @@ def check_gradient(layer, dy, shape, dtype):
         raise TypeError(f"{layer}: dy is {dy.dtype}; expected the dtype of y, {dtype}")
 
 
-def check_conv(x, w, b, stride, pad, groups):
+def check_conv(x, w, b, stride, pad, groups, ceil_mode):
     """x, w, b and the options of a convolution fit together."""
     check_array("conv", "x", x, 4)
     check_array("conv", "w", w, 4)
@@ -98,7 +99,7 @@ def check_conv(x, w, b, stride, pad, groups):
         raise ValueError(f"conv: w has {K} kernels, which {groups} groups cannot share equally")
     if b.shape != (K,):
         raise ValueError(f"conv: b has shape {b.shape}; expected one bias a kernel, ({K},)")
-    check_window("conv", "f", w.shape[2], x, pad)
+    check_window("conv", "f", w.shape[2], x, stride, pad, ceil_mode)
 
 
 def check_lrn(x, k, n, alpha, beta, groups):
@@ -107,7 +108,7 @@ def check_lrn(x, k, n, alpha, beta, groups):
     check_whole("lrn", "n", n, 1)
     check_whole("lrn", "groups", groups, 1)
     check_number("lrn", k=k, alpha=alpha, beta=beta)
-    check_window("lrn", "f", 1, x, 0)
+    check_window("lrn", "f", 1, x)
     if x.shape[1] % groups:
         raise ValueError(
             f"lrn: x has {x.shape[1]} channels, which {groups} groups cannot share equally"
@@ -119,12 +120,12 @@ def check_lrn(x, k, n, alpha, beta, groups):
         )
 
 
-def check_pool(layer, x, z, s):
+def check_pool(layer, x, z, s, ceil_mode):
     """x is images into which a window of z×z fits; s is a whole number."""
     check_array(layer, "x", x, 4)
     check_whole(layer, "z", z, 1)
     check_whole(layer, "s", s, 1)
-    check_window(layer, "z", z, x, 0)
+    check_window(layer, "z", z, x, s, 0, ceil_mode)
 
 
 def check_fc(x, w, b):

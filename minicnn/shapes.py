@@ -15,15 +15,16 @@ def out_size(H, f, stride=1, pad=0, ceil_mode=False):
     pixels, then has 55 outputs, as the paper says, and its last windows hang over the far edge by
     3 pixels.  Rounding down gives 54.
 
-    Raises ValueError if not even one window fits.
+    Raises ValueError if not even one window fits.  (With ceil_mode one may be up to stride − 1 too
+    large: it hangs over the far edge.)
     """
     room = H + 2 * pad - f
-    if room < 0:
+    steps = -(-room // stride) if ceil_mode else room // stride
+    if steps < 0:
         raise ValueError(
             f"a window of size {f} does not fit: the input has {H} pixels and {pad} of padding at "
             f"each end; use a window of at most {H + 2 * pad}, or more padding"
         )
-    steps = -(-room // stride) if ceil_mode else room // stride
     return 1 + steps
 
 

@@ -24,7 +24,7 @@ from . import checkpoint, data, figures
 from .figure1 import race
 from .train import Diverged
 
-GRID = (0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
+GRID = (0.000125, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
 PATIENCE = 1.2
 LIMIT = 40  # epochs, where nothing is known yet
 
@@ -33,14 +33,14 @@ Cell = namedtuple("Cell", "network input init images nonlinearity")
 # network, input, init, images, first guess for relu and for tanh; the most telling first
 PLAN = (
     ("four-layer", "raw", "paper", 5000, 0.002, 0.008),
-    ("four-layer", "unit", "fan-in", 5000, 0.008, 0.032),
+    ("four-layer", "unit", "fan-in", 5000, 0.001, 0.008),
     ("four-layer", "raw", "cuda-convnet", 5000, 0.001, 0.004),
     ("four-layer", "raw", "paper", 50000, 0.001, 0.004),
     ("four-layer", "raw", "paper", 10000, 0.002, 0.008),
     ("four-hidden-layer", "raw", "paper", 5000, 0.002, 0.008),
-    ("four-layer", "unit", "fan-in", 50000, 0.008, 0.016),
+    ("four-layer", "unit", "fan-in", 50000, 0.001, 0.004),
     ("four-layer", "raw", "paper", 20000, 0.001, 0.004),
-    ("four-layer", "unit", "fan-in", 10000, 0.008, 0.032),
+    ("four-layer", "unit", "fan-in", 10000, 0.001, 0.008),
 )
 
 
@@ -125,14 +125,16 @@ def next_epsilon(results, cell, guess):
     for r in results:
         if of_cell(r, cell):
             epochs[r["epsilon"]] = r["epochs"] if r["reached"] else float("inf")
-    if not epochs:
-        return guess
-    best = min(epochs, key=epochs.get)
-    i = GRID.index(best)
-    for neighbour in GRID[i + 1 : i + 2] + GRID[max(0, i - 1) : i]:
-        if neighbour not in epochs:
-            return neighbour
-    return None
+    if min(epochs.values(), default=float("inf")) == float("inf"):
+        steps = [abs(GRID.index(epsilon) - GRID.index(guess)) for epsilon in GRID]
+        candidates = [
+            epsilon for _, epsilon in sorted(zip(steps, GRID, strict=True))
+        ]  # guess first
+    else:
+        i = GRID.index(min(epochs, key=epochs.get))
+        candidates = GRID[i + 1 : i + 2] + GRID[max(0, i - 1) : i]
+    untried = [epsilon for epsilon in candidates if epsilon not in epochs]
+    return untried[0] if untried else None
 
 
 def of_cell(result, cell):

@@ -319,3 +319,16 @@ def test_the_reference_returns_new_arrays_and_fast_writes_into_the_old_ones():
 def test_to_device_and_to_host_give_back_what_they_get(ops):
     x = image([1, 2])
     assert ops.to_device(x) is x and ops.to_host(x) is x
+
+
+def test_with_ceil_mode_a_window_larger_than_the_image_is_clipped_too(ops):
+    """1 + ⌈(2 − 3) / 2⌉ = 1: the window hangs over the far edge, as the formula has it."""
+    x = np.array([[[[1.0, 4.0], [3.0, 2.0]]]])
+    y, _ = ops.pool_forward(x, z=3, s=2, ceil_mode=True)
+    assert y.tolist() == [[[[4.0]]]]
+    y, _ = ops.average_pool_forward(x, z=3, s=2, ceil_mode=True)
+    assert y.tolist() == [[[[2.5]]]]
+    y, _ = ops.conv_forward(x, np.ones((1, 1, 3, 3)), np.zeros(1), stride=2, ceil_mode=True)
+    assert y.tolist() == [[[[10.0]]]]
+    with pytest.raises(ValueError, match="a window of 3×3 does not fit into 2×2 pixels"):
+        ops.pool_forward(x, z=3, s=1, ceil_mode=True)

@@ -27,7 +27,7 @@ from .vector import LANES
 
 def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
     """Return y and the cache that conv_backward needs."""
-    check_conv(x, w, b, stride, pad, groups)
+    check_conv(x, w, b, stride, pad, groups, ceil_mode)
     N, C, H, W = x.shape
     K, C_group, f, _ = w.shape
     K_group = K // groups

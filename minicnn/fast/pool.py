@@ -18,7 +18,7 @@ from .flags import FAST
 
 def pool_forward(x, z=3, s=2, ceil_mode=False):
     """Return the maxima and the cache that pool_backward needs."""
-    check_pool("pool", x, z, s)
+    check_pool("pool", x, z, s, ceil_mode)
     N, C, H, W = x.shape
     H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)
     planes = np.ascontiguousarray(x).reshape(N * C, H, W)
@@ -40,7 +40,7 @@ def pool_backward(dy, cache):
 
 def average_pool_forward(x, z=3, s=2, ceil_mode=False):
     """Return the means; a clipped window divides by the pixels that it really holds."""
-    check_pool("average_pool", x, z, s)
+    check_pool("average_pool", x, z, s, ceil_mode)
     N, C, H, W = x.shape
     H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)
     y = np.empty((N * C, H_out, W_out), x.dtype)
