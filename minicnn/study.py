@@ -129,7 +129,7 @@ def next_epsilon(results, cell, guess):
         steps = [abs(GRID.index(epsilon) - GRID.index(guess)) for epsilon in GRID]
         candidates = [
             epsilon for _, epsilon in sorted(zip(steps, GRID, strict=True))
-        ]  # guess first
+        ]
     else:
         i = GRID.index(min(epochs, key=epochs.get))
         candidates = GRID[i + 1 : i + 2] + GRID[max(0, i - 1) : i]
