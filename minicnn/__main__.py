@@ -99,9 +99,9 @@ def add_figure1(commands):
     one.add_argument(
         "--seeds",
         type=whole,
-        default=2,
+        default=1,
         metavar="N",
-        help="runs of each nonlinearity (default: 2)",
+        help="runs of each nonlinearity (default: 1)",
     )
     one.add_argument(
         "--epochs",

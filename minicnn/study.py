@@ -127,9 +127,7 @@ def next_epsilon(results, cell, guess):
             epochs[r["epsilon"]] = r["epochs"] if r["reached"] else float("inf")
     if min(epochs.values(), default=float("inf")) == float("inf"):
         steps = [abs(GRID.index(epsilon) - GRID.index(guess)) for epsilon in GRID]
-        candidates = [
-            epsilon for _, epsilon in sorted(zip(steps, GRID, strict=True))
-        ]
+        candidates = [epsilon for _, epsilon in sorted(zip(steps, GRID, strict=True))]
     else:
         i = GRID.index(min(epochs, key=epochs.get))
         candidates = GRID[i + 1 : i + 2] + GRID[max(0, i - 1) : i]

@@ -28,7 +28,7 @@ def test_every_layer_is_linked_at_its_line(ops):
         function = getattr(ops, name)
         path = pathlib.Path(inspect.getsourcefile(function)).resolve().relative_to(TOP.resolve())
         line = inspect.getsourcelines(function)[1]
-        if ops.__name__.split(".")[-1] in path.parts:  # fc and softmax of fast are the reference's
+        if ops.__name__.split(".")[-1] in path.parts:  # softmax of fast is the reference's
             assert f"({path.as_posix()}#L{line})" in README, f"{name} is at {path}#L{line}"
 
 

@@ -8,6 +8,7 @@ the few operations that the loop needs:
     load(a, i)         LANES neighbours a[i], a[i+1], …           store(a, i, v)   the way back
     spread(a, i)       the one number a[i] in every lane
     fma(u, v, acc)     u·v + acc, lane by lane, rounded once
+    zero(a)            zeros, of the dtype of a
 
 `a` is a flat contiguous array; i is not checked, so a wrong i reads or overwrites foreign memory.
 LLVM splits a vector that is wider than the processor's registers: sixteen float32 lanes are one
@@ -95,6 +96,17 @@ def spread(typing_context, a, i):
         return builder.shuffle_vector(first, nothing, zeros)
 
     return result(a, types.intp), codegen
+
+
+@intrinsic
+def zero(typing_context, a):
+    """Return zeros of the dtype of a."""
+    result = Vector(a.dtype)
+
+    def codegen(context, builder, signature, arguments):
+        return ir.Constant(context.get_value_type(result), [0.0] * LANES)
+
+    return result(a), codegen
 
 
 @intrinsic
