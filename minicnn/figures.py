@@ -114,18 +114,20 @@ def save(figure, path):
     checkpoint.write_whole(path, lambda file: figure.savefig(file, format="png", dpi=120))
 
 
-def study(results, path):
+def study(results, finished, path):
     """Draw the map around Figure 1 from the lines of study.jsonl.
 
     Left: epochs to 25% training error against ε, for the four-layer network; an open mark is a
     trial that was given up, drawn where it was: the true number is larger.  5,000 images are drawn
     strong, more of them faint.  Right: tanh's best divided by ReLU's best, against the number of
-    images.
+    images; an open mark where the sweep has not shown yet that both are the best.
 
     Parameters
     ----------
     results : list of dict
         The trials, as study.read returns them.
+    finished : set
+        The cells whose sweep is done, as study.finished returns them.
     path : path
         The PNG to write.
 
@@ -149,7 +151,11 @@ def study(results, path):
         images = sorted({n for n, _ in best if (n, "relu") in best and (n, "tanh") in best})
         label = "{}, {} pixels, {} weights".format(*condition)
         ratios = [best[n, "tanh"] / best[n, "relu"] for n in images]
-        right.plot(images, ratios, "o-", color=colours[condition], label=label)
+        look = {"color": colours[condition]}
+        right.plot(images, ratios, label=label, **look)
+        for n, ratio in zip(images, ratios, strict=True):
+            done = all((*condition, n, nonlinearity) in finished for nonlinearity in STYLE)
+            right.plot(n, ratio, "o", mfc=look["color"] if done else "white", **look)
         if condition[0] != "four-layer":
             continue
         for n in sorted({r["images"] for r in lines}):
@@ -163,7 +169,7 @@ def study(results, path):
     left.set_yticks([5, 10, 20, 40], labels=["5", "10", "20", "40"])
     left.set_xlabel("learning rate ε")
     left.set_ylabel("epochs to 25% training error")
-    left.set_title("ReLU solid, tanh dashed; open: given up there", fontsize=10)
+    left.set_title("ReLU solid, tanh dashed; faint: more images; open: given up", fontsize=10)
     right.axhline(1, color="black", linewidth=0.8)
     right.axhline(6, color="black", linewidth=0.8, linestyle=":")
     right.text(5000, 6.05, "the paper: 6", fontsize=9, va="bottom")
@@ -171,6 +177,8 @@ def study(results, path):
     right.set_yscale("log")
     right.set_yticks([0.5, 1, 2, 4, 6], labels=["0.5", "1", "2", "4", "6"])
     right.set_ylim(0.4, 8)
+    right.set_xlim(4000, 62500)
+    right.set_title("open: the sweep is not finished", fontsize=10)
     right.set_xticks([5000, 10000, 20000, 50000], labels=["5,000", "10,000", "20,000", "50,000"])
     right.minorticks_off()
     left.minorticks_off()

@@ -88,7 +88,7 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
                     source = name, data.load(name)
                 prepared = data.prepare(data.subset(source[1], images), input)
                 run_trial(out, ops, cell, epsilon, prepared, progress)
-    figures.study(read(out), out / "study.png")
+    figures.study(read(out), finished(read(out)), out / "study.png")
 
 
 def run_trial(out, ops, cell, epsilon, prepared, progress, seed=0):
@@ -135,6 +135,17 @@ def next_epsilon(results, cell, guess):
     return untried[0] if untried else None
 
 
+def finished(results):
+    """Return the set of the cells of PLAN in which the best ε has a worse one on each side."""
+    done = set()
+    for network, input, init, images, *guesses in PLAN:
+        for nonlinearity, guess in zip(("relu", "tanh"), guesses, strict=True):
+            cell = Cell(network, input, init, images, nonlinearity)
+            if next_epsilon(results, cell, guess) is None:
+                done.add(cell)
+    return done
+
+
 def of_cell(result, cell):
     """Return whether a line of study.jsonl belongs to the cell."""
     return all(result[name] == value for name, value in cell._asdict().items())
@@ -147,20 +158,24 @@ def read(out):
 
 
 def report(out):
-    """Return the best ε of every cell as a table, with the ratio of tanh's epochs to ReLU's."""
+    """Return the best ε of every cell as a table, with the ratio of tanh's epochs to ReLU's.
+
+    A question mark: the sweep has not yet shown that a larger and a smaller ε are both worse.
+    """
     results = read(out)
-    lines = [f"{'network':18} {'input':6}{'weights':14}{'images':>7}   {'ReLU':24}{'tanh':24}ratio"]
+    done = finished(results)
+    lines = [f"{'network':18} {'input':6}{'weights':14}{'images':>7}   {'ReLU':26}{'tanh':26}ratio"]
     for network, input, init, images, *_ in PLAN:
-        best = {}
+        epochs, words = [], []
         for nonlinearity in ("relu", "tanh"):
             cell = Cell(network, input, init, images, nonlinearity)
             reached = [r for r in results if of_cell(r, cell) and r["reached"]]
-            best[nonlinearity] = min(reached, key=lambda r: r["epochs"], default=None)
-        relu, tanh = (
-            f"{b['epochs']:.1f} epochs (ε = {b['epsilon']:g})" if b else "-" for b in best.values()
-        )
-        both = all(best.values())
-        ratio = f"{best['tanh']['epochs'] / best['relu']['epochs']:.1f}" if both else ""
-        line = f"{network:18} {input:6}{init:14}{images:7,}   {relu:24}{tanh:24}{ratio}"
+            best = min(reached, key=lambda r: r["epochs"], default=None)
+            epochs.append(best["epochs"] if best else None)
+            doubt = "" if cell in done else " ?"
+            found = f"{best['epochs']:.1f} epochs (ε = {best['epsilon']:g})" if best else "-"
+            words.append(found + doubt)
+        ratio = f"{epochs[1] / epochs[0]:.1f}" if all(epochs) else ""
+        line = f"{network:18} {input:6}{init:14}{images:7,}   {words[0]:26}{words[1]:26}{ratio}"
         lines.append(line.rstrip())
     return "\n".join(lines)

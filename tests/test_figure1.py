@@ -103,6 +103,8 @@ def test_the_sweep_ends_when_the_best_has_worse_neighbours():
         order.append(epsilon)
         results.append(trial(epsilon, truth[epsilon]))
     assert order == [0.002, 0.004, 0.008]  # 0.001 need not be asked: 0.002 is worse than 0.004
+    assert cell in study.finished(results)
+    assert cell not in study.finished(results[:2])
     assert study.next_epsilon([trial(0.002, None)], cell, 0.002) == 0.001
     other = cell._replace(images=10000)
     assert study.next_epsilon(results, other, guess=0.016) == 0.016
