@@ -228,10 +228,7 @@ def run_train(options):
             f"{out} holds a run: add --resume to go on, or name another folder with --out"
         )
     if options.resume and not there:
-        raise FileNotFoundError(
-            f"there is no run to resume in {out}: "
-            "leave out --resume to start one, or name its folder with --out"
-        )
+        print(f"There is no run in {out} yet: it starts from the beginning.", file=sys.stderr)
     train_x, train_y, test_x, test_y, _ = data.prepare(data.load(options.data), options.input)
     layers, rng = cifar_network(options, ops)
     schedule = None

@@ -110,6 +110,8 @@ def train(
         checkpoint.make_folder(run.folder)
     if resume and run.path and run.path.exists():
         run.load()
+    else:
+        run.save()  # so that a run killed in its first second can be resumed, too
     x, labels = train_data
     steps = math.ceil(len(x) / batch)  # in an epoch; its last batch may be smaller
     test_layers = net.predicting(layers, ops)

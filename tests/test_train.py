@@ -224,7 +224,15 @@ CHILD = """
 def test_a_run_killed_again_and_again_ends_bit_for_bit_as_if_it_had_not_been(tmp_path):
     folder = tmp_path / "run"
     here = os.path.dirname(__file__)
-    deaths = [("step", 2), ("written", 4), ("writing", 1), ("step", 5), ("written", 1)]
+    deaths = [
+        ("step", 1),
+        ("written", 1),
+        ("step", 2),
+        ("written", 4),
+        ("writing", 1),
+        ("step", 5),
+        ("written", 1),
+    ]
     for point, countdown in deaths:
         child = [sys.executable, "-c", textwrap.dedent(CHILD), folder, point, here, str(countdown)]
         done = subprocess.run(child, capture_output=True, text=True)
