@@ -40,9 +40,8 @@ NETWORKS = {"four-layer": cifar.four_layer, "four-hidden-layer": cifar.four_hidd
 EPSILON = {
     (5000, "raw", "paper"): {"relu": 0.002, "tanh": 0.016},
     (5000, "raw", "cuda-convnet"): {"relu": 0.001, "tanh": 0.003},
-    (5000, "unit", "fan-in"): {"relu": 0.01, "tanh": 0.03},
+    (5000, "unit", "fan-in"): {"relu": 0.004, "tanh": 0.016},
     (50000, "raw", "paper"): {"relu": 0.001, "tanh": 0.004},
-    (50000, "unit", "fan-in"): {"relu": 0.01, "tanh": 0.01},
 }
 
 
