@@ -46,6 +46,7 @@ def figure1(results, histories, path):
     axes.set_ylim(0, 0.85)
     axes.set_xlim(left=0)
     axes.set_yticks([0, 0.25, 0.5, 0.75])
+    axes.xaxis.get_major_locator().set_params(integer=True)
     settings = results["settings"]
     axes.set_title(
         f"{settings['network']} network, {settings['images']:,} CIFAR-10 images", fontsize=10
@@ -117,10 +118,10 @@ def save(figure, path):
 def study(results, finished, path):
     """Draw the map around Figure 1 from the lines of study.jsonl.
 
-    Left: epochs to 25% training error against ε, for the four-layer network; an open mark is a
-    trial that was given up, drawn where it was: the true number is larger.  5,000 images are drawn
-    strong, more of them faint.  Right: tanh's best divided by ReLU's best, against the number of
-    images; an open mark where the sweep has not shown yet that both are the best.
+    Left: epochs to 25% training error against ε, for the four-layer network; a triangle is a trial
+    that was given up there: the true number is larger.  5,000 images are drawn strong, more of them
+    faint.  Right: tanh's best divided by ReLU's best, against the number of images; hollow where
+    the sweep has not shown yet that both are the best.
 
     Parameters
     ----------
@@ -152,49 +153,49 @@ def study(results, finished, path):
         label = "{}, {} pixels, {} weights".format(*condition)
         ratios = [best[n, "tanh"] / best[n, "relu"] for n in images]
         look = {"color": colours[condition]}
-        right.plot(images, ratios, label=label, **look)
+        right.plot(images, ratios, ":", **look)
+        left.plot([], [], label=label, **look)
         for n, ratio in zip(images, ratios, strict=True):
             done = all((*condition, n, nonlinearity) in finished for nonlinearity in STYLE)
             right.plot(n, ratio, "o", mfc=look["color"] if done else "white", **look)
         if condition[0] != "four-layer":
             continue
         for n in sorted({r["images"] for r in lines}):
-            for nonlinearity, (_, line, _) in STYLE.items():
+            for nonlinearity in STYLE:
                 cell = n, nonlinearity
                 trials = [r for r in lines if (r["images"], r["nonlinearity"]) == cell]
                 trials = sorted((r for r in trials if r.get("epochs")), key=lambda r: r["epsilon"])
-                draw_trials(left, trials, line, colours[condition], alpha=1 if n == 5000 else 0.45)
+                look = {"color": colours[condition], "alpha": 1 if n == 5000 else 0.4}
+                draw_trials(left, trials, nonlinearity, look)
     left.set_xscale("log")
     left.set_yscale("log")
     left.set_yticks([5, 10, 20, 40], labels=["5", "10", "20", "40"])
     left.set_xlabel("learning rate ε")
     left.set_ylabel("epochs to 25% training error")
-    left.set_title("ReLU solid, tanh dashed; faint: more images; open: given up", fontsize=10)
+    left.set_title("● ReLU  ■ tanh  △ given up there;  faint: more images", fontsize=10)
     right.axhline(1, color="black", linewidth=0.8)
     right.axhline(6, color="black", linewidth=0.8, linestyle=":")
     right.text(5000, 6.05, "the paper: 6", fontsize=9, va="bottom")
     right.set_xscale("log")
     right.set_yscale("log")
-    right.set_yticks([0.5, 1, 2, 4, 6], labels=["0.5", "1", "2", "4", "6"])
-    right.set_ylim(0.4, 8)
+    right.set_yticks([0.25, 0.5, 1, 2, 4, 6], labels=["¼", "½", "1", "2", "4", "6"])
+    right.set_ylim(0.25, 8)
     right.set_xlim(4000, 62500)
-    right.set_title("open: the sweep is not finished", fontsize=10)
+    right.set_title("hollow: other ε are still to be tried", fontsize=10)
     right.set_xticks([5000, 10000, 20000, 50000], labels=["5,000", "10,000", "20,000", "50,000"])
     right.minorticks_off()
     left.minorticks_off()
     right.set_xlabel("training images")
     right.set_ylabel("epochs of tanh / epochs of ReLU, each at its best ε")
-    right.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, 0.85))
+    left.legend(frameon=False, fontsize=8, loc="lower left")
+    left.set_ylim(2.5, 50)
     save(figure, path)
 
 
-def draw_trials(axes, trials, line, colour, alpha):
-    """Draw one cell of the study: a filled mark reached 25%, an open one was given up."""
-
-    def plot(some, mark, **look):
-        epsilons, epochs = [r["epsilon"] for r in some], [r["epochs"] for r in some]
-        axes.plot(epsilons, epochs, mark, color=colour, alpha=alpha, **look)
-
-    plot(trials, line)
-    plot([r for r in trials if r["reached"]], "o")
-    plot([r for r in trials if not r["reached"]], "o", mfc="white")
+def draw_trials(axes, trials, nonlinearity, look):
+    """Draw one cell of the study: trials that reached 25% are joined; a triangle was given up."""
+    line, mark = {"relu": ("-", "o"), "tanh": ("--", "s")}[nonlinearity]
+    reached = [r for r in trials if r["reached"]]
+    lost = [r for r in trials if not r["reached"]]
+    axes.plot([r["epsilon"] for r in reached], [r["epochs"] for r in reached], line + mark, **look)
+    axes.plot([r["epsilon"] for r in lost], [r["epochs"] for r in lost], "^", mfc="white", **look)

@@ -60,8 +60,8 @@ class Run:
 
     def begin(self):
         """Start the clock; a run that goes on has its seconds already."""
-        self.saved = time.perf_counter()
-        self.started = self.saved - self.seconds
+        self.saved_at = time.perf_counter()
+        self.started = self.saved_at - self.seconds
 
     def count(self, loss, wrong, images):
         """Note one step."""
@@ -110,7 +110,7 @@ class Run:
 
     def save(self):
         """Write the checkpoint, if this run keeps files."""
-        self.saved = time.perf_counter()
+        self.saved_at = time.perf_counter()
         if not self.folder:
             return
         arrays = self.arrays()

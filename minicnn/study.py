@@ -22,7 +22,7 @@ from collections import namedtuple
 
 from . import checkpoint, data, figures
 from .figure1 import race
-from .train import Diverged
+from .train import Diverged, Interrupted
 
 GRID = (0.000125, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
 PATIENCE = 1.2
@@ -97,6 +97,7 @@ def run_trial(out, ops, cell, epsilon, prepared, progress, seed=0):
     best = min((r["epochs"] for r in results if of_cell(r, cell) and r["reached"]), default=None)
     epochs = LIMIT if best is None else int(best * PATIENCE) + 1
     words = [*map(str, cell)]
+    title = ", ".join([*words, f"ε = {epsilon:g}"])
     try:
         result = race(
             ops,
@@ -111,8 +112,10 @@ def run_trial(out, ops, cell, epsilon, prepared, progress, seed=0):
             folder=out / "-".join([*words, f"{epsilon:g}"]),
             resume=True,
             progress=progress,
-            title=", ".join([*words, f"ε = {epsilon:g}"]),
+            title=title,
         )
+    except Interrupted:
+        raise Interrupted(f"stopped in {title}; the same command goes on from there") from None
     except Diverged:
         result = {"reached": False, "diverged": True}
     lines = [*results, {**cell._asdict(), "epsilon": epsilon, "seed": seed, **result}]

@@ -142,9 +142,10 @@ def train(
                 run.epoch, run.step = run.epoch + 1, 0  # from here on, step 0 of the next epoch
                 if schedule:
                     run.epsilon = schedule(run.history, run.epsilon)
-            if run.step == 0 or interrupted() or time.perf_counter() - run.saved > save_every:
+            stop = interrupted()
+            if run.step == 0 or stop or time.perf_counter() - run.saved_at > save_every:
                 keep(run, layers, x_batch)
-            if interrupted():
+            if stop:
                 raise Interrupted(how_to_go_on(run))
     keep(run, layers, x[:1])
     return run

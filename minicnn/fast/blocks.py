@@ -63,17 +63,18 @@ def fill_plane(x, block, c, top, left, blocks):
 
 
 @njit(parallel=True, cache=True)
-def read_blocks(blocks, x, first, count):
-    """Copy channels 0 … count−1 of the blocks to channels first … first+count−1 of x."""
+def read_blocks(blocks, images, first, count):
+    """Copy channels 0 … count−1 of the blocks to channels first … first+count−1 of images."""
     for task in prange(blocks.shape[0] * count):
-        read_plane(blocks, task // count, task % count, x, first)
+        read_plane(blocks, task // count, task % count, images, first)
 
 
 @njit(cache=True)
-def read_plane(blocks, block, c, x, first):
-    N, C, H, W = x.shape
+def read_plane(blocks, block, c, images, first):
+    N, C, H, W = images.shape
     plane = blocks[block, c]
     for row in range(H):
         for lane in range(min(LANES, N - block * LANES)):
             for column in range(W):
-                x[block * LANES + lane, first + c, row, column] = plane[row, column, lane]
+                image = block * LANES + lane
+                images[image, first + c, row, column] = plane[row, column, lane]

@@ -44,9 +44,9 @@ def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
         quads = quads_of(w[kernels].reshape(K_group, -1)).ravel()
         b_quads = quads_of(b[kernels].reshape(K_group, 1)).ravel()
         y_blocks = np.empty((B, b_quads.size, H_out, W_out, LANES), x.dtype)
-        y_flat = y_blocks.ravel()
+        y_flat = y_blocks.reshape(-1)  # a view: convolve fills y_blocks through it
         walk_x = walk(x_blocks, channel=g * C_group, stride=stride)
-        walk_y = walk(y_blocks)
+        walk_y = walk(y_blocks)  # y_blocks holds this group alone
         convolve(x_flat, walk_x, taps, quads, b_quads, y_flat, walk_y, B, H_out, W_out)
         read_blocks(y_blocks, y, g * K_group, K_group)
     return y, (x_blocks, x.shape, w, y.shape, stride, pad, groups)
@@ -62,6 +62,7 @@ def conv_backward(dy, cache):
     H_out, W_out = y_shape[2:]
 
     margin = (f - 1) // stride  # zeros before dy: a window may begin this many steps before a pixel
+    # after it, zeros up to the last row of windows that the last row of pixels asks for
     H_all = margin + max(H_out, (H - 1 + pad) // stride + 1)
     W_all = margin + max(W_out, (W - 1 + pad) // stride + 1)
     dy_blocks = blocks_of(dy, margin, margin, H_all, W_all)
@@ -99,12 +100,12 @@ def backward_x(dy_blocks, first, w, size, stride, pad, margin):
     dx_blocks = np.zeros((B, 4 * -(-C // 4), H, W, LANES), w.dtype)  # channels in fours, as quads
     dy_flat, dx_flat = dy_blocks.ravel(), dx_blocks.ravel()
     no_bias = np.zeros(dx_blocks.shape[1], w.dtype)
-    for i in range(min(stride, f)):
+    for i in range(min(stride, f)):  # where stride > f, pixels between windows stay 0
         for j in range(min(stride, f)):
             w_class = w[:, :, i::stride, j::stride].transpose(1, 0, 2, 3)  # (C, K, rows, columns)
             _, _, rows, columns = w_class.shape
             taps = tap_table(K, -np.arange(rows), -np.arange(columns), dy_blocks.shape)
-            u, v = -(min(0, i - pad) // stride), -(min(0, j - pad) // stride)
+            u, v = -(min(0, i - pad) // stride), -(min(0, j - pad) // stride)  # h_0, w_0 ≥ 0
             quads = quads_of(w_class.reshape(C, -1)).ravel()
             h_0, w_0 = stride * u + i - pad, stride * v + j - pad
             H_class, W_class = -(-(H - h_0) // stride), -(-(W - w_0) // stride)

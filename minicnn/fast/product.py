@@ -103,7 +103,7 @@ def correlate(dy, walk_dy, K, x, walk_x, taps, B, H_out, W_out):
     """
     T = taps.size
     quads, sixteens = -(-T // 4), -(-K // LANES)
-    taps = np.append(taps, np.repeat(taps[-1:], 4 * quads - T))  # what the repeats add is not read
+    taps = np.append(taps, np.repeat(taps[-1:], 4 * quads - T))  # safe to read; cut off below
     dw = np.zeros((sixteens, 4 * quads, LANES), x.dtype)
     parts = max(1, min(4, T // 128))  # each makes its own panels: not worth it for a few taps
     correlate_tasks(dy, walk_dy, K, x, walk_x, taps, dw.reshape(-1), parts, B, H_out, W_out)

@@ -11,8 +11,8 @@ the code of 2012, Caffe and PyTorch divide it by n first.  The window is i − n
 With groups=2 it does not cross from one half of the channels into the other, as in the original,
 where each half lived on its own GPU.
 
-Backward: x_i counts twice, in its own numerator and in the scale of every neighbour j whose
-window holds it:
+Backward: x_i counts twice, in its own numerator and in the scale of every neighbour j whose window
+holds it.  There, ∂y_j/∂x_i = −2αβ · x_i · y_j / scale_j, and so
 
     dx_i = dy_i · scale_i^−β  −  2αβ x_i Σ_j dy_j · y_j / scale_j
 """
