@@ -122,7 +122,6 @@ def add_figure1(commands):
 def run_figure1(options):
     from . import figure1
 
-    print("The first step takes 10 to 30 seconds: the loops are compiled, once.", file=sys.stderr)
     results = figure1.figure1(
         options.out,
         backend(options.ops),
