@@ -36,8 +36,8 @@ BATCH = 128
 NONLINEARITIES = ("relu", "tanh")
 NETWORKS = {"four-layer": cifar.four_layer, "four-hidden-layer": cifar.four_hidden_layer}
 
-# The best ε of the trials in results/study.jsonl, by images, input and init.  Where the sweep has not
-# tried a larger and a smaller one yet, a comment says so.
+# The best ε of the trials in results/study.jsonl, by images, input and init.  A comment says where
+# the sweep has not tried a larger and a smaller one yet.
 EPSILON = {
     (5000, "raw", "paper"): {"relu": 0.002, "tanh": 0.016},
     (5000, "raw", "cuda-convnet"): {"relu": 0.002, "tanh": 0.016},  # tanh: no larger one tried
