@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import data, figure1, study
+from minicnn import data, figure1, study, train
 from minicnn.figure1 import ratio, spread, summary
 
 
@@ -126,3 +126,13 @@ def test_the_study_runs_draws_and_goes_on(tmp_path, few_images, monkeypatch):
     assert (tmp_path / "study.jsonl").read_text() == lines
     with pytest.raises(ValueError, match="at most 30 images: the study has none below 40"):
         study.study(tmp_path, minicnn.fast, most_images=30, progress=False, plan=plan)
+
+
+def test_an_interrupted_study_says_that_the_same_command_goes_on(tmp_path, few_images, monkeypatch):
+    def interrupted(*args, **options):
+        raise train.Interrupted("add --resume")  # which study does not have
+
+    monkeypatch.setattr(study, "race", interrupted)
+    plan = [("four-layer", "raw", "paper", 40, 0.002, 0.002)]
+    with pytest.raises(train.Interrupted, match="ε = 0.002; the same command goes on from there"):
+        study.study(tmp_path, minicnn.fast, progress=False, plan=plan)

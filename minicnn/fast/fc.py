@@ -2,7 +2,7 @@
 
 The reference leaves its matrix products to NumPy, whose own threads spin for a while after each of
 them, and hold up the loops of the other layers: a training step of the CIFAR network took 205 ms
-so, and 157 ms with these loops.  As in product.py, four sums stay in registers.
+so, and 167 ms with these loops.  As in product.py, four sums stay in registers.
 
     x         (N, D)            images, flattened
     w         (K, D)            one row of weights an output
