@@ -129,7 +129,7 @@ def train(
             if not np.isfinite(loss):
                 raise Diverged(where_it_broke(run, layers, x_batch))
             (dscores,) = ops.softmax_loss_backward(loss_cache)
-            _, grads = net.backward(layers, caches, dscores)
+            _, grads = net.backward(layers, caches, dscores, need_dx=False)
             update(layers, ops, grads, run.velocities, run.epsilon, momentum, decay)
 
             answers = np.argmax(ops.to_host(scores), axis=1)

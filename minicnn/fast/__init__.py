@@ -1,8 +1,9 @@
 """The same layers for speed on a CPU: Numba loops, in files named like those of reference/.
 
-A simple loop over numbers is all that most layers need (flags.py says how freely it is compiled).
-Convolution takes three files more: vector.py, vectors of sixteen numbers; blocks.py, images laid
-out sixteen side by side; product.py, the two products that work on them.
+A simple loop over numbers is all that most layers need.  Beside the layers there are five files, to
+be read in this order: layout.py, where the numbers of an array lie in memory; buffers.py, memory
+that is used again; flags.py, how the loops are compiled; vector.py, vectors as a type; product.py,
+the one product behind convolutions and fully connected layers.
 """
 
 import os

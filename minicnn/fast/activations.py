@@ -1,7 +1,7 @@
 """The nonlinearities of Section 3.1, fast.  The definitions are in reference/activations.py.
 
-One loop over all numbers, shared out to the threads; the legend and the formulas are the
-reference's.
+One loop over all numbers in the order of memory (layout.py), shared out to the threads; the legend
+and the formulas are the reference's.
 """
 
 import math
@@ -10,7 +10,8 @@ import numpy as np
 from numba import njit, prange
 
 from ..checks import check_array, check_gradient
-from .flags import FAST
+from .flags import FAST, PARALLEL
+from .layout import empty_like, flat, in_order_of, ordered
 
 HALF, ONE, TWO, TWENTY = np.float32(0.5), np.float32(1), np.float32(2), np.float32(20)
 LOG2_HIGH = np.float32(0.693145751953125)  # log 2 in two parts: the high one has few digits, so
@@ -21,7 +22,9 @@ C2, C3, C4, C5, C6, C7 = (np.float32(1 / math.factorial(k)) for k in range(2, 8)
 def relu_forward(x):
     """Return max(0, x)."""
     check_array("relu", "x", x)
-    y = relu_loop(x.ravel()).reshape(x.shape)
+    x = ordered(x)
+    y = empty_like(x)
+    relu_loop(flat(x), flat(y))
     return y, (y,)
 
 
@@ -29,7 +32,8 @@ def relu_backward(dy, cache):
     """Let dy pass where the unit was on."""
     (y,) = cache
     check_gradient("relu", dy, y.shape, y.dtype)
-    dx = relu_back_loop(dy.ravel(), y.ravel()).reshape(y.shape)
+    dx = empty_like(y)
+    relu_back_loop(flat(in_order_of(y, dy)), flat(y), flat(dx))
     return (dx,)
 
 
@@ -37,7 +41,9 @@ def tanh_forward(x):
     """Return tanh(x), between −1 and 1."""
     check_array("tanh", "x", x)
     loop = tanh_loop32 if x.dtype == np.float32 else tanh_loop64
-    y = loop(x.ravel()).reshape(x.shape)
+    x = ordered(x)
+    y = empty_like(x)
+    loop(flat(x), flat(y))
     return y, (y,)
 
 
@@ -45,14 +51,17 @@ def tanh_backward(dy, cache):
     """Multiply dy by the slope 1 − y²."""
     (y,) = cache
     check_gradient("tanh", dy, y.shape, y.dtype)
-    dx = tanh_back_loop(dy.ravel(), y.ravel()).reshape(y.shape)
+    dx = empty_like(y)
+    tanh_back_loop(flat(in_order_of(y, dy)), flat(y), flat(dx))
     return (dx,)
 
 
 def logistic_forward(x):
     """Return 1 / (1 + e^−x), between 0 and 1."""
     check_array("logistic", "x", x)
-    y = logistic_loop(x.ravel()).reshape(x.shape)
+    x = ordered(x)
+    y = empty_like(x)
+    logistic_loop(flat(x), flat(y))
     return y, (y,)
 
 
@@ -60,42 +69,36 @@ def logistic_backward(dy, cache):
     """Multiply dy by the slope y·(1 − y)."""
     (y,) = cache
     check_gradient("logistic", dy, y.shape, y.dtype)
-    dx = logistic_back_loop(dy.ravel(), y.ravel()).reshape(y.shape)
+    dx = empty_like(y)
+    logistic_back_loop(flat(in_order_of(y, dy)), flat(y), flat(dx))
     return (dx,)
 
 
-@njit(parallel=True, fastmath=FAST, cache=True)
-def relu_loop(x):
-    y = np.empty_like(x)
+@njit(**PARALLEL, **FAST)
+def relu_loop(x, y):
     for i in prange(x.size):
         y[i] = x.dtype.type(0) if x[i] < 0 else x[i]  # a NaN is not < 0 and stays
-    return y
 
 
-@njit(parallel=True, fastmath=FAST, cache=True)
-def relu_back_loop(dy, y):
-    dx = np.empty_like(dy)
+@njit(**PARALLEL, **FAST)
+def relu_back_loop(dy, y, dx):
     for i in prange(dy.size):
         dx[i] = dy[i] if y[i] > 0 else dy.dtype.type(0)
-    return dx
 
 
-@njit(parallel=True, fastmath=FAST, cache=True)
-def tanh_loop64(x):
-    y = np.empty_like(x)
+@njit(**PARALLEL, **FAST)
+def tanh_loop64(x, y):
     for i in prange(x.size):
         y[i] = math.tanh(x[i])
-    return y
 
 
-@njit(parallel=True, fastmath={"contract", "nsz"}, cache=True)
-def tanh_loop32(x):
+@njit(**PARALLEL, fastmath={"contract", "nsz"})
+def tanh_loop32(x, y):
     """tanh(x) = e / (e + 2) with e = e^(2|x|) − 1, and x's sign: four times as fast as math.tanh.
 
     2|x| = z = n·log 2 + r splits e^z into 2ⁿ, a shift, and eʳ, the first terms of its series: no
     branch and no call, so the compiler makes vectors of it.  Right to 2e-7, like math.tanh.
     """
-    y = np.empty_like(x)
     for i in prange(x.size):
         z = TWO * abs(x[i])
         z = TWENTY if z > TWENTY else z  # tanh(10) is 1 in float32; a NaN is not > 20 and stays
@@ -107,32 +110,25 @@ def tanh_loop32(x):
         e = power * (r * series) + (power - ONE)  # 2ⁿ·(eʳ − 1) + 2ⁿ − 1, so small e stay exact
         t = e / (e + TWO)
         y[i] = t if x[i] >= 0 else -t
-    return y
 
 
-@njit(parallel=True, fastmath=FAST, cache=True)
-def tanh_back_loop(dy, y):
-    dx = np.empty_like(dy)
+@njit(**PARALLEL, **FAST)
+def tanh_back_loop(dy, y, dx):
     one = dy.dtype.type(1)
     for i in prange(dy.size):
         dx[i] = dy[i] * (one - y[i] * y[i])
-    return dx
 
 
-@njit(parallel=True, fastmath=FAST, cache=True)
-def logistic_loop(x):
-    y = np.empty_like(x)
+@njit(**PARALLEL, **FAST)
+def logistic_loop(x, y):
     one = x.dtype.type(1)
     for i in prange(x.size):
         e = math.exp(-abs(x[i]))  # at most 1: no overflow on either side
         y[i] = (one if x[i] >= 0 else e) / (one + e)
-    return y
 
 
-@njit(parallel=True, fastmath=FAST, cache=True)
-def logistic_back_loop(dy, y):
-    dx = np.empty_like(dy)
+@njit(**PARALLEL, **FAST)
+def logistic_back_loop(dy, y, dx):
     one = dy.dtype.type(1)
     for i in prange(dy.size):
         dx[i] = dy[i] * y[i] * (one - y[i])
-    return dx

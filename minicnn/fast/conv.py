@@ -1,27 +1,31 @@
 """Convolution, fast: im2col that is never written.  The definition is reference/conv.py.
 
 There, every window is copied into a column, f·f copies of every pixel, and a matrix product
-multiplies the columns.  Here the product (product.py) reads the columns straight from the image,
-through a table that says where each entry of a window lies; and it works on sixteen images at
-once (blocks.py).
+multiplies the columns.  Here the product (product.py) reads the windows where they lie, through
+tables that say where each window begins and where its entries are.  dx is the same product, of dy
+and the kernels turned around; dw multiplies windows and dy.
 
-    x         (N, C, H, W)                 images
-    w         (K, C/groups, f, f)          K kernels
-    b         (K,)                         one bias a kernel
-    y         (N, K, H_out, W_out)         K maps
-    …_blocks  (B, …, H_all, W_all, 16)     the same, sixteen images a block, with zeros around them
-    …_flat                                 the same blocks, seen as one long row of numbers
-    walk_…                                 the way through them for a product, see blocks.py
-    taps      (C/groups·f·f,)              how far each entry of a window lies from its corner
-    quads     (…, C/groups·f·f, 4)         the kernels in fours, see product.py
+    x         (N, C, H, W)                images; their memory is channels last, see layout.py
+    w         (K, C/groups, f, f)         K kernels
+    b         (K,)                        one bias a kernel
+    y         (N, K, H_out, W_out)        K maps
+    x_frame   (N, H_all, W_all, C)        pixels of x, with zeros around them
+    K_group   a number                    kernels in a group
+    K_wide    a number                    the same, rounded up to whole vectors; also C_wide
+    y_wide    (…, groups·K_wide)          pixels of y; what is too much is cut off in the end
+    panels    see product.py              the kernels, in vectors
 """
 
+import math
+
 import numpy as np
+from numba import get_num_threads
 
 from ..checks import check_conv, check_gradient
 from ..shapes import out_size
-from .blocks import blocks_of, read_blocks, walk
-from .product import convolve, correlate, quads_of, tap_table
+from .buffers import empty
+from .layout import framed, images, pixels_of, places, taps
+from .product import correlate, multiply, pack, unpack
 from .vector import LANES
 
 
@@ -30,86 +34,143 @@ def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
     check_conv(x, w, b, stride, pad, groups, ceil_mode)
     N, C, H, W = x.shape
     K, C_group, f, _ = w.shape
-    K_group = K // groups
     H_out, W_out = out_size(H, f, stride, pad, ceil_mode), out_size(W, f, stride, pad, ceil_mode)
     H_all = max(H + 2 * pad, stride * (H_out - 1) + f)
     W_all = max(W + 2 * pad, stride * (W_out - 1) + f)
 
-    x_blocks = blocks_of(x, pad, pad, H_all, W_all)
-    x_flat, B = x_blocks.ravel(), len(x_blocks)
-    taps = tap_table(C_group, range(f), range(f), x_blocks.shape)
-    y = np.empty((N, K, H_out, W_out), x.dtype)
+    x_frame = framed(x, pad, pad, H_all, W_all)
+    K_group, K_wide = K // groups, whole_vectors(K // groups)
+    y_wide = empty((N, H_out, W_out, groups * K_wide), x.dtype)
+    corners = places(x_frame.shape, H_out, W_out, stride=stride)
+    entries = taps(x_frame.shape, C_group, range(f), range(f))
+    homes = places(y_wide.shape, H_out, W_out)
     for g in range(groups):
         kernels = slice(g * K_group, (g + 1) * K_group)
-        quads = quads_of(w[kernels].reshape(K_group, -1)).ravel()
-        b_quads = quads_of(b[kernels].reshape(K_group, 1)).ravel()
-        y_blocks = np.empty((B, b_quads.size, H_out, W_out, LANES), x.dtype)
-        y_flat = y_blocks.reshape(-1)  # a view: convolve fills y_blocks through it
-        walk_x = walk(x_blocks, channel=g * C_group, stride=stride)
-        walk_y = walk(y_blocks)  # y_blocks holds this group alone
-        convolve(x_flat, walk_x, taps, quads, b_quads, y_flat, walk_y, B, H_out, W_out)
-        read_blocks(y_blocks, y, g * K_group, K_group)
-    return y, (x_blocks, x.shape, w, y.shape, stride, pad, groups)
+        panels = packed(w[kernels])
+        b_wide = np.zeros(K_wide, x.dtype)
+        b_wide[:K_group] = b[kernels]
+        multiply(
+            x_frame.reshape(-1), g * C_group, corners, entries, panels, b_wide,
+            y_wide.reshape(-1), g * K_wide, homes,
+        )  # fmt: skip
+    y = images(narrow(y_wide, groups, K_group))
+    return y, (x_frame, x.shape, w, y.shape, stride, pad, groups)
 
 
-def conv_backward(dy, cache):
-    """Return dx, dw, db."""
-    x_blocks, shape, w, y_shape, stride, pad, groups = cache
-    check_gradient("conv", dy, y_shape, w.dtype)
-    N, C, H, W = shape
-    K, C_group, f, _ = w.shape
-    K_group = K // groups
-    H_out, W_out = y_shape[2:]
-
-    margin = (f - 1) // stride  # zeros before dy: a window may begin this many steps before a pixel
-    # after it, zeros up to the last row of windows that the last row of pixels asks for
-    H_all = margin + max(H_out, (H - 1 + pad) // stride + 1)
-    W_all = margin + max(W_out, (W - 1 + pad) // stride + 1)
-    dy_blocks = blocks_of(dy, margin, margin, H_all, W_all)
-    x_flat, dy_flat, B = x_blocks.ravel(), dy_blocks.ravel(), len(x_blocks)
-    dx, dw = np.empty(shape, dy.dtype), np.empty_like(w)
-    taps = tap_table(C_group, range(f), range(f), x_blocks.shape)
-    for g in range(groups):
-        kernels = slice(g * K_group, (g + 1) * K_group)
-        dx_blocks = backward_x(dy_blocks, g * K_group, w[kernels], (H, W), stride, pad, margin)
-        read_blocks(dx_blocks, dx, g * C_group, C_group)
-        walk_dy = walk(dy_blocks, g * K_group, margin, margin)
-        walk_x = walk(x_blocks, channel=g * C_group, stride=stride)
-        dw_rows = correlate(dy_flat, walk_dy, K_group, x_flat, walk_x, taps, B, H_out, W_out)
-        dw[kernels] = dw_rows.reshape(K_group, C_group, f, f)
-    db = dy.sum(axis=(0, 2, 3))
+def conv_backward(dy, cache, need_dx=True):
+    """Return dx, dw, db; dx is None where nobody needs it, as in the first layer."""
+    dx = backward_x(dy, cache) if need_dx else None
+    dw, db = backward_w(dy, cache)
     return dx, dw, db
 
 
-def backward_x(dy_blocks, first, w, size, stride, pad, margin):
-    """Return dx in blocks: dy convolved with the kernels, which are walked through backwards.
+def backward_x(dy, cache):
+    """Return dx: dy convolved with the kernels, which are walked through backwards.
 
     Forward, row h of x met row i of a kernel if h + pad − i = stride·u, and their product went to
     row u of y.  So for each h only every stride-th i counts: the rows of dx fall into `stride`
     classes, and so do its columns.  Each class of pixels is a small convolution of its own, with
     every stride-th row and column of the kernels.
 
-    first     the group's first channel in dy_blocks
     i, j      a class: the first row and column of the kernels that count in it
     h_0, w_0  its first pixel; the others lie `stride` apart
     u, v      where (i, j) of the kernels sends that pixel: h_0 + pad − i = stride·u
     """
-    K, C, f, _ = w.shape
-    H, W = size
-    B = len(dy_blocks)
-    dx_blocks = np.zeros((B, 4 * -(-C // 4), H, W, LANES), w.dtype)  # channels in fours, as quads
-    dy_flat, dx_flat = dy_blocks.ravel(), dx_blocks.ravel()
-    no_bias = np.zeros(dx_blocks.shape[1], w.dtype)
-    for i in range(min(stride, f)):  # where stride > f, pixels between windows stay 0
+    x_frame, (N, C, H, W), w, y_shape, stride, pad, groups = cache
+    check_gradient("conv", dy, y_shape, w.dtype)
+    K, C_group, f, _ = w.shape
+    K_group, C_wide = K // groups, whole_vectors(C_group)
+
+    margin = (f - 1) // stride  # zeros before dy: a window may begin this many steps before a pixel
+    # after it, zeros up to the last row of windows that the last row of pixels asks for
+    H_all = margin + max(y_shape[2], (H - 1 + pad) // stride + 1)
+    W_all = margin + max(y_shape[3], (W - 1 + pad) // stride + 1)
+    dy_frame = framed(dy, margin, margin, H_all, W_all)
+    dx_wide = empty((N, H, W, groups * C_wide), dy.dtype)
+    no_bias = np.zeros(C_wide, dy.dtype)
+    if stride > f:
+        dx_wide[:] = 0  # pixels between windows stay 0
+    for i in range(min(stride, f)):
         for j in range(min(stride, f)):
-            w_class = w[:, :, i::stride, j::stride].transpose(1, 0, 2, 3)  # (C, K, rows, columns)
-            _, _, rows, columns = w_class.shape
-            taps = tap_table(K, -np.arange(rows), -np.arange(columns), dy_blocks.shape)
             u, v = -(min(0, i - pad) // stride), -(min(0, j - pad) // stride)  # h_0, w_0 ≥ 0
-            quads = quads_of(w_class.reshape(C, -1)).ravel()
             h_0, w_0 = stride * u + i - pad, stride * v + j - pad
-            H_class, W_class = -(-(H - h_0) // stride), -(-(W - w_0) // stride)
-            walk_dy = walk(dy_blocks, first, margin + u, margin + v)
-            walk_dx = walk(dx_blocks, 0, h_0, w_0, stride)
-            convolve(dy_flat, walk_dy, taps, quads, no_bias, dx_flat, walk_dx, B, H_class, W_class)
-    return dx_blocks
+            rows, columns = -(-(H - h_0) // stride), -(-(W - w_0) // stride)
+            if rows <= 0 or columns <= 0:
+                continue
+            corners = places(dy_frame.shape, rows, columns, margin + u, margin + v)
+            entries = taps(
+                dy_frame.shape, K_group, backwards(f, i, stride), backwards(f, j, stride)
+            )
+            homes = places(dx_wide.shape, rows, columns, h_0, w_0, stride)
+            for g in range(groups):
+                w_class = w[g * K_group : (g + 1) * K_group, :, i::stride, j::stride]
+                panels = packed(w_class.transpose(1, 0, 2, 3))
+                multiply(
+                    dy_frame.reshape(-1), g * K_group, corners, entries, panels, no_bias,
+                    dx_wide.reshape(-1), g * C_wide, homes,
+                )  # fmt: skip
+    return images(narrow(dx_wide, groups, C_group))
+
+
+def backward_w(dy, cache):
+    """Return dw and db."""
+    x_frame, shape, w, y_shape, stride, pad, groups = cache
+    check_gradient("conv", dy, y_shape, w.dtype)
+    K, C_group, f, _ = w.shape
+    K_group, K_wide = K // groups, whole_vectors(K // groups)
+    H_out, W_out = y_shape[2:]
+
+    dy_wide = wide(pixels_of(dy), groups, K_wide)
+    corners = places(x_frame.shape, H_out, W_out, stride=stride)
+    entries = taps(x_frame.shape, C_group, range(f), range(f))
+    homes = np.arange(entries.size) * LANES
+    panels = empty((K_wide // LANES, f, f, C_group, LANES), w.dtype)
+    threads = get_num_threads()
+    parts = threads // math.gcd(threads, K_wide // LANES)  # as much work for each thread
+    dw, db, db_wide = empty(w.shape, w.dtype), empty((K,), w.dtype), empty((K_wide,), w.dtype)
+    for g in range(groups):
+        correlate(
+            x_frame.reshape(-1), g * C_group, corners, entries, dy_wide.reshape(-1), g * K_wide,
+            groups * K_wide, panels.reshape(-1), homes, db_wide, parts,
+        )  # fmt: skip
+        unpack(panels, dw[g * K_group : (g + 1) * K_group])
+        db[g * K_group : (g + 1) * K_group] = db_wide[:K_group]
+    return dw, db
+
+
+def whole_vectors(K):
+    """Return K, rounded up to a multiple of LANES."""
+    return -(-K // LANES) * LANES
+
+
+def packed(w):
+    """Return kernels (K, C, rows, columns) as flat panels."""
+    K, C, rows, columns = w.shape
+    panels = empty((whole_vectors(K) // LANES, rows, columns, C, LANES), w.dtype)
+    pack(w, panels)
+    return panels.reshape(-1)
+
+
+def backwards(f, i, stride):
+    """Return how far from the corner rows i, i + stride, … of a turned kernel are: 0, −1, …"""
+    return range(0, -len(range(i, f, stride)), -1)
+
+
+def narrow(y_wide, groups, K_group):
+    """Return pixels of K_group channels a group: without what filled up the last vector."""
+    N, H, W, C = y_wide.shape
+    if C == groups * K_group:
+        return y_wide
+    y = empty((N, H, W, groups, K_group), y_wide.dtype)
+    y[:] = y_wide.reshape(N, H, W, groups, C // groups)[..., :K_group]
+    return y.reshape(N, H, W, groups * K_group)
+
+
+def wide(dy, groups, K_wide):
+    """Return pixels of K_wide channels a group: with zeros to fill up the last vector."""
+    N, H, W, K = dy.shape
+    if K == groups * K_wide:
+        return dy
+    dy_wide = np.zeros((N, H, W, groups, K_wide), dy.dtype)
+    dy_wide[..., : K // groups] = dy.reshape(N, H, W, groups, K // groups)
+    return dy_wide

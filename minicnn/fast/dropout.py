@@ -11,61 +11,64 @@ import numpy as np
 from numba import njit, prange
 
 from ..checks import check_dropout, check_gradient, check_rng
-from .flags import FAST
+from .buffers import empty
+from .flags import FAST, PARALLEL
+from .layout import empty_like, flat, ordered
 
 
 def dropout_forward(x, p=0.5, rng=None):
     """Return x with about a share p of its entries set to zero, and the cache."""
     check_dropout("dropout", x, p)
     check_rng("dropout", rng)
-    chance = rng.random(x.size, dtype=np.float32)
-    y, kept = drop_loop(x.ravel(), chance, np.float32(p))
-    return y.reshape(x.shape), (kept, x.shape, x.dtype)
+    chance, kept = empty((x.size,), np.float32), empty((x.size,), np.bool_)
+    rng.random(dtype=np.float32, out=chance)
+    y = empty(x.shape, x.dtype)
+    drop_loop(x.ravel(), chance, np.float32(p), y.reshape(-1), kept)
+    return y, (kept, x.shape, x.dtype)
 
 
 def dropout_backward(dy, cache):
     """Let dy pass where the unit was kept."""
     kept, shape, dtype = cache
     check_gradient("dropout", dy, shape, dtype)
-    dx = mask_loop(dy.ravel(), kept)
-    return (dx.reshape(shape),)
+    dx = empty(shape, dtype)
+    mask_loop(dy.ravel(), kept, dx.reshape(-1))
+    return (dx,)
 
 
 def dropout_predict_forward(x, p=0.5):
     """Return every unit times 1 − p."""
     check_dropout("dropout_predict", x, p)
-    y = scale_loop(x.ravel(), x.dtype.type(1 - p))
-    return y.reshape(x.shape), (p, x.shape, x.dtype)
+    x = ordered(x)
+    y = empty_like(x)
+    scale_loop(flat(x), x.dtype.type(1 - p), flat(y))
+    return y, (p, x.shape, x.dtype)
 
 
 def dropout_predict_backward(dy, cache):
     """Multiply dy by 1 − p."""
     p, shape, dtype = cache
     check_gradient("dropout_predict", dy, shape, dtype)
-    dx = scale_loop(dy.ravel(), dtype.type(1 - p))
-    return (dx.reshape(shape),)
+    dy = ordered(dy)
+    dx = empty_like(dy)
+    scale_loop(flat(dy), dtype.type(1 - p), flat(dx))
+    return (dx,)
 
 
-@njit(parallel=True, fastmath=FAST, cache=True)
-def drop_loop(x, chance, p):
-    y, kept = np.empty_like(x), np.empty(x.size, np.bool_)
+@njit(**PARALLEL, **FAST)
+def drop_loop(x, chance, p, y, kept):
     for i in prange(x.size):
         kept[i] = chance[i] >= p
         y[i] = x[i] if kept[i] else x.dtype.type(0)
-    return y, kept
 
 
-@njit(parallel=True, fastmath=FAST, cache=True)
-def mask_loop(dy, kept):
-    dx = np.empty_like(dy)
+@njit(**PARALLEL, **FAST)
+def mask_loop(dy, kept, dx):
     for i in prange(dy.size):
         dx[i] = dy[i] if kept[i] else dy.dtype.type(0)
-    return dx
 
 
-@njit(parallel=True, fastmath=FAST, cache=True)
-def scale_loop(x, factor):
-    y = np.empty_like(x)
+@njit(**PARALLEL, **FAST)
+def scale_loop(x, factor, y):
     for i in prange(x.size):
         y[i] = x[i] * factor
-    return y

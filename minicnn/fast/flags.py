@@ -1,7 +1,15 @@
-"""What the compiler may do to the arithmetic of the simple loops.
+"""How the kernels are compiled.
 
-Everything that reorders or fuses sums and products, so that it can use vectors; but not `nnan` or
-`ninf`, which would let it assume that NaN and infinity never come: a NaN must stay visible.
+    PLAIN       a loop of one thread, or a part of one that is shared out
+    PARALLEL    a loop whose tasks Numba shares out to the threads
+    FAST        for simple sums and products: the compiler may reorder and fuse them
+
+Numba's default is to ask before every division whether the divisor is 0, as Python does, and a
+question inside a loop keeps it from being made into vectors: error_model="numpy" divides, and gets
+infinity.  FAST allows everything but `nnan` and `ninf`, which would let the compiler assume that
+NaN and infinity never come: a NaN must stay visible.  The compiled code is kept on disk (cache).
 """
 
-FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
+PLAIN = {"error_model": "numpy", "cache": True}
+PARALLEL = {**PLAIN, "parallel": True}
+FAST = {"fastmath": {"contract", "reassoc", "nsz", "arcp", "afn"}}

@@ -1,104 +1,133 @@
 """Local response normalization (Section 3.3), fast.  The definition is reference/lrn.py.
 
-    x, y, dy, dx   (N, C, S)      S = H·W pixels, which are neighbours in memory
-    scale          (N, C, S)      k + α Σ_j x_j²
-    ratio          (C_group, S)   dy_j · y_j / scale_j, of one group of one image
-    C_group        a number       channels in a group
+    x, y, dy, dx   (R, C), flat               a row is one group of channels of one pixel
+    scale          (R, C), flat               k + α Σ_j x_j²
+    before, after  numbers                    a window reaches so far before and behind its channel
+    squares        (R, before + C + after)    x², with zeros for the channels that are not there
+    ratios         (R, before + C + after)    the same for dy_j·y_j / scale_j
+    R, C           numbers                    R = N·H·W·groups; C channels in a group
 
-Every loop's innermost index is the pixel, so the compiler makes vectors of it; the threads share
-the images.
+A row's channels are neighbours in memory.  The sums over all windows are the row added to itself,
+shifted by 0, 1, … n−1: loops of which the compiler makes vectors.
 """
+
+import math
 
 import numpy as np
 from numba import njit, prange
 
 from ..checks import check_gradient, check_lrn
-from .flags import FAST
+from .buffers import empty
+from .flags import FAST, PARALLEL, PLAIN
+from .layout import images, pixels_of
+
+ROWS = 64  # a task: so many rows
 
 
 def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
     """Return y and the cache that lrn_backward needs."""
     check_lrn(x, k, n, alpha, beta, groups)
-    N, C, H, W = x.shape
-    number = x.dtype.type
-    pixels = np.ascontiguousarray(x).reshape(N, C, H * W)
-    y, scale = np.empty_like(pixels), np.empty_like(pixels)
-    forward_loop(pixels, y, scale, number(k), n, number(alpha), number(beta), C // groups)
-    return y.reshape(x.shape), (pixels, y, scale, n, alpha, beta, x.shape, groups)
+    number, C_group = x.dtype.type, x.shape[1] // groups
+    x = pixels_of(x)
+    y, scale = empty(x.shape, x.dtype), empty(x.shape, x.dtype)
+    flat = [a.reshape(-1) for a in (x, y, scale)]
+    before, after = n // 2, (n - 1) // 2
+    forward_loop(
+        *flat, x.size // C_group, C_group, number(k), number(alpha), number(beta), before, after
+    )
+    return images(y), (x, scale, n, alpha, beta, groups)
 
 
 def lrn_backward(dy, cache):
     """Return dx: its own term, and the cross-channel term."""
-    x, y, scale, n, alpha, beta, shape, groups = cache
-    check_gradient("lrn", dy, shape, x.dtype)
-    number = x.dtype.type
-    pixels = np.ascontiguousarray(dy).reshape(x.shape)
-    dx, C_group = np.empty_like(x), shape[1] // groups
-    backward_loop(pixels, x, y, scale, dx, n, number(alpha), number(beta), C_group)
-    return (dx.reshape(shape),)
+    x, scale, n, alpha, beta, groups = cache
+    check_gradient("lrn", dy, images(x).shape, x.dtype)
+    number, C_group = x.dtype.type, x.shape[3] // groups
+    dx = empty(x.shape, x.dtype)
+    flat = [a.reshape(-1) for a in (pixels_of(dy), x, scale, dx)]
+    before, after = (n - 1) // 2, n // 2  # the forward window mirrored
+    backward_loop(
+        *flat, x.size // C_group, C_group, number(2 * alpha * beta), number(beta), before, after
+    )
+    return (images(dx),)
 
 
-@njit(inline="always")
-def power(scale, beta):
-    """Return scale^−beta; the paper's β = 0.75 takes two square roots, which are fast vectors."""
+@njit(**PARALLEL)
+def forward_loop(x, y, scale, R, C, k, alpha, beta, before, after):
+    for task in prange((R + ROWS - 1) // ROWS):
+        normalize(x, y, scale, C, task * ROWS, R, k, alpha, beta, before, after)
+
+
+@njit(**PLAIN, **FAST)
+def normalize(x, y, scale, C, first, R, k, alpha, beta, before, after):
+    """Write y = x·scale^−β with scale = k + α Σ_j x_j², from row `first` on."""
+    wide = before + C + after
+    squares, sums = np.empty(ROWS * wide, x.dtype), np.empty(ROWS * wide, x.dtype)
+    rows = min(ROWS, R - first)
+    squares[:] = 0
+    for r in range(rows):
+        for c in range(C):
+            value = x[(first + r) * C + c]
+            squares[r * wide + before + c] = value * value
+    window_sums(squares, before + after + 1, sums)
+    for r in range(rows):
+        for c in range(C):
+            scale[(first + r) * C + c] = k + alpha * sums[r * wide + c]
+    start, stop = first * C, (first + rows) * C
+    powers(scale, beta, start, stop, y)
+    for i in range(start, stop):
+        y[i] *= x[i]
+
+
+@njit(**PARALLEL)
+def backward_loop(dy, x, scale, dx, R, C, twice, beta, before, after):
+    for task in prange((R + ROWS - 1) // ROWS):
+        normalize_back(dy, x, scale, dx, C, task * ROWS, R, twice, beta, before, after)
+
+
+@njit(**PLAIN, **FAST)
+def normalize_back(dy, x, scale, dx, C, first, R, twice, beta, before, after):
+    """Write dx = dy·scale^−β − 2αβ·x·Σ_j dy_j·y_j / scale_j, from row `first` on."""
+    wide = before + C + after
+    ratios, sums = np.empty(ROWS * wide, x.dtype), np.empty(ROWS * wide, x.dtype)
+    rows = min(ROWS, R - first)
+    powers(scale, beta, first * C, (first + rows) * C, dx)
+    ratios[:] = 0
+    for r in range(rows):
+        for c in range(C):
+            i = (first + r) * C + c
+            dx[i] *= dy[i]
+            ratios[r * wide + before + c] = dx[i] * x[i] / scale[i]
+    window_sums(ratios, before + after + 1, sums)
+    for r in range(rows):
+        for c in range(C):
+            i = (first + r) * C + c
+            dx[i] -= twice * x[i] * sums[r * wide + c]
+
+
+@njit(**PLAIN, **FAST)
+def window_sums(rows, n, sums):
+    """Write sums[i] = rows[i] + … + rows[i + n − 1].
+
+    All rows are gone through as one, which is faster; where a window reaches from one row into the
+    next, its sum is of no use, and stands behind the C that are.
+    """
+    sums[:] = 0
+    for j in range(n):
+        shifted = rows[j:]
+        for i in range(shifted.size):
+            sums[i] += shifted[i]
+
+
+@njit(**PLAIN, **FAST)
+def powers(scale, beta, start, stop, out):
+    """Write scale^−β; the paper's β = 0.75 takes two square roots, which are fast vectors."""
+    one = scale.dtype.type(1)
+    scale, out = scale[start:stop], out[start:stop]
     if beta == 0.75:
-        root = np.sqrt(scale)
-        return 1 / (root * np.sqrt(root))
-    return scale ** (-beta)
-
-
-@njit(parallel=True, cache=True)
-def forward_loop(x, y, scale, k, n, alpha, beta, C_group):
-    N, C, S = x.shape
-    for task in prange(N * C):
-        image = task // C
-        normalize(x[image], y[image], scale[image], task % C, k, n, alpha, beta, C_group)
-
-
-@njit(fastmath=FAST, cache=True)
-def normalize(x, y, scale, i, k, n, alpha, beta, C_group):
-    """Write channel i of one image to y and scale."""
-    first = i // C_group * C_group  # the group of channel i is first … first + C_group − 1
-    low = max(first, i - n // 2)
-    high = min(first + C_group, i + (n - 1) // 2 + 1)
-    s = scale[i]  # a view: what is written to s stands in scale
-    s[:] = 0
-    for j in range(low, high):
-        for p in range(s.size):
-            s[p] += x[j, p] * x[j, p]
-    for p in range(s.size):
-        s[p] = k + alpha * s[p]
-        y[i, p] = x[i, p] * power(s[p], beta)
-
-
-@njit(parallel=True, cache=True)
-def backward_loop(dy, x, y, scale, dx, n, alpha, beta, C_group):
-    N, C, S = x.shape
-    groups = C // C_group
-    for task in prange(N * groups):
-        image, first = task // groups, task % groups * C_group
-        group = slice(first, first + C_group)
-        normalize_back(
-            dy[image, group], x[image, group], y[image, group], scale[image, group],
-            dx[image, group], n, alpha, beta,
-        )  # fmt: skip
-
-
-@njit(fastmath=FAST, cache=True)
-def normalize_back(dy, x, y, scale, dx, n, alpha, beta):
-    """Write dx of one group of channels of one image."""
-    C_group, S = x.shape
-    ratio, cross = np.empty_like(x), np.empty(S, x.dtype)
-    twice = x.dtype.type(2) * alpha * beta
-    for j in range(C_group):
-        for p in range(S):
-            ratio[j, p] = dy[j, p] * y[j, p] / scale[j, p]
-    for i in range(C_group):
-        cross[:] = 0
-        # the forward window mirrored: before and after change places
-        for j in range(max(0, i - (n - 1) // 2), min(C_group, i + n // 2 + 1)):
-            for p in range(S):
-                cross[p] += ratio[j, p]
-        for p in range(S):
-            own = dy[i, p] * power(scale[i, p], beta)
-            dx[i, p] = own - twice * x[i, p] * cross[p]
+        for i in range(scale.size):
+            root = math.sqrt(scale[i])
+            out[i] = one / (root * math.sqrt(root))
+    else:
+        for i in range(scale.size):
+            out[i] = scale[i] ** (-beta)

@@ -1,139 +1,161 @@
-"""The two products of a convolution, with their sums in registers.
+"""The one product behind convolutions and fully connected layers, with its sums in registers.
 
-A window has T = C·f·f entries; call each a tap, for in the flat blocks of blocks.py it lies at a
-fixed distance from the window's corner, its first entry.
+A convolution is a matrix product: im2col copies every window into a row, and each row meets every
+kernel.  Here nothing is copied, because entry t of window p lies in x at corner_p + tap_t: two
+small tables stand in for the matrix, and the product reads through them.
 
-    x, y, dy  flat blocks             images, outputs, their gradient
-    walk_…    a Walk                  the way through these blocks, see blocks.py
-    …_at      a number                a place in a flat array; so are corner, place, w0 and b0
-    taps      (T,)                    how far each tap lies from the corner
-    quads     (⌈K/4⌉, T, 4)           the kernels in fours: at each tap, four weights side by side
-    w         (⌈K/4⌉·T·4,)            quads, flat
-    b         (⌈K/4⌉·4,)              the biases, in the same order
-    a0 … a3   vectors                 four sums that never leave their registers
-    panel     (W_out, 16, 16)         flat: one row of dy; at every pixel and image, 16 kernels
-    dw        (⌈K/16⌉, ⌈T/4⌉, 4, 16)  flat: for every 16 kernels the taps in fours
+    multiply     y[p, k] = b[k] + Σ_t x[corner_p + tap_t] · w[t, k]      forward, and dx
+    correlate    dw[t, k] = Σ_p x[corner_p + tap_t] · dy[p, k]           dw, and db on the way
 
-`convolve` (forward, and dx) keeps a sum for each of four kernels, its sixteen lanes sixteen images,
-while t runs over the taps: each pixel is loaded once for four kernels, each weight once for sixteen
-images.  `correlate` (dw) keeps a sum for each of four taps, its sixteen lanes sixteen kernels,
-while it runs over the pixels of a row and their images.
+The letters: P windows of T entries, K kernels.
+
+    x, y, dy, w    flat arrays, see layout.py
+    corners        (P,)                     where each window begins in x
+    taps           (T,)                     how far each entry of a window is from its corner
+    places         (P,)                     where the outputs of each window begin in y
+    …_at           a number                 added to all places of an array: a group's first channel
+    LANES          a number                 kernels in a vector
+    panels         (⌈K/LANES⌉·T·LANES,)    w for the product: for LANES kernels, entry by entry
+
+Both come down to `tile`: six sums of a vector each.  It loads one vector of kernels and multiplies
+it by six single numbers, from six windows (multiply) or six taps (correlate).  So every vector that
+is loaded serves six times, every single number LANES times, and no sum goes back to memory before
+it is complete.
 """
 
-import numpy as np
 from numba import njit, prange
 
-from .vector import LANES, fma, load, spread, store
+from .flags import PARALLEL, PLAIN
+from .vector import LANES, fma, load, number, plus, spread, store, zero
+
+WINDOWS = 96  # a task of multiply: so many windows, whose pixels then stay in the nearest cache
+PIXELS = 96  # correlate goes through the pixels in pieces, for the same reason
 
 
-def tap_table(channels, rows, columns, shape):
-    """Return taps: how far each (channel, row, column) is from the corner, in blocks of `shape`."""
-    _, _, H, W, _ = shape
-    c, i, j = np.meshgrid(np.arange(channels), rows, columns, indexing="ij")
-    return (((c * H + i) * W + j) * LANES).ravel()
+@njit(**PLAIN)
+def tile(x, rows, table, first, last, w, w_at, step, start, starts, out, places):
+    """Six times: out[place …] = start[from …] + Σ_t x[row + table_t]·w[w_at + step·(t − first) …].
 
-
-def quads_of(w_rows):
-    """Return w_rows (K, T) as quads; kernels of zeros fill up the last four."""
-    K, T = w_rows.shape
-    quads = np.zeros((-(-K // 4), 4, T), w_rows.dtype)
-    quads.reshape(-1, T)[:K] = w_rows
-    return np.ascontiguousarray(quads.transpose(0, 2, 1))
-
-
-@njit(cache=True)
-def four_kernels(x, corner, taps, w, w0, b, b0, y, place, step):
-    """Write to y, `step` apart, what four kernels make of one window of sixteen images."""
-    a0, a1, a2, a3 = spread(b, b0), spread(b, b0 + 1), spread(b, b0 + 2), spread(b, b0 + 3)
-    for t in range(taps.size):
-        pixels = load(x, corner + taps[t])
-        a0 = fma(spread(w, w0 + 4 * t), pixels, a0)
-        a1 = fma(spread(w, w0 + 4 * t + 1), pixels, a1)
-        a2 = fma(spread(w, w0 + 4 * t + 2), pixels, a2)
-        a3 = fma(spread(w, w0 + 4 * t + 3), pixels, a3)
-    store(y, place, a0)
-    store(y, place + step, a1)
-    store(y, place + 2 * step, a2)
-    store(y, place + 3 * step, a3)
-
-
-@njit(parallel=True, cache=True)
-def convolve(x, walk_x, taps, w, b, y, walk_y, B, H_out, W_out):
-    """y[block, k, row, column] = b[k] + Σ_t w[k, t] · x at tap t of the window at (row, column)."""
-    for task in prange(B * H_out):
-        convolve_row(x, walk_x, taps, w, b, y, walk_y, task // H_out, task % H_out, W_out)
-
-
-@njit(cache=True)
-def convolve_row(x, walk_x, taps, w, b, y, walk_y, block, row, W_out):
-    corner = walk_x.start + block * walk_x.block + row * walk_x.row
-    place = walk_y.start + block * walk_y.block + row * walk_y.row
-    for q in range(b.size // 4):
-        for column in range(W_out):
-            x_at = corner + column * walk_x.pixel
-            y_at = place + column * walk_y.pixel + q * 4 * walk_y.channel
-            four_kernels(x, x_at, taps, w, q * taps.size * 4, b, q * 4, y, y_at, walk_y.channel)
-
-
-@njit(cache=True)
-def four_taps(x, corner, pixel_x, t0, t1, t2, t3, panel, W_out, dw, place):
-    """Add one row of windows of sixteen images to dw, at four taps of sixteen kernels."""
-    a0, a1 = load(dw, place), load(dw, place + LANES)
-    a2, a3 = load(dw, place + 2 * LANES), load(dw, place + 3 * LANES)
-    for column in range(W_out):
-        for image in range(LANES):
-            at = corner + column * pixel_x + image
-            dy = load(panel, (column * LANES + image) * LANES)
-            a0 = fma(spread(x, at + t0), dy, a0)
-            a1 = fma(spread(x, at + t1), dy, a1)
-            a2 = fma(spread(x, at + t2), dy, a2)
-            a3 = fma(spread(x, at + t3), dy, a3)
-    store(dw, place, a0)
-    store(dw, place + LANES, a1)
-    store(dw, place + 2 * LANES, a2)
-    store(dw, place + 3 * LANES, a3)
-
-
-def correlate(dy, walk_dy, K, x, walk_x, taps, B, H_out, W_out):
-    """Return dw (K, T): dw[k, t] = Σ over blocks, rows and columns of dy[k] · x at tap t.
-
-    In dy the sixteen lanes are images; here they must be kernels, so each row of dy is first turned
-    into a panel.  A task is sixteen kernels and a part of the taps.  No two tasks add to the same
-    number: the result does not depend on the number of threads.
+    rows, starts and places hold six numbers each; t runs from first to last − 1; three dots stand
+    for LANES neighbours.
     """
-    T = taps.size
-    quads, sixteens = -(-T // 4), -(-K // LANES)
-    taps = np.append(taps, np.repeat(taps[-1:], 4 * quads - T))  # safe to read; cut off below
-    dw = np.zeros((sixteens, 4 * quads, LANES), x.dtype)
-    parts = max(1, min(4, T // 128))  # each makes its own panels: not worth it for a few taps
-    correlate_tasks(dy, walk_dy, K, x, walk_x, taps, dw.reshape(-1), parts, B, H_out, W_out)
-    return dw.transpose(0, 2, 1).reshape(-1, 4 * quads)[:K, :T]
+    r0, r1, r2, r3, r4, r5 = rows
+    a0, a1, a2 = load(start, starts[0]), load(start, starts[1]), load(start, starts[2])
+    a3, a4, a5 = load(start, starts[3]), load(start, starts[4]), load(start, starts[5])
+    for t in range(first, last):
+        entry = number(table, t)
+        kernels = load(w, w_at)
+        a0 = fma(spread(x, r0 + entry), kernels, a0)
+        a1 = fma(spread(x, r1 + entry), kernels, a1)
+        a2 = fma(spread(x, r2 + entry), kernels, a2)
+        a3 = fma(spread(x, r3 + entry), kernels, a3)
+        a4 = fma(spread(x, r4 + entry), kernels, a4)
+        a5 = fma(spread(x, r5 + entry), kernels, a5)
+        w_at += step
+    p0, p1, p2, p3, p4, p5 = places
+    store(out, p0, a0)
+    store(out, p1, a1)
+    store(out, p2, a2)
+    store(out, p3, a3)
+    store(out, p4, a4)
+    store(out, p5, a5)
 
 
-@njit(parallel=True, cache=True)
-def correlate_tasks(dy, walk_dy, K, x, walk_x, taps, dw, parts, B, H_out, W_out):
-    sixteens, quads = dw.size // (taps.size * LANES), taps.size // 4
-    for task in prange(sixteens * parts):
-        sixteen, part = task // parts, task % parts
-        start, stop = part * quads // parts, (part + 1) * quads // parts
-        correlate_part(dy, walk_dy, K, x, walk_x, taps, dw, sixteen, start, stop, B, H_out, W_out)
+@njit(**PLAIN)
+def six(table, i, last, plus):
+    """Return entries i … i+5 of the table; from `last` on, the last one again."""
+    j1, j2, j3 = min(i + 1, last), min(i + 2, last), min(i + 3, last)
+    j4, j5 = min(i + 4, last), min(i + 5, last)
+    return (
+        plus + table[i], plus + table[j1], plus + table[j2],
+        plus + table[j3], plus + table[j4], plus + table[j5],
+    )  # fmt: skip
 
 
-@njit(cache=True)
-def correlate_part(dy, walk_dy, K, x, walk_x, taps, dw, sixteen, start, stop, B, H_out, W_out):
-    """Add to dw what sixteen kernels make of the quads of taps from start up to stop."""
-    first = sixteen * LANES  # its first kernel
-    panel = np.zeros(W_out * LANES * LANES, x.dtype)
-    for block in range(B):
-        for row in range(H_out):
-            for k in range(min(LANES, K - first)):  # the other lanes stay zero
-                dy_at = walk_dy.start + block * walk_dy.block + row * walk_dy.row
-                dy_at += (first + k) * walk_dy.channel
-                for i in range(W_out * LANES):
-                    panel[i * LANES + k] = dy[dy_at + i]
-            corner = walk_x.start + block * walk_x.block + row * walk_x.row
-            for quad in range(start, stop):
-                t = 4 * quad
-                t0, t1, t2, t3 = taps[t], taps[t + 1], taps[t + 2], taps[t + 3]
-                dw_at = (sixteen * taps.size + t) * LANES
-                four_taps(x, corner, walk_x.pixel, t0, t1, t2, t3, panel, W_out, dw, dw_at)
+@njit(**PARALLEL)
+def multiply(x, x_at, corners, taps, panels, b, y, y_at, places):
+    """Write y[p, k] = b[k] + Σ_t x[corner_p + tap_t] · w[t, k]."""
+    count = b.size // LANES
+    for task in prange((corners.size + WINDOWS - 1) // WINDOWS * count):
+        first, panel = task // count * WINDOWS, task % count
+        multiply_task(x, x_at, corners, taps, panels, panel, b, y, y_at, places, first)
+
+
+@njit(**PLAIN)
+def multiply_task(x, x_at, corners, taps, panels, panel, b, y, y_at, places, first):
+    """Write LANES outputs of WINDOWS windows, in sixes; the last window may be computed again."""
+    T, k = taps.size, panel * LANES
+    stop = min(first + WINDOWS, corners.size)
+    for p in range(first, stop, 6):
+        rows, out = six(corners, p, stop - 1, x_at), six(places, p, stop - 1, y_at + k)
+        tile(x, rows, taps, 0, T, panels, k * T, LANES, b, (k, k, k, k, k, k), y, out)
+
+
+@njit(**PARALLEL)
+def correlate(x, x_at, corners, taps, dy, dy_at, step, dw, homes, db, parts):
+    """Write dw[panel, t, lane] = Σ_p x[corner_p + tap_t] · dy[p, k] and db[k] = Σ_p dy[p, k].
+
+    dy's pixels are `step` apart; homes (T,) says where each tap's sums begin in a panel of dw.  A
+    task is one panel and a part of the taps: no two tasks add to the same number, so the result
+    does not depend on the number of threads.
+    """
+    for task in prange(db.size // LANES * parts):
+        panel, part = task // parts, task % parts
+        correlate_task(
+            x, x_at, corners, taps, dy, dy_at, step, dw, homes, db, panel, part, parts
+        )  # fmt: skip
+
+
+@njit(**PLAIN)
+def correlate_task(
+    x, x_at, corners, taps, dy, dy_at, step, dw, homes, db, panel, part, parts
+):  # fmt: skip
+    """Write the sums of some taps, in sixes, for one panel of kernels, going piece by piece."""
+    T, P = taps.size, corners.size
+    sixes = (T + 5) // 6
+    begin, end = part * sixes // parts * 6, min((part + 1) * sixes // parts * 6, T)
+    dy_at, dw_at = dy_at + panel * LANES, panel * T * LANES
+    dw[dw_at + begin * LANES : dw_at + end * LANES] = 0
+    bias = zero(dy)
+    for first in range(0, P, PIXELS):
+        last = min(first + PIXELS, P)
+        dy_first = dy_at + first * step
+        for t in range(begin, end, 6):
+            rows, out = six(taps, t, end - 1, x_at), six(homes, t, end - 1, dw_at)
+            tile(x, rows, corners, first, last, dy, dy_first, step, dw, out, dw, out)
+        if part == 0:
+            for p in range(last - first):
+                bias = plus(bias, load(dy, dy_first + p * step))
+    if part == 0:
+        store(db, panel * LANES, bias)
+
+
+@njit(**PARALLEL)
+def pack(w, panels):
+    """Copy w (K, C, f, f) to panels (⌈K/LANES⌉, f, f, C, LANES), zeros where no kernel is left."""
+    for panel in prange(panels.shape[0]):
+        pack_panel(w, panel * LANES, panels[panel])
+
+
+@njit(**PLAIN)
+def pack_panel(w, first, panel):
+    K, C, rows, columns = w.shape
+    count = min(LANES, K - first)
+    if count < LANES:
+        panel[:] = 0
+    for c in range(C):
+        for i in range(rows):
+            for j in range(columns):
+                for lane in range(count):
+                    panel[i, j, c, lane] = w[first + lane, c, i, j]
+
+
+@njit(**PLAIN)
+def unpack(panels, w):
+    """Copy panels (⌈K/LANES⌉, f, f, C, LANES) back to w (K, C, f, f)."""
+    K, C, rows, columns = w.shape
+    for k in range(K):
+        for c in range(C):
+            for i in range(rows):
+                for j in range(columns):
+                    w[k, c, i, j] = panels[k // LANES, i, j, c, k % LANES]

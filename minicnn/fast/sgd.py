@@ -9,6 +9,7 @@ and dw once, and writes the next w and v over the old ones.
 from numba import njit, prange
 
 from ..checks import check_update
+from .flags import PARALLEL
 
 
 def sgd_update(w, v, dw, epsilon, momentum=0.9, decay=0.0005):
@@ -26,7 +27,7 @@ def sgd_update(w, v, dw, epsilon, momentum=0.9, decay=0.0005):
     return w, v
 
 
-@njit(parallel=True, cache=True)
+@njit(**PARALLEL)
 def update_loop(w, v, dw, epsilon, momentum, decay):
     for i in prange(w.size):
         v[i] = momentum * v[i] - decay * epsilon * w[i] - epsilon * dw[i]

@@ -1,26 +1,42 @@
-"""Vectors: sixteen numbers that one instruction adds or multiplies.
+"""Vectors: a few neighbours in memory that one instruction adds or multiplies.
 
 Numba turns loops into vector instructions where it can prove that it may.  For the inner loop of
 a convolution that is not enough: its sums must stay in registers, never in memory, and only the
 author knows which ones.  So this file gives Numba one more type, a vector of LANES numbers, with
 the few operations that the loop needs:
 
-    load(a, i)         LANES neighbours a[i], a[i+1], …           store(a, i, v)   the way back
-    spread(a, i)       the one number a[i] in every lane
-    fma(u, v, acc)     u·v + acc, lane by lane, rounded once
-    zero(a)            zeros, of the dtype of a
+    load(a, i)               LANES neighbours a[i], a[i+1], …      store(a, i, v)   the way back
+    spread(a, i)             the one number a[i] in every lane     number(a, i)     just a[i]
+    fma(u, v, acc)           u·v + acc, lane by lane, rounded once  plus(u, v)      u + v
+    total(v)                 the sum of the lanes
+    zero(a)                  zeros, of the dtype of a
+    same(a, value)           a value in every lane, of the dtype of a
+    larger(u, v, a, b)       a where u beats v, b elsewhere: u is larger, or the first NaN
+    equal(u, v, a, b)        a where u = v, b elsewhere
 
 `a` is a flat contiguous array; i is not checked, so a wrong i reads or overwrites foreign memory.
-LLVM splits a vector that is wider than the processor's registers: sixteen float32 lanes are one
-register with AVX-512, two with AVX2, four on 64-bit Arm.  The same source serves all of them.
+Small whole numbers may be kept in few bytes: store_whole(a, i, v), and load_whole(a, i, like) with
+lanes of the dtype of `like`.
+
+A vector here is two of the processor's registers full of float32: 32 lanes with AVX-512, 16 with
+AVX2, 8 elsewhere (64-bit Arm).  Two, because then six vectors of sums, which is what product.py
+keeps, are enough to hide how long a multiplication takes, and still leave registers for the
+factors.  LLVM splits the vector into registers; float64 takes twice as many of them.
 """
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-LANES = 16
+
+def lanes(features):
+    """Return how many float32 two registers hold, from LLVM's table of what the processor can."""
+    register = 64 if features.get("avx512f") else 32 if features.get("avx2") else 16  # bytes
+    return 2 * register // 4
+
+
+LANES = lanes(binding.get_host_cpu_features())
 
 
 class Vector(types.Type):
@@ -54,8 +70,16 @@ def function(builder, name, result, *arguments):
 
 
 def suffix(vector):
-    """Return how LLVM names the type: v16f32 or v16f64."""
+    """Return how LLVM names the type: v16f32, say."""
     return f"v{vector.count}f{32 if isinstance(vector.element, ir.FloatType) else 64}"
+
+
+def in_every_lane(builder, vector, value):
+    """Return the vector of this type that holds LANES copies of the value."""
+    nothing = ir.Constant(vector, ir.Undefined)
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    first = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(first, nothing, zeros)
 
 
 @intrinsic
@@ -89,13 +113,20 @@ def spread(typing_context, a, i):
 
     def codegen(context, builder, signature, arguments):
         vector = context.get_value_type(result)
-        number = builder.load(address(context, builder, signature.args[0], *arguments))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        nothing = ir.Constant(vector, ir.Undefined)
-        first = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
-        return builder.shuffle_vector(first, nothing, zeros)
+        value = builder.load(address(context, builder, signature.args[0], *arguments))
+        return in_every_lane(builder, vector, value)
 
     return result(a, types.intp), codegen
+
+
+@intrinsic
+def number(typing_context, a, i):
+    """Return a[i], as a plain number; a[i] itself would first ask whether i is below 0."""
+
+    def codegen(context, builder, signature, arguments):
+        return builder.load(address(context, builder, signature.args[0], *arguments))
+
+    return a.dtype(a, types.intp), codegen
 
 
 @intrinsic
@@ -110,6 +141,74 @@ def zero(typing_context, a):
 
 
 @intrinsic
+def same(typing_context, a, value):
+    result = Vector(a.dtype)
+
+    def codegen(context, builder, signature, arguments):
+        vector = context.get_value_type(result)
+        value = context.cast(builder, arguments[1], signature.args[1], a.dtype)
+        return in_every_lane(builder, vector, value)
+
+    return result(a, value), codegen
+
+
+@intrinsic
+def load_whole(typing_context, a, i, like):
+    """Return LANES whole numbers, not negative, as a vector of the dtype of `like`."""
+    result = Vector(like.dtype)
+
+    def codegen(context, builder, signature, arguments):
+        vector = context.get_value_type(result)
+        whole = ir.VectorType(ir.IntType(a.dtype.bitwidth), LANES)
+        pointer = address(context, builder, signature.args[0], *arguments[:2])
+        numbers = builder.load(builder.bitcast(pointer, whole.as_pointer()), align=1)
+        return builder.uitofp(numbers, vector)
+
+    return result(a, types.intp, like), codegen
+
+
+@intrinsic
+def store_whole(typing_context, a, i, v):
+    def codegen(context, builder, signature, arguments):
+        array, i, value = arguments
+        whole = ir.VectorType(ir.IntType(a.dtype.bitwidth), LANES)
+        pointer = address(context, builder, signature.args[0], array, i)
+        numbers = builder.fptosi(value, whole)
+        builder.store(numbers, builder.bitcast(pointer, whole.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(a, types.intp, v), codegen
+
+
+@intrinsic
+def larger(typing_context, u, v, a, b):
+    def codegen(context, builder, signature, arguments):
+        u, v, a, b = arguments
+        larger_or_nan = builder.fcmp_unordered(">", u, v)
+        first = builder.fcmp_ordered("ord", v, v)  # v is not NaN
+        return builder.select(builder.and_(larger_or_nan, first), a, b)
+
+    return u(u, u, u, u), codegen
+
+
+@intrinsic
+def equal(typing_context, u, v, a, b):
+    def codegen(context, builder, signature, arguments):
+        u, v, a, b = arguments
+        return builder.select(builder.fcmp_ordered("==", u, v), a, b)
+
+    return u(u, u, u, u), codegen
+
+
+@intrinsic
+def plus(typing_context, u, v):
+    def codegen(context, builder, signature, arguments):
+        return builder.fadd(*arguments)
+
+    return u(u, u), codegen
+
+
+@intrinsic
 def fma(typing_context, u, v, acc):
     def codegen(context, builder, signature, arguments):
         vector = arguments[0].type
@@ -117,3 +216,17 @@ def fma(typing_context, u, v, acc):
         return builder.call(call, arguments)
 
     return u(u, v, acc), codegen
+
+
+@intrinsic
+def total(typing_context, v):
+    """Return the sum of all lanes, in an order that suits the processor."""
+
+    def codegen(context, builder, signature, arguments):
+        vector = arguments[0].type
+        name = f"vector.reduce.fadd.{suffix(vector)}"
+        call = function(builder, name, vector.element, vector.element, vector)
+        nothing = ir.Constant(vector.element, 0.0)
+        return builder.call(call, [nothing, *arguments], fastmath=("reassoc",))
+
+    return v.dtype(v), codegen

@@ -39,8 +39,8 @@ def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
     return y, (x, w, y.shape, stride, pad, groups)
 
 
-def conv_backward(dy, cache):
-    """Return dx, dw, db.
+def conv_backward(dy, cache, need_dx=True):
+    """Return dx, dw, db; dx is None where nobody needs it: no row before the first one learns.
 
     The windows are laid out again: keeping them would take f·f times the memory of x.
     """
@@ -52,14 +52,15 @@ def conv_backward(dy, cache):
 
     w_rows = w.reshape(groups, K // groups, -1)
     dw_rows = np.zeros_like(w_rows)
-    dx = np.empty_like(x)
+    dx = np.empty_like(x) if need_dx else None
     for n in range(N):
         cols = im2col(x[n], f, stride, pad, H_out, W_out)
         cols = cols.reshape(groups, -1, H_out * W_out)
         dy_n = dy[n].reshape(groups, K // groups, -1)
         dw_rows += dy_n @ cols.transpose(0, 2, 1)  # forward: y_n = w_rows @ cols
-        dcols = w_rows.transpose(0, 2, 1) @ dy_n  # (groups, C/groups·f·f, H_out·W_out)
-        dcols = dcols.reshape(C * f * f, -1)
-        dx[n] = col2im(dcols, (C, H, W), f, stride, pad, H_out, W_out)
+        if need_dx:
+            dcols = w_rows.transpose(0, 2, 1) @ dy_n  # (groups, C/groups·f·f, H_out·W_out)
+            dcols = dcols.reshape(C * f * f, -1)
+            dx[n] = col2im(dcols, (C, H, W), f, stride, pad, H_out, W_out)
     db = dy.sum(axis=(0, 2, 3))  # forward: b is added at every place of every image
     return dx, dw_rows.reshape(w.shape), db

@@ -23,12 +23,12 @@ def fc_forward(x, w, b):
     return y, (x, w)
 
 
-def fc_backward(dy, cache):
-    """Return dx, dw, db."""
+def fc_backward(dy, cache, need_dx=True):
+    """Return dx, dw, db; dx is None where nobody needs it: no row before the first one learns."""
     x, w = cache
     check_gradient("fc", dy, (x.shape[0], w.shape[0]), x.dtype)
     x_rows = x.reshape(x.shape[0], w.shape[1])
-    dx_rows = dy @ w  # forward: y = x_rows @ w.T + b
+    dx = (dy @ w).reshape(x.shape) if need_dx else None  # forward: y = x_rows @ w.T + b
     dw = dy.T @ x_rows
     db = dy.sum(axis=0)
-    return dx_rows.reshape(x.shape), dw, db
+    return dx, dw, db

@@ -1,0 +1,139 @@
+"""Channels last: the order in which fast's arrays lie in memory.
+
+The shape stays (N, C, H, W) as everywhere, and any array is welcome; but what fast returns lies in
+memory as (N, H, W, C): the channels of a pixel are neighbours.  Whatever a layer does to one
+channel it does to all of them, so a loop over channels becomes vector instructions, whatever the
+size of the images and of the batch.
+
+    x        (N, C, H, W)    as everywhere
+    pixels   (N, H, W, C)    the same numbers, contiguous
+    flat     (x.size,)       the same numbers, in the order of memory
+
+The next layer finds its input in the order that it likes, and copies nothing.
+"""
+
+import functools
+
+import numpy as np
+from numba import njit, prange
+
+from .buffers import empty
+from .flags import PARALLEL, PLAIN
+
+
+def images(pixels):
+    """Return pixels (N, H, W, C) as (N, C, H, W), without a copy."""
+    return pixels.transpose(0, 3, 1, 2)
+
+
+def pixels_of(x):
+    """Return x (N, C, H, W) as pixels (N, H, W, C): a view if memory has that order, or a copy."""
+    return framed(x, 0, 0, *x.shape[2:])
+
+
+def framed(x, top, left, H_all, W_all):
+    """Return x as pixels (N, H_all, W_all, C), its first one at (top, left), zeros around it."""
+    N, C, H, W = x.shape
+    pixels = x.transpose(0, 2, 3, 1)
+    if (H_all, W_all) == (H, W) and pixels.flags.c_contiguous:
+        return pixels
+    frame = empty((N, H_all, W_all, C), x.dtype)
+    frame_loop(pixels, top, left, frame)
+    return frame
+
+
+@njit(**PARALLEL)
+def frame_loop(pixels, top, left, frame):
+    N, H_all = frame.shape[:2]
+    for task in prange(N * H_all):
+        frame_row(pixels, task // H_all, task % H_all, top, left, frame)
+
+
+@njit(**PLAIN)
+def frame_row(pixels, n, row, top, left, frame):
+    _, H, W, C = pixels.shape
+    line = frame[n, row]
+    if row < top or row >= top + H:
+        line[:] = 0
+        return
+    line[:left] = 0
+    line[left + W :] = 0
+    for column in range(W):
+        for c in range(C):
+            line[left + column, c] = pixels[n, row - top, column, c]
+
+
+def ordered(x):
+    """Return x if its memory is contiguous in one of the two orders, or else a contiguous copy."""
+    last = x.ndim == 4 and x.transpose(0, 2, 3, 1).flags.c_contiguous
+    return x if last or x.flags.c_contiguous else np.ascontiguousarray(x)
+
+
+def empty_like(x):
+    """Return an empty array with x's shape, dtype and order in memory; x is `ordered`."""
+    if x.flags.c_contiguous:
+        return empty(x.shape, x.dtype)
+    N, C, H, W = x.shape
+    return images(empty((N, H, W, C), x.dtype))
+
+
+def in_order_of(y, dy):
+    """Return dy in y's order in memory, so that both can be walked through side by side."""
+    if dy.strides == y.strides:
+        return dy
+    copy = empty_like(y)
+    copy[...] = dy
+    return copy
+
+
+def flat(x):
+    """Return an `ordered` array as one row of numbers, without a copy."""
+    return x.ravel(order="K")
+
+
+@functools.lru_cache(maxsize=256)
+def places(shape, rows, columns, row=0, column=0, stride=1):
+    """Return where pixels begin in flat: every `stride`-th from (row, column) on, of each image.
+
+    Parameters
+    ----------
+    shape : tuple
+        (N, H, W, C), what flat was.
+    rows, columns : int
+        How many of each.
+    row, column, stride : int
+
+    Returns
+    -------
+    array (N·rows·columns,) int64, read-only: the same for every batch, so it is made once.
+    """
+    N, H, W, C = shape
+    n, i, j = np.meshgrid(range(N), range(rows), range(columns), indexing="ij")
+    table = ((n * H + row + i * stride) * W + column + j * stride) * C
+    table = table.ravel().astype(np.int64)
+    table.flags.writeable = False
+    return table
+
+
+@functools.lru_cache(maxsize=256)
+def taps(shape, channels, rows, columns):
+    """Return how far each entry of a window lies from its corner, in flat.
+
+    Parameters
+    ----------
+    shape : tuple
+        (N, H, W, C), what flat was.
+    channels : int
+        So many channels of each pixel belong to the window.
+    rows, columns : range
+        How far the window's rows and columns are from the corner.
+
+    Returns
+    -------
+    array (rows·columns·channels,) int64, read-only.
+    """
+    _, _, W, C = shape
+    i, j, c = np.meshgrid(rows, columns, range(channels), indexing="ij")
+    table = ((i * W + j) * C + c).ravel().astype(np.int64)
+    table.flags.writeable = False
+    return table
