@@ -403,12 +403,14 @@ two_threads = pytest.mark.skipif(
 
 
 def with_threads(count, f):
-    before = numba.get_num_threads()
-    numba.set_num_threads(count)
+    before = fast.threads.count, fast.threads.WORTH_WAKING
+    fast.threads.use(count)
+    fast.threads.WORTH_WAKING = -1  # however little there is to do
     try:
         return f()
     finally:
-        numba.set_num_threads(before)
+        fast.threads.use(before[0])
+        fast.threads.WORTH_WAKING = before[1]
 
 
 def assert_same_bits(arrays_1, arrays_2):

@@ -1,9 +1,9 @@
 """The same layers for speed on a CPU: Numba loops, in files named like those of reference/.
 
-A simple loop over numbers is all that most layers need.  Beside the layers there are five files, to
+A simple loop over numbers is all that most layers need.  Beside the layers there are six files, to
 be read in this order: layout.py, where the numbers of an array lie in memory; buffers.py, memory
-that is used again; flags.py, how the loops are compiled; vector.py, vectors as a type; product.py,
-the one product behind convolutions and fully connected layers.
+that is used again; flags.py and threads.py, how the loops are compiled and shared out; vector.py,
+vectors as a type; product.py, the one product behind convolutions and fully connected layers.
 """
 
 import os
@@ -11,6 +11,9 @@ import os
 # Idle threads sleep instead of spinning: on a busy machine of two cores a parallel ReLU took 7.7 ms
 # with spinning threads and 0.03 ms without.  Numba reads this when its first parallel loop runs.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Numba makes its threads ready when it is imported.
+if os.environ.get("MINICNN_THREADS", "").isdigit():
+    os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["MINICNN_THREADS"])
 
 from .activations import (
     logistic_backward,

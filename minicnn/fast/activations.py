@@ -12,6 +12,7 @@ from numba import njit, prange
 from ..checks import check_array, check_gradient
 from .flags import FAST, PARALLEL
 from .layout import empty_like, flat, in_order_of, ordered
+from .threads import run
 
 HALF, ONE, TWO, TWENTY = np.float32(0.5), np.float32(1), np.float32(2), np.float32(20)
 LOG2_HIGH = np.float32(0.693145751953125)  # log 2 in two parts: the high one has few digits, so
@@ -24,7 +25,7 @@ def relu_forward(x):
     check_array("relu", "x", x)
     x = ordered(x)
     y = empty_like(x)
-    relu_loop(flat(x), flat(y))
+    run(relu_loop, x.size / 4, flat(x), flat(y))
     return y, (y,)
 
 
@@ -33,7 +34,7 @@ def relu_backward(dy, cache):
     (y,) = cache
     check_gradient("relu", dy, y.shape, y.dtype)
     dx = empty_like(y)
-    relu_back_loop(flat(in_order_of(y, dy)), flat(y), flat(dx))
+    run(relu_back_loop, y.size / 3, flat(in_order_of(y, dy)), flat(y), flat(dx))
     return (dx,)
 
 
@@ -43,7 +44,7 @@ def tanh_forward(x):
     loop = tanh_loop32 if x.dtype == np.float32 else tanh_loop64
     x = ordered(x)
     y = empty_like(x)
-    loop(flat(x), flat(y))
+    run(loop, 2 * x.size, flat(x), flat(y))
     return y, (y,)
 
 
@@ -52,7 +53,7 @@ def tanh_backward(dy, cache):
     (y,) = cache
     check_gradient("tanh", dy, y.shape, y.dtype)
     dx = empty_like(y)
-    tanh_back_loop(flat(in_order_of(y, dy)), flat(y), flat(dx))
+    run(tanh_back_loop, y.size / 3, flat(in_order_of(y, dy)), flat(y), flat(dx))
     return (dx,)
 
 
@@ -61,7 +62,7 @@ def logistic_forward(x):
     check_array("logistic", "x", x)
     x = ordered(x)
     y = empty_like(x)
-    logistic_loop(flat(x), flat(y))
+    run(logistic_loop, 6 * x.size, flat(x), flat(y))
     return y, (y,)
 
 
@@ -70,7 +71,7 @@ def logistic_backward(dy, cache):
     (y,) = cache
     check_gradient("logistic", dy, y.shape, y.dtype)
     dx = empty_like(y)
-    logistic_back_loop(flat(in_order_of(y, dy)), flat(y), flat(dx))
+    run(logistic_back_loop, y.size / 3, flat(in_order_of(y, dy)), flat(y), flat(dx))
     return (dx,)
 
 

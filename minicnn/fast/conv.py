@@ -16,17 +16,15 @@ and the kernels turned around; dw multiplies windows and dy.
     panels    see product.py              the kernels, in vectors
 """
 
-import math
-
 import numpy as np
-from numba import get_num_threads
 
 from ..checks import check_conv, check_gradient
 from ..shapes import out_size
 from .buffers import empty
-from .layout import framed, images, pixels_of, places, taps
+from .layout import framed, images, pixels_of, places, steps, taps
 from .product import correlate, multiply, pack, unpack
-from .vector import LANES
+from .threads import run, shares
+from .vector import LANES, whole_vectors
 
 
 def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
@@ -46,12 +44,13 @@ def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
     homes = places(y_wide.shape, H_out, W_out)
     for g in range(groups):
         kernels = slice(g * K_group, (g + 1) * K_group)
-        panels = packed(w[kernels])
+        panels = packed(w[kernels].transpose(0, 2, 3, 1))
         b_wide = np.zeros(K_wide, x.dtype)
         b_wide[:K_group] = b[kernels]
-        multiply(
-            x_frame.reshape(-1), g * C_group, corners, entries, panels, b_wide,
-            y_wide.reshape(-1), g * K_wide, homes,
+        run(
+            multiply, corners.size * panels.size / 40,
+            x_frame.reshape(-1), g * C_group, corners, entries,
+            panels, entries.size * LANES, LANES, b_wide, y_wide.reshape(-1), g * K_wide, homes,
         )  # fmt: skip
     y = images(narrow(y_wide, groups, K_group))
     return y, (x_frame, x.shape, w, y.shape, stride, pad, groups)
@@ -104,9 +103,11 @@ def backward_x(dy, cache):
             homes = places(dx_wide.shape, rows, columns, h_0, w_0, stride)
             for g in range(groups):
                 w_class = w[g * K_group : (g + 1) * K_group, :, i::stride, j::stride]
-                panels = packed(w_class.transpose(1, 0, 2, 3))
-                multiply(
-                    dy_frame.reshape(-1), g * K_group, corners, entries, panels, no_bias,
+                panels = packed(w_class.transpose(1, 2, 3, 0))
+                run(
+                    multiply, corners.size * panels.size / 40,
+                    dy_frame.reshape(-1), g * K_group, corners, entries,
+                    panels, entries.size * LANES, LANES, no_bias,
                     dx_wide.reshape(-1), g * C_wide, homes,
                 )  # fmt: skip
     return images(narrow(dx_wide, groups, C_group))
@@ -123,31 +124,26 @@ def backward_w(dy, cache):
     dy_wide = wide(pixels_of(dy), groups, K_wide)
     corners = places(x_frame.shape, H_out, W_out, stride=stride)
     entries = taps(x_frame.shape, C_group, range(f), range(f))
-    homes = np.arange(entries.size) * LANES
+    homes = steps(entries.size, LANES)
     panels = empty((K_wide // LANES, f, f, C_group, LANES), w.dtype)
-    threads = get_num_threads()
-    parts = threads // math.gcd(threads, K_wide // LANES)  # as much work for each thread
+    parts = shares(K_wide // LANES)
     dw, db, db_wide = empty(w.shape, w.dtype), empty((K,), w.dtype), empty((K_wide,), w.dtype)
     for g in range(groups):
-        correlate(
+        run(
+            correlate, corners.size * panels.size / 40,
             x_frame.reshape(-1), g * C_group, corners, entries, dy_wide.reshape(-1), g * K_wide,
-            groups * K_wide, panels.reshape(-1), homes, db_wide, parts,
+            groups * K_wide, panels.reshape(-1), entries.size * LANES, homes, db_wide, parts,
         )  # fmt: skip
         unpack(panels, dw[g * K_group : (g + 1) * K_group])
         db[g * K_group : (g + 1) * K_group] = db_wide[:K_group]
     return dw, db
 
 
-def whole_vectors(K):
-    """Return K, rounded up to a multiple of LANES."""
-    return -(-K // LANES) * LANES
-
-
 def packed(w):
-    """Return kernels (K, C, rows, columns) as flat panels."""
-    K, C, rows, columns = w.shape
+    """Return kernels (K, rows, columns, C) as flat panels."""
+    K, rows, columns, C = w.shape
     panels = empty((whole_vectors(K) // LANES, rows, columns, C, LANES), w.dtype)
-    pack(w, panels)
+    run(pack, w.size, w, panels)
     return panels.reshape(-1)
 
 

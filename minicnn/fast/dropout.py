@@ -14,6 +14,7 @@ from ..checks import check_dropout, check_gradient, check_rng
 from .buffers import empty
 from .flags import FAST, PARALLEL
 from .layout import empty_like, flat, ordered
+from .threads import run
 
 
 def dropout_forward(x, p=0.5, rng=None):
@@ -23,7 +24,7 @@ def dropout_forward(x, p=0.5, rng=None):
     chance, kept = empty((x.size,), np.float32), empty((x.size,), np.bool_)
     rng.random(dtype=np.float32, out=chance)
     y = empty(x.shape, x.dtype)
-    drop_loop(x.ravel(), chance, np.float32(p), y.reshape(-1), kept)
+    run(drop_loop, x.size, x.ravel(), chance, np.float32(p), y.reshape(-1), kept)
     return y, (kept, x.shape, x.dtype)
 
 
@@ -32,7 +33,7 @@ def dropout_backward(dy, cache):
     kept, shape, dtype = cache
     check_gradient("dropout", dy, shape, dtype)
     dx = empty(shape, dtype)
-    mask_loop(dy.ravel(), kept, dx.reshape(-1))
+    run(mask_loop, dy.size / 2, dy.ravel(), kept, dx.reshape(-1))
     return (dx,)
 
 
@@ -41,7 +42,7 @@ def dropout_predict_forward(x, p=0.5):
     check_dropout("dropout_predict", x, p)
     x = ordered(x)
     y = empty_like(x)
-    scale_loop(flat(x), x.dtype.type(1 - p), flat(y))
+    run(scale_loop, x.size / 4, flat(x), x.dtype.type(1 - p), flat(y))
     return y, (p, x.shape, x.dtype)
 
 
@@ -51,7 +52,7 @@ def dropout_predict_backward(dy, cache):
     check_gradient("dropout_predict", dy, shape, dtype)
     dy = ordered(dy)
     dx = empty_like(dy)
-    scale_loop(flat(dy), dtype.type(1 - p), flat(dx))
+    run(scale_loop, dy.size / 4, flat(dy), dtype.type(1 - p), flat(dx))
     return (dx,)
 
 

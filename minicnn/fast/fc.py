@@ -1,18 +1,15 @@
 """A fully connected layer, fast.  The definition is reference/fc.py.
 
-Its three matrix products are three small loops over the same two tiles of six sums in registers:
-product.tile for the gradients, and for y, where both factors lie in memory in the direction of the
-sum, `dots`.  (NumPy's own product is as fast, but its threads go on spinning after it and hold up
-the loops of the other layers.)
+Its gradients are the two products of product.py: for dx, each image is a window of dy and the rows
+of w are its entries; dw is the correlation of dy and x.  Only y needs a loop of its own, because
+both its factors lie in memory in the direction of the sum.  (NumPy's own product is as fast, but
+its threads go on spinning after it and hold up the loops of the other layers.)
 
     x         (N, D)            images, flattened
     w         (K, D)            one row of weights an output
     b         (K,)
     y         (N, K)
     D_wide    a number          D, rounded up to whole vectors; dx and dw are cut to D in the end
-    panels    (…, LANES)        a matrix in strips of LANES columns, one below the other
-
-The matrices are flat arrays here.  They are gone through in blocks that fit into a cache.
 """
 
 import numpy as np
@@ -21,11 +18,12 @@ from numba import njit, prange
 from ..checks import check_fc, check_gradient
 from .buffers import empty
 from .flags import PARALLEL, PLAIN
-from .product import six, tile
-from .vector import LANES, fma, load, total, zero
+from .layout import steps
+from .product import correlate, multiply
+from .threads import run, shares
+from .vector import LANES, fma, load, total, whole_vectors, zero
 
-OUTPUTS, INPUTS = 24, 1024  # a block of w for y: so many rows and columns
-ROWS, STRIPS = 64, 16  # a block of w for dx: so many rows, and columns in strips of LANES
+OUTPUTS, INPUTS = 24, 1024  # a block of w that fits into a cache: so many rows and columns
 
 
 def fc_forward(x, w, b):
@@ -35,7 +33,8 @@ def fc_forward(x, w, b):
     y = empty((N, K), x.dtype)
     y[:] = b
     rows = x.reshape(N, D)
-    forward_loop(whole(rows).ravel(), whole(w).ravel(), y, wide(D))
+    x_flat, w_flat = filled(rows).ravel(), filled(w).ravel()
+    run(forward_loop, N * w.size / 40 + w.size / 10, x_flat, w_flat, y, whole_vectors(D))
     return y, (rows, x.shape, w)
 
 
@@ -51,10 +50,13 @@ def backward_x(dy, cache):
     rows, shape, w = cache
     N, (K, D) = len(rows), w.shape
     check_gradient("fc", dy, (N, K), w.dtype)
-    dx = empty((N, wide(D)), w.dtype)
-    dx[:] = 0
-    images = np.arange(N)
-    backward_x_loop(dy.ravel(), w, images * K, np.arange(K), dx, images * wide(D))
+    D_wide = whole_vectors(D)
+    dx = empty((N, D_wide), w.dtype)
+    run(
+        multiply, N * w.size / 40,
+        dy.ravel(), 0, steps(N, K), steps(K), filled(w).ravel(), LANES, D_wide,
+        np.zeros(D_wide, w.dtype), dx.reshape(-1), 0, steps(N, D_wide),
+    )  # fmt: skip
     return cut(dx, D).reshape(shape)
 
 
@@ -63,23 +65,23 @@ def backward_w(dy, cache):
     rows, shape, w = cache
     N, (K, D) = len(rows), w.shape
     check_gradient("fc", dy, (N, K), w.dtype)
-    panels = empty((wide(D) // LANES, N, LANES), w.dtype)
-    fill_panels(rows, panels)
-    dw = empty((K, wide(D)), w.dtype)
-    ks = np.arange(K)
-    backward_w_loop(dy.ravel(), panels.reshape(-1), np.arange(N) * K, ks, dw, ks * wide(D))
+    D_wide = whole_vectors(D)
+    # rows a cache line longer than a power of two, or else all would want the same place in it
+    x = empty((N, D_wide + LANES), w.dtype)
+    x[:, :D], x[:, D:] = rows, 0
+    dw, nothing = empty((K, D_wide), w.dtype), empty((D_wide,), w.dtype)
+    run(
+        correlate, N * w.size / 40,
+        dy.ravel(), 0, steps(N, K), steps(K), x.reshape(-1), 0, D_wide + LANES,
+        dw.reshape(-1), LANES, steps(K, D_wide), nothing, shares(D_wide // LANES),
+    )  # fmt: skip
     return cut(dw, D), dy.sum(axis=0)
 
 
-def wide(D):
-    """Return D, rounded up to a multiple of LANES."""
-    return -(-D // LANES) * LANES
-
-
-def whole(a):
+def filled(a):
     """Return a with columns of zeros up to a whole number of vectors; a itself if it has one."""
-    D = a.shape[1]
-    return a if D == wide(D) else np.pad(a, ((0, 0), (0, wide(D) - D)))
+    D, D_wide = a.shape[1], whole_vectors(a.shape[1])
+    return a if D == D_wide else np.pad(a, ((0, 0), (0, D_wide - D)))
 
 
 def cut(a, D):
@@ -127,71 +129,3 @@ def dots(x, x0, x1, w, w0, w1, w2, d, d_last):
         weights = load(w, w2 + i)
         s2, t2 = fma(u, weights, s2), fma(v, weights, t2)
     return total(s0), total(s1), total(s2), total(t0), total(t1), total(t2)
-
-
-@njit(**PARALLEL)
-def backward_x_loop(dy, w, rows, ks, dx, homes):
-    block = STRIPS * LANES
-    for task in prange((dx.shape[1] + block - 1) // block):
-        backward_x_block(dy, w, rows, ks, dx, homes, task * block)
-
-
-@njit(**PLAIN)
-def backward_x_block(dy, w, rows, ks, dx, homes, d_first):
-    """Write STRIPS·LANES columns of dx; w is copied block by block, so that it is in the cache.
-
-    Each image's row begins in dy at `rows`, and in dx at `homes`.
-    """
-    K, N, dx_flat = w.shape[0], rows.size, dx.reshape(-1)
-    strips = min(STRIPS, (dx.shape[1] - d_first) // LANES)
-    panels = np.empty(STRIPS * ROWS * LANES, w.dtype)
-    for k in range(0, K, ROWS):
-        count = min(ROWS, K - k)
-        fill_block(w, k, count, d_first, strips, panels)
-        for strip in range(strips):
-            at, d = strip * ROWS * LANES, d_first + strip * LANES
-            for n in range(0, N, 6):
-                dy_at, out = six(rows, n, N - 1, k), six(homes, n, N - 1, d)
-                tile(dy, dy_at, ks, 0, count, panels, at, LANES, dx_flat, out, dx_flat, out)
-
-
-@njit(**PLAIN)
-def fill_block(w, k, count, d_first, strips, panels):
-    D = w.shape[1]
-    for row in range(count):
-        for strip in range(strips):
-            at, d = (strip * ROWS + row) * LANES, d_first + strip * LANES
-            for lane in range(min(LANES, D - d)):
-                panels[at + lane] = w[k + row, d + lane]
-            for lane in range(D - d, LANES):  # zeros behind the last column
-                panels[at + lane] = 0
-
-
-@njit(**PLAIN)
-def fill_panels(x, panels):
-    """Copy x (N, D) to panels (D_wide/LANES, N, LANES), with zeros behind D."""
-    N, D = x.shape
-    for strip in range(panels.shape[0]):
-        for n in range(N):
-            for lane in range(LANES):
-                d = strip * LANES + lane
-                panels[strip, n, lane] = x[n, d] if d < D else 0
-
-
-@njit(**PARALLEL)
-def backward_w_loop(dy, panels, images, ks, dw, homes):
-    for task in prange((ks.size + 5) // 6):
-        backward_w_six(dy, panels, images, ks, dw, homes, 6 * task)
-
-
-@njit(**PLAIN)
-def backward_w_six(dy, panels, images, ks, dw, homes, k):
-    """Write six rows of dw, which begin at `homes`."""
-    N, (K, D_wide), dw_flat = images.size, dw.shape, dw.reshape(-1)
-    nothing = np.zeros(LANES, dw.dtype)
-    columns = six(ks, k, K - 1, 0)
-    for d in range(0, D_wide, LANES):
-        out = six(homes, k, K - 1, d)
-        tile(
-            dy, columns, images, 0, N, panels, d * N, LANES, nothing, (0,) * 6, dw_flat, out
-        )  # fmt: skip

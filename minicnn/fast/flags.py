@@ -1,6 +1,6 @@
 """How the kernels are compiled.
 
-    PLAIN       a loop of one thread, or a part of one that is shared out
+    PLAIN       a part of a loop; Python itself cannot call it, which saves some compiling
     PARALLEL    a loop whose tasks Numba shares out to the threads
     FAST        for simple sums and products: the compiler may reorder and fuse them
 
@@ -10,6 +10,6 @@ infinity.  FAST allows everything but `nnan` and `ninf`, which would let the com
 NaN and infinity never come: a NaN must stay visible.  The compiled code is kept on disk (cache).
 """
 
-PLAIN = {"error_model": "numpy", "cache": True}
-PARALLEL = {**PLAIN, "parallel": True}
+PLAIN = {"error_model": "numpy", "cache": True, "no_cpython_wrapper": True}
+PARALLEL = {"error_model": "numpy", "cache": True, "parallel": True}
 FAST = {"fastmath": {"contract", "reassoc", "nsz", "arcp", "afn"}}

@@ -19,6 +19,7 @@ from numba import njit, prange
 
 from .buffers import empty
 from .flags import PARALLEL, PLAIN
+from .threads import run
 
 
 def images(pixels):
@@ -38,7 +39,7 @@ def framed(x, top, left, H_all, W_all):
     if (H_all, W_all) == (H, W) and pixels.flags.c_contiguous:
         return pixels
     frame = empty((N, H_all, W_all, C), x.dtype)
-    frame_loop(pixels, top, left, frame)
+    run(frame_loop, frame.size / 2, pixels, top, left, frame)
     return frame
 
 
@@ -135,5 +136,13 @@ def taps(shape, channels, rows, columns):
     _, _, W, C = shape
     i, j, c = np.meshgrid(rows, columns, range(channels), indexing="ij")
     table = ((i * W + j) * C + c).ravel().astype(np.int64)
+    table.flags.writeable = False
+    return table
+
+
+@functools.lru_cache(maxsize=256)
+def steps(count, step=1):
+    """Return 0, step, 2·step, …: where so many rows of a matrix begin; int64, read-only."""
+    table = np.arange(count) * step
     table.flags.writeable = False
     return table

@@ -1,12 +1,13 @@
 """Overlapping pooling (Section 3.4), fast.  The definition is reference/pool.py.
 
-    x, dx       (N, H, W, C)             pixels: memory is channels last, see layout.py
+    x, dx       (N, H, W, C)             pixels: memory is channels last, see layout.py; flat
     y, dy       (N, H_out, W_out, C)
     winner      (N, H_out, W_out, C)     place of the largest value in its window, 0 … z·z−1
 
 A clipped window ends where the image ends.  Each …_loop shares rows out to the threads, or, where
-windows of different rows add to the same pixels, images.  Each vector holds neighbouring channels
-of a pixel (vector.py); channels that are left over after the last whole vector go one by one.
+windows of different rows add to the same pixels, images; …_at is where one of them begins.  Each
+vector holds neighbouring channels of a pixel (vector.py); channels that are left over after the
+last whole vector go one by one.
 """
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..shapes import pool_size
 from .buffers import empty
 from .flags import FAST, PARALLEL, PLAIN
 from .layout import images, pixels_of
+from .threads import run
 from .vector import LANES, equal, larger, load, load_whole, plus, same, store, store_whole, zero
 
 
@@ -27,7 +29,10 @@ def pool_forward(x, z=3, s=2, ceil_mode=False):
     H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)
     y = empty((N, H_out, W_out, C), x.dtype)
     winner = empty(y.shape, np.uint8 if z * z <= 256 else np.int32)
-    max_loop(pixels_of(x), z, s, y, winner)
+    run(
+        max_loop, y.size * z * z / 10,
+        pixels_of(x).reshape(-1), N, H, W, C, z, s, H_out, W_out, y.reshape(-1), winner.reshape(-1),
+    )  # fmt: skip
     return images(y), (x.shape, x.dtype, winner, z, s)
 
 
@@ -36,7 +41,12 @@ def pool_backward(dy, cache):
     (N, C, H, W), dtype, winner, z, s = cache
     check_gradient("pool", dy, (N, C, *winner.shape[1:3]), dtype)
     dx = empty((N, H, W, C), dtype)
-    max_back_loop(pixels_of(dy), winner, z, s, dx)
+    _, H_out, W_out, _ = winner.shape
+    run(
+        max_back_loop, dy.size * z * z / 10,
+        pixels_of(dy).reshape(-1), winner.reshape(-1), N, H, W, C, z, s, H_out, W_out,
+        dx.reshape(-1),
+    )  # fmt: skip
     return (images(dx),)
 
 
@@ -46,7 +56,7 @@ def average_pool_forward(x, z=3, s=2, ceil_mode=False):
     N, C, H, W = x.shape
     H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)
     y = empty((N, H_out, W_out, C), x.dtype)
-    mean_loop(pixels_of(x), z, s, y)
+    run(mean_loop, y.size * z * z / 5, pixels_of(x), z, s, y)
     return images(y), (x.shape, x.dtype, H_out, W_out, z, s)
 
 
@@ -55,79 +65,72 @@ def average_pool_backward(dy, cache):
     (N, C, H, W), dtype, H_out, W_out, z, s = cache
     check_gradient("average_pool", dy, (N, C, H_out, W_out), dtype)
     dx = empty((N, H, W, C), dtype)
-    mean_back_loop(pixels_of(dy), z, s, dx)
+    run(mean_back_loop, dy.size * z * z / 5, pixels_of(dy), z, s, dx)
     return (images(dx),)
 
 
 @njit(**PARALLEL)
-def max_loop(x, z, s, y, winner):
-    for task in prange(y.shape[0] * y.shape[1]):
-        max_row(x, task // y.shape[1], task % y.shape[1], z, s, y, winner)
+def max_loop(x, N, H, W, C, z, s, H_out, W_out, y, winner):
+    for task in prange(N * H_out):
+        n, row = task // H_out, task % H_out
+        max_row(x, n * H * W * C, H, W, C, z, s, row, W_out, y, winner, task * W_out * C)
 
 
 @njit(**PLAIN)
-def max_row(x, n, row, z, s, y, winner):
-    """Find the largest of each window of one row of one image."""
-    _, H, W, C = x.shape
-    pixels, largest, places = x.reshape(-1), y.reshape(-1), winner.reshape(-1)
+def max_row(x, x_at, H, W, C, z, s, row, W_out, y, winner, y_at):
+    """Find the largest of each window of one row of one image, whose first pixel is x[x_at]."""
     top, vectors = row * s, C // LANES * LANES  # so many channels make whole vectors
-    for column in range(y.shape[2]):
-        left = column * s
+    for column in range(W_out):
+        left, at = column * s, y_at + column * C
         rows, columns = min(z, H - top), min(z, W - left)
-        corner = ((n * H + top) * W + left) * C
-        at = ((n * y.shape[1] + row) * y.shape[2] + column) * C
+        corner = x_at + (top * W + left) * C
         for c in range(0, vectors, LANES):
-            best, place = load(pixels, corner + c), zero(pixels)
+            best, place = load(x, corner + c), zero(x)
             for i in range(rows):
                 for j in range(columns):
-                    pixel, here = (
-                        load(pixels, corner + (i * W + j) * C + c),
-                        same(pixels, i * z + j),
-                    )
+                    here, pixel = same(x, i * z + j), load(x, corner + (i * W + j) * C + c)
                     place = larger(pixel, best, here, place)
                     best = larger(pixel, best, pixel, best)
-            store(largest, at + c, best)
-            store_whole(places, at + c, place)
+            store(y, at + c, best)
+            store_whole(winner, at + c, place)
         for c in range(vectors, C):
-            best, place = pixels[corner + c], 0
+            best, place = x[corner + c], 0
             for i in range(rows):
                 for j in range(columns):
-                    pixel = pixels[corner + (i * W + j) * C + c]
+                    pixel = x[corner + (i * W + j) * C + c]
                     wins = not (pixel <= best) and best == best  # the first NaN wins, too
                     best, place = (pixel, i * z + j) if wins else (best, place)
-            largest[at + c] = best
-            places[at + c] = place
+            y[at + c] = best
+            winner[at + c] = place
 
 
 @njit(**PARALLEL)
-def max_back_loop(dy, winner, z, s, dx):
-    for n in prange(dy.shape[0]):
-        max_back_image(dy, winner, n, z, s, dx)
+def max_back_loop(dy, winner, N, H, W, C, z, s, H_out, W_out, dx):
+    for n in prange(N):
+        max_back_image(dy, winner, n * H_out * W_out * C, H, W, C, z, s, H_out, W_out, dx, n)
 
 
 @njit(**PLAIN)
-def max_back_image(dy, winner, n, z, s, dx):
+def max_back_image(dy, winner, dy_at, H, W, C, z, s, H_out, W_out, dx, n):
     """Add each dy to the one pixel of its window that won, and zero to the others."""
-    _, H, W, C = dx.shape
-    gains, places, shares = dy.reshape(-1), winner.reshape(-1), dx.reshape(-1)
     vectors = C // LANES * LANES
-    shares[n * H * W * C : (n + 1) * H * W * C] = 0
-    for row in range(dy.shape[1]):
-        for column in range(dy.shape[2]):
-            top, left = row * s, column * s
+    for i in range(n * H * W * C, (n + 1) * H * W * C):
+        dx[i] = 0
+    for row in range(H_out):
+        for column in range(W_out):
+            top, left, at = row * s, column * s, dy_at + (row * W_out + column) * C
             rows, columns = min(z, H - top), min(z, W - left)
             corner = ((n * H + top) * W + left) * C
-            at = ((n * dy.shape[1] + row) * dy.shape[2] + column) * C
             for c in range(0, vectors, LANES):
-                gain, place = load(gains, at + c), load_whole(places, at + c, gains)
+                gain, place = load(dy, at + c), load_whole(winner, at + c, dy)
                 for i in range(rows):
                     for j in range(columns):
-                        pixel, here = corner + (i * W + j) * C + c, same(gains, i * z + j)
-                        share = equal(place, here, gain, zero(gains))
-                        store(shares, pixel, plus(load(shares, pixel), share))
+                        here, pixel = same(dy, i * z + j), corner + (i * W + j) * C + c
+                        share = equal(place, here, gain, zero(dy))
+                        store(dx, pixel, plus(load(dx, pixel), share))
             for c in range(vectors, C):
-                i, j = divmod(places[at + c], z)
-                shares[corner + (i * W + j) * C + c] += gains[at + c]
+                i, j = divmod(winner[at + c], z)
+                dx[corner + (i * W + j) * C + c] += dy[at + c]
 
 
 @njit(**PARALLEL)

@@ -23,12 +23,14 @@ is loaded serves six times, every single number LANES times, and no sum goes bac
 it is complete.
 """
 
+import numpy as np
 from numba import njit, prange
 
 from .flags import PARALLEL, PLAIN
 from .vector import LANES, fma, load, number, plus, spread, store, zero
 
 WINDOWS = 96  # a task of multiply: so many windows, whose pixels then stay in the nearest cache
+TAPS = 256  # … and it goes through the taps in pieces, for the weights to stay there, too
 PIXELS = 96  # correlate goes through the pixels in pieces, for the same reason
 
 
@@ -73,84 +75,99 @@ def six(table, i, last, plus):
 
 
 @njit(**PARALLEL)
-def multiply(x, x_at, corners, taps, panels, b, y, y_at, places):
-    """Write y[p, k] = b[k] + Σ_t x[corner_p + tap_t] · w[t, k]."""
-    count = b.size // LANES
-    for task in prange((corners.size + WINDOWS - 1) // WINDOWS * count):
-        first, panel = task // count * WINDOWS, task % count
-        multiply_task(x, x_at, corners, taps, panels, panel, b, y, y_at, places, first)
+def multiply(x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places):
+    """Write y[p, k] = b[k] + Σ_t x[corner_p + tap_t] · w[t, k].
+
+    w's panels are panel_step apart, and in a panel the entries are `step` apart.
+    """
+    panels = b.size // LANES
+    for task in prange((corners.size + WINDOWS - 1) // WINDOWS * panels):
+        first, panel = task // panels * WINDOWS, task % panels
+        multiply_task(
+            x, x_at, corners, taps, w, panel * panel_step, step, b, panel * LANES, y, y_at, places,
+            first,
+        )  # fmt: skip
 
 
 @njit(**PLAIN)
-def multiply_task(x, x_at, corners, taps, panels, panel, b, y, y_at, places, first):
-    """Write LANES outputs of WINDOWS windows, in sixes; the last window may be computed again."""
-    T, k = taps.size, panel * LANES
-    stop = min(first + WINDOWS, corners.size)
-    for p in range(first, stop, 6):
-        rows, out = six(corners, p, stop - 1, x_at), six(places, p, stop - 1, y_at + k)
-        tile(x, rows, taps, 0, T, panels, k * T, LANES, b, (k, k, k, k, k, k), y, out)
+def multiply_task(x, x_at, corners, taps, w, w_at, step, b, k, y, y_at, places, first):
+    """Write outputs k … k+LANES−1 of WINDOWS windows, in sixes, going through the taps in pieces.
+
+    The last window may be computed again.
+    """
+    stop, last = min(first + WINDOWS, corners.size), min(first + WINDOWS, corners.size) - 1
+    for t in range(0, taps.size, TAPS):
+        t_last, w_t = min(t + TAPS, taps.size), w_at + t * step
+        for p in range(first, stop, 6):
+            rows, out = six(corners, p, last, x_at), six(places, p, last, y_at + k)
+            if t == 0:
+                tile(x, rows, taps, t, t_last, w, w_t, step, b, (k, k, k, k, k, k), y, out)
+            else:
+                tile(x, rows, taps, t, t_last, w, w_t, step, y, out, y, out)
 
 
 @njit(**PARALLEL)
-def correlate(x, x_at, corners, taps, dy, dy_at, step, dw, homes, db, parts):
+def correlate(x, x_at, corners, taps, dy, dy_at, step, dw, panel_step, homes, db, parts):
     """Write dw[panel, t, lane] = Σ_p x[corner_p + tap_t] · dy[p, k] and db[k] = Σ_p dy[p, k].
 
-    dy's pixels are `step` apart; homes (T,) says where each tap's sums begin in a panel of dw.  A
-    task is one panel and a part of the taps: no two tasks add to the same number, so the result
-    does not depend on the number of threads.
+    dy's pixels are `step` apart, dw's panels panel_step; homes (T,) says where in a panel the sums
+    of each tap begin.  A task is one panel and a part of the taps: no two tasks add to the same
+    number, so the result does not depend on the number of threads.
     """
     for task in prange(db.size // LANES * parts):
         panel, part = task // parts, task % parts
+        sixes = (taps.size + 5) // 6
+        begin, end = part * sixes // parts * 6, min((part + 1) * sixes // parts * 6, taps.size)
         correlate_task(
-            x, x_at, corners, taps, dy, dy_at, step, dw, homes, db, panel, part, parts
+            x, x_at, corners, taps, begin, end, dy, dy_at + panel * LANES, step,
+            dw, panel * panel_step, homes, db, panel * LANES,
         )  # fmt: skip
 
 
 @njit(**PLAIN)
 def correlate_task(
-    x, x_at, corners, taps, dy, dy_at, step, dw, homes, db, panel, part, parts
+    x, x_at, corners, taps, begin, end, dy, dy_at, step, dw, dw_at, homes, db, k
 ):  # fmt: skip
-    """Write the sums of some taps, in sixes, for one panel of kernels, going piece by piece."""
-    T, P = taps.size, corners.size
-    sixes = (T + 5) // 6
-    begin, end = part * sixes // parts * 6, min((part + 1) * sixes // parts * 6, T)
-    dy_at, dw_at = dy_at + panel * LANES, panel * T * LANES
-    dw[dw_at + begin * LANES : dw_at + end * LANES] = 0
-    bias = zero(dy)
-    for first in range(0, P, PIXELS):
-        last = min(first + PIXELS, P)
-        dy_first = dy_at + first * step
+    """Write dw of the taps begin … end−1, in sixes, for one panel, going through the pixels in
+    pieces; whoever has the first tap writes db, too."""
+    nothing, bias = np.zeros(LANES, dw.dtype), zero(dy)
+    for first in range(0, max(corners.size, 1), PIXELS):
+        last, dy_first = min(first + PIXELS, corners.size), dy_at + first * step
         for t in range(begin, end, 6):
             rows, out = six(taps, t, end - 1, x_at), six(homes, t, end - 1, dw_at)
-            tile(x, rows, corners, first, last, dy, dy_first, step, dw, out, dw, out)
-        if part == 0:
+            if first == 0:
+                tile(
+                    x, rows, corners, first, last, dy, dy_first, step,
+                    nothing, (0, 0, 0, 0, 0, 0), dw, out,
+                )  # fmt: skip
+            else:
+                tile(x, rows, corners, first, last, dy, dy_first, step, dw, out, dw, out)
+        if begin == 0:
             for p in range(last - first):
                 bias = plus(bias, load(dy, dy_first + p * step))
-    if part == 0:
-        store(db, panel * LANES, bias)
+    if begin == 0:
+        store(db, k, bias)
 
 
 @njit(**PARALLEL)
 def pack(w, panels):
-    """Copy w (K, C, f, f) to panels (⌈K/LANES⌉, f, f, C, LANES), zeros where no kernel is left."""
+    """Copy w (K, f, f, C) to panels (⌈K/LANES⌉, f, f, C, LANES), zeros where no kernel is left."""
     for panel in prange(panels.shape[0]):
-        pack_panel(w, panel * LANES, panels[panel])
+        pack_panel(w, panel, panels)
 
 
 @njit(**PLAIN)
-def pack_panel(w, first, panel):
-    K, C, rows, columns = w.shape
-    count = min(LANES, K - first)
-    if count < LANES:
-        panel[:] = 0
+def pack_panel(w, panel, panels):
+    K, rows, columns, C = w.shape
     for c in range(C):
         for i in range(rows):
             for j in range(columns):
-                for lane in range(count):
-                    panel[i, j, c, lane] = w[first + lane, c, i, j]
+                for lane in range(LANES):
+                    k = panel * LANES + lane
+                    panels[panel, i, j, c, lane] = w[k, i, j, c] if k < K else 0
 
 
-@njit(**PLAIN)
+@njit(cache=True)
 def unpack(panels, w):
     """Copy panels (⌈K/LANES⌉, f, f, C, LANES) back to w (K, C, f, f)."""
     K, C, rows, columns = w.shape

@@ -10,6 +10,7 @@ from numba import njit, prange
 
 from ..checks import check_update
 from .flags import PARALLEL
+from .threads import run
 
 
 def sgd_update(w, v, dw, epsilon, momentum=0.9, decay=0.0005):
@@ -23,7 +24,7 @@ def sgd_update(w, v, dw, epsilon, momentum=0.9, decay=0.0005):
             )
     number = w.dtype.type
     epsilon, momentum, decay = number(epsilon), number(momentum), number(decay)
-    update_loop(w.reshape(-1), v.reshape(-1), dw.ravel(), epsilon, momentum, decay)
+    run(update_loop, w.size / 2, w.reshape(-1), v.reshape(-1), dw.ravel(), epsilon, momentum, decay)
     return w, v
 
 

@@ -39,6 +39,11 @@ def lanes(features):
 LANES = lanes(binding.get_host_cpu_features())
 
 
+def whole_vectors(C):
+    """Return C, rounded up to a multiple of LANES."""
+    return -(-C // LANES) * LANES
+
+
 class Vector(types.Type):
     """The Numba type of a vector: LANES numbers of one dtype."""
 
