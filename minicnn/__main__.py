@@ -4,6 +4,7 @@
     train       train a network on CIFAR-10, with checkpoints and curves
     study       the sweep behind Figure 1: when does its claim hold?
     gradcheck   every backward pass against finite differences
+    bench       how fast it is, row by row, and against PyTorch
     summary     the rows of a network: shapes, parameters, multiply-adds
     download    the full CIFAR-10
 
@@ -16,6 +17,7 @@ Exit codes: 0 it is done; 1 it failed, and one sentence says why; 2 the command 
 
 import argparse
 import importlib
+import os
 import sys
 
 from . import __version__
@@ -32,6 +34,7 @@ from .options import (
 
 FOUR_LAYER_NETWORKS = ("four-layer", "four-hidden-layer")
 CIFAR_NETWORKS = (*FOUR_LAYER_NETWORKS, "80sec", "19pct")
+THREADS = "MINICNN NUMBA_NUM OMP_NUM OPENBLAS_NUM MKL_NUM VECLIB_MAXIMUM".split()  # …_THREADS
 ALEXNETS = ("alexnet", "two-columns", "one-gpu")
 
 
@@ -39,6 +42,8 @@ def main(arguments=None):
     """Run one command; return its exit code."""
     options = parser().parse_args(arguments)
     try:
+        if getattr(options, "threads", None):
+            use_threads(options.threads)
         return options.run(options)
     except KeyboardInterrupt:
         print("\nminicnn: stopped", file=sys.stderr)
@@ -51,6 +56,17 @@ def main(arguments=None):
             raise
         print(f"minicnn: {in_words(error)}", file=sys.stderr)
         return 130 if type(error).__name__ == "Interrupted" else 1
+
+
+def use_threads(count):
+    """Let Numba, and NumPy's own products, use so many threads."""
+    if "numba" in sys.modules:  # then it is too late for the environment
+        from .fast import threads
+
+        threads.use(count)
+    else:
+        for library in THREADS:
+            os.environ[f"{library}_THREADS"] = str(count)
 
 
 def explained(error):
@@ -75,7 +91,15 @@ def parser():
     )
     top.add_argument("-V", "--version", action="version", version=f"minicnn {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (add_figure1, add_train, add_study, add_gradcheck, add_summary, add_download):
+    for add in (
+        add_figure1,
+        add_train,
+        add_study,
+        add_gradcheck,
+        add_bench,
+        add_summary,
+        add_download,
+    ):
         add(commands)
     return top
 
@@ -99,9 +123,9 @@ def add_figure1(commands):
     one.add_argument(
         "--seeds",
         type=whole,
-        default=1,
+        default=2,
         metavar="N",
-        help="runs of each nonlinearity (default: 1)",
+        help="runs of each nonlinearity (default: 2)",
     )
     one.add_argument(
         "--epochs",
@@ -326,6 +350,76 @@ def run_gradcheck(options):
     from . import gradcheck_suite
 
     return gradcheck_suite.main(options)
+
+
+def add_bench(commands):
+    one = commands.add_parser(
+        "bench",
+        help="how fast it is, row by row, and against PyTorch",
+        description="Time every row and every pass of a network, whole training steps and "
+        "predictions, and measure memory; print a table and write NETWORK.json.  Takes two or "
+        "three minutes for cifar, and several times as long with --against torch or for alexnet.",
+    )
+    one.set_defaults(run=run_bench)
+    one.add_argument(
+        "--network",
+        choices=("cifar", "alexnet"),
+        default="cifar",
+        help="the four layers of Figure 1 (cifar, default), or AlexNet",
+    )
+    one.add_argument(
+        "--batch",
+        type=whole,
+        metavar="N",
+        help="images a batch (default: 128 for cifar, 32 for alexnet)",
+    )
+    add_ops(one)
+    one.add_argument(
+        "--against",
+        choices=("torch",),
+        help="also time PyTorch, in each of its modes; it must be installed (default: only us)",
+    )
+    one.add_argument(
+        "--rounds",
+        type=whole,
+        default=7,
+        metavar="N",
+        help="turns of each contestant at each work (default: 7)",
+    )
+    parts = ("layers", "step", "inference", "memory", "first-call", "course")
+    one.add_argument(
+        "--only",
+        nargs="+",
+        choices=parts,
+        default=parts,
+        metavar="PART",
+        help=f"only these parts: {', '.join(parts)} (default: all); course is convolution as "
+        "course code usually has it",
+    )
+    add_out(one, "runs/bench")
+
+
+def run_bench(options):
+    import importlib.util
+
+    from . import bench
+
+    if options.against == "torch" and importlib.util.find_spec("torch") is None:
+        print("minicnn: --against torch, but PyTorch is not installed", file=sys.stderr)
+        return 2
+    results = bench.bench(
+        options.out,
+        options.network,
+        options.ops,
+        options.batch,
+        options.threads,
+        options.against == "torch",
+        options.rounds,
+        options.only,
+    )
+    print(bench.report(results))
+    print(f"Wrote {options.out}/{options.network}.json")
+    return 0
 
 
 def add_summary(commands):

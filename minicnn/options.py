@@ -39,9 +39,15 @@ def add_conditions(one):
 
 
 def add_ops(one):
-    """Add --ops."""
+    """Add --ops and --threads."""
     one.add_argument(
         "--ops", choices=("fast", "reference"), default="fast", help="backend (default: fast)"
+    )
+    one.add_argument(
+        "--threads",
+        type=whole,
+        metavar="N",
+        help="threads to use (default: $MINICNN_THREADS, or else one a processor)",
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from minicnn import data, train
 from minicnn.__main__ import main
 
-COMMANDS = ("figure1", "train", "study", "gradcheck", "summary", "download")
+COMMANDS = ("figure1", "train", "study", "gradcheck", "bench", "summary", "download")
 
 
 @pytest.fixture
@@ -131,3 +131,11 @@ def test_it_runs_as_a_module():
         [sys.executable, "-m", "minicnn", "--version"], capture_output=True, text=True
     )
     assert done.returncode == 0 and done.stdout.startswith("minicnn ")
+
+
+def test_threads_are_set_before_anything_counts_them(tmp_path):
+    code = "import minicnn.__main__ as m, sys; m.main(sys.argv[1:]); from minicnn import fast; "
+    code += "print(fast.threads.count)"
+    arguments = ["train", "--data", "no/such", "--threads", "3", "--out", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert done.stdout.strip() == "3"

@@ -21,7 +21,7 @@ import numpy as np
 from ..checks import check_conv, check_gradient
 from ..shapes import out_size
 from .buffers import empty
-from .layout import framed, images, pixels_of, places, steps, taps
+from .layout import framed, images, pixels_of, places, steps, taps, writable
 from .product import correlate, multiply, pack, unpack
 from .threads import run, shares
 from .vector import LANES, whole_vectors
@@ -140,10 +140,12 @@ def backward_w(dy, cache):
 
 
 def packed(w):
-    """Return kernels (K, rows, columns, C) as flat panels."""
+    """Return kernels (K, rows, columns, C) as flat panels, zeros in lanes without a kernel."""
     K, rows, columns, C = w.shape
     panels = empty((whole_vectors(K) // LANES, rows, columns, C, LANES), w.dtype)
-    run(pack, w.size, w, panels)
+    if K % LANES:
+        panels[-1] = 0
+    run(pack, w.size, writable(w), panels)
     return panels.reshape(-1)
 
 

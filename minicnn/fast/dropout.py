@@ -13,7 +13,7 @@ from numba import njit, prange
 from ..checks import check_dropout, check_gradient, check_rng
 from .buffers import empty
 from .flags import FAST, PARALLEL
-from .layout import empty_like, flat, ordered
+from .layout import empty_like, flat, ordered, writable
 from .threads import run
 
 
@@ -24,7 +24,7 @@ def dropout_forward(x, p=0.5, rng=None):
     chance, kept = empty((x.size,), np.float32), empty((x.size,), np.bool_)
     rng.random(dtype=np.float32, out=chance)
     y = empty(x.shape, x.dtype)
-    run(drop_loop, x.size, x.ravel(), chance, np.float32(p), y.reshape(-1), kept)
+    run(drop_loop, x.size, writable(x).ravel(), chance, np.float32(p), y.reshape(-1), kept)
     return y, (kept, x.shape, x.dtype)
 
 
@@ -33,7 +33,7 @@ def dropout_backward(dy, cache):
     kept, shape, dtype = cache
     check_gradient("dropout", dy, shape, dtype)
     dx = empty(shape, dtype)
-    run(mask_loop, dy.size / 2, dy.ravel(), kept, dx.reshape(-1))
+    run(mask_loop, dy.size / 2, writable(dy).ravel(), kept, dx.reshape(-1))
     return (dx,)
 
 

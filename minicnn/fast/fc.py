@@ -18,7 +18,7 @@ from numba import njit, prange
 from ..checks import check_fc, check_gradient
 from .buffers import empty
 from .flags import PARALLEL, PLAIN
-from .layout import steps
+from .layout import steps, writable
 from .product import correlate, multiply
 from .threads import run, shares
 from .vector import LANES, fma, load, total, whole_vectors, zero
@@ -54,7 +54,7 @@ def backward_x(dy, cache):
     dx = empty((N, D_wide), w.dtype)
     run(
         multiply, N * w.size / 40,
-        dy.ravel(), 0, steps(N, K), steps(K), filled(w).ravel(), LANES, D_wide,
+        writable(dy).ravel(), 0, steps(N, K), steps(K), filled(w).ravel(), LANES, D_wide,
         np.zeros(D_wide, w.dtype), dx.reshape(-1), 0, steps(N, D_wide),
     )  # fmt: skip
     return cut(dx, D).reshape(shape)
@@ -72,7 +72,7 @@ def backward_w(dy, cache):
     dw, nothing = empty((K, D_wide), w.dtype), empty((D_wide,), w.dtype)
     run(
         correlate, N * w.size / 40,
-        dy.ravel(), 0, steps(N, K), steps(K), x.reshape(-1), 0, D_wide + LANES,
+        writable(dy).ravel(), 0, steps(N, K), steps(K), x.reshape(-1), 0, D_wide + LANES,
         dw.reshape(-1), LANES, steps(K, D_wide), nothing, shares(D_wide // LANES),
     )  # fmt: skip
     return cut(dw, D), dy.sum(axis=0)
@@ -81,7 +81,7 @@ def backward_w(dy, cache):
 def filled(a):
     """Return a with columns of zeros up to a whole number of vectors; a itself if it has one."""
     D, D_wide = a.shape[1], whole_vectors(a.shape[1])
-    return a if D == D_wide else np.pad(a, ((0, 0), (0, D_wide - D)))
+    return writable(a) if D == D_wide else np.pad(a, ((0, 0), (0, D_wide - D)))
 
 
 def cut(a, D):

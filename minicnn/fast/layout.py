@@ -35,7 +35,7 @@ def pixels_of(x):
 def framed(x, top, left, H_all, W_all):
     """Return x as pixels (N, H_all, W_all, C), its first one at (top, left), zeros around it."""
     N, C, H, W = x.shape
-    pixels = x.transpose(0, 2, 3, 1)
+    pixels = writable(x).transpose(0, 2, 3, 1)
     if (H_all, W_all) == (H, W) and pixels.flags.c_contiguous:
         return pixels
     frame = empty((N, H_all, W_all, C), x.dtype)
@@ -64,8 +64,14 @@ def frame_row(pixels, n, row, top, left, frame):
             line[left + column, c] = pixels[n, row - top, column, c]
 
 
+def writable(x):
+    """Return x, or a copy if it is read-only: Numba would compile each kernel anew for it."""
+    return x if x.flags.writeable else x.copy()
+
+
 def ordered(x):
     """Return x if its memory is contiguous in one of the two orders, or else a contiguous copy."""
+    x = writable(x)
     last = x.ndim == 4 and x.transpose(0, 2, 3, 1).flags.c_contiguous
     return x if last or x.flags.c_contiguous else np.ascontiguousarray(x)
 
@@ -81,7 +87,7 @@ def empty_like(x):
 def in_order_of(y, dy):
     """Return dy in y's order in memory, so that both can be walked through side by side."""
     if dy.strides == y.strides:
-        return dy
+        return writable(dy)
     copy = empty_like(y)
     copy[...] = dy
     return copy

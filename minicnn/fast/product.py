@@ -151,7 +151,7 @@ def correlate_task(
 
 @njit(**PARALLEL)
 def pack(w, panels):
-    """Copy w (K, f, f, C) to panels (⌈K/LANES⌉, f, f, C, LANES), zeros where no kernel is left."""
+    """Copy w (K, f, f, C) to panels (⌈K/LANES⌉, f, f, C, LANES)."""
     for panel in prange(panels.shape[0]):
         pack_panel(w, panel, panels)
 
@@ -159,12 +159,12 @@ def pack(w, panels):
 @njit(**PLAIN)
 def pack_panel(w, panel, panels):
     K, rows, columns, C = w.shape
+    first = panel * LANES
     for c in range(C):
         for i in range(rows):
             for j in range(columns):
-                for lane in range(LANES):
-                    k = panel * LANES + lane
-                    panels[panel, i, j, c, lane] = w[k, i, j, c] if k < K else 0
+                for lane in range(min(LANES, K - first)):
+                    panels[panel, i, j, c, lane] = w[first + lane, i, j, c]
 
 
 @njit(cache=True)

@@ -53,7 +53,7 @@ def shares(tasks):
 def from_environment():
     """Return what MINICNN_THREADS says, or None; Numba makes as many ready when it is imported."""
     text = os.environ.get("MINICNN_THREADS")
-    if text is None:
+    if not text:
         return None
     if not text.isdigit() or int(text) < 1:
         raise ValueError(f"MINICNN_THREADS is {text!r}; expected a whole number of at least 1")

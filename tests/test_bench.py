@@ -1,0 +1,178 @@
+"""The benchmark counts and compares rightly, and its contestants compute the same."""
+
+import importlib.util
+import json
+from functools import partial
+
+import numpy as np
+import pytest
+
+from minicnn import alexnet, bench, bench_worker, reference
+from minicnn.__main__ import main
+from minicnn.bench_worker import Ours, Torch, course_conv_backward, course_conv_forward
+from minicnn.fast import threads
+
+LIMITS = {"gflops": 100.0, "gb_per_s": 10.0}
+
+
+def text_of(result):
+    return bench.ratio_text({"disturbed": False, **result})
+
+
+def test_a_ratio_is_the_median_of_the_rounds_with_half_their_interquartile_range():
+    result = bench.compared(ours=[1, 2, 1, 2, 1], theirs=[1.8, 4, 1.9, 4.2, 3])  # 1.8 2 1.9 2.1 3
+    assert result == {"ratio": 2, "spread": 0.1, "low": 1.8, "high": 3}
+    assert text_of(result) == "2.00 ± 0.10"
+
+
+def test_a_ratio_closer_to_1_than_its_spread_is_not_quoted():
+    result = bench.compared(ours=[1, 1, 1, 1, 1], theirs=[0.95, 0.96, 1.01, 1.04, 1.05])
+    assert result == {"ratio": None, "spread": 0.04, "low": 0.95, "high": 1.05}
+    assert text_of(result) == "≈ 1 (0.95–1.1)"
+    result = bench.compared(ours=[1, 1, 1, 1, 1], theirs=[0.5, 0.6, 1.1, 2, 3])
+    assert result["ratio"] is None and text_of(result) == "unclear (0.5–3)"
+
+
+def test_two_rounds_are_too_few_for_a_ratio():
+    result = bench.compared(ours=[1, 1], theirs=[2, 3])
+    assert result == {"ratio": None, "spread": None, "low": 2, "high": 3}
+    assert text_of(result) == "2–3"
+
+
+WORK = {"row": "conv2", "pass": "dw", "flops": 2 * 10**9}
+SECONDS = {"fast": [0.1, 0.1, 0.1], "slow": [0.9, 0.9, 0.9], "torch": [0.3, 0.2, 0.3]}
+
+
+def test_a_line_compares_with_the_best_rival():
+    fastest = {"fast": 0.09, "slow": 0.8, "torch": 0.2}
+    line = bench.line_of(WORK, SECONDS, fastest, "fast", ("slow", "torch", "broken"), LIMITS)
+    assert (line["ms"], line["gflops"], line["of_limit"]) == (100, 20, 0.2)
+    assert (line["rival"], line["rival_ms"], line["ratio"]) == ("torch", 300, 3)
+    assert line["all_ms"] == {"fast": 100, "slow": 900, "torch": 300}
+    assert line["gb_per_s"] is None
+    assert bench.line_of(WORK, SECONDS, fastest, "fast", (), LIMITS)["rival"] is None
+
+
+@pytest.mark.parametrize("name", ["fast", "torch"])
+def test_whoever_was_disturbed_is_not_quoted(name):
+    fastest = {"fast": 0.09, "torch": 0.2, name: 0.01}
+    line = bench.line_of(WORK, SECONDS, fastest, "fast", ("torch",), LIMITS)
+    assert line["disturbed"] and line["ratio"] is None
+    assert bench.ratio_text(line) == "unclear (2–3)"
+
+
+def test_flops_and_bytes_of_a_row():
+    x, y = np.zeros((2, 3, 7, 5), np.float32), np.zeros((2, 4, 6, 4), np.float32)
+    w = np.zeros((4, 3, 2, 2), np.float32)
+    products = 2 * 4 * 6 * 4 * 3 * 2 * 2  # numbers in y · numbers in a kernel
+    assert bench_worker.cost("conv", "dw", x, y, w) == {"flops": 2 * products}
+    assert bench_worker.cost("conv", "backward", x, y, w) == {"flops": 4 * products}
+    x, y = np.zeros((2, 3, 7, 5), np.float32), np.zeros((2, 3, 3, 2), np.float32)
+    assert bench_worker.cost("pool", "forward", x, y) == {"bytes": 4 * 210 + 4 * 36}
+    assert bench_worker.cost("pool", "backward", x, y) == {"bytes": 4 * 210 + 4 * 36 + 36}
+
+
+@pytest.mark.parametrize("stride, pad", [(1, 0), (2, 1), (3, 2)])
+def test_course_code_is_right(stride, pad):
+    rng = np.random.default_rng(0)
+    x, w, b = (rng.standard_normal(shape) for shape in [(2, 3, 7, 5), (4, 3, 3, 3), (4,)])
+    y, cache = course_conv_forward(x, w, b, stride, pad)
+    expected, expected_cache = reference.conv_forward(x, w, b, stride, pad)
+    np.testing.assert_allclose(y, expected, rtol=1e-10, atol=1e-10)
+    dy = rng.standard_normal(y.shape)
+    gradients = course_conv_backward(dy, cache)
+    for dq, expected in zip(gradients, reference.conv_backward(dy, expected_cache), strict=True):
+        np.testing.assert_allclose(dq, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("contestant", ["torch", "torch-channels-last"])
+def test_pytorch_computes_the_same(contestant, monkeypatch):
+    """Row by row and pass by pass, on a small AlexNet: two groups, ceil_mode, normalization."""
+    pytest.importorskip("torch")
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    small = partial(alexnet.alexnet, classes=5, kernels=(8, 12, 6, 4, 10), hidden=7, size=68)
+    network = bench_worker.Network(small, (3, 68, 68), 5, 3)
+    monkeypatch.setitem(bench_worker.NETWORKS, "small", network)
+    ours, theirs = Ours("reference", "small", 3), Torch(contestant, "small", 3)
+    for work in ours.rows():
+        row, what = work["row"], work["pass"]
+        if row.startswith(("dropout", "loss", "update")):
+            continue
+        layer, *arrays, _, dy = ours.records[row]
+        tensors = [theirs.tensor(np.array(array)) for array in (*arrays, dy)]
+        row_of_theirs = next(other for other in theirs.layers if other.name == row)
+        x, y, dy = tensors
+        theirs.records[row] = bench_worker.Record(row_of_theirs, x, y, None, dy)
+        expected, answers = ours.work(row, what)(), theirs.work(row, what)()
+        if what == "forward":
+            expected, answers = expected[:1], [answers]
+        answers = answers if isinstance(answers, (tuple, list)) else [answers]
+        compared = [(a, b) for a, b in zip(expected, answers, strict=True) if b is not None]
+        assert len(compared) == len(expected) - (row == "conv1" and what == "backward")
+        for a, b in compared:
+            scale = np.abs(a).max()
+            np.testing.assert_allclose(b.detach().numpy().reshape(a.shape), a, atol=1e-4 * scale)
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    monkeypatch.setattr(bench, "TURN", 0.001)
+    monkeypatch.setattr(bench, "limits", lambda results: LIMITS)
+
+
+def test_it_measures_every_row_and_pass(tmp_path, capsys, hurried, monkeypatch):
+    monkeypatch.setattr(threads, "count", threads.count)  # main sets it
+    few = "--only layers --ops reference --batch 2 --rounds 1 --threads 1"
+    assert main(["bench", *few.split(), "--out", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "1 thread, 1 round" in text and "Wrote" in text and "rival" not in text
+    results = json.loads((tmp_path / "cifar.json").read_text())
+    assert results["settings"]["batch"] == 2 and results["limits"] == LIMITS
+    assert {"processor", "cores", "versions", "load_before", "load_after"} <= set(
+        results["machine"]
+    )
+    lines = {(line["row"], line["pass"]): line for line in results["lines"]}
+    names = "conv1 pool1 relu1 conv2 pool2 relu2 conv3 pool3 relu3 fc10 loss".split()
+    expected = {(name, what) for name in names for what in ("forward", "backward")}
+    assert set(lines) == expected | {("update", "all")}
+    assert lines["conv2", "forward"]["gflops"] > 0 and lines["pool2", "forward"]["gb_per_s"] > 0
+    assert lines["conv2", "forward"]["ms"] > 0 and lines["conv2", "forward"]["rival"] is None
+
+
+def test_a_rival_that_fails_is_noted_and_one_that_works_is_compared(hurried):
+    results = {
+        "settings": {"network": "cifar", "ops": "reference", "batch": 2, "threads": 1, "rounds": 3},
+        "limits": LIMITS,
+        "lines": [],
+        "notes": [],
+    }
+    bench.race(results, "course", [("course", "broken")], None, progress=False)
+    assert [line["row"] for line in results["lines"]] == ["conv1", "conv2", "conv3"]
+    assert all(line["rival"] == "course" for line in results["lines"])
+    (note,) = results["notes"]  # and not one for each row
+    assert note == (
+        "broken: ModuleNotFoundError: No module named 'minicnn.broken' (conv1 forward + backward)"
+    )
+
+
+def test_our_own_failure_ends_with_a_sentence(tmp_path, hurried, monkeypatch):
+    monkeypatch.setitem(bench.NETWORKS, "nowhere", bench.NETWORKS["cifar"])
+    with pytest.raises(bench.WorkerError, match="reference: KeyError: 'nowhere'"):
+        bench.bench(tmp_path, "nowhere", "reference", parts=["layers"], progress=False)
+
+
+@pytest.mark.parametrize(
+    "arguments", ["--network vgg", "--batch 0", "--against jax", "--only speed", "--rounds none"]
+)
+def test_bad_options_end_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["bench", *arguments.split()])
+    assert left.value.code == 2
+    assert "bench: error: argument --" in capsys.readouterr().err
+
+
+def test_against_torch_needs_torch(capsys, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert main(["bench", "--against", "torch"]) == 2
+    error = capsys.readouterr().err
+    assert "PyTorch is not installed" in error and error.count("\n") == 1

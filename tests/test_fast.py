@@ -1,0 +1,223 @@
+"""What fast promises beside the contract: buffers, layout, threads, vectors of any width."""
+
+import os
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from minicnn import cifar, fast, net, train
+from minicnn.fast import buffers, layout, threads, vector
+
+RNG = np.random.default_rng(0)
+SHAPE = (3, 5, 7, 6)
+
+
+def python(code, **environment):
+    """Return what a fresh Python prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+# Buffers.
+
+
+def address(array):
+    return array.__array_interface__["data"][0]
+
+
+def test_memory_that_nobody_holds_is_used_again():
+    a = buffers.empty((3, 1001), np.float32)
+    first = address(a)
+    del a
+    b = buffers.empty((1001, 3), np.float32)
+    assert address(b) == first and b.shape == (1001, 3)
+
+
+def test_memory_that_somebody_holds_is_not_used_again():
+    held = buffers.empty((7, 1001), np.float32)[2:, ::3].T  # a view is enough
+    held[:] = 5
+    others = [buffers.empty((7, 1001), np.float32) for _ in range(3)]
+    for other in others:
+        other[:] = 6
+    assert (held == 5).all()
+
+
+def test_memory_begins_at_a_cache_line():
+    assert all(address(buffers.empty((n,), np.float32)) % 64 == 0 for n in range(1, 40))
+
+
+def test_memory_that_is_not_used_for_long_is_given_back(monkeypatch):
+    monkeypatch.setattr(buffers, "FORGET", 10)
+    buffers.empty((12345,), np.float32)
+    assert 4 * 12345 in buffers.kept
+    for n in range(20):
+        buffers.empty((54321 + n,), np.float32)  # of a new size every time
+    assert 4 * 12345 not in buffers.kept
+
+
+def step(layers, velocities, x, labels):
+    scores, caches = net.forward(layers, x)
+    _, cache = fast.softmax_loss_forward(scores, labels)
+    (dscores,) = fast.softmax_loss_backward(cache)
+    _, grads = net.backward(layers, caches, dscores, need_dx=False)
+    train.update(layers, fast, grads, velocities, 0.001)
+
+
+def small_training():
+    layers = cifar.four_layer(fast, np.random.default_rng(0))
+    x = np.random.default_rng(1).standard_normal((32, 3, 32, 32), np.float32)
+    labels = np.arange(32) % 10
+    velocities = {
+        row.name: {name: np.zeros_like(w) for name, w in row.params.items()} for row in layers
+    }
+    return layers, velocities, x, labels
+
+
+def test_after_the_first_steps_a_training_allocates_no_arrays():
+    training = small_training()
+    for _ in range(3):
+        step(*training)
+    made = sum(map(len, buffers.kept.values()))
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for _ in range(10):
+        step(*training)
+    after, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sum(map(len, buffers.kept.values())) == made
+    # what is left: arrays the size of the scores, tables of some hundred bytes; y of conv1 has 4 MB
+    assert peak - before < 200_000 and after - before < 50_000
+
+
+# Layout.
+
+
+def test_what_a_layer_returns_lies_in_memory_channels_last_and_is_taken_as_it_is():
+    x = RNG.standard_normal(SHAPE)
+    y, _ = fast.conv_forward(x, RNG.standard_normal((16, 5, 3, 3)), np.zeros(16), pad=1)
+    assert y.transpose(0, 2, 3, 1).flags.c_contiguous
+    assert np.shares_memory(layout.pixels_of(y), y)
+    for name in ("relu", "tanh", "logistic", "lrn", "pool", "average_pool", "dropout_predict"):
+        z, _ = getattr(fast, f"{name}_forward")(y)
+        assert z.transpose(0, 2, 3, 1).flags.c_contiguous, name
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh", "logistic"])
+def test_gradients_in_another_order_of_memory_are_understood(name):
+    y, cache = getattr(fast, f"{name}_forward")(layout.images(RNG.standard_normal((2, 7, 6, 5))))
+    dy = RNG.standard_normal(y.shape)  # contiguous, channels first
+    (dx,) = getattr(fast, f"{name}_backward")(dy, cache)
+    (expected,) = getattr(fast, f"{name}_backward")(np.asfortranarray(dy), cache)
+    np.testing.assert_array_equal(dx, expected)
+    if name == "relu":
+        np.testing.assert_array_equal(dx, np.where(y > 0, dy, 0))
+
+
+def test_a_frame_has_zeros_all_around():
+    x = RNG.standard_normal(SHAPE)
+    frame = layout.framed(x, 2, 1, 7 + 5, 6 + 2)
+    np.testing.assert_array_equal(frame[:, 2:9, 1:7], x.transpose(0, 2, 3, 1))
+    frame[:, 2:9, 1:7] = 0
+    assert not frame.any()
+
+
+# Threads.
+
+
+def test_threads_are_as_many_as_the_environment_says():
+    code = "from minicnn import fast; print(fast.threads.count)"
+    assert python(code, MINICNN_THREADS="1") == "1"
+    assert python(code, MINICNN_THREADS="4") == "4"
+    assert int(python(code, MINICNN_THREADS="")) >= 1
+
+
+def test_a_number_of_threads_that_cannot_be_is_refused():
+    for wrong in (0, -1, 10_000):
+        with pytest.raises(ValueError, match=f"threads = {wrong}"):
+            threads.use(wrong)
+    code = "import minicnn.fast"
+    with pytest.raises(AssertionError, match="MINICNN_THREADS is 'two'"):
+        python(code, MINICNN_THREADS="two")
+
+
+def test_the_threads_of_the_callers_own_loops_stay_as_they_were():
+    import numba
+
+    before = numba.get_num_threads()
+    fast.relu_forward(RNG.standard_normal(10))
+    assert numba.get_num_threads() == before
+
+
+TRAINING = """
+import numpy as np, sys
+sys.path.insert(0, {here!r})
+from test_fast import small_training, step
+training = small_training()
+for _ in range(4):
+    step(*training)
+print(sum(float(abs(w).sum()) for row in training[0] for w in row.params.values()).hex())
+"""
+
+
+def test_one_two_and_four_threads_train_the_same_weights():
+    code = TRAINING.format(here=os.path.dirname(__file__))
+    assert len({python(code, MINICNN_THREADS=str(n)) for n in (1, 2, 4)}) == 1
+
+
+# Vectors.
+
+
+def test_lanes_are_two_registers_full():
+    assert vector.lanes({"avx2": True, "avx512f": True}) == 32
+    assert vector.lanes({"avx2": True, "avx512f": False}) == 16
+    assert vector.lanes({}) == 8
+
+
+OTHER_WIDTH = """
+import numba
+import numpy as np
+from llvmlite import binding
+numba.njit(lambda: 0)()  # now Numba has asked what the processor can do
+what_it_can_do = binding.get_host_cpu_features
+binding.get_host_cpu_features = lambda: {table}
+from minicnn import fast, reference
+from minicnn.fast.vector import LANES
+binding.get_host_cpu_features = what_it_can_do  # the code must run here
+rng = np.random.default_rng(0)
+def draw(*shape):
+    return rng.standard_normal(shape).astype(np.float32)
+args = draw(5, 6, 9, 8), draw(70, 3, 3, 3), draw(70)
+found, expected = [
+    ops.conv_forward(*args, stride=2, pad=1, groups=2)[0] for ops in (fast, reference)]
+np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+print(LANES)
+"""
+
+
+@pytest.mark.parametrize("lanes, table", [(8, {}), (16, {"avx2": True}), (32, {"avx512f": True})])
+def test_vectors_of_every_width_compute_the_same(tmp_path, lanes, table):
+    if lanes == vector.LANES:
+        return  # what all other tests show
+    code = OTHER_WIDTH.replace("{table}", repr(table))
+    assert python(code, NUMBA_CACHE_DIR=str(tmp_path)) == str(lanes)
+
+
+# Awkward numbers.
+
+
+def test_numbers_too_small_to_be_normal_slow_nothing_down_and_come_through():
+    tiny = np.full((2, 3, 8, 8), 1e-40, np.float32)
+    w = np.zeros((4, 3, 3, 3), np.float32)
+    w[:, :, 1, 1] = 1
+    y, _ = fast.conv_forward(tiny, w, np.zeros(4, np.float32), pad=1)
+    np.testing.assert_allclose(y, 3e-40, rtol=1e-4)
