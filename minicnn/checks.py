@@ -8,6 +8,8 @@ import numbers
 
 import numpy as np
 
+FLOATS = np.dtype(np.float32), np.dtype(np.float64)
+
 
 def check_array(layer, name, x, ndim=None):
     """x is an array of float32 or float64, with `ndim` axes where that is given."""
@@ -16,7 +18,7 @@ def check_array(layer, name, x, ndim=None):
             f"{layer}: {name} is a {type(x).__name__}; expected an array, "
             f"e.g. np.array({name}, np.float32)"
         )
-    if x.dtype not in ("float32", "float64"):
+    if x.dtype not in FLOATS:
         raise TypeError(
             f"{layer}: {name} has dtype {x.dtype}; expected float32 or float64, "
             f"e.g. {name}.astype(np.float32)"
@@ -28,9 +30,8 @@ def check_array(layer, name, x, ndim=None):
 
 def check_same(layer, **arrays):
     """All arrays have one dtype: mixing would turn float32 into float64 behind your back."""
-    dtypes = {name: str(a.dtype) for name, a in arrays.items()}
-    if len(set(dtypes.values())) > 1:
-        listing = ", ".join(f"{name} is {dtype}" for name, dtype in dtypes.items())
+    if len({a.dtype for a in arrays.values()}) > 1:
+        listing = ", ".join(f"{name} is {a.dtype}" for name, a in arrays.items())
         raise TypeError(f"{layer}: {listing}; give all of them the same dtype")
 
 

@@ -169,9 +169,9 @@ print(sum(float(abs(w).sum()) for row in training[0] for w in row.params.values(
 """
 
 
-def test_one_two_and_four_threads_train_the_same_weights():
+def test_one_and_four_threads_train_the_same_weights():
     code = TRAINING.format(here=os.path.dirname(__file__))
-    assert len({python(code, MINICNN_THREADS=str(n)) for n in (1, 2, 4)}) == 1
+    assert len({python(code, MINICNN_THREADS=str(n)) for n in (1, 4)}) == 1
 
 
 # Vectors.

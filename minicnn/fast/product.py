@@ -31,7 +31,7 @@ from .vector import LANES, fma, load, number, plus, spread, store, zero
 
 WINDOWS = 96  # a task of multiply: so many windows, whose pixels then stay in the nearest cache
 TAPS = 256  # … and it goes through the taps in pieces, for the weights to stay there, too
-PIXELS = 96  # correlate goes through the pixels in pieces, for the same reason
+PIXELS = 128  # correlate goes through the pixels in pieces, for the same reason
 
 
 @njit(**PLAIN)
@@ -129,22 +129,27 @@ def correlate_task(
     x, x_at, corners, taps, begin, end, dy, dy_at, step, dw, dw_at, homes, db, k
 ):  # fmt: skip
     """Write dw of the taps begin … end−1, in sixes, for one panel, going through the pixels in
-    pieces; whoever has the first tap writes db, too."""
-    nothing, bias = np.zeros(LANES, dw.dtype), zero(dy)
+    pieces; whoever has the first tap writes db, too.
+
+    A piece of dy's panel is copied first: pixels that are a power of two apart would all want the
+    same few places in the cache.
+    """
+    panel, nothing, bias = np.empty(PIXELS * LANES, dw.dtype), np.zeros(LANES, dw.dtype), zero(dy)
     for first in range(0, max(corners.size, 1), PIXELS):
-        last, dy_first = min(first + PIXELS, corners.size), dy_at + first * step
+        last = min(first + PIXELS, corners.size)
+        for p in range(last - first):
+            pixel = load(dy, dy_at + (first + p) * step)
+            store(panel, p * LANES, pixel)
+            bias = plus(bias, pixel)
         for t in range(begin, end, 6):
             rows, out = six(taps, t, end - 1, x_at), six(homes, t, end - 1, dw_at)
             if first == 0:
                 tile(
-                    x, rows, corners, first, last, dy, dy_first, step,
+                    x, rows, corners, first, last, panel, 0, LANES,
                     nothing, (0, 0, 0, 0, 0, 0), dw, out,
                 )  # fmt: skip
             else:
-                tile(x, rows, corners, first, last, dy, dy_first, step, dw, out, dw, out)
-        if begin == 0:
-            for p in range(last - first):
-                bias = plus(bias, load(dy, dy_first + p * step))
+                tile(x, rows, corners, first, last, panel, 0, LANES, dw, out, dw, out)
     if begin == 0:
         store(db, k, bias)
 
