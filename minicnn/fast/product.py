@@ -29,7 +29,8 @@ from numba import njit, prange
 from .flags import PARALLEL, PLAIN
 from .vector import LANES, fma, load, number, plus, spread, store, zero
 
-WINDOWS = 96  # a task of multiply: so many windows, whose pixels then stay in the nearest cache
+WINDOWS = 96  # a task of multiply: so many windows, whose pixels then stay in the nearest cache,
+PANELS = 16  # … and at most so many panels of kernels
 TAPS = 256  # … and it goes through the taps in pieces, for the weights to stay there, too
 PIXELS = 128  # correlate goes through the pixels in pieces, for the same reason
 
@@ -81,29 +82,31 @@ def multiply(x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places):
     w's panels are panel_step apart, and in a panel the entries are `step` apart.
     """
     panels = b.size // LANES
-    for task in prange((corners.size + WINDOWS - 1) // WINDOWS * panels):
-        first, panel = task // panels * WINDOWS, task % panels
+    groups = (panels + PANELS - 1) // PANELS
+    for task in prange((corners.size + WINDOWS - 1) // WINDOWS * groups):
+        window, panel = task // groups * WINDOWS, task % groups * PANELS
         multiply_task(
-            x, x_at, corners, taps, w, panel * panel_step, step, b, panel * LANES, y, y_at, places,
-            first,
+            x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places,
+            window, min(window + WINDOWS, corners.size), panel, min(panel + PANELS, panels),
         )  # fmt: skip
 
 
 @njit(**PLAIN)
-def multiply_task(x, x_at, corners, taps, w, w_at, step, b, k, y, y_at, places, first):
-    """Write outputs k … k+LANES−1 of WINDOWS windows, in sixes, going through the taps in pieces.
-
-    The last window may be computed again.
-    """
-    stop, last = min(first + WINDOWS, corners.size), min(first + WINDOWS, corners.size) - 1
+def multiply_task(
+    x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places, first, stop, panel, last_panel
+):  # fmt: skip
+    """Write the outputs of some panels for the windows first … stop−1, in sixes, going through the
+    taps in pieces.  The last window may be computed again."""
     for t in range(0, taps.size, TAPS):
-        t_last, w_t = min(t + TAPS, taps.size), w_at + t * step
-        for p in range(first, stop, 6):
-            rows, out = six(corners, p, last, x_at), six(places, p, last, y_at + k)
-            if t == 0:
-                tile(x, rows, taps, t, t_last, w, w_t, step, b, (k, k, k, k, k, k), y, out)
-            else:
-                tile(x, rows, taps, t, t_last, w, w_t, step, y, out, y, out)
+        t_last = min(t + TAPS, taps.size)
+        for q in range(panel, last_panel):
+            k, w_at = q * LANES, q * panel_step + t * step
+            for p in range(first, stop, 6):
+                rows, out = six(corners, p, stop - 1, x_at), six(places, p, stop - 1, y_at + k)
+                if t == 0:
+                    tile(x, rows, taps, t, t_last, w, w_at, step, b, (k, k, k, k, k, k), y, out)
+                else:
+                    tile(x, rows, taps, t, t_last, w, w_at, step, y, out, y, out)
 
 
 @njit(**PARALLEL)

@@ -2,8 +2,8 @@
 
 To wake a sleeping thread takes longer than many a small loop (0.1 ms on a virtual machine), so a
 loop with little to do runs on the thread that calls it: one image through the four-layer network
-takes 0.8 ms, and 2.4 ms if every loop wakes a second thread.  The numbers that come out do not depend on
-it: every task computes the same, whoever takes it.
+takes 0.8 ms, and 2.4 ms if every loop wakes a second thread.  The numbers that come out do not
+depend on it: every task computes the same, whoever takes it.
 
 `count` threads are used: as many as MINICNN_THREADS says, or else all processors.
 """
