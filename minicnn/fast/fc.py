@@ -66,13 +66,10 @@ def backward_w(dy, cache):
     N, (K, D) = len(rows), w.shape
     check_gradient("fc", dy, (N, K), w.dtype)
     D_wide = whole_vectors(D)
-    # rows a cache line longer than a power of two, or else all would want the same place in it
-    x = empty((N, D_wide + LANES), w.dtype)
-    x[:, :D], x[:, D:] = rows, 0
     dw, nothing = empty((K, D_wide), w.dtype), empty((D_wide,), w.dtype)
     run(
         correlate, N * w.size / 40,
-        writable(dy).ravel(), 0, steps(N, K), steps(K), x.reshape(-1), 0, D_wide + LANES,
+        writable(dy).ravel(), 0, steps(N, K), steps(K), filled(rows).ravel(), 0, D_wide,
         dw.reshape(-1), LANES, steps(K, D_wide), nothing, shares(D_wide // LANES),
     )  # fmt: skip
     return cut(dw, D), dy.sum(axis=0)

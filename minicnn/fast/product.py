@@ -29,10 +29,10 @@ from numba import njit, prange
 from .flags import PARALLEL, PLAIN
 from .vector import LANES, fma, load, number, plus, spread, store, zero
 
-WINDOWS = 96  # a task of multiply: so many windows, whose pixels then stay in the nearest cache,
-PANELS = 16  # … and at most so many panels of kernels
-TAPS = 256  # … and it goes through the taps in pieces, for the weights to stay there, too
-PIXELS = 128  # correlate goes through the pixels in pieces, for the same reason
+# What is worked on at a time, so that it stays in the nearest cache:
+WINDOWS, PANELS = 96, 16  # a task of multiply has at most so many windows and panels of kernels,
+TAPS = 256  # … and goes through so many taps at a time
+PIXELS = 128  # a task of correlate goes through so many pixels at a time
 
 
 @njit(**PLAIN)
