@@ -323,10 +323,18 @@ def workers(results, names, **environment):
                 env=os.environ | environment,
                 start_new_session=True,  # Ctrl-C is for us; they end when their input does
             )
-            stack.enter_context(worker)
-            stack.callback(worker.kill)
+            stack.callback(ended, worker)
             running[name] = worker
         yield running
+
+
+def ended(worker):
+    """End a worker, whatever state it is in."""
+    worker.kill()
+    worker.wait()
+    worker.stdout.close()
+    with contextlib.suppress(OSError):  # a request that it never read
+        worker.stdin.close()
 
 
 def ask(running, name, **request):

@@ -143,6 +143,8 @@ def check_fc(x, w, b):
             f"fc: x has shape {x.shape}, {D} numbers an image, "
             f"but w expects {w.shape[1]} (w.shape = {w.shape})"
         )
+    if 0 in w.shape:
+        raise ValueError(f"fc: w has shape {w.shape}; expected at least one output of one input")
     if b.shape != (w.shape[0],):
         raise ValueError(f"fc: b has shape {b.shape}; expected one bias an output, ({w.shape[0]},)")
 

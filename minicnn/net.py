@@ -38,7 +38,8 @@ def backward(layers, caches, dy, need_dx=True):
     """Return dx, the gradient of the network's input, and grads, those of all its parameters.
 
     A trainer has no use for dx, and with need_dx=False gets None: the walk then ends at the first
-    row with parameters, and leaves out that row's dx, 5% of the work in AlexNet.
+    row with parameters, and leaves out that row's dx, 5% of the work in AlexNet.  This one row's
+    backward is called as backward(dy, cache, need_dx=False).
     """
     if len(caches) != len(layers):
         raise ValueError(
@@ -46,8 +47,9 @@ def backward(layers, caches, dy, need_dx=True):
             "pass the caches that forward returned for these layers"
         )
     grads = {layer.name: {} for layer in layers}
-    learning = [i for i, layer in enumerate(layers) if layer.params]
-    last = 0 if need_dx or not learning else learning[0]
+    last = 0
+    if not need_dx:  # no row before the first one with parameters has anything to learn
+        last = next((i for i, layer in enumerate(layers) if layer.params), len(layers))
     for i in range(len(layers) - 1, last - 1, -1):
         layer = layers[i]
         options = {} if need_dx or i > last else {"need_dx": False}
@@ -59,7 +61,7 @@ def backward(layers, caches, dy, need_dx=True):
             )
         grads[layer.name] = dict(zip(layer.params, dparams, strict=True))
         dy = dx  # the input of this row is the output of the row before it
-    return dy, grads
+    return dy if need_dx else None, grads
 
 
 def predicting(layers, ops):

@@ -76,9 +76,12 @@ CASES = [  # layer, shapes of x and w, options
     ("pool", [(2, 3, 8, 7)], {"z": 2, "s": 3, "ceil_mode": True}),
     ("pool", [(2, 3, 8, 7)], {"z": 2, "s": 5, "ceil_mode": True}),
     ("pool", [(2, 3, 5, 4)], {"z": 1, "s": 1}),
+    ("pool", [(2, 67, 6, 7)], {"ceil_mode": True}),  # whole vectors of channels, and some left over
+    ("pool", [(1, 35, 13, 14)], {"z": 12, "s": 1}),  # places up to 143
     ("fc", [(3, 2, 5, 4), (7, 40)], {}),
     ("fc", [(17, 6), (5, 6)], {}),
     ("fc", [(1, 1), (1, 1)], {}),
+    ("fc", [(3, 1100), (300, 1100)], {}),  # several blocks of everything
     ("dropout", [(2, 3, 7, 5)], {}),
     ("dropout", [(7, 4)], {"p": 0.2}),
     ("dropout_predict", [(2, 3, 7, 5)], {}),
@@ -359,6 +362,14 @@ def test_the_first_nan_of_a_window_gets_the_gradient(ops, dtype):
     _, cache = ops.pool_forward(x)
     dx, *_ = ops.pool_backward(np.full((1, 1, 1, 1), 1.5, dtype), cache)
     assert dx[0, 0, 1, 2] == 1.5 and np.count_nonzero(dx) == 1
+
+
+def test_the_first_nan_wins_in_every_channel_of_many(ops, dtype):
+    (x,) = draw([(1, 67, 3, 3)], dtype)
+    x[0, :, 1, 2] = x[0, :, 2, 0] = np.nan
+    y, cache = ops.pool_forward(x)
+    dx, *_ = ops.pool_backward(np.ones((1, 67, 1, 1), dtype), cache)
+    assert np.isnan(y).all() and (dx[0, :, 1, 2] == 1).all() and np.count_nonzero(dx) == 67
 
 
 def test_infinity_wins_a_maximum_and_makes_no_nan(ops, dtype):

@@ -248,3 +248,16 @@ def test_networks_can_be_imported_without_numba():
         "sys.exit('numba' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_without_dx_the_walk_ends_at_the_first_row_that_learns():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 3, 5, 5))
+    w = {"w": rng.standard_normal((4, 3, 3, 3)), "b": np.zeros(4)}
+    layers = [net.row("relu", ops, "relu"), net.row("conv", ops, "conv", w)]
+    y, caches = net.forward(layers, x)
+    _, expected = net.backward(layers, caches, y)
+    dx, grads = net.backward(layers, caches, y, need_dx=False)
+    assert dx is None and grads["relu"] == {}
+    np.testing.assert_array_equal(grads["conv"]["w"], expected["conv"]["w"])
+    assert net.backward(layers[:1], caches[:1], x, need_dx=False) == (None, {"relu": {}})

@@ -1,4 +1,4 @@
-"""Arrays that are used again: after the first step of a training, nothing new is allocated.
+"""Arrays that are used again: after the first step of a training, hardly anything new is allocated.
 
 A new array of some megabytes costs more than it looks: the operating system hands it out page by
 page, as each is touched for the first time, and clears it before.  So `empty` remembers what it
@@ -13,7 +13,7 @@ import threading
 import numpy as np
 
 ALIGNMENT = 64  # bytes: vectors that start at a cache line are loaded faster
-FORGET = 1000  # a buffer that is not used for so many calls goes back to the operating system
+FORGET = 1000  # a buffer not used for so many calls is let go when the next new one is made
 
 kept = {}  # size in bytes → its buffers, each a list: memory, where it starts, the last call
 calls = 0

@@ -12,7 +12,7 @@ and the kernels turned around; dw multiplies windows and dy.
     x_frame   (N, H_all, W_all, C)        pixels of x, with zeros around them
     K_group   a number                    kernels in a group
     K_wide    a number                    the same, rounded up to whole vectors; also C_wide
-    y_wide    (…, groups·K_wide)          pixels of y; what is too much is cut off in the end
+    y_wide    (…, groups·K_wide)          pixels of y, each group filled up to K_wide channels
     panels    see product.py              the kernels, in vectors
 """
 
@@ -80,8 +80,8 @@ def backward_x(dy, cache):
     K, C_group, f, _ = w.shape
     K_group, C_wide = K // groups, whole_vectors(C_group)
 
-    margin = (f - 1) // stride  # zeros before dy: a window may begin this many steps before a pixel
-    # after it, zeros up to the last row of windows that the last row of pixels asks for
+    margin = (f - 1) // stride  # zeros before dy: a pixel's window reaches back so many rows of it
+    # zeros after dy, too: the last row of pixels asks for row (H − 1 + pad) // stride of it
     H_all = margin + max(y_shape[2], (H - 1 + pad) // stride + 1)
     W_all = margin + max(y_shape[3], (W - 1 + pad) // stride + 1)
     dy_frame = framed(dy, margin, margin, H_all, W_all)

@@ -1,9 +1,10 @@
 """A fully connected layer, fast.  The definition is reference/fc.py.
 
-Its gradients are the two products of product.py: for dx, each image is a window of dy and the rows
-of w are its entries; dw is the correlation of dy and x.  Only y needs a loop of its own, because
-both its factors lie in memory in the direction of the sum.  (NumPy's own product is as fast, but
-its threads go on spinning after it and hold up the loops of the other layers.)
+Its gradients are the two products of product.py: for dx, an image's dy is one window of K entries,
+and the columns of w are the kernels; dw correlates dy, in the place of x, with x, in that of dy.
+Only y needs a loop of its own, because both its factors lie in memory in the direction of the sum.
+(NumPy's own product is as fast, but its threads go on spinning after it and hold up the loops of
+the other layers.)
 
     x         (N, D)            images, flattened
     w         (K, D)            one row of weights an output

@@ -20,6 +20,7 @@ from ..checks import check_gradient, check_lrn
 from .buffers import empty
 from .flags import FAST, PARALLEL, PLAIN
 from .layout import images, pixels_of
+from .threads import run
 
 ROWS = 64  # a task: so many rows
 
@@ -31,10 +32,11 @@ def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
     x = pixels_of(x)
     y, scale = empty(x.shape, x.dtype), empty(x.shape, x.dtype)
     flat = [a.reshape(-1) for a in (x, y, scale)]
-    before, after = n // 2, (n - 1) // 2
-    forward_loop(
-        *flat, x.size // C_group, C_group, number(k), number(alpha), number(beta), before, after
-    )
+    R, before, after = x.size // C_group, n // 2, (n - 1) // 2
+    run(
+        forward_loop, 2 * x.size,
+        *flat, R, C_group, number(k), number(alpha), number(beta), before, after,
+    )  # fmt: skip
     return images(y), (x, scale, n, alpha, beta, groups)
 
 
@@ -45,10 +47,11 @@ def lrn_backward(dy, cache):
     number, C_group = x.dtype.type, x.shape[3] // groups
     dx = empty(x.shape, x.dtype)
     flat = [a.reshape(-1) for a in (pixels_of(dy), x, scale, dx)]
-    before, after = (n - 1) // 2, n // 2  # the forward window mirrored
-    backward_loop(
-        *flat, x.size // C_group, C_group, number(2 * alpha * beta), number(beta), before, after
-    )
+    R, before, after = x.size // C_group, (n - 1) // 2, n // 2  # the forward window mirrored
+    run(
+        backward_loop, 3 * x.size,
+        *flat, R, C_group, number(2 * alpha * beta), number(beta), before, after,
+    )  # fmt: skip
     return (images(dx),)
 
 

@@ -37,10 +37,11 @@ PIXELS = 128  # a task of correlate goes through so many pixels at a time
 
 @njit(**PLAIN)
 def tile(x, rows, table, first, last, w, w_at, step, start, starts, out, places):
-    """Six times: out[place …] = start[from …] + Σ_t x[row + table_t]·w[w_at + step·(t − first) …].
+    """out[places_m + lane] = start[starts_m + lane] + Σ_t x[rows_m + table_t] · w[w_t + lane].
 
-    rows, starts and places hold six numbers each; t runs from first to last − 1; three dots stand
-    for LANES neighbours.
+    That is six sums of vectors at once, m = 0 … 5; t runs from first to last − 1, and w_t is w_at,
+    then `step` more each time.  In multiply the rows are corners and the table holds the taps; in
+    correlate it is the other way round.
     """
     r0, r1, r2, r3, r4, r5 = rows
     a0, a1, a2 = load(start, starts[0]), load(start, starts[1]), load(start, starts[2])
@@ -65,13 +66,13 @@ def tile(x, rows, table, first, last, w, w_at, step, start, starts, out, places)
 
 
 @njit(**PLAIN)
-def six(table, i, last, plus):
-    """Return entries i … i+5 of the table; from `last` on, the last one again."""
+def six(table, i, last, at):
+    """Return entries i … i+5 of the table, plus `at`; behind entry `last`, that one again."""
     j1, j2, j3 = min(i + 1, last), min(i + 2, last), min(i + 3, last)
     j4, j5 = min(i + 4, last), min(i + 5, last)
     return (
-        plus + table[i], plus + table[j1], plus + table[j2],
-        plus + table[j3], plus + table[j4], plus + table[j5],
+        at + table[i], at + table[j1], at + table[j2],
+        at + table[j3], at + table[j4], at + table[j5],
     )  # fmt: skip
 
 
@@ -82,9 +83,9 @@ def multiply(x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places):
     w's panels are panel_step apart, and in a panel the entries are `step` apart.
     """
     panels = b.size // LANES
-    groups = (panels + PANELS - 1) // PANELS
-    for task in prange((corners.size + WINDOWS - 1) // WINDOWS * groups):
-        window, panel = task // groups * WINDOWS, task % groups * PANELS
+    bundles = (panels + PANELS - 1) // PANELS
+    for task in prange((corners.size + WINDOWS - 1) // WINDOWS * bundles):
+        window, panel = task // bundles * WINDOWS, task % bundles * PANELS
         multiply_task(
             x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places,
             window, min(window + WINDOWS, corners.size), panel, min(panel + PANELS, panels),
@@ -121,10 +122,11 @@ def correlate(x, x_at, corners, taps, dy, dy_at, step, dw, panel_step, homes, db
         panel, part = task // parts, task % parts
         sixes = (taps.size + 5) // 6
         begin, end = part * sixes // parts * 6, min((part + 1) * sixes // parts * 6, taps.size)
-        correlate_task(
-            x, x_at, corners, taps, begin, end, dy, dy_at + panel * LANES, step,
-            dw, panel * panel_step, homes, db, panel * LANES,
-        )  # fmt: skip
+        if begin < end:
+            correlate_task(
+                x, x_at, corners, taps, begin, end, dy, dy_at + panel * LANES, step,
+                dw, panel * panel_step, homes, db, panel * LANES,
+            )  # fmt: skip
 
 
 @njit(**PLAIN)

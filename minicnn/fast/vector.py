@@ -11,8 +11,11 @@ the few operations that the loop needs:
     total(v)                 the sum of the lanes
     zero(a)                  zeros, of the dtype of a
     same(a, value)           a value in every lane, of the dtype of a
-    larger(u, v, a, b)       a where u beats v, b elsewhere: u is larger, or the first NaN
+    larger(u, v, a, b)       a where u > v, or where u is NaN and v is not; b elsewhere
     equal(u, v, a, b)        a where u = v, b elsewhere
+
+An intrinsic is written in two steps: its arguments are types, a is the type of an array; codegen
+gets the values and writes the instructions.
 
 `a` is a flat contiguous array; i is not checked, so a wrong i reads or overwrites foreign memory.
 Small whole numbers may be kept in few bytes: store_whole(a, i, v), and load_whole(a, i, like) with
@@ -178,7 +181,7 @@ def store_whole(typing_context, a, i, v):
         array, i, value = arguments
         whole = ir.VectorType(ir.IntType(a.dtype.bitwidth), LANES)
         pointer = address(context, builder, signature.args[0], array, i)
-        numbers = builder.fptosi(value, whole)
+        numbers = builder.fptoui(value, whole)
         builder.store(numbers, builder.bitcast(pointer, whole.as_pointer()), align=1)
         return context.get_dummy_value()
 
