@@ -30,7 +30,7 @@ def pool_forward(x, z=3, s=2, ceil_mode=False):
     y = empty((N, H_out, W_out, C), x.dtype)
     winner = empty(y.shape, np.uint8 if z * z <= 256 else np.int32)
     run(
-        max_loop, y.size * z * z / 10,
+        max_loop, y.size * z * z / 4,
         pixels_of(x).reshape(-1), N, H, W, C, z, s, H_out, W_out, y.reshape(-1), winner.reshape(-1),
     )  # fmt: skip
     return images(y), (x.shape, x.dtype, winner, z, s)
@@ -43,7 +43,7 @@ def pool_backward(dy, cache):
     dx = empty((N, H, W, C), dtype)
     _, H_out, W_out, _ = winner.shape
     run(
-        max_back_loop, dy.size * z * z / 10,
+        max_back_loop, dy.size * z * z / 3,
         pixels_of(dy).reshape(-1), winner.reshape(-1), N, H, W, C, z, s, H_out, W_out,
         dx.reshape(-1),
     )  # fmt: skip
