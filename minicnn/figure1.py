@@ -40,9 +40,9 @@ NETWORKS = {"four-layer": cifar.four_layer, "four-hidden-layer": cifar.four_hidd
 # the sweep has not tried a larger and a smaller one yet.
 EPSILON = {
     (5000, "raw", "paper"): {"relu": 0.002, "tanh": 0.016},
-    (5000, "raw", "cuda-convnet"): {"relu": 0.002, "tanh": 0.016},  # tanh: no larger one tried
+    (5000, "raw", "cuda-convnet"): {"relu": 0.002, "tanh": 0.016},
     (5000, "unit", "fan-in"): {"relu": 0.004, "tanh": 0.016},
-    (50000, "raw", "paper"): {"relu": 0.001, "tanh": 0.004},  # the only ones tried
+    (50000, "raw", "paper"): {"relu": 0.001, "tanh": 0.004},
 }
 
 
