@@ -121,6 +121,10 @@ def test_gradients_in_another_order_of_memory_are_understood(name):
     np.testing.assert_array_equal(dx, expected)
     if name == "relu":
         np.testing.assert_array_equal(dx, np.where(y > 0, dy, 0))
+    read_only = layout.images(np.ascontiguousarray(dy.transpose(0, 2, 3, 1)))
+    read_only.flags.writeable = False
+    (dx,) = getattr(fast, f"{name}_backward")(read_only, cache)
+    np.testing.assert_array_equal(dx, expected)
 
 
 def test_a_frame_has_zeros_all_around():

@@ -28,7 +28,10 @@ def images(pixels):
 
 
 def pixels_of(x):
-    """Return x (N, C, H, W) as pixels (N, H, W, C): a view if memory has that order, or a copy."""
+    """Return x (N, C, H, W) as pixels (N, H, W, C): a view if memory has that order, or a copy.
+
+    What is read-only is copied, too.
+    """
     return framed(x, 0, 0, *x.shape[2:])
 
 
@@ -65,8 +68,11 @@ def frame_row(pixels, n, row, top, left, frame):
 
 
 def writable(x):
-    """Return x, or a copy if it is read-only: Numba would compile each kernel anew for it."""
-    return x if x.flags.writeable else x.copy()
+    """Return x, or a copy in the same order if it is read-only, which to Numba is another type.
+
+    Every kernel would be compiled anew for it.
+    """
+    return x if x.flags.writeable else x.copy(order="K")
 
 
 def ordered(x):

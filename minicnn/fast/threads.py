@@ -2,10 +2,11 @@
 
 To wake a sleeping thread takes longer than many a small loop (0.1 ms on a virtual machine), so a
 loop with little to do runs on the thread that calls it: one image through the four-layer network
-takes 0.8 ms, and 2.4 ms if every loop wakes a second thread.  The numbers that come out do not
+took 0.9 ms, and 2.4 ms when every loop woke a second thread.  The numbers that come out do not
 depend on it: every task computes the same, whoever takes it.
 
-`count` threads are used: as many as MINICNN_THREADS says, or else all processors.
+`count` threads are used: as many as MINICNN_THREADS says, but never more than Numba has made ready,
+which is one a processor unless NUMBA_NUM_THREADS says something else.
 """
 
 import math
@@ -49,8 +50,8 @@ def run(loop, nanoseconds, *arguments):
 
 
 def shares(tasks):
-    """Return into how many parts to cut each of so many equal tasks, so that all threads have
-    the same to do."""
+    """Return into how many parts to cut each of so many equal tasks, so that all threads have the
+    same to do: with 2 threads 3 tasks into 2 parts each, and 4 into 1."""
     return count // math.gcd(count, tasks)
 
 
