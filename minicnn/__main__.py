@@ -22,6 +22,7 @@ import sys
 
 from . import __version__
 from .options import (
+    THREADS,
     add_conditions,
     add_data,
     add_ops,
@@ -34,7 +35,6 @@ from .options import (
 
 FOUR_LAYER_NETWORKS = ("four-layer", "four-hidden-layer")
 CIFAR_NETWORKS = (*FOUR_LAYER_NETWORKS, "80sec", "19pct")
-THREADS = "MINICNN NUMBA_NUM OMP_NUM OPENBLAS_NUM MKL_NUM VECLIB_MAXIMUM".split()  # …_THREADS
 ALEXNETS = ("alexnet", "two-columns", "one-gpu")
 
 

@@ -37,12 +37,12 @@ import numpy as np
 
 from . import checkpoint
 from .bench_worker import COPIED, MULTIPLIED, NETWORKS
+from .options import THREADS
 
 PARTS = ("layers", "step", "inference", "memory", "first-call", "course")
 MODES = ("torch", "torch-channels-last")
 COMPILED = "torch-compiled"  # a mode for whole networks alone
 TURN = 0.2  # seconds of work in one turn
-THREADS = "MINICNN NUMBA_NUM OMP_NUM OPENBLAS_NUM MKL_NUM VECLIB_MAXIMUM".split()  # …_THREADS
 
 
 class WorkerError(ValueError):
@@ -123,7 +123,7 @@ def bench(
     if "step" in parts:
         race(results, "step", [whole, modes[:1], reference], ["training"], progress)
     if "inference" in parts:
-        counts = ["1 image", f"{NETWORKS[network].batch} images"]
+        counts = ["1 image", f"{results['settings']['batch']} images"]
         race(results, "inference", [whole], counts, progress)
     if "course" in parts:
         race(results, "course", [("course",)], None, progress)

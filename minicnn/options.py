@@ -8,6 +8,9 @@ names the option, and exit code 2.
 
 import argparse
 
+# How the libraries that may be at work call their number of threads in the environment: …_THREADS
+THREADS = "MINICNN NUMBA_NUM OMP_NUM OPENBLAS_NUM MKL_NUM VECLIB_MAXIMUM".split()
+
 
 def add_data(one):
     """Add --data."""
