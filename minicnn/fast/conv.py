@@ -21,7 +21,7 @@ import numpy as np
 from ..checks import check_conv, check_gradient
 from ..shapes import out_size
 from .buffers import empty
-from .layout import framed, images, pixels_of, places, steps, taps, writable
+from .layout import cut, filled, framed, images, pixels_of, places, steps, taps, writable
 from .product import correlate, multiply, pack, unpack
 from .threads import run, shares
 from .vector import LANES, whole_vectors
@@ -52,7 +52,7 @@ def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
             x_frame.reshape(-1), g * C_group, corners, entries,
             panels, entries.size * LANES, LANES, b_wide, y_wide.reshape(-1), g * K_wide, homes,
         )  # fmt: skip
-    y = images(narrow(y_wide, groups, K_group))
+    y = images(cut(y_wide, K, groups))
     return y, (x_frame, x.shape, w, y.shape, stride, pad, groups)
 
 
@@ -110,7 +110,7 @@ def backward_x(dy, cache):
                     panels, entries.size * LANES, LANES, no_bias,
                     dx_wide.reshape(-1), g * C_wide, homes,
                 )  # fmt: skip
-    return images(narrow(dx_wide, groups, C_group))
+    return images(cut(dx_wide, C, groups))
 
 
 def backward_w(dy, cache):
@@ -121,7 +121,7 @@ def backward_w(dy, cache):
     K_group, K_wide = K // groups, whole_vectors(K // groups)
     H_out, W_out = y_shape[2:]
 
-    dy_wide = wide(pixels_of(dy), groups, K_wide)
+    dy_wide = filled(pixels_of(dy), groups)
     corners = places(x_frame.shape, H_out, W_out, stride=stride)
     entries = taps(x_frame.shape, C_group, range(f), range(f))
     homes = steps(entries.size, LANES)
@@ -145,30 +145,10 @@ def packed(w):
     panels = empty((whole_vectors(K) // LANES, rows, columns, C, LANES), w.dtype)
     if K % LANES:
         panels[-1] = 0
-    run(pack, w.size, writable(w), panels)
+    pack(writable(w), panels)
     return panels.reshape(-1)
 
 
 def backwards(f, i, stride):
     """Return how far from the corner rows i, i + stride, … of a turned kernel are: 0, −1, …"""
     return range(0, -len(range(i, f, stride)), -1)
-
-
-def narrow(y_wide, groups, K_group):
-    """Return pixels of K_group channels a group: without what filled up the last vector."""
-    N, H, W, C = y_wide.shape
-    if C == groups * K_group:
-        return y_wide
-    y = empty((N, H, W, groups, K_group), y_wide.dtype)
-    y[:] = y_wide.reshape(N, H, W, groups, C // groups)[..., :K_group]
-    return y.reshape(N, H, W, groups * K_group)
-
-
-def wide(dy, groups, K_wide):
-    """Return pixels of K_wide channels a group: with zeros to fill up the last vector."""
-    N, H, W, K = dy.shape
-    if K == groups * K_wide:
-        return dy
-    dy_wide = np.zeros((N, H, W, groups, K_wide), dy.dtype)
-    dy_wide[..., : K // groups] = dy.reshape(N, H, W, groups, K // groups)
-    return dy_wide

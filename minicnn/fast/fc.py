@@ -19,7 +19,7 @@ from numba import njit, prange
 from ..checks import check_fc, check_gradient
 from .buffers import empty
 from .flags import PARALLEL, PLAIN
-from .layout import steps, writable
+from .layout import cut, filled, steps, writable
 from .product import correlate, multiply
 from .threads import run, shares
 from .vector import LANES, fma, load, total, whole_vectors, zero
@@ -74,17 +74,6 @@ def backward_w(dy, cache):
         dw.reshape(-1), LANES, steps(K, D_wide), nothing, shares(D_wide // LANES),
     )  # fmt: skip
     return cut(dw, D), dy.sum(axis=0)
-
-
-def filled(a):
-    """Return a with columns of zeros up to a whole number of vectors; a itself if it has one."""
-    D, D_wide = a.shape[1], whole_vectors(a.shape[1])
-    return writable(a) if D == D_wide else np.pad(a, ((0, 0), (0, D_wide - D)))
-
-
-def cut(a, D):
-    """Return the first D columns, contiguous."""
-    return a if a.shape[1] == D else np.ascontiguousarray(a[:, :D])
 
 
 @njit(**PARALLEL)

@@ -20,6 +20,7 @@ from numba import njit, prange
 from .buffers import empty
 from .flags import PARALLEL, PLAIN
 from .threads import run
+from .vector import number, whole_vectors
 
 
 def images(pixels):
@@ -41,30 +42,58 @@ def framed(x, top, left, H_all, W_all):
     pixels = writable(x).transpose(0, 2, 3, 1)
     if (H_all, W_all) == (H, W) and pixels.flags.c_contiguous:
         return pixels
-    frame = empty((N, H_all, W_all, C), x.dtype)
-    run(frame_loop, frame.size / 2, pixels, top, left, frame)
+    x, frame = ordered(x), empty((N, H_all, W_all, C), x.dtype)
+    steps = [step // x.itemsize for step in x.strides]  # in either order of memory
+    run(frame_loop, frame.size / 2, flat(x), *steps, H, W, top, left, frame)
     return frame
 
 
 @njit(**PARALLEL)
-def frame_loop(pixels, top, left, frame):
+def frame_loop(x, n_step, c_step, h_step, w_step, H, W, top, left, frame):
     N, H_all = frame.shape[:2]
     for task in prange(N * H_all):
-        frame_row(pixels, task // H_all, task % H_all, top, left, frame)
+        n, row = task // H_all, task % H_all
+        inside = top <= row < top + H
+        x_at = n * n_step + (row - top) * h_step
+        line = frame[n, row].reshape(-1)
+        frame_row(x, x_at, c_step, w_step, W if inside else 0, frame.shape[3], left, line)
 
 
 @njit(**PLAIN)
-def frame_row(pixels, n, row, top, left, frame):
-    _, H, W, C = pixels.shape
-    line = frame[n, row]
-    if row < top or row >= top + H:
-        line[:] = 0
+def frame_row(x, x_at, c_step, w_step, W, C, left, line):
+    """Write W pixels into a line of a frame, from pixel `left` on, and zeros around them."""
+    line[: left * C] = 0
+    line[(left + W) * C :] = 0
+    inside = line[left * C : (left + W) * C]
+    if c_step == 1:  # the pixels already lie side by side
+        for i in range(inside.size):
+            inside[i] = number(x, x_at + i)
         return
-    line[:left] = 0
-    line[left + W :] = 0
-    for column in range(W):
+    for w in range(W):
+        pixel = inside[w * C : (w + 1) * C]
         for c in range(C):
-            line[left + column, c] = pixels[n, row - top, column, c]
+            pixel[c] = number(x, x_at + w * w_step + c * c_step)
+
+
+def filled(a, groups=1):
+    """Return a with zeros behind each group of its last axis, up to whole vectors; or a itself."""
+    *rest, C = a.shape
+    wide = whole_vectors(C // groups)
+    if C == groups * wide:
+        return writable(a)
+    a_wide = np.zeros((*rest, groups, wide), a.dtype)
+    a_wide[..., : C // groups] = a.reshape(*rest, groups, C // groups)
+    return a_wide.reshape(*rest, groups * wide)
+
+
+def cut(a, C, groups=1):
+    """Return a without what `filled` put behind each group: C numbers in all stay; or a itself."""
+    *rest, C_wide = a.shape
+    if C == C_wide:
+        return a
+    narrow = empty((*rest, groups, C // groups), a.dtype)
+    narrow[...] = a.reshape(*rest, groups, C_wide // groups)[..., : C // groups]
+    return narrow.reshape(*rest, C)
 
 
 def writable(x):

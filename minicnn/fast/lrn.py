@@ -3,134 +3,119 @@
     x, y, dy, dx   (R, C), flat               a row is one group of channels of one pixel
     scale          (R, C), flat               k + α Σ_j x_j²
     before, after  numbers                    a window reaches so far before and behind its channel
-    squares        (R, before + C + after)    x², with zeros for the channels that are not there
-    ratios         (R, before + C + after)    the same for dy_j·y_j / scale_j
-    R, C           numbers                    R = N·H·W·groups; C channels in a group
+    squares        (before + C + after,)      x² of a row; zeros for the channels that are not there
+    ratios         (before + C + after,)      the same for dy_j·y_j / scale_j
+    R, C           numbers                    R = N·H·W·groups; C channels in a group, rounded up to
+                                              whole vectors; what was added is cut away in the end
 
-A row's channels are neighbours in memory.  The sums over all windows are the row added to itself,
-shifted by 0, 1, … n−1: loops of which the compiler makes vectors.
+A row's channels are neighbours in memory, so the windows of a whole vector of channels are added up
+together: the row's squares, read again from one place further, n times.
 """
-
-import math
 
 import numpy as np
 from numba import njit, prange
 
 from ..checks import check_gradient, check_lrn
 from .buffers import empty
-from .flags import FAST, PARALLEL, PLAIN
-from .layout import images, pixels_of
+from .flags import PARALLEL, PLAIN
+from .layout import cut, filled, images, pixels_of
 from .threads import run
+from .vector import LANES, fma, load, over, plus, power, root, same, store, times
 
-ROWS = 64  # a task: so many rows
+ROWS = 64  # of a task
 
 
 def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
     """Return y and the cache that lrn_backward needs."""
     check_lrn(x, k, n, alpha, beta, groups)
-    number, C_group = x.dtype.type, x.shape[1] // groups
-    x = pixels_of(x)
-    y, scale = empty(x.shape, x.dtype), empty(x.shape, x.dtype)
-    flat = [a.reshape(-1) for a in (x, y, scale)]
-    R, before, after = x.size // C_group, n // 2, (n - 1) // 2
+    C, pixels = x.shape[1], filled(pixels_of(x), groups)
+    y, scale = empty(pixels.shape, x.dtype), empty(pixels.shape, x.dtype)
+    before, after = n // 2, (n - 1) // 2
     run(
-        forward_loop, 2 * x.size,
-        *flat, R, C_group, number(k), number(alpha), number(beta), before, after,
+        forward_loop, 2 * pixels.size,
+        pixels.reshape(-1), y.reshape(-1), scale.reshape(-1), pixels.shape[3] // groups,
+        x.dtype.type(k), x.dtype.type(alpha), x.dtype.type(beta), before, after,
     )  # fmt: skip
-    return images(y), (x, scale, n, alpha, beta, groups)
+    return images(cut(y, C, groups)), (pixels, scale, x.shape, n, alpha, beta, groups)
 
 
 def lrn_backward(dy, cache):
     """Return dx: its own term, and the cross-channel term."""
-    x, scale, n, alpha, beta, groups = cache
-    check_gradient("lrn", dy, images(x).shape, x.dtype)
-    number, C_group = x.dtype.type, x.shape[3] // groups
-    dx = empty(x.shape, x.dtype)
-    flat = [a.reshape(-1) for a in (pixels_of(dy), x, scale, dx)]
-    R, before, after = x.size // C_group, (n - 1) // 2, n // 2  # the forward window mirrored
+    pixels, scale, shape, n, alpha, beta, groups = cache
+    check_gradient("lrn", dy, shape, pixels.dtype)
+    number, dx = pixels.dtype.type, empty(pixels.shape, pixels.dtype)
+    before, after = (n - 1) // 2, n // 2  # the forward window mirrored
     run(
-        backward_loop, 3 * x.size,
-        *flat, R, C_group, number(2 * alpha * beta), number(beta), before, after,
+        backward_loop, 3 * pixels.size,
+        filled(pixels_of(dy), groups).reshape(-1), pixels.reshape(-1), scale.reshape(-1),
+        dx.reshape(-1), pixels.shape[3] // groups,
+        number(2 * alpha * beta), number(beta), before, after,
     )  # fmt: skip
-    return (images(dx),)
+    return (images(cut(dx, shape[1], groups)),)
 
 
 @njit(**PARALLEL)
-def forward_loop(x, y, scale, R, C, k, alpha, beta, before, after):
-    for task in prange((R + ROWS - 1) // ROWS):
-        normalize(x, y, scale, C, task * ROWS, R, k, alpha, beta, before, after)
+def forward_loop(x, y, scale, C, k, alpha, beta, before, after):
+    for task in prange((x.size // C + ROWS - 1) // ROWS):
+        first = task * ROWS * C
+        normalize(
+            x, y, scale, C, first, min(first + ROWS * C, x.size), k, alpha, beta, before, after
+        )
 
 
-@njit(**PLAIN, **FAST)
-def normalize(x, y, scale, C, first, R, k, alpha, beta, before, after):
-    """Write y = x·scale^−β with scale = k + α Σ_j x_j², from row `first` on."""
-    wide = before + C + after
-    squares, sums = np.empty(ROWS * wide, x.dtype), np.empty(ROWS * wide, x.dtype)
-    rows = min(ROWS, R - first)
-    squares[:] = 0
-    for r in range(rows):
-        for c in range(C):
-            value = x[(first + r) * C + c]
-            squares[r * wide + before + c] = value * value
-    window_sums(squares, before + after + 1, sums)
-    for r in range(rows):
-        for c in range(C):
-            scale[(first + r) * C + c] = k + alpha * sums[r * wide + c]
-    start, stop = first * C, (first + rows) * C
-    powers(scale, beta, start, stop, y)
-    for i in range(start, stop):
-        y[i] *= x[i]
+@njit(**PLAIN)
+def normalize(x, y, scale, C, first, stop, k, alpha, beta, before, after):
+    """Write y = x·scale^−β with scale = k + α Σ_j x_j², for the rows from x[first] to x[stop−1]."""
+    squares = np.zeros(before + C + after, x.dtype)
+    for row in range(first, stop, C):
+        for c in range(0, C, LANES):
+            value = load(x, row + c)
+            store(squares, before + c, times(value, value))
+        for c in range(0, C, LANES):
+            total = window_sum(squares, c, before + after + 1)
+            divisor = fma(same(x, alpha), total, same(x, k))
+            store(scale, row + c, divisor)
+            store(y, row + c, times(load(x, row + c), shrink(x, divisor, beta)))
 
 
 @njit(**PARALLEL)
-def backward_loop(dy, x, scale, dx, R, C, twice, beta, before, after):
-    for task in prange((R + ROWS - 1) // ROWS):
-        normalize_back(dy, x, scale, dx, C, task * ROWS, R, twice, beta, before, after)
+def backward_loop(dy, x, scale, dx, C, twice, beta, before, after):
+    for task in prange((x.size // C + ROWS - 1) // ROWS):
+        first = task * ROWS * C
+        normalize_back(
+            dy, x, scale, dx, C, first, min(first + ROWS * C, x.size), twice, beta, before, after
+        )
 
 
-@njit(**PLAIN, **FAST)
-def normalize_back(dy, x, scale, dx, C, first, R, twice, beta, before, after):
-    """Write dx = dy·scale^−β − 2αβ·x·Σ_j dy_j·y_j / scale_j, from row `first` on."""
-    wide = before + C + after
-    ratios, sums = np.empty(ROWS * wide, x.dtype), np.empty(ROWS * wide, x.dtype)
-    rows = min(ROWS, R - first)
-    powers(scale, beta, first * C, (first + rows) * C, dx)
-    ratios[:] = 0
-    for r in range(rows):
-        for c in range(C):
-            i = (first + r) * C + c
-            dx[i] *= dy[i]
-            ratios[r * wide + before + c] = dx[i] * x[i] / scale[i]
-    window_sums(ratios, before + after + 1, sums)
-    for r in range(rows):
-        for c in range(C):
-            i = (first + r) * C + c
-            dx[i] -= twice * x[i] * sums[r * wide + c]
+@njit(**PLAIN)
+def normalize_back(dy, x, scale, dx, C, first, stop, twice, beta, before, after):
+    """Write dx = dy·scale^−β − 2αβ·x·Σ_j dy_j·y_j / scale_j, with `twice` for 2αβ."""
+    ratios = np.zeros(before + C + after, x.dtype)
+    for row in range(first, stop, C):
+        for c in range(0, C, LANES):
+            divisor = load(scale, row + c)
+            own = times(load(dy, row + c), shrink(x, divisor, beta))
+            store(dx, row + c, own)
+            store(ratios, before + c, over(times(own, load(x, row + c)), divisor))
+        for c in range(0, C, LANES):
+            total = window_sum(ratios, c, before + after + 1)
+            cross = times(same(x, -twice), load(x, row + c))
+            store(dx, row + c, fma(cross, total, load(dx, row + c)))
 
 
-@njit(**PLAIN, **FAST)
-def window_sums(rows, n, sums):
-    """Write sums[i] = rows[i] + … + rows[i + n − 1].
-
-    All rows are gone through as one, which is faster; where a window reaches from one row into the
-    next, its sum is of no use, and stands behind the C that are.
-    """
-    sums[:] = 0
-    for j in range(n):
-        shifted = rows[j:]
-        for i in range(shifted.size):
-            sums[i] += shifted[i]
+@njit(**PLAIN)
+def window_sum(row, c, n):
+    """Return row[c] + … + row[c + n − 1], for a vector of c."""
+    total = load(row, c)
+    for j in range(1, n):
+        total = plus(total, load(row, c + j))
+    return total
 
 
-@njit(**PLAIN, **FAST)
-def powers(scale, beta, start, stop, out):
-    """Write scale^−β; the paper's β = 0.75 takes two square roots, which are fast vectors."""
-    one = scale.dtype.type(1)
-    scale, out = scale[start:stop], out[start:stop]
+@njit(**PLAIN)
+def shrink(x, scale, beta):
+    """Return scale^−β, x's dtype; the paper's β = 0.75 takes two square roots, which are fast."""
     if beta == 0.75:
-        for i in range(scale.size):
-            root = math.sqrt(scale[i])
-            out[i] = one / (root * math.sqrt(root))
-    else:
-        for i in range(scale.size):
-            out[i] = scale[i] ** (-beta)
+        half = root(scale)
+        return over(same(x, 1), times(half, root(half)))
+    return power(scale, same(x, -beta))

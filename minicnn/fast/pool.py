@@ -4,10 +4,13 @@
     y, dy       (N, H_out, W_out, C)
     winner      (N, H_out, W_out, C)     place of the largest value in its window, 0 … z·z−1
 
-A clipped window ends where the image ends.  Each …_loop shares rows out to the threads, or, where
-windows of different rows add to the same pixels, images; …_at is where one of them begins.  Each
-vector holds neighbouring channels of a pixel (vector.py); channels that are left over after the
-last whole vector go one by one.
+A clipped window ends where the image ends.  Each …_loop shares rows out to the threads; …_at is
+where one of them begins.  Each vector holds neighbouring channels of a pixel (vector.py), so C is
+rounded up to whole vectors, and what was added is cut away in the end.
+
+The reference scatters: it goes through the windows, and adds each dy to the pixel that won.  Here
+each pixel gathers, from the windows that it belongs to: it is written once, and no two tasks write
+to the same pixel.
 """
 
 import numpy as np
@@ -17,9 +20,9 @@ from ..checks import check_gradient, check_pool
 from ..shapes import pool_size
 from .buffers import empty
 from .flags import FAST, PARALLEL, PLAIN
-from .layout import images, pixels_of
+from .layout import cut, filled, images, pixels_of
 from .threads import run
-from .vector import LANES, equal, larger, load, load_whole, plus, same, store, store_whole, zero
+from .vector import LANES, larger, load, plus, same, store, store_whole, where, zero
 
 
 def pool_forward(x, z=3, s=2, ceil_mode=False):
@@ -27,27 +30,29 @@ def pool_forward(x, z=3, s=2, ceil_mode=False):
     check_pool("pool", x, z, s, ceil_mode)
     N, C, H, W = x.shape
     H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)
-    y = empty((N, H_out, W_out, C), x.dtype)
+    pixels = filled(pixels_of(x))
+    C_wide = pixels.shape[3]
+    y = empty((N, H_out, W_out, C_wide), x.dtype)
     winner = empty(y.shape, np.uint8 if z * z <= 256 else np.int32)
     run(
         max_loop, y.size * z * z / 4,
-        pixels_of(x).reshape(-1), N, H, W, C, z, s, H_out, W_out, y.reshape(-1), winner.reshape(-1),
+        pixels.reshape(-1), N, H, W, C_wide, z, s, H_out, W_out, y.reshape(-1), winner.reshape(-1),
     )  # fmt: skip
-    return images(y), (x.shape, x.dtype, winner, z, s)
+    return images(cut(y, C)), (x.shape, x.dtype, winner, z, s)
 
 
 def pool_backward(dy, cache):
     """Send each dy back to the place that won; add, because windows overlap."""
     (N, C, H, W), dtype, winner, z, s = cache
     check_gradient("pool", dy, (N, C, *winner.shape[1:3]), dtype)
-    dx = empty((N, H, W, C), dtype)
-    _, H_out, W_out, _ = winner.shape
+    _, H_out, W_out, C_wide = winner.shape
+    dx = empty((N, H, W, C_wide), dtype)
     run(
-        max_back_loop, dy.size * z * z / 3,
-        pixels_of(dy).reshape(-1), winner.reshape(-1), N, H, W, C, z, s, H_out, W_out,
+        max_back_loop, winner.size * z * z / 4,
+        filled(pixels_of(dy)).reshape(-1), winner.reshape(-1), N, H, W, C_wide, z, s, H_out, W_out,
         dx.reshape(-1),
     )  # fmt: skip
-    return (images(dx),)
+    return (images(cut(dx, C)),)
 
 
 def average_pool_forward(x, z=3, s=2, ceil_mode=False):
@@ -79,12 +84,12 @@ def max_loop(x, N, H, W, C, z, s, H_out, W_out, y, winner):
 @njit(**PLAIN)
 def max_row(x, x_at, H, W, C, z, s, row, W_out, y, winner, y_at):
     """Find the largest of each window of one row of one image, whose first pixel is x[x_at]."""
-    top, vectors = row * s, C // LANES * LANES  # so many channels make whole vectors
+    top = row * s
     for column in range(W_out):
         left, at = column * s, y_at + column * C
         rows, columns = min(z, H - top), min(z, W - left)
         corner = x_at + (top * W + left) * C
-        for c in range(0, vectors, LANES):
+        for c in range(0, C, LANES):
             best, place = load(x, corner + c), zero(x)
             for i in range(rows):
                 for j in range(columns):
@@ -93,44 +98,36 @@ def max_row(x, x_at, H, W, C, z, s, row, W_out, y, winner, y_at):
                     best = larger(pixel, best, pixel, best)
             store(y, at + c, best)
             store_whole(winner, at + c, place)
-        for c in range(vectors, C):
-            best, place = x[corner + c], 0
-            for i in range(rows):
-                for j in range(columns):
-                    pixel = x[corner + (i * W + j) * C + c]
-                    wins = not (pixel <= best) and best == best  # the first NaN wins, too
-                    best, place = (pixel, i * z + j) if wins else (best, place)
-            y[at + c] = best
-            winner[at + c] = place
 
 
 @njit(**PARALLEL)
 def max_back_loop(dy, winner, N, H, W, C, z, s, H_out, W_out, dx):
-    for n in prange(N):
-        max_back_image(dy, winner, n * H_out * W_out * C, H, W, C, z, s, H_out, W_out, dx, n)
+    for task in prange(N * H):
+        n, h = task // H, task % H
+        dx_at, dy_at = (n * H + h) * W * C, n * H_out * W_out * C
+        max_back_row(dy, winner, dy_at, h, W, C, z, s, H_out, W_out, dx, dx_at)
 
 
 @njit(**PLAIN)
-def max_back_image(dy, winner, dy_at, H, W, C, z, s, H_out, W_out, dx, n):
-    """Add each dy to the one pixel of its window that won, and zero to the others."""
-    vectors = C // LANES * LANES
-    for i in range(n * H * W * C, (n + 1) * H * W * C):
-        dx[i] = 0
-    for row in range(H_out):
-        for column in range(W_out):
-            top, left, at = row * s, column * s, dy_at + (row * W_out + column) * C
-            rows, columns = min(z, H - top), min(z, W - left)
-            corner = ((n * H + top) * W + left) * C
-            for c in range(0, vectors, LANES):
-                gain, place = load(dy, at + c), load_whole(winner, at + c, dy)
-                for i in range(rows):
-                    for j in range(columns):
-                        here, pixel = same(dy, i * z + j), corner + (i * W + j) * C + c
-                        share = equal(place, here, gain, zero(dy))
-                        store(dx, pixel, plus(load(dx, pixel), share))
-            for c in range(vectors, C):
-                i, j = divmod(winner[at + c], z)
-                dx[corner + (i * W + j) * C + c] += dy[at + c]
+def max_back_row(dy, winner, dy_at, h, W, C, z, s, H_out, W_out, dx, dx_at):
+    """Add up, for each pixel of row h of an image, the dy of those windows in which it won."""
+    first_row, last_row = first_window(h, z, s), min(h // s + 1, H_out)
+    for w in range(W):
+        first_column, last_column = first_window(w, z, s), min(w // s + 1, W_out)
+        for c in range(0, C, LANES):
+            gain = zero(dy)
+            for row in range(first_row, last_row):
+                for column in range(first_column, last_column):
+                    at = dy_at + (row * W_out + column) * C + c
+                    here = (h - row * s) * z + w - column * s
+                    gain = plus(gain, where(winner, at, here, load(dy, at)))
+            store(dx, dx_at + w * C + c, gain)
+
+
+@njit(**PLAIN)
+def first_window(h, z, s):
+    """Return the first of the windows that row h belongs to: the others start below h + 1."""
+    return max(0, (h - z + s) // s)
 
 
 @njit(**PARALLEL)

@@ -36,16 +36,17 @@ PIXELS = 128  # a task of correlate goes through so many pixels at a time
 
 
 @njit(**PLAIN)
-def tile(x, rows, table, first, last, w, w_at, step, start, starts, out, places):
-    """out[places_m + lane] = start[starts_m + lane] + Σ_t x[rows_m + table_t] · w[w_t + lane].
+def tile(x, rows, table, first, last, w, w_at, step, out, places):
+    """out[places_m + lane] += Σ_t x[rows_m + table_t] · w[w_t + lane].
 
     That is six sums of vectors at once, m = 0 … 5; t runs from first to last − 1, and w_t is w_at,
     then `step` more each time.  In multiply the rows are corners and the table holds the taps; in
     correlate it is the other way round.
     """
     r0, r1, r2, r3, r4, r5 = rows
-    a0, a1, a2 = load(start, starts[0]), load(start, starts[1]), load(start, starts[2])
-    a3, a4, a5 = load(start, starts[3]), load(start, starts[4]), load(start, starts[5])
+    p0, p1, p2, p3, p4, p5 = places
+    a0, a1, a2 = load(out, p0), load(out, p1), load(out, p2)
+    a3, a4, a5 = load(out, p3), load(out, p4), load(out, p5)
     for t in range(first, last):
         entry = number(table, t)
         kernels = load(w, w_at)
@@ -56,7 +57,6 @@ def tile(x, rows, table, first, last, w, w_at, step, start, starts, out, places)
         a4 = fma(spread(x, r4 + entry), kernels, a4)
         a5 = fma(spread(x, r5 + entry), kernels, a5)
         w_at += step
-    p0, p1, p2, p3, p4, p5 = places
     store(out, p0, a0)
     store(out, p1, a1)
     store(out, p2, a2)
@@ -101,13 +101,14 @@ def multiply_task(
     for t in range(0, taps.size, TAPS):
         t_last = min(t + TAPS, taps.size)
         for q in range(panel, last_panel):
-            k, w_at = q * LANES, q * panel_step + t * step
+            k, w_at = y_at + q * LANES, q * panel_step + t * step
+            if t == 0:
+                bias = load(b, q * LANES)
+                for p in range(first, stop):
+                    store(y, k + number(places, p), bias)
             for p in range(first, stop, 6):
-                rows, out = six(corners, p, stop - 1, x_at), six(places, p, stop - 1, y_at + k)
-                if t == 0:
-                    tile(x, rows, taps, t, t_last, w, w_at, step, b, (k, k, k, k, k, k), y, out)
-                else:
-                    tile(x, rows, taps, t, t_last, w, w_at, step, y, out, y, out)
+                rows, out = six(corners, p, stop - 1, x_at), six(places, p, stop - 1, k)
+                tile(x, rows, taps, t, t_last, w, w_at, step, y, out)
 
 
 @njit(**PARALLEL)
@@ -139,7 +140,9 @@ def correlate_task(
     A piece of dy's panel is copied first: pixels that are a power of two apart would all want the
     same few places in the cache.
     """
-    panel, nothing, bias = np.empty(PIXELS * LANES, dw.dtype), np.zeros(LANES, dw.dtype), zero(dy)
+    panel, bias = np.empty(PIXELS * LANES, dw.dtype), zero(dy)
+    for t in range(begin, end):
+        store(dw, dw_at + number(homes, t), bias)
     for first in range(0, max(corners.size, 1), PIXELS):
         last = min(first + PIXELS, corners.size)
         for p in range(last - first):
@@ -148,33 +151,22 @@ def correlate_task(
             bias = plus(bias, pixel)
         for t in range(begin, end, 6):
             rows, out = six(taps, t, end - 1, x_at), six(homes, t, end - 1, dw_at)
-            if first == 0:
-                tile(
-                    x, rows, corners, first, last, panel, 0, LANES,
-                    nothing, (0, 0, 0, 0, 0, 0), dw, out,
-                )  # fmt: skip
-            else:
-                tile(x, rows, corners, first, last, panel, 0, LANES, dw, out, dw, out)
+            tile(x, rows, corners, first, last, panel, 0, LANES, dw, out)
     if begin == 0:
         store(db, k, bias)
 
 
-@njit(**PARALLEL)
+@njit(cache=True)
 def pack(w, panels):
     """Copy w (K, f, f, C) to panels (⌈K/LANES⌉, f, f, C, LANES)."""
-    for panel in prange(panels.shape[0]):
-        pack_panel(w, panel, panels)
-
-
-@njit(**PLAIN)
-def pack_panel(w, panel, panels):
     K, rows, columns, C = w.shape
-    first = panel * LANES
-    for c in range(C):
-        for i in range(rows):
-            for j in range(columns):
-                for lane in range(min(LANES, K - first)):
-                    panels[panel, i, j, c, lane] = w[first + lane, i, j, c]
+    for panel in range(panels.shape[0]):
+        first = panel * LANES
+        for c in range(C):
+            for i in range(rows):
+                for j in range(columns):
+                    for lane in range(min(LANES, K - first)):
+                        panels[panel, i, j, c, lane] = w[first + lane, i, j, c]
 
 
 @njit(cache=True)

@@ -7,19 +7,19 @@ the few operations that the loop needs:
 
     load(a, i)               LANES neighbours a[i], a[i+1], …      store(a, i, v)   the way back
     spread(a, i)             the one number a[i] in every lane     number(a, i)     just a[i]
-    fma(u, v, acc)           u·v + acc, lane by lane, rounded once  plus(u, v)      u + v
+    fma(u, v, acc)           u·v + acc, lane by lane, rounded once
+    plus, times, over(u, v)  u + v, u·v, u / v                root, power(v, w)     √v, v to the w
     total(v)                 the sum of the lanes
     zero(a)                  zeros, of the dtype of a
     same(a, value)           a value in every lane, of the dtype of a
     larger(u, v, a, b)       a where u > v, or where u is NaN and v is not; b elsewhere
-    equal(u, v, a, b)        a where u = v, b elsewhere
 
 An intrinsic is written in two steps: its arguments are types, a is the type of an array; codegen
 gets the values and writes the instructions.
 
 `a` is a flat contiguous array; i is not checked, so a wrong i reads or overwrites foreign memory.
-Small whole numbers may be kept in few bytes: store_whole(a, i, v), and load_whole(a, i, like) with
-lanes of the dtype of `like`.
+Small whole numbers may be kept in few bytes: store_whole(a, i, v) writes them, and
+where(a, i, value, v) is v in the lanes where a holds this value, 0 elsewhere.
 
 A vector here is two of the processor's registers full of float32: 32 lanes with AVX-512, 16 with
 AVX2, 8 elsewhere (64-bit Arm).  Two, because then six vectors of sums, which is what product.py
@@ -161,18 +161,20 @@ def same(typing_context, a, value):
 
 
 @intrinsic
-def load_whole(typing_context, a, i, like):
-    """Return LANES whole numbers, not negative, as a vector of the dtype of `like`."""
-    result = Vector(like.dtype)
+def where(typing_context, a, i, value, v):
+    """Return v in the lanes where the whole number a[i + lane] is this one, and 0 elsewhere."""
 
     def codegen(context, builder, signature, arguments):
-        vector = context.get_value_type(result)
+        array, i, value, v = arguments
         whole = ir.VectorType(ir.IntType(a.dtype.bitwidth), LANES)
-        pointer = address(context, builder, signature.args[0], *arguments[:2])
+        pointer = address(context, builder, signature.args[0], array, i)
         numbers = builder.load(builder.bitcast(pointer, whole.as_pointer()), align=1)
-        return builder.uitofp(numbers, vector)
+        value = context.cast(builder, value, signature.args[2], a.dtype)
+        wanted = in_every_lane(builder, whole, value)
+        nothing = ir.Constant(v.type, [0.0] * LANES)
+        return builder.select(builder.icmp_unsigned("==", numbers, wanted), v, nothing)
 
-    return result(a, types.intp, like), codegen
+    return v(a, types.intp, value, v), codegen
 
 
 @intrinsic
@@ -199,21 +201,39 @@ def larger(typing_context, u, v, a, b):
     return u(u, u, u, u), codegen
 
 
+def lane_by_lane(operation):
+    """Return an intrinsic of two vectors, from the name of the instruction."""
+
+    @intrinsic
+    def intrinsic_of_two(typing_context, u, v):
+        def codegen(context, builder, signature, arguments):
+            return getattr(builder, operation)(*arguments)
+
+        return u(u, u), codegen
+
+    return intrinsic_of_two
+
+
+plus, times, over = lane_by_lane("fadd"), lane_by_lane("fmul"), lane_by_lane("fdiv")
+
+
 @intrinsic
-def equal(typing_context, u, v, a, b):
+def root(typing_context, v):
     def codegen(context, builder, signature, arguments):
-        u, v, a, b = arguments
-        return builder.select(builder.fcmp_ordered("==", u, v), a, b)
+        vector = arguments[0].type
+        return builder.call(function(builder, f"sqrt.{suffix(vector)}", vector, vector), arguments)
 
-    return u(u, u, u, u), codegen
+    return v(v), codegen
 
 
 @intrinsic
-def plus(typing_context, u, v):
+def power(typing_context, v, exponent):
     def codegen(context, builder, signature, arguments):
-        return builder.fadd(*arguments)
+        vector = arguments[0].type
+        call = function(builder, f"pow.{suffix(vector)}", vector, vector, vector)
+        return builder.call(call, arguments)
 
-    return u(u, u), codegen
+    return v(v, exponent), codegen
 
 
 @intrinsic
