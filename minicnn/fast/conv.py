@@ -21,7 +21,17 @@ import numpy as np
 from ..checks import check_conv, check_gradient
 from ..shapes import out_size
 from .buffers import empty
-from .layout import cut, filled, framed, images, pixels_of, places, steps, taps, writable
+from .layout import (
+    cut,
+    filled,
+    framed,
+    images,
+    pixel_table,
+    pixels_of,
+    row_table,
+    window_table,
+    writable,
+)
 from .product import correlate, multiply, pack, unpack
 from .threads import run, shares
 from .vector import LANES, whole_vectors
@@ -39,9 +49,9 @@ def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
     x_frame = framed(x, pad, pad, H_all, W_all)
     K_group, K_wide = K // groups, whole_vectors(K // groups)
     y_wide = empty((N, H_out, W_out, groups * K_wide), x.dtype)
-    corners = places(x_frame.shape, H_out, W_out, stride=stride)
-    entries = taps(x_frame.shape, C_group, range(f), range(f))
-    homes = places(y_wide.shape, H_out, W_out)
+    corners = pixel_table(x_frame.shape, H_out, W_out, stride=stride)
+    taps = window_table(x_frame.shape, C_group, range(f), range(f))
+    places = pixel_table(y_wide.shape, H_out, W_out)
     for g in range(groups):
         kernels = slice(g * K_group, (g + 1) * K_group)
         panels = packed(w[kernels].transpose(0, 2, 3, 1))
@@ -49,8 +59,8 @@ def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
         b_wide[:K_group] = b[kernels]
         run(
             multiply, corners.size * panels.size / 40,
-            x_frame.reshape(-1), g * C_group, corners, entries,
-            panels, entries.size * LANES, LANES, b_wide, y_wide.reshape(-1), g * K_wide, homes,
+            x_frame.reshape(-1), g * C_group, corners, taps,
+            panels, taps.size * LANES, LANES, b_wide, y_wide.reshape(-1), g * K_wide, places,
         )  # fmt: skip
     y = images(cut(y_wide, K, groups))
     return y, (x_frame, x.shape, w, y.shape, stride, pad, groups)
@@ -80,8 +90,9 @@ def backward_x(dy, cache):
     K, C_group, f, _ = w.shape
     K_group, C_wide = K // groups, whole_vectors(C_group)
 
-    margin = (f - 1) // stride  # zeros before dy: a pixel's window reaches back so many rows of it
-    # zeros after dy, too: the last row of pixels asks for row (H − 1 + pad) // stride of it
+    # Zeros around dy: the first row of pixels asks for rows from −margin on, and the last row for
+    # row (H − 1 + pad) // stride.
+    margin = max(0, (f - 1 - pad) // stride)
     H_all = margin + max(y_shape[2], (H - 1 + pad) // stride + 1)
     W_all = margin + max(y_shape[3], (W - 1 + pad) // stride + 1)
     dy_frame = framed(dy, margin, margin, H_all, W_all)
@@ -96,19 +107,19 @@ def backward_x(dy, cache):
             rows, columns = -(-(H - h_0) // stride), -(-(W - w_0) // stride)
             if rows <= 0 or columns <= 0:
                 continue
-            corners = places(dy_frame.shape, rows, columns, margin + u, margin + v)
-            entries = taps(
+            corners = pixel_table(dy_frame.shape, rows, columns, margin + u, margin + v)
+            taps = window_table(
                 dy_frame.shape, K_group, backwards(f, i, stride), backwards(f, j, stride)
             )
-            homes = places(dx_wide.shape, rows, columns, h_0, w_0, stride)
+            places = pixel_table(dx_wide.shape, rows, columns, h_0, w_0, stride)
             for g in range(groups):
                 w_class = w[g * K_group : (g + 1) * K_group, :, i::stride, j::stride]
                 panels = packed(w_class.transpose(1, 2, 3, 0))
                 run(
                     multiply, corners.size * panels.size / 40,
-                    dy_frame.reshape(-1), g * K_group, corners, entries,
-                    panels, entries.size * LANES, LANES, no_bias,
-                    dx_wide.reshape(-1), g * C_wide, homes,
+                    dy_frame.reshape(-1), g * K_group, corners, taps,
+                    panels, taps.size * LANES, LANES, no_bias,
+                    dx_wide.reshape(-1), g * C_wide, places,
                 )  # fmt: skip
     return images(cut(dx_wide, C, groups))
 
@@ -122,17 +133,17 @@ def backward_w(dy, cache):
     H_out, W_out = y_shape[2:]
 
     dy_wide = filled(pixels_of(dy), groups)
-    corners = places(x_frame.shape, H_out, W_out, stride=stride)
-    entries = taps(x_frame.shape, C_group, range(f), range(f))
-    homes = steps(entries.size, LANES)
+    corners = pixel_table(x_frame.shape, H_out, W_out, stride=stride)
+    taps = window_table(x_frame.shape, C_group, range(f), range(f))
+    homes = row_table(taps.size, LANES)
     panels = empty((K_wide // LANES, f, f, C_group, LANES), w.dtype)
     parts = shares(K_wide // LANES)
     dw, db, db_wide = empty(w.shape, w.dtype), empty((K,), w.dtype), empty((K_wide,), w.dtype)
     for g in range(groups):
         run(
             correlate, corners.size * panels.size / 40,
-            x_frame.reshape(-1), g * C_group, corners, entries, dy_wide.reshape(-1), g * K_wide,
-            groups * K_wide, panels.reshape(-1), entries.size * LANES, homes, db_wide, parts,
+            x_frame.reshape(-1), g * C_group, corners, taps, dy_wide.reshape(-1), g * K_wide,
+            groups * K_wide, panels.reshape(-1), taps.size * LANES, homes, db_wide, parts,
         )  # fmt: skip
         unpack(panels, dw[g * K_group : (g + 1) * K_group])
         db[g * K_group : (g + 1) * K_group] = db_wide[:K_group]

@@ -19,7 +19,7 @@ from numba import njit, prange
 from ..checks import check_fc, check_gradient
 from .buffers import empty
 from .flags import PARALLEL, PLAIN
-from .layout import cut, filled, steps, writable
+from .layout import cut, filled, row_table, writable
 from .product import correlate, multiply
 from .threads import run, shares
 from .vector import LANES, fma, load, total, whole_vectors, zero
@@ -55,8 +55,8 @@ def backward_x(dy, cache):
     dx = empty((N, D_wide), w.dtype)
     run(
         multiply, N * w.size / 40,
-        writable(dy).ravel(), 0, steps(N, K), steps(K), filled(w).ravel(), LANES, D_wide,
-        np.zeros(D_wide, w.dtype), dx.reshape(-1), 0, steps(N, D_wide),
+        writable(dy).ravel(), 0, row_table(N, K), row_table(K), filled(w).ravel(), LANES, D_wide,
+        np.zeros(D_wide, w.dtype), dx.reshape(-1), 0, row_table(N, D_wide),
     )  # fmt: skip
     return cut(dx, D).reshape(shape)
 
@@ -70,8 +70,8 @@ def backward_w(dy, cache):
     dw, nothing = empty((K, D_wide), w.dtype), empty((D_wide,), w.dtype)
     run(
         correlate, N * w.size / 40,
-        writable(dy).ravel(), 0, steps(N, K), steps(K), filled(rows).ravel(), 0, D_wide,
-        dw.reshape(-1), LANES, steps(K, D_wide), nothing, shares(D_wide // LANES),
+        writable(dy).ravel(), 0, row_table(N, K), row_table(K), filled(rows).ravel(), 0, D_wide,
+        dw.reshape(-1), LANES, row_table(K, D_wide), nothing, shares(D_wide // LANES),
     )  # fmt: skip
     return cut(dw, D), dy.sum(axis=0)
 
@@ -84,8 +84,8 @@ def forward_loop(x, w, y, D):
 
 
 @njit(**PLAIN)
-def forward_block(x, w, y, D, k_first, d, d_last):
-    """Add to y what entries d … d_last−1 give to some outputs: three outputs of two images a time.
+def forward_block(x, w, y, D, k_first, d, d_stop):
+    """Add to y what entries d … d_stop−1 give to some outputs: three outputs of two images a time.
 
     Behind the last output, or image, it is computed again: all six are read before any is written.
     """
@@ -95,7 +95,7 @@ def forward_block(x, w, y, D, k_first, d, d_last):
         k1, k2 = min(k + 1, last), min(k + 2, last)
         for n in range(0, N, 2):
             m = min(n + 1, N - 1)
-            s0, s1, s2, t0, t1, t2 = dots(x, n * D, m * D, w, k * D, k1 * D, k2 * D, d, d_last)
+            s0, s1, s2, t0, t1, t2 = dots(x, n * D, m * D, w, k * D, k1 * D, k2 * D, d, d_stop)
             s0, s1, s2 = s0 + y[n, k], s1 + y[n, k1], s2 + y[n, k2]
             t0, t1, t2 = t0 + y[m, k], t1 + y[m, k1], t2 + y[m, k2]
             y[n, k], y[n, k1], y[n, k2] = s0, s1, s2
@@ -103,11 +103,11 @@ def forward_block(x, w, y, D, k_first, d, d_last):
 
 
 @njit(**PLAIN)
-def dots(x, x0, x1, w, w0, w1, w2, d, d_last):
-    """Return the six dot products of two rows of x and three rows of w, from d to d_last − 1."""
+def dots(x, x0, x1, w, w0, w1, w2, d, d_stop):
+    """Return the six dot products of two rows of x and three rows of w, from d to d_stop − 1."""
     s0, s1, s2 = zero(x), zero(x), zero(x)
     t0, t1, t2 = zero(x), zero(x), zero(x)
-    for i in range(d, d_last, LANES):
+    for i in range(d, d_stop, LANES):
         u, v = load(x, x0 + i), load(x, x1 + i)
         weights = load(w, w0 + i)
         s0, t0 = fma(u, weights, s0), fma(v, weights, t0)

@@ -134,7 +134,7 @@ def flat(x):
 
 
 @functools.lru_cache(maxsize=256)
-def places(shape, rows, columns, row=0, column=0, stride=1):
+def pixel_table(shape, rows, columns, row=0, column=0, stride=1):
     """Return where pixels begin in flat: every `stride`-th from (row, column) on, of each image.
 
     Parameters
@@ -158,7 +158,7 @@ def places(shape, rows, columns, row=0, column=0, stride=1):
 
 
 @functools.lru_cache(maxsize=256)
-def taps(shape, channels, rows, columns):
+def window_table(shape, channels, rows, columns):
     """Return how far each entry of a window lies from its corner, in flat.
 
     Parameters
@@ -182,7 +182,7 @@ def taps(shape, channels, rows, columns):
 
 
 @functools.lru_cache(maxsize=256)
-def steps(count, step=1):
+def row_table(count, step=1):
     """Return 0, step, 2·step, …: where so many rows of a matrix begin; int64, read-only."""
     table = np.arange(count) * step
     table.flags.writeable = False

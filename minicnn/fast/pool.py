@@ -111,13 +111,13 @@ def max_back_loop(dy, winner, N, H, W, C, z, s, H_out, W_out, dx):
 @njit(**PLAIN)
 def max_back_row(dy, winner, dy_at, h, W, C, z, s, H_out, W_out, dx, dx_at):
     """Add up, for each pixel of row h of an image, the dy of those windows in which it won."""
-    first_row, last_row = first_window(h, z, s), min(h // s + 1, H_out)
+    first_row, row_stop = first_window(h, z, s), min(h // s + 1, H_out)
     for w in range(W):
-        first_column, last_column = first_window(w, z, s), min(w // s + 1, W_out)
+        first_column, column_stop = first_window(w, z, s), min(w // s + 1, W_out)
         for c in range(0, C, LANES):
             gain = zero(dy)
-            for row in range(first_row, last_row):
-                for column in range(first_column, last_column):
+            for row in range(first_row, row_stop):
+                for column in range(first_column, column_stop):
                     at = dy_at + (row * W_out + column) * C + c
                     here = (h - row * s) * z + w - column * s
                     gain = plus(gain, where(winner, at, here, load(dy, at)))

@@ -36,10 +36,10 @@ PIXELS = 128  # a task of correlate goes through so many pixels at a time
 
 
 @njit(**PLAIN)
-def tile(x, rows, table, first, last, w, w_at, step, out, places):
+def tile(x, rows, table, first, stop, w, w_at, step, out, places):
     """out[places_m + lane] += Σ_t x[rows_m + table_t] · w[w_t + lane].
 
-    That is six sums of vectors at once, m = 0 … 5; t runs from first to last − 1, and w_t is w_at,
+    That is six sums of vectors at once, m = 0 … 5; t runs from first to stop − 1, and w_t is w_at,
     then `step` more each time.  In multiply the rows are corners and the table holds the taps; in
     correlate it is the other way round.
     """
@@ -47,7 +47,7 @@ def tile(x, rows, table, first, last, w, w_at, step, out, places):
     p0, p1, p2, p3, p4, p5 = places
     a0, a1, a2 = load(out, p0), load(out, p1), load(out, p2)
     a3, a4, a5 = load(out, p3), load(out, p4), load(out, p5)
-    for t in range(first, last):
+    for t in range(first, stop):
         entry = number(table, t)
         kernels = load(w, w_at)
         a0 = fma(spread(x, r0 + entry), kernels, a0)
@@ -94,13 +94,13 @@ def multiply(x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places):
 
 @njit(**PLAIN)
 def multiply_task(
-    x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places, first, stop, panel, last_panel
+    x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places, first, stop, panel, panel_stop
 ):  # fmt: skip
     """Write the outputs of some panels for the windows first … stop−1, in sixes, going through the
     taps in pieces.  The last window may be computed again."""
     for t in range(0, taps.size, TAPS):
-        t_last = min(t + TAPS, taps.size)
-        for q in range(panel, last_panel):
+        t_stop = min(t + TAPS, taps.size)
+        for q in range(panel, panel_stop):
             k, w_at = y_at + q * LANES, q * panel_step + t * step
             if t == 0:
                 bias = load(b, q * LANES)
@@ -108,7 +108,7 @@ def multiply_task(
                     store(y, k + number(places, p), bias)
             for p in range(first, stop, 6):
                 rows, out = six(corners, p, stop - 1, x_at), six(places, p, stop - 1, k)
-                tile(x, rows, taps, t, t_last, w, w_at, step, y, out)
+                tile(x, rows, taps, t, t_stop, w, w_at, step, y, out)
 
 
 @njit(**PARALLEL)
@@ -144,14 +144,14 @@ def correlate_task(
     for t in range(begin, end):
         store(dw, dw_at + number(homes, t), bias)
     for first in range(0, max(corners.size, 1), PIXELS):
-        last = min(first + PIXELS, corners.size)
-        for p in range(last - first):
+        stop = min(first + PIXELS, corners.size)
+        for p in range(stop - first):
             pixel = load(dy, dy_at + (first + p) * step)
             store(panel, p * LANES, pixel)
             bias = plus(bias, pixel)
         for t in range(begin, end, 6):
             rows, out = six(taps, t, end - 1, x_at), six(homes, t, end - 1, dw_at)
-            tile(x, rows, corners, first, last, panel, 0, LANES, dw, out)
+            tile(x, rows, corners, first, stop, panel, 0, LANES, dw, out)
     if begin == 0:
         store(db, k, bias)
 
