@@ -40,7 +40,9 @@ ALEXNETS = ("alexnet", "two-columns", "one-gpu")
 
 def main(arguments=None):
     """Run one command; return its exit code."""
-    options = parser().parse_args(arguments)
+    options, unknown = parser().parse_known_args(arguments)
+    if unknown:  # argparse itself would show the usage of all commands instead of this one's
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         if getattr(options, "threads", None):
             use_threads(options.threads)
@@ -101,6 +103,8 @@ def parser():
         add_download,
     ):
         add(commands)
+    for one in commands.choices.values():
+        one.set_defaults(parser=one)
     return top
 
 

@@ -76,10 +76,11 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
         raise ValueError(f"at most {most_images} images: the study has none below {fewest}")
     out = pathlib.Path(out)
     checkpoint.make_folder(out)
+    plan = [line for line in plan if not most_images or line[3] <= most_images]
+    if max(line[3] for line in plan) > 5000:
+        data.load(dataset)  # if it is not there, say so now, not after an hour
     source = None, None  # the name of the data set in memory, and itself
     for network, input, init, images, *guesses in plan:
-        if most_images and images > most_images:
-            continue
         name = "sample" if images <= 5000 else dataset
         for nonlinearity, guess in zip(("relu", "tanh"), guesses, strict=True):
             cell = Cell(network, input, init, images, nonlinearity)

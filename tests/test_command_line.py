@@ -56,6 +56,13 @@ def test_a_command_that_is_not_understood_ends_with_2(arguments, capsys):
     assert "error:" in capsys.readouterr().err
 
 
+def test_an_unknown_option_shows_how_to_use_its_command(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["summary", "alexnet", "--hasty"])
+    error = capsys.readouterr().err
+    assert left.value.code == 2 and "usage: minicnn summary" in error and "--hasty" in error
+
+
 def test_a_missing_folder_gets_one_sentence(tmp_path, capsys):
     assert main(["figure1", "--data", "no/such/place", "--out", str(tmp_path)]) == 1
     error = capsys.readouterr().err

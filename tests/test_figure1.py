@@ -128,6 +128,13 @@ def test_the_study_runs_draws_and_goes_on(tmp_path, few_images, monkeypatch):
         study.study(tmp_path, minicnn.fast, most_images=30, progress=False, plan=plan)
 
 
+def test_a_study_that_lacks_the_full_set_says_so_before_the_first_trial(tmp_path):
+    plan = [("four-layer", "raw", "paper", images, 0.001, 0.002) for images in (40, 6000)]
+    with pytest.raises(FileNotFoundError, match="CIFAR-10 is not there"):
+        study.study(tmp_path / "out", minicnn.fast, dataset=tmp_path, progress=False, plan=plan)
+    assert not (tmp_path / "out" / "study.jsonl").exists()
+
+
 def test_an_interrupted_study_says_that_the_same_command_goes_on(tmp_path, few_images, monkeypatch):
     def interrupted(*args, **options):
         raise train.Interrupted("add --resume")  # which study does not have
