@@ -1,0 +1,204 @@
+"""What a network has learned and what it sees, as pictures: Figures 3 and 4, and feature maps.
+
+    kernels          (K, 3, f, f)         first-layer kernels, one array a column of the network
+    images           (N, 3, H, W)         uint8, as they are
+    probabilities    (N, classes)         as softmax returns them
+    maps             (C, H, W)            one image's activations in one layer
+
+Colours: an image is shown as it is.  A kernel is scaled by its own largest |weight|, with 0 in the
+middle grey, because kernels differ in strength.  A feature map goes from black, its least value, to
+white.  matplotlib is imported when a picture is drawn, never before.
+"""
+
+import math
+
+import numpy as np
+
+from .figures import save
+
+PER_ROW = 16  # kernels in a row of Figure 3, as in the paper
+
+
+def figure3(kernels, path):
+    """Draw the kernels of the first layer (Figure 3), those of each column in rows of their own.
+
+    Parameters
+    ----------
+    kernels : list of arrays (K, 3, f, f)
+        One for each column: two for the network of two GPUs.
+    path : path
+        The PNG to write.
+
+    Raises
+    ------
+    ValueError
+        If they do not look at three colours.
+    OSError
+        If it cannot be written.
+    """
+    for w in kernels:
+        if w.ndim != 4 or w.shape[1] != 3:
+            raise ValueError(
+                f"figure3: kernels have shape {w.shape}; expected (K, 3, f, f), "
+                "kernels that look at red, green and blue"
+            )
+    sheets = [sheet([as_picture(w_k) for w_k in w], PER_ROW) for w in kernels]
+    heights = [7 * s.shape[0] / s.shape[1] + 0.3 for s in sheets]
+    figure, places = canvas(len(sheets), 1, 7, sum(heights), heights)
+    for column, (place, picture) in enumerate(zip(places[:, 0], sheets, strict=True)):
+        place.imshow(picture, interpolation="nearest")
+        if len(sheets) > 1:
+            title = f"column {column}: {len(kernels[column])} kernels"
+            place.set_title(title, fontsize=9, loc="left")
+    save(figure, path)
+
+
+def figure4_bars(images, labels, probabilities, classes, path, best=5):
+    """Draw images with their most probable classes as bars, the right one in red (Figure 4, left).
+
+    Parameters
+    ----------
+    images : array (N, 3, H, W) uint8
+    labels : array (N,) or None
+        The right classes; None where nobody knows.
+    probabilities : array (N, classes)
+    classes : sequence of str
+        The name of each class.
+    path : path
+        The PNG to write.
+    best : int
+        So many bars, or as many as there are classes.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    best, across = min(best, len(classes)), min(4, len(images))
+    down = math.ceil(len(images) / across)
+    figure, places = canvas(2 * down, across, 2 * across, 3.4 * down, [2, 1] * down)
+    for n in range(down * across):
+        row, column = 2 * (n // across), n % across
+        above, below = places[row, column], places[row + 1, column]
+        if n >= len(images):
+            continue
+        above.imshow(pixels(images[n]))
+        if labels is not None:
+            above.set_title(classes[labels[n]], fontsize=9)
+        order = np.argsort(-probabilities[n], kind="stable")[:best]
+        right = [labels is not None and k == labels[n] for k in order]
+        colours = ["tab:red" if is_it else "tab:blue" for is_it in right]
+        below.set_axis_on()
+        below.barh(range(best), probabilities[n][order], color=colours, alpha=0.6)
+        for place, k in enumerate(order):
+            below.text(0.02, place, classes[k], va="center", fontsize=8)
+        below.set(xlim=(0, 1), ylim=(best - 0.5, -0.5), xticks=[], yticks=[])
+    save(figure, path)
+
+
+def figure4_neighbours(queries, neighbours, titles, path):
+    """Draw each query and, behind it, its nearest images (Figure 4, right), in a row of its own.
+
+    Parameters
+    ----------
+    queries : array (Q, 3, H, W) uint8
+    neighbours : list of arrays (Q, k, 3, H, W) uint8
+        One for each way to measure distance: features, say, and pixels.
+    titles : list of str
+        What stands above each way.
+    path : path
+        The PNG to write.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    blocks = [queries[:, None], *neighbours]  # each (Q, images side by side, 3, H, W)
+    widths = [block.shape[1] for block in blocks]
+    figure = Figure(figsize=(0.8 * sum(widths), 0.8 * len(queries) + 0.3), layout="constrained")
+    parts = figure.subfigures(1, len(blocks), width_ratios=widths)
+    for part, block, title in zip(parts, blocks, ["query", *titles], strict=True):
+        part.suptitle(title, fontsize=9)
+        places = part.subplots(*block.shape[:2], squeeze=False)
+        for place, image in zip(places.flat, block.reshape(-1, *block.shape[2:]), strict=True):
+            place.set_axis_off()
+            place.imshow(pixels(image))
+    save(figure, path)
+
+
+def feature_maps(image, layers, path, most=16):
+    """Draw an image and below it, layer by layer, the maps that a network makes of it.
+
+    Parameters
+    ----------
+    image : array (3, H, W) uint8
+    layers : list of (name, maps)
+        maps (C, H, W): one image's activations in the row of this name.
+    path : path
+        The PNG to write.
+    most : int
+        The first so many maps of a layer are drawn.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    sheets = [sheet([as_grey(m) for m in maps[:most]], min(most, len(maps))) for _, maps in layers]
+    heights = [2, *[12 * s.shape[0] / s.shape[1] + 0.3 for s in sheets]]
+    figure, places = canvas(1 + len(sheets), 1, 12, sum(heights), heights)
+    places[0, 0].imshow(pixels(image))
+    for place, (name, maps), picture in zip(places[1:, 0], layers, sheets, strict=True):
+        place.imshow(picture, interpolation="nearest")
+        C, H, W = maps.shape
+        shown = f"the first {most} of " if C > most else ""
+        place.set_title(
+            f"{name}: {shown}{C} maps of {H}×{W}, {maps.min():.3g} to {maps.max():.3g}",
+            fontsize=9,
+            loc="left",
+        )
+    save(figure, path)
+
+
+def pixels(image):
+    """Return an image (3, H, W) as matplotlib wants it: (H, W, 3)."""
+    return np.moveaxis(image, 0, 2)
+
+
+def as_picture(kernel):
+    """Return a kernel (3, f, f) as colours between 0 and 1, (f, f, 3); 0 becomes middle grey."""
+    largest = np.abs(kernel).max() or 1
+    return pixels(0.5 + kernel / (2 * largest))
+
+
+def as_grey(values):
+    """Return a map (H, W) as greys (H, W, 3), its least value black and its largest white."""
+    low, high = values.min(), values.max()
+    grey = (values - low) / (high - low or 1)
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def sheet(tiles, per_row):
+    """Return tiles (h, w, 3) side by side on one white sheet, with a pixel between them."""
+    h, w, _ = tiles[0].shape
+    down, across = math.ceil(len(tiles) / per_row), min(per_row, len(tiles))
+    picture = np.ones((down * (h + 1) - 1, across * (w + 1) - 1, 3))
+    for i, tile in enumerate(tiles):
+        top, left = i // per_row * (h + 1), i % per_row * (w + 1)
+        picture[top : top + h, left : left + w] = tile
+    return picture
+
+
+def canvas(down, across, width, height, heights):
+    """Return an empty figure, that many inches large, and its places (down, across), without
+    axes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    places = figure.subplots(down, across, squeeze=False, height_ratios=heights)
+    for place in places.flat:
+        place.set_axis_off()
+    return figure, places

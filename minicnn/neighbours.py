@@ -1,0 +1,71 @@
+"""Which images a network finds alike (Section 6.1): the nearest ones in its last hidden layer.
+
+"If two images produce feature activation vectors with a small Euclidean separation, we can say that
+the higher levels of the neural network consider them to be similar."  The same search over pixels
+shows that this is not the similarity of the pixels.
+
+    queries     (Q, D)    vectors to find neighbours for: features, or pixels in a row
+    base        (B, D)    vectors among which they are looked for
+    found       (Q, k)    whole numbers: the nearest rows of base, the nearest first
+"""
+
+import numpy as np
+
+BLOCK = 1000  # so many queries at a time: a matter of memory alone
+
+
+def nearest(queries, base, k):
+    """Return the places of the k vectors of base nearest to each query, by Euclidean distance.
+
+    ‖q − b‖² = ‖q‖² − 2·q·b + ‖b‖², and ‖q‖² is the same for all b, so it is left out.  Of equally
+    near ones the first in base comes first.
+
+    Parameters
+    ----------
+    queries, base : arrays (Q, D) and (B, D)
+        Or (Q, …) and (B, …): they are flattened.
+    k : int
+        From 1 to B.
+
+    Returns
+    -------
+    array (Q, k) of whole numbers
+
+    Raises
+    ------
+    ValueError
+        If the vectors have different lengths, or there are fewer than k.
+    """
+    queries, base = rows(queries), rows(base)
+    if queries.shape[1] != base.shape[1]:
+        raise ValueError(
+            f"nearest: queries have {queries.shape[1]} numbers each but base has {base.shape[1]}; "
+            "expected vectors of one length"
+        )
+    if not 1 <= k <= len(base):
+        raise ValueError(f"nearest: k = {k}; expected 1 … {len(base)}, the vectors there are")
+    found = np.empty((len(queries), k), np.int64)
+    squares = np.einsum("bd,bd->b", base, base)  # ‖b‖²
+    for first in range(0, len(queries), BLOCK):
+        block = queries[first : first + BLOCK]
+        distances = squares - 2 * (block @ base.T)  # (≤ BLOCK, B)
+        found[first : first + BLOCK] = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    return found
+
+
+def rows(x):
+    """Return x as float64 vectors, one a row: whole pixels must not overflow, nor small differences
+    drown in rounding."""
+    return np.reshape(x, (len(x), -1)).astype(np.float64)
+
+
+def agreement(query_labels, base_labels, found):
+    """Return how often a neighbour is of the query's own class: a share between 0 and 1.
+
+    Parameters
+    ----------
+    query_labels, base_labels : arrays (Q,) and (B,)
+    found : array (Q, k)
+        As `nearest` returns it.
+    """
+    return float(np.mean(base_labels[found] == query_labels[:, None]))

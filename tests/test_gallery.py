@@ -1,0 +1,122 @@
+"""Pictures of what a network has learned and sees, and the search for the nearest images."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minicnn import gallery, neighbours
+
+RNG = np.random.default_rng(0)
+
+
+def images(*shape):
+    return RNG.integers(0, 256, shape, dtype=np.uint8)
+
+
+def colours(path):
+    """Return the pixels of a picture, each once, as a set of (red, green, blue)."""
+    return set(map(tuple, np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3).tolist()))
+
+
+# The nearest images.
+
+
+def test_the_nearest_vectors_come_first_and_the_first_of_equals_before_the_other():
+    base = np.array([[0, 0], [3, 4], [1, 0], [0, 1], [-1, -1]])
+    queries = np.array([[0, 0], [2, 4]])
+    found = neighbours.nearest(queries, base, 3)
+    np.testing.assert_array_equal(found, [[0, 2, 3], [1, 3, 2]])
+
+
+def test_the_search_agrees_with_the_distances_themselves():
+    queries, base = RNG.standard_normal((7, 3, 5)), RNG.standard_normal((40, 3, 5))
+    distances = np.sqrt(((queries[:, None] - base[None]) ** 2).sum(axis=(2, 3)))
+    found = neighbours.nearest(queries, base, 6)
+    np.testing.assert_array_equal(found, np.argsort(distances, axis=1)[:, :6])
+
+
+def test_more_queries_than_fit_at_a_time_are_searched_all(monkeypatch):
+    queries, base = RNG.standard_normal((10, 4)), RNG.standard_normal((9, 4))
+    whole = neighbours.nearest(queries, base, 2)
+    monkeypatch.setattr(neighbours, "BLOCK", 3)
+    np.testing.assert_array_equal(neighbours.nearest(queries, base, 2), whole)
+
+
+def test_whole_pixels_do_not_overflow():
+    base = np.array([[255, 255], [0, 0]], np.uint8)
+    assert neighbours.nearest(np.array([[250, 250]], np.uint8), base, 1) == 0
+
+
+def test_agreement_is_the_share_of_neighbours_of_the_querys_class():
+    found = np.array([[0, 1, 2], [2, 3, 0]])
+    base_labels, query_labels = np.array([5, 5, 7, 8]), np.array([5, 7])
+    assert neighbours.agreement(query_labels, base_labels, found) == pytest.approx(3 / 6)
+
+
+def test_vectors_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="queries have 3 numbers each but base has 4"):
+        neighbours.nearest(np.ones((2, 3)), np.ones((5, 4)), 1)
+    for k in (0, 6):
+        with pytest.raises(ValueError, match=f"k = {k}; expected 1 … 5"):
+            neighbours.nearest(np.ones((2, 3)), np.ones((5, 3)), k)
+
+
+# Pictures.
+
+
+def test_tiles_lie_side_by_side_with_a_white_pixel_between_them():
+    tiles = [np.full((2, 3, 3), value) for value in (0.1, 0.2, 0.3)]
+    picture = gallery.sheet(tiles, per_row=2)
+    assert picture.shape == (5, 7, 3)
+    assert (picture[:2, :3] == 0.1).all() and (picture[:2, 4:] == 0.2).all()
+    assert (picture[3:, :3] == 0.3).all()
+    assert (picture[2] == 1).all() and (picture[:, 3] == 1).all() and (picture[3:, 4:] == 1).all()
+
+
+def test_a_kernel_keeps_zero_in_the_middle_and_fills_the_range():
+    kernel = np.array([[[0.0, 4.0]], [[-2.0, 0.0]], [[0.0, -4.0]]])  # (3, 1, 2)
+    np.testing.assert_allclose(gallery.as_picture(kernel), [[[0.5, 0.25, 0.5], [1, 0.5, 0]]])
+    assert (gallery.as_picture(np.zeros((3, 2, 2))) == 0.5).all()
+
+
+def test_a_map_goes_from_black_to_white():
+    grey = gallery.as_grey(np.array([[3.0, 5.0], [4.0, 3.0]]))
+    np.testing.assert_allclose(grey[:, :, 1], [[0, 1], [0.5, 0]])
+    assert (gallery.as_grey(np.full((2, 2), 7.0)) == 0).all()
+
+
+def test_figure_3_shows_the_colours_of_its_kernels(tmp_path):
+    red = np.zeros((2, 3, 5, 5))
+    red[:, 0] = 1
+    gallery.figure3([red, -red], tmp_path / "3.png")
+    assert {(255, 127, 127), (0, 127, 127)} <= colours(tmp_path / "3.png")
+    with pytest.raises(ValueError, match=r"kernels have shape \(2, 4, 3, 3\)"):
+        gallery.figure3([np.ones((2, 4, 3, 3))], tmp_path / "no.png")
+
+
+def test_the_right_class_is_red_and_only_where_it_is_known(tmp_path):
+    def reddish(path):
+        return any(red > 200 and 90 < green < 150 and 90 < blue < 150 for red, green, blue in path)
+
+    pictures = np.zeros((5, 3, 4, 6), np.uint8)
+    probabilities = np.full((5, 3), 1 / 3)
+    classes = ("ant", "bee", "cat")
+    gallery.figure4_bars(pictures, np.array([2] * 5), probabilities, classes, tmp_path / "a.png")
+    gallery.figure4_bars(pictures, None, probabilities, classes, tmp_path / "b.png")
+    assert reddish(colours(tmp_path / "a.png")) and not reddish(colours(tmp_path / "b.png"))
+
+
+def test_every_query_and_neighbour_is_drawn(tmp_path):
+    shades = np.arange(2 + 2 * 3, dtype=np.uint8) * 30 + 20  # one for each image
+    pictures = np.broadcast_to(shades[:, None, None, None], (8, 3, 4, 4))
+    queries, found = pictures[:2], pictures[2:].reshape(2, 3, 3, 4, 4)
+    gallery.figure4_neighbours(queries, [found], ["nearest"], tmp_path / "4.png")
+    drawn = colours(tmp_path / "4.png")
+    assert {(s, s, s) for s in shades.tolist()} <= drawn
+
+
+def test_feature_maps_of_several_layers_are_drawn(tmp_path):
+    layers = [("conv1", RNG.standard_normal((20, 7, 5))), ("pool1", RNG.standard_normal((3, 3, 2)))]
+    gallery.feature_maps(images(3, 9, 11), layers, tmp_path / "maps.png", most=16)
+    width, height = Image.open(tmp_path / "maps.png").size
+    assert width == 12 * 120 and height > 5 * 120  # the image, a strip and a third of a strip
