@@ -49,14 +49,27 @@ def nearest(queries, base, k):
     for first in range(0, len(queries), BLOCK):
         block = queries[first : first + BLOCK]
         distances = squares - 2 * (block @ base.T)  # (≤ BLOCK, B)
-        found[first : first + BLOCK] = np.argsort(distances, axis=1, kind="stable")[:, :k]
+        found[first : first + BLOCK] = [smallest(row, k) for row in distances]
     return found
 
 
 def rows(x):
     """Return x as float64 vectors, one a row: whole pixels must not overflow, nor small differences
     drown in rounding."""
-    return np.reshape(x, (len(x), -1)).astype(np.float64)
+    x = np.reshape(x, (len(x), -1)).astype(np.float64)
+    if not np.isfinite(x).all():
+        raise ValueError("nearest: some vectors have NaN or infinity in them, so they are nowhere")
+    return x
+
+
+def smallest(values, k):
+    """Return the places of the k smallest values (N,), in order; the first of equals comes first.
+
+    Sorting all of them would take longer than finding the distances.
+    """
+    limit = np.partition(values, k - 1)[k - 1]
+    candidates = np.flatnonzero(values <= limit)
+    return candidates[np.argsort(values[candidates], kind="stable")[:k]]
 
 
 def agreement(query_labels, base_labels, found):

@@ -1,0 +1,180 @@
+"""Short binary codes for images, from the features of a network (suggested in Section 6.1).
+
+"Computing similarity by using Euclidean distance between two 4096-dimensional, real-valued vectors
+is inefficient, but it could be made efficient by training an auto-encoder to compress these vectors
+to short binary codes."  So: D features, through `bits` units, to the same D features again.
+
+    x           (N, D)       features, minus their mean, divided by one standard deviation
+    z           (N, bits)    what reaches the units in the middle, plus noise while training
+    code        (N, bits)    tanh(z), between −1 and 1
+    y           (N, D)       the features that the code still knows of
+    codes       (N, bits/8)  the signs of z as bits, eight in a byte (uint8)
+
+The noise (Salakhutdinov and Hinton, "Semantic Hashing", 2009) is what makes the codes binary: only
+units far out on their flanks, near −1 or 1, tell through it what they know, so little is lost when
+they are rounded to bits in the end.
+"""
+
+import time
+
+import numpy as np
+
+from .neighbours import agreement, nearest, smallest
+from .net import gaussian
+
+BITS = (32, 64, 128, 256)
+
+
+def train_coder(ops, features, bits, rng, epochs=20, epsilon=0.003, batch=128, noise=2.0):
+    """Return the function that turns features into codes, trained on these.
+
+    It minimizes the squared error ½·Σ(y − x)² an image, with the update rule of Section 5 and no
+    decay.
+
+    Parameters
+    ----------
+    ops : module
+        The backend.
+    features : array (N, D) or (N, …), float32 or float64
+    bits : int
+        A multiple of 8.
+    rng : numpy Generator
+        For first weights, order and noise.
+    epochs, batch : int
+    epsilon : float
+        The learning rate; it falls to 0 over the epochs, in a straight line.
+    noise : float
+        The standard deviation of the noise on z.
+
+    Returns
+    -------
+    function
+        coder(features) returns codes (N, bits/8), uint8.
+
+    Raises
+    ------
+    ValueError
+        If `bits` is not a positive multiple of 8, the features are all the same, or the error is
+        no longer finite: then ε is too large.
+    """
+    if bits < 8 or bits % 8:
+        raise ValueError(f"train_coder: bits = {bits}; expected a multiple of 8, for whole bytes")
+    mean, std = features.reshape(len(features), -1).mean(axis=0), features.std()
+    if not std > 0:
+        raise ValueError("train_coder: all features are the same; there is nothing to tell apart")
+
+    def scaled(features):
+        return (features.reshape(len(features), -1) - mean) / std
+
+    D, dtype = mean.size, features.dtype
+    w1, b1 = gaussian(rng, (bits, D), 1 / np.sqrt(D), 0, dtype).values()
+    w2, b2 = gaussian(rng, (D, bits), 1 / np.sqrt(bits), 0, dtype).values()
+    params = [w1, b1, w2, b2]
+    velocities = [np.zeros_like(p) for p in params]
+    for epoch in range(epochs):
+        order = rng.permutation(len(features))
+        for first in range(0, len(order), batch):
+            x = scaled(features[order[first : first + batch]])
+            z, encoder_cache = ops.fc_forward(x, w1, b1)
+            z += noise * rng.standard_normal(z.shape, dtype)
+            code, code_cache = ops.tanh_forward(z)
+            y, decoder_cache = ops.fc_forward(code, w2, b2)
+            dy = (y - x) / len(x)
+            dcode, dw2, db2 = ops.fc_backward(dy, decoder_cache)
+            (dz,) = ops.tanh_backward(dcode, code_cache)
+            _, dw1, db1 = ops.fc_backward(dz, encoder_cache, need_dx=False)
+            grads = [dw1, db1, dw2, db2]
+            now = epsilon * (1 - epoch / epochs)
+            for i, (p, v, dp) in enumerate(zip(params, velocities, grads, strict=True)):
+                params[i], velocities[i] = ops.sgd_update(p, v, dp, epsilon=now, decay=0)
+            w1, b1, w2, b2 = params
+        if not all(np.isfinite(p).all() for p in params):
+            raise ValueError(
+                f"train_coder: the error is no longer finite in epoch {epoch + 1}; "
+                f"try a smaller learning rate than {epsilon:g}"
+            )
+
+    def coder(features):
+        z, _ = ops.fc_forward(scaled(features), w1, b1)
+        return np.packbits(z > 0, axis=1)
+
+    return coder
+
+
+def nearest_codes(queries, base, k):
+    """Return the places of the k codes of base nearest to each query, by Hamming distance.
+
+    That is the number of bits in which they differ; of equally near ones the first in base comes
+    first.
+
+    Parameters
+    ----------
+    queries, base : arrays (Q, B) and (N, B) uint8
+        Codes of B bytes.
+    k : int
+        From 1 to N.
+
+    Returns
+    -------
+    array (Q, k) of whole numbers
+    """
+    found = np.empty((len(queries), k), np.int64)
+    for q, query in enumerate(queries):
+        found[q] = smallest(np.bitwise_count(base ^ query).sum(axis=1, dtype=np.int64), k)
+    return found
+
+
+def compare(ops, features, labels, query_features, query_labels, rng, k=10, bits=BITS, **options):
+    """Return what codes of different lengths are worth, beside the features themselves.
+
+    Parameters
+    ----------
+    ops : module
+    features, labels : arrays (N, …) and (N,)
+        Of the images to train on, and to find neighbours among.
+    query_features, query_labels : arrays (Q, …) and (Q,)
+        Of other images.
+    rng : numpy Generator
+    k : int
+        So many neighbours of each query count.
+    bits : sequence of int
+    options :
+        Those of train_coder.
+
+    Returns
+    -------
+    list of dict
+        name; bytes an image; agreement, the share of neighbours of the query's class; milliseconds
+        a query takes (searching alone, on one thread).
+    """
+    started = time.perf_counter()
+    found = nearest(query_features, features, k)
+    seconds = time.perf_counter() - started
+    size = features[0].size * features.itemsize
+    lines = [line("features", size, agreement(query_labels, labels, found), seconds, len(found))]
+    for count in bits:
+        coder = train_coder(ops, features, count, rng, **options)
+        base, queries = coder(features), coder(query_features)
+        started = time.perf_counter()
+        found = nearest_codes(queries, base, k)
+        seconds = time.perf_counter() - started
+        share = agreement(query_labels, labels, found)
+        lines.append(line(f"{count} bits", count // 8, share, seconds, len(found)))
+    return lines
+
+
+def line(name, size, share, seconds, queries):
+    """Return one line of the comparison."""
+    milliseconds = 1000 * seconds / queries
+    return {"name": name, "bytes": size, "agreement": share, "milliseconds": milliseconds}
+
+
+def report(lines, k):
+    """Return the comparison as a table."""
+    table = [f"{'':12}{'bytes an image':>16}{f'same class among {k}':>24}{'ms a query':>14}"]
+    for one in lines:
+        table.append(
+            f"{one['name']:12}{one['bytes']:>16,}{one['agreement']:>24.1%}"
+            f"{one['milliseconds']:>14.3f}"
+        )
+    return "\n".join(table)
