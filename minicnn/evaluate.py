@@ -1,0 +1,151 @@
+"""How good a network is, and what it says of an image: views, errors, ensembles.
+
+    probabilities   (N, classes) float64    of every class for every image; a row adds up to 1
+    labels          (N,) whole numbers      the right classes
+    views           a function              views(images) yields x after x, what the network sees of
+                                            the same images: one central view, or ten (Section 4.1)
+
+"At test time, the network makes a prediction by extracting five 224 × 224 patches […] as well as
+their horizontal reflections […], and averaging the predictions made by the network's softmax layer
+on the ten patches."  Probabilities are averaged, not scores.
+"""
+
+import numpy as np
+
+from . import net
+
+
+def predict(layers, ops, images, views, batch=128):
+    """Return the probabilities of images, averaged over their views.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        The rows for test time, see net.predicting.  Where their output is maps (N, classes, h, w),
+        as that of `dense`, each map is averaged before the softmax.
+    ops : module
+        The backend that they were built with.
+    images : array (N, C, H, W), or anything that gives images for a slice
+    views : function
+    batch : int
+        So many images at a time go through; a matter of memory alone.
+
+    Returns
+    -------
+    array (N, classes) float64
+    """
+    parts = []
+    for first in range(0, len(images), batch):
+        some = images[first : first + batch]
+        answers = [softmax_of(layers, ops, x) for x in views(some)]
+        parts.append(np.mean(answers, axis=0))
+    return np.concatenate(parts)
+
+
+def softmax_of(layers, ops, x):
+    """Return the probabilities for one view of a batch, float64."""
+    scores = ops.to_host(net.forward(layers, ops.to_device(x))[0])
+    if scores.ndim == 4:
+        scores = scores.mean(axis=(2, 3))
+    return ops.softmax(np.asarray(scores, np.float64))
+
+
+def dense(layers, ops, size):
+    """Return the same network for larger images: its fully connected layers are convolutions.
+
+    Simonyan and Zisserman (2014): "The fully-connected layers are first converted to convolutional
+    layers […]. The resulting fully-convolutional net is then applied to the whole (uncropped)
+    image."  fc6, which read maps of 7×7 pixels, becomes kernels of 7×7, and those behind it of 1×1.
+    An image of the size that the network was trained on gives maps of one pixel: the same scores.
+    The weights are the network's own, in another shape, not copies.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        The rows for test time of a network of one column.
+    ops : module
+        The backend that they were built with.
+    size : int
+        The width and height of the images that the network was trained on.
+
+    Returns
+    -------
+    list of Layer
+        Their output is maps (N, classes, h, w), of which `predict` takes the mean.
+    """
+    dtype = next(iter(net.parameters(layers).values())).dtype
+    x = np.zeros((1, 3, size, size), dtype)  # one image, as it goes down the rows
+    rows = []
+    for layer in layers:
+        y, _ = net.forward([layer], x)
+        if layer.forward is ops.fc_forward:
+            w, b = layer.params["w"], layer.params["b"]
+            f = x.shape[2] if x.ndim == 4 else 1
+            params = {"w": w.reshape(len(w), x.shape[1], f, f), "b": b}
+            layer = net.row(layer.name, ops, "conv", params)
+        rows.append(layer)
+        x = y
+    return rows
+
+
+def error(probabilities, labels, k=1):
+    """Return the share of images whose right class is not among the k most probable ones.
+
+    Of equally probable classes the first comes first.
+    """
+    own = np.take_along_axis(probabilities, labels[:, None], axis=1)
+    before = np.arange(probabilities.shape[1]) < labels[:, None]
+    rank = ((probabilities > own) | ((probabilities == own) & before)).sum(axis=1)
+    return float(np.mean(rank >= k))
+
+
+def confusion(probabilities, labels):
+    """Return how many images of each class (row) were taken for each class (column)."""
+    classes = probabilities.shape[1]
+    pairs = labels * classes + np.argmax(probabilities, axis=1)
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def combine(members, weights=None):
+    """Return the probabilities of an ensemble: the weighted mean of its members' (Section 6).
+
+    Parameters
+    ----------
+    members : list of arrays (N, classes)
+        The probabilities of several networks for the same images.
+    weights : sequence of float, optional
+        One a member; equal if nothing is given.
+
+    Raises
+    ------
+    ValueError
+        If the members do not speak of the same images and classes.
+    """
+    shapes = {member.shape for member in members}
+    if len(shapes) > 1:
+        raise ValueError(f"combine: the members' answers have shapes {shapes}; expected equal ones")
+    return np.average(members, axis=0, weights=weights)
+
+
+def choose_weights(members, labels, rounds=200):
+    """Return the weights with which the members give these labels the largest probability.
+
+    They are ≥ 0 and add up to 1.  The mean log probability has one highest point, and this climbs
+    to it (the EM algorithm for the shares of a mixture): a member's new weight is the mean share
+    that it has in the probability of the right class.
+
+    Parameters
+    ----------
+    members : list of arrays (N, classes)
+    labels : array (N,)
+        Of validation images, which no member was trained on.
+    rounds : int
+    """
+    own = np.array([member[np.arange(len(labels)), labels] for member in members])  # (members, N)
+    weights = np.full(len(members), 1 / len(members))
+    for _ in range(rounds):
+        shares = weights[:, None] * own
+        shares /= np.maximum(shares.sum(axis=0), np.finfo(np.float64).tiny)
+        weights = shares.mean(axis=1)
+        weights /= weights.sum()
+    return weights

@@ -1,0 +1,113 @@
+"""Predictions from several views, errors, and ensembles."""
+
+import numpy as np
+import pytest
+
+from minicnn import alexnet, evaluate, fast, net, reference
+
+
+def some_probabilities(rng, N=11, classes=5):
+    return reference.softmax(rng.standard_normal((N, classes)))
+
+
+def small_alexnet(ops, dtype=np.float64):
+    layers = alexnet.alexnet(
+        ops,
+        np.random.default_rng(0),
+        classes=5,
+        kernels=(4, 6, 4, 6, 4),
+        hidden=7,
+        size=67,
+        std=0.1,
+        dtype=dtype,
+    )
+    return net.predicting(layers, ops)
+
+
+@pytest.mark.parametrize("ops", [reference, fast])
+def test_probabilities_of_all_views_are_averaged_and_not_their_scores(ops):
+    layers = small_alexnet(ops)
+    images = np.random.default_rng(1).standard_normal((7, 3, 67, 67))
+
+    def views(some):
+        yield some
+        yield 3 * some[:, :, :, ::-1]
+
+    answers = [reference.softmax(net.forward(layers, x)[0]) for x in views(images)]
+    found = evaluate.predict(layers, ops, images, views, batch=3)
+    np.testing.assert_allclose(found, (answers[0] + answers[1]) / 2, rtol=1e-9)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+
+
+def test_an_error_is_a_right_class_that_is_not_among_the_best():
+    probabilities = np.array([[0.5, 0.3, 0.2], [0.1, 0.3, 0.6], [0.4, 0.4, 0.2], [0.4, 0.4, 0.2]])
+    labels = np.array([1, 2, 0, 1])  # second, first, first of two equals, second of two equals
+    assert evaluate.error(probabilities, labels) == 2 / 4
+    assert evaluate.error(probabilities, labels, k=2) == 0
+    assert evaluate.error(probabilities, np.array([2, 0, 2, 2]), k=2) == 1
+
+
+def test_the_confusion_table_counts_right_classes_by_row_and_answers_by_column():
+    probabilities = np.eye(3)[[0, 1, 1, 2, 0]]
+    table = evaluate.confusion(probabilities, np.array([0, 1, 2, 2, 1]))
+    np.testing.assert_array_equal(table, [[1, 0, 0], [1, 1, 0], [0, 1, 1]])
+
+
+@pytest.mark.parametrize("ops", [reference, fast])
+def test_a_dense_network_gives_the_same_scores_at_the_size_it_was_trained_on(ops):
+    layers = small_alexnet(ops)
+    images = np.random.default_rng(1).standard_normal((2, 3, 67, 67))
+    scores, _ = net.forward(layers, images)
+    maps, _ = net.forward(evaluate.dense(layers, ops, 67), images)
+    assert maps.shape == (2, 5, 1, 1)
+    np.testing.assert_allclose(maps[:, :, 0, 0], scores, rtol=1e-9, atol=1e-12)
+
+
+def test_a_dense_network_reads_a_larger_image_at_every_place_where_it_fits():
+    rng = np.random.default_rng(0)
+    layers = [  # no padding: then a place knows nothing of the image around it
+        net.row("conv1", fast, "conv", net.gaussian(rng, (4, 3, 3, 3), 1, 0, np.float64), stride=2),
+        net.row("relu1", fast, "relu"),
+        net.row("pool1", fast, "pool"),
+        net.row("fc2", fast, "fc", net.gaussian(rng, (6, 16), 1, 1, np.float64)),
+        net.row("relu2", fast, "relu"),
+        net.row("fc3", fast, "fc", net.gaussian(rng, (5, 6), 1, 1, np.float64)),
+    ]
+    image = rng.standard_normal((1, 3, 11, 15))
+    dense = evaluate.dense(layers, fast, 11)
+    maps, _ = net.forward(dense, image)
+    assert maps.shape == (1, 5, 1, 2)  # the second place is 4 pixels to the right of the first
+    for place, left in enumerate((0, 4)):
+        scores, _ = net.forward(layers, np.ascontiguousarray(image[:, :, :, left : left + 11]))
+        np.testing.assert_allclose(maps[0, :, 0, place], scores[0], rtol=1e-9)
+    averaged = evaluate.predict(dense, fast, image, lambda some: [some])
+    np.testing.assert_allclose(averaged, reference.softmax(maps.mean(axis=(2, 3))), rtol=1e-9)
+
+
+def test_an_ensemble_is_the_weighted_mean_of_its_members():
+    rng = np.random.default_rng(0)
+    a, b = some_probabilities(rng), some_probabilities(rng)
+    np.testing.assert_allclose(evaluate.combine([a, b]), (a + b) / 2)
+    np.testing.assert_allclose(evaluate.combine([a, b], [1, 3]), (a + 3 * b) / 4)
+    with pytest.raises(ValueError, match="answers have shapes"):
+        evaluate.combine([a, b[:5]])
+
+
+def test_chosen_weights_make_the_right_classes_most_probable():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, 200)
+    good = reference.softmax(rng.standard_normal((200, 5)) + 2 * np.eye(5)[labels])
+    other = reference.softmax(rng.standard_normal((200, 5)) + np.eye(5)[labels])
+    useless = some_probabilities(rng, 200)
+    members = [useless, good, other]
+    weights = evaluate.choose_weights(members, labels)
+    assert weights.sum() == pytest.approx(1) and (weights >= 0).all()
+    assert weights[1] > weights[2] > weights[0]
+
+    def log_probability(weights):
+        own = evaluate.combine(members, weights)[np.arange(200), labels]
+        return np.log(own).mean()
+
+    best = log_probability(weights)
+    for _ in range(50):
+        assert log_probability(rng.dirichlet(np.ones(3))) <= best + 1e-9
