@@ -7,12 +7,12 @@ and the formulas are the reference's.
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from ..checks import check_array, check_gradient
-from .flags import FAST, PARALLEL
+from .flags import FAST
 from .layout import empty_like, flat, in_order_of, ordered
-from .threads import run
+from .threads import run, shared
 
 HALF, ONE, TWO, TWENTY = np.float32(0.5), np.float32(1), np.float32(2), np.float32(20)
 LOG2_HIGH = np.float32(0.693145751953125)  # log 2 in two parts: the high one has few digits, so
@@ -75,25 +75,25 @@ def logistic_backward(dy, cache):
     return (dx,)
 
 
-@njit(**PARALLEL, **FAST)
+@shared(**FAST)
 def relu_loop(x, y):
     for i in prange(x.size):
         y[i] = x.dtype.type(0) if x[i] < 0 else x[i]  # a NaN is not < 0 and stays
 
 
-@njit(**PARALLEL, **FAST)
+@shared(**FAST)
 def relu_back_loop(dy, y, dx):
     for i in prange(dy.size):
         dx[i] = dy[i] if y[i] > 0 else dy.dtype.type(0)
 
 
-@njit(**PARALLEL, **FAST)
+@shared(**FAST)
 def tanh_loop64(x, y):
     for i in prange(x.size):
         y[i] = math.tanh(x[i])
 
 
-@njit(**PARALLEL, fastmath={"contract", "nsz"})
+@shared(fastmath={"contract", "nsz"})
 def tanh_loop32(x, y):
     """tanh(x) = e / (e + 2) with e = e^(2|x|) − 1, and x's sign: four times as fast as math.tanh.
 
@@ -113,14 +113,14 @@ def tanh_loop32(x, y):
         y[i] = t if x[i] >= 0 else -t
 
 
-@njit(**PARALLEL, **FAST)
+@shared(**FAST)
 def tanh_back_loop(dy, y, dx):
     one = dy.dtype.type(1)
     for i in prange(dy.size):
         dx[i] = dy[i] * (one - y[i] * y[i])
 
 
-@njit(**PARALLEL, **FAST)
+@shared(**FAST)
 def logistic_loop(x, y):
     one = x.dtype.type(1)
     for i in prange(x.size):
@@ -128,7 +128,7 @@ def logistic_loop(x, y):
         y[i] = (one if x[i] >= 0 else e) / (one + e)
 
 
-@njit(**PARALLEL, **FAST)
+@shared(**FAST)
 def logistic_back_loop(dy, y, dx):
     one = dy.dtype.type(1)
     for i in prange(dy.size):

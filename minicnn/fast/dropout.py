@@ -8,13 +8,13 @@ The numbers are drawn in the reference's order, so the same rng drops the same u
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from ..checks import check_dropout, check_gradient, check_rng
 from .buffers import empty
-from .flags import FAST, PARALLEL
+from .flags import FAST
 from .layout import empty_like, flat, ordered, writable
-from .threads import run
+from .threads import run, shared
 
 
 def dropout_forward(x, p=0.5, rng=None):
@@ -56,20 +56,20 @@ def dropout_predict_backward(dy, cache):
     return (dx,)
 
 
-@njit(**PARALLEL, **FAST)
+@shared(**FAST)
 def drop_loop(x, chance, p, y, kept):
     for i in prange(x.size):
         kept[i] = chance[i] >= p
         y[i] = x[i] if kept[i] else x.dtype.type(0)
 
 
-@njit(**PARALLEL, **FAST)
+@shared(**FAST)
 def mask_loop(dy, kept, dx):
     for i in prange(dy.size):
         dx[i] = dy[i] if kept[i] else dy.dtype.type(0)
 
 
-@njit(**PARALLEL, **FAST)
+@shared(**FAST)
 def scale_loop(x, factor, y):
     for i in prange(x.size):
         y[i] = x[i] * factor

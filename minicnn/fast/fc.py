@@ -18,10 +18,10 @@ from numba import njit, prange
 
 from ..checks import check_fc, check_gradient
 from .buffers import empty
-from .flags import PARALLEL, PLAIN
+from .flags import PLAIN
 from .layout import cut, filled, row_table, writable
 from .product import correlate, multiply
-from .threads import run, shares
+from .threads import run, shared, shares
 from .vector import LANES, fma, load, total, whole_vectors, zero
 
 OUTPUTS, INPUTS = 24, 1024  # a block of w that fits into a cache: so many rows and columns
@@ -76,7 +76,7 @@ def backward_w(dy, cache):
     return cut(dw, D), dy.sum(axis=0)
 
 
-@njit(**PARALLEL)
+@shared()
 def forward_loop(x, w, y, D):
     for task in prange((y.shape[1] + OUTPUTS - 1) // OUTPUTS):
         for d in range(0, D, INPUTS):

@@ -1,7 +1,7 @@
 """How the kernels are compiled.
 
+    LOOP        a loop that Python calls, see threads.py
     PLAIN       a part of a loop; Python itself cannot call it, which saves some compiling
-    PARALLEL    a loop whose tasks Numba shares out to the threads
     FAST        for simple sums and products: the compiler may reorder and fuse them
 
 Numba's default is to ask before every division whether the divisor is 0, as Python does, and a
@@ -10,6 +10,6 @@ infinity.  FAST allows everything but `nnan` and `ninf`, which would let the com
 NaN and infinity never come: a NaN must stay visible.  The compiled code is kept on disk (cache).
 """
 
-PLAIN = {"error_model": "numpy", "cache": True, "no_cpython_wrapper": True}
-PARALLEL = {"error_model": "numpy", "cache": True, "parallel": True}
+LOOP = {"error_model": "numpy", "cache": True}
+PLAIN = {**LOOP, "no_cpython_wrapper": True}
 FAST = {"fastmath": {"contract", "reassoc", "nsz", "arcp", "afn"}}

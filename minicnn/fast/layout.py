@@ -18,8 +18,8 @@ import numpy as np
 from numba import njit, prange
 
 from .buffers import empty
-from .flags import PARALLEL, PLAIN
-from .threads import run
+from .flags import PLAIN
+from .threads import run, shared
 from .vector import number, whole_vectors
 
 
@@ -48,7 +48,7 @@ def framed(x, top, left, H_all, W_all):
     return frame
 
 
-@njit(**PARALLEL)
+@shared()
 def frame_loop(x, n_step, c_step, h_step, w_step, H, W, top, left, frame):
     N, H_all = frame.shape[:2]
     for task in prange(N * H_all):

@@ -17,9 +17,9 @@ from numba import njit, prange
 
 from ..checks import check_gradient, check_lrn
 from .buffers import empty
-from .flags import PARALLEL, PLAIN
+from .flags import PLAIN
 from .layout import cut, filled, images, pixels_of
-from .threads import run
+from .threads import run, shared
 from .vector import LANES, fma, load, over, plus, power, root, same, store, times
 
 ROWS = 64  # of a task
@@ -54,7 +54,7 @@ def lrn_backward(dy, cache):
     return (images(cut(dx, shape[1], groups)),)
 
 
-@njit(**PARALLEL)
+@shared()
 def forward_loop(x, y, scale, C, k, alpha, beta, before, after):
     for task in prange((x.size // C + ROWS - 1) // ROWS):
         first = task * ROWS * C
@@ -78,7 +78,7 @@ def normalize(x, y, scale, C, first, stop, k, alpha, beta, before, after):
             store(y, row + c, times(load(x, row + c), shrink(x, divisor, beta)))
 
 
-@njit(**PARALLEL)
+@shared()
 def backward_loop(dy, x, scale, dx, C, twice, beta, before, after):
     for task in prange((x.size // C + ROWS - 1) // ROWS):
         first = task * ROWS * C

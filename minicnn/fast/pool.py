@@ -19,9 +19,9 @@ from numba import njit, prange
 from ..checks import check_gradient, check_pool
 from ..shapes import pool_size
 from .buffers import empty
-from .flags import FAST, PARALLEL, PLAIN
+from .flags import FAST, PLAIN
 from .layout import cut, filled, images, pixels_of
-from .threads import run
+from .threads import run, shared
 from .vector import LANES, larger, load, plus, same, store, store_whole, where, zero
 
 
@@ -74,7 +74,7 @@ def average_pool_backward(dy, cache):
     return (images(dx),)
 
 
-@njit(**PARALLEL)
+@shared()
 def max_loop(x, N, H, W, C, z, s, H_out, W_out, y, winner):
     for task in prange(N * H_out):
         n, row = task // H_out, task % H_out
@@ -100,7 +100,7 @@ def max_row(x, x_at, H, W, C, z, s, row, W_out, y, winner, y_at):
             store_whole(winner, at + c, place)
 
 
-@njit(**PARALLEL)
+@shared()
 def max_back_loop(dy, winner, N, H, W, C, z, s, H_out, W_out, dx):
     for task in prange(N * H):
         n, h = task // H, task % H
@@ -130,7 +130,7 @@ def first_window(h, z, s):
     return max(0, (h - z + s) // s)
 
 
-@njit(**PARALLEL)
+@shared()
 def mean_loop(x, z, s, y):
     for n in prange(x.shape[0]):
         mean_image(x, n, z, s, y)
@@ -153,7 +153,7 @@ def mean_image(x, n, z, s, y):
                 mean[c] /= count
 
 
-@njit(**PARALLEL)
+@shared()
 def mean_back_loop(dy, z, s, dx):
     for n in prange(dy.shape[0]):
         mean_back_image(dy, n, z, s, dx)

@@ -26,7 +26,8 @@ it is complete.
 import numpy as np
 from numba import njit, prange
 
-from .flags import PARALLEL, PLAIN
+from .flags import LOOP, PLAIN
+from .threads import shared
 from .vector import LANES, fma, load, number, plus, spread, store, zero
 
 # What is worked on at a time, so that it stays in the nearest cache:
@@ -76,7 +77,7 @@ def six(table, i, last, at):
     )  # fmt: skip
 
 
-@njit(**PARALLEL)
+@shared()
 def multiply(x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places):
     """Write y[p, k] = b[k] + Σ_t x[corner_p + tap_t] · w[t, k].
 
@@ -111,7 +112,7 @@ def multiply_task(
                 tile(x, rows, taps, t, t_stop, w, w_at, step, y, out)
 
 
-@njit(**PARALLEL)
+@shared()
 def correlate(x, x_at, corners, taps, dy, dy_at, step, dw, panel_step, homes, db, parts):
     """Write dw[panel, t, lane] = Σ_p x[corner_p + tap_t] · dy[p, k] and db[k] = Σ_p dy[p, k].
 
@@ -156,7 +157,7 @@ def correlate_task(
         store(db, k, bias)
 
 
-@njit(cache=True)
+@njit(**LOOP)
 def pack(w, panels):
     """Copy w (K, f, f, C) to panels (⌈K/LANES⌉, f, f, C, LANES)."""
     K, rows, columns, C = w.shape
@@ -169,7 +170,7 @@ def pack(w, panels):
                         panels[panel, i, j, c, lane] = w[first + lane, i, j, c]
 
 
-@njit(cache=True)
+@njit(**LOOP)
 def unpack(panels, w):
     """Copy panels (⌈K/LANES⌉, f, f, C, LANES) back to w (K, C, f, f)."""
     K, C, rows, columns = w.shape

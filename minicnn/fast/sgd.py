@@ -6,11 +6,10 @@ The reference makes several arrays on its way to the next w and v.  Here one loo
 and dw once, and writes the next w and v over the old ones.
 """
 
-from numba import njit, prange
+from numba import prange
 
 from ..checks import check_update
-from .flags import PARALLEL
-from .threads import run
+from .threads import run, shared
 
 
 def sgd_update(w, v, dw, epsilon, momentum=0.9, decay=0.0005):
@@ -28,7 +27,7 @@ def sgd_update(w, v, dw, epsilon, momentum=0.9, decay=0.0005):
     return w, v
 
 
-@njit(**PARALLEL)
+@shared()
 def update_loop(w, v, dw, epsilon, momentum, decay):
     for i in prange(w.size):
         v[i] = momentum * v[i] - decay * epsilon * w[i] - epsilon * dw[i]
