@@ -17,7 +17,7 @@ If you want to read it all, here is an order in which every file builds on those
     gradcheck.py                  why you may believe every backward pass
     cifar.py                      the networks of Figure 1, as tables of rows
     halves.py, alexnet.py         two columns, and AlexNet itself
-    data/                         CIFAR-10: the bundled sample, and the full set
+    data/                         CIFAR-10, your own photographs, more images from those there are
     checkpoint.py, run.py         what a run knows of itself, and how it is saved
     train.py                      the training loop
     figure1.py, study.py          ReLU against tanh, and when the paper's claim holds

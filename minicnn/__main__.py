@@ -7,6 +7,7 @@
     bench       how fast it is, row by row, and against PyTorch
     summary     the rows of a network: shapes, parameters, multiply-adds
     download    the full CIFAR-10
+    prepare     your own photographs, or ImageNet's, made into a data set
 
 Each command has two functions here: add_… describes its options, and run_… does it.  What several
 commands share is in options.py.
@@ -101,6 +102,7 @@ def parser():
         add_bench,
         add_summary,
         add_download,
+        add_prepare,
     ):
         add(commands)
     for one in commands.choices.values():
@@ -475,6 +477,72 @@ def run_download(options):
     from . import data
 
     data.download_cifar10(options.to)
+    return 0
+
+
+def add_prepare(commands):
+    one = commands.add_parser(
+        "prepare",
+        help="photographs in folders, made into a data set of 256×256 images",
+        description="Read FOLDER, which has a sub-folder of photographs for each class, or train "
+        "and val with such sub-folders; write 256×256 images, the mean image and the principal "
+        "components of the colours into OUT.  The same command goes on where it was stopped.",
+    )
+    one.set_defaults(run=run_prepare)
+    one.add_argument("folder", metavar="FOLDER", help="where the photographs are")
+    one.add_argument("out", metavar="OUT", help="where the data set goes: 197 kB an image")
+    one.add_argument(
+        "--size",
+        type=whole,
+        default=256,
+        metavar="N",
+        help="width and height of the images (default: 256)",
+    )
+    one.add_argument(
+        "--validation",
+        type=not_negative,
+        metavar="V",
+        help="the share of each class that is for validation, where FOLDER has no val (default: "
+        "0.1)",
+    )
+    one.add_argument(
+        "--seed",
+        type=whole_or_zero,
+        metavar="N",
+        help="of the choice which these are (default: 0)",
+    )
+    one.add_argument(
+        "--workers",
+        type=whole,
+        metavar="N",
+        help="processes that decode; the result is always the same (default: one a processor)",
+    )
+    one.add_argument(
+        "--strict",
+        action="store_true",
+        help="stop at a file that cannot be read, instead of listing it in skipped.jsonl",
+    )
+
+
+def run_prepare(options):
+    from . import data
+
+    facts = data.prepare_photos(
+        options.folder,
+        options.out,
+        options.size,
+        options.validation,
+        options.seed,
+        options.workers,
+        options.strict,
+    )
+    train, validation = (sum(facts["shards"][part]) for part in ("train", "validation"))
+    print(
+        f"{options.out} has {train:,} training and {validation:,} validation images "
+        f"of {options.size}×{options.size} pixels"
+    )
+    if facts["skipped"]:
+        print(f"{facts['skipped']:,} files were skipped; {options.out}/skipped.jsonl says why")
     return 0
 
 

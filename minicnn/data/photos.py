@@ -1,0 +1,149 @@
+"""A prepared folder of photographs as a data set; nothing is read before it is needed.
+
+    photos = load_photos("runs/photos")
+    photos.train_x[17]              one image, (3, 256, 256) uint8
+    photos.train_x[[5, 99, 0]]      three of them, (3, 3, 256, 256)
+
+Its first five fields are those of CIFAR-10's Dataset, and the images are indexed alike, so what
+makes batches of one makes batches of the other.  `with_moments` gives a Dataset in memory the other
+three fields.  How a folder is prepared and what it holds is in make_photos.py.
+"""
+
+import json
+from collections import namedtuple
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from . import moments, shards
+
+Photos = namedtuple("Photos", "train_x train_y test_x test_y classes mean eigenvalues eigenvectors")
+
+FORMAT = "minicnn photos 1"
+MAPPED = 128  # shards open at a time: some systems allow a process 256 files
+
+
+class Images:
+    """Images in several files, indexed like one array (N, 3, H, W) of uint8.
+
+    One number gives an image; a slice, a list or array of numbers, or a mask gives several, in that
+    order.  What comes back is a copy in memory.  Threads may index at the same time.
+
+    Parameters
+    ----------
+    paths : list of path
+        The shards, .npy files.
+    counts : list of int
+        How many images each has.
+    size : int
+        Width and height of an image.
+    """
+
+    dtype, ndim = np.dtype(np.uint8), 4
+
+    def __init__(self, paths, counts, size):
+        self.paths, self.counts = paths, counts
+        self.ends = np.cumsum(counts, dtype=np.int64)
+        self.places = np.arange(sum(counts))
+        self.shape = (len(self.places), 3, size, size)
+        self.shard = lru_cache(MAPPED)(self.shard)
+
+    def __len__(self):
+        return len(self.places)
+
+    def __getitem__(self, key):
+        chosen = self.places[key]  # NumPy understands every kind of key, and refuses wrong ones
+        if chosen.ndim == 0:
+            return self[[int(chosen)]][0]
+        images = np.empty((len(chosen), *self.shape[1:]), np.uint8)
+        for image, place in zip(images, chosen, strict=True):
+            number = np.searchsorted(self.ends, place, side="right")
+            image[...] = self.shard(number)[place - self.ends[number]]  # counted from its end
+        return images
+
+    def shard(self, number):
+        """Return one shard as an array that reads from its file."""
+        return shards.read(self.paths[number], (self.counts[number], *self.shape[1:]))
+
+
+def load_photos(folder):
+    """Return the Photos in a folder that `python -m minicnn prepare` has made.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    Photos
+        train_x, test_x : Images, the training and the validation set
+        train_y, test_y : (N,) int64, their labels
+        classes : tuple of str
+        mean : (3, H, W) float32, the mean image of the training set
+        eigenvalues, eigenvectors : (3,) and (3, 3) float64, see moments.principal_components
+
+    Raises
+    ------
+    FileNotFoundError
+        The folder is not one that was prepared to the end.
+    ValueError
+        It is damaged, or of another version.
+    """
+    folder = Path(folder).expanduser()
+    if not (folder / "photos.json").is_file():
+        begun = (folder / "begun.json").is_file()
+        what = (
+            "is not finished: run the same command again" if begun else "is not a prepared folder"
+        )
+        raise FileNotFoundError(f"{folder} {what} (python -m minicnn prepare PHOTOGRAPHS {folder})")
+    try:
+        return read_folder(folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"{folder} is damaged ({why}); prepare it anew") from None
+
+
+def read_folder(folder):
+    """Return the Photos in a folder; raise one of many errors if something is wrong with it."""
+    facts = json.loads((folder / "photos.json").read_text(encoding="utf-8"))
+    if facts["format"] != FORMAT:
+        raise ValueError(f"photos.json is not in the format '{FORMAT}' that this version reads")
+    classes = tuple(json.loads((folder / "classes.json").read_text(encoding="utf-8")))
+    size = facts["size"]
+    train_x, train_y = read_split(folder / "train", facts["shards"]["train"], size, len(classes))
+    test_x, test_y = read_split(
+        folder / "validation", facts["shards"]["validation"], size, len(classes)
+    )
+    mean = load_array(folder / "mean.npy", (3, size, size), np.float32)
+    eigenvalues, eigenvectors = np.array(facts["eigenvalues"]), np.array(facts["eigenvectors"])
+    if eigenvalues.shape != (3,) or eigenvectors.shape != (3, 3):
+        raise ValueError("photos.json has not three eigenvalues and eigenvectors")
+    return Photos(train_x, train_y, test_x, test_y, classes, mean, eigenvalues, eigenvectors)
+
+
+def read_split(place, counts, size, classes):
+    """Return the Images and labels of one split."""
+    paths = [place / f"images-{number:05}.npy" for number in range(len(counts))]
+    for path, count in zip(paths, counts, strict=True):
+        shards.read(path, (count, 3, size, size))  # is it there, and whole?
+    images = Images(paths, counts, size)
+    labels = load_array(place / "labels.npy", (len(images),), np.int64)
+    if len(labels) and not (0 <= labels.min() and labels.max() < classes):
+        raise ValueError(f"{place / 'labels.npy'}: labels should be 0 … {classes - 1}")
+    return images, labels
+
+
+def load_array(path, shape, dtype):
+    """Return the array in an .npy file, which must be of this shape and dtype."""
+    array = np.load(path, mmap_mode="r", allow_pickle=False)  # a short file is refused here
+    if not isinstance(array, np.memmap) or array.shape != shape or array.dtype != dtype:
+        raise ValueError(f"{path} should hold {np.dtype(dtype)} of the shape {shape}")
+    return np.array(array)
+
+
+def with_moments(dataset):
+    """Return a Dataset, such as CIFAR-10, as Photos: with mean image and principal components."""
+    sums, count = moments.of(dataset.train_x), len(dataset.train_x)
+    mean = moments.mean_image(sums, count)
+    return Photos(*dataset, mean, *moments.principal_components(sums, count))
