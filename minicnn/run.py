@@ -6,6 +6,7 @@
     losses         one number a step, from the first on: the mean loss of the batch, in nats
     wrongs         one number a step: wrong answers in the batch
     images         one number a step: images in the batch
+    seconds        how long it has run; of these, `waited` were spent waiting for batches
     history        one dict an epoch: what end_epoch counts
 
 In its folder, if it has one, a run keeps two files: checkpoint.npz, with everything needed to go
@@ -35,12 +36,14 @@ class Run:
         Where the files go; None keeps none.
     settings : dict, optional
         Plain values that describe the run; on resuming they must be the same.
+    inputs : dict of name → array, optional
+        How images become the network's inputs; kept in the checkpoint for those who use it.
     """
 
-    def __init__(self, layers, rng, epsilon, folder=None, settings=None):
+    def __init__(self, layers, rng, epsilon, folder=None, settings=None, inputs=None):
         self.layers, self.rng = layers, rng
         self.first_epsilon = self.epsilon = epsilon
-        self.settings = settings or {}
+        self.settings, self.inputs = settings or {}, inputs or {}
         self.folder = pathlib.Path(folder) if folder else None
         self.velocities = {
             layer.name: {name: zeros_like(w) for name, w in layer.params.items()}
@@ -50,7 +53,7 @@ class Run:
         self.order = np.empty(0, np.int64)
         self.losses, self.wrongs, self.images = [], [], []
         self.history = []
-        self.seconds = 0.0
+        self.seconds = self.waited = 0.0
         self.begin()
 
     @property
@@ -62,10 +65,12 @@ class Run:
         """Start the clock; a run that goes on has its seconds already."""
         self.saved_at = time.perf_counter()
         self.started = self.saved_at - self.seconds
+        self.waited_before = self.waited
 
-    def count(self, loss, wrong, images):
-        """Note one step."""
+    def count(self, loss, wrong, images, waited=0.0):
+        """Note one step; `waited`, the seconds of this epoch, since `begin`, without a batch."""
         self.step += 1
+        self.waited = self.waited_before + waited
         self.losses.append(loss)
         self.wrongs.append(wrong)
         self.images.append(images)
@@ -81,8 +86,8 @@ class Run:
             return False
         return self.training_error(steps) <= until
 
-    def end_epoch(self, steps, validation_error):
-        """Add a line to the history, and write it.
+    def end_epoch(self, steps, errors):
+        """Add a line to the history, with these validation errors (a dict), and write it.
 
         An epoch may end early, where a run reaches its goal: then its number is not whole.
         """
@@ -94,12 +99,15 @@ class Run:
                 "step": len(self.losses),
                 "loss": float(np.mean(self.losses[-steps:])),
                 "training_error": self.training_error(steps),
-                "validation_error": validation_error,
+                "validation_error": None,
+                **errors,
                 "epsilon": self.epsilon,
                 "seconds": round(self.seconds, 3),
+                "seconds_waited": round(self.waited, 3),
                 "images_per_second": round(images / max(self.seconds - before, 1e-9), 1),
             }
         )
+        self.waited_before = self.waited
         self.write_history()
 
     def write_history(self):
@@ -119,6 +127,7 @@ class Run:
             "losses": np.array(self.losses),
             "wrongs": np.array(self.wrongs, int),
         }
+        arrays |= {f"input:{name}": array for name, array in self.inputs.items()}
         facts = {
             "epoch": self.epoch,
             "step": self.step,
@@ -126,6 +135,7 @@ class Run:
             "epsilon": self.epsilon,
             "first_epsilon": self.first_epsilon,
             "seconds": self.seconds,
+            "waited": self.waited,
             "rng": self.rng.bit_generator.state,
             "history": self.history,
             "settings": self.settings,
@@ -149,10 +159,12 @@ class Run:
                     "give the same options as before, or another folder"
                 )
         kept = {name: arrays.pop(name) for name in ("order", "losses", "wrongs")}
+        arrays = {n: array for n, array in arrays.items() if not n.startswith("input:")}
         checkpoint.copy_into(self.arrays(), arrays, self.path)
         self.order, self.losses = kept["order"], kept["losses"].tolist()
         self.wrongs, self.images = kept["wrongs"].tolist(), facts["images"]
         self.epoch, self.step, self.seconds = facts["epoch"], facts["step"], facts["seconds"]
+        self.waited = facts.get("waited", 0.0)  # a run of an earlier version does not say
         self.rng.bit_generator.state = facts["rng"]
         self.history = facts["history"]
         if self.first_epsilon == facts["first_epsilon"]:  # else ε was changed by hand

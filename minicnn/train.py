@@ -1,6 +1,7 @@
 """Training (Section 5): the loop around forward and backward, one step after the other.
 
-    x, labels        (N, 3, 32, 32) float, (N,) whole numbers: the training images
+    images, labels   (N, 3, H, W), (N,) whole numbers: the training images
+    view             view(images, rng) → x, what the network sees of some images: see augment.py
     epsilon          ε, the learning rate
     velocities       v for every parameter w, by the same names
     step             one batch: forward, loss, backward, update
@@ -23,7 +24,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from . import checkpoint, net
+from . import checkpoint, evaluate, net
+from .data.batches import Batches
 from .run import Run
 
 
@@ -53,6 +55,11 @@ def train(
     resume=False,
     save_every=60,
     settings=None,
+    view=None,
+    test_view=None,
+    seed=0,
+    workers=1,
+    inputs=None,
     title="",
     progress=True,
 ):
@@ -64,8 +71,8 @@ def train(
         The network; its weights are changed.
     ops : module
         The backend that the network was built for; for two columns, `halves.in_columns(ops)`.
-    train_data, validation_data : (x, labels)
-        Images (N, …) float32 or float64, as the network wants them, and labels (N,).
+    train_data, validation_data : (images, labels)
+        Images (N, …), an array or what can be indexed like one, and labels (N,).
     rng : numpy Generator
         Draws the order of the images; the dropout rows of the network should hold the same one.
     epsilon, momentum, decay : float
@@ -84,6 +91,15 @@ def train(
         Seconds between checkpoints within an epoch; there is one after every epoch in any case.
     settings : dict
         Plain values that describe the run; a checkpoint with other settings is refused.
+    view, test_view : function
+        view(images, rng) returns the x of a batch for training, test_view(images) that for
+        validation.  None where images are already what the network wants, float32 or float64.
+    seed : int
+        Of the random choices that view makes; epoch and step are added to it.
+    workers : int
+        Threads that make the next batches meanwhile.
+    inputs : dict of name → array
+        What the checkpoint is to keep of how images become x, such as their mean.
     title : str
         What stands before the progress bar.
     progress : bool
@@ -92,7 +108,9 @@ def train(
     Returns
     -------
     Run
-        Its history has a dict for every epoch: loss in nats, error rates between 0 and 1, seconds.
+        Its history has a dict for every epoch: loss in nats, error rates between 0 and 1 (top-5,
+        too, with more than five classes), seconds, and how many of them were spent waiting for
+        batches.
 
     Raises
     ------
@@ -105,50 +123,63 @@ def train(
     OSError
         If nothing can be written to the folder.
     """
-    run = Run(layers, rng, epsilon, folder, settings)
+    run = Run(layers, rng, epsilon, folder, settings, inputs)
     if run.folder:
         checkpoint.make_folder(run.folder)
     if resume and run.path and run.path.exists():
         run.load()
     else:
         run.save()  # so that a run killed in its first second can be resumed, too
-    x, labels = train_data
-    steps = math.ceil(len(x) / batch)  # in an epoch; its last batch may be smaller
+    images, labels = train_data
+    steps = math.ceil(len(images) / batch)  # in an epoch; its last batch may be smaller
+    view, test_view = view or as_they_are, test_view or as_they_are
     test_layers = net.predicting(layers, ops)
     run.begin()
 
-    with interrupts() as interrupted, progress_bar(run, epochs * len(x), title, progress) as bar:
+    whole = epochs * len(images)
+    with interrupts() as interrupted, progress_bar(run, whole, title, progress) as bar:
         while run.epoch < epochs and not run.reached(until, steps):
             if run.step == 0:  # a new epoch
-                run.order = rng.permutation(len(x))
-            chosen = run.order[run.step * batch : (run.step + 1) * batch]
-            x_batch, labels_batch = ops.to_device(x[chosen]), labels[chosen]
+                run.order = rng.permutation(len(images))
+            batches = Batches(
+                images, labels, run.order, batch, view,
+                seed=seed, epoch=run.epoch, first_step=run.step, workers=workers,
+            )  # fmt: skip
+            for x, labels_batch in batches:
+                x = ops.to_device(x)
+                scores, caches = net.forward(layers, x)
+                loss, loss_cache = ops.softmax_loss_forward(scores, labels_batch)
+                if not np.isfinite(loss):
+                    raise Diverged(where_it_broke(run, layers, x))
+                (dscores,) = ops.softmax_loss_backward(loss_cache)
+                _, grads = net.backward(layers, caches, dscores, need_dx=False)
+                update(layers, ops, grads, run.velocities, run.epsilon, momentum, decay)
 
-            scores, caches = net.forward(layers, x_batch)
-            loss, loss_cache = ops.softmax_loss_forward(scores, labels_batch)
-            if not np.isfinite(loss):
-                raise Diverged(where_it_broke(run, layers, x_batch))
-            (dscores,) = ops.softmax_loss_backward(loss_cache)
-            _, grads = net.backward(layers, caches, dscores, need_dx=False)
-            update(layers, ops, grads, run.velocities, run.epsilon, momentum, decay)
-
-            answers = np.argmax(ops.to_host(scores), axis=1)
-            run.count(float(loss), int((answers != labels_batch).sum()), len(chosen))
-            show(bar, run, steps)
-            if run.step == steps or run.reached(until, steps):  # at the goal, an epoch ends early
-                error = error_rate(test_layers, ops, *validation_data) if validation_data else None
-                run.end_epoch(steps, error)
-            if run.step == steps:
-                run.epoch, run.step = run.epoch + 1, 0  # from here on, step 0 of the next epoch
-                if schedule:
-                    run.epsilon = schedule(run.history, run.epsilon)
-            stop = interrupted()
-            if run.step == 0 or stop or time.perf_counter() - run.saved_at > save_every:
-                keep(run, layers, x_batch)
-            if stop:
-                raise Interrupted(how_to_go_on(run))
-    keep(run, layers, x[:1])
+                answers = np.argmax(ops.to_host(scores), axis=1)
+                wrong = int((answers != labels_batch).sum())
+                run.count(float(loss), wrong, len(labels_batch), batches.waited)
+                show(bar, run, steps)
+                done = run.reached(until, steps)  # at the goal, an epoch ends early
+                if run.step == steps or done:
+                    run.end_epoch(steps, validate(test_layers, ops, validation_data, test_view))
+                if run.step == steps:
+                    run.epoch, run.step = run.epoch + 1, 0  # from here on, step 0 of the next epoch
+                    if schedule:
+                        run.epsilon = schedule(run.history, run.epsilon)
+                stop = interrupted()
+                if run.step == 0 or stop or time.perf_counter() - run.saved_at > save_every:
+                    keep(run, layers, x)
+                if stop:
+                    raise Interrupted(how_to_go_on(run))
+                if done:
+                    break
+    keep(run, layers, view(images[:1], rng=np.random.default_rng(seed)))
     return run
+
+
+def as_they_are(images, rng=None):
+    """Return images that are already what the network wants: the view of one who needs none."""
+    return images
 
 
 def update(layers, ops, grads, velocities, epsilon, momentum=0.9, decay=0.0005):
@@ -177,8 +208,8 @@ def update(layers, ops, grads, velocities, epsilon, momentum=0.9, decay=0.0005):
             layer.params[name], velocities[layer.name][name] = w, v
 
 
-def error_rate(layers, ops, x, labels, batch=256):
-    """Return the share of images to which the network, held still, gives a wrong answer.
+def validate(layers, ops, data, view=as_they_are):
+    """Return the errors of the network, held still, as a dict; an empty one without data.
 
     Parameters
     ----------
@@ -186,17 +217,23 @@ def error_rate(layers, ops, x, labels, batch=256):
         The rows for test time, see net.predicting.
     ops : module
         The backend that they were built with.
-    x, labels : arrays
-        Images as the network wants them, and the class of each.
-    batch : int
-        So many images at a time go through; a matter of memory alone.
+    data : (images, labels) or None
+    view : function
+        view(images) returns x.
+
+    Returns
+    -------
+    dict
+        validation_error, and with more than five classes validation_top5: shares of the images.
     """
-    wrong = 0
-    for first in range(0, len(x), batch):
-        scores, _ = net.forward(layers, ops.to_device(x[first : first + batch]))
-        answers = np.argmax(ops.to_host(scores), axis=1)
-        wrong += int((answers != labels[first : first + batch]).sum())
-    return wrong / len(x)
+    if data is None:
+        return {}
+    images, labels = data
+    probabilities = evaluate.predict(layers, ops, images, lambda some: [view(some)])
+    errors = {"validation_error": evaluate.error(probabilities, labels)}
+    if probabilities.shape[1] > 5:
+        errors["validation_top5"] = evaluate.error(probabilities, labels, k=5)
+    return errors
 
 
 def divide_at(epochs, by=10):
@@ -318,5 +355,8 @@ def progress_bar(run, images, title, wanted):
 def show(bar, run, steps):
     """Move the bar on by one step."""
     error = run.training_error(steps)
-    bar.set_postfix_str(f"loss {run.losses[-1]:.3f}, training error {error:.1%}", refresh=False)
+    text = f"loss {run.losses[-1]:.3f}, training error {error:.1%}"
+    if run.waited > 0.01 * run.seconds:
+        text += f", {run.waited / run.seconds:.0%} of the time waiting for images"
+    bar.set_postfix_str(text, refresh=False)
     bar.update(run.images[-1])

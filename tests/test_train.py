@@ -74,7 +74,7 @@ def test_32_images_are_learned_by_heart(ops):
     run = train.train(layers, ops, (x, labels), rng=rng, **options)
     assert run.losses[0] > 2
     assert run.losses[-1] < 0.2
-    assert train.error_rate(layers, ops, x, labels) == 0
+    assert train.validate(layers, ops, (x, labels))["validation_error"] == 0
 
 
 def test_training_error_is_the_share_of_wrong_answers_over_one_epoch():
