@@ -5,7 +5,7 @@
     study       the sweep behind Figure 1: when does its claim hold?
     gradcheck   every backward pass against finite differences
     bench       how fast it is, row by row, and against PyTorch
-    summary     the rows of a network: shapes, parameters, multiply-adds
+    summary     the rows of a network: shapes, receptive fields, parameters, memory
     download    the full CIFAR-10
     prepare     your own photographs, or ImageNet's, made into a data set
 
@@ -36,7 +36,6 @@ from .options import (
 
 FOUR_LAYER_NETWORKS = ("four-layer", "four-hidden-layer")
 CIFAR_NETWORKS = (*FOUR_LAYER_NETWORKS, "80sec", "19pct")
-ALEXNETS = ("alexnet", "two-columns", "one-gpu")
 
 
 def main(arguments=None):
@@ -429,29 +428,36 @@ def run_bench(options):
 
 
 def add_summary(commands):
+    from .networks import NETWORKS
+
     one = commands.add_parser(
         "summary",
-        help="the rows of a network: shapes, parameters, multiply-adds",
-        description="Print a network's rows: output shapes, parameters, multiply-adds, neurons.",
+        help="the rows of a network: shapes, receptive fields, parameters, memory",
+        description="Print a network's rows: output shapes, receptive fields, parameters, "
+        "multiply-adds and neurons; and how much memory training takes.",
     )
     one.set_defaults(run=run_summary)
-    names = (*CIFAR_NETWORKS, *ALEXNETS)
-    one.add_argument("network", choices=names, metavar="NETWORK", help=f"one of {', '.join(names)}")
+    one.add_argument(
+        "network", choices=NETWORKS, metavar="NETWORK", help=f"one of {', '.join(NETWORKS)}"
+    )
+    one.add_argument(
+        "--batch", type=whole, default=128, metavar="N", help="images a batch (default: 128)"
+    )
+    one.add_argument(
+        "--classes",
+        type=whole,
+        metavar="N",
+        help="kinds of images to tell apart (default: 10 for cifar networks, 1000 for the others)",
+    )
 
 
 def run_summary(options):
-    import numpy as np
+    from . import networks, reference, summary
 
-    from . import alexnet, cifar, net, reference
-
-    rng = np.random.default_rng(0)
-    name = options.network.replace("-", "_")
-    if options.network in ALEXNETS:
-        layers, shape = getattr(alexnet, name)(reference, rng), (3, 224, 224)
-    else:
-        build = getattr(cifar, name if name.startswith("four") else f"layers_{name}")
-        layers, shape = build(reference, rng), (3, 32, 32)
-    print(net.summary(layers, shape))
+    size = networks.image_size(options.network)
+    classes = {"classes": options.classes} if options.classes else {}
+    layers = networks.build(options.network, reference, None, **classes)
+    print(summary.summary(layers, (3, size, size), options.batch))
     return 0
 
 
