@@ -1,7 +1,7 @@
 """The command line: python -m minicnn COMMAND, or minicnn COMMAND.
 
     figure1     ReLU against tanh on CIFAR-10: the paper's Figure 1, from your own machine
-    train       train a network on CIFAR-10, with checkpoints and curves
+    train       train a network on CIFAR-10 or on photographs, with checkpoints and curves
     study       the sweep behind Figure 1: when does its claim hold?
     gradcheck   every backward pass against finite differences
     bench       how fast it is, row by row, and against PyTorch
@@ -22,14 +22,15 @@ import os
 import sys
 
 from . import __version__
+from .commands import train
 from .options import (
     THREADS,
     add_conditions,
     add_data,
     add_ops,
     add_out,
+    backend,
     not_negative,
-    positive,
     whole,
     whole_or_zero,
 )
@@ -95,7 +96,7 @@ def parser():
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for add in (
         add_figure1,
-        add_train,
+        train.add,
         add_study,
         add_gradcheck,
         add_bench,
@@ -165,145 +166,6 @@ def run_figure1(options):
     print(figure1.report(results))
     print(f"Wrote {options.out}/figure1.png and {options.out}/results.json")
     return 0
-
-
-def add_train(commands):
-    one = commands.add_parser(
-        "train",
-        help="train a network on CIFAR-10",
-        description="Train with the paper's update rule; write history.jsonl, checkpoint.npz and "
-        "curves.png.  Ctrl-C finishes the step and saves; the same command with --resume goes on.",
-    )
-    one.set_defaults(run=run_train)
-    add_data(one)
-    one.add_argument(
-        "--network",
-        choices=CIFAR_NETWORKS,
-        default="four-layer",
-        help="default: four-layer; 80sec and 19pct have their own nonlinearity and first weights",
-    )
-    one.add_argument(
-        "--nonlinearity",
-        choices=("relu", "tanh", "logistic"),
-        default="relu",
-        help="default: relu",
-    )
-    add_conditions(one)
-    one.add_argument("--epochs", type=whole, default=20, metavar="N", help="default: 20")
-    one.add_argument(
-        "--epsilon",
-        type=positive,
-        default=0.001,
-        metavar="E",
-        help="learning rate ε (default: 0.001); with --resume, another one is a change by hand",
-    )
-    one.add_argument(
-        "--momentum",
-        type=not_negative,
-        default=0.9,
-        metavar="M",
-        help="default: 0.9",
-    )
-    one.add_argument(
-        "--decay",
-        type=not_negative,
-        default=0.0005,
-        metavar="D",
-        help="weight decay (default: 0.0005)",
-    )
-    one.add_argument(
-        "--batch",
-        type=whole,
-        default=128,
-        metavar="N",
-        help="images a batch (default: 128)",
-    )
-    schedule = one.add_mutually_exclusive_group()
-    schedule.add_argument(
-        "--divide-at",
-        type=whole,
-        nargs="+",
-        metavar="EPOCH",
-        help="divide ε by ten after these epochs",
-    )
-    schedule.add_argument(
-        "--divide-on-stall",
-        type=whole,
-        metavar="N",
-        help="divide ε by ten when the validation error has not improved in N epochs, at most "
-        "three times",
-    )
-    one.add_argument(
-        "--seed",
-        type=whole_or_zero,
-        default=0,
-        metavar="N",
-        help="of all random choices (default: 0)",
-    )
-    add_ops(one)
-    add_out(one, "runs/train")
-    one.add_argument("--resume", action="store_true", help="go on with the run in --out")
-
-
-def run_train(options):
-    import pathlib
-
-    from . import data, figures, train
-
-    out, ops = pathlib.Path(options.out), backend(options.ops)
-    there = (out / "checkpoint.npz").exists()
-    if there and not options.resume:
-        raise FileExistsError(
-            f"{out} holds a run: add --resume to go on, or name another folder with --out"
-        )
-    if options.resume and not there:
-        print(f"There is no run in {out} yet: it starts from the beginning.", file=sys.stderr)
-    train_x, train_y, test_x, test_y, _ = data.prepare(data.load(options.data), options.input)
-    layers, rng = cifar_network(options, ops)
-    schedule = None
-    if options.divide_at:
-        schedule = train.divide_at(options.divide_at)
-    elif options.divide_on_stall:
-        schedule = train.divide_on_stall(options.divide_on_stall)
-    names = "data network nonlinearity init input momentum decay batch seed ops".split()
-    run = train.train(
-        layers,
-        ops,
-        (train_x, train_y),
-        (test_x, test_y),
-        rng=rng,
-        epochs=options.epochs,
-        epsilon=options.epsilon,
-        momentum=options.momentum,
-        decay=options.decay,
-        batch=options.batch,
-        schedule=schedule,
-        folder=out,
-        resume=options.resume,
-        settings={name: getattr(options, name) for name in names},
-        title=options.network,
-    )
-    figures.curves(run.history, out / "curves.png")
-    last = run.history[-1]
-    print(
-        f"{last['epoch']:g} epochs: training error {last['training_error']:.1%}, "
-        f"validation error {last['validation_error']:.1%}, {last['seconds']:.0f} seconds"
-    )
-    print(f"Wrote history.jsonl, checkpoint.npz and curves.png in {out}")
-    return 0
-
-
-def cifar_network(options, ops):
-    """Return the rows of --network, and the generator that drew its first weights."""
-    import numpy as np
-
-    from . import cifar
-
-    rng = np.random.default_rng(options.seed)
-    if options.network in FOUR_LAYER_NETWORKS:
-        build = getattr(cifar, options.network.replace("-", "_"))
-        return build(ops, rng, options.nonlinearity, options.init), rng
-    return getattr(cifar, f"layers_{options.network}")(ops, rng), rng
 
 
 def add_study(commands):
@@ -550,11 +412,6 @@ def run_prepare(options):
     if facts["skipped"]:
         print(f"{facts['skipped']:,} files were skipped; {options.out}/skipped.jsonl says why")
     return 0
-
-
-def backend(name):
-    """Return the module of this name."""
-    return importlib.import_module(f".{name}", __package__)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Those of PHOTOGRAPHS are made for images of 224×224 pixels in 1000 classes, tho
 32×32 pixels in 10 classes; both take other sizes and numbers of classes.
 """
 
+import inspect
 from functools import partial
 
 from . import alexnet, cifar, vgg
@@ -55,6 +56,14 @@ def build(name, ops, rng, **options):
         For a name that is not there; the message lists all names.
     """
     return NETWORKS[known(name)](ops, rng, **options)
+
+
+def check_options(name, options):
+    """Raise ValueError if the network's function does not have all of these options."""
+    has = inspect.signature(NETWORKS[known(name)]).parameters
+    for option in options:
+        if option not in has:
+            raise ValueError(f"{name} has no option {option}; its table says what it is made of")
 
 
 def image_size(name):

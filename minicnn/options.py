@@ -7,19 +7,21 @@ names the option, and exit code 2.
 """
 
 import argparse
+import importlib
 
 # How the libraries that may be at work call their number of threads in the environment: …_THREADS
 THREADS = "MINICNN NUMBA_NUM OMP_NUM OPENBLAS_NUM MKL_NUM VECLIB_MAXIMUM".split()
 
 
-def add_data(one):
-    """Add --data."""
+def add_data(one, photos=False):
+    """Add --data; with photos=True it may be a folder that `prepare` has made, too."""
+    prepared = ", or one that `minicnn prepare` has made" if photos else ""
     one.add_argument(
         "--data",
         default="sample",
         metavar="DATA",
         help="sample: the bundled 5,000 images (default); cifar10: the full set, once it is "
-        "downloaded; or the folder that holds it",
+        f"downloaded; or the folder that holds it{prepared}",
     )
 
 
@@ -52,6 +54,11 @@ def add_ops(one):
         metavar="N",
         help="threads to use (default: $MINICNN_THREADS, or else one a processor)",
     )
+
+
+def backend(name):
+    """Return the module that --ops names."""
+    return importlib.import_module(f".{name}", __package__)
 
 
 def add_out(one, out):

@@ -23,7 +23,7 @@ while the network trains.
 from .batches import Batches
 from .cifar10 import CLASSES, Dataset, cache_dir, load, load_cifar10, load_sample
 from .inputs import prepare, subset, subtract_mean
-from .photos import Photos, load_photos, with_moments
+from .photos import Photos, load_photos, open_photos, with_moments
 
 __all__ = [
     "CLASSES",
@@ -37,6 +37,7 @@ __all__ = [
     "load_cifar10",
     "load_photos",
     "load_sample",
+    "open_photos",
     "prepare",
     "prepare_photos",
     "subset",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import moments, shards
+from . import cifar10, moments, shards
 
 Photos = namedtuple("Photos", "train_x train_y test_x test_y classes mean eigenvalues eigenvectors")
 
@@ -147,3 +147,22 @@ def with_moments(dataset):
     sums, count = moments.of(dataset.train_x), len(dataset.train_x)
     mean = moments.mean_image(sums, count)
     return Photos(*dataset, mean, *moments.principal_components(sums, count))
+
+
+def open_photos(name):
+    """Return the data set of this name as Photos: one of data.load's, or a prepared folder.
+
+    Parameters
+    ----------
+    name : str
+        "sample", "cifar10", a directory that holds CIFAR-10, or one that `prepare` has made.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As in load_photos and data.load.
+    """
+    folder = Path(name).expanduser()
+    if (folder / "photos.json").exists() or (folder / "begun.json").exists():
+        return load_photos(folder)
+    return with_moments(cifar10.load(name))

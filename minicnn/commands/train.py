@@ -1,0 +1,234 @@
+"""python -m minicnn train NETWORK --data DATA: train with the paper's recipe (Section 5)."""
+
+import pathlib
+import sys
+
+from .. import networks
+from ..options import add_data, add_ops, add_out, backend, not_negative, positive, whole
+from ..options import whole_or_zero as seed
+
+# What each kind of network starts from: AlexNet's numbers are Section 5's.  There ε falls "when the
+# validation error stopped improving"; how long to wait, the paper does not say.
+ALEXNET = {"epochs": 90, "epsilon": 0.01, "batch": 128, "divide_on_stall": 5, "colour_noise": 0.1}
+VGG = {**ALEXNET, "epochs": 74, "batch": 256, "init": "glorot"}
+CIFAR = {"epochs": 20, "epsilon": 0.001, "batch": 128, "colour_noise": 0.0}
+
+
+def recipe(network):
+    """Return what a network's options are where nothing is said."""
+    return CIFAR if network in networks.CIFAR else VGG if network.startswith("vgg") else ALEXNET
+
+
+def add(commands):
+    one = commands.add_parser(
+        "train",
+        help="train a network on CIFAR-10 or on your own photographs",
+        description="Train with the paper's update rule; write history.jsonl, checkpoint.npz and "
+        "curves.png.  Ctrl-C finishes the step and saves; the same command with --resume goes on.",
+    )
+    one.set_defaults(run=run)
+    one.add_argument(
+        "network",
+        nargs="?",
+        choices=networks.NETWORKS,
+        default="cifar-four-layer",
+        metavar="NETWORK",
+        help=f"one of {', '.join(networks.NETWORKS)} (default: cifar-four-layer)",
+    )
+    add_data(one, photos=True)
+    images = one.add_argument_group("images")
+    images.add_argument(
+        "--size",
+        type=whole,
+        metavar="S",
+        help="width and height of what the network sees: where images are larger, random patches "
+        "of S×S pixels and their mirror images (default: 224, or 32 for cifar networks, at most "
+        "what the images have)",
+    )
+    images.add_argument(
+        "--view",
+        choices=("random", "central"),
+        default="random",
+        help="central: always the patch in the middle, to see what random ones are worth",
+    )
+    images.add_argument(
+        "--colour-noise",
+        type=not_negative,
+        metavar="SIGMA",
+        help="change colours along their principal components, with α ~ N(0, SIGMA²) (default: "
+        "0.1, or 0 for cifar networks)",
+    )
+    images.add_argument(
+        "--colour-magnitude",
+        choices=("eigenvalues", "deviations"),
+        default="eigenvalues",
+        help="what α is multiplied by: λ as in the paper (default), or √λ as in its code",
+    )
+    images.add_argument(
+        "--input",
+        choices=("raw", "unit"),
+        default="raw",
+        help="raw: pixels 0 … 255 minus the mean image, as in the paper (default); "
+        "unit: also divided by their standard deviation",
+    )
+    images.add_argument(
+        "--workers",
+        type=whole,
+        default=1,
+        metavar="N",
+        help="threads that make the next batches meanwhile; they change no result (default: 1)",
+    )
+    network = one.add_argument_group("network")
+    network.add_argument(
+        "--nonlinearity",
+        choices=("relu", "tanh", "logistic"),
+        help="of cifar-four-layer and cifar-four-hidden-layer (default: relu)",
+    )
+    network.add_argument(
+        "--init",
+        choices=("paper", "cuda-convnet", "fan-in", "glorot"),
+        help="first weights.  cifar-four…: N(0, 0.01²) as in the paper (default), as in "
+        "cuda-convnet's files, or scaled by fan-in; vgg: glorot (default), or paper",
+    )
+    network.add_argument(
+        "--init-from",
+        metavar="CHECKPOINT",
+        help="begin with the weights of a trained network, wherever a row has the same name and "
+        "shape; the others are drawn as usual, and named",
+    )
+    training = one.add_argument_group("training")
+    training.add_argument(
+        "--epochs",
+        type=whole,
+        metavar="N",
+        help="default: 90 for alexnet, 74 for vgg, 20 for cifar networks",
+    )
+    training.add_argument(
+        "--epsilon",
+        type=positive,
+        metavar="E",
+        help="learning rate ε (default: 0.01, or 0.001 for cifar networks); with --resume, another "
+        "one is a change by hand",
+    )
+    training.add_argument(
+        "--momentum", type=not_negative, default=0.9, metavar="M", help="default: 0.9"
+    )
+    training.add_argument(
+        "--decay",
+        type=not_negative,
+        default=0.0005,
+        metavar="D",
+        help="weight decay (default: 0.0005)",
+    )
+    training.add_argument(
+        "--batch", type=whole, metavar="N", help="images a batch (default: 128, or 256 for vgg)"
+    )
+    schedule = training.add_mutually_exclusive_group()
+    schedule.add_argument(
+        "--divide-at",
+        type=whole,
+        nargs="+",
+        metavar="EPOCH",
+        help="divide ε by ten after these epochs",
+    )
+    schedule.add_argument(
+        "--divide-on-stall",
+        type=whole,
+        metavar="N",
+        help="divide ε by ten when the validation error has not improved in N epochs, at most "
+        "three times (default: 5; cifar networks keep their ε)",
+    )
+    training.add_argument(
+        "--seed", type=seed, default=0, metavar="N", help="of all random choices (default: 0)"
+    )
+    add_ops(one)
+    add_out(one, "runs/train")
+    one.add_argument("--resume", action="store_true", help="go on with the run in --out")
+
+
+def run(options):
+    import numpy as np
+
+    from .. import data, figures, train, trained
+
+    out, ops = pathlib.Path(options.out), backend(options.ops)
+    there = (out / "checkpoint.npz").exists()
+    if there and not options.resume:
+        raise FileExistsError(
+            f"{out} holds a run: add --resume to go on, or name another folder with --out"
+        )
+    if options.resume and not there:
+        print(f"There is no run in {out} yet: it starts from the beginning.", file=sys.stderr)
+    for name, value in recipe(options.network).items():
+        if getattr(options, name) is None and not (name == "divide_on_stall" and options.divide_at):
+            setattr(options, name, value)
+    photos = data.open_photos(options.data)
+    if not len(photos.train_x):
+        raise ValueError(f"{options.data} has no images to train with")
+    width = photos.mean.shape[1]
+    size = options.size or min(networks.image_size(options.network), width)
+    if size > width:
+        raise ValueError(f"--size is {size}, but the images of {options.data} have {width} pixels")
+    deviation = trained.deviation_of(photos) if options.input == "unit" else np.float32(1)
+    inputs = {"mean": photos.mean, "deviation": np.asarray(deviation)}
+    central = trained.central_view(photos.mean, deviation, size)
+    view = central
+    if options.view == "random" and (size < width or options.colour_noise):
+        eigen = (photos.eigenvalues, photos.eigenvectors) if options.colour_noise else None
+        noise = options.colour_noise, options.colour_magnitude
+        view = trained.training_view(photos.mean, deviation, size, eigen, *noise)
+
+    rng = np.random.default_rng(options.seed)
+    classes = [str(name) for name in photos.classes]
+    given = {n: getattr(options, n) for n in ("nonlinearity", "init") if getattr(options, n)}
+    networks.check_options(options.network, given)
+    layers = networks.build(options.network, ops, rng, classes=len(classes), size=size, **given)
+    if options.init_from and not there:
+        print(trained.take_weights(layers, options.network, options.init_from))
+    schedule = None
+    if options.divide_at:
+        schedule = train.divide_at(options.divide_at)
+    elif options.divide_on_stall and len(photos.test_x):
+        schedule = train.divide_on_stall(options.divide_on_stall)
+    names = (
+        "data network view colour_noise colour_magnitude input momentum decay batch seed ops "
+        "init_from"
+    )
+    settings = {name: getattr(options, name) for name in names.split()}
+    settings |= {"size": size, "classes": classes, **given}
+    finished = train.train(
+        layers,
+        networks.backend(options.network, ops),
+        (photos.train_x, photos.train_y),
+        (photos.test_x, photos.test_y) if len(photos.test_x) else None,
+        rng=rng,
+        epochs=options.epochs,
+        epsilon=options.epsilon,
+        momentum=options.momentum,
+        decay=options.decay,
+        batch=options.batch,
+        schedule=schedule,
+        folder=out,
+        resume=options.resume,
+        settings=settings,
+        view=view,
+        test_view=central,
+        seed=options.seed,
+        workers=options.workers,
+        inputs=inputs,
+        title=options.network,
+    )
+    figures.curves(finished.history, out / "curves.png")
+    print(in_words(finished.history[-1]))
+    print(f"Wrote history.jsonl, checkpoint.npz and curves.png in {out}")
+    return 0
+
+
+def in_words(last):
+    """Return the last line of a history as a sentence."""
+    parts = [f"{last['epoch']:g} epochs: training error {last['training_error']:.1%}"]
+    for name, word in (("validation_error", "validation error"), ("validation_top5", "top-5")):
+        if last.get(name) is not None:
+            parts.append(f"{word} {last[name]:.1%}")
+    waited = last["seconds_waited"]
+    return ", ".join([*parts, f"{last['seconds']:.0f} seconds, {waited:.1f} of them for images"])

@@ -1,0 +1,199 @@
+"""A trained network, as its checkpoint describes it: rows, classes, and how it wants its images.
+
+pixels         (N, 3, H, W) uint8      images as they are stored, 0 … 255
+mean           (3, H, W)               the mean image of the training set
+deviation      a number                what pixels minus the mean are divided by; 1, as a rule
+x              (N, 3, size, size)      what the network sees: a view, minus the mean, divided
+"""
+
+from collections import namedtuple
+
+import numpy as np
+
+from . import checkpoint, net, networks, vgg
+from .data import augment
+
+DEEPER = ("vgg-b", "vgg-c", "vgg-d", "vgg-e")  # they begin with some of A's layers
+
+Trained = namedtuple("Trained", "path name layers ops classes size mean deviation")
+
+
+def load(path, ops):
+    """Return the network that `minicnn train` saved, for prediction.
+
+    Parameters
+    ----------
+    path : path
+        The checkpoint.
+    ops : module
+        The backend to predict with; any, whatever it was trained with.
+
+    Returns
+    -------
+    Trained
+        layers are the rows for test time, ops those that they were built with.
+
+    Raises
+    ------
+    checkpoint.CheckpointError
+        If it is missing, damaged, or does not say what network it is of.
+    """
+    arrays, facts = checkpoint.load(path)
+    settings = facts["settings"]
+    missing = [name for name in ("network", "classes", "size") if name not in settings]
+    missing += [name for name in ("mean", "deviation") if f"input:{name}" not in arrays]
+    if missing:
+        raise checkpoint.CheckpointError(
+            f"{path} does not say what its network is ({', '.join(missing)} missing); "
+            "a checkpoint of `minicnn train` does"
+        )
+    name, classes, size = settings["network"], settings["classes"], settings["size"]
+    built = {n: settings[n] for n in ("nonlinearity",) if settings.get(n)}
+    layers = networks.build(name, ops, None, classes=len(classes), size=size, **built)
+    ops = networks.backend(name, ops)
+    ours = {f"w:{parameter}": w for parameter, w in net.parameters(layers).items()}
+    theirs = {n: array for n, array in arrays.items() if n.startswith("w:")}
+    checkpoint.copy_into(ours, theirs, path)
+    layers = net.predicting(layers, ops)
+    mean, deviation = arrays["input:mean"], arrays["input:deviation"]
+    return Trained(path, name, layers, ops, tuple(classes), size, mean, deviation)
+
+
+def take_weights(layers, network, path):
+    """Copy the weights of a trained network into the rows of another; return what was done.
+
+    A row of the same name and shape takes them over.  So a network for other classes gets a new
+    last layer, and six convolutions take five from AlexNet.  B, C, D and E of VGG take only those
+    layers from A that the paper took, see vgg.take_from_a.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        Their weights are changed.
+    network : str
+        Their name in NETWORKS.
+    path : path
+        The checkpoint to take from.
+
+    Returns
+    -------
+    str
+        A sentence that names the parameters that were not taken.
+
+    Raises
+    ------
+    checkpoint.CheckpointError
+        If it is missing, damaged, or nothing in it fits.
+    """
+    arrays, facts = checkpoint.load(path)
+    theirs = {n.removeprefix("w:"): a for n, a in arrays.items() if n.startswith("w:")}
+    if facts["settings"].get("network") == "vgg-a" and network in DEEPER:
+        theirs = {n: a for n, a in theirs.items() if n.split(".")[0] in vgg.FROM_A}
+    ours = net.parameters(layers)
+    fit = [n for n in ours if n in theirs and theirs[n].shape == ours[n].shape]
+    if not fit:
+        raise checkpoint.CheckpointError(
+            f"{path} has nothing for {network}: no row has the same name and shape in both"
+        )
+    for name in fit:
+        ours[name][...] = theirs[name]
+    drawn = [name for name in ours if name not in fit]
+    return f"Took {len(fit)} parameters from {path}; drawn anew: {', '.join(drawn) or 'none'}"
+
+
+def training_view(mean, deviation, size, eigen=None, sigma=0.1, magnitude="eigenvalues"):
+    """Return the function view(images, rng) that gives one random view of each image.
+
+    Parameters
+    ----------
+    mean, deviation, size
+        See above.
+    eigen, sigma, magnitude
+        As in augment.random_views.
+    """
+
+    def view(images, rng):
+        x = augment.random_views(images, mean, size, rng, eigen, sigma, magnitude)
+        return divided(x, deviation)
+
+    return view
+
+
+def central_view(mean, deviation, size):
+    """Return the function view(images) that gives the central view of each image."""
+
+    def view(images, rng=None):
+        return divided(augment.central_views(images, mean, size), deviation)
+
+    return view
+
+
+def views(trained, count):
+    """Return the function that yields 1 or 10 views of images, for evaluate.predict.
+
+    Raises ValueError for another count.
+    """
+    if count not in (1, 10):
+        raise ValueError(f"views = {count}; expected 1, the central one, or 10")
+    mean, deviation, size = trained.mean, trained.deviation, trained.size
+
+    def central(images):
+        yield central_view(mean, deviation, size)(images)
+
+    def ten(images):
+        for x in augment.ten_views(images, mean, size):
+            yield divided(x, deviation)
+
+    return central if count == 1 else ten
+
+
+def divided(x, deviation):
+    """Return x / deviation, in the place of x; untouched if it is 1."""
+    return x if deviation == 1 else np.divide(x, deviation, out=x)
+
+
+def deviation_of(photos):
+    """Return the standard deviation of all training pixels around the mean image, float32.
+
+    It follows from mean and eigenvalues, without another pass: Σλ is the variance of the three
+    colours around the mean colour, and part of it is in the mean image already.
+    """
+    colour = photos.mean.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
+    in_mean_image = np.mean(np.square(photos.mean - colour))
+    return np.float32(np.sqrt(photos.eigenvalues.sum() / 3 - in_mean_image))
+
+
+def features(trained, images, row, view, batch=128):
+    """Yield what a row of the network makes of images, a batch at a time: (≤ batch, D) float32.
+
+    Parameters
+    ----------
+    trained : Trained
+    images : array (N, 3, H, W) uint8, or what can be sliced like one
+    row : str
+        The name of a row.  Its output is flattened; two columns are joined.
+    view : function
+        view(images) → x.
+
+    Raises
+    ------
+    ValueError
+        If no row has this name.
+    """
+    names = [layer.name for layer in trained.layers]
+    if row not in names:
+        raise ValueError(f"{trained.name} has no row {row!r}; it has {', '.join(names)}")
+    layers = trained.layers[: names.index(row) + 1]
+    for first in range(0, len(images), batch):
+        x = trained.ops.to_device(view(images[first : first + batch]))
+        y, _ = net.forward(layers, x)
+        parts = [trained.ops.to_host(part) for part in net.columns(y)]
+        yield np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+
+
+def last_hidden(trained):
+    """Return the name of the row whose output the last fully connected layer reads."""
+    fc = trained.ops.fc_forward
+    last = max(i for i, layer in enumerate(trained.layers) if layer.forward is fc)
+    names = [layer.name for layer in trained.layers[:last] if not layer.name.startswith("exchange")]
+    return names[-1]
