@@ -116,7 +116,8 @@ def first_weights(rng, init, dtype=np.float32):
     for two photographs minus their mean A's first scores came out around 4·10⁷, D's around 10¹⁰;
     with "glorot" they are around 0.6 and 0.1.  Perhaps 0.01 was meant as the standard deviation, as
     in AlexNet.  Every layer then gives a tenth of that, so A's scores, after 11 layers, are around
-    4·10⁻⁴, and D's, after 16, around 10⁻⁶: A could start, and deeper networks could not.
+    4·10⁻⁴, and D's, after 16, around 10⁻⁶, which would fit what the paper tells: that A could start
+    from random weights and deeper networks could not.
 
     Raises
     ------
