@@ -75,14 +75,15 @@ def use_threads(count):
 def explained(error):
     """Return whether the message was written for the user: no traceback is needed then."""
     ours = ("Diverged", "Interrupted", "DownloadError")  # by name: their modules load slowly
-    return isinstance(error, (ValueError, OSError)) or type(error).__name__ in ours
+    known = (ValueError, OSError, MemoryError)
+    return isinstance(error, known) or type(error).__name__ in ours
 
 
 def in_words(error):
     """Return the message; one from the operating system without its number in front."""
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"
-    return str(error)
+    return str(error) or "there is not enough memory"
 
 
 def parser():

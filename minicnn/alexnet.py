@@ -153,9 +153,9 @@ def six_convolutions(ops, rng, std=0.01, **options):
     """Return the rows with a sixth convolution on pool5's maps, which keep their number and size.
 
     The paper says no more of it than that.  3×3 windows, no groups and first biases of 1 are from
-    the original code, where a comment finds such a network to overfit on ILSVRC-2012 alone.  First
-    trained on the 15 million images of ImageNet's Fall 2011 release, it has errors of 39.0% and
-    16.6% there (top-1, top-5; Table 2), where AlexNet has 40.7% and 18.2%.
+    the original code, where a comment finds such a network to overfit on ILSVRC-2012 alone.
+    Trained on the 15 million images of ImageNet's Fall 2011 release first, and on ILSVRC-2012 then,
+    it has errors of 39.0% and 16.6% (top-1, top-5; Table 2), where AlexNet has 40.7% and 18.2%.
 
     `options` are those of `alexnet`.  The fully connected rows keep their names.
     """
@@ -171,8 +171,9 @@ def six_convolutions(ops, rng, std=0.01, **options):
 def without_conv(number, ops, rng, kernels=(96, 256, 384, 384, 256), **options):
     """Return the rows without conv3, or without conv4, and its ReLU; the next one takes its place.
 
-    Without any of the middle layers the paper loses about 2% (top-1).  Without conv3 the columns
-    do not talk before fc6: that is a second difference.  The original code has no such network.
+    Without any one of the middle layers, the paper says, the error is about 2% higher (top-1).
+    Without conv3 the columns do not talk before fc6, which is a second difference.  The original
+    code has no such network.
 
     `options` are those of `alexnet`.  Raises ValueError for another number than 3 or 4: conv1 and
     conv2 have a pool and a normalization of their own, and fc6 has the weights for conv5's maps.
@@ -199,7 +200,7 @@ def without_overlap(ops, rng, size=224, **options):
 
     The paper finds errors 0.4% and 0.3% higher (top-1, top-5).  As in the original code, the pools
     round up, conv2 has 1 pixel of padding in the place of 2, and conv5 none: the maps are 55, 28,
-    26, 13, 11 and then 6 pixels wide, as those of AlexNet are, so fc6 stays what it was.
+    26, 13, 11 and, as in AlexNet, 6 pixels wide in the end, so fc6 stays what it was.
 
     `options` are those of `alexnet`.  Raises ValueError for a size at which fc6 would not.
     """

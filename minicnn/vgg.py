@@ -112,11 +112,12 @@ def first_weights(rng, init, dtype=np.float32):
         is not taken from A.  "glorot": variance 2 / (inputs + outputs) of a unit (Glorot and Bengio
         2010, who drew evenly from an interval); with it, the paper adds, B to E need nothing of A.
 
-    Read literally, "paper" is too large to learn from: from layer to layer activities grow, and for
-    photographs minus their mean A's first scores are around 4·10⁷ in size, D's around 10¹⁰, where
-    "glorot" has 0.6 and 0.1.  Perhaps 0.01 was meant as the standard deviation, as in AlexNet:
-    each of A's 11 layers then shrinks by ten, and its scores are around 4·10⁻⁴, but D's, after 16
-    layers, around 10⁻⁶.
+    Read literally, "paper" looks too large to learn from: activities grow from layer to layer, and
+    for two photographs minus their mean A's first scores came out around 4·10⁷, D's around 10¹⁰;
+    with "glorot" they are around 0.6 and 0.1.  Perhaps 0.01 was meant as the standard deviation, as
+    in AlexNet.  Every layer then gives a tenth of that, so A's scores, after 11 layers, are around
+    4·10⁻⁴, and D's, after 16, around 10⁻⁶, which would fit what the paper tells: that A could start
+    from random weights and deeper networks could not.
 
     Raises
     ------

@@ -129,6 +129,12 @@ def test_a_summary_counts_alexnet_and_the_memory_of_a_batch(capsys):
     assert "56,909,194" in text and "7 × 6,650,444 bytes" in text
 
 
+def test_a_network_that_no_memory_can_hold_gets_a_sentence(capsys):
+    assert main(["summary", "vgg-d", "--classes", "100000000000000"]) == 1
+    error = capsys.readouterr().err
+    assert "Unable to allocate" in error and error.count("\n") == 1
+
+
 def test_an_unknown_network_gets_the_names_of_all(capsys):
     with pytest.raises(SystemExit) as left:
         main(["summary", "resnet"])
