@@ -22,7 +22,7 @@ import os
 import sys
 
 from . import __version__
-from .commands import train
+from .commands import features, figures, predict, test, train
 from .options import (
     THREADS,
     add_conditions,
@@ -98,6 +98,10 @@ def parser():
     for add in (
         add_figure1,
         train.add,
+        test.add,
+        predict.add,
+        features.add,
+        figures.add,
         add_study,
         add_gradcheck,
         add_bench,

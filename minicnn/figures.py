@@ -99,6 +99,35 @@ def curves(history, path):
     save(figure, path)
 
 
+def weights(history, path):
+    """Draw the mean |W| of each layer against epochs, and beside it the mean |ΔW| of one step.
+
+    The two tell whether a layer learns: the original code of 2012 printed them after each batch of
+    files.  A |ΔW| around a thousandth of |W| is usual.
+
+    Parameters
+    ----------
+    history : list of dict
+        At least one epoch.
+    path : path
+        The PNG to write.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    figure, both = new_figure(9, 3.6, columns=2)
+    epochs = [h["epoch"] for h in history]
+    for which, (axes, label) in enumerate(zip(both, ("mean |W|", "mean |ΔW|"), strict=True)):
+        for name in history[-1]["weights"]:
+            sizes = [h["weights"][name][which] for h in history]
+            axes.plot(epochs, sizes, ".-", label=name.removesuffix(".w"))
+        axes.set(yscale="log", ylabel=label, xlabel="epochs")
+    both[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    save(figure, path)
+
+
 def new_figure(width, height, columns=1):
     """Return an empty figure, that many inches large, and its axes."""
     from matplotlib.figure import Figure

@@ -105,10 +105,22 @@ class Run:
                 "seconds": round(self.seconds, 3),
                 "seconds_waited": round(self.waited, 3),
                 "images_per_second": round(images / max(self.seconds - before, 1e-9), 1),
+                "weights": self.sizes(),
             }
         )
         self.waited_before = self.waited
         self.write_history()
+
+    def sizes(self):
+        """Return {"conv1.w": [mean |w|, mean |v|], …}: how large the weights of each layer are, and
+        the last step they took, w_{i+1} − w_i = v_{i+1}."""
+        arrays = self.arrays()
+        names = [name.removeprefix("w:") for name in arrays if name.startswith("w:")]
+        return {
+            name: [float(np.abs(arrays[f"{kind}:{name}"]).mean()) for kind in "wv"]
+            for name in names
+            if ".w" in name  # biases start at 0 or 1, and tell little
+        }
 
     def write_history(self):
         """Write history.jsonl, if this run keeps files."""

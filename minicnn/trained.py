@@ -6,11 +6,12 @@ deviation      a number                what pixels minus the mean are divided by
 x              (N, 3, size, size)      what the network sees: a view, minus the mean, divided
 """
 
+import itertools
 from collections import namedtuple
 
 import numpy as np
 
-from . import checkpoint, net, networks, vgg
+from . import checkpoint, evaluate, net, networks, vgg
 from .data import augment
 
 DEEPER = ("vgg-b", "vgg-c", "vgg-d", "vgg-e")  # they begin with some of A's layers
@@ -128,13 +129,17 @@ def central_view(mean, deviation, size):
     return view
 
 
-def views(trained, count):
-    """Return the function that yields 1 or 10 views of images, for evaluate.predict.
+def predict(trained, images, views="1"):
+    """Return the probabilities of images, (N, classes) float64.
 
-    Raises ValueError for another count.
+    Parameters
+    ----------
+    trained : Trained
+    images : array (N, 3, H, W) uint8, or what can be sliced like one
+    views : str
+        "1", the central view; "10", the paper's ten; "dense", the whole image and its mirror
+        image, read at every place (see evaluate.dense); or "10+dense", the mean of both answers.
     """
-    if count not in (1, 10):
-        raise ValueError(f"views = {count}; expected 1, the central one, or 10")
     mean, deviation, size = trained.mean, trained.deviation, trained.size
 
     def central(images):
@@ -144,7 +149,45 @@ def views(trained, count):
         for x in augment.ten_views(images, mean, size):
             yield divided(x, deviation)
 
-    return central if count == 1 else ten
+    def whole(images):
+        x = divided(np.subtract(images, mean, dtype=np.float32), deviation)
+        yield x
+        yield np.ascontiguousarray(x[:, :, :, ::-1])
+
+    answers = []
+    for way in views.split("+"):
+        rows, seen = trained.layers, {"1": central, "10": ten, "dense": whole}[way]
+        if way == "dense":
+            rows = evaluate.dense(trained.layers, trained.ops, size)
+        answers.append(evaluate.predict(rows, trained.ops, images, seen))
+    return np.mean(answers, axis=0)
+
+
+def check_data(trained, photos, name, classes=True):
+    """Raise ValueError if the network was not trained for images like these.
+
+    Parameters
+    ----------
+    trained : Trained
+    photos : Photos
+    name : str
+        What the data set is called.
+    classes : bool
+        Whether its classes must be the network's, too.
+    """
+    if photos.mean.shape != trained.mean.shape:
+        ours, theirs = trained.mean.shape[1], photos.mean.shape[1]
+        raise ValueError(
+            f"{trained.path} was trained on images of {ours}×{ours} pixels, "
+            f"but those of {name} have {theirs}×{theirs}"
+        )
+    if classes and tuple(photos.classes) != trained.classes:
+        pairs = zip(photos.classes, trained.classes, strict=False)
+        first = next((f", {a!r} in the place of {b!r}" for a, b in pairs if a != b), "")
+        raise ValueError(
+            f"{name} has other classes than {trained.path} was trained for: "
+            f"{len(photos.classes)}, and there {len(trained.classes)}{first}"
+        )
 
 
 def divided(x, deviation):
@@ -189,6 +232,40 @@ def features(trained, images, row, view, batch=128):
         y, _ = net.forward(layers, x)
         parts = [trained.ops.to_host(part) for part in net.columns(y)]
         yield np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+
+
+def write_features(trained, images, row, path):
+    """Write `features` of all images, central views, to an .npy file; return its shape.
+
+    One batch after the other is written, so any number of images will do.
+    """
+    mean, deviation, size = trained.mean, trained.deviation, trained.size
+    view = central_view(mean, deviation, size)
+    parts = features(trained, images, row, view)
+    first = next(parts)
+    shape = (len(images), first.shape[1])
+
+    def write(file):
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in itertools.chain([first], parts):
+            file.write(np.ascontiguousarray(part, "<f4").tobytes())
+
+    checkpoint.write_whole(path, write)
+    return shape
+
+
+def both_features(trained, photos):
+    """Return the features of the training and of the validation images, from the last hidden row.
+
+    Returns
+    -------
+    array (N, D), array (M, D) float32
+    """
+    row = last_hidden(trained)
+    view = central_view(trained.mean, trained.deviation, trained.size)
+    both = (features(trained, images, row, view) for images in (photos.train_x, photos.test_x))
+    return tuple(np.concatenate(list(parts)) for parts in both)
 
 
 def last_hidden(trained):

@@ -15,7 +15,8 @@ COMMANDS = ("figure1", "train", "study", "gradcheck", "bench", "summary", "downl
 def few_images(monkeypatch):
     sample = data.subset(data.load("sample"), 40)
     small = sample._replace(test_x=sample.test_x[:20], test_y=sample.test_y[:20])
-    monkeypatch.setattr(data, "load", lambda name: small)
+    for module in (data, data.cifar10):
+        monkeypatch.setattr(module, "load", lambda name: small)
 
 
 def test_help_names_every_command(capsys):
@@ -72,7 +73,9 @@ def test_a_missing_folder_gets_one_sentence(tmp_path, capsys):
 def test_a_run_is_not_overwritten(tmp_path, capsys, few_images):
     arguments = ["train", "--epochs", "1", "--out", str(tmp_path)]
     assert main(arguments) == 0
-    assert "Wrote history.jsonl, checkpoint.npz and curves.png" in capsys.readouterr().out
+    assert (
+        "Wrote history.jsonl, checkpoint.npz, curves.png and weights.png" in capsys.readouterr().out
+    )
     assert (tmp_path / "curves.png").exists()
     assert main(arguments) == 1
     assert "add --resume to go on" in capsys.readouterr().err

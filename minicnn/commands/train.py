@@ -23,8 +23,9 @@ def add(commands):
     one = commands.add_parser(
         "train",
         help="train a network on CIFAR-10 or on your own photographs",
-        description="Train with the paper's update rule; write history.jsonl, checkpoint.npz and "
-        "curves.png.  Ctrl-C finishes the step and saves; the same command with --resume goes on.",
+        description="Train with the paper's update rule; write history.jsonl, checkpoint.npz, "
+        "curves.png and weights.png.  Ctrl-C finishes the step and saves; the same command with "
+        "--resume goes on.",
     )
     one.set_defaults(run=run)
     one.add_argument(
@@ -219,8 +220,9 @@ def run(options):
         title=options.network,
     )
     figures.curves(finished.history, out / "curves.png")
+    figures.weights(finished.history, out / "weights.png")
     print(in_words(finished.history[-1]))
-    print(f"Wrote history.jsonl, checkpoint.npz and curves.png in {out}")
+    print(f"Wrote history.jsonl, checkpoint.npz, curves.png and weights.png in {out}")
     return 0
 
 

@@ -1,0 +1,44 @@
+"""python -m minicnn features CHECKPOINT --data DATA: what a layer makes of every image, as .npy."""
+
+from ..options import add_data, add_ops, backend
+
+
+def add(commands):
+    one = commands.add_parser(
+        "features",
+        help="what a layer makes of every image, as .npy",
+        description="Send images through a trained network up to one row, and write its output: "
+        "one line of float32 an image.  The central view of each image is taken.",
+    )
+    one.set_defaults(run=run)
+    one.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint.npz of a run")
+    add_data(one, photos=True)
+    one.add_argument(
+        "--split",
+        choices=("train", "validation"),
+        default="validation",
+        help="which images (default: validation)",
+    )
+    one.add_argument(
+        "--layer", metavar="ROW", help="the name of a row, such as fc7 (default: the last hidden)"
+    )
+    one.add_argument(
+        "--out",
+        default="runs/features.npy",
+        metavar="FILE",
+        help="default: runs/features.npy",
+    )
+    add_ops(one)
+
+
+def run(options):
+    from .. import data, trained
+
+    network = trained.load(options.checkpoint, backend(options.ops))
+    photos = data.open_photos(options.data)
+    trained.check_data(network, photos, options.data, classes=False)
+    images = photos.train_x if options.split == "train" else photos.test_x
+    row = options.layer or trained.last_hidden(network)
+    shape = trained.write_features(network, images, row, options.out)
+    print(f"Wrote {options.out}: {row} of {shape[0]:,} images, {shape[1]:,} numbers each")
+    return 0

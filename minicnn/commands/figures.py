@@ -1,0 +1,143 @@
+"""python -m minicnn figure3, figure4, maps and codes: what a trained network has learned."""
+
+import pathlib
+
+from ..options import add_data, add_ops, add_out, backend, whole, whole_or_zero
+
+
+def add(commands):
+    three = command(
+        commands, "figure3", "the kernels of the first layer, as in the paper's Figure 3", run_3
+    )
+    three.add_argument(
+        "--out", default="runs/figure3.png", metavar="FILE", help="default: runs/figure3.png"
+    )
+
+    four = command(
+        commands, "figure4", "answers, and the images that the network finds alike", run_4
+    )
+    four.description = (
+        "Draw eight test images with the five most probable classes (left.png), and six test "
+        "images with the nearest training images, by features and by pixels (right.png); print "
+        "how many of the nearest are of the same class."
+    )
+    add_data(four, photos=True)
+    four.add_argument(
+        "-k", type=whole, default=10, metavar="K", help="neighbours to count (default: 10)"
+    )
+    four.add_argument(
+        "--seed", type=whole_or_zero, default=0, metavar="N", help="of the choice of test images"
+    )
+    add_out(four, "runs/figure4")
+
+    maps = command(commands, "maps", "what every layer makes of one image, as a picture", run_maps)
+    maps.add_argument("image", metavar="IMAGE", help="a photograph, of any size")
+    maps.add_argument(
+        "--out", default="runs/maps.png", metavar="FILE", help="default: runs/maps.png"
+    )
+
+    codes = command(
+        commands, "codes", "short binary codes from features, and their worth", run_codes
+    )
+    codes.description = (
+        "Train autoencoders of 32 to 256 bits on the features of the last hidden layer (Section "
+        "6.1), and compare retrieval by Hamming distance with that by features: quality, size "
+        "and speed."
+    )
+    add_data(codes, photos=True)
+    codes.add_argument(
+        "-k", type=whole, default=10, metavar="K", help="neighbours to count (default: 10)"
+    )
+    codes.add_argument(
+        "--seed", type=whole_or_zero, default=0, metavar="N", help="of all random choices"
+    )
+
+
+def command(commands, name, text, run):
+    """Return the parser of one command on a checkpoint."""
+    one = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    one.set_defaults(run=run)
+    one.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint.npz of a run")
+    add_ops(one)
+    return one
+
+
+def run_3(options):
+    from .. import gallery, net, trained
+
+    network = trained.load(options.checkpoint, backend(options.ops))
+    first = next(layer for layer in network.layers if "w" in layer.params)
+    gallery.figure3(list(net.columns(first.params["w"])), options.out)
+    print(f"Wrote {options.out}")
+    return 0
+
+
+def run_4(options):
+    import numpy as np
+
+    from .. import data, gallery, neighbours, trained
+
+    network = trained.load(options.checkpoint, backend(options.ops))
+    photos = data.open_photos(options.data)
+    trained.check_data(network, photos, options.data)
+    out, k = pathlib.Path(options.out), options.k
+    rng = np.random.default_rng(options.seed)
+    chosen = rng.permutation(len(photos.test_x))[:8]
+    images, labels = photos.test_x[chosen], photos.test_y[chosen]
+    probabilities = trained.predict(network, images, "1")
+    gallery.figure4_bars(images, labels, probabilities, network.classes, out / "left.png")
+
+    base, queries = trained.both_features(network, photos)
+    by_features = neighbours.nearest(queries, base, k)
+    by_pixels = neighbours.nearest(photos.test_x[:], photos.train_x[:], k)
+    six = chosen[:6]
+    gallery.figure4_neighbours(
+        photos.test_x[six],
+        [
+            photos.train_x[found[six, :6].ravel()].reshape(len(six), -1, *images.shape[1:])
+            for found in (by_features, by_pixels)
+        ],
+        ["nearest in the last hidden layer", "nearest in pixels"],
+        out / "right.png",
+    )
+    for word, found in (("features", by_features), ("pixels", by_pixels)):
+        share = neighbours.agreement(photos.test_y, photos.train_y, found)
+        print(f"of the {k} training images nearest in {word}, {share:.1%} are of the same class")
+    print(f"Wrote left.png and right.png in {out}")
+    return 0
+
+
+def run_maps(options):
+    from .. import gallery, net, trained
+    from ..data import decode
+
+    network = trained.load(options.checkpoint, backend(options.ops))
+    picture = decode.decode(options.image, network.mean.shape[1])
+    x = trained.central_view(network.mean, network.deviation, network.size)(picture[None])
+    layers = []
+    for layer in network.layers:
+        x, _ = net.forward([layer], x)
+        parts = [network.ops.to_host(part)[0] for part in net.columns(x)]
+        if all(part.ndim == 3 for part in parts):
+            ends = [""] if len(parts) == 1 else [f", column {i}" for i in range(len(parts))]
+            layers += [(layer.name + end, p) for p, end in zip(parts, ends, strict=True)]
+    gallery.feature_maps(picture, layers, options.out)
+    print(f"Wrote {options.out}")
+    return 0
+
+
+def run_codes(options):
+    import numpy as np
+
+    from .. import codes, data, trained
+
+    network = trained.load(options.checkpoint, backend(options.ops))
+    photos = data.open_photos(options.data)
+    trained.check_data(network, photos, options.data)
+    base, queries = trained.both_features(network, photos)
+    rng = np.random.default_rng(options.seed)
+    lines = codes.compare(
+        backend(options.ops), base, photos.train_y, queries, photos.test_y, rng, options.k
+    )
+    print(codes.report(lines, options.k))
+    return 0

@@ -1,0 +1,69 @@
+"""python -m minicnn predict CHECKPOINT IMAGE …: what a trained network sees in photographs."""
+
+import json
+import sys
+
+from ..options import add_ops, backend, whole
+from .test import add_views
+
+
+def add(commands):
+    one = commands.add_parser(
+        "predict",
+        help="the most probable classes of photographs",
+        description="Name the most probable classes of each photograph, as text, as JSON, or as a "
+        "picture with bars like the paper's Figure 4.",
+    )
+    one.set_defaults(run=run)
+    one.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint.npz of a run")
+    one.add_argument("images", nargs="+", metavar="IMAGE", help="a photograph, of any size")
+    add_views(one)
+    one.add_argument(
+        "--best", type=whole, default=5, metavar="N", help="so many classes (default: 5)"
+    )
+    one.add_argument("--json", action="store_true", help="print JSON instead of text")
+    one.add_argument("--picture", metavar="FILE", help="also draw the photographs with bars")
+    add_ops(one)
+
+
+def run(options):
+    import numpy as np
+
+    from .. import gallery, trained
+    from ..data import decode
+
+    network = trained.load(options.checkpoint, backend(options.ops))
+    pictures, names = [], []
+    for name in options.images:
+        try:
+            pictures.append(decode.decode(name, network.mean.shape[1]))
+            names.append(name)
+        except decode.Unreadable as error:
+            print(f"minicnn: {name}: {error}", file=sys.stderr)
+    if not pictures:
+        raise ValueError("none of the images could be read")
+    pictures = np.stack(pictures)
+    probabilities = trained.predict(network, pictures, options.views)
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, : options.best]
+    answers = [
+        {
+            "image": name,
+            "classes": [
+                {"class": network.classes[k], "probability": round(float(p[k]), 6)} for k in order
+            ],
+        }
+        for name, p, order in zip(names, probabilities, best, strict=True)
+    ]
+    if options.json:
+        print(json.dumps(answers, indent=2, ensure_ascii=False))
+    else:
+        for answer in answers:
+            print(answer["image"])
+            for one in answer["classes"]:
+                print(f"  {one['probability']:7.2%}  {one['class']}")
+    if options.picture:
+        gallery.figure4_bars(
+            pictures, None, probabilities, network.classes, options.picture, options.best
+        )
+        print(f"Wrote {options.picture}", file=sys.stderr)
+    return 0 if len(names) == len(options.images) else 1

@@ -1,0 +1,114 @@
+"""python -m minicnn test CHECKPOINT … --data DATA: how good trained networks are (Section 6)."""
+
+import json
+
+from ..options import add_data, add_ops, backend
+
+VIEWS = ("1", "10", "dense", "10+dense")
+PRINTED = 20  # so many classes fit into a table on a screen
+
+
+def add(commands):
+    one = commands.add_parser(
+        "test",
+        help="errors of trained networks, alone and together",
+        description="Predict the validation images with each network, and with all of them "
+        "together; print top-1 and top-5 errors and which class was taken for which.",
+    )
+    one.set_defaults(run=run)
+    one.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT", help="checkpoint.npz of a run")
+    add_data(one, photos=True)
+    add_views(one)
+    one.add_argument(
+        "--choose-weights",
+        action="store_true",
+        help="for several networks: choose their weights in the ensemble on one half of the "
+        "images, drawn at random, and count errors on the other; else all weigh the same",
+    )
+    one.add_argument("--json", metavar="FILE", help="write the results there, too")
+    add_ops(one)
+
+
+def add_views(one):
+    """Add --views."""
+    one.add_argument(
+        "--views",
+        choices=VIEWS,
+        default="1",
+        help="what of each image is seen: 1, the patch in the middle (default); 10, also those at "
+        "the corners, and their mirror images, as in the paper; dense, the whole image and its "
+        "mirror image, as VGG; or 10 and dense",
+    )
+
+
+def run(options):
+    import numpy as np
+
+    from .. import checkpoint, data, evaluate, trained
+
+    photos = data.open_photos(options.data)
+    images, labels = photos.test_x, photos.test_y
+    if not len(images):
+        raise ValueError(f"{options.data} has no validation images to test with")
+    networks = [trained.load(path, backend(options.ops)) for path in options.checkpoints]
+    for network in networks:
+        trained.check_data(network, photos, options.data)
+    members = [trained.predict(network, images, options.views) for network in networks]
+    weights = None
+    if options.choose_weights and len(members) > 1:
+        half = np.random.default_rng(0).permutation(len(labels)) % 2 == 0
+        weights = evaluate.choose_weights([m[half] for m in members], labels[half])
+        members, labels = [m[~half] for m in members], labels[~half]
+    lines = [
+        line(str(path), member, labels)
+        for path, member in zip(options.checkpoints, members, strict=True)
+    ]
+    together = evaluate.combine(members, weights)
+    if len(members) > 1:
+        lines.append(line(f"all {len(members)} together", together, labels))
+    table = evaluate.confusion(together, labels)
+    results = {
+        "images": len(labels),
+        "views": options.views,
+        "errors": lines,
+        "weights": None if weights is None else [round(w, 4) for w in weights.tolist()],
+        "classes": list(photos.classes),
+        "confusion": table.tolist(),
+    }
+    if options.json:
+        checkpoint.write_text(options.json, json.dumps(results, indent=2) + "\n")
+    print(f"{len(labels):,} images of {options.data}, views: {options.views}")
+    for one in lines:
+        top_5 = f", top-5 {one['top_5']:.2%}" if "top_5" in one else ""
+        print(f"top-1 {one['top_1']:.2%}{top_5}   {one['name']}")
+    if weights is not None:
+        print("weights: " + ", ".join(f"{w:.2f}" for w in weights))
+    print(in_words(table, photos.classes, np.argsort(-table, axis=None)))
+    return 0
+
+
+def line(name, probabilities, labels):
+    """Return the errors of one member, or of all together."""
+    from .. import evaluate
+
+    errors = {"name": name, "top_1": evaluate.error(probabilities, labels)}
+    if probabilities.shape[1] > 5:
+        errors["top_5"] = evaluate.error(probabilities, labels, k=5)
+    return errors
+
+
+def in_words(table, classes, order):
+    """Return the confusion table; of one for many classes, the pairs most often confused."""
+    if len(classes) > PRINTED:
+        pairs = [divmod(int(i), len(classes)) for i in order]
+        pairs = [(a, b) for a, b in pairs if a != b and table[a, b]][:PRINTED]
+        lines = [f"{table[a, b]:6} {classes[a]} taken for {classes[b]}" for a, b in pairs]
+        return "\n".join(["Most often:", *lines])
+    wide = max(map(len, classes))
+    cell = max(5, len(str(table.max())) + 1)
+    head = " " * wide + "".join(name[: cell - 1].rjust(cell) for name in classes)
+    rows = [
+        name.rjust(wide) + "".join(str(n).rjust(cell) for n in row)
+        for name, row in zip(classes, table, strict=True)
+    ]
+    return "\n".join(["Right class (row) and answer (column):", head, *rows])

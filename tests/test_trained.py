@@ -1,0 +1,215 @@
+"""From a folder of photographs to predictions: prepare, train, test, predict, and the pictures."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minicnn import checkpoint, data, fast, net, networks, reference, trained
+from minicnn.__main__ import main
+
+COLOURS = {"blue sky": (90, 140, 230), "grass": (70, 160, 60), "röd": (200, 60, 50)}
+NETWORK = "cifar-four-layer"
+
+
+def photograph(rng, colour):
+    """Return a noisy picture of one colour, 40 to 60 pixels wide and high."""
+    height, width = rng.integers(40, 60, 2)
+    noise = rng.normal(0, 25, (height, width, 3))
+    return Image.fromarray((colour + noise).clip(0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with photographs of three classes, prepared, and a network trained on them."""
+    place, rng = tmp_path_factory.mktemp("photographs"), np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        (place / "raw" / name).mkdir(parents=True)
+        for i in range(16):
+            photograph(rng, colour).save(place / "raw" / name / f"{i}.png")
+    prepare = ["prepare", str(place / "raw"), str(place / "set"), "--size", "36", "--workers", "1"]
+    assert main([*prepare, "--validation", "0.25"]) == 0
+    for seed in ("0", "1"):
+        assert main(command(place, "train", "--seed", seed, "--out", str(place / seed))) == 0
+    return place
+
+
+def command(place, name, *more):
+    """Return the arguments of a command on the prepared photographs."""
+    if name == "train":
+        conditions = ("--input", "unit", "--init", "fan-in", "--epsilon", "0.002")
+        more = (NETWORK, "--size", "32", "--epochs", "6", "--batch", "12", *conditions, *more)
+    return [name, *more, "--data", str(place / "set"), "--threads", "1"]
+
+
+def check(place, seed="0"):
+    return str(place / seed / "checkpoint.npz")
+
+
+def test_a_run_leaves_its_history_and_pictures(place):
+    lines = (place / "0" / "history.jsonl").read_text().splitlines()
+    last = json.loads(lines[-1])
+    assert len(lines) == 6 and last["validation_error"] < 0.3
+    assert last["seconds_waited"] >= 0 and "conv1.w" in last["weights"]
+    size, step = last["weights"]["conv1.w"]
+    assert 0 < step < size
+    for name in ("curves.png", "weights.png"):
+        assert Image.open(place / "0" / name).size[0] > 500
+
+
+def test_a_trained_network_is_the_network_that_was_trained(place):
+    photos = data.load_photos(place / "set")
+    answers = []
+    for ops in (fast, reference):
+        network = trained.load(check(place), ops)
+        assert network.classes == tuple(photos.classes) and network.size == 32
+        answers.append(trained.predict(network, photos.test_x))
+    np.testing.assert_allclose(*answers, rtol=1e-3, atol=1e-5)
+    error = np.mean(np.argmax(answers[0], axis=1) != photos.test_y)
+    history = (place / "0" / "history.jsonl").read_text().splitlines()
+    assert error == json.loads(history[-1])["validation_error"]
+
+
+def test_unit_inputs_have_deviation_one(place):
+    photos = data.load_photos(place / "set")
+    x = (photos.train_x[:] - photos.mean) / trained.deviation_of(photos)
+    assert x.std() == pytest.approx(1, abs=1e-4)
+
+
+def test_test_counts_errors_of_each_network_and_of_all(place, capsys):
+    out = place / "test.json"
+    arguments = command(place, "test", check(place), check(place, "1"), "--json", str(out))
+    for views in ("1", "10", "dense", "10+dense"):
+        assert main([*arguments, "--views", views]) == 0
+        results = json.loads(out.read_text())
+        names = [line["name"] for line in results["errors"]]
+        assert names == [check(place), check(place, "1"), "all 2 together"]
+        assert all(line["top_1"] < 0.5 for line in results["errors"])
+        assert np.sum(results["confusion"]) == results["images"] == 12
+    text = capsys.readouterr().out
+    assert "all 2 together" in text and "blue sky" in text
+
+
+def test_weights_of_an_ensemble_are_chosen_on_other_images_than_errors_are_counted_on(place):
+    out = place / "chosen.json"
+    networks = (check(place), check(place, "1"))
+    assert main([*command(place, "test", *networks), "--choose-weights", "--json", str(out)]) == 0
+    results = json.loads(out.read_text())
+    assert results["images"] == 6 and sum(results["weights"]) == pytest.approx(1)
+
+
+def test_predict_names_the_classes_of_photographs(place, capsys):
+    rng = np.random.default_rng(7)
+    names = []
+    for name, colour in COLOURS.items():
+        names.append(str(place / f"new {name}.jpg"))
+        photograph(rng, colour).resize((300, 200)).save(names[-1])
+    picture = str(place / "bars.png")
+    arguments = ["predict", check(place), *names, "--best", "2", "--threads", "1"]
+    assert main([*arguments, "--json", "--picture", picture]) == 0
+    answers = json.loads(capsys.readouterr().out)
+    assert [a["image"] for a in answers] == names
+    assert [a["classes"][0]["class"] for a in answers] == list(COLOURS)
+    assert all(len(a["classes"]) == 2 for a in answers)
+    assert Image.open(picture).size[0] > 300
+    assert main([*arguments, "--views", "10"]) == 0
+    assert "röd" in capsys.readouterr().out
+
+
+def test_predict_goes_on_after_a_file_that_is_no_photograph_and_says_so(place, capsys):
+    (place / "text.jpg").write_text("not a picture")
+    good = str(next((place / "raw" / "grass").iterdir()))
+    assert main(["predict", check(place), str(place / "text.jpg"), good]) == 1
+    said = capsys.readouterr()
+    assert "text.jpg: not an image" in said.err and "grass" in said.out
+    assert main(["predict", check(place), str(place / "text.jpg")]) == 1
+    assert "none of the images could be read" in capsys.readouterr().err
+
+
+def test_features_are_what_the_row_gives(place, capsys):
+    out = place / "features.npy"
+    arguments = ["features", check(place), "--out", str(out), "--layer", "relu2"]
+    assert main([*command(place, *arguments), "--split", "train"]) == 0
+    photos, network = data.load_photos(place / "set"), trained.load(check(place), fast)
+    found = np.load(out)
+    assert found.shape == (36, 32 * 8 * 8) and found.dtype == np.float32
+    rows = network.layers[: 1 + [layer.name for layer in network.layers].index("relu2")]
+    x = (photos.train_x[:] - photos.mean)[:, :, 2:34, 2:34] / network.deviation
+    expected, _ = net.forward(rows, x.astype(np.float32))
+    np.testing.assert_allclose(found, expected.reshape(36, -1), rtol=1e-3, atol=1e-5)
+    assert main(command(place, "features", check(place), "--layer", "fc7")) == 1
+    assert "has no row 'fc7'; it has conv1, pool1, relu1" in capsys.readouterr().err
+
+
+def test_figures_are_drawn(place, capsys):
+    three, maps = str(place / "figure3.png"), str(place / "maps.png")
+    assert main(["figure3", check(place), "--out", three]) == 0
+    photo = str(next((place / "raw" / "grass").iterdir()))
+    assert main(["maps", check(place), photo, "--out", maps]) == 0
+    arguments = command(place, "figure4", check(place), "-k", "6", "--out", str(place / "figure4"))
+    assert main(arguments) == 0
+    assert "nearest in features, 100.0% are of the same class" in capsys.readouterr().out
+    for path in (three, maps, place / "figure4" / "left.png", place / "figure4" / "right.png"):
+        assert Image.open(path).size[0] > 300
+
+
+def test_codes_are_compared_with_features(place, capsys):
+    assert main(command(place, "codes", check(place), "-k", "5")) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6 and "256 bits" in lines[-1]
+
+
+def test_another_data_set_is_refused(place, capsys):
+    assert main(["test", check(place), "--data", "sample"]) == 1
+    assert "images of 36×36 pixels, but those of sample have 32×32" in capsys.readouterr().err
+
+
+def test_other_classes_are_refused(place):
+    photos = data.load_photos(place / "set")
+    network = trained.load(check(place), fast)
+    others = photos._replace(classes=("blue sky", "grass", "green"))
+    with pytest.raises(ValueError, match="3, and there 3, 'green' in the place of 'röd'"):
+        trained.check_data(network, others, "others")
+
+
+def test_a_checkpoint_that_does_not_say_what_it_is_of_is_refused(place, capsys):
+    layers = networks.build(NETWORK, fast, np.random.default_rng(0), classes=3)
+    arrays = {f"w:{name}": w for name, w in net.parameters(layers).items()}
+    checkpoint.save(place / "foreign.npz", arrays, {"settings": {}})
+    assert main(["figure3", str(place / "foreign.npz")]) == 1
+    assert "network, classes, size, mean, deviation missing" in capsys.readouterr().err
+
+
+def test_fine_tuning_takes_what_fits_and_draws_the_rest_anew(place):
+    layers = networks.build(NETWORK, fast, np.random.default_rng(5), classes=4)
+    said = trained.take_weights(layers, NETWORK, check(place))
+    assert "Took 6 parameters" in said and said.endswith("drawn anew: fc10.w, fc10.b")
+    theirs = net.parameters(trained.load(check(place), fast).layers)
+    for name, w in net.parameters(layers).items():
+        if not name.startswith("fc10"):
+            np.testing.assert_array_equal(w, theirs[name])
+
+
+def test_a_network_in_which_nothing_fits_is_refused(place):
+    layers = networks.build("vgg-a", fast, None, kernels=(1, 1, 1, 1, 1), hidden=1, size=32)
+    with pytest.raises(checkpoint.CheckpointError, match="has nothing for vgg-a"):
+        trained.take_weights(layers, "vgg-a", check(place))
+
+
+def test_a_size_larger_than_the_images_is_refused(place, capsys):
+    arguments = ["train", NETWORK, "--size", "40", "--data", str(place / "set"), "--out"]
+    assert main([*arguments, str(place / "no")]) == 1
+    assert "--size is 40, but the images" in capsys.readouterr().err
+    assert not (place / "no" / "checkpoint.npz").exists()
+
+
+def test_an_option_that_the_network_does_not_have_is_refused(place, capsys):
+    arguments = ["train", "cifar-80sec", "--nonlinearity", "tanh", "--out", str(place / "no")]
+    assert main(arguments) == 1
+    assert "cifar-80sec has no option nonlinearity" in capsys.readouterr().err
+    arguments = command(place, "train", "--init", "glorot", "--out", str(place / "no"))
+    assert main(arguments) == 1
+    assert (
+        "init is 'glorot'; expected one of paper, cuda-convnet, fan-in" in capsys.readouterr().err
+    )
