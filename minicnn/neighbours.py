@@ -11,7 +11,7 @@ shows that this is not the similarity of the pixels.
 
 import numpy as np
 
-BLOCK = 1000  # so many queries at a time: a matter of memory alone
+MEMORY = 2**27  # bytes: of queries, and of base, so much at a time is turned into vectors
 
 
 def nearest(queries, base, k):
@@ -36,20 +36,36 @@ def nearest(queries, base, k):
     ValueError
         If the vectors have different lengths, or there are fewer than k.
     """
-    queries, base = rows(queries), rows(base)
-    if queries.shape[1] != base.shape[1]:
+    D, D_base = (int(np.prod(x.shape[1:])) for x in (queries, base))
+    if D != D_base:
         raise ValueError(
-            f"nearest: queries have {queries.shape[1]} numbers each but base has {base.shape[1]}; "
+            f"nearest: queries have {D} numbers each but base has {D_base}; "
             "expected vectors of one length"
         )
     if not 1 <= k <= len(base):
         raise ValueError(f"nearest: k = {k}; expected 1 … {len(base)}, the vectors there are")
-    found = np.empty((len(queries), k), np.int64)
-    squares = np.einsum("bd,bd->b", base, base)  # ‖b‖²
-    for first in range(0, len(queries), BLOCK):
-        block = queries[first : first + BLOCK]
-        distances = squares - 2 * (block @ base.T)  # (≤ BLOCK, B)
-        found[first : first + BLOCK] = [smallest(row, k) for row in distances]
+    count = max(1, MEMORY // (8 * max(D, 1)))  # vectors in a block
+    step = min(count, 1000)  # queries at a time: their distances to a block take memory, too
+    found = [
+        nearest_of_block(queries[first : first + step], base, k, count)
+        for first in range(0, len(queries), step)
+    ]
+    return np.concatenate([np.empty((0, k), np.int64), *found])
+
+
+def nearest_of_block(queries, base, k, count):
+    """Return `nearest` for a block of queries, going through base in blocks of `count`."""
+    queries = rows(queries)
+    best, found = np.empty((len(queries), 0)), np.empty((len(queries), 0), np.int64)
+    for first in range(0, len(base), count):
+        block = rows(base[first : first + count])
+        squares = np.einsum("bd,bd->b", block, block)  # ‖b‖²
+        distances = squares - 2 * (queries @ block.T)  # (≤ count, ≤ count)
+        places = np.broadcast_to(np.arange(first, first + len(block)), distances.shape)
+        distances, places = np.hstack([best, distances]), np.hstack([found, places])
+        nearest_first = np.array([smallest(row, min(k, len(row))) for row in distances])
+        best = np.take_along_axis(distances, nearest_first, axis=1)
+        found = np.take_along_axis(places, nearest_first, axis=1)
     return found
 
 

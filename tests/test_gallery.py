@@ -35,11 +35,11 @@ def test_the_search_agrees_with_the_distances_themselves():
     np.testing.assert_array_equal(found, np.argsort(distances, axis=1)[:, :6])
 
 
-def test_more_queries_than_fit_at_a_time_are_searched_all(monkeypatch):
-    queries, base = RNG.standard_normal((10, 4)), RNG.standard_normal((9, 4))
-    whole = neighbours.nearest(queries, base, 2)
-    monkeypatch.setattr(neighbours, "BLOCK", 3)
-    np.testing.assert_array_equal(neighbours.nearest(queries, base, 2), whole)
+def test_more_vectors_than_fit_into_memory_are_searched_all(monkeypatch):
+    queries, base = RNG.standard_normal((10, 4)), RNG.integers(0, 3, (19, 4))  # with equal ones
+    whole = neighbours.nearest(queries, base, 5)
+    monkeypatch.setattr(neighbours, "MEMORY", 3 * 4 * 8)
+    np.testing.assert_array_equal(neighbours.nearest(queries, base, 5), whole)
 
 
 def test_whole_pixels_do_not_overflow():

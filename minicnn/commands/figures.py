@@ -89,7 +89,7 @@ def run_4(options):
 
     base, queries = trained.both_features(network, photos)
     by_features = neighbours.nearest(queries, base, k)
-    by_pixels = neighbours.nearest(photos.test_x[:], photos.train_x[:], k)
+    by_pixels = neighbours.nearest(photos.test_x, photos.train_x, k)
     six = chosen[:6]
     gallery.figure4_neighbours(
         photos.test_x[six],
