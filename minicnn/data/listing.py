@@ -25,7 +25,8 @@ def list_photos(folder, validation=None, seed=None):
     folder : path
     validation : float, optional
         The share of each class that is for validation, unless the folder has its own `val`:
-        0.1 if nothing is given.  Of each class at least one photograph is left to train with.
+        0.1 if nothing is given.  Each class has at least one to train with, and, if it has two,
+        one for validation.
     seed : int, optional
         Of the random choice of these; 0 if nothing is given.
 
@@ -76,7 +77,7 @@ def photos_of_classes(folder, part="", need_all=True):
     if need_all and len(classes) < 2:
         found = f"one sub-folder, '{classes[0]}'" if classes else "no sub-folders"
         raise ValueError(
-            f"{where} has {found}, and {len(strays)} files; "
+            f"{where} has {found} (other files: {len(strays)}); "
             "expected a sub-folder of photographs for each of two classes or more"
         )
     names, counts = [], []
@@ -101,7 +102,8 @@ def divide(photos, share, seed):
     chosen = np.zeros(len(photos.names), bool)
     borders = np.flatnonzero(np.diff(photos.labels)) + 1  # where the next class begins
     for places in np.split(np.arange(len(chosen)), borders):
-        count = min(round(share * len(places)), len(places) - 1)
+        count = round(share * len(places)) or int(share > 0)
+        count = min(count, len(places) - 1)
         chosen[rng.permutation(places)[:count]] = True
     return tuple(
         Split([photos.names[i] for i in np.flatnonzero(which)], photos.labels[which])
