@@ -273,7 +273,7 @@ def test_threads_end_when_the_loop_is_left(many):
 
 @pytest.mark.parametrize("name", ["batch", "workers", "ahead"])
 def test_a_number_that_is_too_small_is_refused(many, name):
-    with pytest.raises(ValueError, match=f"{name} is 0; expected a whole number of at least 1"):
+    with pytest.raises(ValueError, match=f"{name} = 0; expected a whole number of at least 1"):
         batches(many, np.arange(30), **{name: 0})
 
 

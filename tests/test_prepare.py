@@ -1,13 +1,18 @@
 """Photographs of every kind become a data set; what is none is listed; nothing is half-written."""
 
+import io
 import json
 import os
+import re
+import shutil
 import struct
 import subprocess
 import sys
 import time
 import warnings
+import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +23,6 @@ from minicnn.__main__ import main
 from minicnn.data import decode, listing, make_photos, moments
 
 SIZE = 8
-needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes")
 
 
 def picture(rng, width=13, height=9):
@@ -133,36 +137,31 @@ def test_a_cmyk_jpeg_is_read(tmp_path):
     assert np.abs(x.astype(int).mean(axis=(1, 2)) - [255, 0, 0]).max() < 10
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB", "L", "PA"])
-def test_what_is_transparent_is_white(tmp_path, mode):
-    options = {}
+def half_clear(mode):
+    """Return an image, black on the left and clear on the right, and how a PNG says what is clear."""
+    left = (0, 0, 4, SIZE)
     if mode in ("RGBA", "LA"):
-        image = Image.new("RGBA", (SIZE, SIZE), (0, 0, 0, 0))
-        image.paste((0, 0, 0, 255), (0, 0, 4, SIZE))
-        image.putpixel((7, 0), (0, 0, 0, 51))  # a fifth of black
-        image = image.convert(mode)
-    elif mode == "PA":
-        image = Image.new("PA", (SIZE, SIZE), (0, 255))
-        image.paste((0, 0), (4, 0, SIZE, SIZE))
-        image.putpixel((7, 0), (0, 51))
-        image = image.convert("RGBA") if "PA" not in Image.MODES else image
-    else:
-        image, options = Image.new(mode, (SIZE, SIZE), 0), {"transparency": 1}
-        if mode == "P":
-            image.putpalette([0, 0, 0, 200, 10, 10])
-            image.paste(1, (4, 0, SIZE, SIZE))
-        elif mode == "RGB":
-            image.paste((9, 9, 9), (4, 0, SIZE, SIZE))
-            options = {"transparency": (9, 9, 9)}
-        else:
-            image.paste(1, (4, 0, SIZE, SIZE))
-    if mode == "PA":  # no format holds it; the conversion is the thing
-        x = decode.square(image, SIZE)
-    else:
-        x = saved(tmp_path / "a.png", image, **options)
-    assert (x[:, :, :4] == 0).all() and (x[:, 1:, 4:] == 255).all()
-    if mode in ("RGBA", "LA", "PA"):
-        assert (x[:, 0, 7] == 204).all()
+        image = Image.new("RGBA", (SIZE, SIZE), (90, 90, 90, 0))
+        image.paste((0, 0, 0, 255), left)
+        return image.convert(mode), {}
+    clear = (9, 9, 9) if mode == "RGB" else 1
+    image = Image.new(mode, (SIZE, SIZE), clear)
+    if mode == "P":
+        image.putpalette([0, 0, 0, 200, 10, 10])
+    image.paste((0, 0, 0) if mode == "RGB" else 0, left)
+    return image, {"transparency": clear}
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB", "L"])
+def test_what_is_clear_is_white(tmp_path, mode):
+    image, options = half_clear(mode)
+    x = saved(tmp_path / "a.png", image, **options)
+    assert (x[:, :, :4] == 0).all() and (x[:, :, 4:] == 255).all()
+
+
+def test_what_is_half_clear_is_half_white(tmp_path):
+    x = saved(tmp_path / "a.png", Image.new("RGBA", (9, 9), (100, 0, 0, 51)))  # a fifth of red
+    assert x[:, 3, 3].tolist() == [255 - 31, 255 - 51, 255 - 51]
 
 
 TURNS = {
@@ -245,15 +244,11 @@ def test_an_animation_gives_its_first_frame(tmp_path):
 def png(width, height):
     """Return the beginning of a PNG of so many pixels."""
     head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    import zlib
-
     chunk = struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
     return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 10**6) + b"IDAT" + b"\0" * 50
 
 
 def whole(kind):
-    import io
-
     buffer = io.BytesIO()
     picture(np.random.default_rng(7), 90, 70).save(buffer, kind)
     return buffer.getvalue()
@@ -319,8 +314,6 @@ def test_hostile_files_are_listed_and_skipped(photographs, out, capsys):
     assert listed.pop("README.txt") == "not in the folder of a class"
     assert set(listed) == {f"cat/{name}" for name in reasons}
     for name, reason in reasons.items():
-        import re
-
         assert re.search(reason.replace("(", r"\("), listed[f"cat/{name}"]), name
     assert facts["skipped"] == len(reasons) + 1
     photos = data.load_photos(out)
@@ -498,7 +491,7 @@ def test_a_full_disk_gets_one_sentence_and_the_same_command_goes_on(
     assert f"the disk of {out} is full: make room and run the same command again" in error
     assert not list(out.rglob("*.part"))
     with monkeypatch.context() as patch:
-        usage = shutil_usage(free=100)
+        usage = SimpleNamespace(free=100)
         patch.setattr(make_photos.shutil, "disk_usage", lambda path: usage)
         assert "will take 0.0 GB more, but its disk has 0.0 GB" in sentence(
             capsys, photographs, out
@@ -509,12 +502,6 @@ def test_a_full_disk_gets_one_sentence_and_the_same_command_goes_on(
 
 def full():
     raise OSError(28, "No space left on device")
-
-
-def shutil_usage(free):
-    from collections import namedtuple
-
-    return namedtuple("usage", "total used free")(1000, 1000 - free, free)
 
 
 # Workers, and going on
@@ -662,10 +649,17 @@ def test_cifar_becomes_photos(tmp_path):
 # Reading it back
 
 
+@pytest.fixture(scope="module")
+def prepared_once(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    prepare(fill(folder / "photographs", count=40), folder / "out")
+    return folder / "out"
+
+
 @pytest.fixture
-def prepared(tmp_path):
-    prepare(fill(tmp_path / "photographs", count=40), tmp_path / "out")
-    return tmp_path / "out"
+def prepared(prepared_once, tmp_path):
+    """A prepared folder of its own for each test: 72 and 8 images."""
+    return shutil.copytree(prepared_once, tmp_path / "out")
 
 
 def test_images_are_indexed_like_an_array(prepared):
@@ -687,9 +681,7 @@ def test_images_are_indexed_like_an_array(prepared):
 
 
 def test_nothing_stays_open_beyond_the_limit(prepared, monkeypatch):
-    from minicnn.data import photos
-
-    monkeypatch.setattr(photos, "MAPPED", 1)
+    monkeypatch.setattr("minicnn.data.photos.MAPPED", 1)
     images = data.load_photos(prepared).train_x
     everything = images[:]
     images[[0, 71, 1, 70]]
@@ -706,7 +698,7 @@ def damage(prepared, name, content):
     elif isinstance(content, np.ndarray):
         np.save(path, content, allow_pickle=True)
     else:
-        path.write_text(content)
+        path.write_text(content, encoding="latin-1")
 
 
 @pytest.mark.parametrize(
@@ -727,6 +719,9 @@ def damage(prepared, name, content):
         ("train/images-00001.npy", None),
         ("train/images-00001.npy", 5000),
         ("train/images-00002.npy", "no array"),
+        ("train/images-00002.npy", 0),
+        ("train/images-00002.npy", "\x93NUMPY\x01\0\x0a\0{'descr': (("),
+        ("photos.json", "[" * 100_000),
         ("validation/images-00000.npy", np.zeros((8, 3, SIZE, SIZE))),
     ],
 )
