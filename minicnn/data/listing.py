@@ -1,8 +1,9 @@
 """Which photographs a folder holds, of which classes, and which of them are for validation.
 
 A folder has one sub-folder a class, or `train` and `val` with one sub-folder a class each
-(ImageNet's layout).  Everything directly in a class's folder counts as a photograph of that class;
-what turns out to be none is refused when it is read.  Names that begin with a dot are left out.
+(ImageNet's layout); what else lies beside these two is not read.  Everything directly in a class's
+folder counts as a photograph of that class; what turns out to be none is refused when it is read.
+Names that begin with a dot are left out.
 
 Classes are in the order of their names, photographs in that of class and name, so the same folder
 gives the same listing on every machine.  For a million files a listing takes about 100 MB.
@@ -86,7 +87,10 @@ def photos_of_classes(folder, part="", need_all=True):
             raise ValueError(f"{where}: the sub-folder {ascii(name)} has a name that is not text")
         folders, files = entries(os.path.join(where, name))
         if need_all and not files:
-            raise ValueError(f"class '{name}' has no photographs: {where}/{name} holds no files")
+            raise ValueError(
+                f"class '{name}' has no photographs: {os.path.join(where, name)} holds no files"
+                + (f", but {len(folders)} folders, which are not searched" if folders else "")
+            )
         inside = sorted(folders + files)  # the folders too, so that they are reported
         names += [f"{prefix}{name}/{file}" for file in inside]
         counts.append(len(inside))
