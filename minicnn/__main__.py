@@ -415,7 +415,7 @@ def run_prepare(options):
         f"of {options.size}×{options.size} pixels"
     )
     if facts["skipped"]:
-        print(f"{facts['skipped']:,} files were skipped; {options.out}/skipped.jsonl says why")
+        print(f"Skipped: {facts['skipped']:,}; {options.out}/skipped.jsonl says what and why")
     return 0
 
 

@@ -8,7 +8,7 @@ import pytest
 from minicnn import data, train
 from minicnn.__main__ import main
 
-COMMANDS = ("figure1", "train", "study", "gradcheck", "bench", "summary", "download")
+COMMANDS = ("figure1", "train", "study", "gradcheck", "bench", "summary", "download", "prepare")
 
 
 @pytest.fixture
@@ -48,6 +48,9 @@ def test_every_command_has_its_own_help(command, capsys):
         ["train", "--divide-at", "3", "--divide-on-stall", "2"],
         ["summary", "vgg-e", "--batch", "0"],
         ["download", "mnist"],
+        ["prepare", "photographs"],
+        ["prepare", "photographs", "out", "--workers", "0"],
+        ["prepare", "photographs", "out", "--validation", "-0.1"],
     ],
 )
 def test_a_command_that_is_not_understood_ends_with_2(arguments, capsys):

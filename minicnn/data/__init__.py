@@ -20,6 +20,7 @@ each a square, `shards.py` writes them, `moments.py` has their mean and principa
 while the network trains.
 """
 
+from . import augment
 from .batches import Batches
 from .cifar10 import CLASSES, Dataset, cache_dir, load, load_cifar10, load_sample
 from .inputs import prepare, subset, subtract_mean
@@ -31,6 +32,7 @@ __all__ = [
     "Dataset",
     "DownloadError",
     "Photos",
+    "augment",
     "cache_dir",
     "download_cifar10",
     "load",

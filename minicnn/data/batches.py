@@ -20,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from ..checks import check_whole
+
 
 class Batches:
     """The batches of one epoch: `for x, y in Batches(…)`, made by threads, ahead of time.
@@ -72,10 +74,9 @@ class Batches:
             ("ahead", ahead, 1),
             ("first_step", first_step, 0),
         ):
-            if value < least:
-                raise ValueError(f"{name} is {value}; expected a whole number of at least {least}")
+            check_whole("Batches", name, value, least)
         if len(images) != len(labels):
-            raise ValueError(f"there are {len(images)} images but {len(labels)} labels")
+            raise ValueError(f"Batches: there are {len(images)} images but {len(labels)} labels")
         self.images, self.labels, self.order, self.batch = images, labels, order, batch
         self.view, self.seed, self.epoch, self.first_step = view, seed, epoch, first_step
         self.workers, self.ahead = workers, ahead

@@ -55,6 +55,8 @@ def decode(path, size=256):
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:
                 return square(image, size)
+    except Unreadable:
+        raise
     except too_large:
         raise Unreadable(f"more than {Image.MAX_IMAGE_PIXELS:,} pixels, Pillow's limit") from None
     except UnidentifiedImageError:

@@ -1,8 +1,9 @@
 """Which photographs a folder holds, of which classes, and which of them are for validation.
 
 A folder has one sub-folder a class, or `train` and `val` with one sub-folder a class each
-(ImageNet's layout).  Everything directly in a class's folder counts as a photograph of that class;
-what turns out to be none is refused when it is read.  Names that begin with a dot are left out.
+(ImageNet's layout); what else lies beside these two is not read.  Everything directly in a class's
+folder counts as a photograph of that class; what turns out to be none is refused when it is read.
+Names that begin with a dot are left out.
 
 Classes are in the order of their names, photographs in that of class and name, so the same folder
 gives the same listing on every machine.  For a million files a listing takes about 100 MB.
@@ -25,7 +26,8 @@ def list_photos(folder, validation=None, seed=None):
     folder : path
     validation : float, optional
         The share of each class that is for validation, unless the folder has its own `val`:
-        0.1 if nothing is given.  Of each class at least one photograph is left to train with.
+        0.1 if nothing is given.  Each class has at least one to train with, and, if it has two,
+        one for validation.
     seed : int, optional
         Of the random choice of these; 0 if nothing is given.
 
@@ -76,7 +78,7 @@ def photos_of_classes(folder, part="", need_all=True):
     if need_all and len(classes) < 2:
         found = f"one sub-folder, '{classes[0]}'" if classes else "no sub-folders"
         raise ValueError(
-            f"{where} has {found}, and {len(strays)} files; "
+            f"{where} has {found} (other files: {len(strays)}); "
             "expected a sub-folder of photographs for each of two classes or more"
         )
     names, counts = [], []
@@ -85,7 +87,10 @@ def photos_of_classes(folder, part="", need_all=True):
             raise ValueError(f"{where}: the sub-folder {ascii(name)} has a name that is not text")
         folders, files = entries(os.path.join(where, name))
         if need_all and not files:
-            raise ValueError(f"class '{name}' has no photographs: {where}/{name} holds no files")
+            raise ValueError(
+                f"class '{name}' has no photographs: {os.path.join(where, name)} holds no files"
+                + (f", but {len(folders)} folders, which are not searched" if folders else "")
+            )
         inside = sorted(folders + files)  # the folders too, so that they are reported
         names += [f"{prefix}{name}/{file}" for file in inside]
         counts.append(len(inside))
@@ -101,7 +106,8 @@ def divide(photos, share, seed):
     chosen = np.zeros(len(photos.names), bool)
     borders = np.flatnonzero(np.diff(photos.labels)) + 1  # where the next class begins
     for places in np.split(np.arange(len(chosen)), borders):
-        count = min(round(share * len(places)), len(places) - 1)
+        count = round(share * len(places)) or int(share > 0)
+        count = min(count, len(places) - 1)
         chosen[rng.permutation(places)[:count]] = True
     return tuple(
         Split([photos.names[i] for i in np.flatnonzero(which)], photos.labels[which])

@@ -26,6 +26,7 @@ nothing in the files.
 import hashlib
 import itertools
 import json
+import math
 import multiprocessing
 import os
 import shutil
@@ -96,15 +97,11 @@ def prepare_photos(
     with disk_of(out):
         if begin(out, options):
             parts = {part: plan(out / part, getattr(listing, part)) for part in PARTS}
-            make_all(
-                [*parts["train"], *parts["validation"]],
-                out,
-                folder,
-                size,
-                workers,
-                strict,
-                progress,
-            )
+            planned = [*parts["train"], *parts["validation"]]
+            todo = [shard for shard in planned if not shards.is_made(shard, size)]
+            check_space(out, images_in(todo) * 3 * size * size)
+            bar = progress_bar(out.name, images_in(planned), images_in(todo), progress)
+            make_all(todo, folder, size, workers or os.cpu_count() or 1, strict, bar)
             finish(out, listing, parts, options, strict)
         clean(out, "begun.json", "*/*.npz", "*.part", "*/*.part")
     return json.loads((out / "photos.json").read_text(encoding="utf-8"))
@@ -125,7 +122,7 @@ def disk_of(out):
 
 
 def fingerprint(listing):
-    """Return a number for the names and labels of all files, to know them again."""
+    """Return a SHA-256 of the names and labels of all files, to know them again."""
     digest = hashlib.sha256()
     for names, labels in (listing.train, listing.validation):
         for name in names:
@@ -135,6 +132,7 @@ def fingerprint(listing):
 
 
 def pillow_version():
+    """Return Pillow's version: another one may decode to other pixels."""
     import PIL
 
     return PIL.__version__
@@ -177,9 +175,11 @@ def check_options(out, path, options):
 
 
 def plan(place, split):
-    """Return the Shards of a split: as many files each as give 64 shards, within limits."""
+    """Return the Shards of a split: about 64, so that many workers have something to do, but none
+    so small that there are thousands of files, or so large that much is lost when one is stopped.
+    """
     count = len(split.names)
-    step = min(max(-(-count // 64), SMALLEST), LARGEST)
+    step = min(max(math.ceil(count / 64), SMALLEST), LARGEST)
     return [
         shards.Shard(
             place / f"images-{number:05}",
@@ -190,23 +190,29 @@ def plan(place, split):
     ]
 
 
-def make_all(planned, out, folder, size, workers, strict, progress):
-    """Make all planned shards that are not there yet."""
+def images_in(some):
+    """Return the number of photographs in some Shards."""
+    return sum(len(shard.names) for shard in some)
+
+
+def progress_bar(title, total, ahead, wanted):
+    """Return a bar over all photographs, of which so many are still ahead."""
     from tqdm import tqdm
 
-    todo = [shard for shard in planned if not shards.is_made(shard, size)]
-    total, ahead = (sum(len(shard.names) for shard in some) for some in (planned, todo))
-    check_space(out, ahead * 3 * size * size)
-    workers = max(1, min(workers or os.cpu_count() or 1, len(todo)))
+    show = dict(desc=title, unit=" images", disable=not wanted)
+    return tqdm(total=total, initial=total - ahead, **show)
+
+
+def make_all(todo, folder, size, workers, strict, bar):
+    """Make these shards, several at a time, and move the bar on."""
     spawn = multiprocessing.get_context("spawn")  # the same on every system
     done, stop = spawn.Value("q", 0), spawn.Event()
-    if workers == 1:
-        pool = ThreadPoolExecutor(1, initializer=shards.begin_worker, initargs=(done, stop))
-    else:
+    workers = max(1, min(workers, len(todo)))
+    if workers > 1:
         pool = ProcessPoolExecutor(workers, spawn, shards.begin_worker, (done, stop))
-    show = dict(desc=out.name, unit=" images", disable=not progress)
-    bar = tqdm(total=total, initial=total - ahead, **show)
-    waiting, rest = set(), iter(todo)
+    else:  # a thread will do
+        pool = ThreadPoolExecutor(1, "prepare", shards.begin_worker, (done, stop))
+    before, waiting, rest = bar.n, set(), iter(todo)
     with bar, pool:
         try:
             while True:
@@ -216,15 +222,15 @@ def make_all(planned, out, folder, size, workers, strict, progress):
                     break
                 ready, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in ready:
-                    future.result()
-                bar.update(total - ahead + done.value - bar.n)
+                    future.result()  # raises what was raised there
+                bar.update(before + done.value - bar.n)
         except BrokenProcessPool:
             raise OSError(
                 "a worker has died, perhaps for want of memory: the same command goes on from "
                 "here, with fewer --workers if need be"
             ) from None
         finally:
-            stop.set()  # after an error or Ctrl-C, the others need not finish their shards
+            stop.set()  # after an error or Ctrl-C the others need not finish their shards
 
 
 def check_space(out, need):
@@ -239,36 +245,25 @@ def check_space(out, need):
 
 def finish(out, listing, parts, options, strict):
     """Write everything but the shards; photos.json comes last."""
-    size = options["size"]
-    sums, skipped, counts = (
-        moments.nothing(size, size),
-        [[name, STRAY] for name in listing.strays],
-        {},
-    )
-    for part, planned in parts.items():
-        labels, counts[part] = merge(
-            out / part, planned, sums if part == "train" else None, skipped
-        )
-        if part == "train":
-            check_classes(out, listing.classes, labels)
+    sums = moments.nothing(options["size"], options["size"])
+    skipped = [[name, STRAY] for name in listing.strays]
+    train_y, train_counts = merge(out / "train", parts["train"], skipped, sums)
+    _, validation_counts = merge(out / "validation", parts["validation"], skipped)
+    check_classes(out, listing.classes, train_y)
     if strict and skipped:  # by an earlier run that was not strict
         raise ValueError(shards.refusal(*skipped[0]))
-    images = sum(counts["train"])
-    eigenvalues, eigenvectors = moments.principal_components(sums, images)
-    mean = moments.mean_image(sums, images)
+    eigenvalues, eigenvectors = moments.principal_components(sums, len(train_y))
+    mean = moments.mean_image(sums, len(train_y))
     checkpoint.write_whole(out / "mean.npy", lambda file: np.save(file, mean))
-    checkpoint.write_text(
-        out / "skipped.jsonl",
-        "".join(json.dumps({"file": name, "why": why}) + "\n" for name, why in skipped),
-    )
+    lines = "".join(json.dumps({"file": name, "why": why}) + "\n" for name, why in skipped)
+    checkpoint.write_text(out / "skipped.jsonl", lines)
     write_json(out / "classes.json", listing.classes)
     write_json(
         out / "photos.json",
         {
             "format": FORMAT,
             "options": options,
-            "size": size,
-            "shards": counts,
+            "shards": {"train": train_counts, "validation": validation_counts},
             "skipped": len(skipped),
             "eigenvalues": eigenvalues.tolist(),
             "eigenvectors": eigenvectors.tolist(),
@@ -276,10 +271,10 @@ def finish(out, listing, parts, options, strict):
     )
 
 
-def merge(place, planned, sums, skipped):
+def merge(place, planned, skipped, sums=None):
     """Write labels.npy and names.jsonl of one split; return its labels, and the images a shard.
 
-    To `sums` the moments of its shards are added, to `skipped` what they left out.
+    To `skipped` what its shards left out is added, to `sums`, if given, their moments.
     """
     labels, counts = [np.empty(0, np.int64)], []
 

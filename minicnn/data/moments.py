@@ -26,9 +26,9 @@ def nothing(H, W):
 
 def add(moments, picture):
     """Add one picture, (3, H, W) uint8, to the moments."""
-    p = picture.reshape(3, -1).astype(np.float64)  # (3, H·W)
+    p = picture.reshape(3, -1).astype(np.int64)  # (3, H·W)
     moments.image[...] += picture
-    moments.products[...] += (p @ p.T).astype(np.int64)  # whole numbers below 2⁵³: still exact
+    moments.products[...] += p @ p.T
 
 
 def of(images):

@@ -47,7 +47,7 @@ class Images:
         self.ends = np.cumsum(counts, dtype=np.int64)
         self.places = np.arange(sum(counts))
         self.shape = (len(self.places), 3, size, size)
-        self.shard = lru_cache(MAPPED)(self.shard)
+        self.shard = lru_cache(MAPPED)(self.shard)  # keeps the last ones open
 
     def __len__(self):
         return len(self.places)
@@ -99,18 +99,20 @@ def load_photos(folder):
         raise FileNotFoundError(f"{folder} {what} (python -m minicnn prepare PHOTOGRAPHS {folder})")
     try:
         return read_folder(folder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        why = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else error
+    except Exception as error:  # a damaged file can make NumPy raise anything
+        why = f"{type(error).__name__}: {error}"
         raise ValueError(f"{folder} is damaged ({why}); prepare it anew") from None
 
 
 def read_folder(folder):
-    """Return the Photos in a folder; raise one of many errors if something is wrong with it."""
+    """Return the Photos in a folder; raises all kinds of errors if something is wrong with it."""
     facts = json.loads((folder / "photos.json").read_text(encoding="utf-8"))
     if facts["format"] != FORMAT:
         raise ValueError(f"photos.json is not in the format '{FORMAT}' that this version reads")
     classes = tuple(json.loads((folder / "classes.json").read_text(encoding="utf-8")))
-    size = facts["size"]
+    if not all(isinstance(name, str) for name in classes):
+        raise ValueError("classes.json should be a list of names")
+    size = facts["options"]["size"]
     train_x, train_y = read_split(folder / "train", facts["shards"]["train"], size, len(classes))
     test_x, test_y = read_split(
         folder / "validation", facts["shards"]["validation"], size, len(classes)

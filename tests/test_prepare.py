@@ -1,0 +1,782 @@
+"""Photographs of every kind become a data set; what is none is listed; nothing is half-written."""
+
+import io
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import time
+import warnings
+import zlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minicnn import data
+from minicnn.__main__ import main
+from minicnn.data import decode, listing, make_photos, moments
+
+SIZE = 8
+
+
+def picture(rng, width=13, height=9):
+    """Return a Pillow image of a few random colours, as smooth as a photograph."""
+    colours = rng.integers(0, 256, (3, 4, 3), dtype=np.uint8)
+    return Image.fromarray(colours).resize((width, height), Image.Resampling.BILINEAR)
+
+
+def fill(folder, classes=("cat", "dog"), count=5, seed=0):
+    """Save `count` photographs of each class, of various shapes; return the folder."""
+    rng = np.random.default_rng(seed)
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        for i in range(count):
+            picture(rng, 9 + i % 5, 14 - i % 7).save(folder / name / f"{i}.png")
+    return folder
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    return fill(tmp_path / "photographs")
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+def prepare(folder, out, **options):
+    return data.prepare_photos(
+        folder, out, **{"size": SIZE, "workers": 1, "progress": False} | options
+    )
+
+
+def files(folder):
+    """Return {name: content} of all files in a folder."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def skipped(out):
+    """Return {file: why} of what was left out."""
+    lines = (out / "skipped.jsonl").read_text(encoding="utf-8").splitlines()
+    return {line["file"]: line["why"] for line in map(json.loads, lines)}
+
+
+def names(out, part="train"):
+    lines = (out / part / "names.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+# One photograph
+
+
+def saved(path, image, **options):
+    image.save(path, **options)
+    return decode.decode(path, SIZE)
+
+
+def test_the_central_square_is_scaled_to_size(tmp_path):
+    pixels = np.zeros((SIZE, SIZE + 6, 3), np.uint8)
+    pixels[:, 3:-3] = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3))
+    wide = saved(tmp_path / "wide.png", Image.fromarray(pixels))
+    assert np.array_equal(wide, pixels[:, 3:-3].transpose(2, 0, 1))  # no scaling: the very pixels
+    high = saved(tmp_path / "high.png", Image.fromarray(pixels.transpose(1, 0, 2)))
+    assert np.array_equal(high, pixels[:, 3:-3].transpose(2, 1, 0))
+
+
+def test_scaling_then_cropping_as_the_paper_says_is_the_same_but_for_rounding(tmp_path):
+    image = picture(np.random.default_rng(1), 70, 56)
+    scaled = image.resize((SIZE * 70 // 56, SIZE), Image.Resampling.BICUBIC)
+    paper = np.asarray(scaled.crop((1, 0, SIZE + 1, SIZE))).transpose(2, 0, 1)
+    ours = saved(tmp_path / "a.png", image)
+    assert np.abs(ours[:, :, 1:-1].astype(int) - paper[:, :, 1:-1]).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "I;16", "I", "F"])
+def test_every_colour_mode_becomes_rgb_or_is_refused(tmp_path, mode):
+    rng = np.random.default_rng(2)
+    grey = rng.integers(0, 256, (SIZE, SIZE)).astype(np.uint8)
+    if mode in ("I;16", "I", "F"):
+        dtype = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
+        image, expected = Image.fromarray(grey.astype(dtype) * 256 + 7), np.stack([grey] * 3)
+    else:
+        image = (
+            picture(rng, SIZE, SIZE).convert(mode) if mode != "LAB" else Image.new("LAB", (9, 9))
+        )
+        expected = mode != "LAB" and np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+    path = tmp_path / "image.tif"
+    image.save(path)
+    if mode == "F":
+        with pytest.raises(decode.Unreadable, match="^floating-point pixels: not a photograph"):
+            decode.decode(path, SIZE)
+    else:
+        assert np.array_equal(decode.decode(path, SIZE), expected)
+
+
+def test_thirty_two_bits_are_refused(tmp_path):
+    Image.fromarray(np.full((9, 9), 70_000, np.int32)).save(tmp_path / "a.tif")
+    with pytest.raises(decode.Unreadable, match="^32 bits a pixel"):
+        decode.decode(tmp_path / "a.tif", SIZE)
+
+
+def test_sixteen_bit_png_keeps_the_upper_eight(tmp_path):
+    values = np.arange(SIZE * SIZE, dtype=np.uint16).reshape(SIZE, SIZE) * 1000
+    x = saved(tmp_path / "a.png", Image.fromarray(values))
+    assert np.array_equal(x, np.stack([values >> 8] * 3))
+
+
+def test_a_cmyk_jpeg_is_read(tmp_path):
+    x = saved(tmp_path / "a.jpg", Image.new("CMYK", (20, 30), (0, 255, 255, 0)), quality=95)
+    assert np.abs(x.astype(int).mean(axis=(1, 2)) - [255, 0, 0]).max() < 10
+
+
+def half_clear(mode):
+    """Return an image, black on the left, clear on the right, and the words for that in PNG."""
+    left = (0, 0, 4, SIZE)
+    if mode in ("RGBA", "LA"):
+        image = Image.new("RGBA", (SIZE, SIZE), (90, 90, 90, 0))
+        image.paste((0, 0, 0, 255), left)
+        return image.convert(mode), {}
+    clear = (9, 9, 9) if mode == "RGB" else 1
+    image = Image.new(mode, (SIZE, SIZE), clear)
+    if mode == "P":
+        image.putpalette([0, 0, 0, 200, 10, 10])
+    image.paste((0, 0, 0) if mode == "RGB" else 0, left)
+    return image, {"transparency": clear}
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB", "L"])
+def test_what_is_clear_is_white(tmp_path, mode):
+    image, options = half_clear(mode)
+    x = saved(tmp_path / "a.png", image, **options)
+    assert (x[:, :, :4] == 0).all() and (x[:, :, 4:] == 255).all()
+
+
+def test_what_is_half_clear_is_half_white(tmp_path):
+    x = saved(tmp_path / "a.png", Image.new("RGBA", (9, 9), (100, 0, 0, 51)))  # a fifth of red
+    assert x[:, 3, 3].tolist() == [255 - 31, 255 - 51, 255 - 51]
+
+
+TURNS = {
+    1: lambda p: p,
+    2: lambda p: p[:, ::-1],
+    3: lambda p: p[::-1, ::-1],
+    4: lambda p: p[::-1],
+    5: lambda p: p.transpose(1, 0, 2),
+    6: lambda p: np.rot90(p, -1),
+    7: lambda p: np.rot90(p, 2).transpose(1, 0, 2),
+    8: lambda p: np.rot90(p),
+}
+
+
+@pytest.mark.parametrize("note", TURNS)
+def test_pictures_are_turned_as_exif_says(tmp_path, note):
+    pixels = np.random.default_rng(3).integers(0, 256, (SIZE, SIZE, 3)).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = note
+    for kind in ("png", "webp", "tif"):
+        options = {"lossless": True} if kind == "webp" else {}
+        x = saved(tmp_path / f"a.{kind}", Image.fromarray(pixels), exif=exif, **options)
+        assert np.array_equal(x, TURNS[note](pixels).transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"Exif\0\0",
+        b"Exif\0\0II*\0",
+        b"Exif\0\0garbage, and no end of it",
+        b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01" * 40,
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\xff\xff\xff\x7f\xff\xff\xff\x7f",
+    ],
+)
+def test_a_broken_exif_note_does_not_cost_the_picture(tmp_path, exif):
+    image = picture(np.random.default_rng(4), SIZE, SIZE)
+    plain = saved(tmp_path / "plain.jpg", image)
+    assert np.array_equal(saved(tmp_path / "broken.jpg", image, exif=exif), plain)
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "gif", "bmp", "tif", "webp", "ppm"])
+def test_every_announced_format_is_read_whatever_the_file_is_called(tmp_path, kind):
+    image = picture(np.random.default_rng(5), 40, 30)
+    image.save(tmp_path / f"a.{kind}")
+    (tmp_path / f"a.{kind}").rename(tmp_path / "a.xyz")
+    x = decode.decode(tmp_path / "a.xyz", SIZE)
+    assert x.shape == (3, SIZE, SIZE) and x.dtype == np.uint8 and x.flags.c_contiguous
+    expected = np.asarray(image.crop((5, 0, 35, 30)).resize((SIZE, SIZE))).transpose(2, 0, 1)
+    assert np.abs(x.astype(int) - expected).mean() < 30
+
+
+def test_a_big_jpeg_is_drafted_and_looks_the_same(tmp_path):
+    image = picture(np.random.default_rng(6), 800, 600)
+    image.save(tmp_path / "big.jpg", quality=95)
+    whole = saved(tmp_path / "big.png", image)
+    sizes = []
+    load = Image.Image.resize
+
+    def resize(self, *args, **options):
+        sizes.append(self.size)
+        return load(self, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Image.Image, "resize", resize)
+        drafted = decode.decode(tmp_path / "big.jpg", SIZE)
+    assert sizes == [(100, 75)]  # an eighth: still more than twice 8 pixels
+    assert np.abs(drafted.astype(int) - whole).mean() < 3
+
+
+def test_an_animation_gives_its_first_frame(tmp_path):
+    first, second = Image.new("RGB", (9, 9), "red"), Image.new("RGB", (9, 9), "blue")
+    first.save(tmp_path / "a.gif", save_all=True, append_images=[second])
+    assert decode.decode(tmp_path / "a.gif", SIZE)[:, 0, 0].tolist() == [255, 0, 0]
+
+
+# Files that are no photographs
+
+
+def png(width, height):
+    """Return the beginning of a PNG of so many pixels."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
+    return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 10**6) + b"IDAT" + b"\0" * 50
+
+
+def whole(kind):
+    buffer = io.BytesIO()
+    picture(np.random.default_rng(7), 90, 70).save(buffer, kind)
+    return buffer.getvalue()
+
+
+BAD = {
+    "empty": (b"", "an empty file"),
+    "text": (b"no image at all", "not an image of a known kind"),
+    "truncated.jpg": (whole("JPEG")[:-300], "damaged (.*truncated"),
+    "truncated.png": (whole("PNG")[:-60], "damaged"),
+    "truncated.gif": (whole("GIF")[:-300], "damaged"),
+    "beginning.jpg": (whole("JPEG")[:30], "damaged"),
+    "flipped.png": (whole("PNG").replace(b"IDAT", b"IDAX"), "not an image"),
+    "bomb.png": (png(9_000, 9_999), r"more than 89,478,485 pixels"),
+    "large bomb.png": (png(60_000, 60_000), r"more than 89,478,485 pixels"),
+    "no pixels.png": (png(0, 5), "not an image|damaged"),
+    "program.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_has_a_reason(tmp_path, name):
+    content, reason = BAD[name]
+    path = tmp_path / name.replace(" ", "-")
+    path.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(decode.Unreadable, match=reason.replace("(", r"\(")) as refused:
+            decode.decode(path, SIZE)
+    assert "\n" not in str(refused.value) and str(tmp_path) not in str(refused.value)
+
+
+def hostile(folder):
+    """Put everything that is no photograph into a folder; return {name: what the reason says}."""
+    reasons = {}
+    for name, (content, reason) in BAD.items():
+        (folder / name).write_bytes(content)
+        reasons[name] = reason
+    (folder / "folder.jpg").mkdir()
+    reasons["folder.jpg"] = "a folder inside a class"
+    if hasattr(os, "mkfifo"):
+        os.symlink("loop.jpg", folder / "loop.jpg")
+        os.symlink("nowhere", folder / "dangling.jpg")
+        os.symlink("/dev/zero", folder / "device.jpg")
+        os.mkfifo(folder / "pipe.jpg")
+        os.symlink("..", folder / "around")
+        reasons |= {
+            "loop.jpg": "symbolic links",
+            "dangling.jpg": "No such file",
+            "device.jpg": "not a file, but a device",
+            "pipe.jpg": "not a file, but a device",
+            "around": "a folder inside a class",
+        }
+    return reasons
+
+
+def test_hostile_files_are_listed_and_skipped(photographs, out, capsys):
+    reasons = hostile(photographs / "cat")
+    (photographs / "README.txt").write_text("beside the classes")
+    (photographs / "cat" / ".hidden").write_text("left out in silence")
+    facts = prepare(photographs, out)
+    listed = skipped(out)
+    assert listed.pop("README.txt") == "not in the folder of a class"
+    assert set(listed) == {f"cat/{name}" for name in reasons}
+    for name, reason in reasons.items():
+        assert re.search(reason.replace("(", r"\("), listed[f"cat/{name}"]), name
+    assert facts["skipped"] == len(reasons) + 1
+    photos = data.load_photos(out)
+    assert len(photos.train_x) + len(photos.test_x) == 10
+    good = {f"{c}/{i}.png" for c in ("cat", "dog") for i in range(5)}
+    assert set(names(out) + names(out, "validation")) == good
+
+
+def test_strict_stops_at_the_first_bad_file_and_goes_on_without(photographs, out):
+    (photographs / "dog" / "bad.jpg").write_bytes(b"no image")
+    with pytest.raises(ValueError, match="dog/bad.jpg: not an image .* without --strict it would"):
+        prepare(photographs, out, strict=True, validation=0)
+    assert not (out / "photos.json").exists() and not list(out.rglob("*.part"))
+    prepare(photographs, out, validation=0)
+    assert skipped(out).keys() == {"dog/bad.jpg"}
+
+
+def test_strict_stops_at_what_an_earlier_run_skipped_and_at_strays(photographs, out, monkeypatch):
+    (photographs / "dog" / "bad.jpg").write_bytes(b"no image")
+    with monkeypatch.context() as patch:
+        patch.setattr(make_photos, "finish", lambda *args: stop())
+        with pytest.raises(KeyboardInterrupt):
+            prepare(photographs, out)
+    with pytest.raises(ValueError, match="dog/bad.jpg"):
+        prepare(photographs, out, strict=True)
+    (photographs / "stray").write_text("")
+    with pytest.raises(ValueError, match="stray: not in the folder of a class"):
+        prepare(photographs, out, strict=True)
+
+
+def stop():
+    raise KeyboardInterrupt
+
+
+# Folders
+
+
+def test_images_labels_and_names_go_together(photographs, out):
+    prepare(photographs, out, validation=0.4, seed=3)
+    photos = data.load_photos(out)
+    assert photos.classes == ("cat", "dog")
+    assert np.bincount(photos.train_y).tolist() == [3, 3]
+    assert np.bincount(photos.test_y).tolist() == [2, 2]
+    for part, x, y in (("train", *photos[:2]), ("validation", *photos[2:4])):
+        listed = names(out, part)
+        assert listed == sorted(listed) and y.dtype == np.int64
+        for image, label, name in zip(x, y, listed, strict=True):
+            assert name.startswith(photos.classes[label])
+            assert np.array_equal(image, decode.decode(photographs / name, SIZE))
+
+
+def test_the_split_depends_on_the_seed_alone_and_leaves_one_to_train_with(tmp_path):
+    folder = fill(tmp_path / "some", classes=("a", "b", "c"), count=1)
+    for i in range(29):
+        (folder / "b" / f"x{i}").touch()
+    splits = [listing.list_photos(folder, 0.9, seed) for seed in (1, 1, 2)]
+    assert splits[0].train.names == splits[1].train.names != splits[2].train.names
+    assert np.bincount(splits[0].train.labels).tolist() == [1, 3, 1]
+    assert np.bincount(splits[0].validation.labels, minlength=3).tolist() == [0, 27, 0]
+    assert len(listing.list_photos(folder, 0).validation.names) == 0
+    default = listing.list_photos(folder)
+    assert len(default.validation.names) == 3
+
+
+def test_imagenets_layout_has_its_own_validation_set(tmp_path, out):
+    fill(tmp_path / "set" / "train", classes=("n01", "n02", "n03"), count=2)
+    fill(tmp_path / "set" / "val", classes=("n03", "n01"), count=1, seed=1)
+    (tmp_path / "set" / "test").mkdir()
+    (tmp_path / "set" / "val" / "readme").touch()
+    prepare(tmp_path / "set", out)
+    photos = data.load_photos(out)
+    assert photos.classes == ("n01", "n02", "n03") and photos.train_y.tolist() == [0, 0, 1, 1, 2, 2]
+    assert photos.test_y.tolist() == [0, 2]
+    assert names(out, "validation") == ["val/n01/0.png", "val/n03/0.png"]
+    assert list(skipped(out)) == ["val/readme"]
+    with pytest.raises(ValueError, match="has a val folder of its own: leave out --validation"):
+        prepare(tmp_path / "set", out, seed=0)
+    fill(tmp_path / "set" / "val", classes=("n04",))
+    with pytest.raises(ValueError, match="val has a class 'n04' that train does not have"):
+        prepare(tmp_path / "set", out)
+
+
+def test_names_in_any_script_come_back(tmp_path, out):
+    folder = fill(tmp_path / "photographs", classes=("кошка", "猫 と 犬"), count=1)
+    odd = ["ünïcödé.png", "مرحبا.png", " space .png", "a'b\"c.png"]
+    if os.name == "posix":
+        odd += ["line\nbreak.png", "tab\t.png", "\\.png"]
+    if sys.platform == "linux":
+        odd += [os.fsdecode(b"latin-\xe9.png")]
+    for name in odd:
+        picture(np.random.default_rng(8)).save(folder / "кошка" / name)
+    prepare(folder, out, validation=0)
+    assert data.load_photos(out).classes == ("кошка", "猫 と 犬")
+    assert {name.partition("/")[2] for name in names(out)} == {*odd, "0.png"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="here all names are Unicode")
+def test_a_class_whose_name_is_no_text_is_refused(photographs, out):
+    os.mkdir(os.fsencode(photographs) + b"/\xff")
+    with pytest.raises(ValueError, match=r"'\\udcff' has a name that is not text"):
+        prepare(photographs, out)
+
+
+def sentence(capsys, *arguments):
+    """Return what the command line says of a mistake: one line, exit code 1."""
+    assert main(["prepare", "--size", str(SIZE), "--workers", "1", *map(str, arguments)]) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("minicnn: ") and "Traceback" not in error
+    return error
+
+
+def test_folders_that_hold_no_classes_get_one_sentence(tmp_path, out, capsys):
+    folder = tmp_path / "folder"
+    assert f"cannot read the folder {folder}: No such file" in sentence(capsys, folder, out)
+    folder.mkdir()
+    assert "has no sub-folders (other files: 0); exp" in sentence(capsys, folder, out)
+    (folder / "one.jpg").touch()
+    assert "has no sub-folders (other files: 1)" in sentence(capsys, folder, out)
+    fill(folder, classes=("only",), count=1)
+    assert "has one sub-folder, 'only' (other files: 1); expected" in sentence(capsys, folder, out)
+    (folder / "void").mkdir()
+    assert "class 'void' has no photographs" in sentence(capsys, folder, out)
+    (folder / "void" / "inner").mkdir()
+    assert "holds no files, but 1 folders, which" in sentence(capsys, folder, out)
+    assert "cannot read the folder" in sentence(capsys, folder / "one.jpg", out)
+    assert not out.exists()
+
+
+def test_an_empty_val_gets_one_sentence(tmp_path, out, capsys):
+    fill(tmp_path / "set" / "train", count=1)
+    (tmp_path / "set" / "val").mkdir()
+    (tmp_path / "set" / "val" / "flat.jpg").touch()
+    assert "val has no sub-folders with photographs" in sentence(capsys, tmp_path / "set", out)
+
+
+def test_a_class_without_a_readable_photograph_gets_one_sentence(photographs, out, capsys):
+    (photographs / "elk").mkdir()
+    (photographs / "elk" / "1.jpg").write_bytes(b"no image")
+    error = sentence(capsys, photographs, out)
+    assert "class 'elk' has no training photograph that can be read" in error
+    assert not (out / "photos.json").exists()
+
+
+def test_an_unreadable_folder_gets_one_sentence(photographs, out, capsys, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("dog"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(listing.os, "scandir", refuse)
+    error = sentence(capsys, photographs, out)
+    assert "cannot read the folder" in error and "dog: Permission denied" in error
+
+
+@pytest.mark.parametrize("share", ["1", "2.5"])
+def test_a_share_of_one_or_more_is_refused(photographs, out, capsys, share):
+    assert "expected a share" in sentence(capsys, photographs, out, "--validation", share)
+
+
+def test_out_must_be_empty_and_elsewhere(photographs, out, capsys, tmp_path):
+    assert "is inside" in sentence(capsys, photographs, photographs / "out")
+    assert "is inside" in sentence(capsys, photographs, photographs)
+    assert "holds something else" in sentence(capsys, photographs, tmp_path)
+    (tmp_path / "file").write_text("kept")
+    assert "file is a file" in sentence(capsys, photographs, tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_full_disk_gets_one_sentence_and_the_same_command_goes_on(
+    photographs, out, capsys, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda number: full())
+        error = sentence(capsys, photographs, out)
+    assert f"the disk of {out} is full: make room and run the same command again" in error
+    assert not list(out.rglob("*.part"))
+    with monkeypatch.context() as patch:
+        usage = SimpleNamespace(free=100)
+        patch.setattr(make_photos.shutil, "disk_usage", lambda path: usage)
+        assert "will take 0.0 GB more, but its disk has 0.0 GB" in sentence(
+            capsys, photographs, out
+        )
+    prepare(photographs, out)
+    assert len(data.load_photos(out).train_x) > 0
+
+
+def full():
+    raise OSError(28, "No space left on device")
+
+
+# Workers, and going on
+
+
+def test_two_workers_write_the_same_bytes_as_one(tmp_path, monkeypatch):
+    folder = fill(tmp_path / "photographs", count=50)
+    (folder / "cat" / "bad").write_bytes(b"no image")
+    prepare(folder, tmp_path / "one")
+    prepare(folder, tmp_path / "two", workers=2)
+    one, two = files(tmp_path / "one"), files(tmp_path / "two")
+    assert one == two
+    assert sum(name.startswith("train/images-") for name in one) == 3
+    assert not any(name.endswith((".npz", ".part")) or "begun" in name for name in one)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+def test_a_run_killed_in_the_middle_goes_on_to_the_same_bytes(tmp_path):
+    folder = fill(tmp_path / "photographs", count=1)
+    picture(np.random.default_rng(11), 800, 600).save(folder / "cat" / "big.jpg")
+    for i in range(150):  # many names, little work to make them
+        os.symlink("big.jpg", folder / "cat" / f"{i}.jpg")
+    prepare(folder, tmp_path / "whole")
+    out = tmp_path / "killed"
+    command = [sys.executable, "-m", "minicnn", "prepare", folder, out, "--size", str(SIZE)]
+    run = subprocess.Popen([*command, "--workers", "2"], stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: list(out.glob("train/*.npz")) and list(out.glob("train/*.part")))
+        workers = children(run.pid)
+    finally:
+        run.kill()
+        run.wait()
+    wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    assert len(workers) >= 2 and not (out / "photos.json").exists()
+    with pytest.raises(FileNotFoundError, match="is not finished: run the same command again"):
+        data.load_photos(out)
+    made = [path.with_suffix(".npy") for path in out.glob("train/*.npz")]
+    before = [path.stat().st_mtime_ns for path in made]
+    prepare(folder, out)
+    assert files(out) == files(tmp_path / "whole")
+    assert [path.stat().st_mtime_ns for path in made] == before and before
+
+
+def wait_until(true, seconds=20):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
+def children(process):
+    return Path(f"/proc/{process}/task/{process}/children").read_text().split()
+
+
+def test_a_shard_without_its_second_file_is_made_anew(photographs, out, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(make_photos, "finish", lambda *args: stop())
+        with pytest.raises(KeyboardInterrupt):
+            prepare(photographs, out)
+    (out / "train" / "images-00000.npy").write_bytes(b"half")
+    (out / "validation" / "images-00000.npz").unlink()
+    prepare(photographs, out)
+    prepare(photographs, out.with_name("whole"))
+    assert files(out) == files(out.with_name("whole"))
+
+
+def test_what_is_done_is_not_done_again(photographs, out, capsys, monkeypatch):
+    prepare(photographs, out)
+    before = files(out)
+    monkeypatch.setattr(make_photos, "make_all", lambda *args: stop())
+    prepare(photographs, out)
+    assert files(out) == before
+    assert "was begun with size = 8, and now it is 9" in sentence(
+        capsys, photographs, out, "--size", "9"
+    )
+    assert "begun with other files, or another --validation or --seed" in sentence(
+        capsys, photographs, out, "--seed", "1"
+    )
+    (out / "photos.json").write_text("{}")
+    assert "photos.json is damaged, or of another version" in sentence(capsys, photographs, out)
+
+
+def test_ctrl_c_leaves_nothing_half_written_and_goes_on(photographs, out, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(make_photos, "wait", lambda *args, **options: stop())
+        assert main(["prepare", str(photographs), str(out), "--workers", "1"]) == 130
+    assert "stopped" in capsys.readouterr().err and not list(out.rglob("*.part"))
+    prepare(photographs, out, size=256)
+
+
+def test_the_command_prints_what_it_made(photographs, out, capsys):
+    (photographs / "cat" / "bad").write_bytes(b"no image")
+    assert main(["prepare", str(photographs), str(out), "--size", "8", "--workers", "1"]) == 0
+    printed = capsys.readouterr()
+    assert f"{out} has 8 training and 2 validation images of 8×8 pixels" in printed.out
+    assert f"Skipped: 1; {out}/skipped.jsonl says what and why" in printed.out
+    assert "images/s" in printed.err
+
+
+# Mean and principal components
+
+
+def test_mean_and_components_are_those_of_all_training_pixels(tmp_path, out):
+    prepare(fill(tmp_path / "photographs", count=40), out)
+    photos = data.load_photos(out)
+    assert len(photos.train_x.paths) > 1
+    x = np.stack([*photos.train_x]).astype(np.float64)
+    assert photos.mean.dtype == np.float32
+    assert np.allclose(photos.mean, x.mean(axis=0), rtol=1e-6)
+    pixels = x.transpose(1, 0, 2, 3).reshape(3, -1)
+    covariance = np.cov(pixels, bias=True)
+    values, p = photos.eigenvalues, photos.eigenvectors
+    assert values[0] >= values[1] >= values[2] > 0
+    assert np.allclose(p @ np.diag(values) @ p.T, covariance, rtol=1e-10)
+    assert np.allclose(p.T @ p, np.eye(3))
+
+
+def test_moments_do_not_depend_on_the_order_to_the_last_bit():
+    rng = np.random.default_rng(9)
+    images = rng.integers(0, 256, (50, 3, 11, 7), dtype=np.uint8)
+    one, two = moments.of(images), moments.of(images[rng.permutation(50)])
+    values, p = moments.principal_components(one, 50)
+    values_2, p_2 = moments.principal_components(two, 50)
+    assert np.array_equal(values, values_2) and np.array_equal(p, p_2)
+
+
+def test_components_are_exact_where_floating_point_would_cancel():
+    images = np.full((40, 3, 60, 60), 255, np.uint8)
+    images[0, 0, 0, 0] = 254  # one value of 144,000 is smaller by one
+    values, p = moments.principal_components(moments.of(images), 40)
+    n = 40 * 60 * 60
+    assert values == pytest.approx([1 / n - 1 / n**2, 0, 0], rel=1e-12, abs=1e-20)
+    assert np.abs(p[:, 0]) == pytest.approx([1, 0, 0])
+
+
+def test_cifar_becomes_photos(tmp_path):
+    sample = data.subset(data.load("sample"), 100)
+    photos = data.with_moments(sample)
+    assert photos.train_x is sample.train_x and photos.classes == sample.classes
+    assert np.allclose(photos.mean, sample.train_x.mean(axis=0), rtol=1e-6)
+    covariance = np.cov(sample.train_x.transpose(1, 0, 2, 3).reshape(3, -1), bias=True)
+    assert np.allclose(np.linalg.eigvalsh(covariance)[::-1], photos.eigenvalues)
+
+
+# Reading it back
+
+
+@pytest.fixture(scope="module")
+def prepared_once(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    prepare(fill(folder / "photographs", count=40), folder / "out")
+    return folder / "out"
+
+
+@pytest.fixture
+def prepared(prepared_once, tmp_path):
+    """A prepared folder of its own for each test: 72 and 8 images."""
+    return shutil.copytree(prepared_once, tmp_path / "out")
+
+
+def test_images_are_indexed_like_an_array(prepared):
+    images = data.load_photos(prepared).train_x
+    shards_read = [np.load(path) for path in sorted(prepared.glob("train/images-*.npy"))]
+    array = np.concatenate(shards_read)
+    assert len(shards_read) == 3 and images.shape == array.shape == (72, 3, SIZE, SIZE)
+    assert len(images) == 72 and images.dtype == array.dtype
+    some = np.random.default_rng(10).permutation(72)[:20]
+    mask = array[:, 0, 0, 0] > 100
+    for key in (0, 31, 32, 71, -1, np.int64(40), some, some.tolist(), [], slice(30, 35), mask):
+        assert np.array_equal(images[key], array[key])
+    assert np.array_equal(images[::-7], array[::-7])
+    assert images[5].flags.writeable and images[some].flags.c_contiguous
+    for key in (72, -73, [3, 72]):
+        with pytest.raises(IndexError):
+            images[key]
+    assert sum(1 for _ in images) == 72
+
+
+def test_nothing_stays_open_beyond_the_limit(prepared, monkeypatch):
+    monkeypatch.setattr("minicnn.data.photos.MAPPED", 1)
+    images = data.load_photos(prepared).train_x
+    everything = images[:]
+    images[[0, 71, 1, 70]]
+    assert images.shard.cache_info().currsize == 1
+    assert np.array_equal(images[[71, 0]], everything[[71, 0]])
+
+
+def damage(prepared, name, content):
+    path = prepared / name
+    if content is None:
+        path.unlink()
+    elif isinstance(content, int):
+        path.write_bytes(path.read_bytes()[:content])
+    elif isinstance(content, np.ndarray):
+        np.save(path, content, allow_pickle=True)
+    else:
+        path.write_text(content, encoding="latin-1")
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("photos.json", "{"),
+        ("photos.json", "[]"),
+        ("photos.json", '{"format": "something else"}'),
+        ("photos.json", '{"format": "minicnn photos 1"}'),
+        ("classes.json", None),
+        ("classes.json", '["cat"]'),
+        ("mean.npy", 500),
+        ("mean.npy", np.zeros((3, 5, 5), np.float32)),
+        ("mean.npy", np.array([{}], object)),
+        ("train/labels.npy", np.arange(72) - 1),
+        ("train/labels.npy", np.zeros(71, np.int64)),
+        ("validation/labels.npy", np.zeros(8, np.float64)),
+        ("train/images-00001.npy", None),
+        ("train/images-00001.npy", 5000),
+        ("train/images-00002.npy", "no array"),
+        ("train/images-00002.npy", 0),
+        ("train/images-00002.npy", "\x93NUMPY\x01\0\x0a\0{'descr': (("),
+        ("photos.json", "[" * 100_000),
+        ("validation/images-00000.npy", np.zeros((8, 3, SIZE, SIZE))),
+    ],
+)
+def test_a_damaged_folder_gets_one_sentence(prepared, name, content):
+    damage(prepared, name, content)
+    with pytest.raises(ValueError, match="is damaged .*; prepare it anew") as refused:
+        data.load_photos(prepared)
+    assert "\n" not in str(refused.value)
+
+
+def test_counts_from_a_stranger_do_not_eat_the_memory(prepared):
+    facts = json.loads((prepared / "photos.json").read_text())
+    facts["shards"]["train"] = [10**13]
+    (prepared / "photos.json").write_text(json.dumps(facts))
+    with pytest.raises(ValueError, match="is damaged"):
+        data.load_photos(prepared)
+
+
+def test_a_foreign_folder_gets_one_sentence(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is not a prepared folder .python -m minicnn prep"):
+        data.load_photos(tmp_path)
+
+
+def test_a_set_without_validation_images_can_be_read(photographs, out):
+    prepare(photographs, out, validation=0)
+    photos = data.load_photos(out)
+    assert photos.test_x.shape == (0, 3, SIZE, SIZE) and len(photos.test_y) == 0
+
+
+def test_a_shard_of_which_nothing_could_be_read_is_empty(photographs, out, monkeypatch):
+    monkeypatch.setattr(make_photos, "SMALLEST", 1)
+    for i in range(3):
+        (photographs / "dog" / f"a{i}").write_bytes(b"no image")
+    prepare(photographs, out, validation=0)
+    photos = data.load_photos(out)
+    assert 0 in photos.train_x.counts and len(photos.train_x) == 10
+    assert np.array_equal(photos.train_x[9], decode.decode(photographs / "dog/4.png", SIZE))
+
+
+def test_a_worker_that_dies_gets_one_sentence(photographs, out, monkeypatch):
+    class Broken:
+        def __init__(self, *args, **options):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *args):
+            return False
+
+        def submit(self, *args):
+            raise make_photos.BrokenProcessPool("gone")
+
+    monkeypatch.setattr(make_photos, "ThreadPoolExecutor", Broken)
+    with pytest.raises(OSError, match="a worker has died, .* the same command goes on"):
+        prepare(photographs, out)
