@@ -102,20 +102,14 @@ def take_weights(layers, network, path):
     return f"Took {len(fit)} parameters from {path}; drawn anew: {', '.join(drawn) or 'none'}"
 
 
-def training_view(mean, deviation, size, eigen=None, sigma=0.1, magnitude="eigenvalues"):
+def training_view(mean, deviation, size, **options):
     """Return the function view(images, rng) that gives one random view of each image.
 
-    Parameters
-    ----------
-    mean, deviation, size
-        See above.
-    eigen, sigma, magnitude
-        As in augment.random_views.
+    mean, deviation and size: see above; the options are those of augment.random_views.
     """
 
     def view(images, rng):
-        x = augment.random_views(images, mean, size, rng, eigen, sigma, magnitude)
-        return divided(x, deviation)
+        return divided(augment.random_views(images, mean, size, rng, **options), deviation)
 
     return view
 

@@ -74,6 +74,38 @@ def test_the_full_size_leaves_only_the_flip(rng):
     )
 
 
+def test_rescaled_patches_show_more_of_the_image_the_smaller_its_scale(rng):
+    ramp = np.broadcast_to(np.arange(60, dtype=np.uint8) * 4, (40, 3, 60, 60))  # left to right
+    mean = np.zeros((3, 60, 60), np.float32)
+    x = augment.random_views(ramp, mean, 20, rng, least=30)
+    slopes = np.diff(x[:, 0, 10], axis=1).mean(axis=1)  # 4 a pixel at full scale, 8 at half of it
+    assert x.shape == (40, 3, 20, 20) and x.dtype == np.float32
+    assert np.abs(slopes).min() < 4.7 and np.abs(slopes).max() > 7.3
+    assert 3.9 < np.abs(slopes).min() and np.abs(slopes).max() < 8.1
+    assert (slopes > 0).any() and (slopes < 0).any()  # mirrored
+    assert len({v[0, 0, 0] for v in x}) > 30  # each from a place of its own
+
+
+def test_rescaling_to_the_full_width_is_a_patch_of_image_minus_mean(images, mean, rng):
+    W = images.shape[3]
+    square, square_mean = images[:, :, :W, :W], mean[:, :W, :W]
+    side = min(square.shape[2:])
+    square, square_mean = square[:, :, :side, :side], square_mean[:, :side, :side]
+    x = augment.random_views(square, square_mean, side, rng, least=side)
+    for view, whole in zip(x, square - square_mean, strict=True):
+        same, mirrored = (np.allclose(view, w, atol=1e-3) for w in (whole, whole[:, :, ::-1]))
+        assert same or mirrored
+
+
+def test_a_scale_that_does_not_fit_is_refused(rng):
+    images, mean = np.zeros((2, 3, 9, 9), np.uint8), np.zeros((3, 9, 9), np.float32)
+    for least in (4, 10):
+        with pytest.raises(ValueError, match=f"least is {least}; expected 5 … 9"):
+            augment.random_views(images, mean, 5, rng, least=least)
+    with pytest.raises(ValueError, match="square images, not 9×8"):
+        augment.random_views(images[..., :8], mean[..., :8], 5, rng, least=6)
+
+
 def test_colour_noise_is_the_papers_formula(rng):
     values, p = EIGEN
     noise = augment.colour_noise(values, p, 4, np.random.default_rng(1))

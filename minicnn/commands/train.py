@@ -53,6 +53,13 @@ def add(commands):
         help="central: always the patch in the middle, to see what random ones are worth",
     )
     images.add_argument(
+        "--jitter",
+        type=whole,
+        metavar="LEAST",
+        help="rescale each image to a width drawn from LEAST to its own before the patch is cut "
+        "(VGG: 256, on images prepared with --size 512)",
+    )
+    images.add_argument(
         "--colour-noise",
         type=not_negative,
         metavar="SIGMA",
@@ -174,10 +181,16 @@ def run(options):
     inputs = {"mean": photos.mean, "deviation": np.asarray(deviation)}
     central = trained.central_view(photos.mean, deviation, size)
     view = central
-    if options.view == "random" and (size < width or options.colour_noise):
-        eigen = (photos.eigenvalues, photos.eigenvectors) if options.colour_noise else None
-        noise = options.colour_noise, options.colour_magnitude
-        view = trained.training_view(photos.mean, deviation, size, eigen, *noise)
+    if options.view == "random" and (size < width or options.colour_noise or options.jitter):
+        view = trained.training_view(
+            photos.mean,
+            deviation,
+            size,
+            eigen=(photos.eigenvalues, photos.eigenvectors) if options.colour_noise else None,
+            sigma=options.colour_noise,
+            magnitude=options.colour_magnitude,
+            least=options.jitter,
+        )
 
     rng = np.random.default_rng(options.seed)
     classes = [str(name) for name in photos.classes]
@@ -192,8 +205,8 @@ def run(options):
     elif options.divide_on_stall and len(photos.test_x):
         schedule = train.divide_on_stall(options.divide_on_stall)
     names = (
-        "data network view colour_noise colour_magnitude input momentum decay batch seed ops "
-        "init_from"
+        "data network view jitter colour_noise colour_magnitude input momentum decay batch seed "
+        "ops init_from"
     )
     settings = {name: getattr(options, name) for name in names.split()}
     settings |= {"size": size, "classes": classes, **given}

@@ -18,7 +18,9 @@ CIFAR-10 in that code.
 import numpy as np
 
 
-def random_views(images, mean, size, rng, eigen=None, sigma=0.1, magnitude="eigenvalues"):
+def random_views(
+    images, mean, size, rng, eigen=None, sigma=0.1, magnitude="eigenvalues", least=None
+):
     """Return one random view of each image, for training.
 
     Parameters
@@ -32,17 +34,23 @@ def random_views(images, mean, size, rng, eigen=None, sigma=0.1, magnitude="eige
         change, too.
     sigma, magnitude
         Of these changes, see colour_noise.
+    least : int, optional
+        Rescale each image to a width drawn from `least` to its own before the patch is cut: the
+        scale jitter of VGG, which has 256 to 512.
 
     Returns
     -------
     x : (N, C, s, s) float32
     """
-    check(images, mean, size)
+    check(images, mean, size, least)
     N, _, H, W = images.shape
-    tops = rng.integers(0, H - size, N, endpoint=True)
-    lefts = rng.integers(0, W - size, N, endpoint=True)
-    flips = rng.random(N) < 0.5
-    x = patches(images, mean, size, tops, lefts, flips)
+    if least is not None:
+        x = rescaled_patches(images, mean, size, rng, least)
+    else:
+        tops = rng.integers(0, H - size, N, endpoint=True)
+        lefts = rng.integers(0, W - size, N, endpoint=True)
+        flips = rng.random(N) < 0.5
+        x = patches(images, mean, size, tops, lefts, flips)
     if eigen is not None:
         x += colour_noise(*eigen, N, rng, sigma, magnitude)[:, :, None, None]
     return x
@@ -60,6 +68,27 @@ def patches(images, mean, size, tops, lefts, flips):
         patch = np.s_[:, top : top + size, left : left + size]
         view = x[n, :, :, ::-1] if flip else x[n]
         np.subtract(images[n][patch], mean[patch], out=view)
+    return x
+
+
+def rescaled_patches(images, mean, size, rng, least):
+    """Return a random patch of each image minus the mean, cut at a random scale, perhaps mirrored.
+
+    An image of W pixels rescaled to a width of S, and then a patch of s×s cut from it, is a patch
+    of s·W/S pixels cut from it and then rescaled to s×s (bilinear), which is less work.
+    """
+    from PIL import Image
+
+    N, C, H, W = images.shape
+    x = np.empty((N, C, size, size), np.float32)
+    for n in range(N):
+        width = size * W / rng.integers(least, W, endpoint=True)  # s·W/S
+        top, left = rng.uniform(0, H - width), rng.uniform(0, W - width)
+        box = (left, top, left + width, top + width)
+        view = x[n, :, :, ::-1] if rng.random() < 0.5 else x[n]
+        for c, channel in enumerate(np.subtract(images[n], mean, dtype=np.float32)):
+            plane = Image.fromarray(channel)  # of floats
+            view[c] = plane.resize((size, size), Image.Resampling.BILINEAR, box)
     return x
 
 
@@ -129,8 +158,8 @@ def same_patch(images, mean, size, top, left, flip=False):
     return patches(images, mean, size, [top] * N, [left] * N, [flip] * N)
 
 
-def check(images, mean, size):
-    """Raise ValueError where images, mean and size do not fit together."""
+def check(images, mean, size, least=None):
+    """Raise ValueError where images, mean, size and least do not fit together."""
     if len(images.shape) != 4:
         raise ValueError(f"images has shape {images.shape}; expected four axes (N, C, H, W)")
     _, C, H, W = images.shape
@@ -138,3 +167,8 @@ def check(images, mean, size):
         raise ValueError(f"size is {size}; expected 1 … {min(H, W)} for images of {H}×{W} pixels")
     if np.shape(mean) not in ((C, H, W), (C, 1, 1)):
         raise ValueError(f"mean has shape {np.shape(mean)}; expected {(C, H, W)}, or {(C, 1, 1)}")
+    if least is not None and not (size <= least <= W and H == W):
+        raise ValueError(
+            f"least is {least}; expected {size} … {W}, from the size of a patch to the width of "
+            f"the images, and square images, not {H}×{W}"
+        )
