@@ -17,9 +17,11 @@ If you want to read it all, here is an order in which every file builds on those
     gradcheck.py                  why you may believe every backward pass
     cifar.py                      the networks of Figure 1, as tables of rows
     halves.py, alexnet.py         two columns, and AlexNet itself
+    other_alexnets.py             what other libraries call AlexNet
     data/                         CIFAR-10: the bundled sample, and the full set
     checkpoint.py, run.py         what a run knows of itself, and how it is saved
     train.py                      the training loop
+    weights.py, conventions.py    weights of Caffe and torchvision; formats/ reads their files
     figure1.py, study.py          ReLU against tanh, and when the paper's claim holds
     fast/                         the same layers for speed; each file has its twin in reference/
 
@@ -34,7 +36,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "reference fast net cifar halves alexnet train run checkpoint gradcheck gradcheck_suite data "
-    "figure1 study figures shapes checks"
+    "figure1 study figures shapes checks other_alexnets weights conventions formats"
 ).split()
 
 

@@ -7,6 +7,8 @@
     bench       how fast it is, row by row, and against PyTorch
     summary     the rows of a network: shapes, parameters, multiply-adds
     download    the full CIFAR-10
+    import      weights that were trained elsewhere: Caffe's, torchvision's
+    export      weights that were trained here, for PyTorch and others
 
 Each command has two functions here: add_… describes its options, and run_… does it.  What several
 commands share is in options.py.
@@ -36,6 +38,8 @@ from .options import (
 FOUR_LAYER_NETWORKS = ("four-layer", "four-hidden-layer")
 CIFAR_NETWORKS = (*FOUR_LAYER_NETWORKS, "80sec", "19pct")
 ALEXNETS = ("alexnet", "two-columns", "one-gpu")
+OTHER_ALEXNETS = ("caffe-alexnet", "caffenet", "torchvision-alexnet")
+IN_TORCHVISION = ("torchvision-alexnet",)
 
 
 def main(arguments=None):
@@ -99,6 +103,8 @@ def parser():
         add_bench,
         add_summary,
         add_download,
+        add_import,
+        add_export,
     ):
         add(commands)
     return top
@@ -472,6 +478,98 @@ def run_download(options):
 
     data.download_cifar10(options.to)
     return 0
+
+
+def add_import(commands):
+    one = commands.add_parser(
+        "import",
+        help="weights that were trained elsewhere: Caffe's, torchvision's",
+        description="Read weights of Caffe (.caffemodel, or .npy with a dictionary), of "
+        "torchvision (.safetensors, .npz, .pth) or our own, without running anything; print what "
+        "is there; write them as this library has them, for minicnn.weights.load.",
+    )
+    one.set_defaults(run=run_import)
+    one.add_argument("file", metavar="FILE", help="the weights")
+    one.add_argument("out", metavar="OUT", help="a new file, .npz or .safetensors")
+    names = (*OTHER_ALEXNETS, "alexnet", "one-gpu")
+    one.add_argument(
+        "--network",
+        required=True,
+        choices=names,
+        metavar="NETWORK",
+        help=f"whose weights they are: {', '.join(names)}",
+    )
+
+
+def run_import(options):
+    from . import weights
+
+    weights.check_new(options.out)
+    layers, table = large_network(options.network)
+    found = weights.read(options.file)
+    fitted = weights.fit(found, layers, options.file)
+    print(weights.report(found, layers, fitted))
+    weights.write(options.out, with_mean(fitted, found.mean))
+    print(f"Wrote {options.out}, for minicnn.weights.load and the rows of {table}")
+    return 0
+
+
+def add_export(commands):
+    one = commands.add_parser(
+        "export",
+        help="weights that were trained here, for PyTorch and others",
+        description="Write the weights of a checkpoint or of an imported file, with our names "
+        "(conv1.w) or with torchvision's (features.0.weight).",
+    )
+    one.set_defaults(run=run_export)
+    one.add_argument("file", metavar="FILE", help="a checkpoint.npz, or weights of ours")
+    one.add_argument("out", metavar="OUT", help="a new file, .npz or .safetensors")
+    one.add_argument(
+        "--for-torchvision",
+        choices=IN_TORCHVISION,
+        metavar="NETWORK",
+        help="with torchvision's names and scale, if they are weights of this network: "
+        f"{', '.join(IN_TORCHVISION)}",
+    )
+
+
+def run_export(options):
+    from . import conventions, weights
+
+    weights.check_new(options.out)
+    found = weights.read(options.file)
+    if found.library != "minicnn":
+        raise ValueError(f"{options.file} holds weights of {found.library}: import them first")
+    if options.for_torchvision:
+        layers, _ = large_network(options.for_torchvision)
+        fitted = weights.fit(found, layers, options.file)
+        arrays = conventions.as_torchvision(layers, fitted)
+    else:
+        arrays = with_mean(found.arrays, found.mean)
+    weights.write(options.out, arrays)
+    for name, array in arrays.items():
+        print(f"{name}  {array.shape}  {array.dtype}")
+    print(f"Wrote {options.out}")
+    return 0
+
+
+def with_mean(arrays, mean):
+    """Return arrays and, if there is one, the mean, as a file of weights has them."""
+    import numpy as np
+
+    return arrays if mean is None else {**arrays, "mean": np.asarray(mean, np.float32)}
+
+
+def large_network(name):
+    """Return the rows of a network for ImageNet, and how Python calls their table."""
+    import numpy as np
+
+    from . import alexnet, other_alexnets, reference
+
+    module = alexnet if name in ALEXNETS else other_alexnets
+    table = name.replace("-", "_")
+    layers = getattr(module, table)(reference, np.random.default_rng(0))
+    return layers, f"{module.__name__}.{table}"
 
 
 def backend(name):
