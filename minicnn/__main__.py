@@ -509,7 +509,7 @@ def run_import(options):
     found = weights.read(options.file)
     fitted = weights.fit(found, layers, options.file)
     print(weights.report(found, layers, fitted))
-    weights.write(options.out, with_mean(fitted, found.mean))
+    weights.write(options.out, with_mean(fitted, weights.mean_of(found, layers)))
     print(f"Wrote {options.out}, for minicnn.weights.load and the rows of {table}")
     return 0
 

@@ -20,7 +20,7 @@ weights w that meet what dropout has left are divided by 1 − p; prediction the
 (1 − p) · x · w / (1 − p), which is the library's x · w, and training the library's sums as well.
 With p = 0.5 that is a factor of two, and not a bit is lost.
 
-What remains is the mean: images have to be red, green and blue, 0 … 255, minus the library's MEANS.
+What remains is the mean: images have to be red, green and blue, 0 … 255, minus the library's mean.
 Normalization has no weights, so it remains too: Caffe's networks have tables in other_alexnets.py.
 
     layers    the rows of one of our networks
@@ -36,13 +36,21 @@ import numpy as np
 
 from . import net
 
-MEANS = {  # red, green, blue
-    "Caffe": (122.679, 116.669, 104.007),  # of its mean image, ilsvrc_2012_mean.npy
-    "torchvision": (123.675, 116.28, 103.53),  # 255 · (0.485, 0.456, 0.406)
-}
-DEVIATIONS = (58.395, 57.12, 57.375)  # torchvision's: 255 · (0.229, 0.224, 0.225)
+# Red, green, blue.
+CAFFE_MEAN = (122.679, 116.669, 104.007)  # of its mean image, ilsvrc_2012_mean.npy
+VGG_MEAN = (123.68, 116.779, 103.939)  # of VGG's authors, who used Caffe
+TORCHVISION_MEAN = (123.675, 116.28, 103.53)  # 255 · (0.485, 0.456, 0.406)
+TORCHVISION_DEVIATION = (58.395, 57.12, 57.375)  # 255 · (0.229, 0.224, 0.225)
+
 TORCHVISION_NAME = re.compile(r"(features|classifier)\.(\d{1,3})\.(weight|bias)")
 LETTERS = {"weight": "w", "bias": "b"}
+
+
+def mean_of(library, layers):
+    """Return what was subtracted from the images for these rows: red, green, blue, 0 … 255."""
+    if library == "torchvision":
+        return TORCHVISION_MEAN
+    return VGG_MEAN if first_weights(layers) == "conv1_1.w" else CAFFE_MEAN
 
 
 def names_there(library, names, layers):
@@ -113,14 +121,14 @@ def factors(library, layers):
     found, factor = {}, 1.0
     if library == "minicnn":
         return found
+    if library == "torchvision":
+        found[first_weights(layers)] = 1 / np.reshape(TORCHVISION_DEVIATION, (1, 3, 1, 1))
     for layer in layers:
         factor /= 1 - layer.options.get("p", 0)  # only dropout has a p
         if layer.params and factor != 1:
             found[f"{layer.name}.w"] = factor
         if layer.params:
             factor = 1.0
-    if library == "torchvision":
-        found[first_weights(layers)] = 1 / np.reshape(DEVIATIONS, (1, 3, 1, 1))
     return found
 
 
@@ -132,7 +140,7 @@ def check_normalization(library, layers):
         if kind(layer) == "lrn" and library == "Caffe" and not like_caffe:
             raise ValueError(
                 f"normalization has k = 1 and alpha = 1e-4/5 there, k = {k} and alpha = {alpha} in "
-                f"{layer.name} here; the tables of other_alexnets.py have Caffe's"
+                f"{layer.name} here; caffe_alexnet and caffenet in other_alexnets.py have Caffe's"
             )
 
 

@@ -52,7 +52,7 @@ def read(path):
     Weights
         library: "minicnn", "Caffe" or "torchvision".  arrays: name → array as it is there; those of
         Caffe are called conv1.w and so on.  kinds: name and kind of a .caffemodel's layers, in
-        their order; None for other files.  mean: red, green, blue, or None if the file has none.
+        their order; None for other files.  mean: the array of three of this name, or None.
 
     Raises
     ------
@@ -68,20 +68,20 @@ def read(path):
             layers = caffemodel.read(path.read_bytes())
             arrays = with_letters({name: blobs for name, _, blobs in layers if blobs})
             kinds = [(name, kind) for name, kind, _ in layers if kind]
-            found = Weights("Caffe", arrays, kinds, conventions.MEANS["Caffe"])
+            found = Weights("Caffe", arrays, kinds, None)
         elif suffix == ".npy":
             arrays = with_letters(array_dictionary.read(path.read_bytes()))
-            found = Weights("Caffe", arrays, None, conventions.MEANS["Caffe"])
+            found = Weights("Caffe", arrays, None, None)
         elif suffix in READ:
             arrays = named_arrays(path, suffix)
             if any(map(conventions.TORCHVISION_NAME.fullmatch, arrays)):
-                found = Weights("torchvision", arrays, None, conventions.MEANS["torchvision"])
+                found = Weights("torchvision", arrays, None, None)
             else:
                 mean = arrays.pop("mean", None)
                 found = Weights("minicnn", arrays, None, mean)
         else:
             raise ValueError(f"the suffix is {suffix!r}; expected one of {', '.join(READ)}")
-        check_floats(found)
+        check_mean(found.mean)
     except ValueError as error:
         raise ValueError(printable(f"{path}: {error}")) from None
     return found
@@ -106,14 +106,10 @@ def with_letters(lists):
     return arrays
 
 
-def check_floats(weights):
-    """See that all arrays hold floats, and that the mean is three of them."""
-    for name, array in weights.arrays.items():
-        if array.dtype.kind != "f":
-            raise ValueError(f"{name} is an array of {array.dtype}; expected one of floats")
-    mean = weights.mean
-    if mean is not None and (np.shape(mean) != (3,) or np.asarray(mean).dtype.kind != "f"):
-        raise ValueError(f"mean has shape {np.shape(mean)}; expected three floats")
+def check_mean(mean):
+    """See that the mean, if there is one, is three numbers."""
+    if mean is not None and mean.shape != (3,):
+        raise ValueError(f"mean has shape {mean.shape}; expected (3,): red, green, blue")
 
 
 def read_pth(path):
@@ -174,7 +170,7 @@ def fit(weights, layers, path):
         arrays = conventions.in_our_layout(library, there, layers)
         for name, target in targets.items():
             if name not in arrays:
-                raise ValueError(f"it has no {name}")
+                raise ValueError(f"it has nothing for {name}")
             if arrays[name].shape != target.shape:
                 shape = there[name].shape
                 raise ValueError(f"{name} is {shape} there and {target.shape} here")
@@ -221,9 +217,15 @@ def load(layers, path):
     weights = read(path)
     parameters = net.parameters(layers)
     checkpoint.copy_into(parameters, fit(weights, layers, path), path)
-    if weights.mean is None:
-        return None
-    return np.reshape(weights.mean, (3, 1, 1)).astype(next(iter(parameters.values())).dtype)
+    mean, dtype = mean_of(weights, layers), next(iter(parameters.values())).dtype
+    return None if mean is None else np.reshape(mean, (3, 1, 1)).astype(dtype)
+
+
+def mean_of(weights, layers):
+    """Return what to subtract from images, red, green, blue, 0 … 255; None if nothing says it."""
+    if weights.library == "minicnn":
+        return weights.mean
+    return conventions.mean_of(weights.library, layers)
 
 
 def report(weights, layers, fitted):
@@ -241,15 +243,13 @@ def report(weights, layers, fitted):
         lines.append(f"{first}: from blue, green, red to red, green, blue")
     for name, factor in conventions.factors(weights.library, layers).items():
         if name == first:
-            text = "divided by 255 times torchvision's deviation, for pixels 0 … 255"
+            lines.append(f"{name}: divided by 255 times torchvision's deviation")
         else:
-            text = f"times {factor:g}, for dropout that divides by nothing in training"
-        lines.append(f"{name}: {text}")
-    if weights.mean is None:
-        lines.append("Which mean to subtract from the images it does not say.")
-    else:
-        mean = ", ".join(f"{value:g}" for value in weights.mean)
-        lines.append(f"For images of red, green and blue, 0 … 255, minus ({mean}).")
+            lines.append(f"{name}: times {factor:g}, for dropout as in the paper")
+    mean = mean_of(weights, layers)
+    if mean is not None:
+        minus = ", ".join(f"{value:g}" for value in mean)
+        lines.append(f"For images of red, green and blue, 0 … 255, minus {minus}")
     return "\n".join(lines)
 
 

@@ -11,8 +11,14 @@ read is as the file has it; weights.py makes a network's parameters of it.
 """
 
 import math
+import re
 
 MOST_AXES = 4  # weights of convolutions have four
+NPY_MAGIC = b"\x93NUMPY\x01\x00"  # version 1.0; the others are for arrays that no network has
+NPY_HEADER = re.compile(
+    rb"\{'descr': '([<>|](?:f[248]|[iu][1248]|b1|O[48]?))', 'fortran_order': (False|True), "
+    rb"'shape': \((\d{1,18}(?:, \d{1,18}){0,7},?|)\), \}[ \n]*"
+)
 
 
 def shaped(name, numbers, shape, order="C"):
@@ -41,3 +47,20 @@ def shaped(name, numbers, shape, order="C"):
         text = str(tuple(shape)) if wholes else "its shape"
         raise ValueError(f"{name} has {numbers.size:,} numbers, which do not fill {text}")
     return numbers.reshape(shape, order=order)
+
+
+def npy_header(file):
+    """Read the header of an .npy file and return what it says: dtype, order and shape.
+
+    The header is a dictionary in Python's notation, and NumPy's own reader parses Python; np.save
+    writes it in one way, so that a pattern will do.
+
+    Raises ValueError if the file does not begin so.
+    """
+    magic, length = file.read(8), file.read(2)
+    match = NPY_HEADER.fullmatch(file.read(int.from_bytes(length, "little")))
+    if magic != NPY_MAGIC or not match:
+        raise ValueError("it does not begin as an .npy file does")
+    dtype, fortran, shape = (group.decode("ascii") for group in match.groups())
+    order = "F" if fortran == "True" else "C"
+    return dtype, order, tuple(int(n) for n in shape.split(",") if n)

@@ -21,7 +21,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from . import shaped
+from . import npy_header, shaped
 
 FUNCTIONS = {  # as the pickle calls it → what it stands for
     "numpy.core.multiarray _reconstruct": "array",
@@ -54,16 +54,11 @@ def read(data):
         If it is anything else, in particular if it would run something.
     """
     file = io.BytesIO(data)
+    dtype, _, shape = npy_header(file)
+    if dtype[1] != "O" or shape != ():
+        raise ValueError(f"it is an array of {dtype}, not a dictionary of arrays")
     try:
-        version = np.lib.format.read_magic(file)
-        known = {(1, 0): "read_array_header_1_0", (2, 0): "read_array_header_2_0"}
-        shape, _, dtype = getattr(np.lib.format, known[version])(file)
-    except (ValueError, KeyError, RecursionError, MemoryError):
-        raise ValueError("it does not begin as an .npy file does") from None
-    if not dtype.hasobject or shape != ():
-        raise ValueError(f"it is one array of {dtype}, not a dictionary of arrays")
-    try:
-        found = rebuild(file.read())
+        found = rebuild(file)
         (dictionary,) = found.content  # an array of no axes, which holds one object
         lists = {name: listed(name, value) for name, value in dictionary.items()}
         if sum(len(array.content) for values in lists.values() for array in values) > len(data):
@@ -96,6 +91,11 @@ def as_array(name, found):
 
 def rebuild(program):
     """Return what a pickle describes, with a SimpleNamespace in the place of every array.
+
+    Parameters
+    ----------
+    program : binary file
+        Where the pickle starts.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """.npz files: a zip of .npy files, one an array.
 
-NumPy reads them, without pickles.  Before it may, the sizes that the file claims are added up: a
-zip can claim, and hold, a thousand times its own size.
+A zip can claim, and hold, a thousand times its own size, and the header of an .npy file any size at
+all.  So what the files in it claim is added up first, and each header is compared with its file.
 """
 
 import io
@@ -12,8 +12,10 @@ import zlib
 import numpy as np
 
 from .. import checkpoint
+from . import npy_header, shaped
 
 MOST_GROWTH = 10  # times; compressed weights grow by a few percent
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those of np.savez
 
 
 def read(path):
@@ -27,43 +29,41 @@ def read(path):
         If there is no such file.
     """
     with open(path, "rb") as file:
+        size = file.seek(0, io.SEEK_END)
         try:
-            names = check_sizes(file)
+            with zipfile.ZipFile(file) as archive:
+                entries = archive.infolist()
+                check_sizes(archive, entries, size)
+                if not any(entry.filename == "facts.npy" for entry in entries):
+                    return dict(read_array(archive, entry) for entry in entries)
         except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"it is damaged, or not an .npz file ({error})") from None
-    if "facts.npy" in names:
-        arrays, _ = checkpoint.load(path)
-        return {name[2:]: array for name, array in arrays.items() if name.startswith("w:")}
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            return {name: content[name] for name in content.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"it is damaged ({error})") from None
+    arrays, _ = checkpoint.load(path)
+    return {name[2:]: array for name, array in arrays.items() if name.startswith("w:")}
 
 
-def check_sizes(file):
-    """Return the names in a zip of .npy files, after comparing what it claims with its size."""
-    size = file.seek(0, io.SEEK_END)
-    with zipfile.ZipFile(file) as archive:
-        entries = archive.infolist()
-        unpacked = sum(entry.file_size for entry in entries)
-        if unpacked > MOST_GROWTH * size:
-            raise ValueError(
-                f"its {size:,} bytes claim to unpack to {unpacked:,}; at most {MOST_GROWTH} times "
-                "as many are read"
-            )
-        for entry in entries:
-            with archive.open(entry) as array:
-                check_array_size(entry, array)
-        return archive.namelist()
+def check_sizes(archive, entries, size):
+    """See that the files in a zip are .npy files as long as they say, and not too long in all."""
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > MOST_GROWTH * size:
+        raise ValueError(
+            f"its {size:,} bytes claim to unpack to {unpacked:,}; at most {MOST_GROWTH} times as "
+            "many are read"
+        )
+    for entry in entries:
+        if entry.compress_type not in COMPRESSIONS:
+            raise ValueError(f"{entry.filename} is compressed in a way that is not read")
+        with archive.open(entry) as file:
+            dtype, _, shape = npy_header(file)
+            if math.prod(shape) * np.dtype(dtype).itemsize != entry.file_size - file.tell():
+                raise ValueError(f"{entry.filename} should hold {shape}, but has another length")
 
 
-def check_array_size(entry, file):
-    """See that an .npy file in the zip is as long as its header says."""
-    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"{entry.filename} is compressed in a way that is not read")
-    if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError(f"{entry.filename} is not in version 1.0 of the .npy format")
-    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    if math.prod(shape) * dtype.itemsize != entry.file_size - file.tell():
-        raise ValueError(f"{entry.filename} should hold {shape} numbers, but has another length")
+def read_array(archive, entry):
+    """Return the name and the array of a file in a zip."""
+    name = entry.filename.removesuffix(".npy")
+    with archive.open(entry) as file:
+        dtype, order, shape = npy_header(file)
+        if dtype[1] != "f":
+            raise ValueError(f"{name} is an array of {dtype}; expected one of floats")
+        return name, shaped(name, np.frombuffer(file.read(), dtype), shape, order)

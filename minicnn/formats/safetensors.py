@@ -72,6 +72,8 @@ def parse(text):
         header = json.loads(text, object_pairs_hook=without_repeats)
     except RecursionError:
         raise ValueError("its header is nested too deeply") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"its header is not JSON in UTF-8: {error}") from None
     header.pop("__metadata__", None)
     for name, entry in header.items():
         if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
