@@ -179,7 +179,15 @@ def as_torchvision(layers, arrays):
     dict of name → array
         "features.0.weight" and so on; the number is the place of the row, counted from 0, and again
         after the last pool.
+
+    Raises
+    ------
+    ValueError
+        If there is a row of a kind that those networks do not have.
     """
+    for layer in layers:
+        if kind(layer) not in ("conv", "relu", "pool", "fc", "dropout", "dropout_predict"):
+            raise ValueError(f"torchvision has no such network: {layer.name} is {kind(layer)}")
     last_pool = max(i for i, layer in enumerate(layers) if kind(layer) == "pool")
     scale = factors("torchvision", layers)
     named = {}

@@ -277,6 +277,12 @@ def test_torchvisions_alexnet_gives_the_same_scores(tmp_path, suffix):
     np.testing.assert_allclose(predict(layers, x - exact), expected, rtol=1e-11, atol=1e-13)
 
 
+def test_torchvision_has_no_names_for_normalization():
+    layers = rows(other_alexnets.caffenet)
+    with pytest.raises(ValueError, match="torchvision has no such network: lrn1 is lrn"):
+        conventions.as_torchvision(layers, net.parameters(layers))
+
+
 def test_conv1_of_torchvision_sees_the_same_in_another_scale(tmp_path):
     layers = rows(other_alexnets.torchvision_alexnet)
     lists = drawn(layers)
@@ -689,6 +695,10 @@ HOSTILE_DICTIONARIES = {
     "whole numbers": (by_numpy({"a": [np.arange(3)]}), "a is an array of i8"),
     "arrays of objects": (by_numpy({"a": [np.array([[], {}], object)]}), "a is an array of O8"),
     "shared numbers": (shared_numbers(), "share their numbers"),
+    "a deep dtype": (
+        npy(b"cnumpy\ndtype\n" + b"]" * 4000 + b"a" * 3999 + b"\x85R."), "no function"),
+    "a deep name": (npy(b"]" * 4000 + b"a" * 3999 + b"U\x01a\x93."), "not a dictionary of arrays"),
+    "a deep key": (npy(b"})" + b"\x85" * 4000 + b"Ns."), "not a dictionary of arrays"),
     "nothing but None": (npy(b"N."), "not a dictionary of arrays"),
     "no .npy file": (b"conv1", "does not begin as an .npy file"),
     "a zip": (b"PK\x03\x04" + bytes(100), "does not begin as an .npy file"),

@@ -60,7 +60,7 @@ def read(data):
     try:
         found = rebuild(file)
         (dictionary,) = found.content  # an array of no axes, which holds one object
-        lists = {name: listed(name, value) for name, value in dictionary.items()}
+        lists = {name: listed(value) for name, value in dictionary.items()}
         if sum(len(array.content) for values in lists.values() for array in values) > len(data):
             raise ValueError("its arrays share their numbers, and are larger than the file")
         return {name: [as_array(name, q) for q in values] for name, values in lists.items()}
@@ -69,9 +69,9 @@ def read(data):
         raise ValueError("it is damaged, or not a dictionary of arrays") from None
 
 
-def listed(name, value):
-    """Return the list of what stands under a name."""
-    if type(name) is not str or type(value) not in (list, tuple, dict):
+def listed(value):
+    """Return as a list what stands under a name."""
+    if type(value) not in (list, tuple, dict):
         raise TypeError
     return [value["weights"], value["biases"]] if type(value) is dict else list(value)
 
@@ -123,7 +123,7 @@ def rebuild(program):
             stack.append(function(argument))
         elif name == "STACK_GLOBAL":
             name, module = stack.pop(), stack.pop()
-            stack.append(function(f"{module} {name}"))
+            stack.append(function(module + " " + name))
         elif name == "REDUCE":
             arguments, of = stack.pop(), stack.pop()
             stack.append(call(of, arguments))
@@ -167,7 +167,7 @@ def rebuild(program):
 
 
 def function(name):
-    """Return the mark of a function that a pickle names."""
+    """Return what a function that a pickle names stands for."""
     if name not in FUNCTIONS:
         module, _, name = name.partition(" ")
         raise ValueError(f"its pickle would use {module}.{name}, which no array needs; nothing ran")
@@ -178,7 +178,7 @@ def call(of, arguments):
     """Return what a call stands for: an array or a dtype, yet without its state, or a text."""
     if of == "array":
         return SimpleNamespace(dtype=None, content=None)
-    if of == "dtype":
+    if of == "dtype" and type(arguments[0]) is str:
         return SimpleNamespace(name=arguments[0], byteorder="=")
     if of == "encode" and arguments[1] == "latin1":
         return arguments[0]  # as_array encodes it, once it is known how much that will be
@@ -192,8 +192,10 @@ def set_state(thing, state):
     if hasattr(thing, "content"):
         thing.shape, dtype, thing.fortran, thing.content = state[1:5]  # the first is a version
         thing.dtype, thing.byteorder = dtype.name, dtype.byteorder
+    elif state[1] in ("<", ">", "|"):
+        thing.byteorder = state[1]
     else:
-        thing.byteorder = {"<": "<", ">": ">", "|": "|"}[state[1]]
+        raise TypeError
 
 
 def append(to, items):
@@ -205,6 +207,7 @@ def append(to, items):
 
 def set_items(to, items):
     """Put items, a key, a value, a key, a value, …, into a dictionary."""
-    if type(to) is not dict or len(items) % 2:
+    keys, values = items[::2], items[1::2]
+    if type(to) is not dict or any(type(key) is not str for key in keys):
         raise TypeError
-    to.update(zip(items[::2], items[1::2], strict=True))
+    to.update(zip(keys, values, strict=False))
