@@ -18,6 +18,8 @@ If you want to read it all, here is an order in which every file builds on those
     cifar.py                      the networks of Figure 1, as tables of rows
     halves.py, alexnet.py         two columns, and AlexNet itself
     other_alexnets.py             what other libraries call AlexNet
+    vgg.py, networks.py           VGG; every network by its name
+    summary.py                    what a network has: shapes, receptive fields, numbers, memory
     data/                         CIFAR-10: the bundled sample, and the full set
     checkpoint.py, run.py         what a run knows of itself, and how it is saved
     train.py                      the training loop
@@ -35,8 +37,9 @@ import importlib
 __version__ = "0.1.0"
 
 _MODULES = (
-    "reference fast net cifar halves alexnet train run checkpoint gradcheck gradcheck_suite data "
-    "figure1 study figures shapes checks other_alexnets weights conventions formats"
+    "reference fast net cifar halves alexnet other_alexnets vgg networks summary train run "
+    "checkpoint gradcheck gradcheck_suite data weights conventions formats figure1 study figures "
+    "shapes checks"
 ).split()
 
 

@@ -5,7 +5,7 @@
     study       the sweep behind Figure 1: when does its claim hold?
     gradcheck   every backward pass against finite differences
     bench       how fast it is, row by row, and against PyTorch
-    summary     the rows of a network: shapes, parameters, multiply-adds
+    summary     the rows of a network: shapes, receptive fields, parameters, memory
     download    the full CIFAR-10
     import      weights that were trained elsewhere: Caffe's, torchvision's
     export      weights that were trained here, for PyTorch and others
@@ -37,9 +37,7 @@ from .options import (
 
 FOUR_LAYER_NETWORKS = ("four-layer", "four-hidden-layer")
 CIFAR_NETWORKS = (*FOUR_LAYER_NETWORKS, "80sec", "19pct")
-ALEXNETS = ("alexnet", "two-columns", "one-gpu")
-OTHER_ALEXNETS = ("caffe-alexnet", "caffenet", "torchvision-alexnet")
-IN_TORCHVISION = ("torchvision-alexnet",)
+IN_TORCHVISION = ("torchvision-alexnet", "vgg-a", "vgg-b", "vgg-d", "vgg-e")
 
 
 def main(arguments=None):
@@ -76,14 +74,15 @@ def use_threads(count):
 def explained(error):
     """Return whether the message was written for the user: no traceback is needed then."""
     ours = ("Diverged", "Interrupted", "DownloadError")  # by name: their modules load slowly
-    return isinstance(error, (ValueError, OSError)) or type(error).__name__ in ours
+    known = (ValueError, OSError, MemoryError)
+    return isinstance(error, known) or type(error).__name__ in ours
 
 
 def in_words(error):
     """Return the message; one from the operating system without its number in front."""
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"
-    return str(error)
+    return str(error) or "there is not enough memory"
 
 
 def parser():
@@ -429,29 +428,36 @@ def run_bench(options):
 
 
 def add_summary(commands):
+    from .networks import NETWORKS
+
     one = commands.add_parser(
         "summary",
-        help="the rows of a network: shapes, parameters, multiply-adds",
-        description="Print a network's rows: output shapes, parameters, multiply-adds, neurons.",
+        help="the rows of a network: shapes, receptive fields, parameters, memory",
+        description="Print a network's rows: output shapes, receptive fields, parameters, "
+        "multiply-adds and neurons; and how much memory training takes.",
     )
     one.set_defaults(run=run_summary)
-    names = (*CIFAR_NETWORKS, *ALEXNETS)
-    one.add_argument("network", choices=names, metavar="NETWORK", help=f"one of {', '.join(names)}")
+    one.add_argument(
+        "network", choices=NETWORKS, metavar="NETWORK", help=f"one of {', '.join(NETWORKS)}"
+    )
+    one.add_argument(
+        "--batch", type=whole, default=128, metavar="N", help="images a batch (default: 128)"
+    )
+    one.add_argument(
+        "--classes",
+        type=whole,
+        metavar="N",
+        help="kinds of images to tell apart (default: 10 for cifar networks, 1000 for the others)",
+    )
 
 
 def run_summary(options):
-    import numpy as np
+    from . import networks, reference, summary
 
-    from . import alexnet, cifar, net, reference
-
-    rng = np.random.default_rng(0)
-    name = options.network.replace("-", "_")
-    if options.network in ALEXNETS:
-        layers, shape = getattr(alexnet, name)(reference, rng), (3, 224, 224)
-    else:
-        build = getattr(cifar, name if name.startswith("four") else f"layers_{name}")
-        layers, shape = build(reference, rng), (3, 32, 32)
-    print(net.summary(layers, shape))
+    size = networks.image_size(options.network)
+    classes = {"classes": options.classes} if options.classes else {}
+    layers = networks.build(options.network, reference, None, **classes)
+    print(summary.summary(layers, (3, size, size), options.batch))
     return 0
 
 
@@ -481,6 +487,8 @@ def run_download(options):
 
 
 def add_import(commands):
+    from .networks import NETWORKS
+
     one = commands.add_parser(
         "import",
         help="weights that were trained elsewhere: Caffe's, torchvision's",
@@ -491,26 +499,26 @@ def add_import(commands):
     one.set_defaults(run=run_import)
     one.add_argument("file", metavar="FILE", help="the weights")
     one.add_argument("out", metavar="OUT", help="a new file, .npz or .safetensors")
-    names = (*OTHER_ALEXNETS, "alexnet", "one-gpu")
     one.add_argument(
         "--network",
         required=True,
-        choices=names,
+        choices=NETWORKS,
         metavar="NETWORK",
-        help=f"whose weights they are: {', '.join(names)}",
+        help=f"whose weights they are: {', '.join(NETWORKS)}",
     )
 
 
 def run_import(options):
-    from . import weights
+    from . import networks, reference, weights
 
     weights.check_new(options.out)
-    layers, table = large_network(options.network)
+    layers = networks.build(options.network, reference, None)
     found = weights.read(options.file)
     fitted = weights.fit(found, layers, options.file)
     print(weights.report(found, layers, fitted))
     weights.write(options.out, with_mean(fitted, weights.mean_of(found, layers)))
-    print(f"Wrote {options.out}, for minicnn.weights.load and the rows of {table}")
+    rows = f"minicnn.networks.build({options.network!r}, …)"
+    print(f"Wrote {options.out}, which minicnn.weights.load copies into the rows of {rows}")
     return 0
 
 
@@ -534,14 +542,14 @@ def add_export(commands):
 
 
 def run_export(options):
-    from . import conventions, weights
+    from . import conventions, networks, reference, weights
 
     weights.check_new(options.out)
     found = weights.read(options.file)
     if found.library != "minicnn":
         raise ValueError(f"{options.file} holds weights of {found.library}: import them first")
     if options.for_torchvision:
-        layers, _ = large_network(options.for_torchvision)
+        layers = networks.build(options.for_torchvision, reference, None)
         fitted = weights.fit(found, layers, options.file)
         arrays = conventions.as_torchvision(layers, fitted)
     else:
@@ -558,18 +566,6 @@ def with_mean(arrays, mean):
     import numpy as np
 
     return arrays if mean is None else {**arrays, "mean": np.asarray(mean, np.float32)}
-
-
-def large_network(name):
-    """Return the rows of a network for ImageNet, and how Python calls their table."""
-    import numpy as np
-
-    from . import alexnet, other_alexnets, reference
-
-    module = alexnet if name in ALEXNETS else other_alexnets
-    table = name.replace("-", "_")
-    layers = getattr(module, table)(reference, np.random.default_rng(0))
-    return layers, f"{module.__name__}.{table}"
 
 
 def backend(name):

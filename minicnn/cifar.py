@@ -17,7 +17,7 @@ network computes the same in either order.  With average pooling it would not: i
 Every pool rounds up (ceil_mode): maps of 32, 16, 8 and 4 pixels, or for crops 24, 12, 6 and 3.
 
     ops                the backend: minicnn.reference or minicnn.fast
-    rng                the numpy Generator that draws the first weights
+    rng                the numpy Generator that draws the first weights; None: they are 0
     init               the rule for their standard deviation, see first_weights
     draw(K, C, f, f)   w for K kernels of C × f × f, and b for K biases; draw(K, D) for fc
     D                  how many numbers of an image reach fc10

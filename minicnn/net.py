@@ -9,16 +9,14 @@ back.  The loss is not a row: it comes after the last one.
     dx, dy     ∂L/∂x, ∂L/∂y
     grads      grads["conv1"]["w"] is ∂L/∂w of the row named conv1
 
-The rest of the file counts what a network has, and helps to write networks as tables.
+The rest of the file names what a network has, and helps to write networks as tables.
 """
 
-import copy
 from collections import namedtuple
 
 import numpy as np
 
 Layer = namedtuple("Layer", "name forward backward params options")
-Size = namedtuple("Size", "name layer output parameters multiply_adds neurons")
 
 
 def forward(layers, x):
@@ -124,74 +122,6 @@ def count_parameters(layers):
     return sum(array.size for array in parameters(layers).values())
 
 
-def measure(layers, shape):
-    """Return what the network makes of one image: a Size for each row.
-
-    The shapes are found by sending one black image through.  Every output of a convolution or of a
-    fully connected layer is a sum of as many products as its kernel w[0] has weights, and counts as
-    one neuron: these are the "650,000 neurons" of the paper.  No other row counts for either.
-
-    Parameters
-    ----------
-    layers : list of Layer
-    shape : tuple
-        The shape of one input, without N: (3, 224, 224).
-
-    Returns
-    -------
-    list of Size
-        name; layer, what it is, with its options; output, a list of shapes without N, one for each
-        column; and three numbers: parameters, multiply_adds, neurons.
-    """
-    dtypes = [array.dtype for array in parameters(layers).values()]
-    y = np.zeros((1, *shape), dtypes[0] if dtypes else np.float32)
-    sizes = []
-    for layer in layers:
-        options = copy.deepcopy(layer.options)  # a dropout row then leaves the training's rng alone
-        y, _ = forward([layer._replace(options=options)], y)
-        outputs = columns(y)
-        kernels = [w[0] for w in columns(layer.params.get("w", ()))]  # [] in a row without weights
-        learned = list(zip(outputs, kernels, strict=True)) if kernels else []
-        size = Size(
-            name=layer.name,
-            layer=described(layer),
-            output=[output.shape[1:] for output in outputs],
-            parameters=count_parameters([layer]),
-            multiply_adds=sum(output.size * kernel.size for output, kernel in learned),
-            neurons=sum(output.size for output, _ in learned),
-        )
-        sizes.append(size)
-    return sizes
-
-
-def summary(layers, shape):
-    """Return `measure` as a table, with totals: print(summary(layers, (3, 224, 224)))."""
-    sizes = measure(layers, shape)
-    table = [("row", "layer", "output", "parameters", "multiply-adds", "neurons")]
-    for size in sizes:
-        output = " + ".join("×".join(map(str, column)) for column in size.output)
-        numbers = (size.parameters, size.multiply_adds, size.neurons)
-        table.append((size.name, size.layer, output, *[f"{n:,}" if n else "" for n in numbers]))
-    totals = (sum(numbers) for numbers in list(zip(*sizes, strict=True))[3:])
-    table.append(("total", "", "", *[f"{n:,}" for n in totals]))
-
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = []
-    for cells in table:
-        words = [cells[i].ljust(widths[i]) for i in range(3)]
-        numbers = [cells[i].rjust(widths[i]) for i in range(3, 6)]
-        lines.append("  ".join(words + numbers).rstrip())
-    rule = "-" * max(map(len, lines))
-    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
-
-
-def described(layer):
-    """Return what a row is, with its options: "conv stride=4 ceil_mode=True"."""
-    kind = layer.forward.__name__.removesuffix("_forward")
-    options = [f"{name}={value}" for name, value in layer.options.items() if name != "rng"]
-    return " ".join([kind, *options])
-
-
 def row(name, ops, kind, params=None, **options):
     """Return one row of a table: row("conv1", ops, "conv", weights, stride=4, ceil_mode=True)."""
     forward_function = getattr(ops, f"{kind}_forward")
@@ -200,12 +130,20 @@ def row(name, ops, kind, params=None, **options):
 
 
 def gaussian(rng, shape, std, bias=0, dtype=np.float32):
-    """Return first parameters (Section 5): {"w": of this shape, from N(0, std²), "b": all bias}."""
-    if not isinstance(rng, np.random.Generator):
+    """Return first parameters (Section 5): {"w": of this shape, from N(0, std²), "b": all bias}.
+
+    With None for rng nothing is drawn, and w is 0: for a network that is only measured, or gets its
+    weights from elsewhere.  To draw 144 million numbers, VGG's, takes seconds; zeros take no time,
+    and no memory until something is written to them.
+    """
+    if rng is None:
+        w = np.zeros(shape, dtype)
+    elif isinstance(rng, np.random.Generator):
+        w = rng.standard_normal(shape, dtype)
+        w *= std
+    else:
         raise TypeError(
             f"rng is {type(rng).__name__}; expected a generator such as np.random.default_rng(0)"
         )
-    w = rng.standard_normal(shape, dtype)
-    w *= std
     b = np.full(shape[0], bias, dtype)
     return {"w": w, "b": b}

@@ -45,7 +45,7 @@ def test_every_command_has_its_own_help(command, capsys):
         ["train", "--momentum", "nan"],
         ["train", "--seed", "-1"],
         ["train", "--divide-at", "3", "--divide-on-stall", "2"],
-        ["summary", "resnet"],
+        ["summary", "vgg-e", "--batch", "0"],
         ["download", "mnist"],
     ],
 )
@@ -113,10 +113,27 @@ def test_ctrl_c_ends_with_130(tmp_path, capsys, monkeypatch, few_images):
     assert "stopped after epoch 1, step 2" in capsys.readouterr().err
 
 
-def test_a_summary_counts_alexnet(capsys):
+def test_a_summary_counts_alexnet_and_the_memory_of_a_batch(capsys):
     assert main(["summary", "alexnet"]) == 0
     text = capsys.readouterr().out
-    assert "60,965,224" in text and "659,272" in text
+    assert "60,965,224" in text and "659,272" in text and "batches of 128" in text
+    assert main(["summary", "alexnet", "--batch", "7", "--classes", "10"]) == 0
+    text = capsys.readouterr().out
+    assert "56,909,194" in text and "7 × 6,650,444 bytes" in text
+
+
+def test_a_network_that_no_memory_can_hold_gets_a_sentence(capsys):
+    assert main(["summary", "vgg-d", "--classes", "100000000000000"]) == 1
+    error = capsys.readouterr().err
+    assert "Unable to allocate" in error and error.count("\n") == 1
+
+
+def test_an_unknown_network_gets_the_names_of_all(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["summary", "resnet"])
+    assert left.value.code == 2
+    error = capsys.readouterr().err
+    assert "resnet" in error and "alexnet-2gpu" in error and "vgg-e" in error
 
 
 def test_gradcheck_prints_a_line_a_layer_and_knows_its_layers(capsys):

@@ -162,43 +162,6 @@ def test_a_pair_of_columns_has_two_names():
     assert net.count_parameters(layers) == 8 + 12 + 2 + 3
 
 
-def test_measure_counts_what_can_be_counted_by_hand():
-    layers = small_network(np.random.default_rng(7))
-    sizes = {size.name: size for size in net.measure(layers, (3, 9, 8))}
-    assert [size.output for size in sizes.values()] == [
-        [(4, 5, 4)],
-        [(4, 2, 2)],
-        [(4, 2, 2)],
-        [(4, 2, 2)],
-        [(5,)],
-    ]
-    assert sizes["conv1"].layer == "conv stride=2 pad=1"
-    assert sizes["conv1"].parameters == 4 * 3 * 3 * 3 + 4
-    assert sizes["conv1"].neurons == 4 * 5 * 4
-    assert sizes["conv1"].multiply_adds == (4 * 5 * 4) * (3 * 3 * 3)
-    assert sizes["fc2"][3:] == (5 * 16 + 5, 5 * 16, 5)
-    assert sizes["pool1"][3:] == sizes["relu1"][3:] == sizes["dropout1"][3:] == (0, 0, 0)
-
-
-def test_the_summary_has_a_line_a_row_and_the_totals():
-    layers = small_network(np.random.default_rng(8), np.float32)
-    lines = net.summary(layers, (3, 9, 8)).splitlines()
-    assert lines[0].split() == ["row", "layer", "output", "parameters", "multiply-adds", "neurons"]
-    assert [line.split()[0] for line in lines[2:7]] == [layer.name for layer in layers]
-    assert lines[2].split() == ["conv1", "conv", "stride=2", "pad=1", "4×5×4", "112", "2,160", "80"]
-    assert lines[5].split() == ["dropout1", "dropout", "p=0.25", "4×2×2"]
-    assert lines[-1].split() == ["total", "197", "2,240", "85"]
-    assert len(lines) == 9 and max(map(len, lines)) <= 100
-
-
-def test_looking_at_a_network_leaves_its_random_numbers_alone():
-    rng = np.random.default_rng(9)
-    layers = small_network(rng)
-    before = rng.bit_generator.state
-    net.summary(layers, (3, 9, 8))
-    assert rng.bit_generator.state == before
-
-
 def test_predicting_rows_use_every_unit_and_share_the_weights():
     rng = np.random.default_rng(10)
     layers = small_network(rng)
@@ -242,11 +205,15 @@ def test_a_seed_in_place_of_a_generator_is_refused():
         gaussian(0, (3, 4), 0.01)
 
 
+def test_without_a_generator_all_weights_are_0():
+    params = gaussian(None, (3, 4), std=0.01, bias=1)
+    assert np.array_equal(params["w"], np.zeros((3, 4))) and params["w"].dtype == np.float32
+    assert np.array_equal(params["b"], np.ones(3))
+    params["w"][...] = 5  # other weights may be put there
+
+
 def test_networks_can_be_imported_without_numba():
-    program = (
-        "import sys, minicnn.net, minicnn.halves, minicnn.cifar, minicnn.alexnet; "
-        "sys.exit('numba' in sys.modules)"
-    )
+    program = "import sys, minicnn.networks, minicnn.summary; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 

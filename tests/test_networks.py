@@ -6,8 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from minicnn import alexnet, cifar, fast, net, reference
+from minicnn import alexnet, cifar, fast, net, networks, reference, vgg
 from minicnn.halves import in_columns, join_columns
+from minicnn.summary import measure
 
 FULL = (3, 224, 224)
 SMALL = dict(classes=5, kernels=(4, 8, 12, 16, 6), hidden=10, size=99, std=0.1, dtype=np.float64)
@@ -20,11 +21,11 @@ def ops(request):
 
 def learned(sizes):
     """Return {name: (parameters, multiply_adds, neurons)} of the layers that have any."""
-    return {size.name: size[3:] for size in sizes if size.parameters}
+    return {size.name: size[4:] for size in sizes if size.parameters}
 
 
 def total(sizes):
-    return tuple(sum(size[i] for size in sizes) for i in (3, 4, 5))
+    return tuple(sum(size[i] for size in sizes) for i in (4, 5, 6))
 
 
 ALEXNET = {
@@ -40,8 +41,8 @@ ALEXNET = {
 
 
 def test_alexnet_has_the_papers_shapes_and_counts():
-    layers = alexnet.alexnet(reference, np.random.default_rng(0))
-    sizes = net.measure(layers, FULL)
+    layers = alexnet.alexnet(reference, None)
+    sizes = measure(layers, FULL)
     assert learned(sizes) == ALEXNET
     assert total(sizes) == (60_965_224, 724_406_816, 659_272)
     shapes = {size.name: size.output for size in sizes}
@@ -54,8 +55,8 @@ def test_alexnet_has_the_papers_shapes_and_counts():
 
 
 def test_two_columns_have_the_same_counts_and_half_the_maps_each():
-    layers = alexnet.two_columns(reference, np.random.default_rng(0))
-    sizes = net.measure(layers, FULL)
+    layers = alexnet.two_columns(reference, None)
+    sizes = measure(layers, FULL)
     assert learned(sizes) == ALEXNET
     shapes = {size.name: size.output for size in sizes}
     assert shapes["conv1"] == [(48, 55, 55)] * 2 and shapes["conv2"] == [(128, 27, 27)] * 2
@@ -66,13 +67,13 @@ def test_two_columns_have_the_same_counts_and_half_the_maps_each():
 
 
 def test_the_one_gpu_network_has_the_footnotes_size():
-    layers = alexnet.one_gpu(reference, np.random.default_rng(0))
-    parameters, _, neurons = total(net.measure(layers, FULL))
+    layers = alexnet.one_gpu(reference, None)
+    parameters, _, neurons = total(measure(layers, FULL))
     assert (parameters, neurons) == (59_798_312, 355_864)
 
 
 def test_without_groups_alexnet_has_1_4_million_parameters_more():
-    layers = alexnet.alexnet(reference, np.random.default_rng(0), groups=1)
+    layers = alexnet.alexnet(reference, None, groups=1)
     assert net.count_parameters(layers) == 62_378_344
 
 
@@ -179,6 +180,74 @@ def test_predicting_two_columns_with_the_backend_of_one_is_refused():
         net.predicting(two, reference)
 
 
+RELATIVES = {
+    # parameters, multiply-adds and neurons, from those of ALEXNET
+    "alexnet-6conv": (60_965_224 + 590_080, 724_406_816 + 36 * 256 * 9 * 256, 659_272 + 9_216),
+    "alexnet-no-conv3": (60_965_224 - 885_120 - 221_184, 537_506_336, 659_272 - 64_896),
+    "alexnet-no-conv4": (60_965_224 - 663_936, 724_406_816 - 112_140_288, 659_272 - 64_896),
+    "alexnet-no-lrn": (60_965_224, 724_406_816, 659_272),
+    "alexnet-no-overlap": (60_965_224, 686_891_552, 633_416),
+}
+
+
+@pytest.mark.parametrize("name", RELATIVES)
+def test_alexnets_relatives_have_their_sizes(name):
+    assert total(measure(networks.build(name, reference, None), FULL)) == RELATIVES[name]
+
+
+def test_the_sixth_convolution_keeps_the_number_and_size_of_pool5s_maps():
+    layers = alexnet.six_convolutions(reference, np.random.default_rng(0), **SMALL)
+    plain = [layer.name for layer in alexnet.alexnet(reference, None, **SMALL)]
+    assert [layer.name for layer in layers] == [*plain[:15], "conv6", "relu_conv6", *plain[15:]]
+    shapes = {size.name: size.output for size in measure(layers, (3, 99, 99))}
+    assert shapes["conv6"] == shapes["pool5"] == [(6, 2, 2)]
+    conv6 = layers[15].params
+    assert conv6["w"].std() == pytest.approx(0.1, rel=0.1) and np.all(conv6["b"] == 1)
+    assert conv6["w"].dtype == conv6["b"].dtype == np.float64
+
+
+def test_a_convolution_is_left_out_and_the_next_one_sees_the_maps_below_it():
+    rng = np.random.default_rng(0)
+    for number, rows_of_next in ((3, (16, 8 // 2, 3, 3)), (4, (6, 12 // 2, 3, 3))):
+        layers = alexnet.without_conv(number, reference, rng, **SMALL)
+        names = [layer.name for layer in layers]
+        assert f"conv{number}" not in names and f"relu{number}" not in names and len(names) == 20
+        assert net.parameters(layers)[f"conv{number + 1}.w"].shape == rows_of_next
+    with pytest.raises(ValueError, match="number is 5; expected 3 or 4"):
+        alexnet.without_conv(5, reference, rng)
+
+
+def test_without_normalization_the_other_rows_stay():
+    layers = alexnet.without_lrn(reference, None, **SMALL)
+    plain = alexnet.alexnet(reference, None, **SMALL)
+    kept = [layer.name for layer in plain if layer.name not in ("lrn1", "lrn2")]
+    assert [layer.name for layer in layers] == kept and len(kept) == len(plain) - 2
+
+
+def test_pools_that_do_not_overlap_leave_fc6_as_it_is():
+    sizes = measure(alexnet.without_overlap(reference, None), FULL)
+    widths = [size.output[0][1] for size in sizes if size.name.startswith(("conv", "pool"))]
+    assert widths == [55, 28, 26, 13, 13, 13, 11, 6]
+    few = dict(kernels=(2, 2, 2, 2, 2), hidden=2)
+    for size in range(64, 300):
+        if size % 32 < 24:
+            measure(alexnet.without_overlap(reference, None, size=size, **few), (3, size, size))
+        else:
+            with pytest.raises(
+                ValueError, match=f"size = {size}; .* such as {size // 32 * 32 + 32}$"
+            ):
+                alexnet.without_overlap(reference, None, size=size, **few)
+
+
+@pytest.mark.parametrize("name", RELATIVES)
+def test_alexnets_relatives_run_and_learn(name):
+    rng = np.random.default_rng(8)
+    layers = networks.build(name, reference, rng, **SMALL)
+    scores, dx, grads = walk(layers, images(rng, 2), rng.standard_normal((2, 5)))
+    assert scores.shape == (2, 5) and np.any(dx)
+    assert all(np.any(grads[layer.name]["w"]) for layer in layers if layer.params)
+
+
 CIFAR = [
     # parameters and multiply-adds, at 32 and at 24 pixels
     (cifar.four_layer, 32, 89_578, 12_298_240),
@@ -194,7 +263,7 @@ CIFAR = [
 @pytest.mark.parametrize("network, size, parameters, multiply_adds", CIFAR)
 def test_the_cifar_networks_have_their_sizes(network, size, parameters, multiply_adds):
     layers = network(reference, np.random.default_rng(0), size=size)
-    assert total(net.measure(layers, (3, size, size)))[:2] == (parameters, multiply_adds)
+    assert total(measure(layers, (3, size, size)))[:2] == (parameters, multiply_adds)
 
 
 RUN = [(reference, *case[:2]) for case in CIFAR]
@@ -268,3 +337,40 @@ def test_unknown_rules_and_nonlinearities_are_named():
         cifar.four_layer(reference, rng, init="xavier")
     with pytest.raises(ValueError, match="nonlinearity is 'gelu'; expected one of relu, tanh"):
         cifar.four_layer(reference, rng, nonlinearity="gelu")
+
+
+def test_every_network_has_a_name():
+    made_for = {name: networks.image_size(name) for name in networks.NETWORKS}
+    assert made_for["alexnet-2gpu"] == made_for["vgg-a-lrn"] == 224
+    assert made_for["cifar-80sec"] == made_for["cifar-four-hidden-layer"] == 32
+    for name, size in made_for.items():
+        layers = networks.build(name, reference, None, classes=7)
+        assert measure(layers, (3, size, size))[-1].output == [(7,)], name
+    configurations = [name.removeprefix("vgg-") for name in made_for if name.startswith("vgg")]
+    assert configurations == [name.lower() for name in vgg.CONFIGURATIONS]
+
+
+def test_a_network_by_name_is_the_function_with_its_options():
+    one = networks.build("alexnet-1gpu", reference, np.random.default_rng(9), hidden=3, size=64)
+    two = alexnet.one_gpu(reference, np.random.default_rng(9), hidden=3, size=64)
+    for name, w in net.parameters(one).items():
+        assert np.array_equal(w, net.parameters(two)[name])
+
+
+def test_two_columns_are_trained_with_a_backend_for_pairs():
+    two = networks.backend("alexnet-2gpu", reference)
+    net.predicting(
+        networks.build("alexnet-2gpu", reference, np.random.default_rng(0), **SMALL), two
+    )
+    assert networks.backend("alexnet", reference) is reference
+
+
+def test_an_unknown_network_gets_a_sentence_with_all_names():
+    ask = (
+        lambda: networks.build("resnet", reference, None),
+        lambda: networks.image_size("resnet"),
+        lambda: networks.backend("resnet", reference),
+    )
+    for asked in ask:
+        with pytest.raises(ValueError, match="'resnet'; there are alexnet, .*vgg-e, .*cifar-19pct"):
+            asked()

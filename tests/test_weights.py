@@ -14,8 +14,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from minicnn import checkpoint, conventions, net, other_alexnets, reference, weights
-from minicnn.__main__ import large_network, main
+from minicnn import checkpoint, conventions, net, networks, other_alexnets, reference, weights
+from minicnn.__main__ import main
 from minicnn.alexnet import alexnet
 from minicnn.formats import array_dictionary, caffemodel, safetensors
 from minicnn.net import gaussian, row
@@ -346,14 +346,13 @@ def test_dropout_that_divides_in_training_is_ours_with_other_weights():
 
 
 def test_torchvisions_alexnet_has_61_100_840_parameters():
-    layers, table = large_network("torchvision-alexnet")
+    layers = networks.build("torchvision-alexnet", reference, None)
     assert net.count_parameters(layers) == 61_100_840
-    assert table == "minicnn.other_alexnets.torchvision_alexnet"
 
 
 def test_caffes_networks_have_alexnets_parameters():
-    networks = [rows(alexnet, size=227), *map(rows, CAFFE.values())]
-    shapes = [{name: q.shape for name, q in net.parameters(layers).items()} for layers in networks]
+    three = [rows(alexnet, size=227), *map(rows, CAFFE.values())]
+    shapes = [{name: q.shape for name, q in net.parameters(layers).items()} for layers in three]
     assert shapes[0] == shapes[1] == shapes[2]
 
 
@@ -422,6 +421,24 @@ def test_vgg_is_read_by_the_order_of_its_layers(tmp_path):
     assert set(named) == set(arrays)
     for name, array in named.items():
         np.testing.assert_allclose(array, arrays[name], rtol=1e-15)
+
+
+@pytest.mark.parametrize("letter, features", [
+    ("a", "0 3 6 8 11 13 16 18"),
+    ("b", "0 2 5 7 10 12 15 17 20 22"),
+    ("d", "0 2 5 7 10 12 14 17 19 21 24 26 28"),
+    ("e", "0 2 5 7 10 12 14 16 19 21 23 25 28 30 32 34"),
+])  # fmt: skip
+def test_vggs_own_tables_have_torchvisions_names(letter, features):
+    """vgg11, vgg13, vgg16 and vgg19: cfgs A, B, D and E of torchvision/models/vgg.py."""
+    small = dict(kernels=(2, 3, 4, 5, 6), hidden=7, classes=5)
+    layers = networks.build(f"vgg-{letter}", reference, np.random.default_rng(0), **small)
+    named = conventions.as_torchvision(layers, net.parameters(layers))
+    expected = [f"features.{i}" for i in features.split()]
+    expected += ["classifier.0", "classifier.3", "classifier.6"]
+    assert list(named) == [f"{name}.{word}" for name in expected for word in ("weight", "bias")]
+    assert np.array_equal(named["classifier.3.weight"], net.parameters(layers)["fc7.w"] / 2)
+    assert np.array_equal(named["classifier.0.weight"], net.parameters(layers)["fc6.w"])
 
 
 def test_vgg_of_caffe_is_read_by_name_in_both_layouts(tmp_path):
@@ -923,13 +940,11 @@ def test_a_checkpoint_gives_its_weights_and_nothing_else(tmp_path):
 @pytest.fixture
 def small_networks(monkeypatch):
     """The networks of the commands, but small."""
-    from minicnn import __main__
 
-    def small(name):
-        table = name.replace("-", "_")
-        return rows(getattr(other_alexnets, table), dtype=np.float32), f"other_alexnets.{table}"
+    def small(name, ops, rng):
+        return rows(getattr(other_alexnets, name.replace("-", "_")), dtype=np.float32)
 
-    monkeypatch.setattr(__main__, "large_network", small)
+    monkeypatch.setattr(networks, "build", small)
 
 
 def test_import_prints_what_it_found_and_writes_it(tmp_path, capsys, small_networks):

@@ -1,0 +1,82 @@
+"""Every network by the name that commands know it by: NETWORKS["vgg-d"](ops, rng).
+
+Those of PHOTOGRAPHS are made for images of 224×224 pixels in 1000 classes, those of CIFAR for
+32×32 pixels in 10 classes; both take other sizes and numbers of classes.  Those of ELSEWHERE are for
+the weights of other libraries and for images of one size.
+"""
+
+from functools import partial
+
+from . import alexnet, cifar, other_alexnets, vgg
+from .halves import in_columns
+
+PHOTOGRAPHS = {
+    "alexnet": alexnet.alexnet,
+    "alexnet-2gpu": alexnet.two_columns,
+    "alexnet-1gpu": alexnet.one_gpu,
+    "alexnet-6conv": alexnet.six_convolutions,
+    "alexnet-no-conv3": partial(alexnet.without_conv, 3),
+    "alexnet-no-conv4": partial(alexnet.without_conv, 4),
+    "alexnet-no-lrn": alexnet.without_lrn,
+    "alexnet-no-overlap": alexnet.without_overlap,
+    "vgg-a": partial(vgg.vgg, "A"),
+    "vgg-a-lrn": partial(vgg.vgg, "A-LRN"),
+    "vgg-b": partial(vgg.vgg, "B"),
+    "vgg-c": partial(vgg.vgg, "C"),
+    "vgg-d": partial(vgg.vgg, "D"),
+    "vgg-e": partial(vgg.vgg, "E"),
+}
+ELSEWHERE = {
+    "caffe-alexnet": other_alexnets.caffe_alexnet,
+    "caffenet": other_alexnets.caffenet,
+    "torchvision-alexnet": other_alexnets.torchvision_alexnet,
+}
+CIFAR = {
+    "cifar-four-layer": cifar.four_layer,
+    "cifar-four-hidden-layer": cifar.four_hidden_layer,
+    "cifar-80sec": cifar.layers_80sec,
+    "cifar-19pct": cifar.layers_19pct,
+}
+NETWORKS = PHOTOGRAPHS | ELSEWHERE | CIFAR
+
+
+def build(name, ops, rng, **options):
+    """Return the rows of a network, for training (`net.predicting`: for test time).
+
+    Parameters
+    ----------
+    name : str
+        One of NETWORKS.
+    ops : module
+        The backend: minicnn.reference or minicnn.fast.
+    rng : numpy Generator
+        Draws the first weights and, in training, for dropout; None draws nothing, and weights are
+        0: to measure a network, or for weights that come from elsewhere.
+    **options
+        Those of the network's function: classes, size, dtype, and what else it has.
+
+    Raises
+    ------
+    ValueError
+        For a name that is not there; the message lists all names.
+    """
+    return NETWORKS[known(name)](ops, rng, **options)
+
+
+def image_size(name):
+    """Return how many pixels wide and high the images are that the network is made for."""
+    if known(name) in CIFAR:
+        return 32
+    return 227 if name in ("caffe-alexnet", "caffenet") else 224
+
+
+def backend(name, ops):
+    """Return the ops to train and to predict with; for two columns they are ops for pairs."""
+    return in_columns(ops) if known(name) == "alexnet-2gpu" else ops
+
+
+def known(name):
+    """Return the name if it is a network's; raise ValueError if not."""
+    if name not in NETWORKS:
+        raise ValueError(f"no network is called {name!r}; there are {', '.join(NETWORKS)}")
+    return name

@@ -1,0 +1,184 @@
+"""What a network has: counts, receptive fields and memory, by hand and against what fast holds."""
+
+import numpy as np
+import pytest
+
+from minicnn import alexnet, cifar, fast, net, networks, reference, summary, vgg
+from minicnn.net import gaussian, row
+
+
+def small_network(rng, dtype=np.float64):
+    """Images (3, 9, 8) → conv (4, 5, 4) → pool (4, 2, 2) → relu → dropout → fc (5,)."""
+    ops = reference
+    return [
+        row("conv1", ops, "conv", gaussian(rng, (4, 3, 3, 3), 0.3, dtype=dtype), stride=2, pad=1),
+        row("pool1", ops, "pool", ceil_mode=True),
+        row("relu1", ops, "relu"),
+        row("dropout1", ops, "dropout", p=0.25, rng=rng),
+        row("fc2", ops, "fc", gaussian(rng, (5, 16), 0.3, bias=1, dtype=dtype)),
+    ]
+
+
+def test_measure_counts_what_can_be_counted_by_hand():
+    layers = small_network(np.random.default_rng(7))
+    sizes = {size.name: size for size in summary.measure(layers, (3, 9, 8))}
+    shapes = [[(4, 5, 4)], [(4, 2, 2)], [(4, 2, 2)], [(4, 2, 2)], [(5,)]]
+    assert [size.output for size in sizes.values()] == shapes
+    assert sizes["conv1"].layer == "conv 3×3 stride=2 pad=1"
+    assert sizes["conv1"].parameters == 4 * 3 * 3 * 3 + 4
+    assert sizes["conv1"].neurons == 4 * 5 * 4
+    assert sizes["conv1"].multiply_adds == (4 * 5 * 4) * (3 * 3 * 3)
+    assert sizes["fc2"][4:] == (5 * 16 + 5, 5 * 16, 5)
+    assert sizes["pool1"][4:] == sizes["relu1"][4:] == sizes["dropout1"][4:] == (0, 0, 0)
+    assert [size.sees for size in sizes.values()] == [3, 3 + 2 * 2, 7, 7, float("inf")]
+
+
+def seen_by(layers, shape, name):
+    """Return how many columns of pixels change the middle output of this row, by trying."""
+    rows = [layer for layer in layers if not layer.name.startswith("relu")]  # none may be off
+    rows = rows[: 1 + [layer.name for layer in rows].index(name)]
+    x = np.zeros((1, *shape))
+    y, caches = net.forward(rows, x)
+    dy = np.zeros_like(y)
+    dy[0, :, y.shape[2] // 2, y.shape[3] // 2] = 1
+    dx, _ = net.backward(rows, caches, dy)
+    return int(np.count_nonzero(np.any(dx != 0, axis=(0, 1, 2))))
+
+
+def with_positive_weights(build):
+    layers = build(reference, np.random.default_rng(0))
+    for w in net.parameters(layers).values():
+        np.abs(w, out=w)
+    # averages, so that every pixel of a window counts, and no normalization, which sees one pixel
+    pools = {layer.name: layer.options for layer in layers if layer.name.startswith("pool")}
+    return [
+        row(layer.name, reference, "average_pool", **pools[layer.name])
+        if layer.name in pools
+        else layer
+        for layer in layers
+        if not layer.name.startswith("lrn")
+    ]
+
+
+@pytest.mark.parametrize("name", ["conv1", "pool1", "conv2", "pool2", "conv3", "conv4"])
+def test_alexnets_receptive_fields_are_what_gradients_reach(name):
+    def build(ops, rng):
+        few = dict(kernels=(2, 2, 2, 2, 2), hidden=2, size=227, dtype=np.float64, std=1)
+        return alexnet.alexnet(ops, rng, **few)
+
+    layers = with_positive_weights(build)
+    sees = {size.name: size.sees for size in summary.measure(layers, (3, 227, 227))}
+    assert seen_by(layers, (3, 227, 227), name) == sees[name]
+
+
+def test_receptive_fields_of_whole_networks():
+    sizes = summary.measure(alexnet.alexnet(reference, None), (3, 224, 224))
+    sees = [size.sees for size in sizes if size.name.startswith(("conv", "pool"))]
+    assert sees == [11, 19, 51, 67, 99, 131, 163, 195]
+    sizes = summary.measure(vgg.vgg("D", reference, None), (3, 224, 224))
+    sees = [size.sees for size in sizes if size.name.startswith(("conv", "pool"))]
+    assert sees == [3, 5, 6, 10, 14, 16, 24, 32, 40, 44, 60, 76, 92, 100, 132, 164, 196, 212]
+
+
+def test_stacks_of_convolutions_are_found():
+    stacks = summary.stacks(vgg.vgg("E", reference, None))
+    assert stacks[(3, 3)] == ["conv1_2", "conv2_2", "conv3_2", "conv4_2", "conv5_2"]
+    assert stacks[(3, 3, 3)] == ["conv3_3", "conv4_3", "conv5_3"]
+    assert stacks[(3, 3, 3, 3)] == ["conv3_4", "conv4_4", "conv5_4"] and len(stacks) == 3
+    assert summary.stacks(vgg.vgg("C", reference, None))[(3, 3, 1)] == stacks[(3, 3, 3)]
+    assert summary.stacks(alexnet.alexnet(reference, None)) == {
+        (3, 3): ["conv4"],
+        (3, 3, 3): ["conv5"],
+    }
+    assert summary.stacks(cifar.four_layer(reference, None)) == {}
+
+
+def arrays_in(cache):
+    """Return all arrays in nested tuples."""
+    if isinstance(cache, tuple):
+        return [array for part in cache for array in arrays_in(part)]
+    return [cache] if isinstance(cache, np.ndarray) else []
+
+
+def memory_of(array):
+    """Return the array that owns the memory of a view."""
+    while array.base is not None:
+        array = array.base
+    return array
+
+
+WIDE = dict(kernels=(64, 64, 64, 64, 64), hidden=64)  # whole vectors, whatever the processor
+HELD = [
+    ("alexnet", 99, WIDE),
+    ("alexnet-no-overlap", 65, WIDE),
+    ("alexnet-2gpu", 65, WIDE),
+    ("vgg-a-lrn", 33, WIDE),
+    ("vgg-c", 33, WIDE),
+    ("cifar-80sec", 24, {}),
+]
+
+
+@pytest.mark.parametrize("name, size, options", HELD)
+def test_the_memory_for_backward_is_what_the_caches_of_fast_hold(name, size, options):
+    N, rng = 3, np.random.default_rng(0)
+    layers = networks.build(name, fast, rng, size=size, classes=64, **options)
+    x = rng.standard_normal((N, 3, size, size), np.float32)
+    _, caches = net.forward(layers, x)
+    held = {id(memory): memory.nbytes for memory in map(memory_of, arrays_in(tuple(caches)))}
+    for w in net.parameters(layers).values():
+        held.pop(id(memory_of(w)), None)
+    assert summary.kept_bytes(layers, x.shape[1:]) == pytest.approx(
+        sum(held.values()) / N, rel=0.02
+    )
+
+
+def test_float64_keeps_twice_as_much_but_for_the_winners_of_pools_and_the_masks():
+    def kept(dtype):
+        return summary.kept_bytes(small_network(None, dtype), (3, 9, 8))
+
+    conv, relu, fc, pool_and_dropout = 3 * 11 * 10, 16, 16, 16 + 16
+    assert kept(np.float32) == 4 * (conv + relu + fc) + pool_and_dropout
+    assert kept(np.float64) == 8 * (conv + relu + fc) + pool_and_dropout
+
+
+def test_the_summary_has_a_line_a_row_and_the_totals():
+    layers = small_network(np.random.default_rng(8), np.float32)
+    lines = summary.summary(layers, (3, 9, 8), batch=3).splitlines()
+    assert lines[0].split() == "row layer output sees parameters multiply-adds neurons".split()
+    assert lines[2].split() == ["images", "3×9×8", "1×1"]
+    assert [line.split()[0] for line in lines[3:8]] == [layer.name for layer in layers]
+    assert lines[3].split() == "conv1 conv 3×3 stride=2 pad=1 4×5×4 3×3 112 2,160 80".split()
+    assert lines[6].split() == ["dropout1", "dropout", "p=0.25", "4×2×2", "7×7"]
+    assert lines[7].split() == ["fc2", "fc", "5", "all", "85", "80", "5"]
+    assert lines[9].split() == ["total", "197", "2,240", "85"]
+    assert max(map(len, lines)) <= 100
+    text = "\n".join(lines[11:])
+    assert "batches of 3 in float32" in text and "3 × 197" in text and "3 × 1,480 bytes" in text
+
+
+def test_the_summary_of_vgg_says_what_its_stacks_see():
+    text = summary.summary(vgg.vgg("D", reference, None), (3, 224, 224))
+    assert "3×3 on 3×3 sees 5×5 of the maps below: conv1_2, conv2_2, conv3_2" in text
+    assert "3×3 on 3×3 on 3×3 sees 7×7 of the maps below: conv3_3, conv4_3, conv5_3\n" in text
+
+
+def test_two_columns_are_counted_together():
+    layers = alexnet.two_columns(reference, None, classes=5, kernels=(4, 8, 12, 16, 6), hidden=10)
+    text = summary.summary(layers, (3, 224, 224))
+    assert "2 of 12×6×6" not in text and "2 of 3×6×6" in text and "3 + 2" in text
+
+
+def test_looking_at_a_network_leaves_its_random_numbers_alone():
+    rng = np.random.default_rng(9)
+    layers = small_network(rng)
+    before = rng.bit_generator.state
+    summary.summary(layers, (3, 9, 8))
+    assert rng.bit_generator.state == before
+
+
+def test_images_of_another_shape_are_refused_by_the_row_that_they_do_not_fit():
+    layers = small_network(np.random.default_rng(10))
+    with pytest.raises(ValueError, match="^conv1: conv: x has 2 channels but w expects 3"):
+        summary.measure(layers, (2, 9, 8))
+    with pytest.raises(ValueError, match="^fc2: fc: .* but w expects 16"):
+        summary.summary(layers, (3, 19, 18))
