@@ -1,8 +1,8 @@
 """Every network by the name that commands know it by: NETWORKS["vgg-d"](ops, rng).
 
 Those of PHOTOGRAPHS are made for images of 224×224 pixels in 1000 classes, those of CIFAR for
-32×32 pixels in 10 classes; both take other sizes and numbers of classes.  Those of ELSEWHERE are for
-the weights of other libraries and for images of one size.
+32×32 pixels in 10 classes; both take other sizes and numbers of classes.  Those of ELSEWHERE are
+for the weights of other libraries, and for images of one size.
 """
 
 from functools import partial
