@@ -17,11 +17,13 @@ If you want to read it all, here is an order in which every file builds on those
     gradcheck.py                  why you may believe every backward pass
     cifar.py                      the networks of Figure 1, as tables of rows
     halves.py, alexnet.py         two columns, and AlexNet itself
+    other_alexnets.py             what other libraries call AlexNet
     vgg.py, networks.py           VGG; every network by its name
     summary.py                    what a network has: shapes, receptive fields, numbers, memory
     data/                         CIFAR-10, your own photographs, more images from those there are
     checkpoint.py, run.py         what a run knows of itself, and how it is saved
     train.py                      the training loop
+    weights.py, conventions.py    weights of Caffe and torchvision; formats/ reads their files
     figure1.py, study.py          ReLU against tanh, and when the paper's claim holds
     fast/                         the same layers for speed; each file has its twin in reference/
 
@@ -35,8 +37,9 @@ import importlib
 __version__ = "0.1.0"
 
 _MODULES = (
-    "reference fast net cifar halves alexnet vgg networks summary train run checkpoint gradcheck "
-    "gradcheck_suite data figure1 study figures shapes checks"
+    "reference fast net cifar halves alexnet other_alexnets vgg networks summary train run "
+    "checkpoint gradcheck gradcheck_suite data weights conventions formats figure1 study figures "
+    "shapes checks"
 ).split()
 
 

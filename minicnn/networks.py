@@ -1,13 +1,14 @@
 """Every network by the name that commands know it by: NETWORKS["vgg-d"](ops, rng).
 
 Those of PHOTOGRAPHS are made for images of 224×224 pixels in 1000 classes, those of CIFAR for
-32×32 pixels in 10 classes; both take other sizes and numbers of classes.
+32×32 pixels in 10 classes; both take other sizes and numbers of classes.  Those of ELSEWHERE are
+for the weights of other libraries, and for images of one size.
 """
 
 import inspect
 from functools import partial
 
-from . import alexnet, cifar, vgg
+from . import alexnet, cifar, other_alexnets, vgg
 from .halves import in_columns
 
 PHOTOGRAPHS = {
@@ -26,13 +27,18 @@ PHOTOGRAPHS = {
     "vgg-d": partial(vgg.vgg, "D"),
     "vgg-e": partial(vgg.vgg, "E"),
 }
+ELSEWHERE = {
+    "caffe-alexnet": other_alexnets.caffe_alexnet,
+    "caffenet": other_alexnets.caffenet,
+    "torchvision-alexnet": other_alexnets.torchvision_alexnet,
+}
 CIFAR = {
     "cifar-four-layer": cifar.four_layer,
     "cifar-four-hidden-layer": cifar.four_hidden_layer,
     "cifar-80sec": cifar.layers_80sec,
     "cifar-19pct": cifar.layers_19pct,
 }
-NETWORKS = PHOTOGRAPHS | CIFAR
+NETWORKS = PHOTOGRAPHS | ELSEWHERE | CIFAR
 
 
 def build(name, ops, rng, **options):
@@ -68,7 +74,9 @@ def check_options(name, options):
 
 def image_size(name):
     """Return how many pixels wide and high the images are that the network is made for."""
-    return 32 if known(name) in CIFAR else 224
+    if known(name) in CIFAR:
+        return 32
+    return 227 if name in ("caffe-alexnet", "caffenet") else 224
 
 
 def backend(name, ops):

@@ -1,0 +1,75 @@
+"""python -m minicnn bench: how fast it is, row by row, and against PyTorch."""
+
+import sys
+
+from ..options import add_ops, add_out, whole
+
+
+def add(commands):
+    one = commands.add_parser(
+        "bench",
+        help="how fast it is, row by row, and against PyTorch",
+        description="Time every row and every pass of a network, whole training steps and "
+        "predictions, and measure memory; print a table and write NETWORK.json.  Takes two or "
+        "three minutes for cifar, and several times as long with --against torch or for alexnet.",
+    )
+    one.set_defaults(run=run)
+    one.add_argument(
+        "--network",
+        choices=("cifar", "alexnet"),
+        default="cifar",
+        help="the four layers of Figure 1 (cifar, default), or AlexNet",
+    )
+    one.add_argument(
+        "--batch",
+        type=whole,
+        metavar="N",
+        help="images a batch (default: 128 for cifar, 32 for alexnet)",
+    )
+    add_ops(one)
+    one.add_argument(
+        "--against",
+        choices=("torch",),
+        help="also time PyTorch, in each of its modes; it must be installed (default: only us)",
+    )
+    one.add_argument(
+        "--rounds",
+        type=whole,
+        default=7,
+        metavar="N",
+        help="turns of each contestant at each work (default: 7)",
+    )
+    parts = ("layers", "step", "inference", "memory", "first-call", "course")
+    one.add_argument(
+        "--only",
+        nargs="+",
+        choices=parts,
+        default=parts,
+        metavar="PART",
+        help=f"only these parts: {', '.join(parts)} (default: all); course is convolution as "
+        "course code usually has it",
+    )
+    add_out(one, "runs/bench")
+
+
+def run(options):
+    import importlib.util
+
+    from .. import bench
+
+    if options.against == "torch" and importlib.util.find_spec("torch") is None:
+        print("minicnn: --against torch, but PyTorch is not installed", file=sys.stderr)
+        return 2
+    results = bench.bench(
+        options.out,
+        options.network,
+        options.ops,
+        options.batch,
+        options.threads,
+        options.against == "torch",
+        options.rounds,
+        options.only,
+    )
+    print(bench.report(results))
+    print(f"Wrote {options.out}/{options.network}.json")
+    return 0

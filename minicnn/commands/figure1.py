@@ -1,0 +1,63 @@
+"""python -m minicnn figure1: ReLU against tanh, the paper's Figure 1 (Section 3.1)."""
+
+from ..options import add_conditions, add_data, add_ops, add_out, backend, whole
+
+FOUR_LAYER_NETWORKS = ("four-layer", "four-hidden-layer")
+
+
+def add(commands):
+    one = commands.add_parser(
+        "figure1",
+        help="ReLU against tanh on CIFAR-10: the paper's Figure 1",
+        description="Train a small network with ReLU and with tanh until 25% training error; "
+        "write figure1.png and results.json.  The default takes a few minutes on two cores.",
+    )
+    one.set_defaults(run=run)
+    add_data(one)
+    one.add_argument(
+        "--network",
+        choices=FOUR_LAYER_NETWORKS,
+        default="four-layer",
+        help="which reading of the paper's 'four-layer' (default: four-layer)",
+    )
+    add_conditions(one)
+    one.add_argument(
+        "--seeds",
+        type=whole,
+        default=2,
+        metavar="N",
+        help="runs of each nonlinearity (default: 2)",
+    )
+    one.add_argument(
+        "--epochs",
+        type=whole,
+        default=60,
+        metavar="N",
+        help="give up after N epochs (default: 60)",
+    )
+    add_ops(one)
+    add_out(one, "runs/figure1")
+    one.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with an unfinished race in --out, if there is one",
+    )
+
+
+def run(options):
+    from .. import figure1
+
+    results = figure1.figure1(
+        options.out,
+        backend(options.ops),
+        options.data,
+        options.seeds,
+        options.network,
+        options.input,
+        options.init,
+        options.epochs,
+        options.resume,
+    )
+    print(figure1.report(results))
+    print(f"Wrote {options.out}/figure1.png and {options.out}/results.json")
+    return 0

@@ -1,0 +1,122 @@
+"""The .safetensors format: arrays with names, and nothing in it that could run.
+
+    8 bytes     N, the length of the header, little-endian
+    N bytes     the header, JSON: {"conv1.w": {"dtype": "F32", "shape": [96, 3, 11, 11],
+                "data_offsets": [0, 139392]}, …}; "__metadata__" in it may hold texts, ignored here
+    the rest    the numbers, little-endian, the last axis fastest; offsets count from its start
+
+The arrays fill the rest without a gap and without an overlap, so one cannot get more numbers out of
+a file than it has bytes.  As published at https://github.com/huggingface/safetensors; two things
+that the format allows are refused, because no network here has them: empty arrays, and numbers that
+are not floating-point.
+"""
+
+import json
+
+import numpy as np
+
+from . import shaped
+
+MOST_HEADER = 1 << 20  # bytes; AlexNet's has 2,000, and parsed JSON is much larger than its text
+DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+
+
+def read(data):
+    """Return the arrays of a file by name, in float32, and those of F64 in float64.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+
+    Raises
+    ------
+    ValueError
+        If it is anything but the format above.
+    """
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or length > len(data) - 8:
+        raise ValueError(
+            f"it has {len(data):,} bytes, too few for the header of a .safetensors file, "
+            "whose length should come first"
+        )
+    if length > MOST_HEADER:
+        raise ValueError(f"its header has {length:,} bytes; at most {MOST_HEADER:,} are read")
+    header = parse(data[8 : 8 + length])
+    rest = memoryview(data)[8 + length :]
+
+    arrays, end = {}, 0  # end: where the array before this one ends
+    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        start, stop = entry["data_offsets"]
+        if start != end or not start <= stop <= len(rest):
+            raise ValueError(
+                f"{name} has bytes {start:,} to {stop:,} of {len(rest):,}, but should start at "
+                f"{end:,}, where the array before it ends"
+            )
+        dtype = np.dtype(DTYPES[entry["dtype"]])
+        if (stop - start) % dtype.itemsize:
+            raise ValueError(f"{name} has {stop - start:,} bytes, no multiple of {dtype.itemsize}")
+        numbers = np.frombuffer(rest[start:stop], dtype)
+        arrays[name] = as_float(shaped(name, numbers, entry["shape"]), entry["dtype"])
+        end = stop
+    if end != len(rest):
+        raise ValueError(f"its arrays end at byte {end:,} of {len(rest):,}")
+    return arrays
+
+
+def parse(text):
+    """Return the header as a dictionary whose entries have the three keys, of the right types."""
+    if not text.startswith(b"{"):
+        raise ValueError("its header does not begin with {, as that of a .safetensors file does")
+    try:
+        header = json.loads(text, object_pairs_hook=without_repeats)
+    except RecursionError:
+        raise ValueError("its header is nested too deeply") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"its header is not JSON in UTF-8: {error}") from None
+    header.pop("__metadata__", None)
+    for name, entry in header.items():
+        if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+            raise ValueError(f"{name} has not the keys dtype, shape and data_offsets")
+        if entry["dtype"] not in list(DTYPES):  # a list, because the value may be anything
+            raise ValueError(f"{name} has the dtype {entry['dtype']}; expected {', '.join(DTYPES)}")
+        offsets = entry["data_offsets"]
+        lists = isinstance(entry["shape"], list) and isinstance(offsets, list)
+        if not lists or len(offsets) != 2 or any(type(n) is not int or n < 0 for n in offsets):
+            raise ValueError(f"{name} has a shape or data_offsets that are not lists of numbers")
+    return header
+
+
+def without_repeats(pairs):
+    """Return pairs of JSON as a dictionary; refuse a key that comes twice."""
+    dictionary = dict(pairs)
+    if len(dictionary) < len(pairs):
+        raise ValueError("its header has a name twice")
+    return dictionary
+
+
+def as_float(array, dtype):
+    """Return the array as float32; of F64 as it is."""
+    if dtype == "BF16":  # the upper half of a float32
+        return (array.astype("<u4") << 16).view("<f4")
+    return array if dtype == "F64" else array.astype(np.float32)
+
+
+def write(file, arrays):
+    """Write arrays of float32 or float64 to an open binary file.
+
+    `safetensors.torch.load_file` makes PyTorch's tensors of it.
+    """
+    names = {"float32": "F32", "float64": "F64"}
+    header, end = {}, 0
+    for name, array in arrays.items():
+        offsets = [end, end + array.nbytes]
+        dtype = names[array.dtype.name]
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": offsets}
+        end += array.nbytes
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # so that the numbers start at a multiple of eight bytes
+    file.write(len(text).to_bytes(8, "little") + text)
+    for array in arrays.values():
+        little_endian = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        file.write(little_endian.data)

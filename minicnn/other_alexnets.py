@@ -1,0 +1,102 @@
+"""What other libraries call AlexNet, as tables: for running weights that were trained there.
+
+    caffe_alexnet         Caffe's bvlc_alexnet: the paper's, but for the      60,965,224 parameters
+                          constants of the normalization
+    caffenet              Caffe's bvlc_reference_caffenet: pools first and    60,965,224 parameters
+                          normalizes then, which is ANOTHER network
+    torchvision_alexnet   torchvision's alexnet: ANOTHER network again,       61,100,840 parameters
+                          in one column, without normalization
+
+The parameters of the first two have the same names and shapes, and each runs with the weights of
+the other, but what comes out is wrong.
+
+Here these networks look like all others: images come as red, green and blue, 0 … 255 minus a mean,
+and dropout is the paper's, which prediction multiplies by 1 − p.  In torchvision images are divided
+by their deviation as well, and prediction multiplies by nothing, because training has divided by
+1 − p.  `weights.load` undoes both in the weights, so that the scores are the same; conventions.py
+says how, and for Caffe too.
+
+These tables are for weights that exist.  First weights are drawn as in alexnet.py, biases of
+torchvision_alexnet are 0, and neither is what the two libraries do.
+
+    ops, rng, classes, kernels, hidden, std, dtype     as in alexnet.py
+"""
+
+import numpy as np
+
+from .alexnet import alexnet
+from .net import gaussian, row
+
+
+def caffe_alexnet(ops, rng, **options):
+    """Return the rows of Caffe's bvlc_alexnet, for images of 227 pixels.
+
+    Three things are not the paper's.  Images have 227 pixels: windows then fit exactly, 55 without
+    ceil_mode.  Normalization has k = 1, and alpha = 1e-4 is divided by n = 5, so that alpha here is
+    2e-5.  And it runs over all channels: there are no two GPUs, though conv2, conv4 and conv5 keep
+    their groups.
+
+    `options` are those of `alexnet`, but for size and groups.
+    """
+    return [
+        row(layer.name, ops, "lrn", k=1, n=5, alpha=1e-4 / 5, beta=0.75)
+        if layer.forward is ops.lrn_forward
+        else layer
+        for layer in alexnet(ops, rng, size=227, **options)
+    ]
+
+
+def caffenet(ops, rng, **options):
+    """Return the rows of Caffe's bvlc_reference_caffenet: pool and lrn have changed places.
+
+    Normalization then has a quarter of the values to work on.
+    """
+    rows = {layer.name: layer for layer in caffe_alexnet(ops, rng, **options)}
+    exchanged = {"lrn1": "pool1", "pool1": "lrn1", "lrn2": "pool2", "pool2": "lrn2"}
+    return [rows[exchanged.get(name, name)] for name in rows]
+
+
+def torchvision_alexnet(
+    ops,
+    rng,
+    classes=1000,
+    kernels=(64, 192, 384, 256, 256),
+    hidden=4096,
+    std=0.01,
+    dtype=np.float32,
+):
+    """Return the rows of torchvision's alexnet, for images of 224 pixels.
+
+    It is the network of Krizhevsky's "One weird trick for parallelizing convolutional neural
+    networks" (2014), without its normalization: no groups, other numbers of kernels, and no window
+    over the edge, because conv1 has 2 pixels of padding: 1 + ⌊(224 + 4 − 11) / 4⌋ = 55.  Dropout
+    comes before fc6 and fc7, not after them.  torchvision averages pool5 to 6 × 6 pixels; with such
+    images it has 6 × 6 already, so there is no row for that.
+    """
+
+    def draw(*shape):
+        return gaussian(rng, shape, std, 0, dtype)
+
+    K1, K2, K3, K4, K5 = kernels
+    return [
+        row("conv1", ops, "conv", draw(K1, 3, 11, 11), stride=4, pad=2),
+        row("relu1", ops, "relu"),
+        row("pool1", ops, "pool", z=3, s=2),
+        row("conv2", ops, "conv", draw(K2, K1, 5, 5), pad=2),
+        row("relu2", ops, "relu"),
+        row("pool2", ops, "pool", z=3, s=2),
+        row("conv3", ops, "conv", draw(K3, K2, 3, 3), pad=1),
+        row("relu3", ops, "relu"),
+        row("conv4", ops, "conv", draw(K4, K3, 3, 3), pad=1),
+        row("relu4", ops, "relu"),
+        row("conv5", ops, "conv", draw(K5, K4, 3, 3), pad=1),
+        row("relu5", ops, "relu"),
+        row("pool5", ops, "pool", z=3, s=2),
+        row("dropout5", ops, "dropout", p=0.5, rng=rng),
+        row("fc6", ops, "fc", draw(hidden, K5 * 6 * 6)),
+        row("relu6", ops, "relu"),
+        row("dropout6", ops, "dropout", p=0.5, rng=rng),
+        row("fc7", ops, "fc", draw(hidden, hidden)),
+        row("relu7", ops, "relu"),
+        row("fc8", ops, "fc", draw(classes, hidden)),
+    ]

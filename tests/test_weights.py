@@ -1,0 +1,1010 @@
+"""Weights of other libraries give the same scores here, and no file can do harm or be mistaken."""
+
+import builtins
+import io
+import json
+import math
+import os
+import pickle
+import struct
+import sys
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+
+from minicnn import checkpoint, conventions, net, networks, other_alexnets, reference, weights
+from minicnn.__main__ import main
+from minicnn.alexnet import alexnet
+from minicnn.formats import array_dictionary, caffemodel, safetensors
+from minicnn.net import gaussian, row
+
+KERNELS, HIDDEN, CLASSES = (4, 8, 12, 16, 6), 10, 5
+SMALL = dict(kernels=KERNELS, hidden=HIDDEN, classes=CLASSES, std=0.1)
+CAFFE = {"caffe": other_alexnets.caffe_alexnet, "caffenet": other_alexnets.caffenet}
+CAFFE_ORDER = "conv1 lrn1 pool1 conv2 lrn2 pool2 conv3 conv4 conv5 pool5 fc6 fc7 fc8"
+CAFFENET_ORDER = "conv1 pool1 lrn1 conv2 pool2 lrn2 conv3 conv4 conv5 pool5 fc6 fc7 fc8"
+
+
+def rows(table, seed=0, dtype=np.float64, **options):
+    return table(reference, np.random.default_rng(seed), dtype=dtype, **{**SMALL, **options})
+
+
+def drawn(layers, seed=7):
+    """Return random float32 weights in the shapes of the rows: {"conv1": [w, b], …}."""
+    rng = np.random.default_rng(seed)
+    lists = {}
+    for layer in layers:
+        if layer.params:
+            w, b = layer.params["w"], layer.params["b"]
+            std = 1 / math.sqrt(w[0].size)
+            first = std * rng.standard_normal(w.shape, np.float32)
+            lists[layer.name] = [first, 0.1 * rng.standard_normal(b.shape, np.float32)]
+    return lists
+
+
+def images(size, seed=3, N=2):
+    return np.random.default_rng(seed).uniform(0, 255, (N, 3, size, size))
+
+
+def predict(layers, x):
+    scores, _ = net.forward(net.predicting(layers, reference), x)
+    return scores
+
+
+# Small writers of the formats: nothing here is shared with the readers.
+
+
+def varint(n):
+    n &= (1 << 64) - 1  # negative numbers, as protobuf has them
+    text = b""
+    while n >= 0x80:
+        text += bytes([n & 0x7F | 0x80])
+        n >>= 7
+    return text + bytes([n])
+
+
+def field(number, value):
+    if isinstance(value, int):
+        return varint(8 * number) + varint(value)
+    return varint(8 * number + 2) + varint(len(value)) + value
+
+
+def blob(array, style="new"):
+    numbers = array.astype("<f4").tobytes()
+    if style == "new":
+        return field(7, field(1, b"".join(map(varint, array.shape)))) + field(5, numbers)
+    if style == "double":  # and dim number by number
+        shape = b"".join(field(1, n) for n in array.shape)
+        return field(8, array.astype("<f8").tobytes()) + field(7, shape)
+    sizes = (1,) * (4 - array.ndim) + array.shape
+    old = b"".join(field(i, n) for i, n in enumerate(sizes, start=1))
+    if style == "old":
+        return old + field(6, bytes(8)) + field(5, numbers)  # diff comes first, and is skipped
+    packed_off = b"".join(varint(8 * 5 + 5) + numbers[i : i + 4] for i in range(0, len(numbers), 4))
+    return old + packed_off
+
+
+TYPES = {"conv": ("Convolution", 4), "fc": ("InnerProduct", 14), "lrn": ("LRN", 15)}
+TYPES |= {"pool": ("Pooling", 17), "relu": ("ReLU", 18)}
+
+
+def caffe_file(lists, order=CAFFE_ORDER, style="new"):
+    """Return a .caffemodel; style "old" and "unpacked" have it in field layers, as until 2014."""
+    message = field(1, b"AlexNet") + field(100 if style in ("new", "double") else 2, b"")
+    for name in f"data {order} prob".split():
+        kind = TYPES.get(name.rstrip("0123456789_"))
+        blobs = [blob(array, style) for array in lists.get(name, [])]
+        if style in ("new", "double"):
+            layer = field(1, name.encode()) + (field(2, kind[0].encode()) if kind else b"")
+            message += field(100, layer + b"".join(field(7, q) for q in blobs))
+        else:
+            layer = field(2, b"bottom") + field(4, name.encode())
+            layer += (field(5, kind[1]) if kind else b"") + b"".join(field(6, q) for q in blobs)
+            message += field(2, layer)
+    return message
+
+
+def npy(program):
+    """Return an .npy file whose object is described by this pickle."""
+    header = b"{'descr': '|O', 'fortran_order': False, 'shape': (), }"
+    header += b" " * (-(10 + len(header) + 1) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + program
+
+
+def python2_array(content, shape, dtype, fortran=False):
+    """Return the instructions with which Python 2 pickles an array, protocol 2."""
+    return (
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01"
+        + shape
+        + b"cnumpy\ndtype\nU\x02" + dtype + b"K\x00K\x01\x87R(K\x03U\x01"
+        + (b"|" if dtype == b"O8" else b"<")
+        + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK"
+        + (b"?" if dtype == b"O8" else b"\x00")
+        + b"tb"
+        + (b"\x88" if fortran else b"\x89")
+        + content
+        + b"tb"
+    )  # fmt: skip
+
+
+def python2(lists):
+    """Return {"conv1": [w, b]} as np.save of Python 2 writes it."""
+    program = b"}q\x01("
+    for name, values in lists.items():
+        program += b"U" + bytes([len(name)]) + name.encode() + b"]("
+        for array in values:
+            fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+            content = array.astype("<f4").tobytes("F" if fortran else "C")
+            shape = b"(" + b"".join(b"J" + struct.pack("<i", n) for n in array.shape) + b"t"
+            text = b"T" + struct.pack("<i", len(content)) + content
+            program += python2_array(text, shape, b"f4", fortran)
+        program += b"e"
+    program += b"u"
+    return npy(b"\x80\x02" + python2_array(b"]" + program + b"a", b")", b"O8") + b".")
+
+
+def by_numpy(lists, protocol=None):
+    """Return the same as NumPy of Python 3 writes it."""
+    whole = np.empty((), object)
+    whole[()] = lists
+    if protocol is not None:
+        return npy(pickle.dumps(whole, protocol))
+    file = io.BytesIO()
+    np.save(file, whole, allow_pickle=True)
+    return file.getvalue()
+
+
+def safe_file(header, rest=b"", length=None):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text) if length is None else length) + text + rest
+
+
+def entry(shape, start, stop, dtype="F32"):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [start, stop]}
+
+
+def tensorflow_layout(lists, maps=6):
+    """Return weights as a converter for TensorFlow leaves them; fc6 flattens maps of this width."""
+    turned = {}
+    for name, (w, b) in lists.items():
+        if w.ndim == 4:
+            w = w.transpose(2, 3, 1, 0)
+        elif name == "fc6":
+            K, D = w.shape
+            w = w.reshape(K, D // maps**2, maps, maps).transpose(2, 3, 1, 0).reshape(D, K)
+        else:
+            w = w.T
+        turned[name] = [w, b]
+    return turned
+
+
+def saved(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    return path
+
+
+# Scores
+
+
+def caffe_scores(lists, x_rgb, mean, order):
+    """Return the scores of Caffe's network, computed by PyTorch from its documentation."""
+    torch = pytest.importorskip("torch", reason="an extra oracle, never required")
+    functional = torch.nn.functional
+    x = torch.tensor((x_rgb - mean)[:, ::-1].copy())  # Caffe sees blue, green, red
+    q = {name: [torch.tensor(a, dtype=torch.float64) for a in lists[name]] for name in lists}
+    pads, groups = {"conv1": 0, "conv2": 2}, {"conv2": 2, "conv4": 2, "conv5": 2}
+    for name in order.split():
+        if name.startswith("conv"):
+            stride = 4 if name == "conv1" else 1
+            pad, group = pads.get(name, 1), groups.get(name, 1)
+            x = torch.relu(functional.conv2d(x, *q[name], stride, pad, groups=group))
+        elif name.startswith("lrn"):
+            x = functional.local_response_norm(x, 5, alpha=1e-4, beta=0.75, k=1.0)
+        elif name.startswith("pool"):
+            x = functional.max_pool2d(x, 3, 2)
+        else:
+            x = functional.linear(x.flatten(1), *q[name])
+            x = x if name == "fc8" else torch.relu(x)
+    return x.numpy()
+
+
+@pytest.mark.parametrize("style", ["caffemodel", "npy"])
+@pytest.mark.parametrize("name", CAFFE)
+def test_caffes_networks_give_the_same_scores(tmp_path, name, style):
+    layers = rows(CAFFE[name])
+    lists = drawn(layers)
+    order = CAFFENET_ORDER if name == "caffenet" else CAFFE_ORDER
+    if style == "caffemodel":
+        path = saved(tmp_path, "net.caffemodel", caffe_file(lists, order))
+    else:
+        path = saved(tmp_path, "net.npy", python2(tensorflow_layout(lists)))
+    mean = weights.load(layers, path)
+    assert mean.shape == (3, 1, 1) and mean[0] > mean[1] > mean[2]  # red, green, blue
+    x = images(227)
+    expected = caffe_scores(lists, x, mean, order)
+    np.testing.assert_allclose(predict(layers, x - mean), expected, rtol=1e-10, atol=1e-12)
+    other = rows(CAFFE["caffe" if name == "caffenet" else "caffenet"])
+    checkpoint.copy_into(net.parameters(other), net.parameters(layers), "here")
+    assert not np.allclose(predict(other, x - mean), expected, rtol=1e-3)  # ANOTHER network
+
+
+def torchvision_network(torch, kernels=KERNELS, hidden=HIDDEN, classes=CLASSES):
+    """Return torchvision's alexnet for images of 224 pixels, in eval mode and float64."""
+    nn, (K1, K2, K3, K4, K5) = torch.nn, kernels
+    network = nn.Sequential()
+    network.features = nn.Sequential(
+        nn.Conv2d(3, K1, 11, 4, 2), nn.ReLU(), nn.MaxPool2d(3, 2),
+        nn.Conv2d(K1, K2, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2),
+        nn.Conv2d(K2, K3, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(K3, K4, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(K4, K5, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2),
+    )  # fmt: skip
+    network.avgpool = nn.Sequential(nn.AdaptiveAvgPool2d((6, 6)), nn.Flatten())
+    network.classifier = nn.Sequential(
+        nn.Dropout(), nn.Linear(K5 * 36, hidden), nn.ReLU(),
+        nn.Dropout(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, classes),
+    )  # fmt: skip
+    return network.double().eval()
+
+
+def torchvision_input(torch, x):
+    mean = torch.tensor([0.485, 0.456, 0.406], dtype=torch.float64).reshape(3, 1, 1)
+    deviation = torch.tensor([0.229, 0.224, 0.225], dtype=torch.float64).reshape(3, 1, 1)
+    return (torch.tensor(x) / 255 - mean) / deviation
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "npz", "pth"])
+def test_torchvisions_alexnet_gives_the_same_scores(tmp_path, suffix):
+    torch = pytest.importorskip("torch", reason="an extra oracle, never required")
+    torch.manual_seed(4)
+    network = torchvision_network(torch)
+    arrays = {name: q.numpy() for name, q in network.state_dict().items()}
+    path = tmp_path / f"alexnet.{suffix}"
+    if suffix == "pth":
+        torch.save(network.state_dict(), path)
+    else:
+        weights.write(path, arrays)
+    layers = rows(other_alexnets.torchvision_alexnet)
+    mean = weights.load(layers, path)
+    x = images(224)
+    with torch.no_grad():
+        expected = network(torchvision_input(torch, x)).numpy()
+    np.testing.assert_allclose(predict(layers, x - mean), expected, rtol=1e-6, atol=1e-7)
+    exact = (255 * np.array([0.485, 0.456, 0.406])).reshape(3, 1, 1)
+    np.testing.assert_allclose(predict(layers, x - exact), expected, rtol=1e-11, atol=1e-13)
+
+
+def test_torchvision_has_no_names_for_normalization():
+    layers = rows(other_alexnets.caffenet)
+    with pytest.raises(ValueError, match="torchvision has no such network: lrn1 is lrn"):
+        conventions.as_torchvision(layers, net.parameters(layers))
+
+
+def test_conv1_of_torchvision_sees_the_same_in_another_scale(tmp_path):
+    layers = rows(other_alexnets.torchvision_alexnet)
+    lists = drawn(layers)
+    (w, b), x = lists["conv1"], images(19)
+    named = conventions.as_torchvision(layers, net.parameters(layers))
+    named |= {"features.0.weight": w, "features.0.bias": b}
+    weights.write(tmp_path / "a.npz", named)
+    weights.load(layers, tmp_path / "a.npz")
+    mean = np.array([0.485, 0.456, 0.406]).reshape(3, 1, 1)
+    scaled = (x / 255 - mean) / np.array([0.229, 0.224, 0.225]).reshape(3, 1, 1)
+    theirs, _ = reference.conv_forward(scaled, w.astype(float), b.astype(float), stride=4, pad=2)
+    ours, _ = layers[0].forward(x - 255 * mean, *layers[0].params.values(), **layers[0].options)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
+
+
+def test_weights_from_here_run_in_pytorch(tmp_path):
+    torch = pytest.importorskip("torch", reason="an extra oracle, never required")
+    layers = rows(other_alexnets.torchvision_alexnet, seed=5)
+    named = conventions.as_torchvision(layers, net.parameters(layers))
+    weights.write(tmp_path / "out.safetensors", named)
+    read = safetensors.read((tmp_path / "out.safetensors").read_bytes())
+    network = torchvision_network(torch)
+    network.load_state_dict({name: torch.tensor(q) for name, q in read.items()}, strict=True)
+    x = images(224)
+    exact = (255 * np.array([0.485, 0.456, 0.406])).reshape(3, 1, 1)
+    with torch.no_grad():
+        scores = network(torchvision_input(torch, x)).numpy()
+    np.testing.assert_allclose(scores, predict(layers, x - exact), rtol=1e-11, atol=1e-13)
+    again = rows(other_alexnets.torchvision_alexnet, seed=6)
+    weights.load(again, tmp_path / "out.safetensors")
+    for name, array in net.parameters(again).items():
+        np.testing.assert_allclose(array, net.parameters(layers)[name], rtol=1e-15)
+
+
+def test_dropout_that_divides_in_training_is_ours_with_other_weights():
+    """Not a bit differs, in training and in prediction, from what the library computes."""
+    ours = rows(other_alexnets.torchvision_alexnet, seed=8)
+    theirs = [layer._replace(params=dict(layer.params)) for layer in ours]
+    for name, factor in conventions.factors("torchvision", ours).items():
+        layer = next(layer for layer in theirs if f"{layer.name}.w" == name)
+        if name == "conv1.w":
+            continue  # here both see the same images
+        layer.params["w"] = layer.params["w"] / factor
+
+    def inverted_forward(x, p, rng):
+        y, cache = reference.dropout_forward(x, p, rng)
+        return y / (1 - p), cache
+
+    x = images(224) - 120
+    inverted = [
+        layer._replace(forward=inverted_forward) if "rng" in layer.options else layer
+        for layer in theirs
+    ]
+    state = ours[13].options["rng"].bit_generator.state  # both lists draw from it
+    expected, _ = net.forward(inverted, x)
+    ours[13].options["rng"].bit_generator.state = state
+    scores, _ = net.forward(ours, x)
+    assert np.array_equal(scores, expected) and scores.std() > 0
+    without = [layer for layer in theirs if "rng" not in layer.options]
+    assert np.array_equal(predict(ours, x), net.forward(without, x)[0])
+
+
+def test_torchvisions_alexnet_has_61_100_840_parameters():
+    layers = networks.build("torchvision-alexnet", reference, None)
+    assert net.count_parameters(layers) == 61_100_840
+
+
+def test_caffes_networks_have_alexnets_parameters():
+    three = [rows(alexnet, size=227), *map(rows, CAFFE.values())]
+    shapes = [{name: q.shape for name, q in net.parameters(layers).items()} for layers in three]
+    assert shapes[0] == shapes[1] == shapes[2]
+
+
+@pytest.mark.parametrize("table, size", [
+    (other_alexnets.caffe_alexnet, 227),
+    (other_alexnets.caffenet, 227),
+    (other_alexnets.torchvision_alexnet, 224),
+])  # fmt: skip
+def test_maps_are_55_pixels_wide_at_first_and_6_at_last(table, size):
+    layers, q = rows(table), images(size, N=1)
+    shapes = {}
+    for layer in layers:
+        q, _ = net.forward([layer], q)
+        shapes[layer.name] = q.shape
+    assert shapes["conv1"] == (1, KERNELS[0], 55, 55) and shapes["pool5"] == (1, KERNELS[4], 6, 6)
+    assert shapes["fc8"] == (1, CLASSES)
+
+
+# VGG: rows that this file makes; the reading needs their names and shapes alone
+
+
+def vgg_rows(seed=0):
+    rng = np.random.default_rng(seed)
+    draw = {
+        "conv1_1": (4, 3, 3, 3), "conv1_2": (4, 4, 3, 3), "conv2_1": (6, 4, 3, 3),
+        "fc6": (9, 6 * 4 * 4), "fc7": (9, 9), "fc8": (5, 9),
+    }  # fmt: skip
+    order = "conv1_1 relu1_1 conv1_2 relu1_2 pool1 conv2_1 relu2_1 pool2 "
+    order += "fc6 relu6 dropout6 fc7 relu7 dropout7 fc8"
+    layers = []
+    for name in order.split():
+        kind = name.rstrip("0123456789_")
+        options = {"conv": {"pad": 1}, "pool": {"z": 2, "s": 2}}.get(kind, {})
+        if kind == "dropout":
+            options = {"p": 0.5, "rng": rng}
+        params = gaussian(rng, draw[name], 0.3, 0.1, np.float64) if name in draw else None
+        layers.append(row(name, reference, kind, params, **options))
+    return layers
+
+
+def test_vgg_is_read_by_the_order_of_its_layers(tmp_path):
+    torch = pytest.importorskip("torch", reason="an extra oracle, never required")
+    nn = torch.nn
+    network = nn.Sequential()
+    network.features = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(),
+        nn.MaxPool2d(2, 2), nn.Conv2d(4, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, 2),
+    )  # fmt: skip
+    network.flat = nn.Flatten()
+    network.classifier = nn.Sequential(
+        nn.Linear(96, 9), nn.ReLU(), nn.Dropout(), nn.Linear(9, 9), nn.ReLU(), nn.Dropout(),
+        nn.Linear(9, 5),
+    )  # fmt: skip
+    network = network.double().eval()
+    arrays = {name: q.numpy() for name, q in network.state_dict().items()}
+    backwards = dict(reversed(arrays.items()))  # the order in the file does not count
+    weights.write(tmp_path / "vgg.safetensors", backwards)
+    layers = vgg_rows()
+    weights.load(layers, tmp_path / "vgg.safetensors")
+    x = images(16)
+    exact = (255 * np.array([0.485, 0.456, 0.406])).reshape(3, 1, 1)
+    with torch.no_grad():
+        expected = network(torchvision_input(torch, x)).numpy()
+    np.testing.assert_allclose(predict(layers, x - exact), expected, rtol=1e-11, atol=1e-13)
+    named = conventions.as_torchvision(layers, net.parameters(layers))
+    assert set(named) == set(arrays)
+    for name, array in named.items():
+        np.testing.assert_allclose(array, arrays[name], rtol=1e-15)
+
+
+@pytest.mark.parametrize("letter, features", [
+    ("a", "0 3 6 8 11 13 16 18"),
+    ("b", "0 2 5 7 10 12 15 17 20 22"),
+    ("d", "0 2 5 7 10 12 14 17 19 21 24 26 28"),
+    ("e", "0 2 5 7 10 12 14 16 19 21 23 25 28 30 32 34"),
+])  # fmt: skip
+def test_vggs_own_tables_have_torchvisions_names(letter, features):
+    """vgg11, vgg13, vgg16 and vgg19: cfgs A, B, D and E of torchvision/models/vgg.py."""
+    small = dict(kernels=(2, 3, 4, 5, 6), hidden=7, classes=5)
+    layers = networks.build(f"vgg-{letter}", reference, np.random.default_rng(0), **small)
+    named = conventions.as_torchvision(layers, net.parameters(layers))
+    expected = [f"features.{i}" for i in features.split()]
+    expected += ["classifier.0", "classifier.3", "classifier.6"]
+    assert list(named) == [f"{name}.{word}" for name in expected for word in ("weight", "bias")]
+    assert np.array_equal(named["classifier.3.weight"], net.parameters(layers)["fc7.w"] / 2)
+    assert np.array_equal(named["classifier.0.weight"], net.parameters(layers)["fc6.w"])
+
+
+def test_vgg_of_caffe_is_read_by_name_in_both_layouts(tmp_path):
+    layers = vgg_rows()
+    lists = drawn(layers)
+    order = "conv1_1 conv1_2 pool1 conv2_1 pool2 fc6 fc7 fc8"
+    one = saved(tmp_path, "vgg.npy", by_numpy(lists))
+    two = saved(tmp_path, "turned.npy", by_numpy(tensorflow_layout(lists, maps=4)))
+    mean = weights.load(layers, one)
+    assert mean.ravel().tolist() == [123.68, 116.779, 103.939]  # VGG's own
+    params = {name: array.copy() for name, array in net.parameters(layers).items()}
+    assert np.array_equal(params["conv1_1.w"], lists["conv1_1"][0][:, ::-1])
+    assert np.array_equal(params["fc6.w"], lists["fc6"][0])
+    assert np.array_equal(params["fc7.w"], 2 * lists["fc7"][0])
+    assert np.array_equal(params["fc8.w"], 2 * lists["fc8"][0])
+    again = vgg_rows(seed=1)
+    weights.load(again, two)
+    assert all(np.array_equal(q, params[name]) for name, q in net.parameters(again).items())
+    weights.load(again, saved(tmp_path, "vgg.caffemodel", caffe_file(lists, order, "old")))
+    assert all(np.array_equal(q, params[name]) for name, q in net.parameters(again).items())
+
+
+# The readers
+
+
+def test_safetensors_holds_what_was_written_by_hand():
+    numbers = np.array([1.5, -2, 3, 0.25, 7, -0.5])
+    rest = numbers[:2].astype("<f2").tobytes() + numbers[2:5].astype("<f8").tobytes()
+    rest += b"\xc0\x3f\x20\xc1"  # 1.5 and -10 in bfloat16, the upper halves of their float32
+    rest += numbers.astype("<f4").tobytes() + np.float32(9).tobytes()
+    header = {
+        "__metadata__": {"format": "pt"},
+        "scalar": entry([], 56, 60),
+        "half": entry([2, 1], 0, 4, "F16"),
+        "double": entry([3], 4, 28, "F64"),
+        "brain": entry([2], 28, 32, "BF16"),
+        "single": entry([2, 3], 32, 56),
+    }
+    arrays = safetensors.read(safe_file(json.dumps(header).encode() + b"   ", rest))
+    assert {name: q.dtype.name for name, q in arrays.items()} == {
+        "half": "float32", "double": "float64", "brain": "float32", "single": "float32",
+        "scalar": "float32",
+    }  # fmt: skip
+    assert arrays["half"].tolist() == [[1.5], [-2]] and arrays["double"].tolist() == [3, 0.25, 7]
+    assert arrays["brain"].tolist() == [1.5, -10] and arrays["scalar"] == 9
+    assert np.array_equal(arrays["single"], numbers.reshape(2, 3))
+
+
+def test_bfloat16_is_read_as_pytorch_reads_it():
+    torch = pytest.importorskip("torch", reason="an extra oracle, never required")
+    tensor = torch.randn(5, 7, generator=torch.Generator().manual_seed(1)).to(torch.bfloat16)
+    rest = tensor.view(torch.int16).numpy().tobytes()
+    arrays = safetensors.read(safe_file({"q": entry([5, 7], 0, 70, "BF16")}, rest))
+    assert np.array_equal(arrays["q"], tensor.float().numpy())
+
+
+def test_what_is_written_as_safetensors_is_as_the_format_says():
+    rng = np.random.default_rng(2)
+    arrays = {
+        "conv1.w": rng.standard_normal((2, 3, 5, 5), np.float32)[:, ::-1],
+        "b": np.arange(3.0),
+    }
+    file = io.BytesIO()
+    safetensors.write(file, arrays)
+    data = file.getvalue()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    assert length % 8 == 0 and data[8:9] == b"{"
+    assert header == {"conv1.w": entry([2, 3, 5, 5], 0, 600), "b": entry([3], 600, 624, "F64")}
+    assert data[8 + length : 608 + length] == arrays["conv1.w"].tobytes()
+    again = safetensors.read(data)
+    assert all(np.array_equal(again[name], array) for name, array in arrays.items())
+
+
+SIX = np.arange(6, dtype="<f4").tobytes()
+HOSTILE_SAFETENSORS = {
+    "nothing": (b"", "too few for the header"),
+    "cut in the length": (b"\x05\x00\x00", "too few for the header"),
+    "a huge header": (safe_file({}, length=2**63), "too few for the header"),
+    "a header longer than the file": (safe_file({}, length=3), "too few for the header"),
+    "a header that is too large": (safe_file(b"{" + b" " * (1 << 20) + b"}"), "at most 1,048,576"),
+    "no object": (safe_file([1]), "does not begin with {"),
+    "no JSON": (safe_file(b"{nothing}"), "is not JSON in UTF-8: Expecting"),
+    "no UTF-8": (safe_file(b'{"\xff": 1}'), "is not JSON in UTF-8: 'utf-8' codec"),
+    "nested a thousand times": (safe_file(b'{"a":' + b"[" * 100_000), "nested too deeply"),
+    "a name twice": (
+        safe_file(b'{"a": %s, "a": %s}' % ((json.dumps(entry([6], 0, 24)).encode(),) * 2), SIX),
+        "has a name twice",
+    ),
+    "an entry that is none": (safe_file({"a": 3}, SIX), "a has not the keys"),
+    "a missing key": (safe_file({"a": {"dtype": "F32", "shape": [6]}}, SIX), "a has not the keys"),
+    "whole numbers": (safe_file({"a": entry([3], 0, 24, "I64")}, SIX), "a has the dtype I64; exp"),
+    "a dtype that is a list": (safe_file({"a": entry([6], 0, 24, [])}, SIX), "a has the dtype"),
+    "a shape that is a text": (safe_file({"a": entry("6", 0, 24)}, SIX), "not lists of numbers"),
+    "offsets that are texts": (safe_file({"a": entry([6], "0", "24")}, SIX), "not lists of numb"),
+    "negative offsets": (safe_file({"a": entry([6], -24, 0)}, SIX), "not lists of numbers"),
+    "offsets past the end": (safe_file({"a": entry([8], 0, 32)}, SIX), "bytes 0 to 32 of 24"),
+    "offsets that go back": (safe_file({"a": entry([6], 0, 24), "b": entry([1], 24, 20)}, SIX),
+                             "bytes 24 to 20 of 24"),
+    "an overlap": (safe_file({"a": entry([4], 0, 16), "b": entry([4], 8, 24)}, SIX),
+                   "b has bytes 8 to 24 of 24, but should start at 16"),
+    "the same bytes twice": (safe_file({"a": entry([6], 0, 24), "b": entry([6], 0, 24)}, SIX),
+                             "should start at 24"),
+    "a gap": (safe_file({"a": entry([2], 0, 8), "b": entry([2], 16, 24)}, SIX), "start at 8"),
+    "bytes left over": (safe_file({"a": entry([5], 0, 20)}, SIX), "end at byte 20 of 24"),
+    "half a number": (safe_file({"a": entry([6], 0, 23)}, SIX[:-1]), "no multiple of 4"),
+    "a negative shape": (safe_file({"a": entry([-2, -3], 0, 24)}, SIX), "do not fill its shape"),
+    "a shape too large": (safe_file({"a": entry([7], 0, 24)}, SIX), "do not fill its shape"),
+    "a shape too small": (safe_file({"a": entry([5], 0, 24)}, SIX), "do not fill (5,)"),
+    "a huge shape": (safe_file({"a": entry([2**62, 4], 0, 24)}, SIX), "do not fill its shape"),
+    "a shape of booleans": (safe_file({"a": entry([True, 6], 0, 24)}, SIX), "do not fill its"),
+    "too many axes": (safe_file({"a": entry([1] * 99 + [6], 0, 24)}, SIX), "has 100 axes"),
+    "no numbers": (safe_file({"a": entry([0], 0, 0)}), "do not fill its shape"),
+}  # fmt: skip
+
+
+def refusal(tmp_path, name, content):
+    """Return the sentence with which a file is refused, after seeing that memory was not wasted."""
+    path = saved(tmp_path, name, content)
+    tracemalloc.start()
+    with pytest.raises(ValueError) as refused:
+        weights.read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    text = str(refused.value)
+    assert text.startswith(f"{path}: ") and "\n" not in text and len(text) < 520
+    assert peak < 30 * len(content) + 1e6, (
+        f"{peak:,} bytes of memory for a file of {len(content):,}"
+    )
+    return text
+
+
+@pytest.mark.parametrize("case", HOSTILE_SAFETENSORS)
+def test_a_bad_safetensors_file_gets_one_sentence(tmp_path, case):
+    content, sentence = HOSTILE_SAFETENSORS[case]
+    assert sentence in refusal(tmp_path, "a.safetensors", content)
+
+
+@pytest.mark.parametrize("style", ["new", "old", "double", "unpacked"])
+def test_a_caffemodel_is_read_in_every_form_that_caffe_wrote(style):
+    lists = drawn(rows(other_alexnets.caffe_alexnet))
+    layers = caffemodel.read(caffe_file(lists, style=style))
+    order = CAFFE_ORDER.split()
+    assert [name for name, kind, _ in layers if kind] == order
+    assert [kind for _, kind, _ in layers if kind] == [name[:-1] for name in order]
+    for name, _, arrays in layers:
+        for array, expected in zip(arrays, lists.get(name, []), strict=True):
+            assert array.dtype == (np.float64 if style == "double" else np.float32)
+            shape = (
+                (1, 1, 1, 1) + expected.shape if style in ("old", "unpacked") else expected.shape
+            )
+            assert array.shape == (shape[-4:] if style in ("old", "unpacked") else shape)
+            assert np.array_equal(array.ravel(), expected.ravel())
+
+
+def layer_of(blob_message, number=100):
+    return field(number, field(1 if number == 100 else 4, b"conv1") + field(7, blob_message))
+
+
+HOSTILE_CAFFEMODELS = {
+    "nothing": (b"", "no layer in it"),
+    "a text": (b"name: 'AlexNet' layer { name: 'conv1' }", "Caffe's"),
+    "a zip": (b"PK\x03\x04" + bytes(100), "wire type"),
+    "a length past the end": (varint(802) + varint(2**40), "should have 1,099,511,627,776 bytes"),
+    "a number without an end": (varint(800) + b"\xff" * 20, "a number has no end"),
+    "cut in a number": (varint(800) + b"\xff\xff", "a number has no end"),
+    "groups": (b"\x0b\x0c", "wire type 3"),
+    "a shape too large": (layer_of(field(7, field(1, varint(2**40))) + field(5, SIX)), "6 numbers"),
+    "a negative shape": (
+        layer_of(field(7, field(1, varint(-2) + varint(-3))) + field(5, SIX)), "do not fill"),
+    "many axes": (layer_of(field(7, field(1, b"\x01" * 9999)) + field(5, SIX)), "has 5 axes"),
+    "no shape": (layer_of(field(5, SIX)), "do not fill its shape"),
+    "no numbers": (layer_of(field(7, field(1, 6))), "0 numbers"),
+    "half a number": (layer_of(field(7, field(1, 6)) + field(5, SIX[:-1])), "no multiple of 4"),
+    "many layers": (field(2, b"") * 1001, "more than 1,000 layers"),
+    "many arrays": (field(2, field(6, b"") * 11), "more than 10 arrays"),
+    "the format of 2013": (field(2, field(1, b"conv1")), "upgrade_net_proto_binary"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE_CAFFEMODELS)
+def test_a_bad_caffemodel_gets_one_sentence(tmp_path, case):
+    content, sentence = HOSTILE_CAFFEMODELS[case]
+    assert sentence in refusal(tmp_path, "a.caffemodel", content)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("form", ["safetensors", "caffemodel", "npy", "npz"])
+def test_a_cut_file_is_refused(tmp_path, form, share):
+    lists = drawn(rows(other_alexnets.caffe_alexnet))
+    whole = tmp_path / f"whole.{form}"
+    if form in weights.WRITTEN or f".{form}" in weights.WRITTEN:
+        weights.write(whole, {f"{name}.w": w for name, (w, b) in lists.items()})
+    else:
+        whole.write_bytes(caffe_file(lists) if form == "caffemodel" else python2(lists))
+    content = whole.read_bytes()
+    refusal(tmp_path, f"cut.{form}", content[: int(share * len(content))])
+
+
+@pytest.mark.parametrize("written_by", ["Python 2", "NumPy", 2, 3, 4, 5])
+def test_a_dictionary_of_arrays_comes_back_from_every_python(written_by):
+    rng = np.random.default_rng(5)
+    w = rng.standard_normal((4, 3, 2, 5), np.float32)
+    lists = {"conv1": [w, w[0, 0, 0]], "fc6": [np.asfortranarray(w[0, 0]), w[1, 1, 1]]}
+    if written_by == "Python 2":
+        content = python2(lists)
+    else:
+        content = by_numpy(lists, None if written_by == "NumPy" else written_by)
+    if written_by == 5:  # NumPy then makes arrays by another function; np.save never uses it
+        with pytest.raises(ValueError, match="numeric._frombuffer"):
+            array_dictionary.read(content)
+        return
+    if written_by == "Python 2":  # and NumPy agrees that this is how it wrote
+        theirs = np.load(io.BytesIO(content), allow_pickle=True, encoding="latin1").item()
+        assert np.array_equal(theirs["fc6"][0], lists["fc6"][0])
+    found = array_dictionary.read(content)
+    assert list(found) == list(lists)
+    for name, arrays in lists.items():
+        for array, expected in zip(found[name], arrays, strict=True):
+            assert array.dtype == np.float32 and np.array_equal(array, expected)
+
+
+def test_a_dictionary_may_call_its_arrays_weights_and_biases():
+    w, b = np.arange(6.0).reshape(2, 3), np.arange(2.0, dtype=">f4")
+    found = array_dictionary.read(by_numpy({"fc6": {"biases": b, "weights": w}}))
+    assert np.array_equal(found["fc6"][0], w) and np.array_equal(found["fc6"][1], b)
+
+
+class RunsSomething:
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+def shared_numbers():
+    """Return a file whose arrays are many times as large as it is: all have the same numbers."""
+    content = b"T" + struct.pack("<i", 4000) + bytes(4000) + b"q\x02"
+    program = b"}(U\x01a](" + python2_array(content, b"(M\xe8\x03t", b"f4")
+    for _ in range(100):
+        program += python2_array(b"h\x02", b"(M\xe8\x03t", b"f4")
+    return npy(b"\x80\x02" + python2_array(b"]" + program + b"eua", b")", b"O8") + b".")
+
+
+CALLED = []  # what a pickle has run
+HOSTILE_DICTIONARIES = {
+    "os.system": (by_numpy({"conv1": RunsSomething(os.system, "echo ran")}), "would use posix.sys"),
+    "eval": (by_numpy({"conv1": RunsSomething(eval, "CALLED.append(1)")}), "would use builtins."),
+    "a call by name": (npy(b"cos\nsystem\n(S'echo ran'\ntR."), "would use os.system"),
+    "INST": (npy(b"(S'echo ran'\nios\nsystem\n."), "the instruction "),
+    "EXT1": (npy(b"\x82\x01."), "the instruction EXT1"),
+    "NEWOBJ": (npy(b"cnumpy\nndarray\n)\x81."), "the instruction NEWOBJ"),
+    "PERSID": (npy(b"Pname\n."), "the instruction PERSID"),
+    "an array of a huge shape": (
+        npy(b"cnumpy\nndarray\n(L999999999999L\nt\x85R."), "the instruction LONG"),
+    "a call of ndarray": (npy(b"cnumpy\nndarray\n(J\xff\xff\xff\x7ft\x85R."), "no function"),
+    "another codec": (npy(b"c_codecs\nencode\n(U\x01aU\x04zlibtR."), "no function"),
+    "a huge memo": (npy(b"Nr\xff\xff\xff\xff."), "not a dictionary of arrays"),
+    "a huge text": (npy(b"X\xff\xff\xff\xffabc."), "expected 4294967295 bytes"),
+    "a huge frame": (npy(b"\x80\x04\x95" + b"\xff" * 8 + b"N."), "not a dictionary of arrays"),
+    "no end": (npy(b"N"), "exhausted before seeing STOP"),
+    "no program": (npy(b""), "exhausted before seeing STOP"),
+    "an empty stack": (npy(b"R."), "not a dictionary of arrays"),
+    "a state for nothing": (npy(b"]N\x85b."), "not a dictionary of arrays"),
+    "a list for an array": (npy(b"]."), "not a dictionary of arrays"),
+    "many instructions": (npy(b"]" * 20_000 + b"."), "more than 10,000 instructions"),
+    "a list": (by_numpy([np.ones(3)]), "not a dictionary of arrays"),
+    "a list in the place of arrays": (by_numpy({"a": [[1, 2]]}), "not a dictionary of arrays"),
+    "numbers for names": (by_numpy({1: [np.ones(3)]}), "not a dictionary of arrays"),
+    "whole numbers": (by_numpy({"a": [np.arange(3)]}), "a is an array of i8"),
+    "arrays of objects": (by_numpy({"a": [np.array([[], {}], object)]}), "a is an array of O8"),
+    "shared numbers": (shared_numbers(), "share their numbers"),
+    "a deep dtype": (
+        npy(b"cnumpy\ndtype\n" + b"]" * 4000 + b"a" * 3999 + b"\x85R."), "no function"),
+    "a deep name": (npy(b"]" * 4000 + b"a" * 3999 + b"U\x01a\x93."), "not a dictionary of arrays"),
+    "a deep key": (npy(b"})" + b"\x85" * 4000 + b"Ns."), "not a dictionary of arrays"),
+    "nothing but None": (npy(b"N."), "not a dictionary of arrays"),
+    "no .npy file": (b"conv1", "does not begin as an .npy file"),
+    "a zip": (b"PK\x03\x04" + bytes(100), "does not begin as an .npy file"),
+    "a wild header": (b"\x93NUMPY\x01\x00\xff\xff" + b"-" * 0xFFFF, "does not begin as an .npy"),
+    "a header that is no Python": (
+        by_numpy({}).replace(b"(), }", b"(),[}"), "does not begin as an .npy"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE_DICTIONARIES)
+def test_a_pickle_runs_nothing_and_gets_one_sentence(tmp_path, monkeypatch, case):
+    def forbidden(*arguments, **options):
+        raise AssertionError("something ran")
+
+    content, sentence = HOSTILE_DICTIONARIES[case]
+    for module, name in ((os, "system"), (builtins, "eval"), (pickle, "Unpickler")):
+        monkeypatch.setattr(module, name, forbidden)
+    monkeypatch.setattr(pickle, "load", forbidden)
+    monkeypatch.setattr(pickle, "loads", forbidden)
+    if os.name == "nt":
+        sentence = sentence.replace("posix", "nt")
+    assert sentence in refusal(tmp_path, "a.npy", content)
+    assert not CALLED
+
+
+def test_a_plain_array_is_no_dictionary(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((2, 3)))
+    assert "an array of <f8, not a dictionary" in refusal(
+        tmp_path, "a.npy", (tmp_path / "a.npy").read_bytes()
+    )
+
+
+def zip_file(entries, compression=zipfile.ZIP_STORED):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def npy_bytes(array, shape=None):
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    content = file.getvalue()
+    if shape:
+        old = f"({', '.join(map(str, array.shape))}), }}".encode()
+        content = content.replace(old + b" " * (len(shape) - len(old)), shape.encode(), 1)
+    return content
+
+
+HOSTILE_NPZ = {
+    "nothing": (b"", "not an .npz file"),
+    "no zip": (b"PK\x03\x04" + bytes(100), "not an .npz file"),
+    "a bomb": (zip_file({"conv1.w.npy": npy_bytes(np.zeros((1000, 1000)))}, zipfile.ZIP_DEFLATED),
+               "claim to unpack to 8,000,128"),
+    "a huge shape": (zip_file({"a.npy": npy_bytes(np.ones((2, 3)), "(2, 3000000000), }")}),
+                     "should hold (2, 3000000000), but"),
+    "a pickle": (zip_file({"a.npy": npy_bytes(np.array({"a": 1}))}), "has another length"),
+    "a text": (zip_file({"a.txt": b"hello, and more than that"}), "does not begin as an .npy file"),
+    "another compression": (zip_file({"a.npy": npy_bytes(np.ones(99))}, zipfile.ZIP_LZMA),
+                            "in a way that is not read"),
+    "whole numbers": (zip_file({"a.npy": npy_bytes(np.arange(3))}), "a is an array of <i8"),
+    "no dtype": (zip_file({"a.npy": npy_bytes(np.ones(3)).replace(b"<f8", b"<f3")}),
+                 "does not begin as an .npy file"),
+    "a mean of two": (zip_file({"mean.npy": npy_bytes(np.ones(2))}), "mean has shape (2,)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE_NPZ)
+def test_a_bad_npz_file_gets_one_sentence(tmp_path, case):
+    content, sentence = HOSTILE_NPZ[case]
+    assert sentence in refusal(tmp_path, "a.npz", content)
+
+
+def test_a_pth_file_is_read_by_pytorch_alone(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
+    text = refusal(tmp_path, "alexnet.pth", b"whatever")
+    assert "not installed" in text and "torch.load('alexnet.pth', weights_only=True)" in text
+
+
+def test_a_pth_file_that_would_run_something_is_refused(tmp_path):
+    torch = pytest.importorskip("torch", reason="an extra oracle, never required")
+    torch.save({"features.0.weight": RunsSomething(eval, "CALLED.append(1)")}, tmp_path / "a.pth")
+    with pytest.raises(ValueError, match="PyTorch does not read it with weights_only=True"):
+        weights.read(tmp_path / "a.pth")
+    torch.save([torch.ones(2)], tmp_path / "b.pth")
+    with pytest.raises(ValueError, match="not a state dictionary"):
+        weights.read(tmp_path / "b.pth")
+    torch.save({"features.0.weight": torch.ones(2).bfloat16()}, tmp_path / "c.pt")
+    found = weights.read(tmp_path / "c.pt")
+    assert found.arrays["features.0.weight"].dtype == np.float32 and not CALLED
+
+
+def test_a_missing_file_and_an_unknown_suffix_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere.safetensors"):
+        weights.read(tmp_path / "nowhere.safetensors")
+    with pytest.raises(FileNotFoundError, match="nowhere.npz"):
+        weights.read(tmp_path / "nowhere.npz")
+    with pytest.raises(ValueError, match="the suffix is '.h5'; expected one of .safetensors, .npz"):
+        weights.read(tmp_path / "alexnet.h5")
+
+
+def test_names_in_a_file_cannot_write_to_the_terminal(tmp_path):
+    name = "conv1.w\x1b[2J\n" + "x" * 10_000
+    content = safe_file({name: entry([5], 0, 24)}, SIX)
+    assert "conv1.w?[2J?xxx" in refusal(tmp_path, "a.safetensors", content)
+
+
+# Weights of another network
+
+
+def caffe_weights(tmp_path, name="net.caffemodel", order=CAFFE_ORDER, **changed):
+    lists = drawn(rows(other_alexnets.caffe_alexnet)) | changed
+    return saved(tmp_path, name, caffe_file(lists, order))
+
+
+def mismatch(layers, path):
+    """Return the sentence that refuses a file, and see that the rows have not changed."""
+    before = {name: array.copy() for name, array in net.parameters(layers).items()}
+    with pytest.raises(ValueError) as refused:
+        weights.load(layers, path)
+    assert all(np.array_equal(before[name], q) for name, q in net.parameters(layers).items())
+    return str(refused.value)
+
+
+def test_the_first_row_that_differs_is_named(tmp_path):
+    path = caffe_weights(tmp_path)
+    layers = rows(other_alexnets.caffe_alexnet, kernels=(4, 8, 14, 16, 6))
+    assert mismatch(layers, path) == (
+        f"{path} is of another network: conv3.w is (12, 8, 3, 3) there and (14, 8, 3, 3) here"
+    )
+
+
+def test_a_missing_and_a_strange_array_are_named(tmp_path):
+    layers = rows(other_alexnets.caffe_alexnet)
+    lists = drawn(layers)
+    short = {name: lists[name] for name in lists if name != "fc7"}
+    path = saved(tmp_path, "net.npy", by_numpy(short))
+    assert mismatch(layers, path).endswith("is of another network: it has nothing for fc7.w")
+    path = saved(tmp_path, "more.npy", by_numpy(lists | {"conv6": [np.ones(3)]}))
+    assert mismatch(layers, path).endswith("it has conv6.w, which is none of the rows'")
+    path = saved(tmp_path, "three.npy", by_numpy({"bn": [np.ones(1)] * 3}))
+    assert "bn has 3 arrays" in mismatch(layers, path)
+    path = saved(tmp_path, "none.npy", by_numpy({}))
+    assert mismatch(layers, path).endswith("it has nothing for conv1.w")
+
+
+def test_caffenet_and_alexnet_are_told_apart(tmp_path):
+    path = caffe_weights(tmp_path, order=CAFFENET_ORDER)
+    text = mismatch(rows(other_alexnets.caffe_alexnet), path)
+    assert "pool1 stands there where lrn1 is here: AlexNet normalizes before it pools" in text
+    path = caffe_weights(tmp_path, "alexnet.caffemodel")
+    assert "lrn1 stands there where pool1 is here" in mismatch(rows(other_alexnets.caffenet), path)
+
+
+def test_the_papers_normalization_is_not_given_caffes_weights(tmp_path):
+    text = mismatch(rows(alexnet, size=227), caffe_weights(tmp_path))
+    assert "k = 1 and alpha = 1e-4/5 there, k = 2 and alpha = 0.0001 in lrn1 here" in text
+
+
+def test_torchvisions_and_caffes_alexnets_are_told_apart(tmp_path):
+    layers = rows(other_alexnets.torchvision_alexnet)
+    text = mismatch(layers, caffe_weights(tmp_path))
+    assert text.endswith("conv2.w is (8, 2, 5, 5) there and (8, 4, 5, 5) here")
+    named = conventions.as_torchvision(layers, net.parameters(layers))
+    weights.write(tmp_path / "a.npz", named)
+    text = mismatch(rows(other_alexnets.caffe_alexnet), tmp_path / "a.npz")
+    assert "conv2.w is (8, 4, 5, 5) there and (8, 2, 5, 5) here" in text
+    weights.write(tmp_path / "b.npz", named | {"features.14.running_mean": np.ones(3)})
+    assert "it has features.14.running_mean" in mismatch(layers, tmp_path / "b.npz")
+    weights.write(tmp_path / "c.npz", named | {"classifier.9.weight": np.ones(3)})
+    assert "it has classifier.9.weight" in mismatch(layers, tmp_path / "c.npz")
+    del named["classifier.6.weight"], named["classifier.6.bias"]
+    weights.write(tmp_path / "d.npz", named)
+    assert mismatch(layers, tmp_path / "d.npz").endswith("it has nothing for fc8.w")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e200])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, bad):
+    layers = rows(other_alexnets.torchvision_alexnet, dtype=np.float32)
+    arrays = {name: q.astype(float) for name, q in net.parameters(layers).items()}
+    arrays["fc7.b"] = arrays["fc7.b"].copy()
+    arrays["fc7.b"][3] = bad
+    weights.write(tmp_path / "a.npz", arrays)
+    assert "fc7.b has numbers that are infinite" in mismatch(layers, tmp_path / "a.npz")
+
+
+# Ours
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_ours_come_back_with_their_mean_to_the_last_bit(tmp_path, suffix):
+    layers = rows(other_alexnets.caffenet, dtype=np.float32)
+    mean = np.array([1.5, 2.5, 3.5], np.float32)
+    path = tmp_path / f"ours{suffix}"
+    weights.write(path, net.parameters(layers) | {"mean": mean})
+    again = rows(other_alexnets.caffenet, seed=1, dtype=np.float32)
+    assert np.array_equal(weights.load(again, path), mean.reshape(3, 1, 1))
+    for name, array in net.parameters(again).items():
+        assert np.array_equal(array, net.parameters(layers)[name])
+    with pytest.raises(FileExistsError, match="is there already; name another file"):
+        weights.write(path, {})
+    with pytest.raises(ValueError, match="the suffix is '.pth'; expected .npz or .safetensors"):
+        weights.write(tmp_path / "a.pth", {})
+
+
+def test_a_checkpoint_gives_its_weights_and_nothing_else(tmp_path):
+    layers = rows(other_alexnets.torchvision_alexnet)
+    params = net.parameters(layers)
+    arrays = {f"w:{name}": q for name, q in params.items()}
+    arrays |= {f"v:{name}": 0 * q for name, q in params.items()}
+    arrays |= {"order": np.arange(9), "losses": np.array([])}
+    checkpoint.save(tmp_path / "checkpoint.npz", arrays, {"epoch": 3})
+    again = rows(other_alexnets.torchvision_alexnet, seed=1)
+    assert weights.load(again, tmp_path / "checkpoint.npz") is None
+    assert all(np.array_equal(q, params[name]) for name, q in net.parameters(again).items())
+
+
+# The commands
+
+
+@pytest.fixture
+def small_networks(monkeypatch):
+    """The networks of the commands, but small."""
+
+    def small(name, ops, rng):
+        return rows(getattr(other_alexnets, name.replace("-", "_")), dtype=np.float32)
+
+    monkeypatch.setattr(networks, "build", small)
+
+
+def test_import_prints_what_it_found_and_writes_it(tmp_path, capsys, small_networks):
+    lists = drawn(rows(other_alexnets.caffe_alexnet))
+    path = saved(tmp_path, "bvlc_alexnet.npy", python2(tensorflow_layout(lists)))
+    out = tmp_path / "alexnet.npz"
+    arguments = ["import", str(path), str(out), "--network", "caffe-alexnet"]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "conv1.w  (4, 3, 11, 11)  conv1.w  (11, 11, 3, 4)" in printed
+    assert "fc6.w    (10, 216)       fc6.w    (216, 10)" in printed
+    count = sum(q.size for pair in lists.values() for q in pair)
+    assert f"{count:,} parameters" in printed
+    assert "conv1.w: from blue, green, red to red, green, blue" in printed
+    assert "fc7.w: times 2, " in printed and "fc8.w: times 2, " in printed
+    assert "minus 122.679, 116.669, 104.007\n" in printed and f"Wrote {out}" in printed
+    one, two = rows(other_alexnets.caffe_alexnet), rows(other_alexnets.caffe_alexnet, seed=1)
+    assert np.allclose(weights.load(one, path), weights.load(two, out), rtol=1e-7)
+    for name, array in net.parameters(one).items():
+        assert np.array_equal(array, net.parameters(two)[name])
+    assert main(arguments) == 1
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_what_is_exported_for_torchvision_can_be_imported(tmp_path, capsys, small_networks):
+    layers = rows(other_alexnets.torchvision_alexnet, dtype=np.float32)
+    arrays = {f"w:{name}": q for name, q in net.parameters(layers).items()}
+    run = tmp_path / "checkpoint.npz"
+    checkpoint.save(run, arrays, {"epoch": 3})
+    plain, named, back = (tmp_path / name for name in ("a.npz", "b.safetensors", "c.npz"))
+    assert main(["export", str(run), str(plain)]) == 0
+    assert "conv1.w  (4, 3, 11, 11)  float32" in capsys.readouterr().out
+    with np.load(plain) as content:
+        assert np.array_equal(content["fc8.b"], arrays["w:fc8.b"])
+    flag = ["--for-torchvision", "torchvision-alexnet"]
+    assert main(["export", str(plain), str(named), *flag]) == 0
+    assert "features.10.weight  (6, 16, 3, 3)  float32" in capsys.readouterr().out
+    network = ["--network", "torchvision-alexnet"]
+    assert main(["import", str(named), str(back), *network]) == 0
+    printed = capsys.readouterr().out
+    assert "conv5.w  (6, 16, 3, 3)   features.10.weight   (6, 16, 3, 3)" in printed
+    assert "minus 123.675, 116.28, 103.53\n" in printed
+    with np.load(back) as content:
+        for name, array in net.parameters(layers).items():
+            np.testing.assert_allclose(content[name], array, rtol=3e-7)
+    assert main(["export", str(named), str(tmp_path / "d.npz")]) == 1
+    assert "holds weights of torchvision: import them first" in capsys.readouterr().err
+
+
+def test_commands_refuse_in_one_sentence_and_write_nothing(tmp_path, capsys, small_networks):
+    path, out = caffe_weights(tmp_path, order=CAFFENET_ORDER), tmp_path / "out.npz"
+    assert main(["import", str(path), str(out), "--network", "caffe-alexnet"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"minicnn: {path} is of another network") and error.count("\n") == 1
+    assert main(["import", str(tmp_path / "no.npy"), str(out), "--network", "caffenet"]) == 1
+    assert capsys.readouterr().err == f"minicnn: {tmp_path / 'no.npy'}: No such file or directory\n"
+    assert main(["export", str(path), str(tmp_path / "out.pth")]) == 1
+    assert "the suffix is '.pth'" in capsys.readouterr().err
+    for wrong in (["import", str(path), str(out)], ["import", "a", "b", "--network", "resnet"]):
+        with pytest.raises(SystemExit) as left:
+            main(wrong)
+        assert left.value.code == 2
+    assert not out.exists()
