@@ -49,8 +49,10 @@ def load(path, ops):
             "a checkpoint of `minicnn train` does"
         )
     name, classes, size = settings["network"], settings["classes"], settings["size"]
-    built = {n: settings[n] for n in ("nonlinearity",) if settings.get(n)}
-    layers = networks.build(name, ops, None, classes=len(classes), size=size, **built)
+    options = {n: settings[n] for n in ("nonlinearity",) if settings.get(n)}
+    if networks.known(name) not in networks.ELSEWHERE:  # these have one size
+        options["size"] = size
+    layers = networks.build(name, ops, None, classes=len(classes), **options)
     ops = networks.backend(name, ops)
     ours = {f"w:{parameter}": w for parameter, w in net.parameters(layers).items()}
     theirs = {n: array for n, array in arrays.items() if n.startswith("w:")}

@@ -14,7 +14,16 @@ import zipfile
 import numpy as np
 import pytest
 
-from minicnn import checkpoint, conventions, net, networks, other_alexnets, reference, weights
+from minicnn import (
+    checkpoint,
+    conventions,
+    net,
+    networks,
+    other_alexnets,
+    reference,
+    trained,
+    weights,
+)
 from minicnn.__main__ import main
 from minicnn.alexnet import alexnet
 from minicnn.formats import array_dictionary, caffemodel, safetensors
@@ -941,7 +950,7 @@ def test_a_checkpoint_gives_its_weights_and_nothing_else(tmp_path):
 def small_networks(monkeypatch):
     """The networks of the commands, but small."""
 
-    def small(name, ops, rng):
+    def small(name, ops, rng, classes=None):
         return rows(getattr(other_alexnets, name.replace("-", "_")), dtype=np.float32)
 
     monkeypatch.setattr(networks, "build", small)
@@ -962,7 +971,7 @@ def test_import_prints_what_it_found_and_writes_it(tmp_path, capsys, small_netwo
     assert "fc7.w: times 2, " in printed and "fc8.w: times 2, " in printed
     assert "minus 122.679, 116.669, 104.007\n" in printed and f"Wrote {out}" in printed
     one, two = rows(other_alexnets.caffe_alexnet), rows(other_alexnets.caffe_alexnet, seed=1)
-    assert np.allclose(weights.load(one, path), weights.load(two, out), rtol=1e-7)
+    assert np.allclose(weights.load(one, path), weights.load(two, out), rtol=1e-6)
     for name, array in net.parameters(one).items():
         assert np.array_equal(array, net.parameters(two)[name])
     assert main(arguments) == 1
@@ -987,9 +996,10 @@ def test_what_is_exported_for_torchvision_can_be_imported(tmp_path, capsys, smal
     printed = capsys.readouterr().out
     assert "conv5.w  (6, 16, 3, 3)   features.10.weight   (6, 16, 3, 3)" in printed
     assert "minus 123.675, 116.28, 103.53\n" in printed
-    with np.load(back) as content:
-        for name, array in net.parameters(layers).items():
-            np.testing.assert_allclose(content[name], array, rtol=3e-7)
+    content, _ = checkpoint.load(back)
+    for name, array in net.parameters(layers).items():
+        np.testing.assert_allclose(content[f"w:{name}"], array, rtol=3e-7)
+    assert content["input:mean"].shape == (3, 256, 256)
     assert main(["export", str(named), str(tmp_path / "d.npz")]) == 1
     assert "holds weights of torchvision: import them first" in capsys.readouterr().err
 
@@ -1008,3 +1018,34 @@ def test_commands_refuse_in_one_sentence_and_write_nothing(tmp_path, capsys, sma
             main(wrong)
         assert left.value.code == 2
     assert not out.exists()
+
+
+def test_an_imported_network_predicts(tmp_path, capsys, small_networks):
+    path, out = tmp_path / "theirs.npy", tmp_path / "alexnet.npz"
+    lists = drawn(rows(other_alexnets.caffe_alexnet))
+    classes = [f"kind {k}" for k in range(len(lists["fc8"][1]))]
+    (tmp_path / "classes.txt").write_text("\n".join(classes))
+    path.write_bytes(saved(tmp_path, "a.npy", python2(tensorflow_layout(lists))).read_bytes())
+    arguments = ["import", str(path), str(out), "--network", "caffe-alexnet", "--classes"]
+    assert main([*arguments, str(tmp_path / "classes.txt")]) == 0
+    trained_one = trained.load(out, reference)
+    assert trained_one.classes == tuple(classes) and trained_one.size == 227
+    images = np.random.default_rng(0).integers(0, 256, (2, 3, 256, 256), dtype=np.uint8)
+    layers = rows(other_alexnets.caffe_alexnet)
+    mean = weights.load(layers, path)
+    views = images[:, :, 14:241, 14:241] - mean
+    scores, _ = net.forward(net.predicting(layers, reference), views)
+    expected = reference.softmax(scores)
+    np.testing.assert_allclose(trained.predict(trained_one, images), expected, rtol=1e-3, atol=1e-6)
+
+
+def test_a_network_for_unit_inputs_is_exported_for_whole_pixels(tmp_path, small_networks):
+    layers = rows(other_alexnets.torchvision_alexnet, dtype=np.float32)
+    arrays = {f"w:{name}": q for name, q in net.parameters(layers).items()}
+    image = np.full((3, 4, 4), 7, np.float32)
+    inputs = {"input:mean": image, "input:deviation": np.float32(64)}
+    checkpoint.save(tmp_path / "checkpoint.npz", arrays | inputs, {"settings": {}})
+    found = weights.read(tmp_path / "checkpoint.npz")
+    np.testing.assert_allclose(found.arrays["conv1.w"], arrays["w:conv1.w"] / 64)
+    np.testing.assert_array_equal(found.arrays["conv2.w"], arrays["w:conv2.w"])
+    np.testing.assert_array_equal(found.mean, [7, 7, 7])

@@ -1,5 +1,7 @@
 """python -m minicnn import and export: weights from elsewhere, and for elsewhere."""
 
+from pathlib import Path
+
 IN_TORCHVISION = ("torchvision-alexnet", "vgg-a", "vgg-b", "vgg-d", "vgg-e")
 
 
@@ -16,11 +18,17 @@ def add_import(commands):
         help="weights that were trained elsewhere: Caffe's, torchvision's",
         description="Read weights of Caffe (.caffemodel, or .npy with a dictionary), of "
         "torchvision (.safetensors, .npz, .pth) or our own, without running anything; print what "
-        "is there; write them as this library has them, for minicnn.weights.load.",
+        "is there; write them as this library has them: as a checkpoint, for test, predict and "
+        "the other commands, if OUT is an .npz file.",
     )
     one.set_defaults(run=run_import)
     one.add_argument("file", metavar="FILE", help="the weights")
     one.add_argument("out", metavar="OUT", help="a new file, .npz or .safetensors")
+    one.add_argument(
+        "--classes",
+        metavar="FILE",
+        help="a text file with the name of a class in each line (default: class 0, class 1, …)",
+    )
     one.add_argument(
         "--network",
         required=True,
@@ -34,14 +42,43 @@ def run_import(options):
     from .. import networks, reference, weights
 
     weights.check_new(options.out)
-    layers = networks.build(options.network, reference, None)
+    classes = None
+    if options.classes:
+        classes = Path(options.classes).read_text(encoding="utf-8").splitlines()
+    made = {"classes": len(classes)} if classes else {}
+    layers = networks.build(options.network, reference, None, **made)
     found = weights.read(options.file)
     fitted = weights.fit(found, layers, options.file)
     print(weights.report(found, layers, fitted))
-    weights.write(options.out, with_mean(fitted, weights.mean_of(found, layers)))
-    rows = f"minicnn.networks.build({options.network!r}, …)"
-    print(f"Wrote {options.out}, which minicnn.weights.load copies into the rows of {rows}")
+    mean = weights.mean_of(found, layers)
+    if Path(options.out).suffix.lower() == ".npz":
+        count = len(next(reversed(fitted.values())))  # of the last layer's biases
+        classes = classes or [f"class {k}" for k in range(count)]
+        save_checkpoint(options.out, options.network, fitted, mean, classes)
+        print(f"Wrote {options.out}, a checkpoint for test, predict and the other commands")
+    else:
+        weights.write(options.out, with_mean(fitted, mean))
+        print(f"Wrote {options.out}")
     return 0
+
+
+def save_checkpoint(path, network, arrays, mean, classes):
+    """Write weights as a run of `train` leaves them, without what only training needs.
+
+    The mean colour becomes a mean image: of 256×256 pixels as prepared photographs have, or of
+    32×32 for CIFAR's networks; 0 where nobody has told it.
+    """
+    import numpy as np
+
+    from .. import checkpoint, networks
+
+    width = 32 if network in networks.CIFAR else 256
+    colour = np.zeros(3) if mean is None else np.asarray(mean)
+    image = np.broadcast_to(colour[:, None, None], (3, width, width)).astype(np.float32)
+    content = {f"w:{name}": array.astype(np.float32) for name, array in arrays.items()}
+    content |= {"input:mean": image, "input:deviation": np.float32(1)}
+    settings = {"network": network, "classes": classes, "size": networks.image_size(network)}
+    checkpoint.save(path, content, {"settings": settings})
 
 
 def add_export(commands):

@@ -38,8 +38,23 @@ def read(path):
                     return dict(read_array(archive, entry) for entry in entries)
         except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"it is damaged, or not an .npz file ({error})") from None
-    arrays, _ = checkpoint.load(path)
-    return {name[2:]: array for name, array in arrays.items() if name.startswith("w:")}
+    return of_checkpoint(checkpoint.load(path)[0])
+
+
+def of_checkpoint(arrays):
+    """Return the weights of a checkpoint, and the colour of its mean image, if it has one.
+
+    A network that was trained on inputs of unit scale is told to expect 0 … 255: its first weights
+    take over the division.
+    """
+    weights = {name[2:]: array for name, array in arrays.items() if name.startswith("w:")}
+    deviation = arrays.get("input:deviation", 1)
+    if deviation != 1:
+        first = next(name for name in weights if ".w" in name)
+        weights[first] = weights[first] / deviation
+    if "input:mean" in arrays:
+        weights["mean"] = arrays["input:mean"].mean(axis=(1, 2))
+    return weights
 
 
 def check_sizes(archive, entries, size):
