@@ -22,10 +22,15 @@ If you want to read it all, here is an order in which every file builds on those
     summary.py                    what a network has: shapes, receptive fields, numbers, memory
     data/                         CIFAR-10, your own photographs, more images from those there are
     checkpoint.py, run.py         what a run knows of itself, and how it is saved
+    evaluate.py                   predictions from several views, errors, ensembles
     train.py                      the training loop
+    trained.py                    a trained network, and how it wants its images
+    gallery.py, neighbours.py     Figures 3 and 4: what it has learned, and what it finds alike
+    codes.py                      short binary codes from its features
     weights.py, conventions.py    weights of Caffe and torchvision; formats/ reads their files
     figure1.py, study.py          ReLU against tanh, and when the paper's claim holds
     fast/                         the same layers for speed; each file has its twin in reference/
+    __main__.py, commands/        the command line
 
 checks.py, which every layer asks about its arguments, can wait until an error message brings you
 there.  `import minicnn` loads none of these: minicnn.net, minicnn.fast and the rest are imported
@@ -37,9 +42,9 @@ import importlib
 __version__ = "0.1.0"
 
 _MODULES = (
-    "reference fast net cifar halves alexnet other_alexnets vgg networks summary train run "
-    "checkpoint gradcheck gradcheck_suite data weights conventions formats figure1 study figures "
-    "shapes checks"
+    "reference fast net cifar halves alexnet other_alexnets vgg networks summary evaluate train "
+    "run trained gallery neighbours codes checkpoint gradcheck gradcheck_suite data weights "
+    "conventions formats figure1 study figures shapes checks"
 ).split()
 
 
