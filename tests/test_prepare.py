@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -521,25 +522,33 @@ def test_two_workers_write_the_same_bytes_as_one(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
-def test_a_run_killed_in_the_middle_goes_on_to_the_same_bytes(tmp_path):
+def test_a_run_stopped_and_then_killed_goes_on_to_the_same_bytes(tmp_path):
     folder = fill(tmp_path / "photographs", count=1)
     picture(np.random.default_rng(11), 800, 600).save(folder / "cat" / "big.jpg")
-    for i in range(150):  # many names, little work to make them
+    for i in range(200):  # many names, little work to make them
         os.symlink("big.jpg", folder / "cat" / f"{i}.jpg")
     prepare(folder, tmp_path / "whole")
     out = tmp_path / "killed"
     command = [sys.executable, "-m", "minicnn", "prepare", folder, out, "--size", str(SIZE)]
-    run = subprocess.Popen([*command, "--workers", "2"], stderr=subprocess.DEVNULL)
-    try:
-        wait_until(lambda: list(out.glob("train/*.npz")) and list(out.glob("train/*.part")))
-        workers = children(run.pid)
-    finally:
-        run.kill()
-        run.wait()
-    wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
-    assert len(workers) >= 2 and not (out / "photos.json").exists()
+    command += ["--workers", "2"]
+
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: list(out.glob("train/*.part")))
+    run.send_signal(signal.SIGINT)  # Ctrl-C, and again, as one does
+    run.send_signal(signal.SIGINT)
+    assert "minicnn: stopped" in run.communicate(timeout=20)[1] and run.returncode == 130
+    assert not list(out.glob("train/*.part")) and not (out / "photos.json").exists()
     with pytest.raises(FileNotFoundError, match="is not finished: run the same command again"):
         data.load_photos(out)
+
+    before = len(list(out.glob("train/*.npz")))
+    run = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    wait_until(lambda: len(list(out.glob("train/*.npz"))) > before)
+    workers = children(run.pid)
+    run.kill()
+    run.wait()
+    wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    assert len(workers) >= 2 and not (out / "photos.json").exists()
     made = [path.with_suffix(".npy") for path in out.glob("train/*.npz")]
     before = [path.stat().st_mtime_ns for path in made]
     prepare(folder, out)

@@ -97,13 +97,13 @@ def colour_noise(eigenvalues, eigenvectors, N, rng, sigma=0.1, magnitude="eigenv
 
         [p1, p2, p3] · [α1 λ1, α2 λ2, α3 λ3]ᵀ        α ~ N(0, 0.1²), drawn anew for each image
 
-    The formula needs a scale.  On 0 … 255 the largest eigenvalue of photographs is near 15,000, and
-    0.1·15,000 = 1,500 grey levels would wipe out any image.  λ is a variance, so the number depends
-    on the unit: on 0 … 1 it is 0.23, and 0.1·0.23 is 6 of 255 grey levels.  The paper asks for
-    "magnitudes proportional to the corresponding eigenvalues"; the eigenvalues as printed are taken
-    here to be those of pixels on 0 … 1.  The original code has the square roots in place of λ: the
-    standard deviations, which mean the same in every unit; 0.1·120 = 12 grey levels.  It then
-    divides the image by 1.1, which is left out here.
+    The formula needs a scale.  λ is a variance, so its number depends on the unit.  On 0 … 255 the
+    largest is near 15,000 (121.78² in cuda-convnet2's file on ImageNet), and 0.1·15,000 = 1,500
+    grey levels would wipe out any image.  On 0 … 1 it is 0.23, and 0.1·0.23 is 6 of 255 grey
+    levels.  As the paper asks for "magnitudes proportional to the corresponding eigenvalues", they
+    are taken here to be those of pixels on 0 … 1.  The original code has the square roots in place
+    of λ, the standard deviations, which mean the same in every unit: 0.1·121.78 is 12 grey levels.
+    It then divides the image by 1.1, which is left out here.
 
     Parameters
     ----------

@@ -37,9 +37,9 @@ class Stopped(Exception):
 def begin_worker(the_count, the_flag):
     """Take up the number and the flag.
 
-    A single worker is a thread.  In a process of its own, Ctrl-C reaches the worker as well as the
-    process that started it, and is that one's to answer: it sets the flag.  And if that one dies
-    without a word, the worker ends, too.
+    A single worker is a thread.  A worker that is a process of its own gets every Ctrl-C, too, but
+    leaves it to the process that started it, which sets the flag; and it ends when that one dies
+    without a word.
     """
     global done, stop
     done, stop = the_count, the_flag
