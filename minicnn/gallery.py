@@ -44,7 +44,7 @@ def figure3(kernels, path):
             )
     sheets = [sheet([as_picture(w_k) for w_k in w], PER_ROW) for w in kernels]
     heights = [7 * s.shape[0] / s.shape[1] + 0.3 for s in sheets]
-    figure, places = canvas(len(sheets), 1, 7, sum(heights), heights)
+    figure, places = canvas(len(sheets), 1, 7, sum(heights), height_ratios=heights)
     for column, (place, picture) in enumerate(zip(places[:, 0], sheets, strict=True)):
         place.imshow(picture, interpolation="nearest")
         if len(sheets) > 1:
@@ -76,7 +76,8 @@ def figure4_bars(images, labels, probabilities, classes, path, best=5):
     """
     best, across = min(best, len(classes)), min(4, len(images))
     down = math.ceil(len(images) / across)
-    figure, places = canvas(2 * down, across, 2 * across, 3.4 * down, [2, 1] * down)
+    ratios = [2, 1] * down
+    figure, places = canvas(2 * down, across, 2 * across, 3.4 * down, height_ratios=ratios)
     for n in range(down * across):
         row, column = 2 * (n // across), n % across
         above, below = places[row, column], places[row + 1, column]
@@ -114,18 +115,19 @@ def figure4_neighbours(queries, neighbours, titles, path):
     OSError
         If it cannot be written.
     """
-    from matplotlib.figure import Figure
-
     blocks = [queries[:, None], *neighbours]  # each (Q, images side by side, 3, H, W)
-    widths = [block.shape[1] for block in blocks]
-    figure = Figure(figsize=(0.8 * sum(widths), 0.8 * len(queries) + 0.3), layout="constrained")
-    parts = figure.subfigures(1, len(blocks), width_ratios=widths)
-    for part, block, title in zip(parts, blocks, ["query", *titles], strict=True):
-        part.suptitle(title, fontsize=9)
-        places = part.subplots(*block.shape[:2], squeeze=False)
-        for place, image in zip(places.flat, block.reshape(-1, *block.shape[2:]), strict=True):
-            place.set_axis_off()
-            place.imshow(pixels(image))
+    sheets = [
+        sheet(
+            [pixels(image) / 255 for image in block.reshape(-1, *block.shape[2:])], block.shape[1]
+        )
+        for block in blocks
+    ]
+    width, height = 0.8 * sum(block.shape[1] for block in blocks), 0.8 * len(queries) + 0.3
+    ratios = [s.shape[1] for s in sheets]
+    figure, places = canvas(1, len(sheets), width, height, width_ratios=ratios)
+    for place, picture, title in zip(places[0], sheets, ["query", *titles], strict=True):
+        place.imshow(picture)
+        place.set_title(title, fontsize=9)
     save(figure, path)
 
 
@@ -149,7 +151,7 @@ def feature_maps(image, layers, path, most=16):
     """
     sheets = [sheet([as_grey(m) for m in maps[:most]], min(most, len(maps))) for _, maps in layers]
     heights = [2, *[12 * s.shape[0] / s.shape[1] + 0.3 for s in sheets]]
-    figure, places = canvas(1 + len(sheets), 1, 12, sum(heights), heights)
+    figure, places = canvas(1 + len(sheets), 1, 12, sum(heights), height_ratios=heights)
     places[0, 0].imshow(pixels(image))
     for place, (name, maps), picture in zip(places[1:, 0], layers, sheets, strict=True):
         place.imshow(picture, interpolation="nearest")
@@ -192,13 +194,13 @@ def sheet(tiles, per_row):
     return picture
 
 
-def canvas(down, across, width, height, heights):
+def canvas(down, across, width, height, **ratios):
     """Return an empty figure, that many inches large, and its places (down, across), without
-    axes."""
+    axes; ratios may be height_ratios and width_ratios."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    places = figure.subplots(down, across, squeeze=False, height_ratios=heights)
+    places = figure.subplots(down, across, squeeze=False, **ratios)
     for place in places.flat:
         place.set_axis_off()
     return figure, places
