@@ -204,6 +204,15 @@ def test_a_size_larger_than_the_images_is_refused(place, capsys):
     assert not (place / "no" / "checkpoint.npz").exists()
 
 
+def test_the_central_view_goes_without_noise(place, capsys):
+    arguments = command(place, "train", "--view", "central", "--out", str(place / "central"))
+    assert main([*arguments, "--colour-noise", "0.1"]) == 1
+    assert "--view central shows images as they are" in capsys.readouterr().err
+    assert main([*arguments, "--epochs", "1"]) == 0
+    assert main([*arguments, "--epochs", "2", "--view", "random", "--resume"]) == 1
+    assert "view = central, this one has random" in capsys.readouterr().err
+
+
 def test_an_option_that_the_network_does_not_have_is_refused(place, capsys):
     arguments = ["train", "cifar-80sec", "--nonlinearity", "tanh", "--out", str(place / "no")]
     assert main(arguments) == 1

@@ -4,8 +4,16 @@ import pathlib
 import sys
 
 from .. import networks
-from ..options import add_data, add_ops, add_out, backend, not_negative, positive, whole
-from ..options import whole_or_zero as seed
+from ..options import (
+    add_data,
+    add_ops,
+    add_out,
+    backend,
+    not_negative,
+    positive,
+    whole,
+    whole_or_zero,
+)
 
 # What each kind of network starts from: AlexNet's numbers are Section 5's.  There ε falls "when the
 # validation error stopped improving"; how long to wait, the paper does not say.
@@ -147,7 +155,11 @@ def add(commands):
         "three times (default: 5; cifar networks keep their ε)",
     )
     training.add_argument(
-        "--seed", type=seed, default=0, metavar="N", help="of all random choices (default: 0)"
+        "--seed",
+        type=whole_or_zero,
+        default=0,
+        metavar="N",
+        help="of all random choices (default: 0)",
     )
     add_ops(one)
     add_out(one, "runs/train")
@@ -167,6 +179,8 @@ def run(options):
         )
     if options.resume and not there:
         print(f"There is no run in {out} yet: it starts from the beginning.", file=sys.stderr)
+    if options.view == "central" and (options.jitter or options.colour_noise):
+        raise ValueError("--view central shows images as they are: leave out --jitter and colours")
     for name, value in recipe(options.network).items():
         if getattr(options, name) is None and not (name == "divide_on_stall" and options.divide_at):
             setattr(options, name, value)
@@ -181,7 +195,9 @@ def run(options):
     inputs = {"mean": photos.mean, "deviation": np.asarray(deviation)}
     central = trained.central_view(photos.mean, deviation, size)
     view = central
-    if options.view == "random" and (size < width or options.colour_noise or options.jitter):
+    if options.view == "central":
+        options.colour_noise = 0.0
+    elif size < width or options.colour_noise or options.jitter:
         view = trained.training_view(
             photos.mean,
             deviation,
