@@ -10,12 +10,16 @@ their horizontal reflections […], and averaging the predictions made by the ne
 on the ten patches."  Probabilities are averaged, not scores.
 """
 
+import math
+
 import numpy as np
 
 from . import net
 
+VALUES = 2**22  # of images, that go through at a time: 27 of 224×224 pixels
 
-def predict(layers, ops, images, views, batch=128):
+
+def predict(layers, ops, images, views):
     """Return the probabilities of images, averaged over their views.
 
     Parameters
@@ -27,14 +31,17 @@ def predict(layers, ops, images, views, batch=128):
         The backend that they were built with.
     images : array (N, C, H, W), or anything that gives images for a slice
     views : function
-    batch : int
-        So many images at a time go through; a matter of memory alone.
 
     Returns
     -------
     array (N, classes) float64
+
+    Raises
+    ------
+    ValueError
+        If scores are NaN or infinite: then nothing can be said of any class.
     """
-    parts = []
+    parts, batch = [], batch_of(images)
     for first in range(0, len(images), batch):
         some = images[first : first + batch]
         answers = [softmax_of(layers, ops, x) for x in views(some)]
@@ -42,9 +49,19 @@ def predict(layers, ops, images, views, batch=128):
     return np.concatenate(parts)
 
 
+def batch_of(images):
+    """Return how many of these images go through at a time; a matter of memory alone."""
+    return min(128, max(1, VALUES // max(1, math.prod(images.shape[1:]))))
+
+
 def softmax_of(layers, ops, x):
     """Return the probabilities for one view of a batch, float64."""
-    scores = ops.to_host(net.forward(layers, ops.to_device(x))[0])
+    x = ops.to_device(x)
+    for layer in layers:  # row by row, so that no cache outlives its row
+        x, _ = net.forward([layer], x)
+    scores = ops.to_host(x)
+    if not np.isfinite(scores).all():
+        raise ValueError("the network's scores are NaN or infinite: its weights are broken")
     if scores.ndim == 4:
         scores = scores.mean(axis=(2, 3))
     return ops.softmax(np.asarray(scores, np.float64))
@@ -72,7 +89,14 @@ def dense(layers, ops, size):
     -------
     list of Layer
         Their output is maps (N, classes, h, w), of which `predict` takes the mean.
+
+    Raises
+    ------
+    ValueError
+        For a network of two columns.
     """
+    if any(isinstance(w, tuple) for layer in layers for w in layer.params.values()):
+        raise ValueError("a network of two columns cannot be read at every place; use other views")
     dtype = next(iter(net.parameters(layers).values())).dtype
     x = np.zeros((1, 3, size, size), dtype)  # one image, as it goes down the rows
     rows = []

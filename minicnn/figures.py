@@ -85,14 +85,15 @@ def curves(history, path):
     """
     figure, (left, right) = new_figure(9, 3.6, columns=2)
     epochs = [h["epoch"] for h in history]
-    left.plot(epochs, [h["training_error"] for h in history], color="black", label="training")
+    errors = [h["training_error"] for h in history]
+    left.plot(epochs, errors, ".-", color="black", label="training")
     if history[-1]["validation_error"] is not None:
         errors = [h["validation_error"] for h in history]
-        left.plot(epochs, errors, color="tab:red", label="validation")
+        left.plot(epochs, errors, ".-", color="tab:red", label="validation")
     left.set_ylabel("error rate")
     left.set_ylim(bottom=0)
     left.legend(frameon=False)
-    right.plot(epochs, [h["loss"] for h in history], color="black")
+    right.plot(epochs, [h["loss"] for h in history], ".-", color="black")
     right.set_ylabel("training loss (nats)")
     for axes in (left, right):
         axes.set_xlabel("epochs")

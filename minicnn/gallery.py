@@ -85,14 +85,14 @@ def figure4_bars(images, labels, probabilities, classes, path, best=5):
             continue
         above.imshow(pixels(images[n]))
         if labels is not None:
-            above.set_title(classes[labels[n]], fontsize=9)
+            above.set_title(classes[labels[n]], fontsize=9, parse_math=False)  # a $ is a $
         order = np.argsort(-probabilities[n], kind="stable")[:best]
         right = [labels is not None and k == labels[n] for k in order]
         colours = ["tab:red" if is_it else "tab:blue" for is_it in right]
         below.set_axis_on()
         below.barh(range(best), probabilities[n][order], color=colours, alpha=0.6)
         for place, k in enumerate(order):
-            below.text(0.02, place, classes[k], va="center", fontsize=8)
+            below.text(0.02, place, classes[k], va="center", fontsize=8, parse_math=False)
         below.set(xlim=(0, 1), ylim=(best - 0.5, -0.5), xticks=[], yticks=[])
     save(figure, path)
 

@@ -44,8 +44,8 @@ def nearest(queries, base, k):
         )
     if not 1 <= k <= len(base):
         raise ValueError(f"nearest: k = {k}; expected 1 … {len(base)}, the vectors there are")
-    count = max(1, MEMORY // (8 * max(D, 1)))  # vectors in a block
-    step = min(count, 1000)  # queries at a time: their distances to a block take memory, too
+    count = min(len(base), max(1, MEMORY // (8 * max(D, 1))))  # vectors in a block
+    step = min(count, max(1, MEMORY // (8 * count)))  # queries: their distances take memory, too
     found = [
         nearest_of_block(queries[first : first + step], base, k, count)
         for first in range(0, len(queries), step)

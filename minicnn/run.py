@@ -171,7 +171,13 @@ class Run:
                     "give the same options as before, or another folder"
                 )
         kept = {name: arrays.pop(name) for name in ("order", "losses", "wrongs")}
-        arrays = {n: array for n, array in arrays.items() if not n.startswith("input:")}
+        for name, ours in self.inputs.items():
+            theirs = arrays.pop(f"input:{name}", ours)  # older checkpoints do not say
+            if not np.array_equal(theirs, ours):
+                raise checkpoint.CheckpointError(
+                    f"{self.path} is of a run on other images: their {name} is another one; "
+                    "give the same data as before, or another folder"
+                )
         checkpoint.copy_into(self.arrays(), arrays, self.path)
         self.order, self.losses = kept["order"], kept["losses"].tolist()
         self.wrongs, self.images = kept["wrongs"].tolist(), facts["images"]

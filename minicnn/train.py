@@ -161,6 +161,7 @@ def train(
                 show(bar, run, steps)
                 done = run.reached(until, steps)  # at the goal, an epoch ends early
                 if run.step == steps or done:
+                    check_weights(run, layers, x)
                     run.end_epoch(steps, validate(test_layers, ops, validation_data, test_view))
                 if run.step == steps:
                     run.epoch, run.step = run.epoch + 1, 0  # from here on, step 0 of the next epoch
@@ -297,9 +298,14 @@ def where_it_broke(run, layers, x):
 
 def keep(run, layers, x):
     """Save the run, unless its weights are broken: then the checkpoint before stays."""
+    check_weights(run, layers, x)
+    run.save()
+
+
+def check_weights(run, layers, x):
+    """Raise Diverged if a weight is NaN or infinite."""
     if not all(np.isfinite(w).all() for w in net.parameters(layers).values()):
         raise Diverged(where_it_broke(run, layers, x))
-    run.save()
 
 
 def how_to_go_on(run):

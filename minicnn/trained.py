@@ -1,9 +1,11 @@
 """A trained network, as its checkpoint describes it: rows, classes, and how it wants its images.
 
-pixels         (N, 3, H, W) uint8      images as they are stored, 0 … 255
-mean           (3, H, W)               the mean image of the training set
-deviation      a number                what pixels minus the mean are divided by; 1, as a rule
-x              (N, 3, size, size)      what the network sees: a view, minus the mean, divided
+pixels       (N, 3, H, W) uint8    images as they are stored, 0 … 255
+mean         (3, H, W)             the mean image of the training set
+deviation    a number              what pixels minus the mean are divided by; 1, as a rule
+width        a number              what images are rescaled to before a view is cut; W, unless
+                                   the network was trained at several scales
+x            (N, 3, size, size)    what the network sees: a view, minus the mean, divided
 """
 
 import itertools
@@ -16,7 +18,7 @@ from .data import augment
 
 DEEPER = ("vgg-b", "vgg-c", "vgg-d", "vgg-e")  # they begin with some of A's layers
 
-Trained = namedtuple("Trained", "path name layers ops classes size mean deviation")
+Trained = namedtuple("Trained", "path name layers ops classes size width mean deviation")
 
 
 def load(path, ops):
@@ -59,15 +61,17 @@ def load(path, ops):
     checkpoint.copy_into(ours, theirs, path)
     layers = net.predicting(layers, ops)
     mean, deviation = arrays["input:mean"], arrays["input:deviation"]
-    return Trained(path, name, layers, ops, tuple(classes), size, mean, deviation)
+    width = settings.get("test_width") or mean.shape[2]
+    return Trained(path, name, layers, ops, tuple(classes), size, width, mean, deviation)
 
 
-def take_weights(layers, network, path):
+def take_weights(layers, network, classes, path):
     """Copy the weights of a trained network into the rows of another; return what was done.
 
-    A row of the same name and shape takes them over.  So a network for other classes gets a new
-    last layer, and six convolutions take five from AlexNet.  B, C, D and E of VGG take only those
-    layers from A that the paper took, see vgg.take_from_a.
+    A row of the same name and shape takes them over; where classes are others, not the last row.
+    So a network for other classes gets a new last layer, and six convolutions take five from
+    AlexNet.  B, C, D and E of VGG take only those layers from A that the paper took, see
+    vgg.take_from_a.
 
     Parameters
     ----------
@@ -75,6 +79,8 @@ def take_weights(layers, network, path):
         Their weights are changed.
     network : str
         Their name in NETWORKS.
+    classes : list of str
+        What they are to tell apart.
     path : path
         The checkpoint to take from.
 
@@ -92,8 +98,14 @@ def take_weights(layers, network, path):
     theirs = {n.removeprefix("w:"): a for n, a in arrays.items() if n.startswith("w:")}
     if facts["settings"].get("network") == "vgg-a" and network in DEEPER:
         theirs = {n: a for n, a in theirs.items() if n.split(".")[0] in vgg.FROM_A}
-    ours = net.parameters(layers)
-    fit = [n for n in ours if n in theirs and theirs[n].shape == ours[n].shape]
+    ours, fit = net.parameters(layers), []
+    rows = [layer for layer in layers if layer.params]
+    if facts["settings"].get("classes") != classes:
+        rows = rows[:-1]
+    for layer in rows:
+        names = list(net.parameters([layer]))
+        if all(n in theirs and theirs[n].shape == ours[n].shape for n in names):
+            fit += names
     if not fit:
         raise checkpoint.CheckpointError(
             f"{path} has nothing for {network}: no row has the same name and shape in both"
@@ -116,10 +128,13 @@ def training_view(mean, deviation, size, **options):
     return view
 
 
-def central_view(mean, deviation, size):
+def central_view(mean, deviation, size, width=None):
     """Return the function view(images) that gives the central view of each image."""
+    width = width or mean.shape[2]
+    mean = augment.rescaled(mean, width)
 
     def view(images, rng=None):
+        images = augment.rescaled(images, width)
         return divided(augment.central_views(images, mean, size), deviation)
 
     return view
@@ -136,16 +151,18 @@ def predict(trained, images, views="1"):
         "1", the central view; "10", the paper's ten; "dense", the whole image and its mirror
         image, read at every place (see evaluate.dense); or "10+dense", the mean of both answers.
     """
-    mean, deviation, size = trained.mean, trained.deviation, trained.size
+    deviation, size, width = trained.deviation, trained.size, trained.width
+    mean = augment.rescaled(trained.mean, width)
 
     def central(images):
-        yield central_view(mean, deviation, size)(images)
+        yield central_view(trained.mean, deviation, size, width)(images)
 
     def ten(images):
-        for x in augment.ten_views(images, mean, size):
+        for x in augment.ten_views(augment.rescaled(images, width), mean, size):
             yield divided(x, deviation)
 
     def whole(images):
+        images = augment.rescaled(images, width)
         x = divided(np.subtract(images, mean, dtype=np.float32), deviation)
         yield x
         yield np.ascontiguousarray(x[:, :, :, ::-1])
@@ -202,17 +219,15 @@ def deviation_of(photos):
     return np.float32(np.sqrt(photos.eigenvalues.sum() / 3 - in_mean_image))
 
 
-def features(trained, images, row, view, batch=128):
-    """Yield what a row of the network makes of images, a batch at a time: (≤ batch, D) float32.
+def features(trained, images, row):
+    """Yield what a row of the network makes of images, some at a time: (n, D) float32.
 
     Parameters
     ----------
     trained : Trained
     images : array (N, 3, H, W) uint8, or what can be sliced like one
     row : str
-        The name of a row.  Its output is flattened; two columns are joined.
-    view : function
-        view(images) → x.
+        The name of a row.  Its output for the central view is flattened; two columns are joined.
 
     Raises
     ------
@@ -223,10 +238,13 @@ def features(trained, images, row, view, batch=128):
     if row not in names:
         raise ValueError(f"{trained.name} has no row {row!r}; it has {', '.join(names)}")
     layers = trained.layers[: names.index(row) + 1]
+    view = central_view(trained.mean, trained.deviation, trained.size, trained.width)
+    batch = evaluate.batch_of(images)
     for first in range(0, len(images), batch):
         x = trained.ops.to_device(view(images[first : first + batch]))
-        y, _ = net.forward(layers, x)
-        parts = [trained.ops.to_host(part) for part in net.columns(y)]
+        for layer in layers:
+            x, _ = net.forward([layer], x)
+        parts = [trained.ops.to_host(part) for part in net.columns(x)]
         yield np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
 
 
@@ -235,9 +253,9 @@ def write_features(trained, images, row, path):
 
     One batch after the other is written, so any number of images will do.
     """
-    mean, deviation, size = trained.mean, trained.deviation, trained.size
-    view = central_view(mean, deviation, size)
-    parts = features(trained, images, row, view)
+    if not len(images):
+        raise ValueError("there are no images to take features of")
+    parts = features(trained, images, row)
     first = next(parts)
     shape = (len(images), first.shape[1])
 
@@ -251,16 +269,17 @@ def write_features(trained, images, row, path):
     return shape
 
 
-def both_features(trained, photos):
-    """Return the features of the training and of the validation images, from the last hidden row.
+def both_features(trained, photos, queries):
+    """Return the features of the training images and of others, from the last hidden row.
 
     Returns
     -------
     array (N, D), array (M, D) float32
     """
     row = last_hidden(trained)
-    view = central_view(trained.mean, trained.deviation, trained.size)
-    both = (features(trained, images, row, view) for images in (photos.train_x, photos.test_x))
+    if not len(queries):
+        raise ValueError("there are no validation images to find neighbours for")
+    both = (features(trained, images, row) for images in (photos.train_x, queries))
     return tuple(np.concatenate(list(parts)) for parts in both)
 
 

@@ -25,7 +25,7 @@ def small_alexnet(ops, dtype=np.float64):
 
 
 @pytest.mark.parametrize("ops", [reference, fast])
-def test_probabilities_of_all_views_are_averaged_and_not_their_scores(ops):
+def test_probabilities_of_all_views_are_averaged_and_not_their_scores(ops, monkeypatch):
     layers = small_alexnet(ops)
     images = np.random.default_rng(1).standard_normal((7, 3, 67, 67))
 
@@ -34,7 +34,8 @@ def test_probabilities_of_all_views_are_averaged_and_not_their_scores(ops):
         yield 3 * some[:, :, :, ::-1]
 
     answers = [reference.softmax(net.forward(layers, x)[0]) for x in views(images)]
-    found = evaluate.predict(layers, ops, images, views, batch=3)
+    monkeypatch.setattr(evaluate, "VALUES", 3 * images[0].size)  # several batches
+    found = evaluate.predict(layers, ops, images, views)
     np.testing.assert_allclose(found, (answers[0] + answers[1]) / 2, rtol=1e-9)
     np.testing.assert_allclose(found.sum(axis=1), 1)
 
@@ -82,6 +83,22 @@ def test_a_dense_network_reads_a_larger_image_at_every_place_where_it_fits():
         np.testing.assert_allclose(maps[0, :, 0, place], scores[0], rtol=1e-9)
     averaged = evaluate.predict(dense, fast, image, lambda some: [some])
     np.testing.assert_allclose(averaged, reference.softmax(maps.mean(axis=(2, 3))), rtol=1e-9)
+
+
+def test_scores_that_are_no_numbers_are_refused():
+    layers = small_alexnet(fast)
+    layers[0].params["w"][0, 0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="scores are NaN or infinite"):
+        evaluate.predict(layers, fast, np.ones((2, 3, 67, 67)), lambda some: [some])
+
+
+def test_two_columns_are_not_read_densely():
+    rng = np.random.default_rng(0)
+    layers = alexnet.two_columns(
+        reference, rng, classes=4, kernels=(4, 4, 4, 4, 4), hidden=4, size=67
+    )
+    with pytest.raises(ValueError, match="two columns cannot be read at every place"):
+        evaluate.dense(layers, reference, 67)
 
 
 def test_an_ensemble_is_the_weighted_mean_of_its_members():

@@ -100,7 +100,7 @@ def test_the_right_class_is_red_and_only_where_it_is_known(tmp_path):
 
     pictures = np.zeros((2, 3, 4, 6), np.uint8)
     probabilities = np.full((2, 3), 1 / 3)
-    classes = ("ant", "bee", "cat")
+    classes = ("ant", "a$b_$c", "cat")  # no formula
     gallery.figure4_bars(pictures, np.array([2] * 2), probabilities, classes, tmp_path / "a.png")
     gallery.figure4_bars(pictures, None, probabilities, classes, tmp_path / "b.png")
     assert reddish(colours(tmp_path / "a.png")) and not reddish(colours(tmp_path / "b.png"))

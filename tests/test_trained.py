@@ -91,6 +91,11 @@ def test_test_counts_errors_of_each_network_and_of_all(place, capsys):
     assert "all 2 together" in text and "blue sky" in text
 
 
+def test_weights_of_one_network_cannot_be_chosen(place, capsys):
+    assert main([*command(place, "test", check(place)), "--choose-weights"]) == 1
+    assert "needs two networks" in capsys.readouterr().err
+
+
 def test_weights_of_an_ensemble_are_chosen_on_other_images_than_errors_are_counted_on(place):
     out = place / "chosen.json"
     networks = (check(place), check(place, "1"))
@@ -183,7 +188,7 @@ def test_a_checkpoint_that_does_not_say_what_it_is_of_is_refused(place, capsys):
 
 def test_fine_tuning_takes_what_fits_and_draws_the_rest_anew(place):
     layers = networks.build(NETWORK, fast, np.random.default_rng(5), classes=4)
-    said = trained.take_weights(layers, NETWORK, check(place))
+    said = trained.take_weights(layers, NETWORK, ["a", "b", "c", "d"], check(place))
     assert "Took 6 parameters" in said and said.endswith("drawn anew: fc10.w, fc10.b")
     theirs = net.parameters(trained.load(check(place), fast).layers)
     for name, w in net.parameters(layers).items():
@@ -191,10 +196,18 @@ def test_fine_tuning_takes_what_fits_and_draws_the_rest_anew(place):
             np.testing.assert_array_equal(w, theirs[name])
 
 
+def test_as_many_other_classes_get_a_new_last_layer_and_the_same_ones_keep_theirs(place):
+    layers = networks.build(NETWORK, fast, np.random.default_rng(5), classes=3)
+    said = trained.take_weights(layers, NETWORK, ["a", "b", "c"], check(place))
+    assert said.endswith("drawn anew: fc10.w, fc10.b")
+    same = list(data.load_photos(place / "set").classes)
+    assert trained.take_weights(layers, NETWORK, same, check(place)).endswith("none")
+
+
 def test_a_network_in_which_nothing_fits_is_refused(place):
     layers = networks.build("vgg-a", fast, None, kernels=(1, 1, 1, 1, 1), hidden=1, size=32)
     with pytest.raises(checkpoint.CheckpointError, match="has nothing for vgg-a"):
-        trained.take_weights(layers, "vgg-a", check(place))
+        trained.take_weights(layers, "vgg-a", list(COLOURS), check(place))
 
 
 def test_a_size_larger_than_the_images_is_refused(place, capsys):
@@ -202,6 +215,60 @@ def test_a_size_larger_than_the_images_is_refused(place, capsys):
     assert main([*arguments, str(place / "no")]) == 1
     assert "--size is 40, but the images" in capsys.readouterr().err
     assert not (place / "no" / "checkpoint.npz").exists()
+
+
+def test_a_jittered_network_is_tested_at_the_scale_in_the_middle(place):
+    out = str(place / "jitter")
+    arguments = command(place, "train", "--jitter", "32", "--epochs", "1", "--out", out)
+    assert main(arguments) == 0
+    network = trained.load(check(place, "jitter"), fast)
+    assert network.width == 34 and network.mean.shape == (3, 36, 36)
+    photos = data.load_photos(place / "set")
+    history = (place / "jitter" / "history.jsonl").read_text().splitlines()
+    wrong = np.argmax(trained.predict(network, photos.test_x), axis=1) != photos.test_y
+    assert wrong.mean() == json.loads(history[-1])["validation_error"]
+    for views in ("10", "dense"):
+        assert trained.predict(network, photos.test_x, views).shape == (12, 3)
+
+
+def test_a_scale_that_does_not_fit_leaves_no_run_behind(place, capsys):
+    arguments = command(place, "train", "--jitter", "20", "--out", str(place / "no"))
+    assert main(arguments) == 1
+    assert "--jitter is 20; expected 32 … 36" in capsys.readouterr().err
+    assert not (place / "no" / "checkpoint.npz").exists()
+
+
+def test_a_run_on_other_images_is_not_resumed(place, tmp_path, capsys):
+    arguments = command(place, "train", "--epochs", "1", "--out", str(tmp_path / "run"))
+    assert main(arguments) == 0
+    (tmp_path / "set").mkdir()
+    for path in (place / "set").rglob("*"):
+        if path.is_file():
+            (tmp_path / "set" / path.relative_to(place / "set")).parent.mkdir(exist_ok=True)
+            (tmp_path / "set" / path.relative_to(place / "set")).write_bytes(path.read_bytes())
+    mean = np.load(tmp_path / "set" / "mean.npy")
+    np.save(tmp_path / "set" / "mean.npy", mean + 1)
+    arguments[arguments.index("--data") + 1] = str(tmp_path / "set")
+    assert main([*arguments, "--resume", "--epochs", "2"]) == 1
+    assert "of a run on other images: their mean" in capsys.readouterr().err
+
+
+def test_an_epsilon_changed_by_hand_stays_changed(place, tmp_path):
+    out = tmp_path / "run"
+    arguments = command(place, "train", "--out", str(out), "--epochs", "1")
+    arguments.remove("0.002")
+    arguments.remove("--epsilon")
+    for more in ([], ["--resume", "--epsilon", "0.0005"], ["--resume"]):
+        epochs = str(1 + len((out / "history.jsonl").read_text().splitlines())) if more else "1"
+        assert main([*arguments, *more, "--epochs", epochs]) == 0
+    lines = (out / "history.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epsilon"] for line in lines] == [0.001, 0.0005, 0.0005]
+
+
+def test_the_networks_of_other_libraries_have_one_size(place, capsys):
+    arguments = ["train", "caffe-alexnet", "--data", str(place / "set"), "--out", str(place / "no")]
+    assert main(arguments) == 1
+    assert "caffe-alexnet is made for images of 227 pixels" in capsys.readouterr().err
 
 
 def test_the_central_view_goes_without_noise(place, capsys):

@@ -22,12 +22,7 @@ def add(commands):
         "how many of the nearest are of the same class."
     )
     add_data(four, photos=True)
-    four.add_argument(
-        "-k", type=whole, default=10, metavar="K", help="neighbours to count (default: 10)"
-    )
-    four.add_argument(
-        "--seed", type=whole_or_zero, default=0, metavar="N", help="of the choice of test images"
-    )
+    add_search(four)
     add_out(four, "runs/figure4")
 
     maps = command(commands, "maps", "what every layer makes of one image, as a picture", run_maps)
@@ -45,10 +40,22 @@ def add(commands):
         "and speed."
     )
     add_data(codes, photos=True)
-    codes.add_argument(
+    add_search(codes)
+
+
+def add_search(one):
+    """Add -k, --queries and --seed."""
+    one.add_argument(
         "-k", type=whole, default=10, metavar="K", help="neighbours to count (default: 10)"
     )
-    codes.add_argument(
+    one.add_argument(
+        "--queries",
+        type=whole,
+        default=1000,
+        metavar="N",
+        help="so many validation images, drawn at random, ask for neighbours (default: 1000)",
+    )
+    one.add_argument(
         "--seed", type=whole_or_zero, default=0, metavar="N", help="of all random choices"
     )
 
@@ -87,21 +94,23 @@ def run_4(options):
     probabilities = trained.predict(network, images, "1")
     gallery.figure4_bars(images, labels, probabilities, network.classes, out / "left.png")
 
-    base, queries = trained.both_features(network, photos)
-    by_features = neighbours.nearest(queries, base, k)
-    by_pixels = neighbours.nearest(photos.test_x, photos.train_x, k)
-    six = chosen[:6]
+    asked = rng.permutation(len(photos.test_x))[: options.queries]
+    queries, query_labels = photos.test_x[asked], photos.test_y[asked]
+    base, features = trained.both_features(network, photos, queries)
+    by_features = neighbours.nearest(features, base, k)
+    by_pixels = neighbours.nearest(queries, photos.train_x, k)
+    six = min(6, len(queries))
     gallery.figure4_neighbours(
-        photos.test_x[six],
+        queries[:six],
         [
-            photos.train_x[found[six, :6].ravel()].reshape(len(six), -1, *images.shape[1:])
+            photos.train_x[found[:six, :6].ravel()].reshape(six, -1, *images.shape[1:])
             for found in (by_features, by_pixels)
         ],
         ["nearest in the last hidden layer", "nearest in pixels"],
         out / "right.png",
     )
     for word, found in (("features", by_features), ("pixels", by_pixels)):
-        share = neighbours.agreement(photos.test_y, photos.train_y, found)
+        share = neighbours.agreement(query_labels, photos.train_y, found)
         print(f"of the {k} training images nearest in {word}, {share:.1%} are of the same class")
     print(f"Wrote left.png and right.png in {out}")
     return 0
@@ -112,11 +121,16 @@ def run_maps(options):
     from ..data import decode
 
     network = trained.load(options.checkpoint, backend(options.ops))
-    picture = decode.decode(options.image, network.mean.shape[1])
-    x = trained.central_view(network.mean, network.deviation, network.size)(picture[None])
-    layers = []
+    try:
+        picture = decode.decode(options.image, network.mean.shape[1])
+    except decode.Unreadable as error:
+        raise ValueError(f"{options.image}: {error}") from None
+    view = trained.central_view(network.mean, network.deviation, network.size, network.width)
+    x, layers = view(picture[None]), []
     for layer in network.layers:
         x, _ = net.forward([layer], x)
+        if layer.name == "both":
+            continue  # the image itself, twice
         parts = [network.ops.to_host(part)[0] for part in net.columns(x)]
         if all(part.ndim == 3 for part in parts):
             ends = [""] if len(parts) == 1 else [f", column {i}" for i in range(len(parts))]
@@ -134,10 +148,11 @@ def run_codes(options):
     network = trained.load(options.checkpoint, backend(options.ops))
     photos = data.open_photos(options.data)
     trained.check_data(network, photos, options.data)
-    base, queries = trained.both_features(network, photos)
     rng = np.random.default_rng(options.seed)
+    asked = rng.permutation(len(photos.test_x))[: options.queries]
+    base, queries = trained.both_features(network, photos, photos.test_x[asked])
     lines = codes.compare(
-        backend(options.ops), base, photos.train_y, queries, photos.test_y, rng, options.k
+        backend(options.ops), base, photos.train_y, queries, photos.test_y[asked], rng, options.k
     )
     print(codes.report(lines, options.k))
     return 0

@@ -50,12 +50,14 @@ def run(options):
     images, labels = photos.test_x, photos.test_y
     if not len(images):
         raise ValueError(f"{options.data} has no validation images to test with")
+    if options.choose_weights and (len(options.checkpoints) < 2 or len(images) < 2):
+        raise ValueError("--choose-weights needs two networks and two images at least")
     networks = [trained.load(path, backend(options.ops)) for path in options.checkpoints]
     for network in networks:
         trained.check_data(network, photos, options.data)
     members = [trained.predict(network, images, options.views) for network in networks]
     weights = None
-    if options.choose_weights and len(members) > 1:
+    if options.choose_weights:
         half = np.random.default_rng(0).permutation(len(labels)) % 2 == 0
         weights = evaluate.choose_weights([m[half] for m in members], labels[half])
         members, labels = [m[~half] for m in members], labels[~half]

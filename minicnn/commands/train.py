@@ -57,8 +57,9 @@ def add(commands):
     images.add_argument(
         "--view",
         choices=("random", "central"),
-        default="random",
-        help="central: always the patch in the middle, to see what random ones are worth",
+        help="random: a patch from anywhere, mirrored half of the time (default where images are "
+        "larger than S, or with --jitter or --colour-noise); central: always the one in the middle "
+        "(default elsewhere)",
     )
     images.add_argument(
         "--jitter",
@@ -124,7 +125,7 @@ def add(commands):
         type=positive,
         metavar="E",
         help="learning rate ε (default: 0.01, or 0.001 for cifar networks); with --resume, another "
-        "one is a change by hand",
+        "one than the run's is a change by hand, and nothing keeps the run's",
     )
     training.add_argument(
         "--momentum", type=not_negative, default=0.9, metavar="M", help="default: 0.9"
@@ -169,7 +170,7 @@ def add(commands):
 def run(options):
     import numpy as np
 
-    from .. import data, figures, train, trained
+    from .. import checkpoint, data, figures, train, trained
 
     out, ops = pathlib.Path(options.out), backend(options.ops)
     there = (out / "checkpoint.npz").exists()
@@ -181,6 +182,11 @@ def run(options):
         print(f"There is no run in {out} yet: it starts from the beginning.", file=sys.stderr)
     if options.view == "central" and (options.jitter or options.colour_noise):
         raise ValueError("--view central shows images as they are: leave out --jitter and colours")
+    if options.view == "central":
+        options.colour_noise = 0.0
+    if there and options.epsilon is None:  # what the run was begun with, or changed to, by hand
+        options.epsilon = checkpoint.load(out / "checkpoint.npz")[1]["first_epsilon"]
+    wanted_stall = options.divide_on_stall
     for name, value in recipe(options.network).items():
         if getattr(options, name) is None and not (name == "divide_on_stall" and options.divide_at):
             setattr(options, name, value)
@@ -188,16 +194,29 @@ def run(options):
     if not len(photos.train_x):
         raise ValueError(f"{options.data} has no images to train with")
     width = photos.mean.shape[1]
-    size = options.size or min(networks.image_size(options.network), width)
+    made_for = networks.image_size(options.network)
+    size = options.size or min(made_for, width)
     if size > width:
         raise ValueError(f"--size is {size}, but the images of {options.data} have {width} pixels")
+    built = {"size": size}
+    if options.network in networks.ELSEWHERE:
+        built = {}
+        if size != made_for:
+            raise ValueError(f"{options.network} is made for images of {made_for} pixels")
+    if options.jitter and not size <= options.jitter <= width:
+        raise ValueError(
+            f"--jitter is {options.jitter}; expected {size} … {width} for these images"
+        )
+    if wanted_stall and not len(photos.test_x):
+        raise ValueError(f"--divide-on-stall, but {options.data} has no validation images")
+    if options.view is None:
+        larger = size < width or options.jitter or options.colour_noise
+        options.view = "random" if larger else "central"
     deviation = trained.deviation_of(photos) if options.input == "unit" else np.float32(1)
     inputs = {"mean": photos.mean, "deviation": np.asarray(deviation)}
-    central = trained.central_view(photos.mean, deviation, size)
-    view = central
-    if options.view == "central":
-        options.colour_noise = 0.0
-    elif size < width or options.colour_noise or options.jitter:
+    test_width = (options.jitter + width) // 2 if options.jitter else width  # as VGG's test scale
+    view = central = trained.central_view(photos.mean, deviation, size, test_width)
+    if options.view == "random":
         view = trained.training_view(
             photos.mean,
             deviation,
@@ -212,20 +231,22 @@ def run(options):
     classes = [str(name) for name in photos.classes]
     given = {n: getattr(options, n) for n in ("nonlinearity", "init") if getattr(options, n)}
     networks.check_options(options.network, given)
-    layers = networks.build(options.network, ops, rng, classes=len(classes), size=size, **given)
+    layers = networks.build(options.network, ops, rng, classes=len(classes), **built, **given)
     if options.init_from and not there:
-        print(trained.take_weights(layers, options.network, options.init_from))
+        print(trained.take_weights(layers, options.network, classes, options.init_from))
     schedule = None
     if options.divide_at:
         schedule = train.divide_at(options.divide_at)
     elif options.divide_on_stall and len(photos.test_x):
         schedule = train.divide_on_stall(options.divide_on_stall)
     names = (
-        "data network view jitter colour_noise colour_magnitude input momentum decay batch seed "
+        "network view jitter colour_noise colour_magnitude input momentum decay batch seed "
         "ops init_from"
     )
     settings = {name: getattr(options, name) for name in names.split()}
-    settings |= {"size": size, "classes": classes, **given}
+    counts = [len(photos.train_x), len(photos.test_x)]
+    settings |= {"images": counts, "size": size, "test_width": test_width, "classes": classes}
+    settings |= given
     finished = train.train(
         layers,
         networks.backend(options.network, ops),

@@ -39,7 +39,7 @@ def add_import(commands):
 
 
 def run_import(options):
-    from .. import networks, reference, weights
+    from .. import net, networks, reference, weights
 
     weights.check_new(options.out)
     classes = None
@@ -52,7 +52,8 @@ def run_import(options):
     print(weights.report(found, layers, fitted))
     mean = weights.mean_of(found, layers)
     if Path(options.out).suffix.lower() == ".npz":
-        count = len(next(reversed(fitted.values())))  # of the last layer's biases
+        last = next(layer for layer in reversed(layers) if layer.params)
+        count = sum(len(b) for b in net.columns(last.params["b"]))
         classes = classes or [f"class {k}" for k in range(count)]
         save_checkpoint(options.out, options.network, fitted, mean, classes)
         print(f"Wrote {options.out}, a checkpoint for test, predict and the other commands")
@@ -108,7 +109,8 @@ def run_export(options):
     if found.library != "minicnn":
         raise ValueError(f"{options.file} holds weights of {found.library}: import them first")
     if options.for_torchvision:
-        layers = networks.build(options.for_torchvision, reference, None)
+        classes = len(next(reversed(found.arrays.values())))  # the last layer's biases
+        layers = networks.build(options.for_torchvision, reference, None, classes=classes)
         fitted = weights.fit(found, layers, options.file)
         arrays = conventions.as_torchvision(layers, fitted)
     else:

@@ -92,6 +92,22 @@ def rescaled_patches(images, mean, size, rng, least):
     return x
 
 
+def rescaled(images, width):
+    """Return square images (N, C, H, W), or one (C, H, W), at another width, bicubic.
+
+    uint8 stays uint8, and float32 float32.  At their own width they are returned as they are.
+    """
+    from PIL import Image
+
+    images = np.asarray(images)
+    if images.shape[-1] == width:
+        return images
+    planes = images.reshape(-1, *images.shape[-2:])
+    size, bicubic = (width, width), Image.Resampling.BICUBIC
+    small = [np.asarray(Image.fromarray(plane).resize(size, bicubic)) for plane in planes]
+    return np.array(small, images.dtype).reshape(*images.shape[:-2], width, width)
+
+
 def colour_noise(eigenvalues, eigenvectors, N, rng, sigma=0.1, magnitude="eigenvalues"):
     """Return what to add to the red, green and blue of every pixel of each image: (N, 3) float32.
 
