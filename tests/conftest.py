@@ -1,0 +1,44 @@
+"""Tests that need no loops of minicnn.fast come first; a second process compiles these meanwhile.
+
+Compiling takes a third of the time of all tests, and one of the cores.  So, where the whole suite
+runs, another pytest runs those few tests that call every loop, and leaves what it compiles in
+Numba's cache; the tests that need it wait until it is done.  Two processes never compile the same
+file at the same time: one could overwrite what the other has written.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+WITHOUT_LOOPS = (
+    "test_augment test_checkpoint test_data test_download test_gallery test_import test_net "
+    "test_prepare test_readme test_weights"
+).split()
+CALL_EVERY_LOOP = "(gradients_have_the_shapes and fast) or number_of_threads_changes_no_bit"
+compiling = None  # the second process
+
+
+def needs_loops(item):
+    """Return whether a test calls minicnn.fast; one named after the reference alone does not."""
+    of_reference = "reference" in item.name and "fast" not in item.name
+    return not of_reference and item.path.stem not in WITHOUT_LOOPS
+
+
+def pytest_collection_modifyitems(items):
+    global compiling
+    items.sort(key=needs_loops)  # else in the order they had
+    if sum(map(needs_loops, items)) > 500:
+        layers = Path(__file__).parent / "test_layers.py"
+        command = [sys.executable, "-m", "pytest", "-q", str(layers), "-k", CALL_EVERY_LOOP]
+        compiling = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def pytest_runtest_setup(item):
+    if compiling and needs_loops(item):
+        compiling.wait()
+
+
+def pytest_sessionfinish():
+    if compiling:
+        compiling.kill()
+        compiling.wait()
