@@ -44,6 +44,7 @@ EPSILON = {
     (5000, "unit", "fan-in"): {"relu": 0.004, "tanh": 0.016},
     (10000, "raw", "paper"): {"relu": 0.002, "tanh": 0.016},
     (50000, "raw", "paper"): {"relu": 0.001, "tanh": 0.004},
+    (50000, "unit", "fan-in"): {"relu": 0.002, "tanh": 0.016},
 }
 
 

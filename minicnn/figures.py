@@ -173,6 +173,7 @@ def study(results, finished, path):
         conditions.setdefault((r["network"], r["input"], r["init"]), []).append(r)
     palette = ("tab:blue", "tab:orange", "tab:green", "tab:purple")
     colours = dict(zip(conditions, palette, strict=False))
+    hollow = False
     for condition, lines in conditions.items():
         best = {}  # (images, nonlinearity) → fewest epochs
         for r in lines:
@@ -188,6 +189,7 @@ def study(results, finished, path):
         for n, ratio in zip(images, ratios, strict=True):
             done = all((*condition, n, nonlinearity) in finished for nonlinearity in STYLE)
             right.plot(n, ratio, "o", mfc=look["color"] if done else "white", **look)
+            hollow |= not done
         if condition[0] != "four-layer":
             continue
         for n in sorted({r["images"] for r in lines}):
@@ -211,7 +213,8 @@ def study(results, finished, path):
     right.set_yticks([0.25, 0.5, 1, 2, 4, 6], labels=["¼", "½", "1", "2", "4", "6"])
     right.set_ylim(0.25, 8)
     right.set_xlim(4000, 62500)
-    right.set_title("hollow: other ε are still to be tried", fontsize=10)
+    if hollow:
+        right.set_title("hollow: other ε are still to be tried", fontsize=10)
     right.set_xticks([5000, 10000, 20000, 50000], labels=["5,000", "10,000", "20,000", "50,000"])
     right.minorticks_off()
     left.minorticks_off()

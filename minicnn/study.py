@@ -39,8 +39,6 @@ PLAN = (
     ("four-layer", "raw", "paper", 10000, 0.002, 0.008),
     ("four-hidden-layer", "raw", "paper", 5000, 0.002, 0.008),
     ("four-layer", "unit", "fan-in", 50000, 0.001, 0.004),
-    ("four-layer", "raw", "paper", 20000, 0.001, 0.004),
-    ("four-layer", "unit", "fan-in", 10000, 0.001, 0.008),
 )
 
 
