@@ -122,6 +122,13 @@ def count_parameters(layers):
     return sum(array.size for array in parameters(layers).values())
 
 
+def summary(layers, shape, batch=128):
+    """Return the network as a table: print(summary(layers, (3, 224, 224))); see summary.py."""
+    from .summary import summary as table  # which builds on this file
+
+    return table(layers, shape, batch)
+
+
 def row(name, ops, kind, params=None, **options):
     """Return one row of a table: row("conv1", ops, "conv", weights, stride=4, ceil_mode=True)."""
     forward_function = getattr(ops, f"{kind}_forward")
