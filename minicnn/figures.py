@@ -32,7 +32,9 @@ def figure1(results, histories, path):
     for nonlinearity, history in histories:
         name, line, colour = STYLE[nonlinearity]
         summary = results[nonlinearity]
-        label = f"{name}, ε = {summary['epsilon']:g}: {summary['epochs']['mean']:.1f} epochs"
+        epochs = f"{summary['epochs']['mean']:.1f} epochs"
+        epochs = epochs if summary["reached"] else f"not always at 25% after {epochs}"
+        label = f"{name}, ε = {summary['epsilon']:g}: {epochs}"
         look = {"linewidth": 0.8, "alpha": 0.6}
         if nonlinearity not in named:  # its first seed stands for all of them in the legend
             look = {"linewidth": 2, "alpha": 1, "label": label}

@@ -1,4 +1,4 @@
-"""python -m minicnn features CHECKPOINT --data DATA: what a layer makes of every image, as .npy."""
+"""python -m minicnn features CHECKPOINT --data DATA: what a layer makes of images, as .npy."""
 
 from ..options import add_data, add_ops, backend
 
@@ -6,7 +6,7 @@ from ..options import add_data, add_ops, backend
 def add(commands):
     one = commands.add_parser(
         "features",
-        help="what a layer makes of every image, as .npy",
+        help="what a layer makes of the validation images, as .npy",
         description="Send images through a trained network up to one row, and write its output: "
         "one line of float32 an image.  The central view of each image is taken.",
     )

@@ -82,7 +82,7 @@ def run(options):
     print(f"{len(labels):,} images of {options.data}, views: {options.views}")
     for one in lines:
         top_5 = f", top-5 {one['top_5']:.2%}" if "top_5" in one else ""
-        print(f"top-1 {one['top_1']:.2%}{top_5}   {one['name']}")
+        print(f"top-1 error {one['top_1']:.2%}{top_5}   {one['name']}")
     if weights is not None:
         print("weights: " + ", ".join(f"{w:.2f}" for w in weights))
     print(in_words(table, photos.classes, np.argsort(-table, axis=None)))

@@ -167,4 +167,9 @@ def open_photos(name):
     folder = Path(name).expanduser()
     if (folder / "photos.json").exists() or (folder / "begun.json").exists():
         return load_photos(folder)
-    return with_moments(cifar10.load(name))
+    try:
+        return with_moments(cifar10.load(name))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{error}.  Photographs must be prepared first: python -m minicnn prepare {name} OUT"
+        ) from None
