@@ -145,7 +145,7 @@ def compare(ops, features, labels, query_features, query_labels, rng, k=10, bits
     -------
     list of dict
         name; bytes an image; agreement, the share of neighbours of the query's class; milliseconds
-        a query takes (searching alone, on one thread).
+        a query takes (the search alone; among features NumPy may use all its threads).
     """
     started = time.perf_counter()
     found = nearest(query_features, features, k)
