@@ -1,4 +1,4 @@
-"""Networks for CIFAR-10 as tables: Figure 1's four layers, and two networks of cuda-convnet (2011).
+"""Networks for CIFAR-10 as tables: Figure 1's four layers, cuda-convnet's of 2011, a small AlexNet.
 
 Figure 1 compares ReLU with tanh in a "four-layer convolutional network"; neither the paper nor its
 code says which.  If the last layer counts, as in AlexNet's "eight layers", it is three convolutions
@@ -10,9 +10,12 @@ There are no locally connected layers here: `four_hidden_layer` has convolutions
 seconds on a GTX 580, and 19%.  Not here are 18pct, which normalizes over neighbouring pixels of one
 map instead of neighbouring maps, and conv-local-13pct and -11pct, with locally connected layers.
 
-The nonlinearity comes after maximum pooling, where it has a quarter of the values to work on.
-ReLU, tanh and the logistic function never decrease, so the largest value stays the largest, and the
-network computes the same in either order.  With average pooling it would not: it comes before.
+`small_alexnet` is AlexNet's table in sizes that two CPU cores train in an hour or two.
+
+But for that one, the nonlinearity comes after maximum pooling, where it has a quarter of the values
+to work on.  ReLU, tanh and the logistic function never decrease, so the largest value stays the
+largest, and the network computes the same in either order.  With average pooling it would not: it
+comes before.
 
 Every pool rounds up (ceil_mode): maps of 32, 16, 8 and 4 pixels, or for crops 24, 12, 6 and 3.
 
@@ -119,6 +122,46 @@ def layers_19pct(ops, rng, size=32, classes=10, dtype=np.float32):
     ]
 
 
+def small_alexnet(
+    ops,
+    rng,
+    kernels=(64, 96, 160, 160, 128),
+    hidden=512,
+    size=24,
+    classes=10,
+    dtype=np.float32,
+):
+    """Return AlexNet's rows in one column, for training, in sizes for patches of 24×24 pixels.
+
+    conv1 has 5×5 kernels, as cuda-convnet's, and conv2 3×3, neither with a stride; maps are 24, 12,
+    6 and 3 pixels wide; there is one hidden layer of fully connected units, not two.  Biases are 0.
+    """
+    draw = first_weights(rng, "fan-in", dtype=dtype)
+    K1, K2, K3, K4, K5 = kernels
+    D = K5 * pooled(size, times=3) ** 2  # 128 · 3 · 3 = 1152
+    return [
+        row("conv1", ops, "conv", draw(K1, 3, 5, 5), pad=2),
+        row("relu1", ops, "relu"),
+        row("lrn1", ops, "lrn"),
+        row("pool1", ops, "pool", z=3, s=2, ceil_mode=True),
+        row("conv2", ops, "conv", draw(K2, K1, 3, 3), pad=1),
+        row("relu2", ops, "relu"),
+        row("lrn2", ops, "lrn"),
+        row("pool2", ops, "pool", z=3, s=2, ceil_mode=True),
+        row("conv3", ops, "conv", draw(K3, K2, 3, 3), pad=1),
+        row("relu3", ops, "relu"),
+        row("conv4", ops, "conv", draw(K4, K3, 3, 3), pad=1),
+        row("relu4", ops, "relu"),
+        row("conv5", ops, "conv", draw(K5, K4, 3, 3), pad=1),
+        row("relu5", ops, "relu"),
+        row("pool5", ops, "pool", z=3, s=2, ceil_mode=True),
+        row("fc6", ops, "fc", draw(hidden, D)),
+        row("relu6", ops, "relu"),
+        row("dropout6", ops, "dropout", p=0.5, rng=rng),
+        row("fc7", ops, "fc", draw(classes, hidden)),
+    ]
+
+
 def first_weights(rng, init, nonlinearity="relu", dtype=np.float32):
     """Return the function draw(K, C, f, f, cuda_convnet=…), which draws a layer's first parameters.
 
@@ -146,7 +189,7 @@ def first_weights(rng, init, nonlinearity="relu", dtype=np.float32):
         names = ", ".join(NONLINEARITIES)
         raise ValueError(f"nonlinearity is {nonlinearity!r}; expected one of {names}")
 
-    def draw(*shape, cuda_convnet):
+    def draw(*shape, cuda_convnet=None):
         D = math.prod(shape[1:])
         fan_in = math.sqrt(2 / D) if nonlinearity == "relu" else math.sqrt(1 / D)
         std = {"paper": 0.01, "cuda-convnet": cuda_convnet, "fan-in": fan_in}

@@ -1,8 +1,8 @@
 """Every network by the name that commands know it by: NETWORKS["vgg-d"](ops, rng).
 
 Those of PHOTOGRAPHS are made for images of 224×224 pixels in 1000 classes, those of CIFAR for
-32×32 pixels in 10 classes; both take other sizes and numbers of classes.  Those of ELSEWHERE are
-for the weights of other libraries, and for images of one size.
+32×32 pixels, or patches of 24×24, in 10 classes; both take other sizes and numbers of classes.
+Those of ELSEWHERE are for the weights of other libraries, and for images of one size.
 """
 
 import inspect
@@ -37,6 +37,7 @@ CIFAR = {
     "cifar-four-hidden-layer": cifar.four_hidden_layer,
     "cifar-80sec": cifar.layers_80sec,
     "cifar-19pct": cifar.layers_19pct,
+    "cifar-alexnet": cifar.small_alexnet,
 }
 NETWORKS = PHOTOGRAPHS | ELSEWHERE | CIFAR
 
@@ -75,7 +76,7 @@ def check_options(name, options):
 def image_size(name):
     """Return how many pixels wide and high the images are that the network is made for."""
     if known(name) in CIFAR:
-        return 32
+        return 24 if name == "cifar-alexnet" else 32
     return 227 if name in ("caffe-alexnet", "caffenet") else 224
 
 

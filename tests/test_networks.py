@@ -257,6 +257,7 @@ CIFAR = [
     (cifar.layers_80sec, 32, 145_578, 12_354_176),
     (cifar.layers_80sec, 24, 116_906, 6_949_504),
     (cifar.four_hidden_layer, 32, 155_530, 32_919_552),
+    (cifar.small_alexnet, 24, 1_209_130, 31_228_928),
 ]
 
 
@@ -267,7 +268,7 @@ def test_the_cifar_networks_have_their_sizes(network, size, parameters, multiply
 
 
 RUN = [(reference, *case[:2]) for case in CIFAR]
-RUN += [(fast, cifar.four_layer, 32), (fast, cifar.layers_19pct, 32)]
+RUN += [(fast, cifar.four_layer, 32), (fast, cifar.small_alexnet, 24)]
 
 
 @pytest.mark.parametrize("ops, network, size", RUN)
@@ -343,6 +344,7 @@ def test_every_network_has_a_name():
     made_for = {name: networks.image_size(name) for name in networks.NETWORKS}
     assert made_for["alexnet-2gpu"] == made_for["vgg-a-lrn"] == 224
     assert made_for["cifar-80sec"] == made_for["cifar-four-hidden-layer"] == 32
+    assert made_for["cifar-alexnet"] == 24
     for name, size in made_for.items():
         layers = networks.build(name, reference, None, classes=7)
         assert measure(layers, (3, size, size))[-1].output == [(7,)], name

@@ -17,13 +17,23 @@ from ..options import (
 
 # What each kind of network starts from: AlexNet's numbers are Section 5's.  There ε falls "when the
 # validation error stopped improving"; how long to wait, the paper does not say.
-ALEXNET = {"epochs": 90, "epsilon": 0.01, "batch": 128, "divide_on_stall": 5, "colour_noise": 0.1}
+ALEXNET = {
+    "epochs": 90,
+    "epsilon": 0.01,
+    "batch": 128,
+    "divide_on_stall": 5,
+    "colour_noise": 0.1,
+    "input": "raw",
+}
 VGG = {**ALEXNET, "epochs": 74, "batch": 256, "init": "glorot"}
-CIFAR = {"epochs": 20, "epsilon": 0.001, "batch": 128, "colour_noise": 0.0}
+CIFAR = {"epochs": 20, "epsilon": 0.001, "batch": 128, "colour_noise": 0.0, "input": "raw"}
+CIFAR_ALEXNET = {**CIFAR, "epochs": 45, "epsilon": 0.03, "input": "unit"}
 
 
 def recipe(network):
     """Return what a network's options are where nothing is said."""
+    if network == "cifar-alexnet":
+        return CIFAR_ALEXNET
     return CIFAR if network in networks.CIFAR else VGG if network.startswith("vgg") else ALEXNET
 
 
@@ -51,8 +61,8 @@ def add(commands):
         type=whole,
         metavar="S",
         help="width and height of what the network sees: where images are larger, random patches "
-        "of S×S pixels and their mirror images (default: 224, or 32 for cifar networks, at most "
-        "what the images have)",
+        "of S×S pixels and their mirror images (default: what the network is made for, 224 or for "
+        "cifar networks 32 or 24, at most what the images have)",
     )
     images.add_argument(
         "--view",
@@ -84,9 +94,8 @@ def add(commands):
     images.add_argument(
         "--input",
         choices=("raw", "unit"),
-        default="raw",
         help="raw: pixels 0 … 255 minus the mean image, as in the paper (default); "
-        "unit: also divided by their standard deviation",
+        "unit: also divided by their standard deviation (default for cifar-alexnet)",
     )
     images.add_argument(
         "--workers",
@@ -118,14 +127,15 @@ def add(commands):
         "--epochs",
         type=whole,
         metavar="N",
-        help="default: 90 for alexnet, 74 for vgg, 20 for cifar networks",
+        help="default: 90 for alexnet, 74 for vgg, 20 for cifar networks, 45 for cifar-alexnet",
     )
     training.add_argument(
         "--epsilon",
         type=positive,
         metavar="E",
-        help="learning rate ε (default: 0.01, or 0.001 for cifar networks); with --resume, another "
-        "one than the run's is a change by hand, and nothing keeps the run's",
+        help="learning rate ε (default: 0.01, or 0.001 for cifar networks, 0.03 for "
+        "cifar-alexnet); with --resume, another one than the run's is a change by hand, and "
+        "nothing keeps the run's",
     )
     training.add_argument(
         "--momentum", type=not_negative, default=0.9, metavar="M", help="default: 0.9"
