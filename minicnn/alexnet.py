@@ -30,6 +30,7 @@ formula, read literally, would.  In one column, lrn has groups=2 for that.
     hidden             how many units fc6 and fc7 have
     size               the width and height of the images, at least 64
     std                the standard deviation of the first weights
+    dropout            the chance p with which a unit of fc6 or fc7 is left out (Section 4.2)
     draw(K, C, f, f)   w for K kernels of C × f × f, and b for K biases; draw(K, D) for fc
     D                  how many numbers of an image reach fc6
 """
@@ -50,6 +51,7 @@ def alexnet(
     size=224,
     groups=2,
     std=0.01,
+    dropout=0.5,
     dtype=np.float32,
 ):
     """Return the rows of AlexNet in one column, for training (`net.predicting`: for test time)."""
@@ -77,10 +79,10 @@ def alexnet(
         row("pool5", ops, "pool", z=3, s=2),
         row("fc6", ops, "fc", draw(hidden, D, bias=1)),
         row("relu6", ops, "relu"),
-        row("dropout6", ops, "dropout", p=0.5, rng=rng),
+        row("dropout6", ops, "dropout", p=dropout, rng=rng),
         row("fc7", ops, "fc", draw(hidden, hidden, bias=1)),
         row("relu7", ops, "relu"),
-        row("dropout7", ops, "dropout", p=0.5, rng=rng),
+        row("dropout7", ops, "dropout", p=dropout, rng=rng),
         row("fc8", ops, "fc", draw(classes, hidden, bias=0)),
     ]
 
@@ -93,6 +95,7 @@ def two_columns(
     hidden=4096,
     size=224,
     std=0.01,
+    dropout=0.5,
     dtype=np.float32,
 ):
     """Return the rows of Figure 2, for training: no groups, but each array split between columns.
@@ -127,11 +130,11 @@ def two_columns(
         row("exchange6", two, "exchange"),
         row("fc6", two, "fc", draw(hidden, D, bias=1)),
         row("relu6", two, "relu"),
-        row("dropout6", two, "dropout", p=0.5, rng=rng),
+        row("dropout6", two, "dropout", p=dropout, rng=rng),
         row("exchange7", two, "exchange"),
         row("fc7", two, "fc", draw(hidden, hidden, bias=1)),
         row("relu7", two, "relu"),
-        row("dropout7", two, "dropout", p=0.5, rng=rng),
+        row("dropout7", two, "dropout", p=dropout, rng=rng),
         row("exchange8", two, "exchange"),
         row("fc8", two, "fc", draw(classes, hidden, bias=0)),
         row("join", two, "join"),

@@ -22,6 +22,7 @@ Every pool rounds up (ceil_mode): maps of 32, 16, 8 and 4 pixels, or for crops 2
     ops                the backend: minicnn.reference or minicnn.fast
     rng                the numpy Generator that draws the first weights; None: they are 0
     init               the rule for their standard deviation, see first_weights
+    dropout            the chance p with which a unit of fc6 is left out
     draw(K, C, f, f)   w for K kernels of C × f × f, and b for K biases; draw(K, D) for fc
     D                  how many numbers of an image reach fc10
 """
@@ -129,6 +130,7 @@ def small_alexnet(
     hidden=512,
     size=24,
     classes=10,
+    dropout=0.5,
     dtype=np.float32,
 ):
     """Return AlexNet's rows in one column, for training, in sizes for patches of 24×24 pixels.
@@ -157,7 +159,7 @@ def small_alexnet(
         row("pool5", ops, "pool", z=3, s=2, ceil_mode=True),
         row("fc6", ops, "fc", draw(hidden, D)),
         row("relu6", ops, "relu"),
-        row("dropout6", ops, "dropout", p=0.5, rng=rng),
+        row("dropout6", ops, "dropout", p=dropout, rng=rng),
         row("fc7", ops, "fc", draw(classes, hidden)),
     ]
 

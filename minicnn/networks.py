@@ -67,7 +67,9 @@ def build(name, ops, rng, **options):
 
 def check_options(name, options):
     """Raise ValueError if the network's function does not have all of these options."""
-    has = inspect.signature(NETWORKS[known(name)]).parameters
+    has = set(inspect.signature(NETWORKS[known(name)]).parameters)
+    if "options" in has:  # **options: those of AlexNet
+        has |= set(inspect.signature(alexnet.alexnet).parameters)
     for option in options:
         if option not in has:
             raise ValueError(f"{name} has no option {option}; its table says what it is made of")

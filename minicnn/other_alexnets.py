@@ -19,7 +19,7 @@ says how, and for Caffe too.
 These tables are for weights that exist.  First weights are drawn as in alexnet.py, biases of
 torchvision_alexnet are 0, and neither is what the two libraries do.
 
-    ops, rng, classes, kernels, hidden, std, dtype     as in alexnet.py
+    ops, rng, classes, kernels, hidden, std, dropout, dtype     as in alexnet.py
 """
 
 import numpy as np
@@ -63,6 +63,7 @@ def torchvision_alexnet(
     kernels=(64, 192, 384, 256, 256),
     hidden=4096,
     std=0.01,
+    dropout=0.5,
     dtype=np.float32,
 ):
     """Return the rows of torchvision's alexnet, for images of 224 pixels.
@@ -92,10 +93,10 @@ def torchvision_alexnet(
         row("conv5", ops, "conv", draw(K5, K4, 3, 3), pad=1),
         row("relu5", ops, "relu"),
         row("pool5", ops, "pool", z=3, s=2),
-        row("dropout5", ops, "dropout", p=0.5, rng=rng),
+        row("dropout5", ops, "dropout", p=dropout, rng=rng),
         row("fc6", ops, "fc", draw(hidden, K5 * 6 * 6)),
         row("relu6", ops, "relu"),
-        row("dropout6", ops, "dropout", p=0.5, rng=rng),
+        row("dropout6", ops, "dropout", p=dropout, rng=rng),
         row("fc7", ops, "fc", draw(hidden, hidden)),
         row("relu7", ops, "relu"),
         row("fc8", ops, "fc", draw(classes, hidden)),

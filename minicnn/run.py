@@ -21,6 +21,8 @@ import numpy as np
 
 from . import checkpoint, net
 
+BY_HAND = ("schedule",)  # settings that may change from one start to the next, as ε may
+
 
 class Run:
     """One training run; train.train makes it, moves it on and returns it.
@@ -35,7 +37,7 @@ class Run:
     folder : path, optional
         Where the files go; None keeps none.
     settings : dict, optional
-        Plain values that describe the run; on resuming they must be the same.
+        Plain values that describe the run; on resuming they must be the same, but for BY_HAND.
     inputs : dict of name → array, optional
         How images become the network's inputs; kept in the checkpoint for those who use it.
     """
@@ -165,7 +167,7 @@ class Run:
         arrays, facts = checkpoint.load(self.path)
         for name in [*facts["settings"], *self.settings]:
             theirs, ours = facts["settings"].get(name), self.settings.get(name)
-            if theirs != ours:
+            if theirs != ours and name not in BY_HAND:
                 raise checkpoint.CheckpointError(
                     f"{self.path} is of a run with {name} = {theirs}, this one has {ours}; "
                     "give the same options as before, or another folder"

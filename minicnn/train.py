@@ -79,7 +79,7 @@ def train(
         ε, 0.9 and 0.0005 of the update rule.  Biases do not decay, as in the original code.
     schedule : function
         Called after every epoch as schedule(history, epsilon); returns the next ε.  See
-        divide_at, divide_on_stall.
+        schedules.py.
     until : float
         Stop at the first step at which the training error over one whole epoch is at most this.
     folder : path
@@ -235,45 +235,6 @@ def validate(layers, ops, data, view=as_they_are):
     if probabilities.shape[1] > 5:
         errors["validation_top5"] = evaluate.error(probabilities, labels, k=5)
     return errors
-
-
-def divide_at(epochs, by=10):
-    """Return the schedule that divides ε by `by` after each of these epochs.
-
-    Parameters
-    ----------
-    epochs : collection of int
-        Counted from 1.
-    by : float
-    """
-    return lambda history, epsilon: epsilon / by if history[-1]["epoch"] in epochs else epsilon
-
-
-def divide_on_stall(patience=3, by=10, times=3):
-    """Return the schedule that divides ε when the validation error stalls (Section 5).
-
-    It stalls when its best value in the last `patience` epochs is no better than its best before
-    them.  After a division it has `patience` epochs again.  The run needs validation data.
-
-    Parameters
-    ----------
-    patience : int
-        In epochs.
-    by : float
-    times : int
-        At most so many divisions; in the paper there were three.
-    """
-
-    def schedule(history, epsilon):
-        errors = [line["validation_error"] for line in history]
-        since = sum(line["epsilon"] == epsilon for line in history)  # epochs with this ε
-        divisions = len({line["epsilon"] for line in history}) - 1
-        if divisions >= times or since <= patience:
-            return epsilon
-        stalled = min(errors[-patience:]) >= min(errors[:-patience])
-        return epsilon / by if stalled else epsilon
-
-    return schedule
 
 
 def where_it_broke(run, layers, x):

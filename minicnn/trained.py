@@ -51,7 +51,7 @@ def load(path, ops):
             "a checkpoint of `minicnn train` does"
         )
     name, classes, size = settings["network"], settings["classes"], settings["size"]
-    options = {n: settings[n] for n in ("nonlinearity",) if settings.get(n)}
+    options = {n: settings[n] for n in ("nonlinearity", "dropout") if settings.get(n) is not None}
     if networks.known(name) not in networks.ELSEWHERE:  # these have one size
         options["size"] = size
     layers = networks.build(name, ops, None, classes=len(classes), **options)

@@ -28,6 +28,7 @@ Deep networks were hard to start, so the paper trained A first, and B to E from 
     kernels            how many kernels the convolutions of each block have
     hidden             how many units fc6 and fc7 have
     size               the width and height of the images, at least 32
+    dropout            the chance p with which a unit of fc6 or fc7 is left out
     init               "paper" or "glorot", see first_weights
     draw(K, C, f, f)   w for K kernels of C × f × f, and b for K biases; draw(K, D) for fc
     D                  how many numbers of an image reach fc6
@@ -60,6 +61,7 @@ def vgg(
     hidden=4096,
     size=224,
     init="paper",
+    dropout=0.5,
     dtype=np.float32,
 ):
     """Return the rows of a configuration, for training (`net.predicting`: for test time).
@@ -92,10 +94,10 @@ def vgg(
         *layers,
         row("fc6", ops, "fc", draw(hidden, D)),
         row("relu6", ops, "relu"),
-        row("dropout6", ops, "dropout", p=0.5, rng=rng),
+        row("dropout6", ops, "dropout", p=dropout, rng=rng),
         row("fc7", ops, "fc", draw(hidden, hidden)),
         row("relu7", ops, "relu"),
-        row("dropout7", ops, "dropout", p=0.5, rng=rng),
+        row("dropout7", ops, "dropout", p=dropout, rng=rng),
         row("fc8", ops, "fc", draw(classes, hidden)),
     ]
 

@@ -10,6 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from minicnn import data
+
 WITHOUT_LOOPS = (
     "test_augment test_checkpoint test_data test_download test_gallery test_import test_net "
     "test_prepare test_readme test_weights"
@@ -42,3 +46,12 @@ def pytest_sessionfinish():
     if compiling:
         compiling.kill()
         compiling.wait()
+
+
+@pytest.fixture
+def few_images(monkeypatch):
+    """The bundled sample with 40 training and 20 test images, for the whole command line."""
+    sample = data.subset(data.load("sample"), 40)
+    small = sample._replace(test_x=sample.test_x[:20], test_y=sample.test_y[:20])
+    for module in (data, data.cifar10):
+        monkeypatch.setattr(module, "load", lambda name: small)

@@ -5,18 +5,10 @@ import sys
 
 import pytest
 
-from minicnn import data, train
+from minicnn import train
 from minicnn.__main__ import main
 
 COMMANDS = ("figure1", "train", "study", "gradcheck", "bench", "summary", "download", "prepare")
-
-
-@pytest.fixture
-def few_images(monkeypatch):
-    sample = data.subset(data.load("sample"), 40)
-    small = sample._replace(test_x=sample.test_x[:20], test_y=sample.test_y[:20])
-    for module in (data, data.cifar10):
-        monkeypatch.setattr(module, "load", lambda name: small)
 
 
 def test_help_names_every_command(capsys):
@@ -44,6 +36,8 @@ def test_every_command_has_its_own_help(command, capsys):
         ["figure1", "--ops", "torch"],
         ["train", "--epsilon", "-1"],
         ["train", "--momentum", "nan"],
+        ["train", "--dropout", "1"],
+        ["train", "--divide-times", "0"],
         ["train", "--seed", "-1"],
         ["train", "--divide-at", "3", "--divide-on-stall", "2"],
         ["summary", "vgg-e", "--batch", "0"],
@@ -82,7 +76,7 @@ def test_a_run_is_not_overwritten(tmp_path, capsys, few_images):
     assert (tmp_path / "curves.png").exists()
     assert main(arguments) == 1
     assert "add --resume to go on" in capsys.readouterr().err
-    assert main([*arguments, "--epochs", "2", "--resume", "--divide-at", "1"]) == 0
+    assert main([*arguments, "--epochs", "2", "--resume", "--divide-at", "2"]) == 0
     assert main([*arguments, "--seed", "1", "--resume"]) == 1
     assert "seed = 0, this one has 1" in capsys.readouterr().err
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import checkpoint, cifar, data, net, train
+from minicnn import checkpoint, cifar, data, net, schedules, train
 from minicnn.net import gaussian, row
 
 ops = minicnn.reference
@@ -116,12 +116,12 @@ def test_every_image_comes_once_an_epoch():
 
 
 def test_epsilon_is_divided_at_given_epochs():
-    run = run_small(epochs=4, schedule=train.divide_at([1, 3]))
+    run = run_small(epochs=4, schedule=schedules.divide_at([1, 3]))
     assert [line["epsilon"] for line in run.history] == pytest.approx([0.05, 0.005, 0.005, 0.0005])
 
 
 def test_epsilon_is_divided_when_validation_error_stalls():
-    schedule = train.divide_on_stall(patience=2, times=2)
+    schedule = schedules.divide_on_stall(patience=2, times=2)
     errors = [0.9, 0.8, 0.7, 0.7, 0.71, 0.6, 0.6, 0.65, 0.6, 0.6, 0.6, 0.6, 0.6]
     history, epsilon = [], 1.0
     for error in errors:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minicnn import checkpoint, data, fast, net, networks, reference, trained
+from minicnn import checkpoint, data, fast, figures, net, networks, reference, trained
 from minicnn.__main__ import main
 
 COLOURS = {"blue sky": (90, 140, 230), "grass": (70, 160, 60), "röd": (200, 60, 50)}
@@ -289,3 +289,104 @@ def test_an_option_that_the_network_does_not_have_is_refused(place, capsys):
     assert (
         "init is 'glorot'; expected one of paper, cuda-convnet, fan-in" in capsys.readouterr().err
     )
+
+
+def test_dropout_of_the_run_is_that_of_prediction(tmp_path, quick):
+    for p, more in ((0.3, ["--dropout", "0.3"]), (0.5, [])):
+        arguments = ["train", "cifar-alexnet", "--epochs", "1", "--size", "8", *more]
+        assert main([*arguments, "--out", str(tmp_path / str(p))]) == 0
+        network = trained.load(tmp_path / str(p) / "checkpoint.npz", fast)
+        drop = next(layer for layer in network.layers if layer.name == "dropout6")
+        x = np.ones((2, 3), np.float32)
+        np.testing.assert_allclose(drop.forward(x, **drop.options)[0], 1 - p, rtol=1e-6)
+
+
+def test_dropout_and_std_are_for_networks_that_have_them(tmp_path, capsys):
+    for option, network in (("--dropout", "cifar-four-layer"), ("--std", "cifar-alexnet")):
+        assert main(["train", network, option, "0.1", "--out", str(tmp_path / "no")]) == 1
+        assert f"{network} has no option {option[2:]}" in capsys.readouterr().err
+    assert not (tmp_path / "no" / "checkpoint.npz").exists()
+
+
+@pytest.mark.parametrize("name", [name for name in networks.NETWORKS if "alexnet" in name])
+def test_every_alexnet_takes_a_chance_of_dropout(name):
+    networks.check_options(name, {"dropout": 0.2})
+    layers = networks.build(name, reference, None, dropout=0.2)
+    assert {layer.options["p"] for layer in layers if "p" in layer.options} == {0.2}
+
+
+def test_the_standard_deviation_of_alexnets_first_weights_is_an_option():
+    for name in ("alexnet", "alexnet-6conv", "alexnet-1gpu"):
+        networks.check_options(name, {"std": 0.03})
+    few = {"kernels": (4, 4, 4, 4, 4), "hidden": 30, "size": 64, "std": 0.03}
+    layers = networks.build("alexnet-1gpu", reference, np.random.default_rng(0), **few)
+    assert net.parameters(layers)["fc8.w"].std() == pytest.approx(0.03, rel=0.05)
+
+
+# When ε is divided.
+
+
+@pytest.fixture
+def quick(few_images, monkeypatch):
+    """Few images, and no pictures, which would take most of the time."""
+    for name in ("curves", "weights"):
+        monkeypatch.setattr(figures, name, lambda *args: None)
+
+
+def run_of(folder, *more):
+    """Train with --divide-at 1 by 2 for two epochs, or go on; return the exit code."""
+    begun = (folder / "checkpoint.npz").exists()
+    plan = ("--resume",) if begun else ("--divide-at", "1", "9", "--divide-by", "2")
+    epochs = () if "--epochs" in more else ("--epochs", "2")
+    return main(["train", "--threads", "1", "--out", str(folder), *plan, *epochs, *more])
+
+
+def epsilons(folder):
+    lines = (folder / "history.jsonl").read_text().splitlines()
+    return [json.loads(line)["epsilon"] for line in lines]
+
+
+def test_a_run_that_goes_on_divides_epsilon_as_it_began(tmp_path, quick, capsys):
+    assert run_of(tmp_path) == 0
+    assert run_of(tmp_path, "--epochs", "10") == 0
+    assert epsilons(tmp_path) == [0.001] + 8 * [0.0005] + [0.00025]
+    assert "ε" not in capsys.readouterr().err
+
+
+def test_epochs_to_come_may_be_given_another_schedule_and_it_is_said(tmp_path, quick, capsys):
+    assert run_of(tmp_path) == 0
+    assert run_of(tmp_path, "--divide-at", "3", "--divide-by", "4", "--epochs", "4") == 0
+    assert (
+        "From epoch 3 on, ε is divided by 4 after epochs 3; "
+        "until now, it is divided by 2 after epochs 1, 9."
+    ) in capsys.readouterr().err
+    assert run_of(tmp_path, "--epochs", "5") == 0  # and this one remembers it
+    assert epsilons(tmp_path) == [0.001, 0.0005, 0.0005, 0.000125, 0.000125]
+    assert run_of(tmp_path, "--divide-on-stall", "2", "--epochs", "6") == 0
+    said = capsys.readouterr().err
+    assert "when the validation error has not improved in 2 epochs, at most 3 times;" in said
+
+
+def test_an_epoch_that_is_over_cannot_be_given_a_division(tmp_path, quick, capsys):
+    assert run_of(tmp_path) == 0
+    before = (tmp_path / "checkpoint.npz").read_bytes()
+    assert run_of(tmp_path, "--divide-at", "1", "2", "8", "--epochs", "4") == 1
+    said = capsys.readouterr().err
+    assert "epoch 2 is over, and ε was not divided after it" in said and "from 3 on" in said
+    assert (tmp_path / "checkpoint.npz").read_bytes() == before
+    assert run_of(tmp_path, "--divide-at", "1", "8", "--epochs", "3") == 0
+
+
+def test_how_often_and_by_what_epsilon_is_divided_need_a_schedule(tmp_path, quick, capsys):
+    arguments = ["train", "--epochs", "1", "--out", str(tmp_path / "no")]
+    assert main([*arguments, "--divide-by", "5"]) == 1
+    assert "--divide-by, but nothing says when: add --divide-at" in capsys.readouterr().err
+    assert main([*arguments, "--divide-at", "5", "--divide-times", "2"]) == 1
+    assert "--divide-times is for --divide-on-stall" in capsys.readouterr().err
+    assert not (tmp_path / "no" / "checkpoint.npz").exists()
+
+
+def test_a_checkpoint_that_is_no_run_is_not_resumed(tmp_path, quick, capsys):
+    checkpoint.save(tmp_path / "checkpoint.npz", {}, {"settings": {}})
+    assert main(["train", "--resume", "--out", str(tmp_path)]) == 1
+    assert "not those of a run that could go on; --init-from" in capsys.readouterr().err

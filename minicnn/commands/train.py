@@ -9,6 +9,7 @@ from ..options import (
     add_ops,
     add_out,
     backend,
+    chance,
     not_negative,
     positive,
     whole,
@@ -21,12 +22,19 @@ ALEXNET = {
     "epochs": 90,
     "epsilon": 0.01,
     "batch": 128,
-    "divide_on_stall": 5,
+    "schedule": {"stall": 5, "by": 10, "times": 3},
     "colour_noise": 0.1,
     "input": "raw",
 }
 VGG = {**ALEXNET, "epochs": 74, "batch": 256, "init": "glorot"}
-CIFAR = {"epochs": 20, "epsilon": 0.001, "batch": 128, "colour_noise": 0.0, "input": "raw"}
+CIFAR = {
+    "epochs": 20,
+    "epsilon": 0.001,
+    "batch": 128,
+    "schedule": {},
+    "colour_noise": 0.0,
+    "input": "raw",
+}
 CIFAR_ALEXNET = {**CIFAR, "epochs": 45, "epsilon": 0.03, "input": "unit"}
 
 
@@ -104,7 +112,11 @@ def add(commands):
         metavar="N",
         help="threads that make the next batches meanwhile; they change no result (default: 1)",
     )
-    network = one.add_argument_group("network")
+    network = one.add_argument_group(
+        "network",
+        "Kernels, units, first biases and the constants of normalization are the table's: "
+        "`minicnn summary NETWORK` shows it.",
+    )
     network.add_argument(
         "--nonlinearity",
         choices=("relu", "tanh", "logistic"),
@@ -115,6 +127,19 @@ def add(commands):
         choices=("paper", "cuda-convnet", "fan-in", "glorot"),
         help="first weights.  cifar-four…: N(0, 0.01²) as in the paper (default), as in "
         "cuda-convnet's files, or scaled by fan-in; vgg: glorot (default), or paper",
+    )
+    network.add_argument(
+        "--std",
+        type=not_negative,
+        metavar="S",
+        help="first weights of alexnet: N(0, S²) (default: 0.01, as in the paper)",
+    )
+    network.add_argument(
+        "--dropout",
+        type=chance,
+        metavar="P",
+        help="chance that a unit is left out in training, where the network has dropout; "
+        "prediction multiplies by 1 − P (default: 0.5)",
     )
     network.add_argument(
         "--init-from",
@@ -156,14 +181,23 @@ def add(commands):
         type=whole,
         nargs="+",
         metavar="EPOCH",
-        help="divide ε by ten after these epochs",
+        help="divide ε after these epochs",
     )
     schedule.add_argument(
         "--divide-on-stall",
         type=whole,
         metavar="N",
-        help="divide ε by ten when the validation error has not improved in N epochs, at most "
-        "three times (default: 5; cifar networks keep their ε)",
+        help="divide ε when the validation error has not improved in N epochs (default: 5; cifar "
+        "networks keep their ε)",
+    )
+    training.add_argument(
+        "--divide-by", type=positive, metavar="F", help="divide ε by F (default: 10)"
+    )
+    training.add_argument(
+        "--divide-times",
+        type=whole,
+        metavar="N",
+        help="divide on stall at most N times (default: 3)",
     )
     training.add_argument(
         "--seed",
@@ -174,13 +208,18 @@ def add(commands):
     )
     add_ops(one)
     add_out(one, "runs/train")
-    one.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    one.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in --out, with the same options; --epochs may be more, and where "
+        "--epsilon and --divide-… are given, they hold for the epochs to come",
+    )
 
 
 def run(options):
     import numpy as np
 
-    from .. import checkpoint, data, figures, train, trained
+    from .. import checkpoint, data, figures, schedules, train, trained
 
     out, ops = pathlib.Path(options.out), backend(options.ops)
     there = (out / "checkpoint.npz").exists()
@@ -194,11 +233,18 @@ def run(options):
         raise ValueError("--view central shows images as they are: leave out --jitter and colours")
     if options.view == "central":
         options.colour_noise = 0.0
+    before = checkpoint.load(out / "checkpoint.npz")[1] if there else None
+    if there and "epoch" not in before:
+        raise ValueError(
+            f"{out / 'checkpoint.npz'} has weights, but not those of a run that could go on; "
+            "--init-from begins a run with them, and --out names another folder for it"
+        )
     if there and options.epsilon is None:  # what the run was begun with, or changed to, by hand
-        options.epsilon = checkpoint.load(out / "checkpoint.npz")[1]["first_epsilon"]
-    wanted_stall = options.divide_on_stall
-    for name, value in recipe(options.network).items():
-        if getattr(options, name) is None and not (name == "divide_on_stall" and options.divide_at):
+        options.epsilon = before["first_epsilon"]
+    usual = dict(recipe(options.network))
+    plan = usual.pop("schedule")
+    for name, value in usual.items():
+        if getattr(options, name) is None:
             setattr(options, name, value)
     photos = data.open_photos(options.data)
     if not len(photos.train_x):
@@ -217,8 +263,17 @@ def run(options):
         raise ValueError(
             f"--jitter is {options.jitter}; expected {size} … {width} for these images"
         )
-    if wanted_stall and not len(photos.test_x):
+    if "stall" in plan and not len(photos.test_x):
+        plan = {}
+    kept = before["settings"].get("schedule") if there else None  # an older run does not say
+    plan = plan_of(options, plan if kept is None else kept)
+    if "stall" in plan and not len(photos.test_x):
         raise ValueError(f"--divide-on-stall, but {options.data} has no validation images")
+    if kept is not None and plan != kept:
+        done = before["epoch"]
+        schedules.check_change(kept, plan, done)
+        words = [schedules.in_words(one) for one in (plan, kept)]
+        print(f"From epoch {done + 1} on, ε {words[0]}; until now, it {words[1]}.", file=sys.stderr)
     if options.view is None:
         larger = size < width or options.jitter or options.colour_noise
         options.view = "random" if larger else "central"
@@ -239,16 +294,12 @@ def run(options):
 
     rng = np.random.default_rng(options.seed)
     classes = [str(name) for name in photos.classes]
-    given = {n: getattr(options, n) for n in ("nonlinearity", "init") if getattr(options, n)}
+    given = {name: getattr(options, name) for name in ("nonlinearity", "init", "std", "dropout")}
+    given = {name: value for name, value in given.items() if value is not None}
     networks.check_options(options.network, given)
     layers = networks.build(options.network, ops, rng, classes=len(classes), **built, **given)
     if options.init_from and not there:
         print(trained.take_weights(layers, options.network, classes, options.init_from))
-    schedule = None
-    if options.divide_at:
-        schedule = train.divide_at(options.divide_at)
-    elif options.divide_on_stall and len(photos.test_x):
-        schedule = train.divide_on_stall(options.divide_on_stall)
     names = (
         "network view jitter colour_noise colour_magnitude input momentum decay batch seed "
         "ops init_from"
@@ -256,7 +307,7 @@ def run(options):
     settings = {name: getattr(options, name) for name in names.split()}
     counts = [len(photos.train_x), len(photos.test_x)]
     settings |= {"images": counts, "size": size, "test_width": test_width, "classes": classes}
-    settings |= given
+    settings |= {"schedule": plan, **given}
     finished = train.train(
         layers,
         networks.backend(options.network, ops),
@@ -268,7 +319,7 @@ def run(options):
         momentum=options.momentum,
         decay=options.decay,
         batch=options.batch,
-        schedule=schedule,
+        schedule=schedules.of(plan),
         folder=out,
         resume=options.resume,
         settings=settings,
@@ -284,6 +335,25 @@ def run(options):
     print(in_words(finished.history[-1]))
     print(f"Wrote history.jsonl, checkpoint.npz, curves.png and weights.png in {out}")
     return 0
+
+
+def plan_of(options, usual):
+    """Return when ε is divided, as schedules.py has it; `usual` where the options say nothing."""
+    plan = dict(usual)
+    if options.divide_at:
+        plan = {"at": sorted(set(options.divide_at)), "by": usual.get("by", 10)}
+    elif options.divide_on_stall:
+        stall, by, times = options.divide_on_stall, usual.get("by", 10), usual.get("times", 3)
+        plan = {"stall": stall, "by": by, "times": times}
+    if options.divide_by is not None:
+        if not plan:
+            raise ValueError("--divide-by, but nothing says when: add --divide-at")
+        plan["by"] = options.divide_by
+    if options.divide_times is not None:
+        if "stall" not in plan:
+            raise ValueError("--divide-times is for --divide-on-stall, which is not in use here")
+        plan["times"] = options.divide_times
+    return plan
 
 
 def in_words(last):
