@@ -123,6 +123,12 @@ def write_whole(path, write):
 
     Before the renaming the file is forced to the disk, so not even a power cut can leave half of it
     under its final name.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; it names path, which the system's own error for a full disk does
+        not.  What was there before stays.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,6 +139,12 @@ def write_whole(path, write):
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename not in (None, str(temporary)):
+            raise  # it is about another file, from which `write` reads
+        why = error.strerror or f"it could not be written whole ({error})"
+        why += "; the one from before is still there" if path.exists() else ""
+        raise OSError(error.errno, why, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -95,10 +95,28 @@ def test_a_full_disk_leaves_the_old_checkpoint(saved, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(np, "savez", savez)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as raised:
         checkpoint.save(saved, ARRAYS, {"epoch": 4})
+    assert raised.value.filename == str(saved) and raised.value.errno == errno.ENOSPC
+    assert "the one from before is still there" in str(raised.value)
     assert checkpoint.load(saved)[1] == FACTS
     assert [p.name for p in saved.parent.iterdir()] == ["checkpoint.npz"]
+
+
+def test_a_file_that_is_cut_short_is_named_though_numpy_does_not(tmp_path):
+    def write(file):
+        raise OSError("1000 requested and 384 written")  # as np.save says it
+
+    with pytest.raises(OSError, match="could not be written whole .1000 requested") as raised:
+        checkpoint.write_whole(tmp_path / "mean.npy", write)
+    assert raised.value.filename == str(tmp_path / "mean.npy")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_read_while_another_is_written_keeps_its_name(tmp_path):
+    with pytest.raises(FileNotFoundError) as raised:
+        checkpoint.write_whole(tmp_path / "out", lambda file: open(tmp_path / "missing"))
+    assert raised.value.filename == str(tmp_path / "missing")
 
 
 def test_arrays_of_another_network_are_refused_before_anything_changes():

@@ -1,5 +1,7 @@
 """The command line: help reads well, exit codes are right, and mistakes get one sentence."""
 
+import errno
+import os
 import subprocess
 import sys
 
@@ -109,6 +111,24 @@ def test_an_output_folder_that_cannot_be_written_gets_a_sentence(tmp_path, capsy
     assert main(["train", "--out", str(tmp_path / "file" / "below")]) == 1
     assert "cannot write to the folder" in capsys.readouterr().err
     assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_full_disk_names_the_file_and_loses_nothing(tmp_path, capsys, monkeypatch, few_images):
+    arguments = ["train", "--out", str(tmp_path)]
+    assert main([*arguments, "--epochs", "1"]) == 0
+    before = (tmp_path / "checkpoint.npz").read_bytes()
+    capsys.readouterr()
+
+    def full(number):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert main([*arguments, "--epochs", "2", "--resume"]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith(f"minicnn: {tmp_path}") and "history.jsonl: No space left" in error
+    assert "the one from before is still there" in error
+    assert (tmp_path / "checkpoint.npz").read_bytes() == before
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_ctrl_c_ends_with_130(tmp_path, capsys, monkeypatch, few_images):
