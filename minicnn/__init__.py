@@ -23,7 +23,7 @@ If you want to read it all, here is an order in which every file builds on those
     data/                         CIFAR-10, your own photographs, more images from those there are
     checkpoint.py, run.py         what a run knows of itself, and how it is saved
     evaluate.py                   predictions from several views, errors, ensembles
-    train.py                      the training loop
+    train.py, schedules.py        the training loop, and when its learning rate falls
     trained.py                    a trained network, and how it wants its images
     gallery.py, neighbours.py     Figures 3 and 4: what it has learned, and what it finds alike
     codes.py                      short binary codes from its features
@@ -43,7 +43,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "reference fast net cifar halves alexnet other_alexnets vgg networks summary evaluate train "
-    "run trained gallery neighbours codes checkpoint gradcheck gradcheck_suite data weights "
+    "schedules run trained gallery neighbours codes checkpoint gradcheck gradcheck_suite data weights "
     "conventions formats figure1 study figures shapes checks"
 ).split()
 

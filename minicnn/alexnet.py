@@ -41,6 +41,8 @@ from .halves import in_columns, split_columns
 from .net import gaussian, parameters, row
 from .shapes import out_size, pool_size
 
+LEAST = 64  # pixels: then pool5 has one
+
 
 def alexnet(
     ops,
@@ -220,7 +222,11 @@ def without_overlap(ops, rng, size=224, **options):
 
 
 def pool5_size(size):
-    """Return the width of pool5's maps: 224 → 55 → 27 → 13 → 6."""
+    """Return the width of pool5's maps: 224 → 55 → 27 → 13 → 6.  Raises ValueError below LEAST."""
+    if size < LEAST:
+        raise ValueError(
+            f"alexnet: size = {size}; expected at least {LEAST}, of which pool5 leaves one pixel"
+        )
     conv1 = out_size(size, f=11, stride=4, ceil_mode=True)
     pool1 = pool_size(conv1, z=3, s=2)
     pool2 = pool_size(pool1, z=3, s=2)

@@ -36,6 +36,7 @@ from .shapes import pool_size
 
 NONLINEARITIES = ("relu", "tanh", "logistic")
 INITS = ("paper", "cuda-convnet", "fan-in")
+LEAST = 8  # pixels: then three pools leave one
 
 
 def four_layer(ops, rng, nonlinearity="relu", init="paper", size=32, classes=10, dtype=np.float32):
@@ -202,6 +203,8 @@ def first_weights(rng, init, nonlinearity="relu", dtype=np.float32):
 
 def pooled(size, times):
     """Return the width of a map after so many 3/2 pools that round up: 32 → 16 → 8 → 4."""
+    if size < LEAST:
+        raise ValueError(f"cifar: size = {size}; expected at least {LEAST}, for the pools")
     for _ in range(times):
         size = pool_size(size, z=3, s=2, ceil_mode=True)
     return size

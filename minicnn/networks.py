@@ -82,6 +82,14 @@ def image_size(name):
     return 227 if name in ("caffe-alexnet", "caffenet") else 224
 
 
+def least_size(name):
+    """Return how many pixels wide and high images must be at least, for the network to be built."""
+    if known(name) in ELSEWHERE:
+        return image_size(name)
+    table = cifar if name in CIFAR else vgg if name.startswith("vgg") else alexnet
+    return table.LEAST
+
+
 def backend(name, ops):
     """Return the ops to train and to predict with; for two columns they are ops for pairs."""
     return in_columns(ops) if known(name) == "alexnet-2gpu" else ops

@@ -49,6 +49,7 @@ CONFIGURATIONS = {
     "E": "    33  33  3333  3333  3333",
 }
 INITS = ("paper", "glorot")
+LEAST = 32  # pixels
 FROM_A = "conv1_1 conv2_1 conv3_1 conv3_2 fc6 fc7 fc8".split()
 
 
@@ -73,8 +74,10 @@ def vgg(
         raise ValueError(f"vgg: configuration is {configuration!r}; expected one of {names}")
     if len(kernels) != 5:
         raise ValueError(f"vgg: kernels has {len(kernels)} numbers; expected 5, one a block")
-    if size < 32:
-        raise ValueError(f"vgg: size = {size}; expected at least 32, which five pools halve to 1")
+    if size < LEAST:
+        raise ValueError(
+            f"vgg: size = {size}; expected at least {LEAST}, of which five pools leave one pixel"
+        )
     draw = first_weights(rng, init, dtype)
 
     layers, C = [], 3

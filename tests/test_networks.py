@@ -323,6 +323,16 @@ def test_first_weights_follow_the_rule_asked_for():
     assert spread(four, "tanh", "fan-in") == near(*(math.sqrt(1 / D) for D in inputs))
 
 
+@pytest.mark.parametrize("name", sorted(networks.NETWORKS.keys() - networks.ELSEWHERE.keys()))
+def test_no_network_is_built_for_images_below_its_least_size(name):
+    least = networks.least_size(name)
+    few = {"classes": 2} if name in networks.CIFAR else {"classes": 2, "hidden": 2}
+    layers = networks.build(name, reference, None, size=least, **few)
+    assert measure(layers, (3, least, least))[-1].output[0] == (2,)
+    with pytest.raises(ValueError, match=f"size = {least - 1}; "):
+        networks.build(name, reference, None, size=least - 1, **few)
+
+
 def test_the_same_seed_gives_the_same_network_and_another_seed_another():
     def first_kernel(seed):
         layers = cifar.four_layer(reference, np.random.default_rng(seed))

@@ -266,9 +266,22 @@ def test_an_epsilon_changed_by_hand_stays_changed(place, tmp_path):
 
 
 def test_the_networks_of_other_libraries_have_one_size(place, capsys):
-    arguments = ["train", "caffe-alexnet", "--data", str(place / "set"), "--out", str(place / "no")]
-    assert main(arguments) == 1
-    assert "caffe-alexnet is made for images of 227 pixels" in capsys.readouterr().err
+    arguments = ["--data", str(place / "set"), "--out", str(place / "no")]
+    assert main(["train", "caffe-alexnet", *arguments]) == 1
+    assert "caffe-alexnet needs images of at least 227 pixels" in capsys.readouterr().err
+
+
+def test_images_too_small_for_a_network_get_its_least_size_and_theirs(place, capsys):
+    arguments = ["--data", str(place / "set"), "--out", str(place / "no")]
+    for name, more, sentence in (
+        ("alexnet", [], "alexnet needs images of at least 64 pixels, but those of {} have 36"),
+        ("vgg-c", ["--size", "31"], "vgg-c needs images of at least 32 pixels, but --size is 31"),
+        ("cifar-80sec", ["--size", "7"], "cifar-80sec needs images of at least 8 pixels, but --si"),
+    ):
+        assert main(["train", name, *arguments, *more]) == 1
+        error = capsys.readouterr().err
+        assert sentence.format(place / "set") in error and error.count("\n") == 1
+    assert not (place / "no" / "checkpoint.npz").exists()
 
 
 def test_the_central_view_goes_without_noise(place, capsys):

@@ -254,6 +254,10 @@ def run(options):
     size = options.size or min(made_for, width)
     if size > width:
         raise ValueError(f"--size is {size}, but the images of {options.data} have {width} pixels")
+    least = networks.least_size(options.network)
+    if size < least:
+        has = f"--size is {size}" if options.size else f"those of {options.data} have {width}"
+        raise ValueError(f"{options.network} needs images of at least {least} pixels, but {has}")
     built = {"size": size}
     if options.network in networks.ELSEWHERE:
         built = {}
