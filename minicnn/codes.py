@@ -19,13 +19,16 @@ import time
 
 import numpy as np
 
+from . import progress
 from .neighbours import agreement, nearest, smallest
 from .net import gaussian
 
 BITS = (32, 64, 128, 256)
 
 
-def train_coder(ops, features, bits, rng, epochs=20, epsilon=0.003, batch=128, noise=2.0):
+def train_coder(
+    ops, features, bits, rng, epochs=20, epsilon=0.003, batch=128, noise=2.0, title=None
+):
     """Return the function that turns features into codes, trained on these.
 
     It minimizes the squared error ½·Σ(y − x)² an image, with the update rule of Section 5 and no
@@ -45,6 +48,8 @@ def train_coder(ops, features, bits, rng, epochs=20, epsilon=0.003, batch=128, n
         The learning rate; it falls to 0 over the epochs, in a straight line.
     noise : float
         The standard deviation of the noise on z.
+    title : str, optional
+        Of a progress bar; without it, none is shown.
 
     Returns
     -------
@@ -71,28 +76,30 @@ def train_coder(ops, features, bits, rng, epochs=20, epsilon=0.003, batch=128, n
     w2, b2 = gaussian(rng, (D, bits), 1 / np.sqrt(bits), 0, dtype).values()
     params = [w1, b1, w2, b2]
     velocities = [np.zeros_like(p) for p in params]
-    for epoch in range(epochs):
-        order = rng.permutation(len(features))
-        for first in range(0, len(order), batch):
-            x = scaled(features[order[first : first + batch]])
-            z, encoder_cache = ops.fc_forward(x, w1, b1)
-            z += noise * rng.standard_normal(z.shape, dtype)
-            code, code_cache = ops.tanh_forward(z)
-            y, decoder_cache = ops.fc_forward(code, w2, b2)
-            dy = (y - x) / len(x)
-            dcode, dw2, db2 = ops.fc_backward(dy, decoder_cache)
-            (dz,) = ops.tanh_backward(dcode, code_cache)
-            _, dw1, db1 = ops.fc_backward(dz, encoder_cache, need_dx=False)
-            grads = [dw1, db1, dw2, db2]
-            now = epsilon * (1 - epoch / epochs)
-            for i, (p, v, dp) in enumerate(zip(params, velocities, grads, strict=True)):
-                params[i], velocities[i] = ops.sgd_update(p, v, dp, epsilon=now, decay=0)
-            w1, b1, w2, b2 = params
-        if not all(np.isfinite(p).all() for p in params):
-            raise ValueError(
-                f"train_coder: the error is no longer finite in epoch {epoch + 1}; "
-                f"try a smaller learning rate than {epsilon:g}"
-            )
+    with progress.bar(epochs * len(features), title) as bar:
+        for epoch in range(epochs):
+            order = rng.permutation(len(features))
+            for first in range(0, len(order), batch):
+                x = scaled(features[order[first : first + batch]])
+                z, encoder_cache = ops.fc_forward(x, w1, b1)
+                z += noise * rng.standard_normal(z.shape, dtype)
+                code, code_cache = ops.tanh_forward(z)
+                y, decoder_cache = ops.fc_forward(code, w2, b2)
+                dy = (y - x) / len(x)
+                dcode, dw2, db2 = ops.fc_backward(dy, decoder_cache)
+                (dz,) = ops.tanh_backward(dcode, code_cache)
+                _, dw1, db1 = ops.fc_backward(dz, encoder_cache, need_dx=False)
+                grads = [dw1, db1, dw2, db2]
+                now = epsilon * (1 - epoch / epochs)
+                for i, (p, v, dp) in enumerate(zip(params, velocities, grads, strict=True)):
+                    params[i], velocities[i] = ops.sgd_update(p, v, dp, epsilon=now, decay=0)
+                w1, b1, w2, b2 = params
+                bar.update(len(x))
+            if not all(np.isfinite(p).all() for p in params):
+                raise ValueError(
+                    f"train_coder: the error is no longer finite in epoch {epoch + 1}; "
+                    f"try a smaller learning rate than {epsilon:g}"
+                )
 
     def coder(features):
         z, _ = ops.fc_forward(scaled(features), w1, b1)
@@ -148,12 +155,12 @@ def compare(ops, features, labels, query_features, query_labels, rng, k=10, bits
         a query takes (the search alone; among features NumPy may use all its threads).
     """
     started = time.perf_counter()
-    found = nearest(query_features, features, k)
+    found = nearest(query_features, features, k, "nearest in features")
     seconds = time.perf_counter() - started
     size = features[0].size * features.itemsize
     lines = [line("features", size, agreement(query_labels, labels, found), seconds, len(found))]
     for count in bits:
-        coder = train_coder(ops, features, count, rng, **options)
+        coder = train_coder(ops, features, count, rng, title=f"{count} bits", **options)
         base, queries = coder(features), coder(query_features)
         started = time.perf_counter()
         found = nearest_codes(queries, base, k)

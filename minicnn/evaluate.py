@@ -2,12 +2,12 @@
 
     probabilities   (N, classes) float64    of every class for every image; a row adds up to 1
     labels          (N,) whole numbers      the right classes
-    views           a function              views(images) yields x after x, what the network sees of
-                                            the same images: one central view, or ten (Section 4.1)
+    views_of        a function              views_of(images) yields x after x, what the network sees
+                                            of the same images: one central view, or ten
 
 "At test time, the network makes a prediction by extracting five 224 × 224 patches […] as well as
 their horizontal reflections […], and averaging the predictions made by the network's softmax layer
-on the ten patches."  Probabilities are averaged, not scores.
+on the ten patches." (Section 4.1)  Probabilities are averaged, not scores.
 """
 
 import math
@@ -19,7 +19,7 @@ from . import net
 VALUES = 2**22  # of images, that go through at a time: 27 of 224×224 pixels
 
 
-def predict(layers, ops, images, views):
+def predict(layers, ops, images, views_of):
     """Return the probabilities of images, averaged over their views.
 
     Parameters
@@ -30,7 +30,7 @@ def predict(layers, ops, images, views):
     ops : module
         The backend that they were built with.
     images : array (N, C, H, W), or anything that gives images for a slice
-    views : function
+    views_of : function
 
     Returns
     -------
@@ -44,7 +44,7 @@ def predict(layers, ops, images, views):
     parts, batch = [], batch_of(images)
     for first in range(0, len(images), batch):
         some = images[first : first + batch]
-        answers = [softmax_of(layers, ops, x) for x in views(some)]
+        answers = [softmax_of(layers, ops, x) for x in views_of(some)]
         parts.append(np.mean(answers, axis=0))
     return np.concatenate(parts)
 

@@ -11,10 +11,12 @@ shows that this is not the similarity of the pixels.
 
 import numpy as np
 
+from . import progress
+
 MEMORY = 2**27  # bytes: of queries, and of base, so much at a time is turned into vectors
 
 
-def nearest(queries, base, k):
+def nearest(queries, base, k, title=None):
     """Return the places of the k vectors of base nearest to each query, by Euclidean distance.
 
     ‖q − b‖² = ‖q‖² − 2·q·b + ‖b‖², and ‖q‖² is the same for all b, so it is left out.  Of equally
@@ -26,6 +28,8 @@ def nearest(queries, base, k):
         Or (Q, …) and (B, …): they are flattened.
     k : int
         From 1 to B.
+    title : str, optional
+        Of a progress bar; without it, none is shown.
 
     Returns
     -------
@@ -46,14 +50,13 @@ def nearest(queries, base, k):
         raise ValueError(f"nearest: k = {k}; expected 1 … {len(base)}, the vectors there are")
     count = min(len(base), max(1, MEMORY // (8 * max(D, 1))))  # vectors in a block
     step = min(count, max(1, MEMORY // (8 * count)))  # queries: their distances take memory, too
-    found = [
-        nearest_of_block(queries[first : first + step], base, k, count)
-        for first in range(0, len(queries), step)
-    ]
+    blocks = range(0, len(queries), step)
+    with progress.bar(len(blocks) * len(base), title) as bar:
+        found = [nearest_of_block(queries[i : i + step], base, k, count, bar) for i in blocks]
     return np.concatenate([np.empty((0, k), np.int64), *found])
 
 
-def nearest_of_block(queries, base, k, count):
+def nearest_of_block(queries, base, k, count, bar):
     """Return `nearest` for a block of queries, going through base in blocks of `count`."""
     queries = rows(queries)
     best, found = np.empty((len(queries), 0)), np.empty((len(queries), 0), np.int64)
@@ -66,6 +69,7 @@ def nearest_of_block(queries, base, k, count):
         nearest_first = np.array([smallest(row, min(k, len(row))) for row in distances])
         best = np.take_along_axis(distances, nearest_first, axis=1)
         found = np.take_along_axis(places, nearest_first, axis=1)
+        bar.update(len(block))
     return found
 
 

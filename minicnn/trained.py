@@ -8,15 +8,23 @@ width        a number              what images are rescaled to before a view is 
 x            (N, 3, size, size)    what the network sees: a view, minus the mean, divided
 """
 
+import functools
 import itertools
 from collections import namedtuple
 
 import numpy as np
 
-from . import checkpoint, evaluate, net, networks, vgg
+from . import checkpoint, evaluate, net, networks, progress, vgg
 from .data import augment
 
 DEEPER = ("vgg-b", "vgg-c", "vgg-d", "vgg-e")  # they begin with some of A's layers
+
+VIEWS = {  # how many each is
+    "1": 1,  # the central patch
+    "10": 10,  # the corners, the centre and their mirror images, as in the paper
+    "50": 50,  # a grid of 5×5 and their mirror images, as VGG
+    "dense": 2,  # the whole image and its mirror image, read at every place: see evaluate.dense
+}
 
 Trained = namedtuple("Trained", "path name layers ops classes size width mean deviation")
 
@@ -140,7 +148,7 @@ def central_view(mean, deviation, size, width=None):
     return view
 
 
-def predict(trained, images, views="1"):
+def predict(trained, images, views="1", title=None):
     """Return the probabilities of images, (N, classes) float64.
 
     Parameters
@@ -148,32 +156,40 @@ def predict(trained, images, views="1"):
     trained : Trained
     images : array (N, 3, H, W) uint8, or what can be sliced like one
     views : str
-        "1", the central view; "10", the paper's ten; "dense", the whole image and its mirror
-        image, read at every place (see evaluate.dense); or "10+dense", the mean of both answers.
+        A key of VIEWS, or several with a + between them: "50+dense" is the mean of both answers.
+    title : str, optional
+        Of a progress bar; without it, none is shown.
     """
-    deviation, size, width = trained.deviation, trained.size, trained.width
-    mean = augment.rescaled(trained.mean, width)
-
-    def central(images):
-        yield central_view(trained.mean, deviation, size, width)(images)
-
-    def ten(images):
-        for x in augment.ten_views(augment.rescaled(images, width), mean, size):
-            yield divided(x, deviation)
-
-    def whole(images):
-        images = augment.rescaled(images, width)
-        x = divided(np.subtract(images, mean, dtype=np.float32), deviation)
-        yield x
-        yield np.ascontiguousarray(x[:, :, :, ::-1])
-
+    ways = views.split("+")
+    total = len(images) * sum(VIEWS[way] for way in ways)
     answers = []
-    for way in views.split("+"):
-        rows, seen = trained.layers, {"1": central, "10": ten, "dense": whole}[way]
-        if way == "dense":
-            rows = evaluate.dense(trained.layers, trained.ops, size)
-        answers.append(evaluate.predict(rows, trained.ops, images, seen))
+    with progress.bar(total, title, " views") as bar:
+        for way in ways:
+            rows = trained.layers
+            if way == "dense":
+                rows = evaluate.dense(trained.layers, trained.ops, trained.size)
+            views_of = functools.partial(some_views, trained, way, bar)
+            answers.append(evaluate.predict(rows, trained.ops, images, views_of))
     return np.mean(answers, axis=0)
+
+
+def some_views(trained, way, bar, images):
+    """Yield the views of images, one x after the other, and move the bar on behind each."""
+    images = augment.rescaled(images, trained.width)
+    mean = augment.rescaled(trained.mean, trained.width)
+    match way:
+        case "1":
+            views = [augment.central_views(images, mean, trained.size)]
+        case "10":
+            views = augment.ten_views(images, mean, trained.size)
+        case "50":
+            views = augment.fifty_views(images, mean, trained.size)
+        case "dense":
+            whole = np.subtract(images, mean, dtype=np.float32)
+            views = [whole, np.ascontiguousarray(whole[:, :, :, ::-1])]
+    for x in views:
+        yield divided(x, trained.deviation)
+        bar.update(len(x))
 
 
 def check_data(trained, photos, name, classes=True):
@@ -219,7 +235,7 @@ def deviation_of(photos):
     return np.float32(np.sqrt(photos.eigenvalues.sum() / 3 - in_mean_image))
 
 
-def features(trained, images, row):
+def features(trained, images, row, title=None):
     """Yield what a row of the network makes of images, some at a time: (n, D) float32.
 
     Parameters
@@ -228,6 +244,8 @@ def features(trained, images, row):
     images : array (N, 3, H, W) uint8, or what can be sliced like one
     row : str
         The name of a row.  Its output for the central view is flattened; two columns are joined.
+    title : str, optional
+        Of a progress bar; without it, none is shown.
 
     Raises
     ------
@@ -240,22 +258,24 @@ def features(trained, images, row):
     layers = trained.layers[: names.index(row) + 1]
     view = central_view(trained.mean, trained.deviation, trained.size, trained.width)
     batch = evaluate.batch_of(images)
-    for first in range(0, len(images), batch):
-        x = trained.ops.to_device(view(images[first : first + batch]))
-        for layer in layers:
-            x, _ = net.forward([layer], x)
-        parts = [trained.ops.to_host(part) for part in net.columns(x)]
-        yield np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+    with progress.bar(len(images), title) as bar:
+        for first in range(0, len(images), batch):
+            x = trained.ops.to_device(view(images[first : first + batch]))
+            for layer in layers:
+                x, _ = net.forward([layer], x)
+            parts = [trained.ops.to_host(part) for part in net.columns(x)]
+            yield np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+            bar.update(len(parts[0]))
 
 
-def write_features(trained, images, row, path):
+def write_features(trained, images, row, path, title=None):
     """Write `features` of all images, central views, to an .npy file; return its shape.
 
     One batch after the other is written, so any number of images will do.
     """
     if not len(images):
         raise ValueError("there are no images to take features of")
-    parts = features(trained, images, row)
+    parts = features(trained, images, row, title)
     first = next(parts)
     shape = (len(images), first.shape[1])
 
@@ -279,7 +299,7 @@ def both_features(trained, photos, queries):
     row = last_hidden(trained)
     if not len(queries):
         raise ValueError("there are no validation images to find neighbours for")
-    both = (features(trained, images, row) for images in (photos.train_x, queries))
+    both = (features(trained, images, row, row) for images in (photos.train_x, queries))
     return tuple(np.concatenate(list(parts)) for parts in both)
 
 

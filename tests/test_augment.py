@@ -164,6 +164,16 @@ def test_the_ten_views_are_corners_and_centre_with_reflections():
     assert np.array_equal(augment.central_views(image, np.zeros((1, 5, 5)), 3), views[4])
 
 
+def test_the_fifty_views_are_a_regular_grid_with_reflections():
+    image = np.arange(13 * 11, dtype=np.uint8).reshape(1, 1, 13, 11)
+    views = list(augment.fifty_views(image, np.zeros((1, 13, 11)), 5))
+    tops, lefts = [0, 2, 4, 6, 8], [0, 1, 3, 4, 6]  # 8 and 6 pixels of room
+    expected = [11 * top + left for top in tops for left in lefts]
+    assert [int(v[0, 0, 0, 0]) for v in views[:25]] == expected
+    for view, mirror in zip(views[:25], views[25:], strict=True):
+        assert np.array_equal(mirror, view[:, :, :, ::-1]) and mirror.shape == (1, 1, 5, 5)
+
+
 def test_the_views_of_cifar_are_the_same_functions(rng):
     sample = data.with_moments(data.subset(data.load("sample"), 20))
     x = augment.random_views(sample.train_x, sample.mean, 24, rng, sample[-2:])

@@ -1,13 +1,28 @@
 """From a folder of photographs to predictions: prepare, train, test, predict, and the pictures."""
 
+import io
 import json
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from minicnn import checkpoint, data, fast, figures, net, networks, reference, trained
+from minicnn import (
+    checkpoint,
+    codes,
+    data,
+    fast,
+    figures,
+    neighbours,
+    net,
+    networks,
+    progress,
+    reference,
+    trained,
+)
 from minicnn.__main__ import main
+from minicnn.commands.test import VIEWS
 
 COLOURS = {"blue sky": (90, 140, 230), "grass": (70, 160, 60), "röd": (200, 60, 50)}
 NETWORK = "cifar-four-layer"
@@ -80,7 +95,7 @@ def test_unit_inputs_have_deviation_one(place):
 def test_test_counts_errors_of_each_network_and_of_all(place, capsys):
     out = place / "test.json"
     arguments = command(place, "test", check(place), check(place, "1"), "--json", str(out))
-    for views in ("1", "10", "dense", "10+dense"):
+    for views in VIEWS:
         assert main([*arguments, "--views", views]) == 0
         results = json.loads(out.read_text())
         names = [line["name"] for line in results["errors"]]
@@ -89,6 +104,50 @@ def test_test_counts_errors_of_each_network_and_of_all(place, capsys):
         assert np.sum(results["confusion"]) == results["images"] == 12
     text = capsys.readouterr().out
     assert "all 2 together" in text and "blue sky" in text
+
+
+def test_fifty_views_and_dense_average_their_probabilities(place):
+    network, photos = trained.load(check(place), fast), data.load_photos(place / "set")
+    images = photos.test_x[:5]
+    answers = {way: trained.predict(network, images, way) for way in ("50", "dense", "50+dense")}
+    np.testing.assert_allclose(answers["50+dense"], (answers["50"] + answers["dense"]) / 2)
+    patches = [  # 36 pixels have room for 4 more than 32
+        images[:, :, i : i + 32, j : j + 32] - photos.mean[:, i : i + 32, j : j + 32]
+        for i in range(5)
+        for j in range(5)
+    ]
+    expected = [
+        fast.softmax(net.forward(network.layers, np.ascontiguousarray(x / network.deviation))[0])
+        for patch in patches
+        for x in (patch, patch[:, :, :, ::-1])
+    ]
+    np.testing.assert_allclose(answers["50"], np.mean(expected, axis=0), rtol=1e-4)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_bar_is_shown_on_a_terminal_and_nowhere_else(place, monkeypatch, terminal):
+    network, images = trained.load(check(place), fast), data.load_photos(place / "set").train_x
+    stream = Terminal() if terminal else io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(progress, "DELAY", 0)
+    bars, bar = [], progress.bar
+    monkeypatch.setattr(progress, "bar", lambda *args: bars.append(bar(*args)) or bars[-1])
+    trained.predict(network, images, "10+dense", title="asking")
+    features = np.concatenate(list(trained.features(network, images, "relu1", title="row")))
+    neighbours.nearest(features[:3], features, 2, title="searching")
+    codes.train_coder(fast, features, 8, np.random.default_rng(0), epochs=2, title="coding")
+    shown = stream.getvalue()
+    for title in ("asking", "row", "searching", "coding"):
+        assert (f"\r{title} " in shown) == terminal
+    if terminal:
+        assert [bar.n for bar in bars] == [bar.total for bar in bars] == [12 * 36, 36, 36, 72]
+    else:
+        assert not shown
 
 
 def test_weights_of_one_network_cannot_be_chosen(place, capsys):

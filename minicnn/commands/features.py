@@ -39,6 +39,6 @@ def run(options):
     trained.check_data(network, photos, options.data, classes=False)
     images = photos.train_x if options.split == "train" else photos.test_x
     row = options.layer or trained.last_hidden(network)
-    shape = trained.write_features(network, images, row, options.out)
+    shape = trained.write_features(network, images, row, options.out, title=row)
     print(f"Wrote {options.out}: {row} of {shape[0]:,} images, {shape[1]:,} numbers each")
     return 0

@@ -97,8 +97,8 @@ def run_4(options):
     asked = rng.permutation(len(photos.test_x))[: options.queries]
     queries, query_labels = photos.test_x[asked], photos.test_y[asked]
     base, features = trained.both_features(network, photos, queries)
-    by_features = neighbours.nearest(features, base, k)
-    by_pixels = neighbours.nearest(queries, photos.train_x, k)
+    by_features = neighbours.nearest(features, base, k, "nearest in features")
+    by_pixels = neighbours.nearest(queries, photos.train_x, k, "nearest in pixels")
     six = min(6, len(queries))
     gallery.figure4_neighbours(
         queries[:six],

@@ -43,7 +43,7 @@ def run(options):
     if not pictures:
         raise ValueError("none of the images could be read")
     pictures = np.stack(pictures)
-    probabilities = trained.predict(network, pictures, options.views)
+    probabilities = trained.predict(network, pictures, options.views, "predict")
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, : options.best]
     answers = [
         {

@@ -4,7 +4,7 @@ import json
 
 from ..options import add_data, add_ops, backend
 
-VIEWS = ("1", "10", "dense", "10+dense")
+VIEWS = ("1", "10", "50", "dense", "10+dense", "50+dense")
 PRINTED = 20  # so many classes fit into a table on a screen
 
 
@@ -36,8 +36,9 @@ def add_views(one):
         choices=VIEWS,
         default="1",
         help="what of each image is seen: 1, the patch in the middle (default); 10, also those at "
-        "the corners, and their mirror images, as in the paper; dense, the whole image and its "
-        "mirror image, as VGG; or 10 and dense",
+        "the corners, and their mirror images, as in the paper; 50, a grid of 5×5 patches and "
+        "their mirror images, as VGG; dense, the whole image and its mirror image, read at every "
+        "place, as VGG; 10+dense and 50+dense, the mean of both answers",
     )
 
 
@@ -55,7 +56,10 @@ def run(options):
     networks = [trained.load(path, backend(options.ops)) for path in options.checkpoints]
     for network in networks:
         trained.check_data(network, photos, options.data)
-    members = [trained.predict(network, images, options.views) for network in networks]
+    members = [
+        trained.predict(network, images, options.views, title=str(network.path))
+        for network in networks
+    ]
     weights = None
     if options.choose_weights:
         half = np.random.default_rng(0).permutation(len(labels)) % 2 == 0

@@ -160,11 +160,28 @@ def ten_views(images, mean, size):
 
         sum(softmax(scores(x)) for x in ten_views(images, mean, 224)) / 10
     """
-    check(images, mean, size)
     bottom, right = images.shape[2] - size, images.shape[3] - size
     corners = [(0, 0), (0, right), (bottom, 0), (bottom, right)]
+    yield from views_at([*corners, (bottom // 2, right // 2)], images, mean, size)
+
+
+def fifty_views(images, mean, size):
+    """Yield fifty times (N, C, s, s): a regular grid of 5×5 patches, and their mirrors.
+
+    That is VGG's multi-crop evaluation (Simonyan and Zisserman 2014, Section 3.2), at one scale.
+    The grid reaches from edge to edge: in an image of 256 pixels, patches of 224 start at 0, 8, 16,
+    24 and 32.
+    """
+    bottom, right = images.shape[2] - size, images.shape[3] - size
+    places = [(i * bottom // 4, j * right // 4) for i in range(5) for j in range(5)]
+    yield from views_at(places, images, mean, size)
+
+
+def views_at(places, images, mean, size):
+    """Yield a patch of each image at each place (top, left), and then their mirrors."""
+    check(images, mean, size)
     for flip in (False, True):
-        for top, left in [*corners, (bottom // 2, right // 2)]:
+        for top, left in places:
             yield same_patch(images, mean, size, top, left, flip)
 
 
