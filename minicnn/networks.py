@@ -65,6 +65,23 @@ def build(name, ops, rng, **options):
     return NETWORKS[known(name)](ops, rng, **options)
 
 
+def build_described(about, ops, rng=None):
+    """Return the rows of the network that a run's settings describe, or a file of weights.
+
+    Parameters
+    ----------
+    about : dict
+        network, classes and size, and nonlinearity and dropout where they are not the table's.
+    ops, rng
+        As in `build`.
+    """
+    name, given = about["network"], ("nonlinearity", "dropout")
+    options = {option: about[option] for option in given if about.get(option) is not None}
+    if known(name) not in ELSEWHERE:  # these have one size
+        options["size"] = about["size"]
+    return build(name, ops, rng, classes=len(about["classes"]), **options)
+
+
 def check_options(name, options):
     """Raise ValueError if the network's function does not have all of these options."""
     has = set(inspect.signature(NETWORKS[known(name)]).parameters)

@@ -50,7 +50,7 @@ def load(path, ops):
         If it is missing, damaged, or does not say what network it is of.
     """
     arrays, facts = checkpoint.load(path)
-    settings = facts["settings"]
+    settings = facts.get("settings", {})
     missing = [name for name in ("network", "classes", "size") if name not in settings]
     missing += [name for name in ("mean", "deviation") if f"input:{name}" not in arrays]
     if missing:
@@ -59,10 +59,7 @@ def load(path, ops):
             "a checkpoint of `minicnn train` does"
         )
     name, classes, size = settings["network"], settings["classes"], settings["size"]
-    options = {n: settings[n] for n in ("nonlinearity", "dropout") if settings.get(n) is not None}
-    if networks.known(name) not in networks.ELSEWHERE:  # these have one size
-        options["size"] = size
-    layers = networks.build(name, ops, None, classes=len(classes), **options)
+    layers = networks.build_described(settings, ops)
     ops = networks.backend(name, ops)
     ours = {f"w:{parameter}": w for parameter, w in net.parameters(layers).items()}
     theirs = {n: array for n, array in arrays.items() if n.startswith("w:")}

@@ -14,7 +14,8 @@
     .pth, .pt       torchvision's, where PyTorch is installed          read
 
 Our names are those of `net.parameters`: conv1.w, conv1.b, conv2.w, …, and `mean`, if there is one:
-what to subtract from images of red, green and blue, 0 … 255.
+what to subtract from images of red, green and blue, 0 … 255.  What `export` writes has `mean_image`
+besides, (3, H, W), and says what network it is of, of what size and with which classes: about.py.
 
     from minicnn import fast, net, other_alexnets, weights
     layers = other_alexnets.caffe_alexnet(fast, np.random.default_rng(0))
@@ -25,15 +26,16 @@ conventions.py says what has to be changed in the weights of another library, an
 the readers, which run nothing and believe nothing.
 """
 
+import json
 from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
 
 from . import checkpoint, conventions, net
-from .formats import array_dictionary, caffemodel, npz, safetensors
+from .formats import about, array_dictionary, caffemodel, npz, safetensors
 
-Weights = namedtuple("Weights", "library arrays kinds mean")
+Weights = namedtuple("Weights", "library arrays kinds mean mean_image about")
 
 READ = (".safetensors", ".npz", ".caffemodel", ".npy", ".pth", ".pt")
 WRITTEN = (".npz", ".safetensors")
@@ -52,7 +54,8 @@ def read(path):
     Weights
         library: "minicnn", "Caffe" or "torchvision".  arrays: name → array as it is there; those of
         Caffe are called conv1.w and so on.  kinds: name and kind of a .caffemodel's layers, in
-        their order; None for other files.  mean: the array of three of this name, or None.
+        their order; None for other files.  mean, mean_image: the arrays of these names, or None.
+        about: what a file of ours says of its network, or {}.
 
     Raises
     ------
@@ -68,32 +71,35 @@ def read(path):
             layers = caffemodel.read(path.read_bytes())
             arrays = with_letters({name: blobs for name, _, blobs in layers if blobs})
             kinds = [(name, kind) for name, kind, _ in layers if kind]
-            found = Weights("Caffe", arrays, kinds, None)
+            found = Weights("Caffe", arrays, kinds, None, None, {})
         elif suffix == ".npy":
             arrays = with_letters(array_dictionary.read(path.read_bytes()))
-            found = Weights("Caffe", arrays, None, None)
+            found = Weights("Caffe", arrays, None, None, None, {})
         elif suffix in READ:
-            arrays = named_arrays(path, suffix)
+            arrays, text = named_arrays(path, suffix)
             if any(map(conventions.TORCHVISION_NAME.fullmatch, arrays)):
-                found = Weights("torchvision", arrays, None, None)
+                found = Weights("torchvision", arrays, None, None, None, {})
             else:
-                mean = arrays.pop("mean", None)
-                found = Weights("minicnn", arrays, None, mean)
+                means = [arrays.pop(name, None) for name in ("mean", "mean_image")]
+                found = Weights("minicnn", arrays, None, *means, about.parse(text) if text else {})
         else:
             raise ValueError(f"the suffix is {suffix!r}; expected one of {', '.join(READ)}")
-        check_mean(found.mean)
+        check_mean(found)
     except ValueError as error:
         raise ValueError(printable(f"{path}: {error}")) from None
     return found
 
 
 def named_arrays(path, suffix):
-    """Return the arrays of a file in which each has a full name."""
+    """Return the arrays of a file in which each has a full name, and its text or None."""
     if suffix == ".npz":
-        return npz.read(path)
+        arrays = npz.read(path)
+        text = arrays.pop("about", None)
+        return arrays, None if text is None else text.tobytes()
     if suffix == ".safetensors":
-        return safetensors.read(path.read_bytes())
-    return read_pth(path)
+        data = path.read_bytes()
+        return safetensors.read(data), safetensors.about(data)
+    return read_pth(path), None
 
 
 def with_letters(lists):
@@ -106,10 +112,17 @@ def with_letters(lists):
     return arrays
 
 
-def check_mean(mean):
-    """See that the mean, if there is one, is three numbers."""
-    if mean is not None and mean.shape != (3,):
-        raise ValueError(f"mean has shape {mean.shape}; expected (3,): red, green, blue")
+def check_mean(found):
+    """See that the mean, if there is one, is three numbers, and the mean image large enough."""
+    if found.mean is not None and found.mean.shape != (3,):
+        raise ValueError(f"mean has shape {found.mean.shape}; expected (3,): red, green, blue")
+    if found.mean_image is None:
+        return
+    shape, size = found.mean_image.shape, found.about.get("size", 1)
+    if len(shape) != 3 or shape[0] != 3 or shape[1] != shape[2] or shape[2] < size:
+        raise ValueError(
+            f"mean_image has shape {shape}; expected (3, H, H), of {size} pixels at least"
+        )
 
 
 def read_pth(path):
@@ -253,7 +266,7 @@ def report(weights, layers, fitted):
     return "\n".join(lines)
 
 
-def write(path, arrays):
+def write(path, arrays, said=None):
     """Write arrays as .npz or .safetensors, whole or not at all.
 
     Parameters
@@ -262,6 +275,8 @@ def write(path, arrays):
         A new file of one of the two suffixes.
     arrays : dict of name → array
         Of float32 or float64.
+    said : dict, optional
+        What is to be said of their network, see about.py.
 
     Raises
     ------
@@ -272,9 +287,11 @@ def write(path, arrays):
     """
     check_new(path)
     if Path(path).suffix.lower() == ".npz":
-        checkpoint.write_whole(path, lambda file: np.savez(file, **arrays))
+        content = {**arrays, **npz.as_bytes(said)}
+        checkpoint.write_whole(path, lambda file: np.savez(file, **content))
     else:
-        checkpoint.write_whole(path, lambda file: safetensors.write(file, arrays))
+        text = json.dumps(said) if said else None
+        checkpoint.write_whole(path, lambda file: safetensors.write(file, arrays, text))
 
 
 def check_new(path):

@@ -520,6 +520,14 @@ def test_what_is_written_as_safetensors_is_as_the_format_says():
     assert data[8 + length : 608 + length] == arrays["conv1.w"].tobytes()
     again = safetensors.read(data)
     assert all(np.array_equal(again[name], array) for name, array in arrays.items())
+    assert safetensors.about(data) is None
+    file = io.BytesIO()
+    safetensors.write(file, arrays, "a text")
+    data = file.getvalue()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    assert header["__metadata__"] == {"minicnn": "a text"} and safetensors.about(data) == "a text"
+    again = safetensors.read(data)
+    assert all(np.array_equal(again[name], array) for name, array in arrays.items())
 
 
 SIX = np.arange(6, dtype="<f4").tobytes()
@@ -561,6 +569,11 @@ HOSTILE_SAFETENSORS = {
     "a shape of booleans": (safe_file({"a": entry([True, 6], 0, 24)}, SIX), "do not fill its"),
     "too many axes": (safe_file({"a": entry([1] * 99 + [6], 0, 24)}, SIX), "has 100 axes"),
     "no numbers": (safe_file({"a": entry([0], 0, 0)}), "do not fill its shape"),
+    "a bad description": (
+        safe_file({"__metadata__": {"minicnn": "{}"}, "a": entry([6], 0, 24)}, SIX),
+        "cannot be: network is None"),
+    "a description that is no text": (
+        safe_file({"__metadata__": {"minicnn": [1]}, "a": entry([6], 0, 24)}, SIX), "no JSON dic"),
 }  # fmt: skip
 
 
@@ -775,6 +788,12 @@ def npy_bytes(array, shape=None):
     return content
 
 
+def about_npy(**changed):
+    """Return a description of a network as the file of a zip."""
+    said = {"network": "alexnet", "classes": ["a", "b"], "size": 64} | changed
+    return {"about.npy": npy_bytes(np.frombuffer(json.dumps(said).encode(), np.uint8))}
+
+
 HOSTILE_NPZ = {
     "nothing": (b"", "not an .npz file"),
     "no zip": (b"PK\x03\x04" + bytes(100), "not an .npz file"),
@@ -790,6 +809,21 @@ HOSTILE_NPZ = {
     "no dtype": (zip_file({"a.npy": npy_bytes(np.ones(3)).replace(b"<f8", b"<f3")}),
                  "does not begin as an .npy file"),
     "a mean of two": (zip_file({"mean.npy": npy_bytes(np.ones(2))}), "mean has shape (2,)"),
+    "a mean image too small": (
+        zip_file({"mean_image.npy": npy_bytes(np.ones((3, 9, 9))), **about_npy(size=10)}),
+        "mean_image has shape (3, 9, 9); expected (3, H, H), of 10 pixels at least"),
+    "a description of floats": (zip_file({"about.npy": npy_bytes(np.ones(3))}), "no JSON dictio"),
+    "no description": (zip_file({"about.npy": npy_bytes(np.frombuffer(b"[1]", "u1"))}), "no JSON"),
+    "deep brackets": (zip_file({"about.npy": npy_bytes(np.full(99_999, 91, "u1"))}), "no JSON"),
+    "no such network": (zip_file(about_npy(network="resnet")), "cannot be: network is 'resnet'"),
+    "a network that is a list": (zip_file(about_npy(network=[])), "cannot be: network is []"),
+    "no classes": (zip_file(about_npy(classes=[])), "cannot be: classes is []"),
+    "a class of control": (zip_file(about_npy(classes=["\x1b[2J"])), "cannot be: classes is ["),
+    "a huge size": (zip_file(about_npy(size=10**9)), "cannot be: size is 1000000000"),
+    "a size that is true": (zip_file(about_npy(size=True)), "cannot be: size is True"),
+    "half a width": (zip_file(about_npy(test_width=0.5)), "cannot be: test_width is 0.5"),
+    "certain dropout": (zip_file(about_npy(dropout=1)), "cannot be: dropout is 1"),
+    "a bent line": (zip_file(about_npy(nonlinearity={})), "cannot be: nonlinearity is {}"),
 }  # fmt: skip
 
 
@@ -1013,10 +1047,11 @@ def test_commands_refuse_in_one_sentence_and_write_nothing(tmp_path, capsys, sma
     assert capsys.readouterr().err == f"minicnn: {tmp_path / 'no.npy'}: No such file or directory\n"
     assert main(["export", str(path), str(tmp_path / "out.pth")]) == 1
     assert "the suffix is '.pth'" in capsys.readouterr().err
-    for wrong in (["import", str(path), str(out)], ["import", "a", "b", "--network", "resnet"]):
-        with pytest.raises(SystemExit) as left:
-            main(wrong)
-        assert left.value.code == 2
+    assert main(["import", str(path), str(out)]) == 1
+    assert "does not say whose weights it has: add --network" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as left:
+        main(["import", "a", "b", "--network", "resnet"])
+    assert left.value.code == 2
     assert not out.exists()
 
 
@@ -1049,3 +1084,47 @@ def test_a_network_for_unit_inputs_is_exported_for_whole_pixels(tmp_path, small_
     np.testing.assert_allclose(found.arrays["conv1.w"], arrays["w:conv1.w"] / 64)
     np.testing.assert_array_equal(found.arrays["conv2.w"], arrays["w:conv2.w"])
     np.testing.assert_array_equal(found.mean, [7, 7, 7])
+
+
+@pytest.mark.parametrize("suffix", ["npz", "safetensors"])
+def test_what_is_exported_comes_back_with_its_size_classes_and_mean_image(
+    tmp_path, capsys, monkeypatch, suffix
+):
+    layers = networks.build(
+        "cifar-four-layer", reference, np.random.default_rng(0),
+        nonlinearity="tanh", init="fan-in", size=20, classes=3,
+    )  # fmt: skip
+    rng = np.random.default_rng(1)
+    content = {f"w:{name}": w for name, w in net.parameters(layers).items()}
+    content |= {"input:mean": 9 * rng.standard_normal((3, 30, 30), np.float32)}
+    content |= {"input:deviation": np.float32(50)}
+    said = {"network": "cifar-four-layer", "classes": ["a", "ö", "猫"], "size": 20}
+    said |= {"nonlinearity": "tanh", "test_width": 26}
+    first, weights_file, again = (tmp_path / n for n in ("1.npz", f"2.{suffix}", "3.npz"))
+    checkpoint.save(first, content, {"settings": said | {"seed": 4, "momentum": 0.9}})
+    assert main(["export", str(first), str(weights_file)]) == 0
+    assert main(["import", str(weights_file), str(again)]) == 0
+    ours, theirs = (trained.load(path, reference) for path in (first, again))
+    assert theirs.classes == ours.classes and theirs.size == 20 and theirs.width == 26
+    assert np.array_equal(theirs.mean, ours.mean)
+    images = rng.integers(0, 256, (2, 3, 30, 30), np.uint8)
+    both = [trained.predict(one, images) for one in (ours, theirs)]
+    np.testing.assert_allclose(*both, rtol=1e-4)
+    assert main(["import", str(weights_file), "x.npz", "--network", "cifar-80sec"]) == 1
+    assert "says that it is of cifar-four-layer, not of cifar-80sec" in capsys.readouterr().err
+
+
+def test_the_runs_own_dropout_goes_out_to_torchvision_and_comes_back(tmp_path, capsys):
+    said = {"network": "vgg-a", "classes": ["a", "b"], "size": 32, "dropout": 0.2}
+    few = {"kernels": (2, 2, 2, 2, 2), "hidden": 4, "size": 32, "classes": 2, "dropout": 0.2}
+    layers = networks.build("vgg-a", reference, np.random.default_rng(0), **few)
+    arrays = net.parameters(layers)
+    weights.write(tmp_path / "a.safetensors", arrays, said)
+    found = weights.read(tmp_path / "a.safetensors")
+    assert found.about == said
+    named = conventions.as_torchvision(layers, weights.fit(found, layers, "a"))
+    np.testing.assert_allclose(named["classifier.3.weight"], 0.8 * arrays["fc7.w"], rtol=1e-6)
+    flag = ["--for-torchvision", "vgg-b"]
+    assert main(["export", str(tmp_path / "a.safetensors"), str(tmp_path / "b.npz"), *flag]) == 1
+    assert "a.safetensors is of vgg-a, not of vgg-b" in capsys.readouterr().err
+    assert not (tmp_path / "b.npz").exists()

@@ -31,10 +31,10 @@ def add_import(commands):
     )
     one.add_argument(
         "--network",
-        required=True,
         choices=NETWORKS,
         metavar="NETWORK",
-        help=f"whose weights they are: {', '.join(NETWORKS)}",
+        help="whose weights they are, where the file does not say so, as those of `minicnn "
+        f"export` do: {', '.join(NETWORKS)}",
     )
 
 
@@ -45,41 +45,52 @@ def run_import(options):
     classes = None
     if options.classes:
         classes = Path(options.classes).read_text(encoding="utf-8").splitlines()
-    made = {"classes": len(classes)} if classes else {}
-    layers = networks.build(options.network, reference, None, **made)
     found = weights.read(options.file)
+    said = dict(found.about)
+    name = options.network or said.get("network")
+    if not name:
+        raise ValueError(f"{options.file} does not say whose weights it has: add --network")
+    if name != said.get("network", name):
+        raise ValueError(f"{options.file} says that it is of {said['network']}, not of {name}")
+    if said:
+        said["classes"] = classes or said["classes"]
+        layers = networks.build_described(said, reference)
+    else:
+        made = {"classes": len(classes)} if classes else {}
+        layers = networks.build(name, reference, None, **made)
+        last = next(layer for layer in reversed(layers) if layer.params)
+        count = sum(len(b) for b in net.columns(last.params["b"]))
+        classes = classes or [f"class {k}" for k in range(count)]
+        said = {"network": name, "classes": classes, "size": networks.image_size(name)}
     fitted = weights.fit(found, layers, options.file)
     print(weights.report(found, layers, fitted))
     mean = weights.mean_of(found, layers)
     if Path(options.out).suffix.lower() == ".npz":
-        last = next(layer for layer in reversed(layers) if layer.params)
-        count = sum(len(b) for b in net.columns(last.params["b"]))
-        classes = classes or [f"class {k}" for k in range(count)]
-        save_checkpoint(options.out, options.network, fitted, mean, classes)
+        save_checkpoint(options.out, fitted, mean, found.mean_image, said)
         print(f"Wrote {options.out}, a checkpoint for test, predict and the other commands")
     else:
-        weights.write(options.out, with_mean(fitted, mean))
+        weights.write(options.out, with_means(fitted, mean, found.mean_image), said)
         print(f"Wrote {options.out}")
     return 0
 
 
-def save_checkpoint(path, network, arrays, mean, classes):
+def save_checkpoint(path, arrays, mean, mean_image, said):
     """Write weights as a run of `train` leaves them, without what only training needs.
 
-    The mean colour becomes a mean image: of 256×256 pixels as prepared photographs have, or of
-    32×32 for CIFAR's networks; 0 where nobody has told it.
+    Where there is no mean image, the mean colour becomes one: of 256×256 pixels as prepared
+    photographs have, or of 32×32 for CIFAR's networks; 0 where nobody has told the colour.
     """
     import numpy as np
 
     from .. import checkpoint, networks
 
-    width = 32 if network in networks.CIFAR else 256
-    colour = np.zeros(3) if mean is None else np.asarray(mean)
-    image = np.broadcast_to(colour[:, None, None], (3, width, width)).astype(np.float32)
+    if mean_image is None:
+        width = max(said["size"], 32 if said["network"] in networks.CIFAR else 256)
+        colour = np.zeros(3) if mean is None else np.asarray(mean)
+        mean_image = np.broadcast_to(colour[:, None, None], (3, width, width))
     content = {f"w:{name}": array.astype(np.float32) for name, array in arrays.items()}
-    content |= {"input:mean": image, "input:deviation": np.float32(1)}
-    settings = {"network": network, "classes": classes, "size": networks.image_size(network)}
-    checkpoint.save(path, content, {"settings": settings})
+    content |= {"input:mean": mean_image.astype(np.float32), "input:deviation": np.float32(1)}
+    checkpoint.save(path, content, {"settings": said})
 
 
 def add_export(commands):
@@ -87,7 +98,9 @@ def add_export(commands):
         "export",
         help="weights that were trained here, for PyTorch and others",
         description="Write the weights of a checkpoint or of an imported file, with our names "
-        "(conv1.w) or with torchvision's (features.0.weight).",
+        "(conv1.w) or with torchvision's (features.0.weight).  With our names the file also has "
+        "the mean image and says what network it is of, so that `minicnn import` needs nothing "
+        "else.",
     )
     one.set_defaults(run=run_export)
     one.add_argument("file", metavar="FILE", help="a checkpoint.npz, or weights of ours")
@@ -108,22 +121,33 @@ def run_export(options):
     found = weights.read(options.file)
     if found.library != "minicnn":
         raise ValueError(f"{options.file} holds weights of {found.library}: import them first")
+    said = found.about
     if options.for_torchvision:
+        if said.get("network", options.for_torchvision) != options.for_torchvision:
+            raise ValueError(
+                f"{options.file} is of {said['network']}, not of {options.for_torchvision}"
+            )
         classes = len(next(reversed(found.arrays.values())))  # the last layer's biases
-        layers = networks.build(options.for_torchvision, reference, None, classes=classes)
+        dropout = {name: said[name] for name in ("dropout",) if name in said}
+        layers = networks.build(
+            options.for_torchvision, reference, None, classes=classes, **dropout
+        )
         fitted = weights.fit(found, layers, options.file)
-        arrays = conventions.as_torchvision(layers, fitted)
+        arrays, said = conventions.as_torchvision(layers, fitted), None
     else:
-        arrays = with_mean(found.arrays, found.mean)
-    weights.write(options.out, arrays)
+        arrays = with_means(found.arrays, found.mean, found.mean_image)
+    weights.write(options.out, arrays, said)
     for name, array in arrays.items():
         print(f"{name}  {array.shape}  {array.dtype}")
     print(f"Wrote {options.out}")
     return 0
 
 
-def with_mean(arrays, mean):
-    """Return arrays and, if there is one, the mean, as a file of weights has them."""
+def with_means(arrays, mean, mean_image):
+    """Return arrays and, where there are any, both means, as a file of weights has them."""
     import numpy as np
 
-    return arrays if mean is None else {**arrays, "mean": np.asarray(mean, np.float32)}
+    means = {"mean": mean, "mean_image": mean_image}
+    return arrays | {
+        name: np.asarray(value, np.float32) for name, value in means.items() if value is not None
+    }

@@ -4,6 +4,7 @@
     caffemodel.py         Caffe's .caffemodel, read
     array_dictionary.py   dictionaries that np.save has pickled, such as bvlc_alexnet.npy, read
     npz.py                .npz and our own checkpoints, read
+    about.py              what our own files say of their network
 
 Every `read` refuses what it does not understand with a ValueError, one sentence.  The sizes that a
 file claims are compared with the bytes that it has before anything is made of that size.  What is

@@ -5,6 +5,7 @@ all.  So what the files in it claim is added up first, and each header is compar
 """
 
 import io
+import json
 import math
 import zipfile
 import zlib
@@ -12,14 +13,16 @@ import zlib
 import numpy as np
 
 from .. import checkpoint
-from . import npy_header, shaped
+from . import about, npy_header, shaped
 
 MOST_GROWTH = 10  # times; compressed weights grow by a few percent
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those of np.savez
 
 
 def read(path):
-    """Return the arrays of a file by name; of our own checkpoint, the weights alone.
+    """Return the arrays of a file by name; of our own checkpoint, what a file of weights has.
+
+    Those are floats, but for `about`, bytes: see about.py.
 
     Raises
     ------
@@ -38,11 +41,11 @@ def read(path):
                     return dict(read_array(archive, entry) for entry in entries)
         except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"it is damaged, or not an .npz file ({error})") from None
-    return of_checkpoint(checkpoint.load(path)[0])
+    return of_checkpoint(*checkpoint.load(path))
 
 
-def of_checkpoint(arrays):
-    """Return the weights of a checkpoint, and the colour of its mean image, if it has one.
+def of_checkpoint(arrays, facts):
+    """Return the weights of a checkpoint, its mean image and what it is about, if it says so.
 
     A network that was trained on inputs of unit scale is told to expect 0 … 255: its first weights
     take over the division.
@@ -53,8 +56,15 @@ def of_checkpoint(arrays):
         first = next(name for name in weights if ".w" in name)
         weights[first] = weights[first] / deviation
     if "input:mean" in arrays:
+        weights["mean_image"] = arrays["input:mean"]
         weights["mean"] = arrays["input:mean"].mean(axis=(1, 2))
-    return weights
+    found = about.of_settings(facts.get("settings", {}))
+    return weights | as_bytes(found)
+
+
+def as_bytes(found):
+    """Return {"about": …}, the description as an array of bytes; {} if there is nothing to say."""
+    return {"about": np.frombuffer(json.dumps(found).encode(), np.uint8)} if found else {}
 
 
 def check_sizes(archive, entries, size):
@@ -79,6 +89,8 @@ def read_array(archive, entry):
     name = entry.filename.removesuffix(".npy")
     with archive.open(entry) as file:
         dtype, order, shape = npy_header(file)
+        if name == "about" and dtype == "|u1":
+            return name, np.frombuffer(file.read(), np.uint8)
         if dtype[1] != "f":
             raise ValueError(f"{name} is an array of {dtype}; expected one of floats")
         return name, shaped(name, np.frombuffer(file.read(), dtype), shape, order)

@@ -2,7 +2,8 @@
 
     8 bytes     N, the length of the header, little-endian
     N bytes     the header, JSON: {"conv1.w": {"dtype": "F32", "shape": [96, 3, 11, 11],
-                "data_offsets": [0, 139392]}, …}; "__metadata__" in it may hold texts, ignored here
+                "data_offsets": [0, 139392]}, …}; "__metadata__" in it may hold texts, of which
+                only ours, "minicnn", is read: see about.py
     the rest    the numbers, little-endian, the last axis fastest; offsets count from its start
 
 The arrays fill the rest without a gap and without an overlap, so one cannot get more numbers out of
@@ -64,6 +65,13 @@ def read(data):
     return arrays
 
 
+def about(data):
+    """Return what a file that `read` has read says of its network: a text, or None."""
+    length = int.from_bytes(data[:8], "little")
+    metadata = json.loads(data[8 : 8 + length]).get("__metadata__")
+    return metadata.get("minicnn") if isinstance(metadata, dict) else None
+
+
 def parse(text):
     """Return the header as a dictionary whose entries have the three keys, of the right types."""
     if not text.startswith(b"{"):
@@ -102,13 +110,13 @@ def as_float(array, dtype):
     return array if dtype == "F64" else array.astype(np.float32)
 
 
-def write(file, arrays):
-    """Write arrays of float32 or float64 to an open binary file.
+def write(file, arrays, about=None):
+    """Write arrays of float32 or float64 to an open binary file, and a text about their network.
 
     `safetensors.torch.load_file` makes PyTorch's tensors of it.
     """
     names = {"float32": "F32", "float64": "F64"}
-    header, end = {}, 0
+    header, end = {"__metadata__": {"minicnn": about}} if about else {}, 0
     for name, array in arrays.items():
         offsets = [end, end + array.nbytes]
         dtype = names[array.dtype.name]
