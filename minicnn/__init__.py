@@ -33,8 +33,8 @@ If you want to read it all, here is an order in which every file builds on those
     __main__.py, commands/        the command line
 
 checks.py, which every layer asks about its arguments, can wait until an error message brings you
-there, and so can progress.py, a bar.  `import minicnn` loads none of these: minicnn.net,
-minicnn.fast and the rest are imported when they are first named.
+there, and so can progress.py, a bar, and fonts.py.  `import minicnn` loads none of these:
+minicnn.net, minicnn.fast and the rest are imported when they are first named.
 """
 
 import importlib
@@ -44,7 +44,7 @@ __version__ = "0.1.0"
 _MODULES = (
     "reference fast net cifar halves alexnet other_alexnets vgg networks summary evaluate train "
     "schedules run trained gallery neighbours codes checkpoint gradcheck gradcheck_suite data "
-    "weights conventions formats figure1 study figures shapes checks progress"
+    "weights conventions formats figure1 study figures shapes checks progress fonts"
 ).split()
 
 

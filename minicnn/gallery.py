@@ -14,6 +14,7 @@ import math
 
 import numpy as np
 
+from . import fonts
 from .figures import save
 
 PER_ROW = 16  # kernels in a row of Figure 3, as in the paper
@@ -63,7 +64,7 @@ def figure4_bars(images, labels, probabilities, classes, path, best=5):
         The right classes; None where nobody knows.
     probabilities : array (N, classes)
     classes : sequence of str
-        The name of each class.
+        The name of each class, in any script: see fonts.py.
     path : path
         The PNG to write.
     best : int
@@ -75,6 +76,8 @@ def figure4_bars(images, labels, probabilities, classes, path, best=5):
         If it cannot be written.
     """
     best, across = min(best, len(classes)), min(4, len(images))
+    names, family = fonts.drawable(classes)
+    look = {"fontfamily": family, "parse_math": False}  # a $ is a $
     down = math.ceil(len(images) / across)
     ratios = [2, 1] * down
     figure, places = canvas(2 * down, across, 2 * across, 3.4 * down, height_ratios=ratios)
@@ -85,14 +88,14 @@ def figure4_bars(images, labels, probabilities, classes, path, best=5):
             continue
         above.imshow(pixels(images[n]))
         if labels is not None:
-            above.set_title(classes[labels[n]], fontsize=9, parse_math=False)  # a $ is a $
+            above.set_title(names[labels[n]], fontsize=9, **look)
         order = np.argsort(-probabilities[n], kind="stable")[:best]
         right = [labels is not None and k == labels[n] for k in order]
         colours = ["tab:red" if is_it else "tab:blue" for is_it in right]
         below.set_axis_on()
         below.barh(range(best), probabilities[n][order], color=colours, alpha=0.6)
         for place, k in enumerate(order):
-            below.text(0.02, place, classes[k], va="center", fontsize=8, parse_math=False)
+            below.text(0.02, place, names[k], va="center", fontsize=8, **look)
         below.set(xlim=(0, 1), ylim=(best - 0.5, -0.5), xticks=[], yticks=[])
     save(figure, path)
 

@@ -1,10 +1,12 @@
 """Pictures of what a network has learned and sees, and the search for the nearest images."""
 
+import warnings
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from minicnn import gallery, neighbours
+from minicnn import fonts, gallery, neighbours
 
 RNG = np.random.default_rng(0)
 
@@ -104,6 +106,40 @@ def test_the_right_class_is_red_and_only_where_it_is_known(tmp_path):
     gallery.figure4_bars(pictures, np.array([2] * 2), probabilities, classes, tmp_path / "a.png")
     gallery.figure4_bars(pictures, None, probabilities, classes, tmp_path / "b.png")
     assert reddish(colours(tmp_path / "a.png")) and not reddish(colours(tmp_path / "b.png"))
+
+
+def test_letters_are_taken_from_the_first_font_that_has_them(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(fonts, "OFTEN_THERE", ("No Such Font", "cmr10", "STIXGeneral"))
+    names, families = fonts.drawable(["größe", "собака", "の"])  # only STIXGeneral has の here
+    assert names == ["größe", "собака", "の"]
+    assert families[-1] == "STIXGeneral" and len(families) == 2
+    pictures, probabilities = np.zeros((1, 3, 4, 6), np.uint8), np.array([[0.7, 0.3]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns where a font lacks a letter
+        gallery.figure4_bars(pictures, None, probabilities, ("の", "b"), tmp_path / "a.png")
+    gallery.figure4_bars(pictures, None, probabilities, ("b", "b"), tmp_path / "b.png")
+    assert not np.array_equal(*(np.asarray(Image.open(tmp_path / f"{n}.png")) for n in "ab"))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_name_that_no_font_can_write_becomes_a_number_and_that_is_said_once(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(fonts, "OFTEN_THERE", ())
+    classes = ["cat", "\U0001f408\U000f1234"] + [f"猫{k}" for k in range(2, 9)]  # one of no script
+    pictures = np.zeros((2, 3, 4, 6), np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        probabilities = np.full((2, 9), 1 / 9)
+        gallery.figure4_bars(pictures, np.array([1, 8]), probabilities, classes, tmp_path / "a.png")
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "class 2 for 猫2, class 3 for 猫3" in said and "3 more" in said
+    names, families = fonts.drawable(classes)
+    assert names == ["cat"] + [f"class {k}" for k in range(1, 9)] and len(families) == 1
+
+
+def test_a_letter_and_its_accent_become_one():
+    assert fonts.drawable(["e\u0301"])[0] == ["é"]
 
 
 def test_every_query_and_neighbour_is_drawn(tmp_path):
