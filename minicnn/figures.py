@@ -108,6 +108,9 @@ def weights(history, path):
     The two tell whether a layer learns: the original code of 2012 printed them after each batch of
     files.  A |ΔW| around a thousandth of |W| is usual.
 
+    Colours run from blue, the first layer, by green to red, the last one, and neighbours differ in
+    the kind of line, too; the two columns of a layer have one colour.
+
     Parameters
     ----------
     history : list of dict
@@ -121,14 +124,33 @@ def weights(history, path):
         If it cannot be written.
     """
     figure, both = new_figure(9, 3.6, columns=2)
-    epochs = [h["epoch"] for h in history]
+    epochs, looks = [h["epoch"] for h in history], looks_by_depth(history[-1]["weights"])
     for which, (axes, label) in enumerate(zip(both, ("mean |W|", "mean |ΔW|"), strict=True)):
-        for name in history[-1]["weights"]:
+        for name, look in looks.items():
             sizes = [h["weights"][name][which] for h in history]
-            axes.plot(epochs, sizes, ".-", label=name.removesuffix(".w"))
+            axes.plot(epochs, sizes, marker=".", label=name.replace(".w", ""), **look)
         axes.set(yscale="log", ylabel=label, xlabel="epochs")
-    both[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    look = {"fontsize": 8, "handlelength": 3, "labelspacing": 0.3}
+    both[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), **look)
     save(figure, path)
+
+
+def looks_by_depth(names):
+    """Return how to draw the line of each layer's weights: name → colour and kind of line.
+
+    `names` are in the order of the layers; "conv1.w.0" and "conv1.w.1" are columns of one.
+    """
+    from matplotlib import colormaps
+
+    kinds = ("-", "--", "-.", ":")
+    layers = list(dict.fromkeys(name.split(".")[0] for name in names))
+    looks = {}
+    for name in names:
+        depth = layers.index(name.split(".")[0])
+        share = 0.05 + 0.9 * depth / max(1, len(layers) - 1)
+        kind = kinds[(depth + name.endswith(".1") * 2) % len(kinds)]
+        looks[name] = {"color": colormaps["turbo"](share), "linestyle": kind}
+    return looks
 
 
 def new_figure(width, height, columns=1):
