@@ -323,6 +323,56 @@ def test_gradients_that_drown_in_round_off_do_not_pass():
     assert "round-off" in str(report)
 
 
+def without_sum(factor):
+    """Return forward and backward of a layer that subtracts from b all of b: y never moves.
+
+    backward should be 0 and is `factor`, as a sum in another order may be by round-off.
+    """
+
+    def forward(x, b):
+        return x + 0 * b.sum(), (b.shape,)
+
+    def backward(dy, cache):
+        return dy, np.full(cache[0], factor)
+
+    return forward, backward
+
+
+def test_round_off_in_a_gradient_of_exactly_zero_is_no_false_alarm():
+    report = check_layer(*without_sum(5e-15), normal(3, 4), normal(5))
+    assert report.ok and report.rows[1].numeric == 0 and report.rows[1].analytic == 5e-15
+    assert "b: WARNING: all gradients are zero here" in str(report)
+
+
+@pytest.mark.parametrize("factor", [1e-10, -1e-9, 1e-6])
+def test_a_small_gradient_where_there_is_none_is_wrong(factor):
+    report = check_layer(*without_sum(factor), normal(3, 4), normal(5))
+    assert [row.verdict for row in report.rows] == ["ok", "FAIL"]
+
+
+@pytest.mark.parametrize("strange, verdict", [(0, "ok"), (5e-15, "ok"), (1e-10, "FAIL")])
+def test_beside_a_small_gradient_one_that_should_be_zero_is_judged_alike(strange, verdict):
+    def forward(x, b):  # b[0] alone moves y, and a little
+        return x + 1e-4 * b[0], (b.shape,)
+
+    def backward(dy, cache):
+        db = np.full(cache[0], strange, float)
+        db[0] = 1e-4 * dy.sum()
+        return dy, db
+
+    assert check_layer(forward, backward, normal(3, 4), normal(5)).rows[1].verdict == verdict
+
+
+def test_a_slope_that_y_has_no_digits_for_is_not_called_right():
+    def forward(x):
+        return x + 1e14, ()  # in steps of 1/64: x ± h moves nothing
+
+    report = check_layer(forward, lambda dy, cache: (1.001 * dy,), normal(3, 4))
+    assert report.rows[0].verdict == "NOT JUDGED" and "round-off" in str(report)
+    report = check_layer(forward, lambda dy, cache: (1e5 * dy,), normal(3, 4))
+    assert report.rows[0].verdict == "FAIL"
+
+
 def test_a_dead_layer_is_pointed_out():
     report = check_layer(relu_forward, relu_backward, -1 - normal(3, 4) ** 2)
     assert "all gradients are zero here" in str(report)
