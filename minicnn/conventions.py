@@ -54,10 +54,20 @@ def mean_of(library, layers):
 
 
 def names_there(library, names, layers):
-    """Return our names → the file's, for as many parameters of the rows as the file may have.
+    """Return what the file calls each array of ours: {"conv1.w": "features.0.weight", …}.
 
-    Caffe's layers are called as our rows.  torchvision's are numbered: their first is our first row
-    with parameters, and so on.
+    Caffe's layers have the names of our rows.  torchvision's have numbers, so they are taken in
+    order: its first layer with weights is our first row with weights, and so on, until one of the
+    two has no more.
+
+    Parameters
+    ----------
+    library : str
+        "minicnn", "Caffe" or "torchvision".
+    names : collection of str
+        The names of all arrays in the file.
+    layers : list of Layer
+        Our rows.
     """
     ours = list(net.parameters(layers))
     if library != "torchvision":

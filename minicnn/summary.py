@@ -8,7 +8,7 @@ AlexNet: no image comes out, but an array of the right shape does.
 
     output         the shape of what comes out for one image
     sees           how many pixels of the image, f × f, one number of the output depends on
-    parameters     weights and biases
+    parameters     how many weights and biases it has
     multiply-adds  products in the row's sums, for one image, forward
     neurons        outputs of convolutions and fully connected layers: the paper's "650,000"
 

@@ -71,28 +71,28 @@ def load(path, ops):
 
 
 def take_weights(layers, network, classes, path):
-    """Copy the weights of a trained network into the rows of another; return what was done.
+    """Copy a trained network's weights into the rows of a new one; return a sentence about it.
 
-    A row of the same name and shape takes them over; where classes are others, not the last row.
-    So a network for other classes gets a new last layer, and six convolutions take five from
-    AlexNet.  B, C, D and E of VGG take only those layers from A that the paper took, see
-    vgg.take_from_a.
+    A row of the new network takes the weights of the trained one's row of the same name, if they
+    have the same shape; AlexNet with a sixth convolution takes all others from AlexNet.  Two things
+    are not taken, even so: the last row, where the new network is for other classes; and of VGG's A
+    what the paper did not take for B, C, D and E (see vgg.take_from_a).
 
     Parameters
     ----------
     layers : list of Layer
-        Their weights are changed.
+        The new network; its weights are changed.
     network : str
-        Their name in NETWORKS.
+        Its name in NETWORKS.
     classes : list of str
-        What they are to tell apart.
+        What it is to tell apart.
     path : path
-        The checkpoint to take from.
+        The checkpoint of the trained network.
 
     Returns
     -------
     str
-        A sentence that names the parameters that were not taken.
+        It names the rows that were taken, and those that keep the weights they were drawn with.
 
     Raises
     ------
@@ -100,25 +100,24 @@ def take_weights(layers, network, classes, path):
         If it is missing, damaged, or nothing in it fits.
     """
     arrays, facts = checkpoint.load(path)
+    settings = facts.get("settings", {})
     theirs = {n.removeprefix("w:"): a for n, a in arrays.items() if n.startswith("w:")}
-    if facts["settings"].get("network") == "vgg-a" and network in DEEPER:
+    if settings.get("network") == "vgg-a" and network in DEEPER:
         theirs = {n: a for n, a in theirs.items() if n.split(".")[0] in vgg.FROM_A}
-    ours, fit = net.parameters(layers), []
     rows = [layer for layer in layers if layer.params]
-    if facts["settings"].get("classes") != classes:
-        rows = rows[:-1]
-    for layer in rows:
-        names = list(net.parameters([layer]))
-        if all(n in theirs and theirs[n].shape == ours[n].shape for n in names):
-            fit += names
-    if not fit:
+    taken = []
+    for layer in rows if settings.get("classes") == classes else rows[:-1]:
+        ours = net.parameters([layer])
+        if all(n in theirs and theirs[n].shape == w.shape for n, w in ours.items()):
+            for name, w in ours.items():
+                w[...] = theirs[name]
+            taken.append(layer.name)
+    if not taken:
         raise checkpoint.CheckpointError(
             f"{path} has nothing for {network}: no row has the same name and shape in both"
         )
-    for name in fit:
-        ours[name][...] = theirs[name]
-    drawn = [name for name in ours if name not in fit]
-    return f"Took {len(fit)} parameters from {path}; drawn anew: {', '.join(drawn) or 'none'}"
+    drawn = [layer.name for layer in rows if layer.name not in taken]
+    return f"Took {', '.join(taken)} from {path}; drawn anew: {', '.join(drawn) or 'none'}"
 
 
 def training_view(mean, deviation, size, **options):
@@ -222,14 +221,20 @@ def divided(x, deviation):
 
 
 def deviation_of(photos):
-    """Return the standard deviation of all training pixels around the mean image, float32.
+    """Return by how much training pixels differ from the mean image: their deviation, float32.
 
-    It follows from mean and eigenvalues, without another pass: Σλ is the variance of the three
-    colours around the mean colour, and part of it is in the mean image already.
+    That takes no other pass over the images.  With c the mean colour, m the mean image and λ the
+    eigenvalues, averages over all pixels q and all three colours are
+
+        ⟨(q − c)²⟩ = Σλ / 3                            the variance of colours, see moments.py
+        ⟨(q − c)²⟩ = ⟨(q − m)²⟩ + ⟨(m − c)²⟩          because q − m is 0 on average, at each place
+
+    and the square root of ⟨(q − m)²⟩ is asked for.
     """
-    colour = photos.mean.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
-    in_mean_image = np.mean(np.square(photos.mean - colour))
-    return np.float32(np.sqrt(photos.eigenvalues.sum() / 3 - in_mean_image))
+    m = photos.mean
+    c = m.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
+    variance = photos.eigenvalues.sum() / 3 - np.mean(np.square(m - c))
+    return np.float32(np.sqrt(variance))
 
 
 def features(trained, images, row, title=None):
