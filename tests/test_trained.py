@@ -11,6 +11,7 @@ from PIL import Image
 from minicnn import (
     checkpoint,
     codes,
+    commands,
     data,
     fast,
     figures,
@@ -456,6 +457,23 @@ def test_how_often_and_by_what_epsilon_is_divided_need_a_schedule(tmp_path, quic
     assert main([*arguments, "--divide-at", "5", "--divide-times", "2"]) == 1
     assert "--divide-times is for --divide-on-stall" in capsys.readouterr().err
     assert not (tmp_path / "no" / "checkpoint.npz").exists()
+
+
+def test_without_validation_images_no_error_can_stall(place, tmp_path, capsys, quick, monkeypatch):
+    photos = data.load_photos(place / "set")
+    none = photos._replace(test_x=photos.test_x[:0], test_y=photos.test_y[:0])
+    monkeypatch.setattr(data, "open_photos", lambda name: none)
+    usual = {**commands.train.CIFAR, "schedule": {"stall": 5, "by": 10, "times": 3}}
+    monkeypatch.setattr(commands.train, "CIFAR", usual)
+    arguments = ["train", "--epochs", "1", "--data", "photos", "--out", str(tmp_path)]
+    assert main([*arguments, "--divide-on-stall", "2"]) == 1
+    error = capsys.readouterr().err
+    assert error == "minicnn: --divide-on-stall, but photos has no validation images\n"
+    assert main(arguments) == 0
+    assert "photos has no validation images, whose error could stall" in capsys.readouterr().err
+    assert checkpoint.load(tmp_path / "checkpoint.npz")[1]["settings"]["schedule"] == {}
+    assert main([*arguments, "--resume", "--epochs", "2"]) == 0
+    assert "stall" not in capsys.readouterr().err
 
 
 def test_a_checkpoint_that_is_no_run_is_not_resumed(tmp_path, quick, capsys):

@@ -250,34 +250,8 @@ def run(options):
     if not len(photos.train_x):
         raise ValueError(f"{options.data} has no images to train with")
     width = photos.mean.shape[1]
-    made_for = networks.image_size(options.network)
-    size = options.size or min(made_for, width)
-    if size > width:
-        raise ValueError(f"--size is {size}, but the images of {options.data} have {width} pixels")
-    least = networks.least_size(options.network)
-    if size < least:
-        has = f"--size is {size}" if options.size else f"those of {options.data} have {width}"
-        raise ValueError(f"{options.network} needs images of at least {least} pixels, but {has}")
-    built = {"size": size}
-    if options.network in networks.ELSEWHERE:
-        built = {}
-        if size != made_for:
-            raise ValueError(f"{options.network} is made for images of {made_for} pixels")
-    if options.jitter and not size <= options.jitter <= width:
-        raise ValueError(
-            f"--jitter is {options.jitter}; expected {size} … {width} for these images"
-        )
-    if "stall" in plan and not len(photos.test_x):
-        plan = {}
-    kept = before["settings"].get("schedule") if there else None  # an older run does not say
-    plan = plan_of(options, plan if kept is None else kept)
-    if "stall" in plan and not len(photos.test_x):
-        raise ValueError(f"--divide-on-stall, but {options.data} has no validation images")
-    if kept is not None and plan != kept:
-        done = before["epoch"]
-        schedules.check_change(kept, plan, done)
-        words = [schedules.in_words(one) for one in (plan, kept)]
-        print(f"From epoch {done + 1} on, ε {words[0]}; until now, it {words[1]}.", file=sys.stderr)
+    size = size_of(options, width)
+    plan = plan_of(options, plan, before, bool(len(photos.test_x)))
     if options.view is None:
         larger = size < width or options.jitter or options.colour_noise
         options.view = "random" if larger else "central"
@@ -301,6 +275,7 @@ def run(options):
     given = {name: getattr(options, name) for name in ("nonlinearity", "init", "std", "dropout")}
     given = {name: value for name, value in given.items() if value is not None}
     networks.check_options(options.network, given)
+    built = {} if options.network in networks.ELSEWHERE else {"size": size}  # they have one size
     layers = networks.build(options.network, ops, rng, classes=len(classes), **built, **given)
     if options.init_from and not there:
         print(trained.take_weights(layers, options.network, classes, options.init_from))
@@ -341,8 +316,62 @@ def run(options):
     return 0
 
 
-def plan_of(options, usual):
-    """Return when ε is divided, as schedules.py has it; `usual` where the options say nothing."""
+def size_of(options, width):
+    """Return the width of what the network sees of images so wide, after seeing that it can be."""
+    made_for = networks.image_size(options.network)
+    size = options.size or min(made_for, width)
+    if size > width:
+        raise ValueError(f"--size is {size}, but the images of {options.data} have {width} pixels")
+    least = networks.least_size(options.network)
+    if size < least:
+        has = f"--size is {size}" if options.size else f"those of {options.data} have {width}"
+        raise ValueError(f"{options.network} needs images of at least {least} pixels, but {has}")
+    if options.network in networks.ELSEWHERE and size != made_for:
+        raise ValueError(f"{options.network} is made for images of {made_for} pixels")
+    if options.jitter and not size <= options.jitter <= width:
+        raise ValueError(
+            f"--jitter is {options.jitter}; expected {size} … {width} for these images"
+        )
+    return size
+
+
+def plan_of(options, usual, before, validated):
+    """Return when ε is divided, as schedules.py has it.
+
+    Parameters
+    ----------
+    options : Namespace
+    usual : dict
+        The plan of the network's recipe.
+    before : dict or None
+        The facts of the run that goes on; its plan stays, where the options say nothing.
+    validated : bool
+        Whether there are validation images.
+    """
+    from .. import schedules
+
+    kept = before["settings"].get("schedule") if before else None  # an older run does not say
+    if kept is None and "stall" in usual and not validated:
+        usual = {}
+        if not (options.divide_at or options.divide_on_stall):
+            print(
+                f"{options.data} has no validation images, whose error could stall: ε stays as it "
+                "is (--divide-at says after which epochs it falls).",
+                file=sys.stderr,
+            )
+    plan = with_options(usual if kept is None else kept, options)
+    if "stall" in plan and not validated:
+        raise ValueError(f"--divide-on-stall, but {options.data} has no validation images")
+    if kept is not None and plan != kept:
+        done = before["epoch"]
+        schedules.check_change(kept, plan, done)
+        words = [schedules.in_words(one) for one in (plan, kept)]
+        print(f"From epoch {done + 1} on, ε {words[0]}; until now, it {words[1]}.", file=sys.stderr)
+    return plan
+
+
+def with_options(usual, options):
+    """Return a plan with what the options say in the place of what was usual."""
     plan = dict(usual)
     if options.divide_at:
         plan = {"at": sorted(set(options.divide_at)), "by": usual.get("by", 10)}
