@@ -31,7 +31,7 @@ def empty(shape, dtype):
     count = math.prod(shape)
     if count == 0:
         return gpu.cuda.device_array(shape, dtype)
-    entries = kept.setdefault((*gpu.here, dtype.str, count), [])
+    entries = kept.setdefault((gpu.here.device, gpu.stream(), dtype.str, count), [])
     for entry in entries:
         if holders(entry) == entry[2]:
             break

@@ -7,8 +7,9 @@
     block      threads that run together and can share fast memory
     grid       all blocks of one launch
 
-`here` is where everything happens now: each function of this backend works on that device and in
-that stream.  `with at(1, stream): …` changes it for a while; halves.py lives on that.
+`here` is where everything happens now: each function of this backend works on that device, in
+`stream()`.  `with at(1, other): …` changes both for a while.  Where nothing is said, a device's work
+goes into one stream of ours, not into its stream 0: that one waits for all others, and they for it.
 
 This is the one file that imports numba.cuda; all others take `cuda` from here.  It can be imported
 without a GPU: then kernels can be compiled and read, and with NUMBA_ENABLE_CUDASIM=1 in the
@@ -30,7 +31,8 @@ SIMULATED = bool(config.ENABLE_CUDASIM)
 THREADS = 32 if SIMULATED else 256  # of a block, where nothing else is said; a simulated one costs
 
 Here = namedtuple("Here", "device stream")
-here = Here(0, 0)  # stream 0 is every device's own first stream
+here = Here(0, None)  # None: the device's main stream
+main_streams = {}  # device → its main stream, made when it is first asked for
 
 
 class GpuError(OSError):
@@ -38,8 +40,8 @@ class GpuError(OSError):
 
 
 @contextmanager
-def at(device, stream=0):
-    """Work on this device, in this stream of it, within a with statement."""
+def at(device, stream=None):
+    """Work on this device, in this stream of it or in its main one, within a with statement."""
     global here
     before = here
     here = Here(device, stream)
@@ -51,6 +53,41 @@ def at(device, stream=0):
                 yield
     finally:
         here = before
+
+
+def stream():
+    """Return the current stream."""
+    if here.stream is not None:
+        return here.stream
+    if here.device not in main_streams:
+        main_streams[here.device] = new_stream()
+    return main_streams[here.device]
+
+
+def new_stream():
+    """Return another stream of the current device; in the simulator there is only 0."""
+    return 0 if SIMULATED else cuda.stream()
+
+
+def mark():
+    """Return a mark in the current stream: it is reached when all work before it is done."""
+    if SIMULATED:  # there, all work is done at once
+        return None
+    event = cuda.event(timing=False)
+    event.record(stream())
+    return event
+
+
+def follow(event):
+    """Let what comes next in the current stream wait for a mark of any stream; the host goes on."""
+    if event is not None:
+        event.wait(stream())
+
+
+def wait_for(event):
+    """Let the host wait for a mark."""
+    if event is not None:
+        event.synchronize()
 
 
 def launch(kernel, count, *arguments):
@@ -65,7 +102,7 @@ def launch(kernel, count, *arguments):
 def launch_blocks(kernel, grid, block, *arguments):
     """Run a kernel with this grid of blocks and this block of threads; either may be a tuple."""
     try:
-        kernel[grid, block, here.stream](*arguments)
+        kernel[grid, block, stream()](*arguments)
     except ImportError as error:  # no driver, no GPU, or nothing that compiles
         raise GpuError(missing(error)) from error
     except Exception as error:
