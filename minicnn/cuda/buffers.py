@@ -77,3 +77,12 @@ def owner(memory):
 def holders(entry):
     """Return how many refer to a buffer: Python's count, and numba's count of slices."""
     return sys.getrefcount(entry[1]) + getattr(entry[1], "refct", 0)
+
+
+def memory():
+    """Return how many bytes of the current device's memory are kept, in use or free."""
+    return sum(
+        len(entries) * key[3] * np.dtype(key[2]).itemsize
+        for key, entries in kept.items()
+        if key[0] == gpu.here.device
+    )

@@ -12,10 +12,12 @@ and the making of the next go on at the same time (Section 4.1), and so does the
 import numpy as np
 
 from . import gpu
-from .buffers import empty
-from .gpu import ready
+from .buffers import empty, memory
+from .gpu import ready, wait
 
-__all__ = ["LOOK_EVERY", "feed", "on_device", "ready", "to_device", "to_host"]
+__all__ = [
+    "LOOK_EVERY", "feed", "memory", "on_device", "ready", "to_device", "to_host", "wait",
+]  # fmt: skip
 
 LOOK_EVERY = 16  # steps between two looks at the loss: at each, the host waits for the GPU
 

@@ -8,8 +8,8 @@
     grid       all blocks of one launch
 
 `here` is where everything happens now: each function of this backend works on that device, in
-`stream()`.  `with at(1, other): …` changes both for a while.  Where nothing is said, a device's work
-goes into one stream of ours, not into its stream 0: that one waits for all others, and they for it.
+`stream()`.  `with at(1, other): …` changes both for a while.  Where nothing is said, work goes into
+one stream of ours, not into the device's stream 0: that one and all others wait for each other.
 
 This is the one file that imports numba.cuda; all others take `cuda` from here.  It can be imported
 without a GPU: then kernels can be compiled and read, and with NUMBA_ENABLE_CUDASIM=1 in the
@@ -88,6 +88,34 @@ def wait_for(event):
     """Let the host wait for a mark."""
     if event is not None:
         event.synchronize()
+
+
+def wait():
+    """Let the host wait until all work in the current stream is done."""
+    wait_for(mark())
+
+
+def described():
+    """Return what this runs on: GPU, driver and versions, as one line."""
+    import numba
+
+    if SIMULATED:
+        return f"Numba's CUDA simulator (numba {numba.__version__}); no GPU at work"
+    device = cuda.gpus[here.device]
+    name = device.name.decode() if isinstance(device.name, bytes) else device.name
+    version = ".".join(map(str, device.compute_capability))
+    runtime = ".".join(map(str, cuda.runtime.get_version()))
+    package = getattr(cuda, "__version__", None) or "built into numba"
+    return (
+        f"{name}, compute capability {version}, CUDA runtime {runtime}, driver "
+        f"{driver_version()}, numba {numba.__version__}, numba-cuda {package}"
+    )
+
+
+def driver_version():
+    """Return the version of CUDA that the driver knows."""
+    version = cuda.cudadrv.driver.driver.get_version()
+    return ".".join(map(str, version)) if isinstance(version, tuple) else version
 
 
 def launch(kernel, count, *arguments):
