@@ -18,7 +18,8 @@ environment they run, slowly, in Numba's simulator.
 
 import math
 from collections import namedtuple
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
@@ -96,26 +97,20 @@ def wait():
 
 
 def described():
-    """Return what this runs on: GPU, driver and versions, as one line."""
-    import numba
-
+    """Return what this runs on, as one line: GPU, driver and versions."""
+    versions = []
+    for name in ("numba", "numba-cuda", "cuda-bindings"):
+        with suppress(PackageNotFoundError):
+            versions.append(f"{name} {version(name)}")
     if SIMULATED:
-        return f"Numba's CUDA simulator (numba {numba.__version__}); no GPU at work"
+        return f"Numba's simulator of a GPU; {', '.join(versions)}"
     device = cuda.gpus[here.device]
     name = device.name.decode() if isinstance(device.name, bytes) else device.name
-    version = ".".join(map(str, device.compute_capability))
-    runtime = ".".join(map(str, cuda.runtime.get_version()))
-    package = getattr(cuda, "__version__", None) or "built into numba"
-    return (
-        f"{name}, compute capability {version}, CUDA runtime {runtime}, driver "
-        f"{driver_version()}, numba {numba.__version__}, numba-cuda {package}"
-    )
-
-
-def driver_version():
-    """Return the version of CUDA that the driver knows."""
-    version = cuda.cudadrv.driver.driver.get_version()
-    return ".".join(map(str, version)) if isinstance(version, tuple) else version
+    capability = ".".join(map(str, device.compute_capability))
+    with suppress(Exception):  # of interest, but not worth a failure
+        driver = cuda.cudadrv.driver.driver.get_version()
+        versions.append(f"driver for CUDA {'.'.join(map(str, driver))}")
+    return f"{name}, compute capability {capability}; {', '.join(versions)}"
 
 
 def launch(kernel, count, *arguments):
