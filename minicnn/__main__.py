@@ -13,6 +13,7 @@
     gradcheck   every backward pass against finite differences
     bench       how fast it is, row by row, and against PyTorch
     study       the sweep behind Figure 1: when does its claim hold?
+    halves      two columns that seldom talk: what each of them learns
 
 Each is a file in commands/; what several of them share is in options.py.
 
@@ -35,6 +36,7 @@ from .commands import (
     predict,
     prepare,
     study,
+    halves,
     summary,
     test,
     train,
@@ -56,6 +58,7 @@ COMMANDS = (
     gradcheck,
     bench,
     study,
+    halves,
 )
 
 

@@ -98,15 +98,25 @@ def two_columns(
     size=224,
     std=0.01,
     dropout=0.5,
+    exchanges=("conv3", "fc6", "fc7", "fc8"),
     dtype=np.float32,
 ):
     """Return the rows of Figure 2, for training: no groups, but each array split between columns.
 
     To train or predict with these rows, the backend is `halves.in_columns(ops)`.
+
+    exchanges names the rows before which the columns talk to each other.  The authors tried less of
+    it, without conv3, and more, with conv2, conv4 and conv5 too, where every row sees all channels.
     """
 
     def draw(*shape, bias):
         return split_columns(gaussian(rng, shape, std, bias, dtype))
+
+    def seen(name, C):
+        return C if name in exchanges else C // 2
+
+    def talk(name):
+        return [row(f"exchange{name[-1]}", two, "exchange")] if name in exchanges else []
 
     K1, K2, K3, K4, K5 = kernels
     D = K5 * pool5_size(size) ** 2
@@ -117,28 +127,31 @@ def two_columns(
         row("relu1", two, "relu"),
         row("lrn1", two, "lrn"),
         row("pool1", two, "pool", z=3, s=2),
-        row("conv2", two, "conv", draw(K2, K1 // 2, 5, 5, bias=1), pad=2),
+        *talk("conv2"),
+        row("conv2", two, "conv", draw(K2, seen("conv2", K1), 5, 5, bias=1), pad=2),
         row("relu2", two, "relu"),
         row("lrn2", two, "lrn"),
         row("pool2", two, "pool", z=3, s=2),
-        row("exchange3", two, "exchange"),
-        row("conv3", two, "conv", draw(K3, K2, 3, 3, bias=0), pad=1),
+        *talk("conv3"),
+        row("conv3", two, "conv", draw(K3, seen("conv3", K2), 3, 3, bias=0), pad=1),
         row("relu3", two, "relu"),
-        row("conv4", two, "conv", draw(K4, K3 // 2, 3, 3, bias=1), pad=1),
+        *talk("conv4"),
+        row("conv4", two, "conv", draw(K4, seen("conv4", K3), 3, 3, bias=1), pad=1),
         row("relu4", two, "relu"),
-        row("conv5", two, "conv", draw(K5, K4 // 2, 3, 3, bias=1), pad=1),
+        *talk("conv5"),
+        row("conv5", two, "conv", draw(K5, seen("conv5", K4), 3, 3, bias=1), pad=1),
         row("relu5", two, "relu"),
         row("pool5", two, "pool", z=3, s=2),
-        row("exchange6", two, "exchange"),
-        row("fc6", two, "fc", draw(hidden, D, bias=1)),
+        *talk("fc6"),
+        row("fc6", two, "fc", draw(hidden, seen("fc6", D), bias=1)),
         row("relu6", two, "relu"),
         row("dropout6", two, "dropout", p=dropout, rng=rng),
-        row("exchange7", two, "exchange"),
-        row("fc7", two, "fc", draw(hidden, hidden, bias=1)),
+        *talk("fc7"),
+        row("fc7", two, "fc", draw(hidden, seen("fc7", hidden), bias=1)),
         row("relu7", two, "relu"),
         row("dropout7", two, "dropout", p=dropout, rng=rng),
-        row("exchange8", two, "exchange"),
-        row("fc8", two, "fc", draw(classes, hidden, bias=0)),
+        *talk("fc8"),
+        row("fc8", two, "fc", draw(classes, seen("fc8", hidden), bias=0)),
         row("join", two, "join"),
     ]
 

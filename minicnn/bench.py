@@ -40,8 +40,8 @@ from .bench_worker import COPIED, MULTIPLIED, NETWORKS
 from .options import THREADS
 
 PARTS = ("layers", "step", "inference", "memory", "first-call", "course")
-MODES = ("torch", "torch-channels-last")
-COMPILED = "torch-compiled"  # a mode for whole networks alone
+MODES = ("torch", "torch-channels-last", "torch-compiled")  # the last for whole networks alone
+TOGETHER = 20  # calls on a GPU that are timed as one
 TURN = 0.2  # seconds of work in one turn
 
 
@@ -69,7 +69,7 @@ def bench(
     network : str
         "cifar", the four layers of Figure 1, or "alexnet".
     ops : str
-        "fast" or "reference".
+        "fast", "reference" or "cuda"; PyTorch computes where it does, on the CPU or on the GPU.
     batch : int
         Images a batch; None is 128 for cifar and 32 for alexnet.
     threads : int
@@ -97,9 +97,10 @@ def bench(
         If our own contestant fails.
     """
     checkpoint.make_folder(out)
-    modes = MODES if torch else ()
-    whole = (*MODES, COMPILED) if torch else ()
-    reference = () if ops == "reference" else ("reference",)
+    gpu = ops == "cuda"
+    whole = tuple(name.replace("torch", "torch-gpu") if gpu else name for name in MODES if torch)
+    modes = whole[:2]
+    reference = ("fast",) if gpu else () if ops == "reference" else ("reference",)
     results = {
         "settings": {
             "network": network,
@@ -117,15 +118,22 @@ def bench(
         "first_step": {},
         "notes": [],
     }
+    if gpu:
+        from .cuda.gpu import described
+
+        results["machine"]["gpu"] = described()
     results["limits"] = limits(results)
     if "layers" in parts:
         race(results, "layers", [modes], None, progress)
+    if gpu and "layers" in parts:
+        race(results, "product", [modes[:1]], ["4096×4096"], progress)
+        race(results, "launch", [modes[:1]], ["1 number"], progress)
     if "step" in parts:
         race(results, "step", [whole, modes[:1], reference], ["training"], progress)
     if "inference" in parts:
         counts = ["1 image", f"{results['settings']['batch']} images"]
         race(results, "inference", [whole], counts, progress)
-    if "course" in parts:
+    if "course" in parts and not gpu:
         race(results, "course", [("course",)], None, progress)
     if "memory" in parts:
         results["memory"] = memory(results, (ops, *modes))
@@ -159,7 +167,8 @@ def race(results, part, rivals, passes, progress):
     names = list(dict.fromkeys([settings["ops"], *[name for group in rivals for name in group]]))
     with workers(results, names) as running:
         if passes:
-            works = [{"row": part, "pass": what} for what in passes]
+            counted = {"flops": 2 * 4096**3} if part == "product" else {}
+            works = [{"row": part, "pass": what, **counted} for what in passes]
         else:
             asked = "course" if part == "course" else settings["ops"]
             works = ask(running, asked, rows=True)["rows"]
@@ -185,10 +194,11 @@ def take_turns(results, running, work):
             counts[name] = min(1000, max(1, round(TURN / once)))
             seconds[name], fastest[name] = [], once
     rounds = results["settings"]["rounds"]
+    together = TOGETHER if results["settings"]["ops"] == "cuda" else 1
     for _ in range(rounds):
         for name, count in counts.items():
             with noted(results, name, where):
-                times = ask(running, name, run=count)["seconds"]
+                times = ask(running, name, run=count, together=together)["seconds"]
                 seconds[name].append(statistics.median(times))
                 fastest[name] = min(fastest[name], *times)
     finished = {name: medians for name, medians in seconds.items() if len(medians) == rounds}
@@ -258,12 +268,16 @@ def compared(ours, theirs):
 
 
 def limits(results):
-    """Return what a matrix product and a copy reach here with so many threads: the best of ten."""
-    best = {}
-    with workers(results, ["limits"]) as running:
+    """Return what a matrix product and a copy reach here with so many threads: the best of ten.
+
+    On a GPU the product is PyTorch's, which is NVIDIA's own; without PyTorch it is ours, and then
+    shares of it say little.
+    """
+    best, name = {}, "limits-gpu" if results["settings"]["ops"] == "cuda" else "limits"
+    with workers(results, [name]) as running:
         for what in ("product", "copy"):
-            ask(running, "limits", prepare=["limits", what])
-            best[what] = min(ask(running, "limits", run=10)["seconds"])
+            ask(running, name, prepare=["limits", what])
+            best[what] = min(ask(running, name, run=10)["seconds"])
     gflops, gb_per_s = MULTIPLIED / best["product"] / 1e9, COPIED / best["copy"] / 1e9
     return {"gflops": digits(gflops), "gb_per_s": digits(gb_per_s)}
 
@@ -417,11 +431,17 @@ def report(results):
         f"{settings['network']}, batches of {settings['batch']}, {settings['ops']}, "
         f"{threads}, {rounds}, {machine['date']}",
         f"{processor}; {versions}",
+        *([machine["gpu"]] if "gpu" in machine else []),
         f"limits: {shown(results['limits']['gflops'])} GFLOP/s in a matrix product, "
         f"{shown(results['limits']['gb_per_s'])} GB/s in a copy",
     ]
     if results["lines"]:
         text += ["", *table(results["lines"]), ""]
+    for line in results["lines"]:
+        if line["row"] == "step":
+            speed = settings["batch"] / line["ms"] * 1000
+            text.append(f"training: {speed:,.0f} images a second")
+            break
     if results["memory"]:
         sizes = [
             f"{name} {size['peak'] / 2**20:,.0f} MiB ({size['imports'] / 2**20:,.0f} after imports)"

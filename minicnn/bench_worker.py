@@ -15,12 +15,14 @@ every row's x, cache and dy are kept as they lay in memory.
 
 The contestants:
 
-    fast, reference       our backends
+    fast, reference       our backends on the CPU
+    cuda                  our backend on a GPU
     course                reference, with convolution as course code usually has it
     torch                 PyTorch in its standard layout, (N, C, H, W)
     torch-channels-last   PyTorch with channels last in memory
     torch-compiled        the standard layout through torch.compile; for whole networks alone
-    limits                what the machine can do at best: a matrix product, a copy
+    torch-gpu, …          the same three on a GPU, in float32 without TF32
+    limits, limits-gpu    what the machine can do at best: a matrix product, a copy
 
 PyTorch gets what helps it: channels-last images are laid out before the clock starts, whole
 networks have ReLU in place and the fused update, dropout at test time is nothing at all, and the
@@ -29,6 +31,7 @@ first convolution computes no dx.
 
 import importlib
 import json
+import math
 import os
 import pathlib
 import sys
@@ -50,6 +53,7 @@ NETWORKS = {
 EPSILON = 1e-6  # so small that a thousand steps on one batch change little
 MULTIPLIED = 2 * 2048**3  # flops of a matrix product of 2048×2048
 COPIED = 2 * 2**28  # bytes read and written by a copy: far more than a cache holds
+ALONE = ("product", "launch")  # a product of 4096×4096; a ReLU of one number: rows for a GPU
 Record = namedtuple("Record", "layer x y cache dy")
 
 
@@ -82,12 +86,28 @@ class Ours:
 
     @cached_property
     def layers(self):
-        return build(self.network, self.ops)
+        layers = build(self.network, self.ops)
+        net.to_device(layers, self.ops)
+        return layers
+
+    def images(self, N):
+        """Return images, where the backend wants them, and labels."""
+        x, labels = images(self.network, N)
+        return self.ops.to_device(x), labels
+
+    def wait(self):
+        """Wait until all that was asked for is done: on a GPU it may not even have begun."""
+        self.ops.device.wait()
+
+    def memory(self):
+        """Return the memory of a GPU that is taken, which never shrinks, in bytes; else None."""
+        taken = self.ops.device.memory()
+        return None if taken is None else {"peak": taken, "imports": 0}
 
     @cached_property
     def records(self):
         """What each row sees in one training step."""
-        x, labels = images(self.network, self.batch)
+        x, labels = self.images(self.batch)
         xs, caches = [x], []
         for layer in self.layers:
             y, (cache,) = net.forward([layer], xs[-1])
@@ -128,13 +148,16 @@ class Ours:
 
     def work(self, row, what):
         """Return the function of no arguments that is to be timed."""
+        if row in ALONE:
+            f = self.ops.fc_forward if row == "product" else self.ops.relu_forward
+            return partial(f, *map(self.ops.to_device, arguments_of(row)))
         if row == "inference":
-            x, _ = images(self.network, int(what.split()[0]))
+            x, _ = self.images(int(what.split()[0]))
             return partial(net.forward, net.predicting(self.layers, self.ops), x)
         if row in ("step", "update"):
             return self.training(row)
         if row == "loss":
-            labels = images(self.network, self.batch)[1]
+            labels = self.images(self.batch)[1]
             scores = self.records[self.layers[-1].name].y
             _, cache = self.ops.softmax_loss_forward(scores, labels)
             if what == "forward":
@@ -155,9 +178,11 @@ class Ours:
     def training(self, row):
         """Return one training step as train.train takes it, or its update alone."""
         layers, ops = self.layers, self.ops
-        x, labels = images(self.network, self.batch)
+        x, labels = self.images(self.batch)
         velocities = {
-            layer.name: {name: np.zeros_like(w) for name, w in layer.params.items()}
+            layer.name: {
+                name: ops.to_device(np.zeros(w.shape, w.dtype)) for name, w in layer.params.items()
+            }
             for layer in layers
         }
 
@@ -199,7 +224,7 @@ def cost(kind, what, x, y, w=None):
     """
     if kind in ("conv", "fc"):
         products = {"backward": 2, "forward + backward": 3}.get(what, 1)
-        return {"flops": 2 * products * y.size * w[0].size}
+        return {"flops": 2 * products * y.size * math.prod(w.shape[1:])}
     if what == "forward":
         return {"bytes": x.nbytes + y.nbytes}
     known = {"lrn": x.nbytes, "pool": y.size, "relu": x.size, "dropout": x.size}
@@ -250,12 +275,26 @@ class Torch:
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
         self.reference, self.torch = reference, torch
         self.network, self.batch = network, batch
-        self.channels_last = contestant == "torch-channels-last"
-        self.compiled = contestant == "torch-compiled"
+        self.channels_last = contestant.endswith("channels-last")
+        self.compiled = contestant.endswith("compiled")
+        self.gpu = "-gpu" in contestant
+        if self.gpu:
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+            torch.backends.cudnn.benchmark = True  # lets it choose the fastest of its algorithms
+
+    def wait(self):
+        if self.gpu:
+            self.torch.cuda.synchronize()
+
+    def memory(self):
+        """Return the most that tensors ever took of a GPU's memory, in bytes; None on the CPU."""
+        return {"peak": self.torch.cuda.max_memory_allocated(), "imports": 0} if self.gpu else None
 
     def tensor(self, array):
-        """Return the array as a tensor in this contestant's layout."""
+        """Return the array as a tensor in this contestant's layout, where it computes."""
         tensor = self.torch.from_numpy(array)
+        if self.gpu:
+            tensor = tensor.cuda()
         if self.channels_last and tensor.ndim == 4:
             tensor = tensor.contiguous(memory_format=self.torch.channels_last)
         return tensor
@@ -299,6 +338,8 @@ class Torch:
 
     def work(self, row, what):
         """Return the function of no arguments that is to be timed."""
+        if row in ALONE:
+            return partial(torch_alone(row), *map(self.tensor, arguments_of(row)))
         if row == "inference":
             x, _ = self.images(int(what.split()[0]))
             forward = self.whole(training=False, inplace=True)
@@ -447,8 +488,28 @@ def torch_backward(y, x, dy):
     return backward
 
 
+def arguments_of(row):
+    """Return the arrays of a row of ALONE."""
+    size = 4096 if row == "product" else 1
+    square = np.random.default_rng(0).standard_normal((size, size), np.float32)
+    return (square, square, square[0]) if row == "product" else (square,)
+
+
+def torch_alone(row):
+    """Return PyTorch's function of those arrays."""
+    from torch.nn import functional
+
+    return functional.linear if row == "product" else functional.relu
+
+
 class Limits:
     """What the machine can do at best, with so many threads."""
+
+    def wait(self):
+        """Everything is done when it returns."""
+
+    def memory(self):
+        """Of no interest."""
 
     def work(self, row, what):
         if what == "product":
@@ -461,20 +522,58 @@ class Limits:
         return lambda: list(pool.map(np.copyto, targets, sources))
 
 
+class GpuLimits:
+    """What the GPU can do at best: PyTorch's product where that is installed, else our own."""
+
+    def __init__(self):
+        from . import cuda
+
+        self.ops, self.memory = cuda, lambda: None
+
+    def wait(self):
+        self.ops.device.wait()
+
+    def work(self, row, what):
+        if what == "copy":
+            source = self.ops.to_device(np.ones(COPIED // 8, np.float32))
+            target = self.ops.to_device(np.ones(COPIED // 8, np.float32))
+            return partial(target.copy_to_device, source, self.ops.gpu.stream())
+        a = np.random.default_rng(0).standard_normal((2048, 2048), np.float32)
+        try:
+            import torch
+
+            torch.backends.cuda.matmul.allow_tf32 = False
+            a = torch.from_numpy(a).cuda()
+            self.wait = torch.cuda.synchronize
+            return partial(torch.mm, a, a)
+        except ImportError:
+            a = self.ops.to_device(a)
+            return partial(self.ops.fc_forward, a, a, self.ops.to_device(np.zeros(2048, "f4")))
+
+
 def contestant(name, network, batch):
     """Return the contestant of this name."""
     if name == "limits":
         return Limits()
+    if name == "limits-gpu":
+        return GpuLimits()
     return (Torch if name.startswith("torch") else Ours)(name, network, batch)
 
 
-def seconds_of(work, count):
-    """Return the seconds that each of `count` calls takes."""
+def seconds_of(work, count, wait=None, together=1):
+    """Return the seconds that each of `count` calls takes.
+
+    With `wait`, a function that waits for a GPU, so many calls `together` are timed as one: what it
+    costs to wait must not count for each.
+    """
     times = []
-    for _ in range(count):
+    for _ in range(max(1, count // together)):
         start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
+        for _ in range(together):
+            work()
+        if wait:
+            wait()
+        times.append((time.perf_counter() - start) / together)
     return times
 
 
@@ -506,9 +605,10 @@ def serve(requests, replies, name, network, batch):
                 work = None  # the one before may hold much memory
                 work = one.work(*request["prepare"])
             elif "run" in request:
-                reply["seconds"] = seconds_of(work, request["run"])
+                together = request.get("together", 1)
+                reply["seconds"] = seconds_of(work, request["run"], one.wait, together)
             elif "memory" in request:
-                reply |= {"peak": memory("VmHWM"), "imports": at_first}
+                reply |= one.memory() or {"peak": memory("VmHWM"), "imports": at_first}
         except Exception as error:
             first_line = str(error).strip().partition("\n")[0]
             reply = {"error": f"{type(error).__name__}: {first_line}"}

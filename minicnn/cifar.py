@@ -11,11 +11,13 @@ seconds on a GTX 580, and 19%.  Not here are 18pct, which normalizes over neighb
 map instead of neighbouring maps, and conv-local-13pct and -11pct, with locally connected layers.
 
 `small_alexnet` is AlexNet's table in sizes that two CPU cores train in an hour or two.
+`two_columns` has two halves, as the paper's Figure 2, and `one_gpu` is the smaller network that the
+paper compares with (footnote 2): half of the kernels, but in the last convolution.
 
-But for that one, the nonlinearity comes after maximum pooling, where it has a quarter of the values
-to work on.  ReLU, tanh and the logistic function never decrease, so the largest value stays the
-largest, and the network computes the same in either order.  With average pooling it would not: it
-comes before.
+In these three the nonlinearity comes where AlexNet has it.  In the others it comes after maximum
+pooling, where it has a quarter of the values to work on.  ReLU, tanh and the logistic function
+never decrease, so the largest value stays the largest, and the network computes the same in either
+order.  With average pooling it would not: there it comes before.
 
 Every pool rounds up (ceil_mode): maps of 32, 16, 8 and 4 pixels, or for crops 24, 12, 6 and 3.
 
@@ -31,6 +33,7 @@ import math
 
 import numpy as np
 
+from .halves import in_columns, split_columns
 from .net import gaussian, row
 from .shapes import pool_size
 
@@ -162,6 +165,78 @@ def small_alexnet(
         row("relu6", ops, "relu"),
         row("dropout6", ops, "dropout", p=dropout, rng=rng),
         row("fc7", ops, "fc", draw(classes, hidden)),
+    ]
+
+
+def two_columns(
+    ops,
+    rng,
+    exchanges=("conv3", "fc4"),
+    kernels=(32, 64, 64),
+    size=24,
+    classes=10,
+    dtype=np.float32,
+):
+    """Return the rows of a network of two columns, for experiments with Figure 2.
+
+    exchanges names the rows before which the columns talk: here as in the paper, only after the
+    second convolution and before the fully connected layer.  Before conv2, too, every row sees all
+    channels, as in one column; with none, each column is alone with its half of the classes.
+    """
+    K1, K2, K3 = kernels
+    first = first_weights(rng, "fan-in", dtype=dtype)
+
+    def draw(name, K, C, *f):
+        C_seen = C if name in exchanges else C // 2
+        return split_columns(first(K, C_seen, *f))
+
+    def talk(name):
+        return [row(f"exchange{name[-1]}", two, "exchange")] if name in exchanges else []
+
+    D = pooled(size, times=3) ** 2  # 3 · 3 of each map reach fc4
+    two = in_columns(ops)
+    return [
+        row("both", two, "both"),
+        row("conv1", two, "conv", split_columns(first(K1, 3, 5, 5)), pad=2),
+        row("relu1", two, "relu"),
+        row("lrn1", two, "lrn"),
+        row("pool1", two, "pool", z=3, s=2, ceil_mode=True),
+        *talk("conv2"),
+        row("conv2", two, "conv", draw("conv2", K2, K1, 5, 5), pad=2),
+        row("relu2", two, "relu"),
+        row("lrn2", two, "lrn"),
+        row("pool2", two, "pool", z=3, s=2, ceil_mode=True),
+        *talk("conv3"),
+        row("conv3", two, "conv", draw("conv3", K3, K2, 3, 3), pad=1),
+        row("relu3", two, "relu"),
+        row("pool3", two, "pool", z=3, s=2, ceil_mode=True),
+        *talk("fc4"),
+        row("fc4", two, "fc", draw("fc4", classes, K3 * D)),
+        row("join", two, "join"),
+    ]
+
+
+def one_gpu(ops, rng, kernels=(16, 32, 64), size=24, classes=10, dtype=np.float32):
+    """Return the rows of the network of one GPU: `two_columns` with half of the kernels.
+
+    As in footnote 2, the last convolution is not halved, so that fc4 has as many inputs.
+    """
+    K1, K2, K3 = kernels
+    draw = first_weights(rng, "fan-in", dtype=dtype)
+    D = K3 * pooled(size, times=3) ** 2
+    return [
+        row("conv1", ops, "conv", draw(K1, 3, 5, 5), pad=2),
+        row("relu1", ops, "relu"),
+        row("lrn1", ops, "lrn"),
+        row("pool1", ops, "pool", z=3, s=2, ceil_mode=True),
+        row("conv2", ops, "conv", draw(K2, K1, 5, 5), pad=2),
+        row("relu2", ops, "relu"),
+        row("lrn2", ops, "lrn"),
+        row("pool2", ops, "pool", z=3, s=2, ceil_mode=True),
+        row("conv3", ops, "conv", draw(K3, K2, 3, 3), pad=1),
+        row("relu3", ops, "relu"),
+        row("pool3", ops, "pool", z=3, s=2, ceil_mode=True),
+        row("fc4", ops, "fc", draw(classes, D)),
     ]
 
 

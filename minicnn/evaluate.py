@@ -64,7 +64,7 @@ def softmax_of(layers, ops, x):
         raise ValueError("the network's scores are NaN or infinite: its weights are broken")
     if scores.ndim == 4:
         scores = scores.mean(axis=(2, 3))
-    return ops.softmax(np.asarray(scores, np.float64))
+    return ops.to_host(ops.softmax(np.asarray(scores, np.float64)))
 
 
 def dense(layers, ops, size):

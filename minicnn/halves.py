@@ -102,7 +102,7 @@ def in_columns(ops):
     The loss stays as it is, because `join` has made one array of the scores.  A table, a trainer or
     `net.predicting` takes in_columns(ops) wherever it takes ops.
     """
-    two = SimpleNamespace()
+    two = SimpleNamespace(device=ops.device)
     for name in dir(ops):
         f = getattr(ops, name)
         if name.endswith(("_forward", "_backward", "_update")) and name not in ON_SCORES:

@@ -117,6 +117,19 @@ def parameters(layers):
     return named
 
 
+def to_device(layers, ops):
+    """Let the parameters of these rows live where ops computes: in a GPU's memory, for cuda."""
+    for layer in layers:
+        for letter, value in layer.params.items():
+            moved = tuple(ops.to_device(array) for array in columns(value))
+            layer.params[letter] = moved if isinstance(value, tuple) else moved[0]
+
+
+def on_host(array):
+    """Return an array as NumPy's, wherever it lives."""
+    return array.copy_to_host() if hasattr(array, "copy_to_host") else array
+
+
 def count_parameters(layers):
     """Return the number of weights and biases: 60,965,224 for AlexNet."""
     return sum(array.size for array in parameters(layers).values())

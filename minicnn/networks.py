@@ -38,7 +38,11 @@ CIFAR = {
     "cifar-80sec": cifar.layers_80sec,
     "cifar-19pct": cifar.layers_19pct,
     "cifar-alexnet": cifar.small_alexnet,
+    "cifar-2gpu": cifar.two_columns,
+    "cifar-1gpu": cifar.one_gpu,
 }
+TWO_COLUMNS = ("alexnet-2gpu", "cifar-2gpu")
+PATCHES = ("cifar-alexnet", "cifar-2gpu", "cifar-1gpu")  # for 24×24 pixels of CIFAR's 32×32
 NETWORKS = PHOTOGRAPHS | ELSEWHERE | CIFAR
 
 
@@ -95,7 +99,7 @@ def check_options(name, options):
 def image_size(name):
     """Return how many pixels wide and high the images are that the network is made for."""
     if known(name) in CIFAR:
-        return 24 if name == "cifar-alexnet" else 32
+        return 24 if name in PATCHES else 32
     return 227 if name in ("caffe-alexnet", "caffenet") else 224
 
 
@@ -109,7 +113,7 @@ def least_size(name):
 
 def backend(name, ops):
     """Return the ops to train and to predict with; for two columns they are ops for pairs."""
-    return in_columns(ops) if known(name) == "alexnet-2gpu" else ops
+    return in_columns(ops) if known(name) in TWO_COLUMNS else ops
 
 
 def known(name):

@@ -46,7 +46,10 @@ def add_conditions(one):
 def add_ops(one):
     """Add --ops and --threads."""
     one.add_argument(
-        "--ops", choices=("fast", "reference"), default="fast", help="backend (default: fast)"
+        "--ops",
+        choices=("fast", "reference", "cuda"),
+        default="fast",
+        help="backend: fast on the CPU (default), reference to compare with, cuda on a GPU",
     )
     one.add_argument(
         "--threads",
@@ -57,8 +60,10 @@ def add_ops(one):
 
 
 def backend(name):
-    """Return the module that --ops names."""
-    return importlib.import_module(f".{name}", __package__)
+    """Return the module that --ops names; raise OSError, with a sentence, if it cannot run here."""
+    ops = importlib.import_module(f".{name}", __package__)
+    ops.device.ready()
+    return ops
 
 
 def add_out(one, out):

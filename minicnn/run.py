@@ -192,13 +192,22 @@ class Run:
         self.write_history()
 
     def arrays(self):
-        """Return all parameters and velocities by name, such as w:conv1.w and v:conv1.w."""
+        """Return all parameters and velocities by name, such as w:conv1.w and v:conv1.w.
+
+        On the CPU they are the run's own, from a GPU copies.
+        """
         velocity_rows = [
             layer._replace(params=self.velocities[layer.name]) for layer in self.layers
         ]
         weights = {f"w:{name}": w for name, w in net.parameters(self.layers).items()}
         velocities = {f"v:{name}": v for name, v in net.parameters(velocity_rows).items()}
-        return weights | velocities
+        return {name: net.on_host(array) for name, array in (weights | velocities).items()}
+
+    def to_device(self, ops):
+        """Let parameters and velocities live where ops computes; load before this, not after."""
+        net.to_device(self.layers, ops)
+        for layer in self.layers:
+            net.to_device([layer._replace(params=self.velocities[layer.name])], ops)
 
 
 def zeros_like(w):

@@ -134,6 +134,9 @@ def train(
     steps = math.ceil(len(images) / batch)  # in an epoch; its last batch may be smaller
     view, test_view = view or as_they_are, test_view or as_they_are
     test_layers = net.predicting(layers, ops)
+    run.to_device(ops)
+    look_every = ops.device.LOOK_EVERY if until is None else 1  # until is a matter of one step
+    asked = []  # the losses and scores that nobody has looked at yet, one a step
     run.begin()
 
     whole = epochs * len(images)
@@ -145,20 +148,19 @@ def train(
                 images, labels, run.order, batch, view,
                 seed=seed, epoch=run.epoch, first_step=run.step, workers=workers,
             )  # fmt: skip
-            for x, labels_batch in batches:
-                x = ops.to_device(x)
+            for x, labels_batch in ops.device.feed(batches):
                 scores, caches = net.forward(layers, x)
                 loss, loss_cache = ops.softmax_loss_forward(scores, labels_batch)
-                if not np.isfinite(loss):
-                    raise Diverged(where_it_broke(run, layers, x))
+                asked.append((loss, scores, labels_batch))
+                if len(asked) == look_every or run.step + len(asked) == steps:
+                    looked = look(asked, run, layers, ops, x, batches.waited)
                 (dscores,) = ops.softmax_loss_backward(loss_cache)
                 _, grads = net.backward(layers, caches, dscores, need_dx=False)
                 update(layers, ops, grads, run.velocities, run.epsilon, momentum, decay)
 
-                answers = np.argmax(ops.to_host(scores), axis=1)
-                wrong = int((answers != labels_batch).sum())
-                run.count(float(loss), wrong, len(labels_batch), batches.waited)
-                show(bar, run, steps)
+                if asked:
+                    continue
+                show(bar, run, steps, looked)
                 done = run.reached(until, steps)  # at the goal, an epoch ends early
                 if run.step == steps or done:
                     check_weights(run, layers, x)
@@ -176,6 +178,23 @@ def train(
                     break
     keep(run, layers, view(images[:1], rng=np.random.default_rng(seed)))
     return run
+
+
+def look(asked, run, layers, ops, x, waited):
+    """Count the steps that nobody has looked at, empty the list, and return how many images it had.
+
+    A GPU may be many steps behind the host; here the host waits for it.  Raises Diverged if a loss
+    is not finite.
+    """
+    for loss, scores, labels in asked:
+        loss = float(ops.to_host(loss))
+        if not np.isfinite(loss):
+            raise Diverged(where_it_broke(run, layers, x))
+        wrong = int((np.argmax(ops.to_host(scores), axis=1) != labels).sum())
+        run.count(loss, wrong, len(labels), waited)
+    images = sum(len(labels) for _, _, labels in asked)
+    asked.clear()
+    return images
 
 
 def as_they_are(images, rng=None):
@@ -242,9 +261,9 @@ def where_it_broke(run, layers, x):
     culprit = "the loss itself"
     for layer in layers:
         x, _ = net.forward([layer], x)
-        if not all(np.isfinite(part).all() for part in net.columns(x)):
+        if not all(np.isfinite(net.on_host(part)).all() for part in net.columns(x)):
             weights = net.parameters([layer])
-            broken = [name for name, w in weights.items() if not np.isfinite(w).all()]
+            broken = [name for name, w in weights.items() if not finite(w)]
             culprit = layer.name
             if broken:
                 culprit += f" (its {' and '.join(broken)} already is)"
@@ -265,8 +284,13 @@ def keep(run, layers, x):
 
 def check_weights(run, layers, x):
     """Raise Diverged if a weight is NaN or infinite."""
-    if not all(np.isfinite(w).all() for w in net.parameters(layers).values()):
+    if not all(finite(w) for w in net.parameters(layers).values()):
         raise Diverged(where_it_broke(run, layers, x))
+
+
+def finite(w):
+    """Return whether no number of an array is NaN or infinite."""
+    return bool(np.isfinite(net.on_host(w)).all())
 
 
 def how_to_go_on(run):
@@ -319,11 +343,11 @@ def progress_bar(run, images, title, wanted):
     )
 
 
-def show(bar, run, steps):
-    """Move the bar on by one step."""
+def show(bar, run, steps, images):
+    """Move the bar on by so many images."""
     error = run.training_error(steps)
     text = f"loss {run.losses[-1]:.3f}, training error {error:.1%}"
     if run.waited > 0.01 * run.seconds:
         text += f", {run.waited / run.seconds:.0%} of the time waiting for images"
     bar.set_postfix_str(text, refresh=False)
-    bar.update(run.images[-1])
+    bar.update(images)

@@ -65,6 +65,7 @@ def load(path, ops):
     theirs = {n: array for n, array in arrays.items() if n.startswith("w:")}
     checkpoint.copy_into(ours, theirs, path)
     layers = net.predicting(layers, ops)
+    net.to_device(layers, ops)
     mean, deviation = arrays["input:mean"], arrays["input:deviation"]
     width = settings.get("test_width") or mean.shape[2]
     return Trained(path, name, layers, ops, tuple(classes), size, width, mean, deviation)

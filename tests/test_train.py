@@ -102,9 +102,13 @@ def test_every_image_comes_once_an_epoch():
         def __getattr__(self, name):
             return getattr(ops, name)
 
-        def to_device(self, x):
-            seen.extend(x[:, 0, 0, 0])
-            return x
+        class device:
+            LOOK_EVERY = 1
+
+            def feed(batches):
+                for x, labels in batches:
+                    seen.extend(x[:, 0, 0, 0])
+                    yield x, labels
 
     rng = np.random.default_rng(0)
     x, labels = small_data()

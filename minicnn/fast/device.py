@@ -1,5 +1,5 @@
 """Where arrays live: on the CPU there is one place, see reference/device.py."""
 
-from ..reference.device import to_device, to_host
+from ..reference.device import LOOK_EVERY, feed, memory, ready, to_device, to_host, wait
 
-__all__ = ["to_device", "to_host"]
+__all__ = ["LOOK_EVERY", "feed", "memory", "ready", "to_device", "to_host", "wait"]

@@ -1,0 +1,222 @@
+"""Is minicnn.cuda right on this GPU?  Everything against the reference; one line a check.
+
+    python -m minicnn.cuda.check [--small]
+
+prints what it runs on, and then for every check `ok` or `FAIL`, the worst error, and the seconds it
+took; exit code 1 if one failed.  It takes some minutes, most of them on the CPU, which computes the
+same with the reference.
+
+    rows        every row of a network, forward and backward, with the same numbers in both; the
+                error is relative to the largest number of the array
+    again       the same once more, into memory full of NaN: not one bit may change.  A race
+                between threads, and a number read before it was written, show here
+    steps       training steps of whole networks, the loss of each against minicnn.fast; without
+                dropout, whose random numbers are others on the GPU
+    memory      no new memory after the first steps
+    sanitizer   the small version under NVIDIA's compute-sanitizer, where it is installed
+
+With NUMBA_ENABLE_CUDASIM=1, or with --small, the networks are small.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from .. import alexnet, cifar, cuda, fast, gradcheck_suite, net, reference, train, vgg
+from . import buffers, gpu
+
+FLOAT32, FLOAT64 = 1e-4, 1e-10  # how far a backend may be from the reference: the design's numbers
+LOSS = 2e-3  # after some steps rounding has grown: relative
+
+REAL = {  # network → how to build it, images a batch
+    "cifar-four-layer": (lambda ops: cifar.four_layer(ops, seeded(), init="fan-in"), 32, 128),
+    "cifar-alexnet": (lambda ops: cifar.small_alexnet(ops, seeded()), 24, 128),
+    "alexnet": (lambda ops: alexnet.alexnet(ops, seeded()), 224, 16),
+    "vgg-a": (lambda ops: vgg.vgg("A", ops, seeded(), init="glorot"), 224, 2),
+}
+SMALL = {
+    "four layers": (
+        lambda ops: cifar.four_layer(ops, seeded(), init="fan-in", size=9, classes=3),
+        9,
+        2,
+    ),
+}
+
+
+def seeded():
+    return np.random.default_rng(0)
+
+
+def main(arguments=None):
+    """Run all checks; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m minicnn.cuda.check", description=__doc__)
+    parser.add_argument("--small", action="store_true", help="small networks, as in the simulator")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    small = parser.parse_args(arguments).small or gpu.SIMULATED
+    try:
+        gpu.ready()
+    except OSError as error:
+        print(f"minicnn.cuda.check: {error}", file=sys.stderr)
+        return 1
+    print(gpu.described())
+    failures = 0
+    for name, check in checks(small):
+        started = time.perf_counter()
+        try:
+            worst, limit, words = check()
+        except Exception as error:  # one broken kernel must not hide the others
+            worst, limit, words = np.inf, 0, f"{type(error).__name__}: {error}"
+        verdict = "ok  " if worst <= limit else "FAIL"  # NaN is a failure
+        failures += verdict == "FAIL"
+        seconds = time.perf_counter() - started
+        print(f"{verdict}  {name:34} {worst:8.1e}  {seconds:6.1f} s  {words}", flush=True)
+    print("all checks passed" if not failures else f"{failures} checks failed")
+    return 1 if failures else 0
+
+
+def checks(small):
+    """Yield (name, function); the function returns the worst error, its limit, and words."""
+    for dtype, limit in ((np.float64, FLOAT64), (np.float32, FLOAT32)):
+        rows = gradcheck_suite.small_network(cuda, seeded())
+        x = seeded().standard_normal((3, 2, 15, 13))
+        yield from rows_of("every kind of row", rows, x, dtype, limit)
+    for network, (build, size, batch) in (SMALL if small else REAL).items():
+        x = 30 * seeded().standard_normal((batch, 3, size, size))
+        if not small:
+            yield from rows_of(network, build(cuda), x, np.float32, FLOAT32)
+        steps = 3 if small else 10
+        yield f"{network}: {steps} steps", lambda b=build, x=x, s=steps: check_steps(b, x, s)
+    if not small:
+        yield "compute-sanitizer", sanitizer
+
+
+def rows_of(network, layers, x, dtype, limit):
+    """Yield the checks of a network's rows; the reference's output is the next row's input."""
+    rng, x = seeded(), np.asarray(x, dtype)
+    for layer in layers:
+        params = {letter: np.asarray(value, dtype) for letter, value in layer.params.items()}
+        layer = layer._replace(params=params)
+        y = run_row(of_reference(layer), x)[0]
+        dy = rng.standard_normal(y.shape).astype(dtype)
+        name = f"{network}: {layer.name} {np.dtype(dtype)}"
+        yield name, lambda layer=layer, x=x, dy=dy: check_row(layer, x, dy, limit)
+        x = y
+
+
+def of_reference(layer):
+    """Return the reference's row in the place of the GPU's."""
+    forward = getattr(reference, layer.forward.__name__)
+    backward = getattr(reference, layer.backward.__name__)
+    return layer._replace(forward=forward, backward=backward)
+
+
+def run_row(layer, x, dy=None):
+    """Return y, and with dy all gradients, on the host; dropout draws from the same seed."""
+    options = dict(layer.options)
+    if "rng" in options:
+        options["rng"] = seeded()
+    y, cache = layer.forward(x, *layer.params.values(), **options)
+    gradients = layer.backward(dy, cache) if dy is not None else ()
+    return [np.array(net.on_host(array)) for array in (y, *gradients)]
+
+
+def check_row(layer, x, dy, limit):
+    """Compare one row with the reference, and with itself a second time."""
+    first = run_row(layer, x, dy)
+    spoil_free_memory()
+    second = run_row(layer, x, dy)
+    for one, other in zip(first, second, strict=True):
+        if not np.array_equal(one, other):
+            return np.inf, limit, "the second time, other bits came out"
+    names = ["y", "dx", *(f"d{letter}" for letter in layer.params)]
+    if layer.forward is cuda.dropout_forward:
+        return check_dropout(layer, x, dy, first)
+    expected = run_row(of_reference(layer), x, dy)
+    errors = {}
+    for name, ours, theirs in zip(names, first, expected, strict=True):
+        if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+            return np.inf, limit, f"{name} is {ours.dtype} {ours.shape}, not {theirs.shape}"
+        largest = max(np.abs(theirs).max(initial=0), np.finfo(theirs.dtype).tiny)
+        errors[name] = float(np.abs(ours - theirs).max(initial=0) / largest)
+    worst = max(errors, key=errors.get)
+    words = f"worst in {worst}"
+    return errors[worst], limit, words
+
+
+def check_dropout(layer, x, dy, arrays):
+    """Dropout draws other numbers than the reference: check what must hold of any."""
+    y, dx = arrays
+    p = layer.options.get("p", 0.5)
+    kept = dx != 0
+    right = np.array_equal(y, np.where(kept, x, 0)) and np.array_equal(dx, np.where(kept, dy, 0))
+    if not right:
+        return np.inf, 0, "y and dx are not x and dy where the same units are kept"
+    spread = np.sqrt(p * (1 - p) / kept.size)
+    off = abs(kept.mean() - (1 - p)) / spread
+    return off, 5, f"{kept.mean():.4f} of the units kept, in standard deviations from {1 - p}"
+
+
+def spoil_free_memory():
+    """Fill all device memory that is free to be used again with NaN, and of bytes with 255."""
+    for key, entries in buffers.kept.items():
+        for entry in entries:
+            if buffers.holders(entry) == entry[2] and key[0] == gpu.here.device:
+                memory = entry[0]
+                value = np.nan if memory.dtype.kind == "f" else np.iinfo(memory.dtype).max
+                memory.copy_to_device(np.full(memory.shape, value, memory.dtype))
+
+
+def check_steps(build, x, steps):
+    """Train on the GPU and with minicnn.fast on the same images; compare the loss of each step."""
+    batch = len(x)
+    images = np.concatenate([np.roll(x, step, axis=2) for step in range(steps)]).astype(np.float32)
+    labels = np.arange(len(images)) % 3
+    losses, new = [], 0
+    for ops in (fast, cuda):
+        layers = [without_dropout(layer) for layer in build(ops)]
+        run = train.train(
+            layers, ops, (images, labels), rng=seeded(), epochs=1, batch=batch,
+            epsilon=1e-4, progress=False,
+        )  # fmt: skip
+        losses.append(np.array(run.losses))
+    before = count_buffers()
+    train.train(
+        layers, cuda, (images, labels), rng=seeded(), epochs=1, batch=batch,
+        epsilon=1e-4, progress=False,
+    )  # fmt: skip
+    new = count_buffers() - before
+    if new:
+        return np.inf, LOSS, f"{new} new buffers in a second epoch"
+    error = np.abs(losses[1] / losses[0] - 1).max()
+    words = f"loss {losses[1][0]:.4f} … {losses[1][-1]:.4f}, no new memory in a second epoch"
+    return error, LOSS, words
+
+
+def without_dropout(layer):
+    return layer._replace(options={**layer.options, "p": 0.0}) if "rng" in layer.options else layer
+
+
+def count_buffers():
+    return sum(len(entries) for entries in buffers.kept.values())
+
+
+def sanitizer():
+    """Run the small version under compute-sanitizer, for memory and for races in shared memory."""
+    program = shutil.which("compute-sanitizer")
+    if not program:
+        return 0, 0, "not installed: skipped"
+    for tool in ("memcheck", "racecheck"):
+        command = [program, "--tool", tool, "--error-exitcode", "99"]
+        command += [sys.executable, "-m", "minicnn.cuda.check", "--small"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            return np.inf, 0, f"{tool}: {' '.join(done.stdout.split()[-40:])}"
+    return 0, 0, "memcheck and racecheck found nothing"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""The GPU as the host sees it: the current device and stream, and kernels that are launched there.
+
+    device     the number of a GPU, from 0
+    stream     a queue of work on one device: what is put into it runs in order, while the host
+               goes on.  Two streams may run at the same time
+    kernel     a function that runs once for each of many threads
+    block      threads that run together and can share fast memory
+    grid       all blocks of one launch
+
+`here` is where everything happens now: each function of this backend works on that device, in
+`stream()`.  `with at(1, other): …` changes both for a while.  Where nothing is said, work goes into
+one stream of ours, not into the device's stream 0: that one and all others wait for each other.
+
+This is the one file that imports numba.cuda; all others take `cuda` from here.  It can be imported
+without a GPU: then kernels can be compiled and read, and with NUMBA_ENABLE_CUDASIM=1 in the
+environment they run, slowly, in Numba's simulator.
+"""
+
+import math
+from collections import namedtuple
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+if not hasattr(np, "row_stack"):  # gone in NumPy 2.5, and numba-cuda compiles nothing without it
+    np.row_stack = np.vstack  # noqa: NPY201
+
+from numba import config, cuda
+
+SIMULATED = bool(config.ENABLE_CUDASIM)
+THREADS = 32 if SIMULATED else 256  # of a block, where nothing else is said; a simulated one costs
+
+Here = namedtuple("Here", "device stream")
+here = Here(0, None)  # None: the device's main stream
+main_streams = {}  # device → its main stream, made when it is first asked for
+
+
+class GpuError(OSError):
+    """The GPU, its driver or a package is missing, or a kernel failed; the message says which."""
+
+
+@contextmanager
+def at(device, stream=None):
+    """Work on this device, in this stream of it or in its main one, within a with statement."""
+    global here
+    before = here
+    here = Here(device, stream)
+    try:
+        if SIMULATED:  # it has one device, whatever its number
+            yield
+        else:
+            with cuda.gpus[device]:
+                yield
+    finally:
+        here = before
+
+
+def stream():
+    """Return the current stream."""
+    if here.stream is not None:
+        return here.stream
+    if here.device not in main_streams:
+        main_streams[here.device] = new_stream()
+    return main_streams[here.device]
+
+
+def new_stream():
+    """Return another stream of the current device; in the simulator there is only 0."""
+    return 0 if SIMULATED else cuda.stream()
+
+
+def mark():
+    """Return a mark in the current stream: it is reached when all work before it is done."""
+    if SIMULATED:  # there, all work is done at once
+        return None
+    event = cuda.event(timing=False)
+    event.record(stream())
+    return event
+
+
+def follow(event):
+    """Let what comes next in the current stream wait for a mark of any stream; the host goes on."""
+    if event is not None:
+        event.wait(stream())
+
+
+def wait_for(event):
+    """Let the host wait for a mark."""
+    if event is not None:
+        event.synchronize()
+
+
+def wait():
+    """Let the host wait until all work in the current stream is done."""
+    wait_for(mark())
+
+
+def described():
+    """Return what this runs on, as one line: GPU, driver and versions."""
+    versions = []
+    for name in ("numba", "numba-cuda", "cuda-bindings"):
+        with suppress(PackageNotFoundError):
+            versions.append(f"{name} {version(name)}")
+    if SIMULATED:
+        return f"Numba's simulator of a GPU; {', '.join(versions)}"
+    device = cuda.gpus[here.device]
+    name = device.name.decode() if isinstance(device.name, bytes) else device.name
+    capability = ".".join(map(str, device.compute_capability))
+    with suppress(Exception):  # of interest, but not worth a failure
+        driver = cuda.cudadrv.driver.driver.get_version()
+        versions.append(f"driver for CUDA {'.'.join(map(str, driver))}")
+    return f"{name}, compute capability {capability}; {', '.join(versions)}"
+
+
+def launch(kernel, count, *arguments):
+    """Run a kernel with one thread for each of `count` elements; the kernel checks i < count.
+
+    Raises GpuError, with the name of the kernel and its arguments, if it cannot be launched.
+    """
+    if count:
+        launch_blocks(kernel, math.ceil(count / THREADS), THREADS, *arguments)
+
+
+def launch_blocks(kernel, grid, block, *arguments):
+    """Run a kernel with this grid of blocks and this block of threads; either may be a tuple."""
+    try:
+        kernel[grid, block, stream()](*arguments)
+    except ImportError as error:  # no driver, no GPU, or nothing that compiles
+        raise GpuError(missing(error)) from error
+    except Exception as error:
+        if not type(error).__name__.startswith("Cuda"):
+            raise
+        raise GpuError(f"{in_words(kernel, grid, block, arguments)} failed: {error}") from error
+
+
+def in_words(kernel, grid, block, arguments):
+    """Return a launch as a text: relu_forward_kernel[3, 256](float32 (2, 3), 700)."""
+    name = getattr(kernel, "py_func", getattr(kernel, "fn", kernel)).__name__
+    words = [f"{a.dtype} {a.shape}" if getattr(a, "ndim", 0) else str(a) for a in arguments]
+    return f"{name}[{grid}, {block}]({', '.join(words)})"
+
+
+def ready():
+    """Raise GpuError with one sentence if nothing can run here: what is missing, what to do."""
+    try:
+        if not SIMULATED:
+            cuda.gpus[0].reset  # noqa: B018  (asks the driver for its first device)
+    except (ImportError, IndexError) as error:
+        raise GpuError(missing(error)) from error
+
+
+def missing(error):
+    """Return the sentence for an error of a machine that lacks something."""
+    text = str(error).lower()
+    simulator = "; to try it without a GPU, set NUMBA_ENABLE_CUDASIM=1"
+    if "nvvm" in text or "libdevice" in text or "nvrtc" in text:
+        return (
+            "the compiler for the GPU is missing; install it with "
+            f"pip install 'minicnn[cuda12]' or 'minicnn[cuda13]'{simulator}"
+        )
+    if "driver library cannot be found" in text or "cuinit" in text:
+        return f"there is no NVIDIA driver on this machine; install NVIDIA's{simulator}"
+    return f"the NVIDIA driver finds no GPU on this machine ({first_line(error)}){simulator}"
+
+
+def first_line(error):
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(":") if lines else type(error).__name__
