@@ -26,6 +26,8 @@ if not hasattr(np, "row_stack"):  # gone in NumPy 2.5, and numba-cuda compiles n
 
 from numba import config, cuda
 
+config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small layers have small grids, which is no mistake
+
 SIMULATED = bool(config.ENABLE_CUDASIM)
 THREADS = 32 if SIMULATED else 256  # of a block, where nothing else is said; a simulated one costs
 
