@@ -26,8 +26,9 @@ from types import SimpleNamespace
 
 from numba import float32, float64, int32, int64, uint8, uint64, void
 
-from . import activations, dropout, gpu, lrn, pool, sgd, softmax
+from . import activations, dropout, gpu, lrn, pool, sgd
 from .gpu import cuda
+from .softmax import loss_back_kernel, loss_kernel, mean_loss_kernel, softmax_kernel
 
 Result = namedtuple("Result", "registers shared spills float64 wide")  # None where ptxas is missing
 
@@ -63,10 +64,10 @@ def table(number):
         (mean_back, flat, flat, int64, *sizes),
         (dropout.drop_kernel, flat, uint64, uint64, flat),
         (dropout.scale_kernel, flat, number, flat),
-        (softmax.softmax_kernel, rows, rows),
-        (softmax.loss_kernel, rows, labels, flat),
-        (softmax.mean_kernel, flat, flat),
-        (softmax.loss_back_kernel, rows, labels, rows),
+        (softmax_kernel, rows, rows),
+        (loss_kernel, rows, labels, flat),
+        (mean_loss_kernel, flat, flat),
+        (loss_back_kernel, rows, labels, rows),
         (sgd.update_kernel, flat, flat, flat, number, number, number),
     ]
 

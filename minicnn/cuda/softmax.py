@@ -45,7 +45,7 @@ def softmax_loss_forward(scores, labels):
     scores = to_device(scores)
     losses, loss = empty(scores.shape[:1], scores.dtype), empty((1,), scores.dtype)
     launch_blocks(loss_kernel, len(scores), ROW, scores, labels, losses)
-    launch_blocks(mean_kernel, 1, ROW, losses, loss)
+    launch_blocks(mean_loss_kernel, 1, ROW, losses, loss)
     return loss.reshape(()), (scores, labels)
 
 
@@ -92,7 +92,7 @@ def loss_back_kernel(scores, labels, dscores):
 
 
 @cuda.jit
-def mean_kernel(losses, loss):
+def mean_loss_kernel(losses, loss):
     """One block adds up all losses, and divides by how many there are."""
     shared = cuda.shared.array(ROW, losses.dtype)
     t = cuda.threadIdx.x
