@@ -5,13 +5,16 @@ A simulated thread costs a third of a millisecond, so everything here is tiny.
 
 import functools
 import inspect
+import sys
 
+import numba
 import numpy as np
 import pytest
 from test_layers import SEEN_BY, SIGNATURES, assert_close, draw, walk, with_rng
 
 from minicnn import cuda, reference
 from minicnn.cuda import buffers, dropout, gpu, lrn
+from minicnn.cuda.compiled import name_of, table
 from minicnn.gradcheck import check_layer
 
 try:
@@ -138,6 +141,36 @@ def test_the_update_is_the_references_and_writes_in_place(dtype):
     w_next, v_next = cuda.sgd_update(w_there, v_there, dw, **settings)
     assert w_next is w_there and v_next is v_there
     assert_close(host([w_next, v_next]), expected)
+
+
+def kind(argument):
+    """Return what the compiler distinguishes: type and axes of an array, type of a number."""
+    if hasattr(argument, "copy_to_host") or hasattr(argument, "layout"):
+        return f"{argument.dtype} {argument.ndim}"
+    return str(argument if isinstance(argument, numba.types.Type) else numba.typeof(argument))
+
+
+def test_kernels_are_launched_with_arguments_of_the_types_that_are_compiled(monkeypatch):
+    launched, compiled = set(), set()
+    for kernel, *types in table(numba.float32):
+        compiled.add((name_of(kernel), *map(kind, types)))
+
+    def record(kernel, grid, block, *arguments):
+        launched.add((name_of(kernel), *map(kind, arguments)))
+
+    for name, module in sys.modules.items():
+        if name.startswith("minicnn.cuda.") and hasattr(module, "launch_blocks"):
+            monkeypatch.setattr(module, "launch_blocks", record)
+    for n in (5, 19):
+        walk(cuda, "lrn", draw([(1, 3, 2, 2)], np.float32), {"n": n})
+    for name, shapes, options in LAYERS:
+        walk(cuda, name, draw(shapes, np.float32), options)
+    loss, cache = cuda.softmax_loss_forward(ROWS, LABELS)
+    cuda.softmax_loss_backward(cache)
+    cuda.softmax(ROWS)
+    w = cuda.to_device(W)
+    cuda.sgd_update(w, w, w, 0.1)
+    assert launched == compiled
 
 
 # Gradients.

@@ -39,8 +39,8 @@ def test_every_kernel_is_in_the_table():
 
 def test_every_kernel_compiles_without_spills_and_without_float64():
     done = run()
-    if "has no compiler" in done.stderr or "compiler for the GPU is missing" in done.stdout:
-        pytest.skip(done.stderr.strip() or "the compiler for the GPU is missing")
+    if "has no compiler" in done.stderr or "compiler for the GPU is missing" in done.stderr:
+        pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     for kernel, *_ in compiled.table(float32):

@@ -114,6 +114,11 @@ def ready():
             "Numba alone has no compiler for GPUs; "
             "install one with pip install 'minicnn[cuda12]' or 'minicnn[cuda13]'"
         )
+    try:
+        to_ptx(*table(float32)[0], cc=(9, 0))
+    except Exception as error:
+        if gpu.is_missing(error):  # the package is there, but not what it calls
+            raise gpu.GpuError(gpu.missing(error)) from error
 
 
 def report(capabilities):
@@ -156,14 +161,14 @@ def fault_of(result, number):
 
 def compiled(kernel, types, cc, ptxas):
     """Compile one kernel for arguments of these types; return its Result."""
-    ptx = to_ptx(kernel, types, cc)
+    ptx = to_ptx(kernel, *types, cc=cc)
     in_float64 = len(re.findall(r"^\s*(?!ld|st|mov)[\w.]+\.f64", ptx, re.MULTILINE))
     wide = len(re.findall(r"\bld\.[\w.]*v4\.[fbu]32|\bld\.[\w.]*v2\.[fbu]64", ptx))
     registers, shared, spills = to_machine_code(ptx, cc, ptxas) if ptxas else (None, None, None)
     return Result(registers, shared, spills, in_float64, wide)
 
 
-def to_ptx(kernel, types, cc):
+def to_ptx(kernel, *types, cc):
     """Return a kernel as PTX."""
     # Functions that kernels call are compiled for the device that is there; none need be.
     from numba.cuda import dispatcher

@@ -37,6 +37,14 @@ def to_host(x):
     return y
 
 
+def flat(x):
+    """Return an array of the device as one row of numbers, in the same memory.
+
+    An empty one stays as it is: Numba cannot always reshape it, and no kernel will see it.
+    """
+    return x.reshape(x.size) if x.size else x
+
+
 def on_device(x):
     """Return whether x is an array in a GPU's memory."""
     return hasattr(x, "copy_to_host")

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..checks import check_dropout, check_gradient, check_rng
 from .buffers import empty
-from .device import to_device
+from .device import flat, to_device
 from .gpu import cuda, launch
 
 LOW = np.uint64(0xFFFFFFFF)  # the lower 32 bits of 64
@@ -69,14 +69,14 @@ def masked(x, seed, limit):
     """Return x where the unit is kept, and 0 elsewhere."""
     y = empty(x.shape, x.dtype)
     threads = 32 * math.ceil(x.size / 128)
-    launch(drop_kernel, threads, x.reshape(x.size), seed, limit, y.reshape(x.size))
+    launch(drop_kernel, threads, flat(x), seed, limit, flat(y))
     return y
 
 
 def scaled(x, factor):
     """Return x times a number."""
     y = empty(x.shape, x.dtype)
-    launch(scale_kernel, x.size, x.reshape(x.size), x.dtype.type(factor), y.reshape(x.size))
+    launch(scale_kernel, x.size, flat(x), x.dtype.type(factor), flat(y))
     return y
 
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from ..checks import check_gradient, check_lrn
 from .buffers import empty
-from .device import to_device
+from .device import flat, to_device
 from .gpu import cuda, launch
 
 STEP = 6  # channels that a thread loads together, so that it waits once for all of them
@@ -38,11 +38,11 @@ def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
     number = x.dtype.type
     constants = number(k), number(alpha), number(beta)
     _, C, H, W = x.shape
-    numbers = x.reshape(x.size), y.reshape(x.size), C // groups, H * W, *constants
+    arguments = flat(x), flat(y), C // groups, H * W, *constants
     if n > WIDEST:
-        launch(plain_kernel, x.size, *numbers, n // 2, (n - 1) // 2)
+        launch(plain_kernel, x.size, *arguments, n // 2, (n - 1) // 2)
     else:
-        launch(fast_kernels(int(n), beta == 0.75)[0], x.size // (C // groups), *numbers)
+        launch(fast_kernels(int(n), beta == 0.75)[0], x.size // (C // groups), *arguments)
     return y, (x, n, constants, groups)
 
 
@@ -52,12 +52,11 @@ def lrn_backward(dy, cache):
     check_gradient("lrn", dy, x.shape, x.dtype)
     dy, dx = to_device(dy), empty(x.shape, x.dtype)
     _, C, H, W = x.shape
-    arrays = dy.reshape(x.size), x.reshape(x.size), dx.reshape(x.size)
-    numbers = *arrays, C // groups, H * W, k, alpha, beta
+    arguments = flat(dy), flat(x), flat(dx), C // groups, H * W, k, alpha, beta
     if n > WIDEST:
-        launch(plain_back_kernel, x.size, *numbers, n // 2, (n - 1) // 2)
+        launch(plain_back_kernel, x.size, *arguments, n // 2, (n - 1) // 2)
     else:
-        launch(fast_kernels(int(n), beta == 0.75)[1], x.size // (C // groups), *numbers)
+        launch(fast_kernels(int(n), beta == 0.75)[1], x.size // (C // groups), *arguments)
     return (dx,)
 
 

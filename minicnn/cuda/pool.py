@@ -21,7 +21,7 @@ import numpy as np
 from ..checks import check_gradient, check_pool
 from ..shapes import pool_size
 from .buffers import empty
-from .device import to_device
+from .device import flat, to_device
 from .gpu import cuda, launch
 
 
@@ -34,8 +34,7 @@ def pool_forward(x, z=3, s=2, ceil_mode=False):
     y = empty((N, C, H_out, W_out), x.dtype)
     winner = empty(y.shape, np.uint8 if z * z <= 256 else np.int32)
     max_kernel, _ = max_kernels(int(z), int(s))
-    x_flat, y_flat, winner_flat = x.reshape(x.size), y.reshape(y.size), winner.reshape(y.size)
-    launch(max_kernel, y.size, x_flat, y_flat, winner_flat, H, W, H_out, W_out)
+    launch(max_kernel, y.size, flat(x), flat(y), flat(winner), H, W, H_out, W_out)
     return y, (x.shape, x.dtype, winner, z, s)
 
 
@@ -48,12 +47,8 @@ def pool_backward(dy, cache):
     dx = empty((N, C, H, W), dtype)
     cells = N * C * ceil(H / s) * ceil(W / s)
     _, max_back_kernel = max_kernels(int(z), int(s))
-    dy_flat, winner_flat, dx_flat = (
-        dy.reshape(dy.size),
-        winner.reshape(dy.size),
-        dx.reshape(dx.size),
-    )
-    launch(max_back_kernel, cells, dy_flat, winner_flat, dx_flat, cells, H, W, H_out, W_out)
+    sizes = H, W, H_out, W_out
+    launch(max_back_kernel, cells, flat(dy), flat(winner), flat(dx), cells, *sizes)
     return (dx,)
 
 
@@ -65,7 +60,7 @@ def average_pool_forward(x, z=3, s=2, ceil_mode=False):
     H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)
     y = empty((N, C, H_out, W_out), x.dtype)
     mean_kernel, _ = mean_kernels(int(z), int(s))
-    launch(mean_kernel, y.size, x.reshape(x.size), y.reshape(y.size), H, W, H_out, W_out)
+    launch(mean_kernel, y.size, flat(x), flat(y), H, W, H_out, W_out)
     return y, (x.shape, x.dtype, H_out, W_out, z, s)
 
 
@@ -77,8 +72,7 @@ def average_pool_backward(dy, cache):
     dx = empty((N, C, H, W), dtype)
     cells = N * C * ceil(H / s) * ceil(W / s)
     _, mean_back_kernel = mean_kernels(int(z), int(s))
-    dy_flat, dx_flat = dy.reshape(dy.size), dx.reshape(dx.size)
-    launch(mean_back_kernel, cells, dy_flat, dx_flat, cells, H, W, H_out, W_out)
+    launch(mean_back_kernel, cells, flat(dy), flat(dx), cells, H, W, H_out, W_out)
     return (dx,)
 
 

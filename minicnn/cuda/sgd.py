@@ -6,7 +6,7 @@ A thread for each weight reads w, v and dw once, and writes the next w and v ove
 """
 
 from ..checks import check_update
-from .device import on_device, to_device
+from .device import flat, on_device, to_device
 from .gpu import cuda, launch
 
 
@@ -19,12 +19,10 @@ def sgd_update(w, v, dw, epsilon, momentum=0.9, decay=0.0005):
                 f"sgd_update: {name} is an array of the host; expected one on the GPU, because it "
                 f"is written in place: {name} = to_device({name})"
             )
-    number, count = w.dtype.type, w.size
+    number = w.dtype.type
     constants = number(epsilon), number(momentum), number(decay)
-    w_flat, v_flat, dw_flat = (
-        a.reshape(count) for a in (to_device(w), to_device(v), to_device(dw))
-    )
-    launch(update_kernel, count, w_flat, v_flat, dw_flat, *constants)
+    flat_arrays = flat(to_device(w)), flat(to_device(v)), flat(to_device(dw))
+    launch(update_kernel, w.size, *flat_arrays, *constants)
     return w, v
 
 
