@@ -22,8 +22,6 @@ try:
 except gpu.GpuError as error:
     pytest.skip(str(error), allow_module_level=True)
 
-NOT_YET = {"conv_forward", "conv_backward", "fc_forward", "fc_backward"}
-
 CASES = [  # layer, shapes of x and w, options
     ("relu", [(2, 3, 7)], {}),
     ("tanh", [(2, 3, 2, 5)], {}),
@@ -45,6 +43,8 @@ CASES = [  # layer, shapes of x and w, options
     ("pool", [(2, 1, 3, 4)], {"z": 1, "s": 1}),
     ("pool", [(1, 1, 17, 18)], {"z": 17, "s": 3}),  # places up to 288: no longer a byte
     ("dropout_predict", [(7, 4)], {"p": 0.2}),
+    ("conv", [(2, 4, 3, 4), (2, 2, 2, 2)], {"stride": 2, "pad": 1, "groups": 2}),
+    ("fc", [(3, 2, 3), (5, 6)], {}),  # more of both in test_cuda_product.py
 ]
 CASES += [("average_pool", shapes, options) for name, shapes, options in CASES if name == "pool"]
 every_case = pytest.mark.parametrize("name, shapes, options", CASES)
@@ -58,6 +58,8 @@ LAYERS = [  # one case a layer, for what need not be asked of every case
     ("average_pool", [(2, 1, 6, 5)], {"ceil_mode": True}),
     ("dropout", [(2, 3, 5)], {}),
     ("dropout_predict", [(2, 3, 5)], {}),
+    ("conv", [(2, 4, 3, 4), (2, 2, 2, 2)], {"stride": 2, "pad": 1, "groups": 2}),
+    ("fc", [(3, 2, 3), (5, 6)], {}),
 ]
 every_layer = pytest.mark.parametrize("name, shapes, options", LAYERS)
 
@@ -80,14 +82,12 @@ def count_buffers():
 
 def test_the_names_and_signatures_are_the_contracts():
     functions = {name: f for name, f in vars(cuda).items() if inspect.isfunction(f)}
-    expected = {name: text for name, text in SIGNATURES.items() if name not in NOT_YET}
-    assert {name: str(inspect.signature(f)) for name, f in functions.items()} == expected
-    assert sorted(cuda.__all__) == sorted(expected)
+    assert {name: str(inspect.signature(f)) for name, f in functions.items()} == SIGNATURES
+    assert sorted(cuda.__all__) == sorted(SIGNATURES)
 
 
 def test_every_layer_has_a_case():
     layers = {name.removesuffix("_forward") for name in SIGNATURES if name.endswith("_forward")}
-    layers -= {name.removesuffix("_forward") for name in NOT_YET}
     assert layers == {name for name, _, _ in LAYERS} | {"softmax_loss"}
     assert layers == {name for name, _, _ in CASES} | {"softmax_loss", "dropout"}
 

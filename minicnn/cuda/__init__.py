@@ -8,6 +8,7 @@ from .activations import (
     tanh_backward,
     tanh_forward,
 )
+from .conv import conv_backward, conv_forward
 from .device import to_device, to_host
 from .dropout import (
     dropout_backward,
@@ -15,6 +16,7 @@ from .dropout import (
     dropout_predict_backward,
     dropout_predict_forward,
 )
+from .fc import fc_backward, fc_forward
 from .lrn import lrn_backward, lrn_forward
 from .pool import average_pool_backward, average_pool_forward, pool_backward, pool_forward
 from .sgd import sgd_update
@@ -23,10 +25,14 @@ from .softmax import softmax, softmax_loss_backward, softmax_loss_forward
 __all__ = [
     "average_pool_backward",
     "average_pool_forward",
+    "conv_backward",
+    "conv_forward",
     "dropout_backward",
     "dropout_forward",
     "dropout_predict_backward",
     "dropout_predict_forward",
+    "fc_backward",
+    "fc_forward",
     "logistic_backward",
     "logistic_forward",
     "lrn_backward",

@@ -24,9 +24,10 @@ from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
 
-from numba import float32, float64, int32, int64, uint8, uint64, void
+import numpy as np
+from numba import float32, float64, int32, int64, types, uint8, uint64, void
 
-from . import activations, dropout, gpu, lrn, pool, sgd
+from . import activations, conv, dropout, gpu, lrn, operands, pool, product, sgd, tiles
 from .gpu import cuda
 from .softmax import loss_back_kernel, loss_kernel, mean_loss_kernel, softmax_kernel
 
@@ -69,7 +70,46 @@ def table(number):
         (mean_loss_kernel, flat, flat),
         (loss_back_kernel, rows, labels, rows),
         (sgd.update_kernel, flat, flat, flat, number, number, number),
+        (conv.turn_kernel, flat, int32, int32, int32, flat),
+        (conv.sum_kernel, flat, int32, int32, int32, int32, flat),
+        (product.add_kernel, flat, int32, int32, flat, flat),
+        *(tiled_product(name, number) for name in PRODUCTS),
+        plain_product(number),
     ]
+
+
+matrix, maps, windows = operands.MATRIX, operands.MAPS, operands.WINDOWS
+spread, taps = operands.SPREAD, operands.TAPS
+PRODUCTS = {  # how a and b are read and out is written, wide or not; and whether there is a bias
+    "conv forward": ((matrix, "depth", True), (windows, "rows", False), (maps, False), True),
+    "conv dx": ((matrix, "depth", False), (spread, "rows", False), (maps, True), False),
+    "conv dw": ((maps, "depth", False), (taps, "depth", False), (matrix, True), False),
+    "fc forward": ((matrix, "depth", True), (matrix, "depth", True), (matrix, True), False),
+    "fc dw": ((matrix, "rows", True), (matrix, "rows", True), (matrix, True), False),
+}
+
+
+def tiled_product(name, number, tile=None):
+    """Return the kernel that is launched for one of PRODUCTS, and the types of its arguments."""
+    a, b, out, biased = PRODUCTS[name]
+    tile = tile or product.tile_for(128, np.dtype(number.name))
+    kernel = tiles.tiled(number.name, tile, tiles.Read(*a), tiles.Read(*b), *out, biased)
+    operands_of_it = (operand_type(kind, number) for kind in (a[0], b[0], out[0]))
+    return kernel, *operands_of_it, number[::1], *[int32] * 5
+
+
+def plain_product(number):
+    """Return the kernel that is the definition of a convolution, and the types of its arguments."""
+    kinds = matrix, windows, maps
+    arguments = (operand_type(kind, number) for kind in kinds)
+    return product.plain(*kinds), *arguments, *[int32] * 4
+
+
+def operand_type(kind, number):
+    """Return the type of an operand: a named tuple of arrays and whole numbers."""
+    form = {matrix: operands.Matrix, maps: operands.Maps}.get(kind, operands.Windows)
+    arrays = {"array": number[::1], "windows": int32[::1], "taps": int32[::1]}
+    return types.NamedTuple([arrays.get(field, int32) for field in form._fields], form)
 
 
 def main(arguments=None):
@@ -129,10 +169,10 @@ def report(capabilities):
     for cc in capabilities:
         numbers = (float32, float64) if cc == capabilities[-1] else (float32,)
         for number in numbers:  # float64 is for gradient checks: once is enough
-            for kernel, *types in table(number):
+            for kernel, *arguments in table(number):
                 title = f"{name_of(kernel):52} {number.name:8} {cc[0]}.{cc[1]}"
                 try:
-                    result = compiled(kernel, types, cc, ptxas)
+                    result = compiled(kernel, arguments, cc, ptxas)
                 except Exception as error:  # whatever the compiler raises, the next may be fine
                     print(f"{title}  failed: {gpu.first_line(error)}")
                     wrong += 1
@@ -159,23 +199,23 @@ def fault_of(result, number):
     return ""
 
 
-def compiled(kernel, types, cc, ptxas):
+def compiled(kernel, arguments, cc, ptxas):
     """Compile one kernel for arguments of these types; return its Result."""
-    ptx = to_ptx(kernel, *types, cc=cc)
+    ptx = to_ptx(kernel, *arguments, cc=cc)
     in_float64 = len(re.findall(r"^\s*(?!ld|st|mov)[\w.]+\.f64", ptx, re.MULTILINE))
     wide = len(re.findall(r"\bld\.[\w.]*v4\.[fbu]32|\bld\.[\w.]*v2\.[fbu]64", ptx))
     registers, shared, spills = to_machine_code(ptx, cc, ptxas) if ptxas else (None, None, None)
     return Result(registers, shared, spills, in_float64, wide)
 
 
-def to_ptx(kernel, *types, cc):
+def to_ptx(kernel, *arguments, cc):
     """Return a kernel as PTX."""
     # Functions that kernels call are compiled for the device that is there; none need be.
     from numba.cuda import dispatcher
 
     dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=cc)
     ptx, _ = cuda.compile(
-        kernel.py_func, void(*types), cc=cc, device=False, abi="numba", output="ptx"
+        kernel.py_func, void(*arguments), cc=cc, device=False, abi="numba", output="ptx"
     )
     return ptx if isinstance(ptx, str) else ptx.decode()
 

@@ -19,7 +19,7 @@ import numpy as np
 from ..checks import check_conv, check_gradient
 from ..shapes import out_size
 from .buffers import empty
-from .device import to_device
+from .device import flat, to_device
 from .gpu import SIMULATED, THREADS, cuda, launch, launch_blocks
 from .operands import (
     MAPS,
@@ -27,7 +27,6 @@ from .operands import (
     SPREAD,
     TAPS,
     WINDOWS,
-    flat,
     maps,
     matrix,
     numbers,

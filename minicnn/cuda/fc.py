@@ -13,8 +13,8 @@ and the sums are split into parts.
 
 from ..checks import check_fc, check_gradient
 from .buffers import empty
-from .device import to_device
-from .operands import MATRIX, flat, matrix
+from .device import flat, to_device
+from .operands import MATRIX, matrix
 from .product import add_parts, long_product
 
 

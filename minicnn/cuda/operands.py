@@ -24,7 +24,7 @@ pixel is in the image at all, and the sum of the bases where it lies.  The table
 for one image; which image it is comes from a division.  (A table for all windows of a batch would
 be as large as an eighth of y or more, and a division costs little where it serves a whole row.)
 
-All indices have 32 bits, which a GPU is fast at: arrays end at 2^31 − 1 numbers; see product.py.
+All indices have 32 bits, which a GPU is fast at: buffers.py makes no array that they cannot reach.
 """
 
 import functools
@@ -33,7 +33,7 @@ from collections import namedtuple
 import numpy as np
 
 from . import gpu
-from .device import to_device
+from .device import flat, to_device
 from .wide import inlined, load4
 
 Kind = namedtuple("Kind", "row depth place")
@@ -87,11 +87,6 @@ def spread_windows(array, groups, H_all, W_all, f, stride, pad):
         tap_table(gpu.here, C // groups, f, H, W, spread=True),
         *numbers(H, W, count, per_image, depth, C * H * W, C // groups * H * W, stride),
     )
-
-
-def flat(array):
-    """Return the array with one axis."""
-    return array.reshape(array.size)
 
 
 def numbers(*values):

@@ -20,14 +20,13 @@ two, and one of them alone can be too little for all of a GPU.
 import functools
 
 from .buffers import empty
+from .device import flat
 from .gpu import SIMULATED, cuda, launch, launch_blocks
-from .operands import MAPS, MATRIX, TAPS, Matrix, flat, numbers
-from .tiles import DOUBLE, LARGE, SMALL, Read, number, threads, tiled
+from .operands import MAPS, MATRIX, TAPS, Matrix, numbers
+from .tiles import DOUBLE, LARGE, SMALL, TINY, Read, number, threads, tiled
 
 BLOCKS = 16 if SIMULATED else 512  # a long sum is split until there are about so many blocks,
 LEAST_DEPTH = 8 if SIMULATED else 256  # … but no part is shorter than this
-
-LIMIT = 2**31  # numbers in an array, as indices have 32 bits
 
 
 def product(a, b, out, rows, columns, depth, groups=1, bias=None, parts=1):
@@ -46,15 +45,8 @@ def product(a, b, out, rows, columns, depth, groups=1, bias=None, parts=1):
     parts : int
         So many parts of the sum are written one after the other: part p of group g where `out` has
         group p·groups + g.
-
-    Raises
-    ------
-    ValueError
-        If an array is too large for indices of 32 bits.
     """
     (a_kind, a), (b_kind, b), (out_kind, out) = a, b, out
-    for operand in (a, b, out):
-        check_size(operand.array)
     if not rows * columns * groups:
         return
     dtype = out.array.dtype
@@ -99,7 +91,8 @@ def add_parts(partial, parts, out, bias=None):
     All are flat; partial holds `parts` times as many numbers as out.  Of no parts the sum is 0.
     """
     biases = 0 if bias is None else bias.size
-    bias = out if bias is None else bias
+    bias = out if bias is None else bias  # which the kernel then leaves alone
+    partial = partial if parts else out
     launch(add_kernel, out.size, partial, *numbers(parts, biases), bias, out)
 
 
@@ -111,6 +104,8 @@ def parts_for(rows, columns, depth, groups, tile):
 
 def tile_for(rows, dtype):
     """Return the tile that wastes fewest rows; of two equals the larger: its numbers serve more."""
+    if SIMULATED:
+        return TINY
     if dtype.name == "float64":
         return DOUBLE
     return SMALL if -rows % SMALL.ROWS < -rows % LARGE.ROWS else LARGE
@@ -144,15 +139,6 @@ def is_wide(kind, operand):
 def is_aligned(array):
     """Return whether an array begins at a multiple of 16 bytes, as all allocated memory does."""
     return SIMULATED or array.device_ctypes_pointer.value % 16 == 0
-
-
-def check_size(array):
-    """Raise ValueError if indices of 32 bits cannot reach all of an array."""
-    if array.size >= LIMIT:
-        raise ValueError(
-            f"product: an array on the GPU has {array.size:,} numbers; expected fewer than "
-            f"{LIMIT:,}, which indices of 32 bits can reach; take a smaller batch"
-        )
 
 
 @functools.cache

@@ -22,7 +22,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from .gpu import SIMULATED, cuda
+from .gpu import cuda
 from .wide import inlined, load4, store4
 
 Tile = namedtuple("Tile", "ROWS COLUMNS DEPTH TALL BROAD")
@@ -30,8 +30,7 @@ Read = namedtuple("Read", "kind along wide")  # how a block reads an operand; se
 
 LARGE, SMALL = Tile(128, 128, 8, 8, 8), Tile(64, 128, 8, 8, 8)
 DOUBLE = Tile(64, 64, 16, 4, 4)  # for float64: a register holds half of one
-if SIMULATED:  # where a block of 256 threads takes a second
-    LARGE = SMALL = DOUBLE = Tile(16, 16, 4, 4, 4)
+TINY = Tile(16, 16, 4, 4, 4)  # for the simulator, where a block of 256 threads takes a second
 
 UNUSED = 4  # places behind each line of a tile
 
