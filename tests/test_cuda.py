@@ -147,6 +147,9 @@ def kind(argument):
     """Return what the compiler distinguishes: type and axes of an array, type of a number."""
     if hasattr(argument, "copy_to_host") or hasattr(argument, "layout"):
         return f"{argument.dtype} {argument.ndim}"
+    if isinstance(argument, tuple | numba.types.NamedTuple):  # an operand of the product
+        form = getattr(argument, "instance_class", type(argument))
+        return f"{form.__name__}({', '.join(map(kind, argument))})"
     return str(argument if isinstance(argument, numba.types.Type) else numba.typeof(argument))
 
 
@@ -170,7 +173,8 @@ def test_kernels_are_launched_with_arguments_of_the_types_that_are_compiled(monk
     cuda.softmax(ROWS)
     w = cuda.to_device(W)
     cuda.sgd_update(w, w, w, 0.1)
-    assert launched == compiled
+    by_hand = {kernel for kernel in compiled if kernel[0] == "product.plain_kernel"}
+    assert launched == compiled - by_hand  # the definition, for tests alone
 
 
 # Gradients.
@@ -234,8 +238,8 @@ def test_arguments_are_not_changed_and_backward_can_be_called_twice(name, shapes
 
 @every_layer
 def test_an_empty_batch_gives_an_empty_batch(name, shapes, options):
-    (x,) = draw(shapes, np.float32)
-    y, dx = walk(cuda, name, [x[:0]], options)
+    x, *w_and_b = draw(shapes, np.float32)
+    y, dx, *_ = walk(cuda, name, [x[:0], *w_and_b], options)
     assert y.shape[0] == 0 and dx.shape == x[:0].shape
     assert cuda.to_host(dx).shape == x[:0].shape
 

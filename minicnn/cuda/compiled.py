@@ -5,7 +5,7 @@
     ptxas         NVIDIA's program that makes machine code of it; used where it is installed
     registers     32-bit numbers that a thread keeps at hand; at 65,536 of a multiprocessor, more
                   than 32 a thread mean that fewer than 2,048 threads share it
-    spills        bytes that did not fit into registers, and travel to memory and back
+    spills        bytes of a thread that did not fit into registers, and travel to memory and back
     float64       instructions that compute in float64: slow on most GPUs, and a mistake in float32
     wide          loads of 128 bits, a thread's largest
 
@@ -164,13 +164,13 @@ def ready():
 def report(capabilities):
     """Print a line for every kernel; return 1 if one of them is not as it should be, else 0."""
     ptxas = find_ptxas()
-    print(f"{'kernel':52} {'type':8} cc   registers  shared  spills  float64  wide")
+    print(f"{'kernel':36} {'type':8} cc   registers  shared  spills  float64  wide")
     wrong = 0
     for cc in capabilities:
         numbers = (float32, float64) if cc == capabilities[-1] else (float32,)
         for number in numbers:  # float64 is for gradient checks: once is enough
             for kernel, *arguments in table(number):
-                title = f"{name_of(kernel):52} {number.name:8} {cc[0]}.{cc[1]}"
+                title = f"{name_of(kernel):36} {number.name:8} {cc[0]}.{cc[1]}"
                 try:
                     result = compiled(kernel, arguments, cc, ptxas)
                 except Exception as error:  # whatever the compiler raises, the next may be fine
@@ -231,7 +231,7 @@ def to_machine_code(ptx, cc, ptxas):
         raise OSError(f"ptxas: {gpu.first_line(done.stderr)}")
     registers = re.search(r"Used (\d+) registers", done.stderr)[1]
     shared = re.search(r"(\d+) bytes smem", done.stderr)
-    spills = sum(map(int, re.findall(r"(\d+) bytes spill", done.stderr)))
+    spills = sum(map(int, re.findall(r"(\d+) bytes (?:spill|stack frame)", done.stderr)))
     return int(registers), int(shared[1]) if shared else 0, spills
 
 

@@ -26,7 +26,7 @@ from .buffers import empty
 from .device import flat, to_device
 from .gpu import cuda, launch
 
-STEP = 6  # channels that a thread loads together, so that it waits once for all of them
+LOADS = 8  # numbers that a thread asks for together, so that it waits once for all of them
 WIDEST = 16  # channels of a window that fit into a thread's registers; beyond, the plain kernels
 
 
@@ -104,21 +104,28 @@ def fast_kernels(n, three_quarters):
     """Return the kernels for windows of n channels, forward and backward.
 
     n is a constant to the compiler, which writes all loops over a window out.  If β is 0.75, two
-    square roots give scale^−β; a power takes several times as long.
+    square roots give scale^−β, in place of a logarithm and a power.  Forward keeps
 
-        window   (n−1 + STEP,)         x of n−1 channels read before, and of STEP new ones
-        ratio    (n−1 + STEP,)         dy_j·y_j / scale_j, which ends `after` channels earlier
-        own      (before + STEP,)      dy_j·scale_j^−β, likewise
-        slope    (STEP,)               dy_j, likewise
+        window   (n−1 + LOADS,)     x of n−1 channels that were read before, and of the next LOADS
+
+    and backward, which loads x and dy of half as many channels at a time,
+
+        window   (n−1 + half,)      the same
+        slope    (half,)            dy_j of the channels whose last neighbour is in the window now
+        own      (before + half,)   dy_j·scale_j^−β, likewise
+        ratio    (n−1 + half,)      dy_j·y_j / scale_j, likewise
+
+    A channel that does not exist counts as 0 everywhere.
     """
     before, after = n // 2, (n - 1) // 2
-    width, own_width = n - 1 + STEP, before + STEP
+    half = LOADS // 2
+    size, back_size, own_size = n - 1 + LOADS, n - 1 + half, before + half
 
     @cuda.jit(device=True)
     def shrink(scale, beta, one):
         if three_quarters:
-            half = math.sqrt(scale)
-            return one / (half * math.sqrt(half))
+            root = math.sqrt(scale)
+            return one / (root * math.sqrt(root))
         return math.pow(scale, -beta)
 
     @cuda.jit
@@ -127,22 +134,22 @@ def fast_kernels(n, three_quarters):
         if i < x.size // C:
             zero, one = x.dtype.type(0), x.dtype.type(1)
             first = i // HW * C * HW + i % HW  # this pixel's first channel
-            window = cuda.local.array(width, x.dtype)
+            window = cuda.local.array(size, x.dtype)
             for j in range(n - 1):
                 window[j] = zero
-            for c in range(0, C + after, STEP):
-                for j in range(STEP):
-                    window[n - 1 + j] = x[np.uint32(first + (c + j) * HW)] if c + j < C else zero
-                for j in range(STEP):
+            for c in range(0, C + after, LOADS):
+                for j in range(LOADS):
+                    window[n - 1 + j] = x[np.uint64(first + (c + j) * HW)] if c + j < C else zero
+                for j in range(LOADS):
                     here = c + j - after  # the channel whose window is complete now
                     total = zero
                     for q in range(n):
                         total += window[j + q] * window[j + q]
                     if (here >= 0) & (here < C):
                         value = window[j + before] * shrink(k + alpha * total, beta, one)
-                        y[np.uint32(first + here * HW)] = value
+                        y[np.uint64(first + here * HW)] = value
                 for j in range(n - 1):
-                    window[j] = window[j + STEP]
+                    window[j] = window[j + LOADS]
 
     @cuda.jit
     def back_kernel(dy, x, dx, C, HW, k, alpha, beta):
@@ -151,41 +158,40 @@ def fast_kernels(n, three_quarters):
             zero, one = x.dtype.type(0), x.dtype.type(1)
             twice = x.dtype.type(2) * alpha * beta
             first = i // HW * C * HW + i % HW
-            window = cuda.local.array(width, x.dtype)
-            ratio = cuda.local.array(width, x.dtype)
-            own = cuda.local.array(own_width, x.dtype)
-            slope = cuda.local.array(STEP, x.dtype)
+            window = cuda.local.array(back_size, x.dtype)
+            ratio = cuda.local.array(back_size, x.dtype)
+            own = cuda.local.array(own_size, x.dtype)
+            slope = cuda.local.array(half, x.dtype)
             for j in range(n - 1):
                 window[j] = zero
                 ratio[j] = zero
             for j in range(before):
                 own[j] = zero
-            for c in range(0, C + n - 1, STEP):
-                for j in range(STEP):
+            for c in range(0, C + n - 1, half):
+                for j in range(half):
                     here = c + j - after
                     inside = (here >= 0) & (here < C)
-                    window[n - 1 + j] = x[np.uint32(first + (c + j) * HW)] if c + j < C else zero
-                    slope[j] = dy[np.uint32(first + here * HW)] if inside else zero
-                for j in range(STEP):
+                    window[n - 1 + j] = x[np.uint64(first + (c + j) * HW)] if c + j < C else zero
+                    slope[j] = dy[np.uint64(first + here * HW)] if inside else zero
+                for j in range(half):
                     here = c + j - after
                     total = zero
                     for q in range(n):
                         total += window[j + q] * window[j + q]
                     scale = k + alpha * total
-                    inside = (here >= 0) & (here < C)
-                    own[before + j] = slope[j] * shrink(scale, beta, one) if inside else zero
+                    own[before + j] = slope[j] * shrink(scale, beta, one)
                     ratio[n - 1 + j] = own[before + j] * window[j + before] / scale
-                for j in range(STEP):
+                for j in range(half):
                     here = c + j - (n - 1)  # the channel for which all ratios are known now
                     cross = zero
                     for q in range(n):
                         cross += ratio[j + q]
                     if (here >= 0) & (here < C):
-                        dx[np.uint32(first + here * HW)] = own[j] - twice * window[j] * cross
+                        dx[np.uint64(first + here * HW)] = own[j] - twice * window[j] * cross
                 for j in range(n - 1):
-                    window[j] = window[j + STEP]
-                    ratio[j] = ratio[j + STEP]
+                    window[j] = window[j + half]
+                    ratio[j] = ratio[j + half]
                 for j in range(before):
-                    own[j] = own[j + STEP]
+                    own[j] = own[j + half]
 
     return forward_kernel, back_kernel

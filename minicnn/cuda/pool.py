@@ -107,7 +107,7 @@ def max_kernels(z, s):
                 # does; and loads without an if can all be under way at the same time
                 line = (plane * H + min(row * s + a, H - 1)) * W
                 for b in range(z):
-                    window[a * z + b] = x[np.uint32(line + min(column * s + b, W - 1))]
+                    window[a * z + b] = x[np.uint64(line + min(column * s + b, W - 1))]
             best, won = window[0], 0
             for j in range(1, places):
                 # "not ≤" is true for NaN, too; the first NaN wins

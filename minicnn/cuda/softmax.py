@@ -35,9 +35,9 @@ def softmax(scores):
 def softmax_loss_forward(scores, labels):
     """Return the mean loss in nats, an array of shape () on the device, and the cache.
 
-    Labels on the host are checked and copied.  Of labels on the device only dtype and shape are
-    checked, because to look at their values would be to wait for them; one that is no class makes
-    the loss NaN.
+    Labels on the host are checked and copied, which can make the host wait for the GPU.  Of labels
+    on the device only dtype and shape are checked, because to look at their values would be to
+    wait for them, too; one that is no class makes the loss NaN.
     """
     # a host array of the same kind stands for what cannot be looked at
     check_labels(scores, np.zeros(labels.shape, labels.dtype) if on_device(labels) else labels)
