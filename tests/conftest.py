@@ -4,8 +4,12 @@ Compiling takes a third of the time of all tests, and one of the cores.  So, whe
 runs, another pytest runs those few tests that call every loop, and leaves what it compiles in
 Numba's cache; the tests that need it wait until it is done.  Two processes never compile the same
 file at the same time: one could overwrite what the other has written.
+
+The GPU backend runs in Numba's simulator, on any machine.  On one with a GPU,
+NUMBA_ENABLE_CUDASIM=0 python -m pytest tests/test_cuda.py takes the GPU.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +18,11 @@ import pytest
 
 from minicnn import data
 
+os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")  # Numba reads it once, when it is imported
+
 WITHOUT_LOOPS = (
-    "test_augment test_checkpoint test_data test_download test_gallery test_import test_net "
-    "test_prepare test_readme test_weights"
+    "test_augment test_checkpoint test_cuda test_cuda_compiles test_data test_download "
+    "test_gallery test_import test_net test_prepare test_readme test_weights"
 ).split()
 CALL_EVERY_LOOP = "(gradients_have_the_shapes and fast) or number_of_threads_changes_no_bit"
 compiling = None  # the second process

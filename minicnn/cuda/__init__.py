@@ -1,1 +1,52 @@
 """The same layers for one GPU: kernels in numba.cuda, in files named like those of reference/."""
+
+from .activations import (
+    logistic_backward,
+    logistic_forward,
+    relu_backward,
+    relu_forward,
+    tanh_backward,
+    tanh_forward,
+)
+from .conv import conv_backward, conv_forward
+from .device import to_device, to_host
+from .dropout import (
+    dropout_backward,
+    dropout_forward,
+    dropout_predict_backward,
+    dropout_predict_forward,
+)
+from .fc import fc_backward, fc_forward
+from .lrn import lrn_backward, lrn_forward
+from .pool import average_pool_backward, average_pool_forward, pool_backward, pool_forward
+from .sgd import sgd_update
+from .softmax import softmax, softmax_loss_backward, softmax_loss_forward
+
+__all__ = [
+    "average_pool_backward",
+    "average_pool_forward",
+    "conv_backward",
+    "conv_forward",
+    "dropout_backward",
+    "dropout_forward",
+    "dropout_predict_backward",
+    "dropout_predict_forward",
+    "fc_backward",
+    "fc_forward",
+    "logistic_backward",
+    "logistic_forward",
+    "lrn_backward",
+    "lrn_forward",
+    "pool_backward",
+    "pool_forward",
+    "relu_backward",
+    "relu_forward",
+    "sgd_update",
+    "softmax",
+    "softmax_loss_backward",
+    "softmax_loss_forward",
+    "tanh_backward",
+    "tanh_forward",
+    "to_device",
+    "to_host",
+]

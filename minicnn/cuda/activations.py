@@ -12,7 +12,7 @@ import math
 
 from ..checks import check_array, check_gradient
 from .buffers import empty
-from .device import to_device
+from .device import flat, to_device
 from .gpu import cuda, launch
 
 
@@ -58,14 +58,14 @@ def logistic_backward(dy, cache):
 def mapped(kernel, x):
     """Return y = f(x), number by number, and the cache, which is y."""
     y = empty(x.shape, x.dtype)
-    launch(kernel, x.size, x.reshape(x.size), y.reshape(y.size))
+    launch(kernel, x.size, flat(x), flat(y))
     return y, (y,)
 
 
 def times_slope(kernel, dy, y):
     """Return (dx,), dy times a slope that is known from y, number by number."""
     dx = empty(y.shape, y.dtype)
-    launch(kernel, y.size, dy.reshape(y.size), y.reshape(y.size), dx.reshape(y.size))
+    launch(kernel, y.size, flat(dy), flat(y), flat(dx))
     return (dx,)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from . import gpu
 
 MiB = 2**20
+LARGEST = 2**31 - 1  # numbers of an array: a GPU reckons faster in 32 bits than in 64
 
 kept = {}  # (device, stream, type, count) → its buffers, each a list: memory, its owner, holders
 
@@ -25,10 +26,16 @@ kept = {}  # (device, stream, type, count) → its buffers, each a list: memory,
 def empty(shape, dtype):
     """Return an array on the current device, contiguous; what stands in it is left over.
 
-    Raises MemoryError, which says how much was needed and how much is free, if there is no more.
+    Raises MemoryError, which says how much was needed and how much is free, if there is no more,
+    and ValueError if the kernels could not count so far.
     """
     shape, dtype = tuple(int(size) for size in shape), np.dtype(dtype)
     count = math.prod(shape)
+    if count > LARGEST:
+        raise ValueError(
+            f"an array of shape {shape} has {count:,} numbers; kernels count in 32 bits, up to "
+            f"{LARGEST:,}: take a smaller batch"
+        )
     if count == 0:
         return gpu.cuda.device_array(shape, dtype)
     entries = kept.setdefault((gpu.here.device, gpu.stream(), dtype.str, count), [])

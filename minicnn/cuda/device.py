@@ -23,7 +23,15 @@ LOOK_EVERY = 16  # steps between two looks at the loss: at each, the host waits 
 
 
 def to_device(x):
-    """Return x on the current device: itself if it is there already, else a copy."""
+    """Return x on the current device: itself if it is there already, else a copy.
+
+    Raises ValueError for a part of an array on the device that has gaps: kernels take no such.
+    """
+    if on_device(x) and not x.is_c_contiguous():
+        raise ValueError(
+            f"to_device: an array of shape {tuple(x.shape)} on the GPU has gaps in memory, as a "
+            "slice has; slice it on the host, with to_host(x)[…]"
+        )
     if on_device(x) or not hasattr(x, "shape"):  # the checks have a sentence for what is no array
         return x
     array = empty(x.shape, x.dtype)
@@ -39,6 +47,14 @@ def to_host(x):
     y = x.copy_to_host(stream=gpu.stream())
     gpu.wait_for(gpu.mark())
     return y
+
+
+def flat(x):
+    """Return an array of the device as one row of numbers, in the same memory.
+
+    An empty one stays as it is: Numba cannot always reshape it, and no kernel will see it.
+    """
+    return x.reshape(x.size) if x.size else x
 
 
 def on_device(x):

@@ -28,6 +28,8 @@ if not hasattr(np, "row_stack"):  # gone in NumPy 2.5, and numba-cuda compiles n
 
 from numba import config, cuda
 
+config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small layers have small grids, which is no mistake
+
 SIMULATED = bool(config.ENABLE_CUDASIM)
 THREADS = 32 if SIMULATED else 256  # of a block, where nothing else is said; a simulated one costs
 
@@ -67,6 +69,7 @@ def stream():
 
 def new_stream():
     """Return another stream of the current device; in the simulator there is only 0."""
+    ready()
     return 0 if SIMULATED else cuda.stream()
 
 
@@ -126,9 +129,9 @@ def launch_blocks(kernel, grid, block, *arguments):
     """Run a kernel with this grid of blocks and this block of threads; either may be a tuple."""
     try:
         kernel[grid, block, stream()](*arguments)
-    except ImportError as error:  # no driver, no GPU, or nothing that compiles
-        raise GpuError(missing(error)) from error
     except Exception as error:
+        if is_missing(error):
+            raise GpuError(missing(error)) from error
         if not type(error).__name__.startswith("Cuda"):
             raise
         raise GpuError(f"{in_words(kernel, grid, block, arguments)} failed: {error}") from error
@@ -148,6 +151,11 @@ def ready():
             cuda.gpus[0].reset  # noqa: B018  (asks the driver for its first device)
     except (ImportError, IndexError) as error:
         raise GpuError(missing(error)) from error
+
+
+def is_missing(error):
+    """Return whether an error says that there is no driver, no GPU, or nothing that compiles."""
+    return isinstance(error, ImportError) or type(error).__name__ == "DynamicLibNotFoundError"
 
 
 def missing(error):

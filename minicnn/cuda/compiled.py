@@ -1,0 +1,252 @@
+"""What the compiler makes of every kernel; no GPU is needed: python -m minicnn.cuda.compiled.
+
+    cc            compute capability of a GPU: 7.5 Turing, 8.0 A100, 8.6 and 8.9 GeForce, 9.0 H100
+    PTX           the assembly language of all NVIDIA GPUs, which Numba's compiler produces
+    ptxas         NVIDIA's program that makes machine code of it; used where it is installed
+    registers     32-bit numbers that a thread keeps at hand; at 65,536 of a multiprocessor, more
+                  than 32 a thread mean that fewer than 2,048 threads share it
+    spills        bytes of a thread that did not fit into registers, and travel to memory and back
+    float64       instructions that compute in float64: slow on most GPUs, and a mistake in float32
+    wide          loads of 128 bits, a thread's largest
+
+The simulator runs kernels as plain Python, and accepts much that the compiler refuses.  So this is
+the test that a GPU will get something to run.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections import namedtuple
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from numba import float32, float64, int32, int64, types, uint8, uint64, void
+
+from . import activations, conv, dropout, gpu, lrn, operands, pool, product, sgd, tiles
+from .gpu import cuda
+from .softmax import loss_back_kernel, loss_kernel, mean_loss_kernel, softmax_kernel
+
+Result = namedtuple("Result", "registers shared spills float64 wide")  # None where ptxas is missing
+
+
+def table(number):
+    """Return every kernel with the types of its arguments, for numbers of float32 or float64.
+
+    A kernel that is made for some constants stands here with the paper's.
+    """
+    flat, rows, labels, winner = number[::1], number[:, ::1], int32[::1], uint8[::1]
+    lrn_numbers = int64, int64, number, number, number  # C, H·W, k, alpha, beta
+    sizes = int64, int64, int64, int64  # H, W, H_out, W_out
+    lrn_fast = lrn.fast_kernels(5, True)
+    lrn_power = lrn.fast_kernels(5, False)  # another beta
+    max_forward, max_back = pool.max_kernels(3, 2)
+    mean_forward, mean_back = pool.mean_kernels(3, 2)
+    return [
+        (activations.relu_kernel, flat, flat),
+        (activations.relu_back_kernel, flat, flat, flat),
+        (activations.tanh_kernel, flat, flat),
+        (activations.tanh_back_kernel, flat, flat, flat),
+        (activations.logistic_kernel, flat, flat),
+        (activations.logistic_back_kernel, flat, flat, flat),
+        (lrn.plain_kernel, flat, flat, *lrn_numbers, int64, int64),
+        (lrn.plain_back_kernel, flat, flat, flat, *lrn_numbers, int64, int64),
+        (lrn_fast[0], flat, flat, *lrn_numbers),
+        (lrn_fast[1], flat, flat, flat, *lrn_numbers),
+        (lrn_power[0], flat, flat, *lrn_numbers),
+        (lrn_power[1], flat, flat, flat, *lrn_numbers),
+        (max_forward, flat, flat, winner, *sizes),
+        (max_back, flat, winner, flat, int64, *sizes),
+        (mean_forward, flat, flat, *sizes),
+        (mean_back, flat, flat, int64, *sizes),
+        (dropout.drop_kernel, flat, uint64, uint64, flat),
+        (dropout.scale_kernel, flat, number, flat),
+        (softmax_kernel, rows, rows),
+        (loss_kernel, rows, labels, flat),
+        (mean_loss_kernel, flat, flat),
+        (loss_back_kernel, rows, labels, rows),
+        (sgd.update_kernel, flat, flat, flat, number, number, number),
+        (conv.turn_kernel, flat, int32, int32, int32, flat),
+        (conv.sum_kernel, flat, int32, int32, int32, int32, flat),
+        (product.add_kernel, flat, int32, int32, flat, flat),
+        *(tiled_product(name, number) for name in PRODUCTS),
+        plain_product(number),
+    ]
+
+
+matrix, maps, windows = operands.MATRIX, operands.MAPS, operands.WINDOWS
+spread, taps = operands.SPREAD, operands.TAPS
+PRODUCTS = {  # how a and b are read and out is written, wide or not; and whether there is a bias
+    "conv forward": ((matrix, "depth", True), (windows, "rows", False), (maps, False), True),
+    "conv dx": ((matrix, "depth", False), (spread, "rows", False), (maps, True), False),
+    "conv dw": ((maps, "depth", False), (taps, "depth", False), (matrix, True), False),
+    "fc forward": ((matrix, "depth", True), (matrix, "depth", True), (matrix, True), False),
+    "fc dw": ((matrix, "rows", True), (matrix, "rows", True), (matrix, True), False),
+}
+
+
+def tiled_product(name, number, tile=None):
+    """Return the kernel that is launched for one of PRODUCTS, and the types of its arguments."""
+    a, b, out, biased = PRODUCTS[name]
+    tile = tile or product.tile_for(128, np.dtype(number.name))
+    kernel = tiles.tiled(number.name, tile, tiles.Read(*a), tiles.Read(*b), *out, biased)
+    operands_of_it = (operand_type(kind, number) for kind in (a[0], b[0], out[0]))
+    return kernel, *operands_of_it, number[::1], *[int32] * 5
+
+
+def plain_product(number):
+    """Return the kernel that is the definition of a convolution, and the types of its arguments."""
+    kinds = matrix, windows, maps
+    arguments = (operand_type(kind, number) for kind in kinds)
+    return product.plain(*kinds), *arguments, *[int32] * 4
+
+
+def operand_type(kind, number):
+    """Return the type of an operand: a named tuple of arrays and whole numbers."""
+    form = {matrix: operands.Matrix, maps: operands.Maps}.get(kind, operands.Windows)
+    arrays = {"array": number[::1], "windows": int32[::1], "taps": int32[::1]}
+    return types.NamedTuple([arrays.get(field, int32) for field in form._fields], form)
+
+
+def main(arguments=None):
+    """Compile every kernel, print a line for each, and return the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        ready()
+        return report(options.cc)
+    except (OSError, ValueError) as error:
+        print(f"minicnn.cuda.compiled: {error}", file=sys.stderr)
+        return 1
+
+
+def parser():
+    top = argparse.ArgumentParser(
+        prog="python -m minicnn.cuda.compiled",
+        description="Compile every kernel of the GPU backend; no GPU is needed.",
+    )
+    top.add_argument(
+        "--cc", nargs="+", type=capability, default=[(7, 5), (8, 0), (9, 0)],
+        metavar="X.Y", help="compute capabilities (default: 7.5 8.0 9.0)",
+    )  # fmt: skip
+    return top
+
+
+def capability(text):
+    """Return 9.0 as (9, 0)."""
+    if not re.fullmatch(r"\d+\.\d", text):
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a compute capability such as 9.0")
+    major, minor = text.split(".")
+    return int(major), int(minor)
+
+
+def ready():
+    """Raise OSError if this Python cannot compile kernels, with what is missing."""
+    if gpu.SIMULATED:
+        raise OSError(
+            "the simulator does not compile anything; set NUMBA_ENABLE_CUDASIM=0, or do not set it"
+        )
+    if cuda.implementation != "NVIDIA":
+        raise OSError(
+            "Numba alone has no compiler for GPUs; "
+            "install one with pip install 'minicnn[cuda12]' or 'minicnn[cuda13]'"
+        )
+    try:
+        to_ptx(*table(float32)[0], cc=(9, 0))
+    except Exception as error:
+        if gpu.is_missing(error):  # the package is there, but not what it calls
+            raise gpu.GpuError(gpu.missing(error)) from error
+
+
+def report(capabilities):
+    """Print a line for every kernel; return 1 if one of them is not as it should be, else 0."""
+    ptxas = find_ptxas()
+    print(f"{'kernel':36} {'type':8} cc   registers  shared  spills  float64  wide")
+    wrong = 0
+    for cc in capabilities:
+        numbers = (float32, float64) if cc == capabilities[-1] else (float32,)
+        for number in numbers:  # float64 is for gradient checks: once is enough
+            for kernel, *arguments in table(number):
+                title = f"{name_of(kernel):36} {number.name:8} {cc[0]}.{cc[1]}"
+                try:
+                    result = compiled(kernel, arguments, cc, ptxas)
+                except Exception as error:  # whatever the compiler raises, the next may be fine
+                    print(f"{title}  failed: {gpu.first_line(error)}")
+                    wrong += 1
+                    continue
+                fault = fault_of(result, number)
+                wrong += bool(fault)
+                registers, shared, spills = ("–" if q is None else q for q in result[:3])
+                print(
+                    f"{title}  {registers:>9}  {shared:>6}  {spills:>6}  {result.float64:>7}"
+                    f"  {result.wide:>4}{fault}"
+                )
+    if ptxas is None:
+        print("ptxas was not found, so there is no machine code: pip install nvidia-cuda-nvcc")
+    print(f"{wrong} kernels are not as they should be" if wrong else "all kernels compile")
+    return int(wrong > 0)
+
+
+def fault_of(result, number):
+    """Return what is wrong with a kernel, or nothing."""
+    if result.spills:
+        return "  it spills"
+    if number == float32 and result.float64:
+        return "  float64 in a float32 kernel"
+    return ""
+
+
+def compiled(kernel, arguments, cc, ptxas):
+    """Compile one kernel for arguments of these types; return its Result."""
+    ptx = to_ptx(kernel, *arguments, cc=cc)
+    in_float64 = len(re.findall(r"^\s*(?!ld|st|mov)[\w.]+\.f64", ptx, re.MULTILINE))
+    wide = len(re.findall(r"\bld\.[\w.]*v4\.[fbu]32|\bld\.[\w.]*v2\.[fbu]64", ptx))
+    registers, shared, spills = to_machine_code(ptx, cc, ptxas) if ptxas else (None, None, None)
+    return Result(registers, shared, spills, in_float64, wide)
+
+
+def to_ptx(kernel, *arguments, cc):
+    """Return a kernel as PTX."""
+    # Functions that kernels call are compiled for the device that is there; none need be.
+    from numba.cuda import dispatcher
+
+    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=cc)
+    ptx, _ = cuda.compile(
+        kernel.py_func, void(*arguments), cc=cc, device=False, abi="numba", output="ptx"
+    )
+    return ptx if isinstance(ptx, str) else ptx.decode()
+
+
+def to_machine_code(ptx, cc, ptxas):
+    """Return the registers, bytes of shared memory and bytes of spills of the machine code."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "kernel.ptx")
+        source.write_text(ptx)
+        command = [ptxas, f"-arch=sm_{cc[0]}{cc[1]}", "-v", source, "-o", Path(folder, "kernel")]
+        done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise OSError(f"ptxas: {gpu.first_line(done.stderr)}")
+    registers = re.search(r"Used (\d+) registers", done.stderr)[1]
+    shared = re.search(r"(\d+) bytes smem", done.stderr)
+    spills = sum(map(int, re.findall(r"(\d+) bytes (?:spill|stack frame)", done.stderr)))
+    return int(registers), int(shared[1]) if shared else 0, spills
+
+
+def find_ptxas():
+    """Return the path of ptxas from pip's packages, or from the PATH, or None."""
+    packages = Path(sysconfig.get_path("purelib"), "nvidia")
+    found = sorted(packages.glob("*/bin/ptxas*")) or [shutil.which("ptxas")]
+    return found[-1]
+
+
+def name_of(kernel):
+    """Return lrn.forward_kernel for that kernel of lrn.py."""
+    f = kernel.py_func
+    return f"{f.__module__.rpartition('.')[2]}.{f.__name__}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

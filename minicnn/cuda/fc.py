@@ -1,0 +1,54 @@
+"""A fully connected layer on the GPU.  The definition is reference/fc.py.
+
+Three matrix products (product.py) of matrices that lie in memory as they are; where D or K is a
+multiple of 4, their numbers are read four at a time.  Batches are small, so there are few outputs,
+and the sums are split into parts.
+
+    x         (N, …)    images of any shape, flattened here
+    x_rows    (N, D)    one image a row
+    w         (K, D)    one row of weights an output
+    b         (K,)      one bias an output
+    y         (N, K)    K outputs an image
+"""
+
+from ..checks import check_fc, check_gradient
+from .buffers import empty
+from .device import flat, to_device
+from .operands import MATRIX, matrix
+from .product import add_parts, long_product
+
+
+def fc_forward(x, w, b):
+    """Return y and the cache that fc_backward needs."""
+    check_fc(x, w, b)
+    x, w, b = to_device(x), to_device(w), to_device(b)
+    N, (K, D) = x.shape[0], w.shape
+    y = long_product(
+        (MATRIX, matrix(x, N, D, D, 1)),  # x_rows[n, d]
+        (MATRIX, matrix(w, K, D, D, 1)),  # w[k, d]
+        (N, K), N, K, D, bias=b,
+    )  # fmt: skip
+    return y, (x, w)
+
+
+def fc_backward(dy, cache, need_dx=True):
+    """Return dx, dw, db; dx is None where nobody needs it, as in the first layer."""
+    x, w = cache
+    N, (K, D) = x.shape[0], w.shape
+    check_gradient("fc", dy, (N, K), x.dtype)
+    dy = to_device(dy)
+    dx = None
+    if need_dx:
+        dx = long_product(
+            (MATRIX, matrix(dy, N, K, K, 1)),  # dy[n, k]
+            (MATRIX, matrix(w, D, K, 1, D)),  # w[k, d]
+            x.shape, N, D, K,
+        )  # fmt: skip
+    dw = long_product(
+        (MATRIX, matrix(dy, K, N, 1, K)),  # dy[n, k]
+        (MATRIX, matrix(x, D, N, 1, D)),  # x_rows[n, d]
+        (K, D), K, D, N,
+    )  # fmt: skip
+    db = empty((K,), dy.dtype)
+    add_parts(flat(dy), N, db)  # each image is one part of the sum
+    return dx, dw, db

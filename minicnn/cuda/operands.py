@@ -1,0 +1,201 @@
+"""What a product multiplies, and where it writes: matrices that need not lie in memory as such.
+
+The product (product.py) asks for entry (row, k) of a matrix, where k is what it adds up over, its
+depth.  A matrix may be stored that way, or be the columns of im2col, which nobody ever writes: then
+entry (k, window) is the pixel of x that this window has at its place k.  To find out where an entry
+lies takes two steps, as much of the work belongs to a row, or to a k, and serves many entries:
+
+    row(operand, group, row)         what there is to know about a row
+    depth(operand, group, k)         what there is to know about a k
+    place(operand, row's, k's)       where the entry lies in the array, or −1: then it is 0
+
+A Kind is a triple of such functions; there are four, for three sorts of operand:
+
+    MATRIX     a Matrix: entry (row, k) lies at row·row_step + k·depth_step
+    MAPS       a Maps: row = a map (a channel), k = a pixel of any image
+    WINDOWS    a Windows: row = a window, that is an output pixel; k = a tap (c, u, v) of it
+    TAPS       a Windows the other way round: row = a tap, k = a window
+    SPREAD     as WINDOWS, in maps that are thought of as spread out, zeros between their pixels
+
+A window knows where its first pixel is, (i·stride − pad, j·stride − pad), and a tap how far it is
+from there, (u, v).  Both stand in small tables of four whole numbers, so that one wide load reads
+them: base, row, column, and a 0.  The sum of the rows and that of the columns tell whether the
+pixel is in the image at all, and the sum of the bases where it lies.  The table of the windows is
+for one image; which image it is comes from a division.  (A table for all windows of a batch would
+be as large as an eighth of y or more, and a division costs little where it serves a whole row.)
+
+All indices have 32 bits, which a GPU is fast at: buffers.py makes no array that they cannot reach.
+"""
+
+import functools
+from collections import namedtuple
+
+import numpy as np
+
+from . import gpu
+from .device import flat, to_device
+from .wide import inlined, load4
+
+Kind = namedtuple("Kind", "row depth place")
+
+Matrix = namedtuple("Matrix", "array rows depth row_step depth_step group_step")
+Maps = namedtuple("Maps", "array rows depth row_step image_step group_step")
+Windows = namedtuple(
+    "Windows", "array windows taps H W count per_image depth image_step group_step stride"
+)
+
+NOWHERE = -(2**30)  # a row so far outside that no sum brings it back
+WHOLE = 128  # a multiple of all tiles' sizes
+
+
+def matrix(array, rows, depth, row_step, depth_step, group_step=0):
+    """Return a Matrix: entry (row, k) of a group is array[row·row_step + k·depth_step + …]."""
+    return Matrix(flat(array), *numbers(rows, depth, row_step, depth_step, group_step))
+
+
+def maps(array, groups):
+    """Return (N, C, H, W) as Maps: a row is one of the group's channels, k a pixel of any image."""
+    N, C, H, W = array.shape
+    return Maps(
+        flat(array), *numbers(C // groups, N * H * W, H * W, C * H * W, C // groups * H * W)
+    )
+
+
+def windows(array, groups, H_out, W_out, f, stride, pad):
+    """Return the f×f windows in (N, C, H, W): H_out·W_out of them an image, C/groups·f·f taps."""
+    N, C, H, W = array.shape
+    count, per_image, depth = N * H_out * W_out, H_out * W_out, C // groups * f * f
+    return Windows(
+        flat(array),
+        window_table(gpu.here, H_out, W_out, stride, pad, W),
+        tap_table(gpu.here, C // groups, f, H, W),
+        *numbers(H, W, count, per_image, depth, C * H * W, C // groups * H * W, 1),
+    )
+
+
+def spread_windows(array, groups, H_all, W_all, f, stride, pad):
+    """Return the windows that dx looks through: f×f, in maps with stride − 1 zeros between pixels.
+
+    There is a window for each of the H_all·W_all pixels of dx, and pixel (h, w) sees the places
+    h + pad − (f−1) … h + pad of the spread maps.  Place stride·i of them is row i of the maps.
+    """
+    N, C, H, W = array.shape
+    count, per_image, depth = N * H_all * W_all, H_all * W_all, C // groups * f * f
+    return Windows(
+        flat(array),
+        window_table(gpu.here, H_all, W_all, 1, f - 1 - pad, W, spread=True),
+        tap_table(gpu.here, C // groups, f, H, W, spread=True),
+        *numbers(H, W, count, per_image, depth, C * H * W, C // groups * H * W, stride),
+    )
+
+
+def numbers(*values):
+    """Return whole numbers as those of 32 bits: Python's own have 64 in a kernel."""
+    return [np.int32(value) for value in values]
+
+
+@functools.lru_cache(maxsize=1024)
+def window_table(here, H_out, W_out, stride, pad, W, spread=False):
+    """Return, on the device, base, row and column of the first pixel of each window, and a 0."""
+    i, j = np.divmod(np.arange(H_out * W_out), W_out)
+    row, column = i * stride - pad, j * stride - pad
+    base = 0 * row if spread else row * W + column
+    return table(base, row, column)
+
+
+@functools.lru_cache(maxsize=1024)
+def tap_table(here, C, f, H, W, spread=False):
+    """Return, on the device, what each tap adds to base, row and column, and a 0.
+
+    Taps that only fill up a tile are there, too: they lead nowhere, so that nobody needs to ask.
+    """
+    taps = C * f * f
+    t = np.arange(-(-taps // WHOLE) * WHOLE)
+    c, row, column = t // (f * f), t // f % f, t % f
+    row[taps:] = NOWHERE
+    base = c * H * W if spread else c * H * W + row * W + column
+    return table(base, row, column)
+
+
+def table(*columns):
+    """Return three columns and zeros as one flat array on the device."""
+    rows = np.stack([*columns, 0 * columns[0]], axis=1).astype(np.int32)
+    return to_device(rows.ravel())
+
+
+@inlined
+def matrix_row(operand, group, row):
+    at = np.int32(group * operand.group_step) + np.int32(row * operand.row_step)
+    return np.int32(at) if row < operand.rows else np.int32(-1)
+
+
+@inlined
+def matrix_depth(operand, group, k):
+    return np.int32(k * operand.depth_step) if k < operand.depth else np.int32(-1)
+
+
+@inlined
+def maps_depth(operand, group, k):
+    """Pixel k of all images: the whole images before it, and then the pixels before it."""
+    pixels = np.uint32(operand.row_step)
+    image = np.int32(np.uint32(k) // pixels)
+    pixel = np.int32(k - np.int32(image * operand.row_step))
+    at = np.int32(image * operand.image_step) + pixel
+    return np.int32(at) if k < operand.depth else np.int32(-1)
+
+
+@inlined
+def sum_place(operand, row, k):
+    return np.int32(row + k) if row >= 0 and k >= 0 else np.int32(-1)
+
+
+@inlined
+def window(operand, group, index):
+    """Base, row and column of a window's first pixel, which may be outside the image."""
+    inside = index < operand.count
+    window = np.uint32(index if inside else 0)
+    image = np.int32(window // np.uint32(operand.per_image))
+    rest = np.int32(window % np.uint32(operand.per_image))
+    base, row, column, _ = load4(operand.windows, 4 * rest)
+    base = np.int32(base + np.int32(image * operand.image_step))
+    base = np.int32(base + np.int32(group * operand.group_step))
+    return base, np.int32(row if inside else NOWHERE), column
+
+
+@inlined
+def tap(operand, group, index):
+    """What a tap adds to base, row and column."""
+    base, row, column, _ = load4(operand.taps, 4 * index)
+    return base, row, column
+
+
+@inlined
+def window_place(operand, first, second):
+    """A negative number without its sign is large: one comparison serves both edges."""
+    row, column = (
+        np.uint32(np.int32(first[1] + second[1])),
+        np.uint32(np.int32(first[2] + second[2])),
+    )
+    inside = np.uint32(row) < np.uint32(operand.H) and np.uint32(column) < np.uint32(operand.W)
+    return np.int32(first[0] + second[0]) if inside else np.int32(-1)
+
+
+@inlined
+def spread_place(operand, first, second):
+    """Only every stride-th row and column of the spread maps has pixels."""
+    stride = np.uint32(operand.stride)
+    row = np.uint32(np.int32(first[1] + second[1]))
+    column = np.uint32(np.int32(first[2] + second[2]))
+    i, j = row // stride, column // stride
+    on = row % stride == 0 and column % stride == 0
+    if on and i < np.uint32(operand.H) and j < np.uint32(operand.W):
+        base = np.int32(first[0] + second[0])
+        return np.int32(base + np.int32(np.int32(i) * operand.W) + np.int32(j))
+    return np.int32(-1)
+
+
+MATRIX = Kind(matrix_row, matrix_depth, sum_place)
+MAPS = Kind(matrix_row, maps_depth, sum_place)
+WINDOWS = Kind(window, tap, window_place)
+TAPS = Kind(tap, window, window_place)
+SPREAD = Kind(window, tap, spread_place)

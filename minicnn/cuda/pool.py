@@ -1,0 +1,190 @@
+"""Overlapping pooling (Section 3.4) on the GPU.  The definition is reference/pool.py.
+
+    x, dx       (N, C, H, W)            input; a plane is one channel of one image
+    y, dy       (N, C, H_out, W_out)    output
+    winner      (N, C, H_out, W_out)    place of the largest value in its window, 0 … z·z−1
+    cell        s×s pixels of a plane: those that lie in window (row, column), but not in the next
+
+Forward, a thread for each window.  Backward, a thread for each cell, which gathers: it asks the few
+windows that reach into its cell which of their pixels won.  So every pixel is written once, by one
+thread, and no two threads add to the same one.
+
+All kernels are made for one z and s, which are constants to the compiler: it writes the loops over
+a window out, keeps the window in registers, and needs no division by s.
+"""
+
+from functools import lru_cache
+from math import ceil
+
+import numpy as np
+
+from ..checks import check_gradient, check_pool
+from ..shapes import pool_size
+from .buffers import empty
+from .device import flat, to_device
+from .gpu import cuda, launch
+
+
+def pool_forward(x, z=3, s=2, ceil_mode=False):
+    """Return the maxima and the cache that pool_backward needs."""
+    check_pool("pool", x, z, s, ceil_mode)
+    x = to_device(x)
+    N, C, H, W = x.shape
+    H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)
+    y = empty((N, C, H_out, W_out), x.dtype)
+    winner = empty(y.shape, np.uint8 if z * z <= 256 else np.int32)
+    max_kernel, _ = max_kernels(int(z), int(s))
+    launch(max_kernel, y.size, flat(x), flat(y), flat(winner), H, W, H_out, W_out)
+    return y, (x.shape, x.dtype, winner, z, s)
+
+
+def pool_backward(dy, cache):
+    """Send each dy back to the place that won; add, because windows overlap."""
+    (N, C, H, W), dtype, winner, z, s = cache
+    check_gradient("pool", dy, winner.shape, dtype)
+    dy = to_device(dy)
+    H_out, W_out = dy.shape[2:]
+    dx = empty((N, C, H, W), dtype)
+    cells = N * C * ceil(H / s) * ceil(W / s)
+    _, max_back_kernel = max_kernels(int(z), int(s))
+    sizes = H, W, H_out, W_out
+    launch(max_back_kernel, cells, flat(dy), flat(winner), flat(dx), cells, *sizes)
+    return (dx,)
+
+
+def average_pool_forward(x, z=3, s=2, ceil_mode=False):
+    """Return the means; a clipped window divides by the pixels that it really holds."""
+    check_pool("average_pool", x, z, s, ceil_mode)
+    x = to_device(x)
+    N, C, H, W = x.shape
+    H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)
+    y = empty((N, C, H_out, W_out), x.dtype)
+    mean_kernel, _ = mean_kernels(int(z), int(s))
+    launch(mean_kernel, y.size, flat(x), flat(y), H, W, H_out, W_out)
+    return y, (x.shape, x.dtype, H_out, W_out, z, s)
+
+
+def average_pool_backward(dy, cache):
+    """Give every pixel of a window its equal share of dy; add, because windows overlap."""
+    (N, C, H, W), dtype, H_out, W_out, z, s = cache
+    check_gradient("average_pool", dy, (N, C, H_out, W_out), dtype)
+    dy = to_device(dy)
+    dx = empty((N, C, H, W), dtype)
+    cells = N * C * ceil(H / s) * ceil(W / s)
+    _, mean_back_kernel = mean_kernels(int(z), int(s))
+    launch(mean_back_kernel, cells, flat(dy), flat(dx), cells, H, W, H_out, W_out)
+    return (dx,)
+
+
+@cuda.jit(device=True)
+def place(i, height, width):
+    """Return plane, row and column of number i in planes of this size.
+
+    In unsigned numbers of 32 bits, because a GPU has no instruction that divides, and 64 bits take
+    it several times as long.
+    """
+    i, height, width = np.uint32(i), np.uint32(height), np.uint32(width)
+    line = np.uint32(i // width)
+    plane = np.uint32(line // height)
+    return np.int32(plane), np.int32(line - plane * height), np.int32(i - line * width)
+
+
+@lru_cache
+def max_kernels(z, s):
+    """Return the kernels of max pooling, forward and backward."""
+    places = z * z
+    reach = (z + s - 1) // s  # so many windows, in each direction, reach into a cell
+    windows = reach * reach
+
+    @cuda.jit
+    def max_kernel(x, y, winner, H, W, H_out, W_out):
+        i = cuda.grid(1)
+        if i < y.size:
+            plane, row, column = place(i, H_out, W_out)
+            window = cuda.local.array(places, x.dtype)
+            for a in range(z):
+                # past the far edge the last pixel stands again: it cannot win, the first of equals
+                # does; and loads without an if can all be under way at the same time
+                line = (plane * H + min(row * s + a, H - 1)) * W
+                for b in range(z):
+                    window[a * z + b] = x[np.uint64(line + min(column * s + b, W - 1))]
+            best, won = window[0], 0
+            for j in range(1, places):
+                # "not ≤" is true for NaN, too; the first NaN wins
+                if (not window[j] <= best) & (best == best):
+                    best, won = window[j], j
+            y[i] = best
+            winner[i] = won
+
+    @cuda.jit
+    def max_back_kernel(dy, winner, dx, cells, H, W, H_out, W_out):
+        i = cuda.grid(1)
+        if i < cells:
+            plane, row, column = place(i, (H + s - 1) // s, (W + s - 1) // s)
+            won = cuda.local.array(windows, np.int32)
+            share = cuda.local.array(windows, dx.dtype)
+            for up in range(reach):
+                for left in range(reach):
+                    at, j = (plane * H_out + row - up) * W_out + column - left, up * reach + left
+                    inside = (0 <= row - up < H_out) & (0 <= column - left < W_out)
+                    won[j] = winner[at] if inside else -1
+                    share[j] = dy[at] if inside else dx.dtype.type(0)
+            for a in range(s):
+                for b in range(s):
+                    total = dx.dtype.type(0)
+                    for up in range(reach):
+                        for left in range(reach):
+                            j, p, q = up * reach + left, a + up * s, b + left * s
+                            if p < z and q < z and won[j] == p * z + q:
+                                total += share[j]
+                    h, w = row * s + a, column * s + b
+                    if h < H and w < W:
+                        dx[(plane * H + h) * W + w] = total
+
+    return max_kernel, max_back_kernel
+
+
+@lru_cache
+def mean_kernels(z, s):
+    """Return the kernels of average pooling, forward and backward."""
+    reach = (z + s - 1) // s
+    windows = reach * reach
+
+    @cuda.jit
+    def mean_kernel(x, y, H, W, H_out, W_out):
+        i = cuda.grid(1)
+        if i < y.size:
+            plane, row, column = place(i, H_out, W_out)
+            total = x.dtype.type(0)
+            for a in range(z):
+                for b in range(z):
+                    h, w = row * s + a, column * s + b
+                    if h < H and w < W:
+                        total += x[(plane * H + h) * W + w]
+            count = min(z, H - row * s) * min(z, W - column * s)
+            y[i] = total / x.dtype.type(count)
+
+    @cuda.jit
+    def mean_back_kernel(dy, dx, cells, H, W, H_out, W_out):
+        i = cuda.grid(1)
+        if i < cells:
+            plane, row, column = place(i, (H + s - 1) // s, (W + s - 1) // s)
+            share = cuda.local.array(windows, dx.dtype)
+            for up in range(reach):
+                for left in range(reach):
+                    at, j = (plane * H_out + row - up) * W_out + column - left, up * reach + left
+                    inside = (0 <= row - up < H_out) & (0 <= column - left < W_out)
+                    count = min(z, H - (row - up) * s) * min(z, W - (column - left) * s)
+                    share[j] = dy[at] / dx.dtype.type(count) if inside else dx.dtype.type(0)
+            for a in range(s):
+                for b in range(s):
+                    total = dx.dtype.type(0)
+                    for up in range(reach):
+                        for left in range(reach):
+                            if a + up * s < z and b + left * s < z:
+                                total += share[up * reach + left]
+                    h, w = row * s + a, column * s + b
+                    if h < H and w < W:
+                        dx[(plane * H + h) * W + w] = total
+
+    return mean_kernel, mean_back_kernel

@@ -1,0 +1,173 @@
+"""The one product behind convolutions and fully connected layers.
+
+    out[m, n] = Σ_k a[m, k] · b[n, k]      + bias[m], where there is one
+
+a, b and out are operands (operands.py): matrices, images, or the windows of images, read and
+written where they lie.  The sum runs over the depth k of both a and b: m is a row of a, n a row of
+b.  Two kernels compute it.  `plain`, below, is the definition: one thread reads all factors of one
+output for itself, and the GPU waits for memory.  `tiled` (tiles.py) is what runs: a block of
+threads computes a tile of outputs, and each number that it reads serves many of them.
+
+Where there are few outputs and a long sum, as in dw, the sum is split into parts, each computed by
+blocks of its own; then one thread for each output adds the parts up, in order.  Into how many parts
+follows from the shapes alone, and no two threads add to the same number: so the result is the same,
+bit for bit, each time and on every GPU.
+
+Groups are a dimension of the grid, so that one launch has the blocks of all groups: AlexNet has
+two, and one of them alone can be too little for all of a GPU.
+"""
+
+import functools
+
+from .buffers import empty
+from .device import flat
+from .gpu import SIMULATED, cuda, launch, launch_blocks
+from .operands import MAPS, MATRIX, TAPS, Matrix, numbers
+from .tiles import DOUBLE, LARGE, SMALL, TINY, Read, number, threads, tiled
+
+BLOCKS = 16 if SIMULATED else 512  # a long sum is split until there are about so many blocks,
+LEAST_DEPTH = 8 if SIMULATED else 256  # … but no part is shorter than this
+
+
+def product(a, b, out, rows, columns, depth, groups=1, bias=None, parts=1):
+    """Write out[m, n] = Σ_k a[m, k]·b[n, k] (+ bias[m]), for each group.
+
+    Parameters
+    ----------
+    a, b, out : pairs of a Kind and its operand
+        Their arrays have one dtype.  Of `out`, m is the row and n what it calls the depth.
+    rows, columns, depth : int
+        How many m, n and k a group has.
+    groups : int
+        The operands' group_step says how far the groups are apart.
+    bias : array, optional
+        One number for each m of each group.
+    parts : int
+        So many parts of the sum are written one after the other: part p of group g where `out` has
+        group p·groups + g.
+    """
+    (a_kind, a), (b_kind, b), (out_kind, out) = a, b, out
+    if not rows * columns * groups:
+        return
+    dtype = out.array.dtype
+    tile = tile_for(rows, dtype)
+    kernel = tiled(
+        dtype.name, tile, how_to_read(a_kind, a), how_to_read(b_kind, b),
+        out_kind, is_wide(out_kind, out), bias is not None,
+    )  # fmt: skip
+    tiles_down, tiles_across = -(-rows // tile.ROWS), -(-columns // tile.COLUMNS)
+    share = -(-depth // (parts * tile.DEPTH)) * tile.DEPTH  # of a part, in whole tiles
+    sizes = numbers(tiles_down, rows, columns, depth, share)
+    bias = out.array if bias is None else bias  # which the kernel then leaves alone
+    grid = tiles_down * tiles_across, parts, groups
+    launch_blocks(kernel, grid, threads(tile), a, b, out, bias, *sizes)
+
+
+def long_product(a, b, shape, rows, columns, depth, groups=1, bias=None):
+    """Return out[g, m, n] = Σ_k a[m, k]·b[n, k] (+ bias[n]) as an array of this shape.
+
+    The sum may be split into parts.  Parameters are those of `product`, but for the bias: here it
+    is one number for each n.
+    """
+    dtype = a[1].array.dtype
+    out = empty(shape, dtype)
+    if not out.size:
+        return out
+    parts = parts_for(rows, columns, depth, groups, tile_for(rows, dtype))
+    alone = parts == 1 and bias is None
+    partial = flat(out) if alone else empty((max(parts, 1) * out.size,), dtype)
+    if parts:
+        step = rows * columns
+        target = Matrix(partial, *numbers(rows, columns, columns, 1, step))
+        product(a, b, (MATRIX, target), rows, columns, depth, groups, parts=parts)
+    if not alone:
+        add_parts(partial, parts, flat(out), bias)
+    return out
+
+
+def add_parts(partial, parts, out, bias=None):
+    """Write out[i] = partial[i] + partial[i + size] + … (+ bias[i mod its size]), in this order.
+
+    All are flat; partial holds `parts` times as many numbers as out.  Of no parts the sum is 0.
+    """
+    biases = 0 if bias is None else bias.size
+    bias = out if bias is None else bias  # which the kernel then leaves alone
+    partial = partial if parts else out
+    launch(add_kernel, out.size, partial, *numbers(parts, biases), bias, out)
+
+
+def parts_for(rows, columns, depth, groups, tile):
+    """Return into how many parts a sum is split: 0 if there is nothing to add."""
+    blocks = -(-rows // tile.ROWS) * -(-columns // tile.COLUMNS) * groups
+    return min(-(-BLOCKS // blocks), -(-depth // LEAST_DEPTH))
+
+
+def tile_for(rows, dtype):
+    """Return the tile that wastes fewest rows; of two equals the larger: its numbers serve more."""
+    if SIMULATED:
+        return TINY
+    if dtype.name == "float64":
+        return DOUBLE
+    return SMALL if -rows % SMALL.ROWS < -rows % LARGE.ROWS else LARGE
+
+
+def how_to_read(kind, operand):
+    """Return the Read of an operand: neighbouring threads shall read neighbours in memory."""
+    if kind is MATRIX:
+        along = "depth" if operand.depth_step == 1 else "rows"
+    else:
+        along = "depth" if kind in (MAPS, TAPS) else "rows"
+    return Read(kind, along, is_wide(kind, operand))
+
+
+def is_wide(kind, operand):
+    """Return whether neighbours can be moved by fours, each of which begins at a multiple of 4.
+
+    That is so where every line of them does and is whole fours long; windows never are.
+    """
+    if kind is MAPS:
+        steps = [operand.row_step]  # pixels of an image: all other steps are multiples
+    elif kind is MATRIX and operand.depth_step == 1:
+        steps = operand.depth, operand.row_step, operand.group_step
+    elif kind is MATRIX and operand.row_step == 1:
+        steps = operand.rows, operand.depth_step, operand.group_step
+    else:
+        return False
+    return all(step % 4 == 0 for step in steps) and is_aligned(operand.array)
+
+
+def is_aligned(array):
+    """Return whether an array begins at a multiple of 16 bytes, as all allocated memory does."""
+    return SIMULATED or array.device_ctypes_pointer.value % 16 == 0
+
+
+@functools.cache
+def plain(a_kind, b_kind, out_kind):
+    """Return the kernel that is the definition; a launch has a thread for each m and n."""
+
+    @cuda.jit
+    def plain_kernel(a, b, out, rows, columns, depth, group):
+        i = cuda.grid(1)
+        if i < rows * columns:
+            m, n = i // columns, i % columns
+            total = out.array.dtype.type(0)
+            for k in range(depth):
+                a_at = a_kind.place(a, a_kind.row(a, group, m), a_kind.depth(a, group, k))
+                b_at = b_kind.place(b, b_kind.row(b, group, n), b_kind.depth(b, group, k))
+                total += number(a.array, a_at) * number(b.array, b_at)
+            at = out_kind.place(out, out_kind.row(out, group, m), out_kind.depth(out, group, n))
+            out.array[at] = total
+
+    return plain_kernel
+
+
+@cuda.jit
+def add_kernel(partial, parts, biases, bias, out):
+    i = cuda.grid(1)
+    if i < out.size:
+        total = out.dtype.type(0)
+        if biases:
+            total = bias[i % biases]
+        for part in range(parts):
+            total += partial[part * out.size + i]
+        out[i] = total

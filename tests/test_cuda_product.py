@@ -1,0 +1,284 @@
+"""The GPU's product, convolutions and fully connected layers; in the simulator.
+
+A simulated tile is 16×16 outputs, so what is here is small, and most of it awkward to tile.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from test_layers import assert_close, draw, walk
+
+from minicnn import cuda, reference
+from minicnn.cuda import buffers, compiled, gpu, operands, product, tiles
+from minicnn.cuda.operands import MATRIX, matrix, numbers
+from minicnn.cuda.tiles import DOUBLE, LARGE, SMALL
+from minicnn.gradcheck import check_layer
+
+try:
+    gpu.ready()
+except gpu.GpuError as error:
+    pytest.skip(str(error), allow_module_level=True)
+
+CASES = [  # layer, shapes of x and w, options
+    ("conv", [(1, 1, 5, 5), (1, 1, 5, 5)], {}),  # one image, one channel, one window
+    ("conv", [(2, 3, 5, 4), (4, 3, 3, 3)], {}),
+    ("conv", [(1, 2, 5, 6), (3, 2, 5, 5)], {}),  # as high as the image
+    ("conv", [(9, 1, 2, 2), (3, 1, 1, 1)], {}),  # a tile has many images
+    ("conv", [(1, 4, 2, 6), (17, 4, 1, 1)], {}),  # wide loads and stores; one kernel over a tile
+    ("conv", [(2, 3, 5, 4), (6, 3, 1, 1)], {"stride": 3}),
+    ("conv", [(2, 3, 8, 5), (4, 3, 1, 1)], {"stride": 3, "ceil_mode": True}),  # one reads only 0
+    ("conv", [(2, 3, 5, 7), (5, 3, 2, 2)], {"stride": 3, "pad": 1}),  # pixels that nobody reads
+    ("conv", [(1, 2, 2, 3), (3, 2, 2, 2)], {"pad": 3}),  # some windows see only padding
+    ("conv", [(2, 2, 5, 4), (3, 2, 4, 4)], {"stride": 3, "pad": 2, "ceil_mode": True}),
+    ("conv", [(1, 2, 6, 9), (3, 2, 5, 5)], {"stride": 4, "ceil_mode": True}),  # overhanging
+    ("conv", [(1, 6, 4, 3), (9, 2, 3, 3)], {"stride": 2, "pad": 1, "groups": 3}),
+    ("conv", [(1, 10, 3, 4), (2, 5, 2, 2)], {"groups": 2}),
+    ("fc", [(3, 2, 5, 4), (7, 40)], {}),
+    ("fc", [(17, 6), (5, 6)], {}),
+    ("fc", [(1, 1), (1, 1)], {}),
+    ("fc", [(5, 36), (20, 36)], {}),  # wide loads and stores
+]
+every_case = pytest.mark.parametrize("name, shapes, options", CASES)
+two_layers = pytest.mark.parametrize(
+    "name, shapes, options",
+    [
+        ("conv", [(2, 4, 4, 3), (2, 2, 3, 3)], {"stride": 2, "pad": 1, "groups": 2}),
+        ("fc", [(3, 2, 3), (5, 6)], {}),
+    ],
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def threads_that_take_turns_quickly():
+    """The simulator waits for its threads without sleeping, and each of them for the simulator."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)
+    yield
+    sys.setswitchinterval(before)
+
+
+def host(arrays):
+    return [cuda.to_host(array) for array in arrays]
+
+
+# The layers.
+
+
+@every_case
+def test_a_layer_is_the_references(name, shapes, options):
+    args = draw(shapes, np.float64)
+    found = host(walk(cuda, name, args, options))
+    assert_close(found, walk(reference, name, args, options))
+
+
+@pytest.mark.parametrize("name, shapes, options", [CASES[1], CASES[9], CASES[-1]])
+def test_a_layer_is_the_references_in_float32(name, shapes, options):
+    args = draw(shapes, np.float32)
+    found = host(walk(cuda, name, args, options))
+    assert_close(found, walk(reference, name, args, options))
+
+
+@pytest.mark.parametrize(
+    "name, shapes, options",
+    [("conv", [(1, 1, 3, 2), (1, 1, 2, 2)], {"pad": 1}), ("fc", [(2, 3), (1, 3)], {})],
+)
+def test_backward_is_the_derivative_of_forward(name, shapes, options):
+    def forward(*args, **options):
+        y, cache = getattr(cuda, f"{name}_forward")(*args, **options)
+        return cuda.to_host(y), cache
+
+    def backward(dy, cache):
+        return tuple(host(getattr(cuda, f"{name}_backward")(dy, cache)))
+
+    args = draw(shapes, np.float64)
+    report = check_layer(forward, backward, *args, max_entries=2, **options)
+    assert report.ok and report.worst < 1e-6, str(report)
+
+
+@two_layers
+def test_dx_is_left_out_where_nobody_needs_it(name, shapes, options):
+    y, cache = getattr(cuda, f"{name}_forward")(*draw(shapes, np.float32), **options)
+    backward = getattr(cuda, f"{name}_backward")
+    dx, *grads = backward(y, cache, need_dx=False)
+    assert dx is None
+    assert_same_bits(grads, backward(y, cache)[1:])
+
+
+@two_layers
+def test_an_empty_batch_gives_an_empty_batch_and_gradients_of_zero(name, shapes, options):
+    x, w, b = draw(shapes, np.float32)
+    y, dx, dw, db = host(walk(cuda, name, [x[:0], w, b], options))
+    assert y.shape[0] == 0 and dx.shape == x[:0].shape
+    assert dw.shape == w.shape and not dw.any() and db.shape == b.shape and not db.any()
+
+
+@two_layers
+def test_the_same_again_gives_the_same_bits_whatever_stood_in_memory(name, shapes, options):
+    args = draw(shapes, np.float32)
+    first = host(walk(cuda, name, args, options))
+    for entries in buffers.kept.values():
+        for memory, *_ in entries:
+            if memory.dtype.kind == "f":  # not the tables of the windows, which are kept
+                memory.copy_to_device(np.full(memory.size, np.nan, memory.dtype))
+    assert_same_bits(first, host(walk(cuda, name, args, options)))
+
+
+def test_a_nan_stays_in_its_image_its_windows_and_its_group():
+    x, w, b = draw([(2, 2, 3, 5), (4, 1, 2, 2)], np.float32)
+    clean = cuda.to_host(cuda.conv_forward(x, w, b, groups=2)[0])
+    x[1, 0, 2, 4] = np.nan  # the last window of the last row holds it
+    y = cuda.to_host(cuda.conv_forward(x, w, b, groups=2)[0])
+    clean[1, :2, 1, 3] = np.nan
+    np.testing.assert_array_equal(y, clean)
+
+
+def test_a_nan_in_dy_comes_through():
+    x, w, b = draw([(2, 2, 3, 4), (4, 1, 2, 2)], np.float32)
+    y, cache = cuda.conv_forward(x, w, b, groups=2)
+    dy = np.ones(y.shape, np.float32)
+    dy[1, 3, 1, 0] = np.nan
+    dx, dw, db = host(cuda.conv_backward(dy, cache))
+    seen = np.zeros(x.shape, bool)
+    seen[1, 1, 1:, :2] = True
+    np.testing.assert_array_equal(np.isnan(dx), seen)
+    np.testing.assert_array_equal(np.isnan(db), [False, False, False, True])
+    assert np.isnan(dw[3]).all() and np.isfinite(dw[:3]).all()
+
+
+@two_layers
+def test_bad_arrays_get_one_sentence(name, shapes, options):
+    x, w, b = draw(shapes, np.float32)
+    forward, backward = getattr(cuda, f"{name}_forward"), getattr(cuda, f"{name}_backward")
+    with pytest.raises(ValueError, match=f"{name}: b has shape"):
+        forward(x, w, b[:1], **options)
+    with pytest.raises(TypeError, match=f"{name}: x is float32, w is float64"):
+        forward(x, w.astype(np.float64), b, **options)
+    y, cache = forward(x, w, b, **options)
+    with pytest.raises(ValueError, match=f"{name}: dy has shape"):
+        backward(cuda.to_host(y)[:1], cache)
+
+
+# The product.
+
+TILES = [
+    tiles.TINY,
+    tiles.Tile(16, 32, 8, 4, 4),  # a thread fetches 4 numbers of a and 8 of b
+    tiles.Tile(64, 64, 4, 8, 8),  # eight by eight results, in two fours and two fours
+]
+
+
+@pytest.mark.parametrize("tile", TILES, ids=str)
+@pytest.mark.parametrize("sizes", [(20, 36, 12), (5, 3, 7)])
+@pytest.mark.parametrize("layout", ["rows", "depth"])
+def test_the_tiled_kernel_is_the_plain_one_and_numpys(monkeypatch, tile, sizes, layout):
+    # 20, 36, 12: multiples of 4, and everything is wide; 5, 3, 7: nothing is.
+    monkeypatch.setattr(product, "tile_for", lambda rows, dtype: tile)
+    rows, columns, depth = sizes
+    rng = np.random.default_rng(0)
+    A, B = rng.standard_normal((rows, depth)), rng.standard_normal((columns, depth))
+    a, b = (operand_of(array, layout) for array in (A, B))
+    assert product.how_to_read(*a)[1:] == (layout, rows % 4 == 0)
+    results = []
+    for _ in range(2):
+        out = cuda.to_device(np.full((rows, columns), np.nan))
+        results.append((out, (MATRIX, matrix(out, rows, columns, columns, 1))))
+    product.product(a, b, results[0][1], rows, columns, depth)
+    kernel = product.plain(MATRIX, MATRIX, MATRIX)
+    arguments = *(operand for _, operand in (a, b, results[1][1])), *numbers(*sizes, 0)
+    gpu.launch(kernel, rows * columns, *arguments)
+    tiled, plain = host(out for out, _ in results)
+    np.testing.assert_allclose(plain, A @ B.T, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(tiled, plain, rtol=1e-12, atol=1e-12)
+
+
+def operand_of(array, layout):
+    """Return a (rows, depth) array as an operand that lies in memory along its rows, or depth."""
+    rows, depth = array.shape
+    if layout == "depth":
+        return MATRIX, matrix(cuda.to_device(array), rows, depth, depth, 1)
+    return MATRIX, matrix(cuda.to_device(array.T.copy()), rows, depth, 1, rows)
+
+
+@pytest.mark.parametrize("depth, parts", [(1, 1), (40, 5), (300, 16)])
+def test_a_long_sum_is_split_into_parts_that_add_up(depth, parts):
+    rng = np.random.default_rng(0)
+    A, B, bias = rng.standard_normal((3, depth)), rng.standard_normal((5, depth)), np.arange(5.0)
+    assert product.parts_for(3, 5, depth, 1, tiles.TINY) == parts
+    a, b = operand_of(A, "depth"), operand_of(B, "depth")
+    y = product.long_product(a, b, (3, 5), 3, 5, depth, bias=cuda.to_device(bias))
+    np.testing.assert_allclose(cuda.to_host(y), A @ B.T + bias, rtol=1e-12, atol=1e-12)
+
+
+def test_the_real_tiles_fit_their_threads_and_their_memory():
+    for tile, size in [(LARGE, 4), (SMALL, 4), (DOUBLE, 8)]:
+        threads = tiles.threads(tile)
+        assert threads % 32 == 0 and threads <= 1024
+        assert threads % tile.ROWS == 0 and threads % tile.COLUMNS == 0  # one row a thread
+        assert tile.ROWS * tile.DEPTH % (4 * threads) == 0  # whole fours
+        assert tile.COLUMNS * tile.DEPTH % (4 * threads) == 0
+        lines = tile.ROWS + tile.COLUMNS + 2 * tiles.UNUSED
+        assert 2 * tile.DEPTH * lines * size <= 48 * 1024
+        assert operands.WHOLE % tile.ROWS == operands.WHOLE % tile.COLUMNS == 0
+
+
+def test_the_tile_that_wastes_fewest_rows_is_taken(monkeypatch):
+    monkeypatch.setattr(product, "SIMULATED", False)
+    float32 = np.dtype(np.float32)
+    taken = {rows: product.tile_for(rows, float32).ROWS for rows in (48, 96, 128, 192, 384)}
+    assert taken == {48: 64, 96: 128, 128: 128, 192: 64, 384: 128}
+
+
+# What the compiler makes of it.
+
+COMPILE = """
+import json, re
+from minicnn.cuda import compiled, tiles
+from numba import float32
+compiled.ready()
+results = {}
+for name in compiled.PRODUCTS:
+    kernel, *arguments = compiled.tiled_product(name, float32)
+    ptx = compiled.to_ptx(kernel, *arguments, cc=(9, 0))
+    results[name] = {
+        "fused": len(re.findall(r"fma\\.rn\\.f32", ptx)),
+        "from tiles": len(re.findall(r"ld\\.shared\\.v4\\.f32", ptx)),
+        "to tiles": len(re.findall(r"st\\.shared\\.v4\\.f32", ptx)),
+        "loads": len(re.findall(r"ld\\.global\\.v4\\.f32", ptx)),
+        "stores": len(re.findall(r"st\\.global\\.v4\\.f32", ptx)),
+        "local": len(re.findall(r"\\.local", ptx)),
+        "calls": len(re.findall(r"\\bcall\\b", ptx)),
+    }
+    ptxas = compiled.find_ptxas()
+    if ptxas:
+        results[name]["registers"], _, results[name]["spills"] = compiled.to_machine_code(
+            ptx, (9, 0), ptxas
+        )
+print(json.dumps(results))
+"""
+
+
+def test_the_product_multiplies_64_times_for_four_wide_loads_and_keeps_its_sums_in_registers():
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "0"}
+    command = [sys.executable, "-c", COMPILE]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if "has no compiler" in done.stderr or "compiler for the GPU is missing" in done.stderr:
+        pytest.skip(done.stderr.strip().splitlines()[-1])
+    assert done.returncode == 0, done.stderr
+    for name, found in json.loads(done.stdout).items():
+        assert found["fused"] == 64 and found["from tiles"] == 4, (name, found)
+        assert found["local"] == found["calls"] == found.get("spills", 0) == 0, (name, found)
+        assert found.get("registers", 0) <= 128, (name, found)
+        *reads, (_, wide_out), _ = compiled.PRODUCTS[name]
+        assert (found["loads"] > 0) == any(wide for _, _, wide in reads), (name, found)
+        assert (found["stores"] > 0) == wide_out, (name, found)
+        fours = sum(along == "rows" and wide for _, along, wide in reads)
+        assert (found["to tiles"] > 0) == (fours > 0), (name, found)
+
+
+def assert_same_bits(found, expected):
+    for a, b in zip(host(found), host(expected), strict=True):
+        np.testing.assert_array_equal(a, b)
