@@ -9,7 +9,7 @@ lies takes two steps, as much of the work belongs to a row, or to a k, and serve
     depth(operand, group, k)         what there is to know about a k
     place(operand, row's, k's)       where the entry lies in the array, or −1: then it is 0
 
-A Kind is a triple of such functions; there are four, for three sorts of operand:
+A Kind is a triple of such functions; there are five, for three sorts of operand:
 
     MATRIX     a Matrix: entry (row, k) lies at row·row_step + k·depth_step
     MAPS       a Maps: row = a map (a channel), k = a pixel of any image
@@ -22,7 +22,7 @@ from there, (u, v).  Both stand in small tables of four whole numbers, so that o
 them: base, row, column, and a 0.  The sum of the rows and that of the columns tell whether the
 pixel is in the image at all, and the sum of the bases where it lies.  The table of the windows is
 for one image; which image it is comes from a division.  (A table for all windows of a batch would
-be as large as an eighth of y or more, and a division costs little where it serves a whole row.)
+be as large as four channels of y, and the division is made once for a row, or once a tile.)
 
 All indices have 32 bits, which a GPU is fast at: buffers.py makes no array that they cannot reach.
 """
@@ -164,7 +164,7 @@ def window(operand, group, index):
 
 @inlined
 def tap(operand, group, index):
-    """What a tap adds to base, row and column."""
+    """What a tap adds to base, row and column; less than a tile behind the last is allowed."""
     base, row, column, _ = load4(operand.taps, 4 * index)
     return base, row, column
 

@@ -44,7 +44,7 @@ def product(a, b, out, rows, columns, depth, groups=1, bias=None, parts=1):
         One number for each m of each group.
     parts : int
         So many parts of the sum are written one after the other: part p of group g where `out` has
-        group p·groups + g.
+        group p·groups + g.  A sum over the taps of windows has one part.
     """
     (a_kind, a), (b_kind, b), (out_kind, out) = a, b, out
     if not rows * columns * groups:

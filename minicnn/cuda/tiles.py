@@ -101,16 +101,17 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, wide_out, biased):
             if k_next < k_stop:
                 a_fetch(a, group, a_own, m_first, k_next, t, a_next)
                 b_fetch(b, group, b_own, n_first, k_next, t, b_next)
-            for d in range(DEPTH):
-                for i in range(0, TALL, 4):
-                    i_at = now * A_TILE + d * A_LINE + i // 4 * A_APART + down
-                    u[i], u[i + 1], u[i + 2], u[i + 3] = load4(a_tiles, i_at)
-                for j in range(0, BROAD, 4):
-                    j_at = now * B_TILE + d * B_LINE + j // 4 * B_APART + across
-                    v[j], v[j + 1], v[j + 2], v[j + 3] = load4(b_tiles, j_at)
-                for i in range(TALL):
-                    for j in range(BROAD):
-                        sums[i * BROAD + j] += u[i] * v[j]
+            for d in range(0, DEPTH, 2):
+                for e in range(2):  # the compiler unrolls this, and then needs few other commands
+                    for i in range(0, TALL, 4):
+                        i_at = now * A_TILE + (d + e) * A_LINE + i // 4 * A_APART + down
+                        u[i], u[i + 1], u[i + 2], u[i + 3] = load4(a_tiles, i_at)
+                    for j in range(0, BROAD, 4):
+                        j_at = now * B_TILE + (d + e) * B_LINE + j // 4 * B_APART + across
+                        v[j], v[j + 1], v[j + 2], v[j + 3] = load4(b_tiles, j_at)
+                    for i in range(TALL):
+                        for j in range(BROAD):
+                            sums[i * BROAD + j] += u[i] * v[j]
             now = np.int32(1 - now)
             if k_next < k_stop:
                 a_keep(a_next, t, a_tiles, now * A_TILE)
@@ -145,7 +146,8 @@ def reader(read, SIZE, DEPTH, THREADS):
         keep(share, t, tiles, at)                                   on to the tile that begins there
 
     Where they fetch along the rows, thread t has one row of all tiles: `own` is what there is to
-    know about it.  The share is small, and the loops over it are unrolled.
+    know about it.  The share is small, and the loops over it are unrolled.  An index is given
+    without its sign, as of each other one Numba's code asks whether it counts from the end.
     """
     kind_row, kind_depth, kind_place = read.kind
     LINE, SHARE = SIZE + UNUSED, SIZE * DEPTH // THREADS
@@ -182,7 +184,8 @@ def reader(read, SIZE, DEPTH, THREADS):
         @inlined
         def keep(share, t, tiles, at):
             for i in range(SHARE):
-                tiles[at + (t // ACROSS + i * STEP) * LINE + t % ACROSS] = share[i]
+                line = at + (t // ACROSS + i * STEP) * LINE
+                tiles[np.uint64(line + t % ACROSS)] = share[i]
 
     elif read.wide:
 
@@ -197,7 +200,7 @@ def reader(read, SIZE, DEPTH, THREADS):
         def keep(share, t, tiles, at):
             for i in range(SHARE):
                 line = at + (t % ACROSS * 4 + i % 4) * LINE
-                tiles[line + t // ACROSS + i // 4 * STEP] = share[i]
+                tiles[np.uint64(line + t // ACROSS + i // 4 * STEP)] = share[i]
 
     else:
 
@@ -211,7 +214,8 @@ def reader(read, SIZE, DEPTH, THREADS):
         @inlined
         def keep(share, t, tiles, at):
             for i in range(SHARE):
-                tiles[at + t % ACROSS * LINE + t // ACROSS + i * STEP] = share[i]
+                line = at + t % ACROSS * LINE
+                tiles[np.uint64(line + t // ACROSS + i * STEP)] = share[i]
 
     return fetch, keep
 
