@@ -122,7 +122,7 @@ def check_layer(forward, backward, *args, max_entries=200, tolerance=1e-6, dy_se
                 f"{title}: forward returned {described(result)}; expected a pair: return y, cache"
             )
         y, cache = result
-        return np.array(y), cache  # a copy of y: forward may use its memory again
+        return np.array(net.on_host(y)), cache  # a copy of y: forward may use its memory again
 
     y, cache = run()
     demand_unchanged(f"{title}: forward", before, named)
@@ -142,7 +142,7 @@ def check_layer(forward, backward, *args, max_entries=200, tolerance=1e-6, dy_se
             f"{title}: backward returned {described(grads)}; expected the tuple ({wanted}), a "
             f"gradient for each array of floats (settings are passed by keyword)"
         )
-    gradients = dict(zip(checked, grads, strict=True))
+    gradients = dict(zip(checked, map(net.on_host, grads), strict=True))
     return compare(
         title, lambda: run()[0], y, dy, checked, gradients, max_entries, tolerance, dy_seed
     )
@@ -177,7 +177,7 @@ def check_network(layers, x, labels, ops, max_entries=20, tolerance=1e-6, seed=S
         rows = [layer._replace(options=own) for layer, own in zip(layers, options, strict=True)]
         scores, caches = net.forward(rows, x)
         loss, cache = ops.softmax_loss_forward(scores, labels)
-        return np.array(loss), cache, caches
+        return np.array(net.on_host(loss)), cache, caches
 
     loss, cache, caches = run()
     demand_numbers("network", loss)
@@ -186,6 +186,7 @@ def check_network(layers, x, labels, ops, max_entries=20, tolerance=1e-6, seed=S
     gradient_rows = [layer._replace(params=grads[layer.name]) for layer in layers]
     arrays = {"x": x, **net.parameters(layers)}
     gradients = {"x": dx, **net.parameters(gradient_rows)}
+    gradients = {name: net.on_host(gradient) for name, gradient in gradients.items()}
     return compare(
         "network", lambda: run()[0], loss, 1.0, arrays, gradients, max_entries, tolerance, seed
     )

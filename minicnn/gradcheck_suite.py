@@ -1,19 +1,19 @@
 """Every layer of every backend through the gradient check, on awkward shapes.
 
-    python -m minicnn gradcheck [LAYER …] [--ops reference|fast]
+    python -m minicnn gradcheck [LAYER …] [--ops reference|fast|cuda]
 
 prints one line a layer.  A case is a list of shapes, one for each argument, and the layer's
 options.  The shapes are awkward on purpose: no two dimensions of a case are equal, strides do not
 divide, and windows overlap or leave gaps; so a swapped axis or an `=` for `+=` cannot hide.
 """
 
-import importlib
 import sys
 
 import numpy as np
 
 from . import net
 from .gradcheck import check_layer, check_network
+from .options import backend
 
 SUITE = {
     "conv": [
@@ -107,7 +107,7 @@ def run(names, ops_names):
             return 2
     failures = 0
     for ops_name in ops_names:
-        ops = importlib.import_module(f".{ops_name}", __package__)
+        ops = backend(ops_name)
         for name in names or NAMES:
             start = f"{ops_name:<9}  {name:<15}"
             try:
@@ -129,7 +129,9 @@ def add_arguments(parser):
     """Describe the options of `python -m minicnn gradcheck`."""
     known = ", ".join(NAMES)
     parser.add_argument("layers", nargs="*", metavar="LAYER", help=f"{known} (default: all)")
-    parser.add_argument("--ops", choices=["reference", "fast"], help="backend (default: both)")
+    parser.add_argument(
+        "--ops", choices=["reference", "fast", "cuda"], help="backend (default: reference and fast)"
+    )
 
 
 def main(args):

@@ -157,6 +157,7 @@ def train(
                 (dscores,) = ops.softmax_loss_backward(loss_cache)
                 _, grads = net.backward(layers, caches, dscores, need_dx=False)
                 update(layers, ops, grads, run.velocities, run.epsilon, momentum, decay)
+                del scores, caches, loss, loss_cache, dscores, grads  # the next step needs the room
 
                 if asked:
                     continue

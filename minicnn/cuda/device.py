@@ -73,7 +73,7 @@ def feed(batches):
     batches : iterable of (x, labels)
         x a NumPy array; labels stay where they are.
     """
-    copies = gpu.new_stream()
+    copies = gpu.stream_for_copies()
     pinned = [{}, {}]  # shape and type → pinned memory
     copied = [None, None]  # marks: when the GPU has read the buffer
     ahead = None  # the batch that is on its way

@@ -35,7 +35,7 @@ THREADS = 32 if SIMULATED else 256  # of a block, where nothing else is said; a 
 
 Here = namedtuple("Here", "device stream")
 here = Here(0, None)  # None: the device's main stream
-main_streams = {}  # device → its main stream, made when it is first asked for
+main_streams, copy_streams = {}, {}  # device → a stream of it, made when it is first asked for
 
 
 class GpuError(OSError):
@@ -65,6 +65,13 @@ def stream():
     if here.device not in main_streams:
         main_streams[here.device] = new_stream()
     return main_streams[here.device]
+
+
+def stream_for_copies():
+    """Return the current device's stream for what travels while it computes."""
+    if here.device not in copy_streams:
+        copy_streams[here.device] = new_stream()
+    return copy_streams[here.device]
 
 
 def new_stream():
