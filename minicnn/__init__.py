@@ -15,8 +15,8 @@ If you want to read it all, here is an order in which every file builds on those
     reference/sgd.py              the update rule
     net.py                        a network is a list of rows; walking it is the whole framework
     gradcheck.py                  why you may believe every backward pass
-    cifar.py                      the networks of Figure 1, as tables of rows
-    halves.py, alexnet.py         two columns, and AlexNet itself
+    halves.py                     two columns: one function and one layer
+    cifar.py, alexnet.py          the networks of Figure 1, as tables of rows, and AlexNet itself
     other_alexnets.py             what other libraries call AlexNet
     vgg.py, networks.py           VGG; every network by its name
     summary.py                    what a network has: shapes, receptive fields, numbers, memory
@@ -29,7 +29,9 @@ If you want to read it all, here is an order in which every file builds on those
     codes.py                      short binary codes from its features
     weights.py, conventions.py    weights of Caffe and torchvision; formats/ reads their files
     figure1.py, study.py          ReLU against tanh, and when the paper's claim holds
+    columns.py                    what two columns that seldom talk learn
     fast/                         the same layers for speed; each file has its twin in reference/
+    cuda/                         and once more, as kernels for a GPU
     __main__.py, commands/        the command line
 
 checks.py, which every layer asks about its arguments, can wait until an error message brings you
@@ -42,9 +44,9 @@ import importlib
 __version__ = "0.1.0"
 
 _MODULES = (
-    "reference fast net cifar halves alexnet other_alexnets vgg networks summary evaluate train "
+    "reference fast cuda net cifar halves alexnet other_alexnets vgg networks summary evaluate train "
     "schedules run trained gallery neighbours codes checkpoint gradcheck gradcheck_suite data "
-    "weights conventions formats figure1 study figures shapes checks progress fonts"
+    "weights conventions formats figure1 study columns figures shapes checks progress fonts"
 ).split()
 
 
