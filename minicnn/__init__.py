@@ -44,9 +44,9 @@ import importlib
 __version__ = "0.1.0"
 
 _MODULES = (
-    "reference fast cuda net cifar halves alexnet other_alexnets vgg networks summary evaluate train "
-    "schedules run trained gallery neighbours codes checkpoint gradcheck gradcheck_suite data "
-    "weights conventions formats figure1 study columns figures shapes checks progress fonts"
+    "reference fast cuda net cifar halves alexnet other_alexnets vgg networks summary evaluate "
+    "train schedules run trained gallery neighbours codes checkpoint gradcheck gradcheck_suite "
+    "data weights conventions formats figure1 study columns figures shapes checks progress fonts"
 ).split()
 
 

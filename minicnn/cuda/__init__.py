@@ -1,4 +1,14 @@
-"""The same layers for one GPU: kernels in numba.cuda, in files named like those of reference/."""
+"""The same layers for a GPU: kernels in numba.cuda, in files named like those of reference/.
+
+A kernel is written like the body of a loop: it runs once for each of many threads, and asks which
+one it is.  activations.py is the place to begin, then pool.py, lrn.py, dropout.py and softmax.py.
+Beside the layers there are, in reading order, gpu.py, the device as the host sees it; buffers.py,
+memory that is used again; device.py, how arrays get there and back; wide.py, four numbers at a
+time; operands.py, product.py and tiles.py, the one product behind conv.py and fc.py.
+
+    python -m minicnn.cuda.check       is everything right on this GPU?
+    python -m minicnn.cuda.compiled    do all kernels compile, and what do they need?  Needs no GPU
+"""
 
 from .activations import (
     logistic_backward,
