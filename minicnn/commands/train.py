@@ -35,7 +35,7 @@ CIFAR = {
     "colour_noise": 0.0,
     "input": "raw",
 }
-CIFAR_ALEXNET = {**CIFAR, "epochs": 45, "epsilon": 0.03, "input": "unit"}
+CIFAR_ALEXNET = {**CIFAR, "epochs": 38, "epsilon": 0.03, "input": "unit"}
 
 
 def recipe(network):
@@ -152,7 +152,7 @@ def add(commands):
         "--epochs",
         type=whole,
         metavar="N",
-        help="default: 90 for alexnet, 74 for vgg, 20 for cifar networks, 45 for cifar-alexnet",
+        help="default: 90 for alexnet, 74 for vgg, 20 for cifar networks, 38 for cifar-alexnet",
     )
     training.add_argument(
         "--epsilon",
