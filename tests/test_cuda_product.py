@@ -3,9 +3,6 @@
 A simulated tile is 16×16 outputs, so what is here is small, and most of it awkward to tile.
 """
 
-import json
-import os
-import subprocess
 import sys
 
 import numpy as np
@@ -13,7 +10,7 @@ import pytest
 from test_layers import assert_close, draw, walk
 
 from minicnn import cuda, reference
-from minicnn.cuda import buffers, compiled, gpu, operands, product, tiles
+from minicnn.cuda import buffers, gpu, operands, product, tiles
 from minicnn.cuda.operands import MATRIX, matrix, numbers
 from minicnn.cuda.tiles import DOUBLE, LARGE, SMALL
 from minicnn.gradcheck import check_layer
@@ -230,53 +227,6 @@ def test_the_tile_that_wastes_fewest_rows_is_taken(monkeypatch):
     float32 = np.dtype(np.float32)
     taken = {rows: product.tile_for(rows, float32).ROWS for rows in (48, 96, 128, 192, 384)}
     assert taken == {48: 64, 96: 128, 128: 128, 192: 64, 384: 128}
-
-
-# What the compiler makes of it.
-
-COMPILE = """
-import json, re
-from minicnn.cuda import compiled, tiles
-from numba import float32
-compiled.ready()
-results = {}
-for name in compiled.PRODUCTS:
-    kernel, *arguments = compiled.tiled_product(name, float32)
-    ptx = compiled.to_ptx(kernel, *arguments, cc=(9, 0))
-    results[name] = {
-        "fused": len(re.findall(r"fma\\.rn\\.f32", ptx)),
-        "from tiles": len(re.findall(r"ld\\.shared\\.v4\\.f32", ptx)),
-        "to tiles": len(re.findall(r"st\\.shared\\.v4\\.f32", ptx)),
-        "loads": len(re.findall(r"ld\\.global\\.v4\\.f32", ptx)),
-        "stores": len(re.findall(r"st\\.global\\.v4\\.f32", ptx)),
-        "local": len(re.findall(r"\\.local", ptx)),
-        "calls": len(re.findall(r"\\bcall\\b", ptx)),
-    }
-    ptxas = compiled.find_ptxas()
-    if ptxas:
-        results[name]["registers"], _, results[name]["spills"] = compiled.to_machine_code(
-            ptx, (9, 0), ptxas
-        )
-print(json.dumps(results))
-"""
-
-
-def test_the_product_multiplies_64_times_for_four_wide_loads_and_keeps_its_sums_in_registers():
-    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "0"}
-    command = [sys.executable, "-c", COMPILE]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if "has no compiler" in done.stderr or "compiler for the GPU is missing" in done.stderr:
-        pytest.skip(done.stderr.strip().splitlines()[-1])
-    assert done.returncode == 0, done.stderr
-    for name, found in json.loads(done.stdout).items():
-        assert found["fused"] == 2 * 64 and found["from tiles"] == 2 * 4, (name, found)  # two k
-        assert found["local"] == found["calls"] == found.get("spills", 0) == 0, (name, found)
-        assert found.get("registers", 0) <= 128, (name, found)
-        *reads, (_, wide_out), _ = compiled.PRODUCTS[name]
-        assert (found["loads"] > 0) == any(wide for _, _, wide in reads), (name, found)
-        assert (found["stores"] > 0) == wide_out, (name, found)
-        fours = sum(along == "rows" and wide for _, along, wide in reads)
-        assert (found["to tiles"] > 0) == (fours > 0), (name, found)
 
 
 def assert_same_bits(found, expected):

@@ -8,6 +8,7 @@
     spills        bytes of a thread that did not fit into registers, and travel to memory and back
     float64       instructions that compute in float64: slow on most GPUs, and a mistake in float32
     wide          loads of 128 bits, a thread's largest
+    mma           instructions for tensor cores, in the products for TF32; from 8.0 on
 
 The simulator runs kernels as plain Python, and accepts much that the compiler refuses.  So this is
 the test that a GPU will get something to run.
@@ -31,14 +32,15 @@ from . import activations, conv, dropout, gpu, lrn, operands, pool, product, sgd
 from .gpu import cuda
 from .softmax import loss_back_kernel, loss_kernel, mean_loss_kernel, softmax_kernel
 
-Result = namedtuple("Result", "registers shared spills float64 wide")  # None where ptxas is missing
+Result = namedtuple("Result", "registers shared spills float64 wide mma")  # None without ptxas
 
 
-def table(number):
+def table(number, cc=(9, 0)):
     """Return every kernel with the types of its arguments, for numbers of float32 or float64.
 
     A kernel that is made for some constants stands here with the paper's.
     """
+    on_tensor_cores = number == float32 and cc >= (8, 0)
     flat, rows, labels, winner = number[::1], number[:, ::1], int32[::1], uint8[::1]
     lrn_numbers = int64, int64, number, number, number  # C, H·W, k, alpha, beta
     sizes = int64, int64, int64, int64  # H, W, H_out, W_out
@@ -74,6 +76,7 @@ def table(number):
         (conv.sum_kernel, flat, int32, int32, int32, int32, flat),
         (product.add_kernel, flat, int32, int32, flat, flat),
         *(tiled_product(name, number) for name in PRODUCTS),
+        *(tiled_product(name, number, tf32=True) for name in PRODUCTS if on_tensor_cores),
         plain_product(number),
     ]
 
@@ -89,11 +92,11 @@ PRODUCTS = {  # how a and b are read and out is written, wide or not; and whethe
 }
 
 
-def tiled_product(name, number, tile=None):
+def tiled_product(name, number, tf32=False):
     """Return the kernel that is launched for one of PRODUCTS, and the types of its arguments."""
     a, b, out, biased = PRODUCTS[name]
-    tile = tile or product.tile_for(128, np.dtype(number.name))
-    kernel = tiles.tiled(number.name, tile, tiles.Read(*a), tiles.Read(*b), *out, biased)
+    tile = tiles.LARGE if tf32 else product.tile_for(128, np.dtype(number.name))
+    kernel = tiles.tiled(number.name, tile, tiles.Read(*a), tiles.Read(*b), *out, biased, tf32)
     operands_of_it = (operand_type(kind, number) for kind in (a[0], b[0], out[0]))
     return kernel, *operands_of_it, number[::1], *[int32] * 5
 
@@ -164,15 +167,15 @@ def ready():
 def report(capabilities):
     """Print a line for every kernel; return 1 if one of them is not as it should be, else 0."""
     ptxas = find_ptxas()
-    print(f"{'kernel':36} {'type':8} cc   registers  shared  spills  float64  wide")
+    print(f"{'kernel':36} {'type':8} cc   registers  shared  spills  float64  wide  mma")
     wrong = 0
     for cc in capabilities:
         numbers = (float32, float64) if cc == capabilities[-1] else (float32,)
         for number in numbers:  # float64 is for gradient checks: once is enough
-            for kernel, *arguments in table(number):
+            for kernel, *arguments in table(number, cc):
                 title = f"{name_of(kernel):36} {number.name:8} {cc[0]}.{cc[1]}"
                 try:
-                    result = compiled(kernel, arguments, cc, ptxas)
+                    result = measured(to_ptx(kernel, *arguments, cc=cc), cc, ptxas)
                 except Exception as error:  # whatever the compiler raises, the next may be fine
                     print(f"{title}  failed: {gpu.first_line(error)}")
                     wrong += 1
@@ -182,7 +185,7 @@ def report(capabilities):
                 registers, shared, spills = ("–" if q is None else q for q in result[:3])
                 print(
                     f"{title}  {registers:>9}  {shared:>6}  {spills:>6}  {result.float64:>7}"
-                    f"  {result.wide:>4}{fault}"
+                    f"  {result.wide:>4}  {result.mma:>3}{fault}"
                 )
     if ptxas is None:
         print("ptxas was not found, so there is no machine code: pip install nvidia-cuda-nvcc")
@@ -199,13 +202,12 @@ def fault_of(result, number):
     return ""
 
 
-def compiled(kernel, arguments, cc, ptxas):
-    """Compile one kernel for arguments of these types; return its Result."""
-    ptx = to_ptx(kernel, *arguments, cc=cc)
+def measured(ptx, cc, ptxas):
+    """Return the Result of a kernel in PTX; ptxas may be None."""
     in_float64 = len(re.findall(r"^\s*(?!ld|st|mov)[\w.]+\.f64", ptx, re.MULTILINE))
     wide = len(re.findall(r"\bld\.[\w.]*v4\.[fbu]32|\bld\.[\w.]*v2\.[fbu]64", ptx))
     registers, shared, spills = to_machine_code(ptx, cc, ptxas) if ptxas else (None, None, None)
-    return Result(registers, shared, spills, in_float64, wide)
+    return Result(registers, shared, spills, in_float64, wide, ptx.count("mma.sync"))
 
 
 def to_ptx(kernel, *arguments, cc):

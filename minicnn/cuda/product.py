@@ -15,18 +15,27 @@ bit for bit, each time and on every GPU.
 
 Groups are a dimension of the grid, so that one launch has the blocks of all groups: AlexNet has
 two, and one of them alone can be too little for all of a GPU.
+
+    from minicnn.cuda import product
+    product.use_tf32()
+
+lets all products of float32 run on tensor cores from then on; tf32.py says what that costs in
+precision.  Those of float64 stay as they are.
 """
 
 import functools
 
+from . import gpu
 from .buffers import empty
 from .device import flat
-from .gpu import SIMULATED, cuda, launch, launch_blocks
+from .gpu import SIMULATED, GpuError, cuda, launch, launch_blocks
 from .operands import MAPS, MATRIX, TAPS, Matrix, numbers
-from .tiles import DOUBLE, LARGE, SMALL, TINY, Read, number, threads, tiled
+from .tiles import DOUBLE, LARGE, SMALL, TINY, TWO_WARPS, Read, number, threads, tiled
 
 BLOCKS = 16 if SIMULATED else 512  # a long sum is split until there are about so many blocks,
 LEAST_DEPTH = 8 if SIMULATED else 256  # … but no part is shorter than this
+
+tf32 = False  # whether products of float32 run on tensor cores
 
 
 def product(a, b, out, rows, columns, depth, groups=1, bias=None, parts=1):
@@ -53,7 +62,7 @@ def product(a, b, out, rows, columns, depth, groups=1, bias=None, parts=1):
     tile = tile_for(rows, dtype)
     kernel = tiled(
         dtype.name, tile, how_to_read(a_kind, a), how_to_read(b_kind, b),
-        out_kind, is_wide(out_kind, out), bias is not None,
+        out_kind, is_wide(out_kind, out), bias is not None, is_tf32(dtype),
     )  # fmt: skip
     tiles_down, tiles_across = -(-rows // tile.ROWS), -(-columns // tile.COLUMNS)
     share = -(-depth // (parts * tile.DEPTH)) * tile.DEPTH  # of a part, in whole tiles
@@ -61,6 +70,23 @@ def product(a, b, out, rows, columns, depth, groups=1, bias=None, parts=1):
     bias = out.array if bias is None else bias  # which the kernel then leaves alone
     grid = tiles_down * tiles_across, parts, groups
     launch_blocks(kernel, grid, threads(tile), a, b, out, bias, *sizes)
+
+
+def use_tf32(on=True):
+    """Let the products of float32 run on tensor cores, in TF32, or with on=False no longer.
+
+    Raises GpuError if the current device has none for it: they came with compute capability 8.0.
+    """
+    global tf32
+    if on and not SIMULATED:
+        gpu.ready()
+        major, minor = cuda.gpus[gpu.here.device].compute_capability
+        if major < 8:
+            raise GpuError(
+                f"TF32 needs a GPU of compute capability 8.0 or more; GPU {gpu.here.device} has "
+                f"{major}.{minor}"
+            )
+    tf32 = on
 
 
 def long_product(a, b, shape, rows, columns, depth, groups=1, bias=None):
@@ -105,10 +131,15 @@ def parts_for(rows, columns, depth, groups, tile):
 def tile_for(rows, dtype):
     """Return the tile that wastes fewest rows; of two equals the larger: its numbers serve more."""
     if SIMULATED:
-        return TINY
+        return TWO_WARPS if is_tf32(dtype) else TINY
     if dtype.name == "float64":
         return DOUBLE
     return SMALL if -rows % SMALL.ROWS < -rows % LARGE.ROWS else LARGE
+
+
+def is_tf32(dtype):
+    """Return whether a product of this dtype runs on tensor cores."""
+    return tf32 and dtype.name == "float32"
 
 
 def how_to_read(kind, operand):

@@ -23,6 +23,7 @@ from collections import namedtuple
 import numpy as np
 
 from .gpu import cuda
+from .tf32 import by_fragments
 from .wide import inlined, load4, store4
 
 Tile = namedtuple("Tile", "ROWS COLUMNS DEPTH TALL BROAD")
@@ -31,6 +32,7 @@ Read = namedtuple("Read", "kind along wide")  # how a block reads an operand; se
 LARGE, SMALL = Tile(128, 128, 8, 8, 8), Tile(64, 128, 8, 8, 8)
 DOUBLE = Tile(64, 64, 16, 4, 4)  # for float64: a register holds half of one
 TINY = Tile(16, 16, 4, 4, 4)  # for the simulator, where a block of 256 threads takes a second
+TWO_WARPS = Tile(64, 64, 8, 8, 8)  # for the simulator, too: the least for tensor cores
 
 UNUSED = 4  # places behind each line of a tile
 
@@ -41,8 +43,10 @@ def threads(tile):
 
 
 @functools.cache
-def tiled(dtype_name, tile, a_read, b_read, out_kind, wide_out, biased):
+def tiled(dtype_name, tile, a_read, b_read, out_kind, wide_out, biased, tf32=False):
     """Return the kernel for operands of these kinds; see `product` for what it computes.
+
+    With tf32 its threads multiply on tensor cores (tf32.py), and all else is the same.
 
     Block (x, part, group) of a launch computes tile x, counted down the columns: so blocks that run
     at the same time read the same rows of b, which in a convolution are the costly ones.
@@ -54,10 +58,8 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, wide_out, biased):
     A_TILE, B_TILE = DEPTH * A_LINE, DEPTH * B_LINE
     A_TILES, B_TILES = 2 * A_TILE, 2 * B_TILE
     A_SHARE, B_SHARE = ROWS * DEPTH // THREADS, COLUMNS * DEPTH // THREADS  # read by one thread
-    A_APART, B_APART = ROWS // (TALL // 4), COLUMNS // (BROAD // 4)  # a thread's fours
-    # A warp, the 32 threads that run in step, covers 4×8 of the tile's fours.
-    DOWN, ACROSS = min(4, ROWS // TALL), min(8, COLUMNS // BROAD)
-    WARPS_ACROSS = COLUMNS // BROAD // ACROSS
+    way = by_fragments if tf32 else by_fours
+    place, prepare, multiply, (U, V), (A_APART, B_APART) = way(tile, A_LINE, B_LINE)
     a_row, b_row = a_read.kind.row, b_read.kind.row
     out_row, out_column, _ = out_kind
     a_fetch, a_keep = reader(a_read, ROWS, DEPTH, THREADS)
@@ -70,8 +72,8 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, wide_out, biased):
         b_tiles = cuda.shared.array(B_TILES, dtype, alignment=16)
         a_next = cuda.local.array(A_SHARE, dtype)
         b_next = cuda.local.array(B_SHARE, dtype)
-        u = cuda.local.array(TALL, dtype)
-        v = cuda.local.array(BROAD, dtype)
+        u = cuda.local.array(U, dtype)
+        v = cuda.local.array(V, dtype)
         sums = cuda.local.array(SUMS, dtype)
         at = cuda.local.array(BROAD, np.int32)
 
@@ -79,9 +81,7 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, wide_out, biased):
         x, part = np.int32(cuda.blockIdx.x), np.int32(cuda.blockIdx.y)
         group = np.int32(cuda.blockIdx.z)
         m_first, n_first = np.int32(x % tiles_down * ROWS), np.int32(x // tiles_down * COLUMNS)
-        warp, lane = t // (DOWN * ACROSS), t % (DOWN * ACROSS)
-        down = np.int32(4 * (warp // WARPS_ACROSS * DOWN + lane // ACROSS))
-        across = np.int32(4 * (warp % WARPS_ACROSS * ACROSS + lane % ACROSS))
+        down, across = place(t)
         k_first = np.int32(part * share)
         k_stop = min(np.int32(k_first + share), depth)
 
@@ -91,6 +91,8 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, wide_out, biased):
         b_own = b_row(b, group, np.int32(n_first + t % COLUMNS))
         a_fetch(a, group, a_own, m_first, k_first, t, a_next)
         b_fetch(b, group, b_own, n_first, k_first, t, b_next)
+        prepare(a_next)
+        prepare(b_next)
         a_keep(a_next, t, a_tiles, 0)
         b_keep(b_next, t, b_tiles, 0)
         cuda.syncthreads()
@@ -101,19 +103,11 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, wide_out, biased):
             if k_next < k_stop:
                 a_fetch(a, group, a_own, m_first, k_next, t, a_next)
                 b_fetch(b, group, b_own, n_first, k_next, t, b_next)
-            for d in range(0, DEPTH, 2):
-                for e in range(2):  # the compiler unrolls this, and then needs few other commands
-                    for i in range(0, TALL, 4):
-                        i_at = now * A_TILE + (d + e) * A_LINE + i // 4 * A_APART + down
-                        u[i], u[i + 1], u[i + 2], u[i + 3] = load4(a_tiles, i_at)
-                    for j in range(0, BROAD, 4):
-                        j_at = now * B_TILE + (d + e) * B_LINE + j // 4 * B_APART + across
-                        v[j], v[j + 1], v[j + 2], v[j + 3] = load4(b_tiles, j_at)
-                    for i in range(TALL):
-                        for j in range(BROAD):
-                            sums[i * BROAD + j] += u[i] * v[j]
+            multiply(a_tiles, now * A_TILE, b_tiles, now * B_TILE, t, u, v, sums)
             now = np.int32(1 - now)
             if k_next < k_stop:
+                prepare(a_next)
+                prepare(b_next)
                 a_keep(a_next, t, a_tiles, now * A_TILE)
                 b_keep(b_next, t, b_tiles, now * B_TILE)
             cuda.syncthreads()
@@ -134,6 +128,50 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, wide_out, biased):
                     write(out, row, at[j], at[j + 1], at[j + 2], at[j + 3], p, q, r, s)
 
     return tiled_kernel
+
+
+def by_fours(tile, A_LINE, B_LINE):
+    """Return how a thread works on a pair of tiles, whose lines are so long: five things.
+
+    place(t)             the first row and column of thread t's outputs in the tile
+    prepare(share)       what is done to numbers on their way to a tile: here, nothing
+    multiply(a_tiles, a_at, b_tiles, b_at, t, u, v, sums)
+                         add the products of the tiles that begin there to the thread's sums
+    the sizes of u and v, registers for what it reads from the tiles
+    how far its fours are apart, in rows and in columns
+    """
+    ROWS, COLUMNS, DEPTH, TALL, BROAD = tile
+    A_APART, B_APART = ROWS // (TALL // 4), COLUMNS // (BROAD // 4)
+    # A warp, the 32 threads that run in step, covers 4×8 of the tile's fours.
+    DOWN, ACROSS = min(4, ROWS // TALL), min(8, COLUMNS // BROAD)
+    WARPS_ACROSS = COLUMNS // BROAD // ACROSS
+
+    @inlined
+    def place(t):
+        warp, lane = t // (DOWN * ACROSS), t % (DOWN * ACROSS)
+        down = np.int32(4 * (warp // WARPS_ACROSS * DOWN + lane // ACROSS))
+        return down, np.int32(4 * (warp % WARPS_ACROSS * ACROSS + lane % ACROSS))
+
+    @inlined
+    def prepare(share):
+        pass
+
+    @inlined
+    def multiply(a_tiles, a_at, b_tiles, b_at, t, u, v, sums):
+        down, across = place(t)
+        for d in range(0, DEPTH, 2):
+            for e in range(2):  # the compiler unrolls this, and then needs few other commands
+                for i in range(0, TALL, 4):
+                    i_at = a_at + (d + e) * A_LINE + i // 4 * A_APART + down
+                    u[i], u[i + 1], u[i + 2], u[i + 3] = load4(a_tiles, i_at)
+                for j in range(0, BROAD, 4):
+                    j_at = b_at + (d + e) * B_LINE + j // 4 * B_APART + across
+                    v[j], v[j + 1], v[j + 2], v[j + 3] = load4(b_tiles, j_at)
+                for i in range(TALL):
+                    for j in range(BROAD):
+                        sums[i * BROAD + j] += u[i] * v[j]
+
+    return place, prepare, multiply, (TALL, BROAD), (A_APART, B_APART)
 
 
 def reader(read, SIZE, DEPTH, THREADS):
