@@ -1,5 +1,6 @@
 """The same layers for one GPU: kernels in numba.cuda, in files named like those of reference/."""
 
+from . import columns as columns
 from .activations import (
     logistic_backward,
     logistic_forward,
