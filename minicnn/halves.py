@@ -13,26 +13,28 @@ Their backward passes share one idea: what forward used twice gets two gradients
     x0, x1      the halves, (N, C0, H, W) and (N, C1, H, W), or (N, C0) and (N, C1)
     C0          the number of channels of column 0; in a joined array they come first
     y           (N, C0 + C1, …)  all channels
+    on          what two columns need of the backend, see reference/columns.py and cuda/columns.py:
+                `with on.at(1): …` works where column 1 lives, and
+                `with on.crossing((x, 0, 1)) as (x_there,): …` lends it an array of column 0
 
-Here each column computes half of the scores.  The original of 2012 computed all of them on GPU 0,
-and sent column 1's half of fc7 there: the same arithmetic in another place.
+Images, labels, scores and loss live with column 0.  Here each column computes half of the scores.
+The original of 2012 computed all of them on GPU 0, and sent column 1's half of fc7 there: the same
+arithmetic in another place.
 """
 
 import functools
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
 ON_SCORES = ("softmax", "softmax_loss_forward", "softmax_loss_backward")
 
 
-@functools.cache
-def each(f):
+def each(f, on):
     """Return f for two columns: every argument becomes a pair, and every result too.
 
     f is a layer's forward or backward, or sgd_update: all take arrays (or a cache) and return a
-    tuple.  Options go by keyword and are the same for both columns.  Asked twice for the same f,
-    `each` returns the same function.
+    tuple.  Options go by keyword and are the same for both columns.
 
     Raises TypeError, when called, for an argument that is not a pair.
     """
@@ -45,74 +47,168 @@ def each(f):
                     f"{f.__name__} in two columns: argument {number} is {type(pair).__name__}; "
                     "expected a pair, one for each column (a row `both` makes one of the images)"
                 )
-        results_0 = f(*[pair[0] for pair in pairs], **options)  # with two devices, these two lines
-        results_1 = f(*[pair[1] for pair in pairs], **options)  # would run at the same time
+        with on.at(0):
+            results_0 = f(*[pair[0] for pair in pairs], **options)
+        with on.at(1):  # on a GPU, column 0 is still at work
+            results_1 = f(*[pair[1] for pair in pairs], **options)
         return tuple(zip(results_0, results_1, strict=True))  # ((y0, y1), (cache0, cache1)), say
 
     return on_both
 
 
-def both_forward(x):
-    """Return (x, x), the same images for both columns, and an empty cache."""
-    return (x, x), ()
+def both_forward(x, on):
+    """Return (x0, x1), the same images for both columns, and an empty cache."""
+    with on.at(0):
+        x0 = on.to_device(x)
+    with on.crossing((x0, 0, 1)) as (x0_there,), on.at(1):
+        x1 = on.part(x0_there, 0, x.shape[1])
+    return (x0, x1), ()
 
 
-def both_backward(dy, cache):
+def both_backward(dy, cache, on):
     """Return (dx,): both columns used x, so their gradients add."""
     dy0, dy1 = dy
-    return (dy0 + dy1,)
+    with on.crossing((dy1, 1, 0)) as (dy1_there,), on.at(0):
+        dx = on.added(dy0, 0, dy1_there)
+    return (dx,)
 
 
-def exchange_forward(x):
-    """Return (y, y), where y has the channels of both columns, and the cache."""
+def exchange_forward(x, on):
+    """Return (y0, y1), each with the channels of both columns, and the cache."""
     x0, x1 = x
-    C0 = x0.shape[1]
-    y = np.concatenate([x0, x1], axis=1)
-    return (y, y), (C0,)
+    with on.crossing((x0, 0, 1), (x1, 1, 0)) as (x0_there, x1_there):
+        with on.at(0):
+            y0 = on.joined(x0, x1_there)
+        with on.at(1):
+            y1 = on.joined(x0_there, x1)
+    return (y0, y1), (x0.shape[1], x1.shape[1])
 
 
-def exchange_backward(dy, cache):
+def exchange_backward(dy, cache, on):
     """Return ((dx0, dx1),): for each column its own channels, where both columns' gradients add."""
-    (C0,) = cache
+    C0, C1 = cache
     dy0, dy1 = dy
-    dx0 = dy0[:, :C0] + dy1[:, :C0]  # this half of dy1 travels from column 1 to column 0,
-    dx1 = dy0[:, C0:] + dy1[:, C0:]  # and this half of dy0 from column 0 to column 1
+    with on.crossing((dy0, 0, 1, C0, C1), (dy1, 1, 0, 0, C0)) as (dy0_there, dy1_there):
+        with on.at(0):
+            dx0 = on.added(dy0, 0, dy1_there)
+        with on.at(1):
+            dx1 = on.added(dy1, C0, dy0_there)
     return ((dx0, dx1),)
 
 
-def join_forward(x):
+def join_forward(x, on):
     """Return y, one array with the channels of both columns, and the cache."""
     x0, x1 = x
-    C0 = x0.shape[1]
-    y = np.concatenate([x0, x1], axis=1)
-    return y, (C0,)
+    with on.crossing((x1, 1, 0)) as (x1_there,), on.at(0):
+        y = on.joined(x0, x1_there)
+    return y, (x0.shape[1], x1.shape[1])
 
 
-def join_backward(dy, cache):
+def join_backward(dy, cache, on):
     """Return ((dx0, dx1),): for each column its own channels."""
-    (C0,) = cache
-    dx0 = np.ascontiguousarray(dy[:, :C0])
-    dx1 = np.ascontiguousarray(dy[:, C0:])
+    C0, C1 = cache
+    with on.at(0):
+        dx0 = on.part(dy, 0, C0)
+    with on.crossing((dy, 0, 1, C0, C1)) as (dy_there,), on.at(1):
+        dx1 = on.part(dy_there, 0, C1)
     return ((dx0, dx1),)
 
 
-def in_columns(ops):
+def in_columns(ops, gpus=None):
     """Return a backend for two columns: `each` layer of ops, and both, exchange and join.
 
     The loss stays as it is, because `join` has made one array of the scores.  A table, a trainer or
-    `net.predicting` takes in_columns(ops) wherever it takes ops.
+    `net.predicting` takes in_columns(ops) wherever it takes ops.  Asked twice for the same, it
+    returns the same; and a backend that is in columns already is returned as it is.
+
+    Parameters
+    ----------
+    ops : module
+        The backend of one column.
+    gpus : pair of numbers, optional
+        The devices of the columns, for minicnn.cuda: (0, 1), or (0, 0) for two streams on one.
+        Where none are named: those of the option --gpus, or both columns on the current device.
+
+    Raises
+    ------
+    ValueError
+        For a device that does not exist, and for any device where ops computes on the CPU.
     """
-    two = SimpleNamespace(device=ops.device)
+    return ops if hasattr(ops, "exchange_forward") else on_these(ops, ops.columns.on(gpus))
+
+
+@functools.cache
+def on_these(ops, on):
+    """Return a backend for two columns that live on `on`."""
+    two = ModuleType(f"{ops.__name__} in two columns")
     for name in dir(ops):
         f = getattr(ops, name)
         if name.endswith(("_forward", "_backward", "_update")) and name not in ON_SCORES:
-            setattr(two, name, each(f))
-        elif callable(f):
-            setattr(two, name, f)  # softmax and its loss, to_device, to_host
-    two.both_forward, two.both_backward = both_forward, both_backward
-    two.exchange_forward, two.exchange_backward = exchange_forward, exchange_backward
-    two.join_forward, two.join_backward = join_forward, join_backward
+            setattr(two, name, each(f, on))
+        elif name in ON_SCORES:
+            setattr(two, name, in_place(f, on))
+    for f in (
+        both_forward, both_backward, exchange_forward, exchange_backward, join_forward,
+        join_backward,
+    ):  # fmt: skip
+        setattr(two, f.__name__, functools.update_wrapper(functools.partial(f, on=on), f))
+    two.to_device, two.to_host = of_pairs(ops.to_device, on), of_pairs(ops.to_host, on)
+    two.device = device_of(ops.device, on)
     return two
+
+
+def in_place(f, on):
+    """Return f where column 0 lives."""
+
+    @functools.wraps(f)
+    def with_column_0(*arguments, **options):
+        with on.at(0):
+            return f(*arguments, **options)
+
+    return with_column_0
+
+
+def of_pairs(f, on):
+    """Return to_device or to_host for a pair of arrays, or for one, which is column 0's."""
+
+    @functools.wraps(f)
+    def of_pair(x):
+        halves = x if isinstance(x, tuple) else (x,)
+        moved = []
+        for column, half in enumerate(halves):
+            with on.at(column):
+                moved.append(f(half))
+        return tuple(moved) if isinstance(x, tuple) else moved[0]
+
+    return of_pair
+
+
+def device_of(device, on):
+    """Return what a trainer asks of a backend's device: batches go to column 0."""
+
+    def wait():
+        for column in (0, 1):
+            with on.at(column):
+                device.wait()
+
+    def feed(batches):
+        batches = device.feed(batches)
+        while True:
+            with on.at(0):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
+            del batch  # or two would be held at a time
+
+    wait.__doc__, feed.__doc__ = device.wait.__doc__, device.feed.__doc__
+    return SimpleNamespace(
+        LOOK_EVERY=device.LOOK_EVERY,
+        ready=device.ready,
+        memory=in_place(device.memory, on),
+        wait=wait,
+        feed=feed,
+    )
 
 
 def split_columns(params):

@@ -121,8 +121,7 @@ def to_device(layers, ops):
     """Let the parameters of these rows live where ops computes: in a GPU's memory, for cuda."""
     for layer in layers:
         for letter, value in layer.params.items():
-            moved = tuple(ops.to_device(array) for array in columns(value))
-            layer.params[letter] = moved if isinstance(value, tuple) else moved[0]
+            layer.params[letter] = ops.to_device(value)
 
 
 def on_host(array):

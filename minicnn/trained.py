@@ -266,7 +266,7 @@ def features(trained, images, row, title=None):
             x = trained.ops.to_device(view(images[first : first + batch]))
             for layer in layers:
                 x, _ = net.forward([layer], x)
-            parts = [trained.ops.to_host(part) for part in net.columns(x)]
+            parts = net.columns(trained.ops.to_host(x))
             yield np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
             bar.update(len(parts[0]))
 

@@ -13,7 +13,7 @@ import pytest
 from test_layers import SEEN_BY, SIGNATURES, assert_close, draw, walk, with_rng
 
 from minicnn import cuda, reference
-from minicnn.cuda import buffers, dropout, gpu, lrn
+from minicnn.cuda import buffers, columns, dropout, gpu, lrn
 from minicnn.cuda.compiled import name_of, table
 from minicnn.gradcheck import check_layer
 
@@ -173,6 +173,8 @@ def test_kernels_are_launched_with_arguments_of_the_types_that_are_compiled(monk
     cuda.softmax(ROWS)
     w = cuda.to_device(W)
     cuda.sgd_update(w, w, w, 0.1)
+    columns.joined(ROWS, ROWS)
+    columns.added(ROWS, 1, columns.part(ROWS, 1, 2))
     by_hand = {kernel for kernel in compiled if kernel[0] == "product.plain_kernel"}
     assert launched == compiled - by_hand  # the definition, for tests alone
 

@@ -5,8 +5,10 @@ import importlib
 import numpy as np
 import pytest
 
-from minicnn import halves, net
-from minicnn.halves import each, in_columns, join_columns, split_columns
+from minicnn import net, reference
+from minicnn.halves import in_columns, join_columns, split_columns
+
+on_cpu = in_columns(reference)
 
 
 @pytest.fixture(params=["reference", "fast"])
@@ -52,48 +54,48 @@ def maps_and_vectors(rng):
 
 def test_both_columns_get_the_whole_image():
     x = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
-    (y0, y1), _ = halves.both_forward(x)
+    (y0, y1), _ = on_cpu.both_forward(x)
     assert np.array_equal(y0, x) and np.array_equal(y1, x)
 
 
 def test_exchange_gives_both_columns_all_channels_those_of_column_0_first():
     x0, x1 = np.array([[1.0, 2.0]]), np.array([[3.0, 4.0, 5.0]])
-    (y0, y1), _ = halves.exchange_forward((x0, x1))
+    (y0, y1), _ = on_cpu.exchange_forward((x0, x1))
     assert np.array_equal(y0, [[1, 2, 3, 4, 5]]) and np.array_equal(y1, [[1, 2, 3, 4, 5]])
 
 
 def test_exchange_backward_adds_both_gradients_and_gives_each_column_its_part():
     x0, x1 = np.array([[1.0, 2.0]]), np.array([[3.0, 4.0, 5.0]])
-    _, cache = halves.exchange_forward((x0, x1))
+    _, cache = on_cpu.exchange_forward((x0, x1))
     dy = np.array([[1.0, 2.0, 3.0, 4.0, 5.0]]), np.array([[10.0, 20.0, 30.0, 40.0, 50.0]])
-    ((dx0, dx1),) = halves.exchange_backward(dy, cache)
+    ((dx0, dx1),) = on_cpu.exchange_backward(dy, cache)
     assert np.array_equal(dx0, [[11, 22]]) and np.array_equal(dx1, [[33, 44, 55]])
 
 
 def test_join_makes_one_array_of_the_scores_and_backward_parts_it_again():
     x0, x1 = np.array([[1.0, 2.0], [6.0, 7.0]]), np.array([[3.0], [8.0]])
-    y, cache = halves.join_forward((x0, x1))
+    y, cache = on_cpu.join_forward((x0, x1))
     assert np.array_equal(y, [[1, 2, 3], [6, 7, 8]])
-    ((dx0, dx1),) = halves.join_backward(10 * y, cache)
+    ((dx0, dx1),) = on_cpu.join_backward(10 * y, cache)
     assert np.array_equal(dx0, 10 * x0) and np.array_equal(dx1, 10 * x1)
 
 
 def test_backward_passes_between_the_columns_agree_with_finite_differences():
     rng = np.random.default_rng(1)
     for x in maps_and_vectors(rng):
-        check_by_finite_differences(halves.both_forward, halves.both_backward, x[0], rng)
-        check_by_finite_differences(halves.exchange_forward, halves.exchange_backward, x, rng)
-        check_by_finite_differences(halves.join_forward, halves.join_backward, x, rng)
+        check_by_finite_differences(on_cpu.both_forward, on_cpu.both_backward, x[0], rng)
+        check_by_finite_differences(on_cpu.exchange_forward, on_cpu.exchange_backward, x, rng)
+        check_by_finite_differences(on_cpu.join_forward, on_cpu.join_backward, x, rng)
 
 
 def test_layers_between_the_columns_keep_float32():
     rng = np.random.default_rng(2)
     x = tuple(half.astype(np.float32) for half in maps_and_vectors(rng)[0])
-    (y0, y1), cache = halves.exchange_forward(x)
-    ((dx0, dx1),) = halves.exchange_backward((y0, y1), cache)
-    joined, cache = halves.join_forward(x)
-    ((dj0, dj1),) = halves.join_backward(joined, cache)
-    (db,) = halves.both_backward((y0, y1), ())
+    (y0, y1), cache = on_cpu.exchange_forward(x)
+    ((dx0, dx1),) = on_cpu.exchange_backward((y0, y1), cache)
+    joined, cache = on_cpu.join_forward(x)
+    ((dj0, dj1),) = on_cpu.join_backward(joined, cache)
+    (db,) = on_cpu.both_backward((y0, y1), ())
     assert {a.dtype.name for a in (y0, y1, dx0, dx1, joined, dj0, dj1, db)} == {"float32"}
 
 
@@ -102,9 +104,9 @@ def test_each_applies_a_layer_to_both_halves_and_neither_sees_the_other(ops):
     x = rng.standard_normal((2, 3, 7, 5)), rng.standard_normal((2, 3, 7, 5))
     w = rng.standard_normal((4, 3, 3, 3)), rng.standard_normal((2, 3, 3, 3))
     b = rng.standard_normal(4), rng.standard_normal(2)
-    y, caches = each(ops.conv_forward)(x, w, b, stride=2, pad=1)
+    y, caches = in_columns(ops).conv_forward(x, w, b, stride=2, pad=1)
     dy = like(rng, y)
-    results = each(ops.conv_backward)(dy, caches)
+    results = in_columns(ops).conv_backward(dy, caches)
     assert len(results) == 3  # (dx0, dx1), (dw0, dw1), (db0, db1)
     for h in (0, 1):
         y_alone, cache_alone = ops.conv_forward(x[h], w[h], b[h], stride=2, pad=1)
@@ -120,40 +122,50 @@ def test_each_updates_both_halves_with_the_same_options(ops):
         ops.sgd_update(w[h].copy(), v[h].copy(), dw[h], epsilon=0.1, momentum=0.5, decay=0.2)
         for h in (0, 1)
     ]
-    new_w, new_v = each(ops.sgd_update)(w, v, dw, epsilon=0.1, momentum=0.5, decay=0.2)
+    new_w, new_v = in_columns(ops).sgd_update(w, v, dw, epsilon=0.1, momentum=0.5, decay=0.2)
     for h in (0, 1):
         assert np.array_equal(new_w[h], expected[h][0])
         assert np.array_equal(new_v[h], expected[h][1])
 
 
-def test_each_of_the_same_function_is_the_same_and_keeps_its_name(ops):
-    assert each(ops.lrn_forward) is each(ops.lrn_forward)
-    assert each(ops.lrn_forward).__name__ == "lrn_forward"
-    assert each(ops.lrn_forward).__doc__ == ops.lrn_forward.__doc__
+def test_the_same_backend_in_columns_is_the_same_and_its_layers_keep_their_names(ops):
+    assert in_columns(ops) is in_columns(ops)
+    assert in_columns(in_columns(ops)) is in_columns(ops)
+    assert in_columns(ops).lrn_forward.__name__ == "lrn_forward"
+    assert in_columns(ops).lrn_forward.__doc__ == ops.lrn_forward.__doc__
+    assert in_columns(ops).exchange_forward.__name__ == "exchange_forward"
 
 
 def test_an_array_where_a_pair_belongs_is_refused(ops):
     x = np.ones((2, 3, 4, 5))  # two images are not two columns
     with pytest.raises(TypeError, match="relu_forward in two columns: argument 1 is ndarray"):
-        each(ops.relu_forward)(x)
+        in_columns(ops).relu_forward(x)
     w, b = (np.ones((4, 3, 3, 3)),) * 2, np.ones(2)
     with pytest.raises(TypeError, match="conv_forward in two columns: argument 3 is ndarray"):
-        each(ops.conv_forward)((x, x), w, b)
+        in_columns(ops).conv_forward((x, x), w, b)
 
 
 def test_the_two_columns_drop_different_units(ops):
     x = np.ones((5, 40)), np.ones((5, 40))
-    (y0, y1), _ = each(ops.dropout_forward)(x, p=0.5, rng=np.random.default_rng(5))
+    (y0, y1), _ = in_columns(ops).dropout_forward(x, p=0.5, rng=np.random.default_rng(5))
     assert set(np.unique(y0)) == set(np.unique(y1)) == {0, 1}
     assert not np.array_equal(y0, y1)
 
 
 def test_a_backend_in_columns_has_every_layer_and_leaves_the_loss_as_it_is(ops):
     two = in_columns(ops)
-    for name in ops.__all__:
-        whole = name.startswith("softmax") or name in ("to_device", "to_host")
-        expected = getattr(ops, name) if whole else each(getattr(ops, name))
-        assert getattr(two, name) is expected, name
+    assert all(callable(getattr(two, name)) for name in ops.__all__)
+    scores, labels = np.random.default_rng(6).standard_normal((3, 4)), np.array([0, 3, 1])
+    loss, cache = two.softmax_loss_forward(scores, labels)
+    expected, _ = ops.softmax_loss_forward(scores, labels)
+    assert loss == expected
+    (dscores,), (alone,) = two.softmax_loss_backward(cache), ops.softmax_loss_backward(cache)
+    assert np.array_equal(dscores, alone)
+
+
+def test_the_cpu_has_no_gpus_to_choose(ops):
+    with pytest.raises(ValueError, match=r"gpus = \(0, 1\), but this backend computes on the CPU"):
+        in_columns(ops, (0, 1))
 
 
 def test_columns_are_split_and_joined_without_loss():
@@ -177,8 +189,8 @@ def test_columns_that_do_not_talk_are_groups(ops):
     dx, dw, db = ops.conv_backward(dy, cache)
 
     x_pair, dy_pair = (x[:, :3], x[:, 3:]), (dy[:, :2], dy[:, 2:])
-    y_pair, caches = each(ops.conv_forward)(x_pair, *split_columns(params).values(), pad=1)
-    dx_pair, dw_pair, db_pair = each(ops.conv_backward)(dy_pair, caches)
+    y_pair, caches = in_columns(ops).conv_forward(x_pair, *split_columns(params).values(), pad=1)
+    dx_pair, dw_pair, db_pair = in_columns(ops).conv_backward(dy_pair, caches)
     assert np.allclose(np.concatenate(y_pair, axis=1), y, rtol=1e-12, atol=1e-12)
     assert np.allclose(np.concatenate(dx_pair, axis=1), dx, rtol=1e-12, atol=1e-12)
     grads = join_columns({"w": dw_pair, "b": db_pair})

@@ -10,6 +10,7 @@ time; operands.py, product.py and tiles.py, the one product behind conv.py and f
     python -m minicnn.cuda.compiled    do all kernels compile, and what do they need?  Needs no GPU
 """
 
+from . import columns as columns
 from .activations import (
     logistic_backward,
     logistic_forward,

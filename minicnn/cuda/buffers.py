@@ -6,8 +6,9 @@ counts who does.
 
 Work that was put into a stream before may still be using the memory when it is given out again.
 That is no harm as long as what comes next goes into the same stream, because it then runs later.
-So memory is kept apart for each stream, and who takes an array into another stream must hold it
-until that stream is done with it.
+So memory is kept apart for each stream: an array belongs to the stream that was current when it
+was made, and knows it as `array.stream`.  Who reads it in another stream must let its own stream
+wait until that is done; columns.py shows how.
 """
 
 import math
@@ -47,7 +48,9 @@ def empty(shape, dtype):
         entry = [memory, owner(memory), 0]
         entry[2] = holders(entry)  # as many as there are when only this file knows it
         entries.append(entry)
-    return entry[0].reshape(shape)
+    array = entry[0].reshape(shape)
+    array.stream = gpu.stream()  # where copies of it go that say nothing else
+    return array
 
 
 def allocate(count, dtype, shape):

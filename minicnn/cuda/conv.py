@@ -20,7 +20,7 @@ from ..checks import check_conv, check_gradient
 from ..shapes import out_size
 from .buffers import empty
 from .device import flat, to_device
-from .gpu import SIMULATED, THREADS, cuda, launch, launch_blocks
+from .gpu import SIMULATED, THREADS, cuda, launch, launch_blocks, mark
 from .operands import (
     MAPS,
     MATRIX,
@@ -63,6 +63,8 @@ def conv_backward(dy, cache, need_dx=True):
     check_gradient("conv", dy, y_shape, x.dtype)
     dy = to_device(dy)
     dx = backward_x(dy, cache) if need_dx else None
+    if need_dx:
+        dx.written = mark()  # for who waits for dx alone: see columns.py
     return dx, backward_w(dy, cache), backward_b(dy)
 
 

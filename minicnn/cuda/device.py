@@ -41,12 +41,13 @@ def to_device(x):
 
 
 def to_host(x):
-    """Return x as a NumPy array; waits until all work in the current stream is done."""
+    """Return x as a NumPy array; waits until all work in the stream that x belongs to is done.
+
+    A copy to memory that is not pinned is over when the call returns, whatever its stream.
+    """
     if not on_device(x):
         return x
-    y = x.copy_to_host(stream=gpu.stream())
-    gpu.wait_for(gpu.mark())
-    return y
+    return x.copy_to_host(stream=x.stream or gpu.stream())
 
 
 def flat(x):
@@ -73,7 +74,7 @@ def feed(batches):
     batches : iterable of (x, labels)
         x a NumPy array; labels stay where they are.
     """
-    copies = gpu.stream_for_copies()
+    copies = gpu.stream_for("batches")
     pinned = [{}, {}]  # shape and type → pinned memory
     copied = [None, None]  # marks: when the GPU has read the buffer
     ahead = None  # the batch that is on its way

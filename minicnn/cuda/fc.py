@@ -14,6 +14,7 @@ and the sums are split into parts.
 from ..checks import check_fc, check_gradient
 from .buffers import empty
 from .device import flat, to_device
+from .gpu import mark
 from .operands import MATRIX, matrix
 from .product import add_parts, long_product
 
@@ -44,6 +45,7 @@ def fc_backward(dy, cache, need_dx=True):
             (MATRIX, matrix(w, D, K, 1, D)),  # w[k, d]
             x.shape, N, D, K,
         )  # fmt: skip
+        dx.written = mark()  # for who waits for dx alone: see columns.py
     dw = long_product(
         (MATRIX, matrix(dy, K, N, 1, K)),  # dy[n, k]
         (MATRIX, matrix(x, D, N, 1, D)),  # x_rows[n, d]

@@ -8,8 +8,9 @@
     grid       all blocks of one launch
 
 `here` is where everything happens now: each function of this backend works on that device, in
-`stream()`.  `with at(1, other): …` changes both for a while.  Where nothing is said, work goes into
-one stream of ours, not into the device's stream 0: that one and all others wait for each other.
+`stream()`.  `with at(1, other): …` changes both for a while, `choose(1)` for good.  Where nothing
+is said, work goes into one stream of ours, not into the device's stream 0: that one and all others
+wait for each other.
 
 This is the one file that imports numba.cuda; all others take `cuda` from here.  It can be imported
 without a GPU: then kernels can be compiled and read, and with NUMBA_ENABLE_CUDASIM=1 in the
@@ -35,7 +36,7 @@ THREADS = 32 if SIMULATED else 256  # of a block, where nothing else is said; a 
 
 Here = namedtuple("Here", "device stream")
 here = Here(0, None)  # None: the device's main stream
-main_streams, copy_streams = {}, {}  # device → a stream of it, made when it is first asked for
+streams = {}  # (device, what it is for) → a stream, made when it is first asked for
 
 
 class GpuError(OSError):
@@ -49,7 +50,7 @@ def at(device, stream=None):
     before = here
     here = Here(device, stream)
     try:
-        if SIMULATED:  # it has one device, whatever its number
+        if SIMULATED or device == before.device:  # the simulator has one, whatever its number
             yield
         else:
             with cuda.gpus[device]:
@@ -58,20 +59,38 @@ def at(device, stream=None):
         here = before
 
 
+def choose(device):
+    """Work on this device from now on."""
+    global here
+    check_devices([device])
+    here = Here(device, None)
+    if not SIMULATED:
+        cuda.select_device(device)
+
+
+def check_devices(devices):
+    """Raise ValueError if one of these is not there; in the simulator any number stands for one."""
+    ready()
+    count = 1 if SIMULATED else len(cuda.gpus)
+    for device in devices:
+        if not SIMULATED and not 0 <= device < count:
+            there = "1 GPU, number 0" if count == 1 else f"{count} GPUs, numbers 0 to {count - 1}"
+            raise ValueError(f"there is no GPU {device}: this machine has {there}")
+
+
 def stream():
     """Return the current stream."""
-    if here.stream is not None:
-        return here.stream
-    if here.device not in main_streams:
-        main_streams[here.device] = new_stream()
-    return main_streams[here.device]
+    return stream_for("all else") if here.stream is None else here.stream
 
 
-def stream_for_copies():
-    """Return the current device's stream for what travels while it computes."""
-    if here.device not in copy_streams:
-        copy_streams[here.device] = new_stream()
-    return copy_streams[here.device]
+def stream_for(purpose, device=None):
+    """Return this device's stream for something, or the current one's; the same each time."""
+    device = here.device if device is None else device
+    key = device, purpose
+    if key not in streams:
+        with at(device):
+            streams[key] = new_stream()
+    return streams[key]
 
 
 def new_stream():

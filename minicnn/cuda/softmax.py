@@ -16,7 +16,7 @@ import numpy as np
 
 from ..checks import check_array, check_labels
 from .buffers import empty
-from .device import on_device, to_device
+from .device import flat, on_device, to_device
 from .gpu import SIMULATED, cuda, launch_blocks
 
 ROW = 4 if SIMULATED else 256  # threads of a block; a simulated one that waits costs milliseconds
@@ -43,10 +43,10 @@ def softmax_loss_forward(scores, labels):
     check_labels(scores, np.zeros(labels.shape, labels.dtype) if on_device(labels) else labels)
     labels = labels if on_device(labels) else to_device(labels.astype(np.int32))
     scores = to_device(scores)
-    losses, loss = empty(scores.shape[:1], scores.dtype), empty((1,), scores.dtype)
+    losses, loss = empty(scores.shape[:1], scores.dtype), empty((), scores.dtype)
     launch_blocks(loss_kernel, len(scores), ROW, scores, labels, losses)
-    launch_blocks(mean_loss_kernel, 1, ROW, losses, loss)
-    return loss.reshape(()), (scores, labels)
+    launch_blocks(mean_loss_kernel, 1, ROW, losses, flat(loss))
+    return loss, (scores, labels)
 
 
 def softmax_loss_backward(cache):

@@ -18,6 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if os.environ.get("MINICNN_THREADS", "0").strip("0").isdecimal() and "numba" not in sys.modules:
     os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["MINICNN_THREADS"])
 
+from . import columns as columns
 from .activations import (
     logistic_backward,
     logistic_forward,

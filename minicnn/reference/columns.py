@@ -1,0 +1,61 @@
+"""What two columns need of a backend, see halves.py.  On the CPU both columns are in one place.
+
+A column has the number 0 or 1.  They run one after the other, because each of minicnn.fast's loops
+takes all cores of the CPU already.
+"""
+
+from collections import namedtuple
+from contextlib import contextmanager, nullcontext
+
+import numpy as np
+
+from .device import to_device
+
+Columns = namedtuple("Columns", "at crossing joined part added to_device")
+chosen = ()  # GPUs
+
+
+def choose(gpus):
+    """Raise ValueError: there is nothing to choose from."""
+    raise ValueError(f"gpus = {gpus}, but this backend computes on the CPU")
+
+
+def on(gpus=None):
+    """Return the functions below, as a named tuple; raise ValueError if GPUs are named."""
+    if gpus is not None:
+        choose(gpus)
+    return Columns(at, crossing, joined, part, added, to_device)
+
+
+def at(column):
+    """Work where this column lives, within a with statement."""
+    return nullcontext()
+
+
+@contextmanager
+def crossing(*journeys):
+    """Lend each array to another column, for a with statement: nothing has to move.
+
+    A journey is (x, column it belongs to, column it goes to), or (x, …, …, first, C) for C channels
+    of it, the first one and those behind.
+    """
+    yield [channels(x, *some) for x, _, _, *some in journeys]
+
+
+def channels(x, first=0, C=None):
+    return x if C is None else x[:, first : first + C]
+
+
+def joined(x0, x1):
+    """Return one array with the channels of both."""
+    return np.concatenate([x0, x1], axis=1)
+
+
+def part(x, first, C):
+    """Return C channels of x, as an array of their own."""
+    return np.ascontiguousarray(x[:, first : first + C])
+
+
+def added(dy, first, other):
+    """Return other plus as many channels of dy, from the first one on."""
+    return dy[:, first : first + other.shape[1]] + other

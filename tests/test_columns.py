@@ -1,0 +1,310 @@
+"""Two columns on a GPU: in the simulator, where both are on its one device.
+
+Nothing runs at the same time in the simulator, so nothing goes wrong there if a stream forgets to
+wait for another.  `Watch` sees it nevertheless: it notes which stream reads and writes which
+memory, and what must have happened before, from the marks that streams leave and follow.
+"""
+
+import sys
+
+import numpy as np
+import pytest
+
+from minicnn import cuda, evaluate, fast, gradcheck, net, reference, train
+from minicnn.cuda import buffers, columns, gpu
+from minicnn.halves import in_columns, split_columns
+
+pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="on a GPU, run minicnn.cuda.check")
+
+GPUS = (0, 0)
+
+
+def like(rng, x):
+    """Return random numbers in the shape of an array, or of a pair of them."""
+    if isinstance(x, tuple):
+        return tuple(like(rng, half) for half in x)
+    return rng.standard_normal(tuple(x.shape)).astype(x.dtype)
+
+
+def walk(ops, kind, x, rng):
+    """Return y and dx of a layer between the columns, as lists of arrays on the host."""
+    y, cache = getattr(ops, f"{kind}_forward")(ops.to_device(x))
+    (dx,) = getattr(ops, f"{kind}_backward")(ops.to_device(like(rng, y)), cache)
+    return [*net.columns(ops.to_host(y)), *net.columns(ops.to_host(dx))]
+
+
+@pytest.mark.parametrize("through_host", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_layers_between_the_columns_give_the_cpus_bits(monkeypatch, dtype, through_host):
+    monkeypatch.setattr(columns, "THROUGH_HOST", through_host)
+    rng = np.random.default_rng(0)
+    maps = rng.standard_normal((2, 3, 2, 5)), rng.standard_normal((2, 2, 2, 5))
+    vectors = rng.standard_normal((3, 4)), rng.standard_normal((3, 7))
+    for x0, x1 in (maps, vectors):
+        x = x0.astype(dtype), x1.astype(dtype)
+        for kind, given in (("both", x[0]), ("exchange", x), ("join", x)):
+            found = walk(in_columns(cuda, GPUS), kind, given, np.random.default_rng(1))
+            expected = walk(in_columns(reference), kind, given, np.random.default_rng(1))
+            assert len(found) == len(expected) >= 3
+            for ours, theirs in zip(found, expected, strict=True):
+                assert ours.dtype == theirs.dtype
+                np.testing.assert_array_equal(ours, theirs)
+
+
+# Training.
+
+
+def tiny(ops, columns=2):
+    """Return a network in one column with groups, or the same in two."""
+    rng = np.random.default_rng(0)
+    ops = in_columns(ops) if columns == 2 else ops
+    groups = {} if columns == 2 else {"groups": 2}
+
+    def params(*shape):
+        drawn = net.gaussian(rng, shape, 0.5)
+        return split_columns(drawn) if columns == 2 else drawn
+
+    def between(name, kind):
+        return [net.row(name, ops, kind)] if columns == 2 else []
+
+    return [
+        *between("both", "both"),
+        net.row("conv1", ops, "conv", params(4, 1, 2, 2), stride=2),
+        net.row("relu1", ops, "relu"),
+        net.row("conv2", ops, "conv", params(2, 2, 1, 1), **groups),
+        *between("exchange3", "exchange"),
+        net.row("fc3", ops, "fc", params(4, 2 * 2 * 1)),
+        *between("exchange4", "exchange"),  # of as many numbers as the one before
+        net.row("fc4", ops, "fc", params(3, 4)),
+        *between("join", "join"),
+    ]
+
+
+def trained(ops, columns=2, steps=2, **options):
+    """Return the run and the rows of the tiny network after some steps, each an epoch."""
+    rng = np.random.default_rng(1)
+    x, labels = rng.standard_normal((2, 1, 4, 2)).astype(np.float32), np.array([2, 1])
+    layers = tiny(ops, columns)
+    run = train.train(
+        layers, in_columns(ops) if columns == 2 else ops, (x, labels),
+        rng=np.random.default_rng(2), epochs=steps, epsilon=0.1, progress=False, **options,
+    )  # fmt: skip
+    return run, layers
+
+
+def weights(layers):
+    """Return all parameters in one column, on the host."""
+    found = {}
+    for layer in layers:
+        for letter, value in layer.params.items():
+            halves = [net.on_host(half) for half in net.columns(value)]
+            found[f"{layer.name}.{letter}"] = np.concatenate(halves)
+    return found
+
+
+def test_two_columns_train_as_one_with_groups_and_as_on_the_cpu_and_resume_bit_for_bit(tmp_path):
+    trained(cuda, steps=1, folder=tmp_path)
+    resumed, layers = trained(cuda, folder=tmp_path, resume=True)
+    others = [trained(cuda), trained(cuda, columns=1), trained(fast)]
+    assert resumed.losses == others[0][0].losses and resumed.losses[1] < resumed.losses[0]
+    start = weights(tiny(fast))
+    for name, w in weights(layers).items():
+        np.testing.assert_array_equal(w, weights(others[0][1])[name])
+        assert not np.allclose(w, start[name], rtol=1e-3)
+        for run, rows in others:
+            np.testing.assert_allclose(run.losses, resumed.losses, rtol=1e-6)
+            np.testing.assert_allclose(weights(rows)[name], w, rtol=1e-5, atol=1e-7)
+
+
+def test_two_columns_predict_as_on_the_cpu():
+    x = np.random.default_rng(3).standard_normal((1, 1, 4, 2)).astype(np.float32)
+    found = []
+    for ops in (in_columns(cuda), in_columns(fast)):
+        layers = net.predicting(tiny(ops), ops)
+        net.to_device(layers, ops)
+        found.append(evaluate.predict(layers, ops, x, lambda some: [some]))
+    np.testing.assert_allclose(*found, rtol=1e-5)
+
+
+def test_gradients_of_two_columns_agree_with_finite_differences():
+    rng, two = np.random.default_rng(4), in_columns(cuda)
+    fc1 = split_columns({"w": rng.standard_normal((2, 1)), "b": rng.standard_normal(2)})
+    layers = [
+        net.row("both", two, "both"),
+        net.row("fc1", two, "fc", fc1),
+        net.row("exchange2", two, "exchange"),
+        net.row("join", two, "join"),
+    ]
+    report = gradcheck.check_network(layers, rng.standard_normal((1, 1)), np.array([1]), two)
+    assert report.ok, str(report)
+    assert [row.name for row in report.rows] == ["x", "fc1.w.0", "fc1.w.1", "fc1.b.0", "fc1.b.1"]
+
+
+# Streams.
+
+
+WRITES = {}  # kernel and shapes of its arrays → which of them it writes
+
+
+class Watch:
+    """What happened before what: a race detector for the simulator.
+
+    A kernel runs once for arguments of the same shapes, to see which of them it writes; after that
+    it is only noted, because a kernel that runs takes milliseconds, and numbers do not matter.
+
+    now[s]       how many pieces of work were put into stream s
+    before[s]    {stream: number}: so much of other streams' work is done when s goes on
+    written      memory → (stream, number) of its last write
+    read         memory → [(stream, number), …] since then
+    races        sentences: work that touches memory while other work may be at it
+    """
+
+    def __init__(self, monkeypatch, forget=None):
+        self.now, self.before, self.host = {}, {}, {}
+        self.written, self.read, self.races, self.follows = {}, {}, [], set()
+        self.forget = forget  # the line of a `follow` that is left out
+        self.names = {}
+        monkeypatch.setattr(gpu, "streams", {})
+        monkeypatch.setattr(gpu, "new_stream", self.new_stream)
+        monkeypatch.setattr(buffers, "kept", {})
+        monkeypatch.setattr(columns, "pinned", {})
+        original = gpu.launch_blocks
+        for name, module in list(sys.modules.items()):
+            if name.startswith("minicnn.cuda"):
+                for f, own in (("launch_blocks", self.launch(original)), ("mark", self.mark)):
+                    if hasattr(module, f):
+                        monkeypatch.setattr(module, f, own)
+        monkeypatch.setattr(gpu.cuda, "device_array", self.device_array(gpu.cuda.device_array))
+        monkeypatch.setattr(gpu, "follow", self.follow)
+        monkeypatch.setattr(gpu, "wait_for", self.wait_for)
+        array = type(cuda.to_device(np.zeros(1)))
+        monkeypatch.setattr(array, "copy_to_host", self.copy_to_host(array.copy_to_host))
+        monkeypatch.setattr(array, "copy_to_device", self.copy_to_device(array.copy_to_device))
+
+    def new_stream(self):
+        stream = object()
+        self.names[stream] = f"stream {len(self.names)} of device {gpu.here.device}"
+        return stream
+
+    def mark(self):
+        return self.known(gpu.stream())
+
+    def known(self, stream):
+        """Return what is done when all work of a stream so far is."""
+        return {**self.before.get(stream, {}), stream: self.now.get(stream, 0)}
+
+    def follow(self, mark):
+        line = sys._getframe(1).f_code.co_name, sys._getframe(1).f_lineno
+        if sys._getframe(1).f_globals["__name__"] == columns.__name__:
+            self.follows.add(line)
+        if mark is not None and line != self.forget:
+            later(self.before.setdefault(gpu.stream(), {}), mark)
+
+    def wait_for(self, mark):
+        if mark is not None:
+            later(self.host, mark)
+
+    def work(self, stream, reads, writes, what):
+        """Note a piece of work, and whether it collides with another."""
+        later(self.before.setdefault(stream, {}), self.host)
+        self.now[stream] = self.now.get(stream, 0) + 1
+        for memory in reads | writes:
+            others = self.read.get(memory, []) if memory in writes else []
+            for other, number in [*others, *self.written.get(memory, [])]:
+                if other is not stream and self.before[stream].get(other, 0) < number:
+                    words = "writes" if memory in writes else "reads"
+                    self.races.append(f"{what} {words} what {self.names.get(other)} is at")
+        for memory in writes:
+            self.written[memory], self.read[memory] = [(stream, self.now[stream])], []
+        for memory in reads - writes:
+            self.read.setdefault(memory, []).append((stream, self.now[stream]))
+
+    def device_array(self, original):
+        def device_array(shape, dtype):
+            array = original(shape, dtype)
+            array._ary[...] = np.random.default_rng(5).integers(2, 9, shape)  # nobody writes these
+            return array
+
+        return device_array
+
+    def launch(self, original):
+        def launch_blocks(kernel, grid, block, *arguments):
+            arrays = list(arrays_in(arguments))
+            name = getattr(kernel, "fn", kernel).__name__
+            key = name, tuple((tuple(array.shape), array.dtype.str) for array in arrays)
+            if key not in WRITES:
+                contents = [array._ary.tobytes() for array in arrays]
+                original(kernel, grid, block, *arguments)
+                changes = zip(arrays, contents, strict=True)
+                WRITES[key] = [array._ary.tobytes() != before for array, before in changes]
+            places = [place(array._ary) for array in arrays]
+            writes = {p for p, written in zip(places, WRITES[key], strict=True) if written}
+            self.work(gpu.stream(), set(places), writes, name)
+
+        return launch_blocks
+
+    def copy_to_host(self, original):
+        def copy_to_host(array, ary=None, stream=0):
+            stream = stream or array.stream or gpu.stream()
+            writes = set() if ary is None else {place(ary)}
+            self.work(stream, {place(array._ary)}, writes, "a copy to the host")
+            if ary is None:
+                self.wait_for(self.known(stream))
+            return original(array, ary)
+
+        return copy_to_host
+
+    def copy_to_device(self, original):
+        def copy_to_device(array, ary, stream=0):
+            there = getattr(ary, "_ary", ary)
+            pinned = any(there is memory for memory in columns.pinned.values())
+            reads = {place(there)} if hasattr(ary, "_ary") or pinned else set()
+            self.work(stream or array.stream, reads, {place(array._ary)}, "a copy")
+            original(array, ary)
+
+        return copy_to_device
+
+
+def later(known, more):
+    """Add to what is known to be done what is done later."""
+    for stream, number in more.items():
+        known[stream] = max(known.get(stream, 0), number)
+
+
+def arrays_in(arguments):
+    for argument in arguments:
+        if hasattr(argument, "copy_to_host"):
+            yield argument
+        elif isinstance(argument, tuple):
+            yield from arrays_in(argument)
+
+
+def place(array):
+    """Return where an array's memory begins, whichever part of it the array is."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array.ctypes.data
+
+
+@pytest.mark.parametrize("through_host", [False, True])
+def test_no_stream_touches_memory_while_another_is_at_it(monkeypatch, through_host):
+    monkeypatch.setattr(columns, "THROUGH_HOST", through_host)
+    watch = Watch(monkeypatch)
+    trained(cuda, steps=4)
+    assert watch.races == []
+    assert len(watch.names) == 5  # two columns, what crosses from each, and the batches
+    assert all(any(writes) for writes in WRITES.values())
+
+
+def test_without_any_of_its_marks_a_race_would_be_seen(monkeypatch):
+    monkeypatch.setattr(columns, "THROUGH_HOST", True)
+    with monkeypatch.context() as patch:
+        watch = Watch(patch)
+        trained(cuda)
+        follows = watch.follows
+    assert len(follows) == 5
+    for line in follows:
+        with monkeypatch.context() as patch:
+            watch = Watch(patch, forget=line)
+            trained(cuda, steps=3)
+            assert watch.races, f"nobody misses the mark that {line} follows"
