@@ -158,7 +158,7 @@ def draw(lines, path):
     """Draw the test errors of all runs, and the colour of their columns."""
     from .figures import new_figure, save
 
-    figure, (left, right) = new_figure(10, 3.6, columns=2)
+    figure, (left, right) = new_figure(11, 3.6, columns=2)
     places = list(VARIANTS)
     for place, variant in enumerate(places):
         some = of(variant, lines)
@@ -174,6 +174,8 @@ def draw(lines, path):
     right.set_yticks(range(len(places)), labels=[""] * len(places))
     for axes in (left, right):
         axes.set_ylim(len(places) - 0.5, -0.5)
-    left.set_xlabel("test error (%), a circle a seed, red their mean")
-    right.set_xlabel("share of the first weights that is colour: ● column 0, ■ column 1")
+    left.set_xlabel("test error (%)")
+    left.set_title("○ a seed, | their mean", fontsize=10)
+    right.set_xlabel("colour in the first weights")
+    right.set_title("● column 0, ■ column 1", fontsize=10)
     save(figure, path)
