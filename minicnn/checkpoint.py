@@ -83,6 +83,8 @@ def load(path):
     except CheckpointError:
         raise
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        if path.suffix != ".npz":
+            raise CheckpointError(f"{path} is not a checkpoint, which is an .npz file") from None
         raise CheckpointError(
             f"{path} is damaged or not a checkpoint ({error}); "
             "use an older one, or start the run anew"

@@ -205,7 +205,7 @@ def check_data(trained, photos, name, classes=True):
         ours, theirs = trained.mean.shape[1], photos.mean.shape[1]
         raise ValueError(
             f"{trained.path} was trained on images of {ours}×{ours} pixels, "
-            f"but those of {name} have {theirs}×{theirs}"
+            f"but those of {name} have {theirs}×{theirs}; name its own images with --data"
         )
     if classes and tuple(photos.classes) != trained.classes:
         pairs = zip(photos.classes, trained.classes, strict=False)

@@ -58,7 +58,7 @@ def test_a_flipped_bit_is_refused(saved):
 def test_foreign_files_are_refused(tmp_path):
     path = tmp_path / "foreign"
     path.write_text("not a checkpoint at all")
-    with pytest.raises(CheckpointError, match="damaged or not a checkpoint"):
+    with pytest.raises(CheckpointError, match="is not a checkpoint, which is an .npz file"):
         checkpoint.load(path)
     with open(path, "wb") as file:
         np.save(file, np.zeros(3))

@@ -289,7 +289,7 @@ def hostile(folder):
         (folder / name).write_bytes(content)
         reasons[name] = reason
     (folder / "folder.jpg").mkdir()
-    reasons["folder.jpg"] = "a folder inside a class"
+    reasons["folder.jpg"] = "a folder, and not a photograph"
     if hasattr(os, "mkfifo"):
         os.symlink("loop.jpg", folder / "loop.jpg")
         os.symlink("nowhere", folder / "dangling.jpg")
@@ -301,7 +301,7 @@ def hostile(folder):
             "dangling.jpg": "No such file",
             "device.jpg": "not a file, but a device",
             "pipe.jpg": "not a file, but a device",
-            "around": "a folder inside a class",
+            "around": "a folder, and not a photograph",
         }
     return reasons
 

@@ -32,6 +32,8 @@ def run(options):
     from .. import gallery, trained
     from ..data import decode
 
+    if options.picture and not options.picture.lower().endswith(".png"):
+        raise ValueError(f"--picture {options.picture}: a picture is written as .png")
     network = trained.load(options.checkpoint, backend(options.ops))
     pictures, names = [], []
     for name in options.images:

@@ -252,6 +252,7 @@ def run(options):
     width = photos.mean.shape[1]
     size = size_of(options, width)
     plan = plan_of(options, plan, before, bool(len(photos.test_x)))
+    print(seen(options, len(photos.train_x), size, width), flush=True)
     if options.view is None:
         larger = size < width or options.jitter or options.colour_noise
         options.view = "random" if larger else "central"
@@ -316,6 +317,21 @@ def run(options):
     return 0
 
 
+def seen(options, images, size, width):
+    """Return what the network is about to see, as a sentence: a wrong --data shows here."""
+    made_for = networks.image_size(options.network)
+    words = f"{options.network}: {images:,} images of {options.data}, {width}×{width} pixels"
+    if size < width:
+        words += f", seen {size}×{size} at a time"
+    if size != made_for:
+        words += f" (it is made for {made_for}×{made_for})"
+    if 2 * size < width:
+        words += (
+            f"; that is a small part of each: prepare --size {9 * size // 8} makes them smaller"
+        )
+    return words
+
+
 def size_of(options, width):
     """Return the width of what the network sees of images so wide, after seeing that it can be."""
     made_for = networks.image_size(options.network)
@@ -325,7 +341,10 @@ def size_of(options, width):
     least = networks.least_size(options.network)
     if size < least:
         has = f"--size is {size}" if options.size else f"those of {options.data} have {width}"
-        raise ValueError(f"{options.network} needs images of at least {least} pixels, but {has}")
+        raise ValueError(
+            f"{options.network} needs images of at least {least} pixels, but {has}; "
+            "name others with --data"
+        )
     if options.network in networks.ELSEWHERE and size != made_for:
         raise ValueError(f"{options.network} is made for images of {made_for} pixels")
     if options.jitter and not size <= options.jitter <= width:

@@ -158,7 +158,7 @@ def ready():
     if cuda.implementation != "NVIDIA":
         raise OSError(
             "Numba alone has no compiler for GPUs; "
-            "install one with pip install 'minicnn[cuda12]' or 'minicnn[cuda13]'"
+            "install one with pip install 'numba-cuda[cu12]' or 'numba-cuda[cu13]'"
         )
     try:
         to_ptx(*table(float32)[0], cc=(9, 0))

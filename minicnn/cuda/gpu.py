@@ -191,7 +191,7 @@ def missing(error):
     if "nvvm" in text or "libdevice" in text or "nvrtc" in text:
         return (
             "the compiler for the GPU is missing; install it with "
-            f"pip install 'minicnn[cuda12]' or 'minicnn[cuda13]'{simulator}"
+            f"pip install 'numba-cuda[cu12]' or 'numba-cuda[cu13]'{simulator}"
         )
     if "driver library cannot be found" in text or "cuinit" in text:
         return f"there is no NVIDIA driver on this machine; install NVIDIA's{simulator}"

@@ -75,7 +75,7 @@ def check_file(path):
     except (OSError, ValueError) as error:
         raise Unreadable(in_one_line(error)) from None
     if stat.S_ISDIR(status.st_mode):
-        raise Unreadable("a folder inside a class: only files directly in it are read")
+        raise Unreadable("a folder, and not a photograph; those inside it are not read")
     if not stat.S_ISREG(status.st_mode):
         raise Unreadable("not a file, but a device, pipe or socket")
     if status.st_size == 0:

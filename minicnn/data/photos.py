@@ -171,5 +171,6 @@ def open_photos(name):
         return with_moments(cifar10.load(name))
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"{error}.  Photographs must be prepared first: python -m minicnn prepare {name} OUT"
+            f"{name} holds no prepared photographs (`python -m minicnn prepare {name} OUT` makes "
+            f"them ready) and no CIFAR-10: {error}"
         ) from None
