@@ -59,6 +59,7 @@ def bench(
     rounds=7,
     parts=PARTS,
     progress=True,
+    tf32=False,
 ):
     """Measure, and write <network>.json into the folder; return what it holds.
 
@@ -82,6 +83,8 @@ def bench(
         What to measure, of PARTS.
     progress : bool
         Show a bar for each part.
+    tf32 : bool
+        On a GPU, let our products, and PyTorch's, run on tensor cores in TF32.
 
     Returns
     -------
@@ -110,6 +113,7 @@ def bench(
             "rounds": rounds,
             "parts": [part for part in PARTS if part in parts],
             "torch": torch,
+            "tf32": tf32,
         },
         "machine": machine(),
         "limits": {},
@@ -119,8 +123,9 @@ def bench(
         "notes": [],
     }
     if gpu:
-        from .cuda.gpu import described
+        from .cuda.gpu import described, ready
 
+        ready()
         results["machine"]["gpu"] = described()
     results["limits"] = limits(results)
     if "layers" in parts:
@@ -194,9 +199,10 @@ def take_turns(results, running, work):
             counts[name] = min(1000, max(1, round(TURN / once)))
             seconds[name], fastest[name] = [], once
     rounds = results["settings"]["rounds"]
-    together = TOGETHER if results["settings"]["ops"] == "cuda" else 1
+    most = TOGETHER if results["settings"]["ops"] == "cuda" else 1
     for _ in range(rounds):
         for name, count in counts.items():
+            together = min(most, count)  # what takes long is timed alone
             with noted(results, name, where):
                 times = ask(running, name, run=count, together=together)["seconds"]
                 seconds[name].append(statistics.median(times))
@@ -273,11 +279,13 @@ def limits(results):
     On a GPU the product is PyTorch's, which is NVIDIA's own; without PyTorch it is ours, and then
     shares of it say little.
     """
-    best, name = {}, "limits-gpu" if results["settings"]["ops"] == "cuda" else "limits"
+    gpu = results["settings"]["ops"] == "cuda"
+    best, name, together = {}, "limits-gpu" if gpu else "limits", TOGETHER if gpu else 1
     with workers(results, [name]) as running:
         for what in ("product", "copy"):
             ask(running, name, prepare=["limits", what])
-            best[what] = min(ask(running, name, run=10)["seconds"])
+            reply = ask(running, name, run=10 * together, together=together)
+            best[what] = min(reply["seconds"])
     gflops, gb_per_s = MULTIPLIED / best["product"] / 1e9, COPIED / best["copy"] / 1e9
     return {"gflops": digits(gflops), "gb_per_s": digits(gb_per_s)}
 
@@ -287,9 +295,9 @@ def memory(results, names):
 
     peak is all of it, imports what it had after importing its libraries; what it imports later
     counts as ours.  Each contestant has two fresh processes, and the smaller peak counts: the
-    first may compile.
+    first may compile.  On a GPU it is the memory of that which is taken, and imports are 0.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" and results["settings"]["ops"] != "cuda":
         results["notes"].append("memory: only Linux tells it")
         return {}
     peaks = {name: [] for name in names}
@@ -327,6 +335,8 @@ def workers(results, names, **environment):
     environment |= {f"{name}_THREADS": str(settings["threads"]) for name in THREADS}
     environment |= {"PYTHONPATH": os.pathsep.join(paths), "TORCHINDUCTOR_COMPILE_THREADS": "1"}
     conditions, running = [settings["network"], str(settings["batch"])], {}
+    if settings["tf32"]:
+        conditions.append("tf32")
     with contextlib.ExitStack() as stack:
         for name in names:
             worker = subprocess.Popen(
@@ -429,7 +439,7 @@ def report(results):
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     text = [
         f"{settings['network']}, batches of {settings['batch']}, {settings['ops']}, "
-        f"{threads}, {rounds}, {machine['date']}",
+        f"{'products in TF32, ' if settings['tf32'] else ''}{threads}, {rounds}, {machine['date']}",
         f"{processor}; {versions}",
         *([machine["gpu"]] if "gpu" in machine else []),
         f"limits: {shown(results['limits']['gflops'])} GFLOP/s in a matrix product, "
@@ -444,10 +454,12 @@ def report(results):
             break
     if results["memory"]:
         sizes = [
-            f"{name} {size['peak'] / 2**20:,.0f} MiB ({size['imports'] / 2**20:,.0f} after imports)"
+            f"{name} {size['peak'] / 2**20:,.0f} MiB"
+            + (f" ({size['imports'] / 2**20:,.0f} after imports)" if size["imports"] else "")
             for name, size in results["memory"].items()
         ]
-        text.append(f"peak memory of a process in its third training step: {', '.join(sizes)}")
+        where = "of the GPU" if "gpu" in machine else "of a process"
+        text.append(f"peak memory {where} in the third training step: {', '.join(sizes)}")
     for name, seconds in results["first_step"].items():
         times = f"{shown(seconds['compiled'])} s, in a second process {shown(seconds['cached'])} s"
         text.append(f"first training step, {name}: {times}")

@@ -21,14 +21,17 @@ The contestants:
     torch                 PyTorch in its standard layout, (N, C, H, W)
     torch-channels-last   PyTorch with channels last in memory
     torch-compiled        the standard layout through torch.compile; for whole networks alone
-    torch-gpu, …          the same three on a GPU, in float32 without TF32
+    torch-gpu, …          the same three on a GPU
     limits, limits-gpu    what the machine can do at best: a matrix product, a copy
+
+With a fourth word behind those three, tf32, all multiply in TF32 on a GPU, else in float32.
 
 PyTorch gets what helps it: channels-last images are laid out before the clock starts, whole
 networks have ReLU in place and the fused update, dropout at test time is nothing at all, and the
 first convolution computes no dx.
 """
 
+import contextlib
 import importlib
 import json
 import math
@@ -78,9 +81,11 @@ def kind_of(layer):
 class Ours:
     """One of our backends, or the course code."""
 
-    def __init__(self, contestant, network, batch):
+    def __init__(self, contestant, network, batch, tf32=False):
         name = "reference" if contestant == "course" else contestant
         self.ops = importlib.import_module(f".{name}", __package__)
+        if tf32:
+            self.ops.product.use_tf32()
         self.network, self.batch = network, batch
         self.conv = (course_conv_forward, course_conv_backward) if contestant == "course" else None
 
@@ -266,7 +271,7 @@ def course_conv_backward(dy, cache):
 class Torch:
     """PyTorch, with the same weights and images."""
 
-    def __init__(self, contestant, network, batch):
+    def __init__(self, contestant, network, batch, tf32=False):
         import torch
 
         from . import reference
@@ -279,7 +284,7 @@ class Torch:
         self.compiled = contestant.endswith("compiled")
         self.gpu = "-gpu" in contestant
         if self.gpu:
-            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
             torch.backends.cudnn.benchmark = True  # lets it choose the fastest of its algorithms
 
     def wait(self):
@@ -523,12 +528,13 @@ class Limits:
 
 
 class GpuLimits:
-    """What the GPU can do at best: PyTorch's product where that is installed, else our own."""
+    """What the GPU can do at best: PyTorch's product where that can use it, else our own."""
 
-    def __init__(self):
+    def __init__(self, tf32=False):
         from . import cuda
 
-        self.ops, self.memory = cuda, lambda: None
+        cuda.product.use_tf32(tf32)
+        self.ops, self.tf32, self.memory = cuda, tf32, lambda: None
 
     def wait(self):
         self.ops.device.wait()
@@ -539,25 +545,25 @@ class GpuLimits:
             target = self.ops.to_device(np.ones(COPIED // 8, np.float32))
             return partial(target.copy_to_device, source, self.ops.gpu.stream())
         a = np.random.default_rng(0).standard_normal((2048, 2048), np.float32)
-        try:
+        torch = None
+        with contextlib.suppress(ImportError):
             import torch
-
-            torch.backends.cuda.matmul.allow_tf32 = False
+        if torch and torch.cuda.is_available():  # there are PyTorches without
+            torch.backends.cuda.matmul.allow_tf32 = self.tf32
             a = torch.from_numpy(a).cuda()
             self.wait = torch.cuda.synchronize
             return partial(torch.mm, a, a)
-        except ImportError:
-            a = self.ops.to_device(a)
-            return partial(self.ops.fc_forward, a, a, self.ops.to_device(np.zeros(2048, "f4")))
+        a = self.ops.to_device(a)
+        return partial(self.ops.fc_forward, a, a, self.ops.to_device(np.zeros(2048, "f4")))
 
 
-def contestant(name, network, batch):
+def contestant(name, network, batch, tf32=False):
     """Return the contestant of this name."""
     if name == "limits":
         return Limits()
     if name == "limits-gpu":
-        return GpuLimits()
-    return (Torch if name.startswith("torch") else Ours)(name, network, batch)
+        return GpuLimits(tf32)
+    return (Torch if name.startswith("torch") else Ours)(name, network, batch, tf32)
 
 
 def seconds_of(work, count, wait=None, together=1):
@@ -590,14 +596,14 @@ def memory(name):
             return 1024 * int(line.split()[1])  # it is in KiB
 
 
-def serve(requests, replies, name, network, batch):
+def serve(requests, replies, name, network, batch, tf32=""):
     """Be the contestant of this name: answer requests, a line each, until there are no more."""
     one = work = at_first = None
     for line in requests:
         request, reply = json.loads(line), {}
         try:
             if one is None:
-                one = contestant(name, network, int(batch))
+                one = contestant(name, network, int(batch), bool(tf32))
                 at_first = memory("VmRSS")
             if "rows" in request:
                 reply["rows"] = one.rows()

@@ -13,6 +13,7 @@ The rest of the file names what a network has, and helps to write networks as ta
 """
 
 from collections import namedtuple
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -23,11 +24,8 @@ def forward(layers, x):
     """Return y, the output of the last row, and the caches that backward needs."""
     caches = []
     for layer in layers:
-        try:
+        with named(layer):
             x, cache = layer.forward(x, *layer.params.values(), **layer.options)
-        except (TypeError, ValueError) as error:
-            error.args = (f"{layer.name}: {error}",)  # the layer said what is wrong; this, where
-            raise
         caches.append(cache)
     return x, caches
 
@@ -51,7 +49,8 @@ def backward(layers, caches, dy, need_dx=True):
     for i in range(len(layers) - 1, last - 1, -1):
         layer = layers[i]
         options = {} if need_dx or i > last else {"need_dx": False}
-        dx, *dparams = layer.backward(dy, caches[i], **options)
+        with named(layer):
+            dx, *dparams = layer.backward(dy, caches[i], **options)
         if len(dparams) != len(layer.params):
             raise ValueError(
                 f"{layer.name}: backward returned {1 + len(dparams)} things; expected a tuple of "
@@ -60,6 +59,18 @@ def backward(layers, caches, dy, need_dx=True):
         grads[layer.name] = dict(zip(layer.params, dparams, strict=True))
         dy = dx  # the input of this row is the output of the row before it
     return dy if need_dx else None, grads
+
+
+@contextmanager
+def named(layer):
+    """Put the row's name before an error's message: the layer says what is wrong; this, where."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        error.args = (f"{layer.name}: {error}",)
+        raise
+    except MemoryError as error:  # NumPy's writes its message anew each time
+        raise MemoryError(f"{layer.name}: {error}") from error
 
 
 def predicting(layers, ops):

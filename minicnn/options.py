@@ -43,8 +43,8 @@ def add_conditions(one):
     )
 
 
-def add_ops(one):
-    """Add --ops and --threads."""
+def add_ops(one, tf32=False):
+    """Add --ops and --threads, and with tf32=True --tf32."""
     one.add_argument(
         "--ops",
         choices=("fast", "reference", "cuda"),
@@ -57,13 +57,32 @@ def add_ops(one):
         metavar="N",
         help="threads to use (default: $MINICNN_THREADS, or else one a processor)",
     )
+    if tf32:
+        one.add_argument(
+            "--tf32",
+            action="store_true",
+            help="with --ops cuda: multiply on tensor cores, with 10 bits of a number's 23; needs "
+            "compute capability 8.0",
+        )
 
 
-def backend(name):
-    """Return the module that --ops names; raise OSError, with a sentence, if it cannot run here."""
+def backend(name, tf32=False):
+    """Return the module that --ops names, with products in TF32 where that is wanted.
+
+    Raises OSError, with a sentence, if it cannot run here, and ValueError for TF32 on a CPU.
+    """
+    check_tf32(name, tf32)
     ops = importlib.import_module(f".{name}", __package__)
     ops.device.ready()
+    if name == "cuda":
+        ops.product.use_tf32(tf32)
     return ops
+
+
+def check_tf32(name, tf32):
+    """Raise ValueError if TF32 is wanted of a backend that has none."""
+    if tf32 and name != "cuda":
+        raise ValueError(f"--tf32 is for --ops cuda; {name} computes on the CPU, in float32")
 
 
 def add_out(one, out):

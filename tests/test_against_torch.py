@@ -1,22 +1,42 @@
 """PyTorch as a second opinion, where it is installed: every layer on random configurations.
 
-The oracle always computes in float64, from the same numbers.
+The oracle always computes in float64, from the same numbers.  The GPU backend runs in the
+simulator, which is slow, and has smaller and fewer configurations.
 """
 
 import importlib
+import sys
 
 import numpy as np
 import pytest
 
+from minicnn.net import on_host
+
 torch = pytest.importorskip("torch", reason="an extra oracle, never required")
 functional = torch.nn.functional
 
-SEEDS = range(8)
+PAIRS = [(ops, seed) for ops in ("reference", "fast") for seed in range(8)]
+PAIRS += [("cuda", seed) for seed in range(2)]
+random_cases = pytest.mark.parametrize("ops, seed", PAIRS, indirect=["ops"])
 
 
-@pytest.fixture(params=["reference", "fast"])
+@pytest.fixture(params=["reference", "fast", "cuda"])
 def ops(request):
-    return importlib.import_module(f"minicnn.{request.param}")
+    ops = importlib.import_module(f"minicnn.{request.param}")
+    try:
+        ops.device.ready()
+    except OSError as error:
+        pytest.skip(str(error))
+    before = sys.getswitchinterval()
+    if request.param == "cuda":  # the simulator's threads wait for each other without sleeping
+        sys.setswitchinterval(1e-4)
+    yield ops
+    sys.setswitchinterval(before)
+
+
+def limits(ops, *most):
+    """Return up to where sizes are drawn: most of these numbers, less in the simulator."""
+    return [min(number, 3) for number in most] if ops.__name__ == "minicnn.cuda" else most
 
 
 @pytest.fixture(params=[np.float64, np.float32])
@@ -40,23 +60,23 @@ def compare(ops, name, oracle, args, **options):
     """Compare y and all gradients, for a random dy, with those of oracle(*tensors)."""
     y, cache = getattr(ops, f"{name}_forward")(*args, **options)
     dy = np.random.default_rng(99).standard_normal(y.shape).astype(y.dtype)
-    grads = getattr(ops, f"{name}_backward")(dy, cache)
+    grads = map(on_host, getattr(ops, f"{name}_backward")(dy, cache))
     tensors = [torch.tensor(q, dtype=torch.float64, requires_grad=True) for q in args]
     y_oracle = oracle(*tensors)
-    assert_same(y, y_oracle)
+    assert_same(on_host(y), y_oracle)
     y_oracle.backward(torch.tensor(dy, dtype=torch.float64))
     for gradient, tensor in zip(grads, tensors, strict=True):
         assert_same(gradient, tensor.grad)
 
 
 @pytest.mark.parametrize("ceil_mode", [False, True])
-@pytest.mark.parametrize("seed", SEEDS)
+@random_cases
 def test_convolution(ops, dtype, seed, ceil_mode):
     rng = np.random.default_rng(seed)
-    f, stride, groups, N = (int(rng.integers(1, most)) for most in (6, 5, 4, 20))
+    f, stride, groups, N = (int(rng.integers(1, most)) for most in limits(ops, 6, 5, 4, 20))
     pad = int(rng.integers(0, 4))
-    C, K = groups * int(rng.integers(1, 5)), groups * int(rng.integers(1, 7))
-    H, W = (int(rng.integers(max(1, f - 2 * pad), f + 9)) for _ in range(2))
+    C, K = (groups * int(rng.integers(1, most)) for most in limits(ops, 5, 7))
+    H, W = (int(rng.integers(max(1, f - 2 * pad), f + more)) for more in limits(ops, 9, 9))
 
     def over_the_edge(size):
         """How many zeros the last window reads behind the padding; PyTorch has no ceil_mode."""
@@ -73,11 +93,11 @@ def test_convolution(ops, dtype, seed, ceil_mode):
 
 @pytest.mark.parametrize("name", ["pool", "average_pool"])
 @pytest.mark.parametrize("ceil_mode", [False, True])
-@pytest.mark.parametrize("seed", SEEDS)
+@random_cases
 def test_pooling(ops, dtype, seed, ceil_mode, name):
     rng = np.random.default_rng(seed)
-    z, s, N, C = (int(rng.integers(1, most)) for most in (6, 6, 4, 6))
-    H, W = (int(rng.integers(z, z + 9)) for _ in range(2))
+    z, s, N, C = (int(rng.integers(1, most)) for most in limits(ops, 6, 6, 4, 6))
+    H, W = (int(rng.integers(z, z + more)) for more in limits(ops, 9, 9))
 
     def oracle(x):
         if name == "pool":
@@ -88,11 +108,11 @@ def test_pooling(ops, dtype, seed, ceil_mode, name):
     compare(ops, name, oracle, [x], z=z, s=s, ceil_mode=ceil_mode)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@random_cases
 def test_local_response_normalization(ops, dtype, seed):
     rng = np.random.default_rng(seed)
-    groups, n, N, H, W = (int(rng.integers(1, most)) for most in (4, 8, 4, 7, 7))
-    C = groups * int(rng.integers(1, 9))
+    groups, n, N, H, W = (int(rng.integers(1, most)) for most in limits(ops, 4, 8, 4, 7, 7))
+    C = groups * int(rng.integers(1, *limits(ops, 9)))
     k, alpha, beta = rng.uniform(0.5, 3), rng.choice([1e-4, 0.5]), rng.choice([0.5, 0.75, 1.2])
     k, alpha, beta = float(k), float(alpha), float(beta)
 
@@ -109,20 +129,21 @@ def test_local_response_normalization(ops, dtype, seed):
 def test_nonlinearities(ops, dtype, name):
     oracle = {"relu": torch.relu, "tanh": torch.tanh, "logistic": torch.sigmoid}[name]
     rng = np.random.default_rng(0)
-    for shape in [(3, 4, 5, 7), (11, 2), (13,)]:
+    shapes = [(3, 4, 5, 7), (11, 2), (13,)]
+    for shape in shapes[-1:] if ops.__name__ == "minicnn.cuda" else shapes:
         (x,) = draw(rng, dtype, shape)
         compare(ops, name, oracle, [5 * x])
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@random_cases
 def test_fully_connected(ops, dtype, seed):
     rng = np.random.default_rng(seed)
-    N, C, H, W, K = (int(size) for size in rng.integers(1, 9, size=5))
+    N, C, H, W, K = (int(size) for size in rng.integers(1, *limits(ops, 9), size=5))
     args = draw(rng, dtype, (N, C, H, W), (K, C * H * W), (K,))
     compare(ops, "fc", lambda x, w, b: functional.linear(x.flatten(1), w, b), args)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@random_cases
 def test_softmax_and_its_loss(ops, dtype, seed):
     rng = np.random.default_rng(seed)
     N, classes = int(rng.integers(1, 20)), int(rng.integers(2, 12))
@@ -134,22 +155,23 @@ def test_softmax_and_its_loss(ops, dtype, seed):
     tensor = torch.tensor(10 * scores, dtype=torch.float64, requires_grad=True)
     loss_oracle = functional.cross_entropy(tensor, torch.tensor(labels))
     loss_oracle.backward()
-    assert_same(loss, loss_oracle)
-    assert_same(dscores, tensor.grad)
-    assert_same(ops.softmax(10 * scores), torch.softmax(tensor, dim=1))
+    assert_same(on_host(loss), loss_oracle)
+    assert_same(on_host(dscores), tensor.grad)
+    assert_same(on_host(ops.softmax(10 * scores)), torch.softmax(tensor, dim=1))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@random_cases
 def test_the_update_over_seven_steps_at_one_learning_rate(ops, dtype, seed):
     rng = np.random.default_rng(seed)
     epsilon, momentum, decay = (float(most * rng.random()) for most in (0.2, 0.95, 0.5))
-    (w,) = draw(rng, dtype, (4, 3, 2, 5))
-    v = np.zeros_like(w)
+    shape = (4, 3, 2, 5) if ops.__name__ != "minicnn.cuda" else (3, 5)
+    (w,) = draw(rng, dtype, shape)
     w_oracle = torch.tensor(w, dtype=torch.float64, requires_grad=True)
+    w, v = ops.to_device(w), ops.to_device(np.zeros_like(w))
     oracle = torch.optim.SGD([w_oracle], lr=epsilon, momentum=momentum, weight_decay=decay)
     for _ in range(7):
         (dw,) = draw(rng, dtype, w.shape)
         w, v = ops.sgd_update(w, v, dw, epsilon, momentum, decay)
         w_oracle.grad = torch.tensor(dw, dtype=torch.float64)
         oracle.step()
-        assert_same(w, w_oracle)
+        assert_same(on_host(w), w_oracle)

@@ -1,13 +1,19 @@
 """The benchmark counts and compares rightly, and its contestants compute the same."""
 
+import contextlib
 import importlib.util
+import io
 import json
+import os
+import re
+import threading
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from minicnn import alexnet, bench, bench_worker, reference
+from minicnn import alexnet, bench, bench_worker, cuda, net, reference
 from minicnn.__main__ import main
 from minicnn.bench_worker import Ours, Torch, course_conv_backward, course_conv_forward
 from minicnn.fast import threads
@@ -176,3 +182,123 @@ def test_against_torch_needs_torch(capsys, monkeypatch):
     assert main(["bench", "--against", "torch"]) == 2
     error = capsys.readouterr().err
     assert "PyTorch is not installed" in error and error.count("\n") == 1
+
+
+# On a GPU, here in the simulator.
+
+
+def tiny(ops, rng):
+    def params(*shape):
+        return net.gaussian(rng, shape, 0.5)
+
+    return [
+        net.row("conv1", ops, "conv", params(2, 1, 2, 2)),
+        net.row("relu1", ops, "relu"),
+        net.row("fc2", ops, "fc", params(2, 8)),
+    ]
+
+
+@pytest.fixture
+def on_gpu(monkeypatch):
+    network = bench_worker.Network(tiny, (1, 3, 3), 2, 2)
+    monkeypatch.setitem(bench_worker.NETWORKS, "tiny", network)
+    a = np.random.default_rng(0).standard_normal((2, 3), np.float32)
+    arrays = {"product": (a, a, a[0, :2]), "launch": (a,)}
+    monkeypatch.setattr(bench_worker, "arguments_of", arrays.get)
+    return Ours("cuda", "tiny", 2)
+
+
+def test_every_work_on_a_gpu_can_be_timed(on_gpu):
+    rows = on_gpu.rows()
+    passes = {name: [w["pass"] for w in rows if w["row"] == name] for name in ("conv1", "fc2")}
+    assert passes == {"conv1": ["forward", "dw"], "fc2": ["forward", "dx", "dw"]}
+    assert {w["row"] for w in rows} == {"conv1", "relu1", "fc2", "loss", "update"}
+    works = [(w["row"], w["pass"]) for w in rows] + [
+        ("product", "4096×4096"), ("launch", "1 number"), ("step", "training"),
+        ("inference", "1 image"),
+    ]  # fmt: skip
+    for row, what in works:
+        (seconds,) = bench_worker.seconds_of(on_gpu.work(row, what), 1, on_gpu.wait)
+        assert seconds > 0
+    assert on_gpu.memory()["peak"] > 0
+
+
+@pytest.mark.parametrize("row", ["conv1", "fc2"])
+def test_the_halves_of_backward_are_backward(on_gpu, row):
+    record = on_gpu.records[row]
+    dx, dw, db = record.layer.backward(record.dy, record.cache)
+    found = on_gpu.work(row, "dx")(), *on_gpu.work(row, "dw")()
+    for ours, theirs in zip(found, (dx, dw, db), strict=True):
+        np.testing.assert_array_equal(cuda.to_host(ours), cuda.to_host(theirs))
+
+
+def test_calls_on_a_gpu_are_timed_together_and_waited_for():
+    events = []
+    times = bench_worker.seconds_of(
+        lambda: events.append("work"), 7, lambda: events.append("wait"), together=3
+    )
+    assert len(times) == 2 and events == 2 * [*3 * ["work"], "wait"]
+    events.clear()
+    assert len(bench_worker.seconds_of(lambda: events.append("work"), 2, together=20)) == 1
+    assert len(events) == 20
+
+
+@pytest.fixture
+def in_threads(monkeypatch):
+    """Contestants that are threads of this process, and not processes."""
+
+    @contextlib.contextmanager
+    def workers(results, names, **environment):
+        running, settings = {}, results["settings"]
+        conditions = [settings["network"], settings["batch"], *["tf32"] * settings["tf32"]]
+        for name in names:
+            requests, replies = os.pipe(), os.pipe()
+            ends = [open(requests[0]), open(replies[1], "w"), open(requests[1], "w")]  # noqa: SIM115
+            threading.Thread(target=serve_and_close, args=(ends, name, conditions)).start()
+            running[name] = SimpleNamespace(stdin=ends[2], stdout=open(replies[0]))  # noqa: SIM115
+        yield running
+        for worker in running.values():
+            worker.stdin.close()
+            assert worker.stdout.read() == ""
+            worker.stdout.close()
+
+    monkeypatch.setattr(bench, "workers", workers)
+
+
+def serve_and_close(ends, name, conditions):
+    with ends[0], ends[1]:
+        bench_worker.serve(ends[0], ends[1], name, *conditions)
+
+
+def test_a_gpu_is_measured_and_reported(tmp_path, on_gpu, in_threads, hurried):
+    parts = ["step", "memory"]
+    results = bench.bench(tmp_path, "tiny", "cuda", rounds=1, parts=parts, progress=False)
+    assert [(line["row"], line["rival"]) for line in results["lines"]] == [("step", "fast")]
+    assert results["notes"] == [] and results["memory"]["cuda"]["imports"] == 0
+    text = bench.report(results)
+    assert "Numba's simulator of a GPU" in text and "TF32" not in text
+    assert re.search(r"training: [\d,]+ images a second", text)
+    assert re.search(
+        r"peak memory of the GPU in the third training step: cuda \d+ MiB$", text, re.M
+    )
+    results["settings"]["tf32"] = True
+    assert "cuda, products in TF32, " in bench.report(results)
+
+
+def test_tf32_is_for_gpus_and_is_handed_on(on_gpu, capsys, monkeypatch):
+    for command in (["bench"], ["train"]):
+        assert main([*command, "--tf32"]) == 1
+        error = capsys.readouterr().err
+        assert "--tf32 is for --ops cuda; fast computes on the CPU" in error
+        assert error.count("\n") == 1
+    asked = []
+    monkeypatch.setattr(cuda.product, "use_tf32", lambda on=True: asked.append(on))
+    for name, *more in (["cuda"], ["cuda", "tf32"], ["limits-gpu"], ["limits-gpu", "tf32"]):
+        bench_worker.serve(["{}"], io.StringIO(), name, "tiny", 2, *more)
+    assert asked == [True, False, True]  # a process begins without
+
+
+def test_the_copy_of_the_limits_runs(monkeypatch):
+    monkeypatch.setattr(bench_worker, "COPIED", 80)
+    limits = bench_worker.contestant("limits-gpu", "cifar", 1)
+    assert bench_worker.seconds_of(limits.work("limits", "copy"), 1, limits.wait)[0] > 0

@@ -43,9 +43,7 @@ CASES = [  # layer, shapes of x and w, options
     ("pool", [(2, 1, 3, 4)], {"z": 1, "s": 1}),
     ("pool", [(1, 1, 17, 18)], {"z": 17, "s": 3}),  # places up to 288: no longer a byte
     ("dropout_predict", [(7, 4)], {"p": 0.2}),
-    ("conv", [(2, 4, 3, 4), (2, 2, 2, 2)], {"stride": 2, "pad": 1, "groups": 2}),
-    ("fc", [(3, 2, 3), (5, 6)], {}),  # more of both in test_cuda_product.py
-]
+]  # conv and fc have theirs in test_cuda_product.py
 CASES += [("average_pool", shapes, options) for name, shapes, options in CASES if name == "pool"]
 every_case = pytest.mark.parametrize("name, shapes, options", CASES)
 
@@ -62,6 +60,7 @@ LAYERS = [  # one case a layer, for what need not be asked of every case
     ("fc", [(3, 2, 3), (5, 6)], {}),
 ]
 every_layer = pytest.mark.parametrize("name, shapes, options", LAYERS)
+elementwise = pytest.mark.parametrize("name, shapes, options", LAYERS[:-2])  # not conv and fc
 
 
 @pytest.fixture(params=[np.float32, np.float64])
@@ -89,7 +88,7 @@ def test_the_names_and_signatures_are_the_contracts():
 def test_every_layer_has_a_case():
     layers = {name.removesuffix("_forward") for name in SIGNATURES if name.endswith("_forward")}
     assert layers == {name for name, _, _ in LAYERS} | {"softmax_loss"}
-    assert layers == {name for name, _, _ in CASES} | {"softmax_loss", "dropout"}
+    assert layers == {name for name, _, _ in CASES} | {"softmax_loss", "dropout", "conv", "fc"}
 
 
 # The reference's numbers.
@@ -195,7 +194,7 @@ def backward_on_host(f):
     return lambda *args: tuple(host(f(*args)))
 
 
-@every_layer
+@elementwise
 def test_backward_is_the_derivative_of_forward(name, shapes, options):
     forward = forward_on_host(getattr(cuda, f"{name}_forward"))
     backward = backward_on_host(getattr(cuda, f"{name}_backward"))

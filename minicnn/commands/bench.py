@@ -2,7 +2,7 @@
 
 import sys
 
-from ..options import add_ops, add_out, whole
+from ..options import add_ops, add_out, check_tf32, whole
 
 
 def add(commands):
@@ -26,7 +26,7 @@ def add(commands):
         metavar="N",
         help="images a batch (default: 128 for cifar, 32 for alexnet)",
     )
-    add_ops(one)
+    add_ops(one, tf32=True)
     one.add_argument(
         "--against",
         choices=("torch",),
@@ -60,6 +60,7 @@ def run(options):
     if options.against == "torch" and importlib.util.find_spec("torch") is None:
         print("minicnn: --against torch, but PyTorch is not installed", file=sys.stderr)
         return 2
+    check_tf32(options.ops, options.tf32)
     results = bench.bench(
         options.out,
         options.network,
@@ -69,6 +70,7 @@ def run(options):
         options.against == "torch",
         options.rounds,
         options.only,
+        tf32=options.tf32,
     )
     print(bench.report(results))
     print(f"Wrote {options.out}/{options.network}.json")

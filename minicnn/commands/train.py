@@ -1,5 +1,6 @@
 """python -m minicnn train NETWORK --data DATA: train with the paper's recipe (Section 5)."""
 
+import math
 import pathlib
 import sys
 
@@ -36,6 +37,7 @@ CIFAR = {
     "input": "raw",
 }
 CIFAR_ALEXNET = {**CIFAR, "epochs": 38, "epsilon": 0.03, "input": "unit"}
+MiB = 2**20
 
 
 def recipe(network):
@@ -206,7 +208,7 @@ def add(commands):
         metavar="N",
         help="of all random choices (default: 0)",
     )
-    add_ops(one)
+    add_ops(one, tf32=True)
     add_out(one, "runs/train")
     one.add_argument(
         "--resume",
@@ -221,7 +223,7 @@ def run(options):
 
     from .. import checkpoint, data, figures, schedules, train, trained
 
-    out, ops = pathlib.Path(options.out), backend(options.ops)
+    out, ops = pathlib.Path(options.out), backend(options.ops, options.tf32)
     there = (out / "checkpoint.npz").exists()
     if there and not options.resume:
         raise FileExistsError(
@@ -288,28 +290,36 @@ def run(options):
     counts = [len(photos.train_x), len(photos.test_x)]
     settings |= {"images": counts, "size": size, "test_width": test_width, "classes": classes}
     settings |= {"schedule": plan, **given}
-    finished = train.train(
-        layers,
-        networks.backend(options.network, ops),
-        (photos.train_x, photos.train_y),
-        (photos.test_x, photos.test_y) if len(photos.test_x) else None,
-        rng=rng,
-        epochs=options.epochs,
-        epsilon=options.epsilon,
-        momentum=options.momentum,
-        decay=options.decay,
-        batch=options.batch,
-        schedule=schedules.of(plan),
-        folder=out,
-        resume=options.resume,
-        settings=settings,
-        view=view,
-        test_view=central,
-        seed=options.seed,
-        workers=options.workers,
-        inputs=inputs,
-        title=options.network,
-    )
+    if options.tf32:
+        settings["tf32"] = True
+    try:
+        finished = train.train(
+            layers,
+            networks.backend(options.network, ops),
+            (photos.train_x, photos.train_y),
+            (photos.test_x, photos.test_y) if len(photos.test_x) else None,
+            rng=rng,
+            epochs=options.epochs,
+            epsilon=options.epsilon,
+            momentum=options.momentum,
+            decay=options.decay,
+            batch=options.batch,
+            schedule=schedules.of(plan),
+            folder=out,
+            resume=options.resume,
+            settings=settings,
+            view=view,
+            test_view=central,
+            seed=options.seed,
+            workers=options.workers,
+            inputs=inputs,
+            title=options.network,
+        )
+    except MemoryError as error:
+        if options.ops != "cuda":
+            raise
+        words = what_fits(layers, (photos.mean.shape[0], size, size), options.batch)
+        raise MemoryError(f"{error}; {words}") from error
     figures.curves(finished.history, out / "curves.png")
     figures.weights(finished.history, out / "weights.png")
     print(in_words(finished.history[-1]))
@@ -330,6 +340,32 @@ def seen(options, images, size, width):
             f"; that is a small part of each: prepare --size {9 * size // 8} makes them smaller"
         )
     return words
+
+
+def what_fits(layers, shape, batch):
+    """Return, in words, about how many images a batch may have on this GPU.
+
+    Counted are the parameters, their gradients and velocities; of each image what is kept for
+    backward, which on a GPU is about what minicnn.fast keeps, twice the largest array that passes
+    between rows, and the image itself, now and one batch ahead.  A tenth of the memory is left out.
+    """
+    from .. import net, summary
+    from ..cuda import gpu
+
+    total = gpu.cuda.current_context().get_memory_info()[1]
+    itemsize = summary.dtype_of(layers).itemsize
+    learned = 3 * net.count_parameters(layers) * itemsize
+    outputs = [shape, *(one for size in summary.measure(layers, shape) for one in size.output)]
+    passing = 2 * max(map(math.prod, outputs)) + 2 * math.prod(shape)
+    image = summary.kept_bytes(layers, shape) + passing * itemsize
+    fits = max(0, int((0.9 * total - learned) // image))
+    if fits >= batch:
+        return f"counted roughly, {batch} images fit, if no other program uses this GPU"
+    if not fits:
+        return f"not even one image would fit: parameters alone take {learned / MiB:,.0f} MiB"
+    return (
+        f"about {fits} images of {image / MiB:.3g} MiB would fit: try --batch {fits}, a new --out"
+    )
 
 
 def size_of(options, width):

@@ -65,7 +65,7 @@ def conv_backward(dy, cache, need_dx=True):
     dx = backward_x(dy, cache) if need_dx else None
     if need_dx:
         dx.written = mark()  # for who waits for dx alone: see columns.py
-    return dx, backward_w(dy, cache), backward_b(dy)
+    return dx, *backward_w(dy, cache)
 
 
 def backward_x(dy, cache):
@@ -93,14 +93,15 @@ def backward_x(dy, cache):
 
 
 def backward_w(dy, cache):
-    """Return dw[k, tap] = Σ dy[k, pixel] · x[tap of the window of this pixel]."""
+    """Return dw, db: dw[k, tap] = Σ dy[k, pixel] · x[tap of the window of this pixel]."""
     x, w, (N, K, H_out, W_out), stride, pad, groups = cache
     f, taps, pixels = w.shape[2], w.size // K, N * H_out * W_out
-    return long_product(
+    dw = long_product(
         (MAPS, maps(dy, groups)),
         (TAPS, windows(x, groups, H_out, W_out, f, stride, pad)),
         w.shape, K // groups, taps, pixels, groups,
     )  # fmt: skip
+    return dw, backward_b(dy)
 
 
 def backward_b(dy):

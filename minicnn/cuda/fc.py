@@ -35,17 +35,29 @@ def fc_forward(x, w, b):
 def fc_backward(dy, cache, need_dx=True):
     """Return dx, dw, db; dx is None where nobody needs it, as in the first layer."""
     x, w = cache
-    N, (K, D) = x.shape[0], w.shape
-    check_gradient("fc", dy, (N, K), x.dtype)
+    check_gradient("fc", dy, (x.shape[0], w.shape[0]), x.dtype)
     dy = to_device(dy)
-    dx = None
+    dx = backward_x(dy, cache) if need_dx else None
     if need_dx:
-        dx = long_product(
-            (MATRIX, matrix(dy, N, K, K, 1)),  # dy[n, k]
-            (MATRIX, matrix(w, D, K, 1, D)),  # w[k, d]
-            x.shape, N, D, K,
-        )  # fmt: skip
         dx.written = mark()  # for who waits for dx alone: see columns.py
+    return dx, *backward_w(dy, cache)
+
+
+def backward_x(dy, cache):
+    """Return dx[n, d] = Σ_k dy[n, k]·w[k, d], in x's shape."""
+    x, w = cache
+    N, (K, D) = x.shape[0], w.shape
+    return long_product(
+        (MATRIX, matrix(dy, N, K, K, 1)),  # dy[n, k]
+        (MATRIX, matrix(w, D, K, 1, D)),  # w[k, d]
+        x.shape, N, D, K,
+    )  # fmt: skip
+
+
+def backward_w(dy, cache):
+    """Return dw, db: dw[k, d] = Σ_n dy[n, k]·x_rows[n, d], and db[k] = Σ_n dy[n, k]."""
+    x, w = cache
+    N, (K, D) = x.shape[0], w.shape
     dw = long_product(
         (MATRIX, matrix(dy, K, N, 1, K)),  # dy[n, k]
         (MATRIX, matrix(x, D, N, 1, D)),  # x_rows[n, d]
@@ -53,4 +65,4 @@ def fc_backward(dy, cache, need_dx=True):
     )  # fmt: skip
     db = empty((K,), dy.dtype)
     add_parts(flat(dy), N, db)  # each image is one part of the sum
-    return dx, dw, db
+    return dw, db
