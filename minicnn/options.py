@@ -59,10 +59,34 @@ def add_ops(one):
     )
 
 
-def backend(name):
-    """Return the module that --ops names; raise OSError, with a sentence, if it cannot run here."""
+def add_gpus(one):
+    """Add --gpus."""
+    one.add_argument(
+        "--gpus",
+        type=gpus,
+        metavar="N[,M]",
+        help="with --ops cuda: compute on GPU N (default: 0); a network of two columns, on GPUs N "
+        "and M, which may be the same",
+    )
+
+
+def gpus(text):
+    """Return the numbers of one or two GPUs: "1" as (1,), "0,1" as (0, 1)."""
+    numbers = text.split(",")
+    if len(numbers) > 2 or not all(n.isascii() and n.isdecimal() for n in numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a GPU, or two: 0 or 0,1")
+    return tuple(int(number) for number in numbers)
+
+
+def backend(name, gpus=None):
+    """Return the module that --ops names, and let it compute on these GPUs, if any are named.
+
+    Raises OSError, with a sentence, if it cannot run here; ValueError if there is no such GPU.
+    """
     ops = importlib.import_module(f".{name}", __package__)
     ops.device.ready()
+    if gpus:
+        ops.columns.choose(gpus)
     return ops
 
 

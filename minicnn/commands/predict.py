@@ -3,7 +3,7 @@
 import json
 import sys
 
-from ..options import add_ops, backend, whole
+from ..options import add_gpus, add_ops, backend, whole
 from .test import add_views
 
 
@@ -24,6 +24,7 @@ def add(commands):
     one.add_argument("--json", action="store_true", help="print JSON instead of text")
     one.add_argument("--picture", metavar="FILE", help="also draw the photographs with bars")
     add_ops(one)
+    add_gpus(one)
 
 
 def run(options):
@@ -32,7 +33,7 @@ def run(options):
     from .. import gallery, trained
     from ..data import decode
 
-    network = trained.load(options.checkpoint, backend(options.ops))
+    network = trained.load(options.checkpoint, backend(options.ops, options.gpus))
     pictures, names = [], []
     for name in options.images:
         try:

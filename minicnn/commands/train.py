@@ -6,6 +6,7 @@ import sys
 from .. import networks
 from ..options import (
     add_data,
+    add_gpus,
     add_ops,
     add_out,
     backend,
@@ -207,6 +208,7 @@ def add(commands):
         help="of all random choices (default: 0)",
     )
     add_ops(one)
+    add_gpus(one)
     add_out(one, "runs/train")
     one.add_argument(
         "--resume",
@@ -221,7 +223,7 @@ def run(options):
 
     from .. import checkpoint, data, figures, schedules, train, trained
 
-    out, ops = pathlib.Path(options.out), backend(options.ops)
+    out, ops = pathlib.Path(options.out), backend(options.ops, options.gpus)
     there = (out / "checkpoint.npz").exists()
     if there and not options.resume:
         raise FileExistsError(
