@@ -74,18 +74,18 @@ def train_coder(
     D, dtype = mean.size, features.dtype
     w1, b1 = gaussian(rng, (bits, D), 1 / np.sqrt(D), 0, dtype).values()
     w2, b2 = gaussian(rng, (D, bits), 1 / np.sqrt(bits), 0, dtype).values()
-    params = [w1, b1, w2, b2]
-    velocities = [np.zeros_like(p) for p in params]
+    velocities = [ops.to_device(np.zeros_like(p)) for p in (w1, b1, w2, b2)]
+    params = w1, b1, w2, b2 = [ops.to_device(p) for p in (w1, b1, w2, b2)]
     with progress.bar(epochs * len(features), title) as bar:
         for epoch in range(epochs):
             order = rng.permutation(len(features))
             for first in range(0, len(order), batch):
                 x = scaled(features[order[first : first + batch]])
                 z, encoder_cache = ops.fc_forward(x, w1, b1)
-                z += noise * rng.standard_normal(z.shape, dtype)
+                z = ops.to_host(z) + noise * rng.standard_normal(z.shape, dtype)
                 code, code_cache = ops.tanh_forward(z)
                 y, decoder_cache = ops.fc_forward(code, w2, b2)
-                dy = (y - x) / len(x)
+                dy = (ops.to_host(y) - x) / len(x)
                 dcode, dw2, db2 = ops.fc_backward(dy, decoder_cache)
                 (dz,) = ops.tanh_backward(dcode, code_cache)
                 _, dw1, db1 = ops.fc_backward(dz, encoder_cache, need_dx=False)
@@ -95,7 +95,7 @@ def train_coder(
                     params[i], velocities[i] = ops.sgd_update(p, v, dp, epsilon=now, decay=0)
                 w1, b1, w2, b2 = params
                 bar.update(len(x))
-            if not all(np.isfinite(p).all() for p in params):
+            if not all(np.isfinite(ops.to_host(p)).all() for p in params):
                 raise ValueError(
                     f"train_coder: the error is no longer finite in epoch {epoch + 1}; "
                     f"try a smaller learning rate than {epsilon:g}"
@@ -103,7 +103,7 @@ def train_coder(
 
     def coder(features):
         z, _ = ops.fc_forward(scaled(features), w1, b1)
-        return np.packbits(z > 0, axis=1)
+        return np.packbits(ops.to_host(z) > 0, axis=1)
 
     return coder
 

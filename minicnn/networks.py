@@ -112,8 +112,19 @@ def least_size(name):
 
 
 def backend(name, ops):
-    """Return the ops to train and to predict with; for two columns they are ops for pairs."""
-    return in_columns(ops) if known(name) in TWO_COLUMNS else ops
+    """Return the ops to train and to predict with; for two columns they are ops for pairs.
+
+    Raises ValueError if a network of one column shall run on two GPUs.
+    """
+    if known(name) in TWO_COLUMNS:
+        return in_columns(ops)
+    if len(ops.columns.chosen) > 1:
+        numbers = ",".join(map(str, ops.columns.chosen))
+        raise ValueError(
+            f"--gpus {numbers}: {name} has one column, which runs on one GPU; those of two are "
+            f"{' and '.join(TWO_COLUMNS)}"
+        )
+    return ops
 
 
 def known(name):

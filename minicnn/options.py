@@ -66,14 +66,36 @@ def add_ops(one, tf32=False):
         )
 
 
-def backend(name, tf32=False):
-    """Return the module that --ops names, with products in TF32 where that is wanted.
+def add_gpus(one):
+    """Add --gpus."""
+    one.add_argument(
+        "--gpus",
+        type=gpus,
+        metavar="N[,M]",
+        help="with --ops cuda: compute on GPU N (default: 0); a network of two columns, on GPUs N "
+        "and M, which may be the same",
+    )
 
-    Raises OSError, with a sentence, if it cannot run here, and ValueError for TF32 on a CPU.
+
+def gpus(text):
+    """Return the numbers of one or two GPUs: "1" as (1,), "0,1" as (0, 1)."""
+    numbers = text.split(",")
+    if len(numbers) > 2 or not all(n.isascii() and n.isdecimal() for n in numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a GPU, or two: 0 or 0,1")
+    return tuple(int(number) for number in numbers)
+
+
+def backend(name, gpus=None, tf32=False):
+    """Return the module that --ops names, on these GPUs, with products in TF32 where wanted.
+
+    Raises OSError, with a sentence, if it cannot run here; ValueError if there is no such GPU, and
+    for TF32 on a CPU.
     """
     check_tf32(name, tf32)
     ops = importlib.import_module(f".{name}", __package__)
     ops.device.ready()
+    if gpus:
+        ops.columns.choose(gpus)
     if name == "cuda":
         ops.product.use_tf32(tf32)
     return ops

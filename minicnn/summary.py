@@ -11,6 +11,7 @@ AlexNet: no image comes out, but an array of the right shape does.
     parameters     how many weights and biases it has
     multiply-adds  products in the row's sums, for one image, forward
     neurons        outputs of convolutions and fully connected layers: the paper's "650,000"
+    column         of a network of two: where the row runs, in 0 and 1, or between which it copies
 
 What a row sees follows from the windows below it: one of f × f pixels that lie `step` pixels of the
 image apart sees (f − 1)·step more than each of its pixels, and with a stride its own outputs lie
@@ -25,6 +26,8 @@ import numpy as np
 from .net import columns, count_parameters, forward, parameters
 
 Size = namedtuple("Size", "name layer output sees parameters multiply_adds neurons")
+Crossing = namedtuple("Crossing", "name forward backward")
+COLUMNS = {"both": "0 → 1", "exchange": "0 ↔ 1", "join": "1 → 0"}  # which copy; others compute
 
 
 def measure(layers, shape):
@@ -139,6 +142,45 @@ def with_zeros(layer, x, y):
     return C, max(H + 2 * pad, stride * (H_out - 1) + f), max(W + 2 * pad, stride * (W_out - 1) + f)
 
 
+def crossings(layers, shape, batch=128):
+    """Return what crosses between two columns in a training step, in bytes.
+
+    `both` sends the images to column 1; their gradient is not asked for.  `exchange` sends each
+    column's channels to the other, and back comes as much of the gradient.  `join` sends column 1's
+    scores to column 0, and back comes their gradient.
+
+    Returns
+    -------
+    list of Crossing
+        name of the row; forward and backward, each (from column 0 to 1, from column 1 to 0).
+    """
+    found, number = [], dtype_of(layers).itemsize
+    x = [shape]
+    for layer, size in zip(layers, measure(layers, shape), strict=True):
+        sent = [batch * math.prod(half) * number for half in x]
+        match kind_of(layer):
+            case "both":
+                found.append(Crossing(layer.name, (sent[0], 0), (0, 0)))
+            case "exchange":  # back goes the gradient of what came
+                found.append(Crossing(layer.name, (sent[0], sent[1]), (sent[1], sent[0])))
+            case "join":
+                found.append(Crossing(layer.name, (0, sent[1]), (sent[1], 0)))
+        x = size.output
+    return found
+
+
+def crossings_in_words(found, batch):
+    """Return the lines of a table of crossings, in millions of bytes."""
+    ways = ["0 → 1", "1 → 0"]
+    cells = [["", "forward", "", "backward", ""], ["", *ways, *ways]]
+    cells += [[one.name, *map(megabytes, one.forward + one.backward)] for one in found]
+    totals = [sum(way) for way in zip(*[one.forward + one.backward for one in found], strict=True)]
+    cells.append(["together", *map(megabytes, totals)])
+    heading = f"Between the columns cross, in a step of {batch} images, in MB"
+    lines = [f"{name:12}" + "".join(f"{n:>10}" for n in rest) for name, *rest in cells]
+    return [heading, *(line.rstrip() for line in lines)]
+
+
 def summary(layers, shape, batch=128):
     """Return all of this as text: a line a row, what stacks see, and the memory for training.
 
@@ -163,6 +205,8 @@ def summary(layers, shape, batch=128):
         seen = square(1 + sum(f - 1 for f in stack))
         lines.append(f"{windows} sees {seen} of the maps below: {', '.join(names)}")
     lines += [""] if stacks(layers) else []
+    crossed = crossings(layers, shape, batch)
+    lines += [*crossings_in_words(crossed, batch), ""] if crossed else []
 
     dtype, count = dtype_of(layers), sum(size.parameters for size in sizes)
     learned, image = 3 * count * dtype.itemsize, kept_bytes(layers, shape)
@@ -185,12 +229,15 @@ def table(sizes, shape):
         cells.append((*words, *[f"{n:,}" if n else "" for n in numbers]))
     totals = [sum(numbers) for numbers in list(zip(*sizes, strict=True))[4:]]
     cells.append(("total", "", "", "", *[f"{n:,}" for n in totals]))
+    if any(len(size.output) == 2 for size in sizes):
+        where = ["column", "0", *[COLUMNS.get(size.layer, "0, 1") for size in sizes], ""]
+        cells = [(one[0], place, *one[1:]) for one, place in zip(cells, where, strict=True)]
 
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = []
     for line in cells:
-        words = [line[i].ljust(widths[i]) for i in range(3)]
-        numbers = [line[i].rjust(widths[i]) for i in range(3, 7)]
+        words = [line[i].ljust(widths[i]) for i in range(len(line) - 4)]
+        numbers = [line[i].rjust(widths[i]) for i in range(len(line) - 4, len(line))]
         lines.append("  ".join(words + numbers).rstrip())
     rule = "-" * max(map(len, lines))
     return [lines[0], rule, *lines[1:-1], rule, lines[-1]]
@@ -227,6 +274,10 @@ def by(shape):
 
 def square(f):
     return "all" if f == math.inf else f"{f}×{f}"
+
+
+def megabytes(count):
+    return "–" if not count else "< 0.01" if count < 1e4 else f"{count / 1e6:,.2f}"
 
 
 def mebibytes(count):

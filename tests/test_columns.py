@@ -5,12 +5,26 @@ wait for another.  `Watch` sees it nevertheless: it notes which stream reads and
 memory, and what must have happened before, from the marks that streams leave and follow.
 """
 
+import argparse
 import sys
 
 import numpy as np
 import pytest
 
-from minicnn import cuda, evaluate, fast, gradcheck, net, reference, train
+from minicnn import (
+    checkpoint,
+    cuda,
+    evaluate,
+    fast,
+    gradcheck,
+    net,
+    networks,
+    options,
+    reference,
+    train,
+    trained,
+)
+from minicnn.__main__ import main
 from minicnn.cuda import buffers, columns, gpu
 from minicnn.halves import in_columns, split_columns
 
@@ -80,7 +94,7 @@ def tiny(ops, columns=2):
     ]
 
 
-def trained(ops, columns=2, steps=2, **options):
+def train_tiny(ops, columns=2, steps=2, **options):
     """Return the run and the rows of the tiny network after some steps, each an epoch."""
     rng = np.random.default_rng(1)
     x, labels = rng.standard_normal((2, 1, 4, 2)).astype(np.float32), np.array([2, 1])
@@ -103,9 +117,9 @@ def weights(layers):
 
 
 def test_two_columns_train_as_one_with_groups_and_as_on_the_cpu_and_resume_bit_for_bit(tmp_path):
-    trained(cuda, steps=1, folder=tmp_path)
-    resumed, layers = trained(cuda, folder=tmp_path, resume=True)
-    others = [trained(cuda), trained(cuda, columns=1), trained(fast)]
+    train_tiny(cuda, steps=1, folder=tmp_path)
+    resumed, layers = train_tiny(cuda, folder=tmp_path, resume=True)
+    others = [train_tiny(cuda), train_tiny(cuda, columns=1), train_tiny(fast)]
     assert resumed.losses == others[0][0].losses and resumed.losses[1] < resumed.losses[0]
     start = weights(tiny(fast))
     for name, w in weights(layers).items():
@@ -290,7 +304,7 @@ def place(array):
 def test_no_stream_touches_memory_while_another_is_at_it(monkeypatch, through_host):
     monkeypatch.setattr(columns, "THROUGH_HOST", through_host)
     watch = Watch(monkeypatch)
-    trained(cuda, steps=4)
+    train_tiny(cuda, steps=4)
     assert watch.races == []
     assert len(watch.names) == 5  # two columns, what crosses from each, and the batches
     assert all(any(writes) for writes in WRITES.values())
@@ -300,11 +314,98 @@ def test_without_any_of_its_marks_a_race_would_be_seen(monkeypatch):
     monkeypatch.setattr(columns, "THROUGH_HOST", True)
     with monkeypatch.context() as patch:
         watch = Watch(patch)
-        trained(cuda)
+        train_tiny(cuda)
         follows = watch.follows
     assert len(follows) == 5
     for line in follows:
         with monkeypatch.context() as patch:
             watch = Watch(patch, forget=line)
-            trained(cuda, steps=3)
+            train_tiny(cuda, steps=3)
             assert watch.races, f"nobody misses the mark that {line} follows"
+
+
+# Which GPU.
+
+
+@pytest.fixture
+def chosen(monkeypatch):
+    """Forget afterwards which GPUs a test chose."""
+    monkeypatch.setattr(columns, "chosen", ())
+    monkeypatch.setattr(gpu, "here", gpu.here)
+
+
+def devices(gpus=None):
+    """Return on which devices the columns work."""
+    on, found = columns.on(gpus), []
+    for column in (0, 1):
+        with on.at(column):
+            found.append(gpu.here.device)
+    return found
+
+
+def test_columns_are_where_somebody_chose_or_else_both_on_the_current_gpu(chosen):
+    assert devices() == [0, 0]
+    with gpu.at(1):
+        assert devices() == [1, 1] and devices((0, 1)) == [0, 1]
+    columns.choose((2, 1))
+    assert devices() == [2, 1] and gpu.here.device == 2
+    columns.choose((3,))
+    assert devices() == [3, 3]
+
+
+def test_a_gpu_that_does_not_exist_gets_a_sentence_with_how_many_there_are(monkeypatch, chosen):
+    monkeypatch.setattr(gpu, "SIMULATED", False)
+    monkeypatch.setattr(gpu, "ready", lambda: None)
+    for count, words in ((2, "2 GPUs, numbers 0 to 1"), (1, "1 GPU, number 0")):
+        monkeypatch.setattr(gpu.cuda, "gpus", [None] * count)
+        with pytest.raises(ValueError, match=f"there is no GPU 7: this machine has {words}"):
+            columns.choose((0, 7))
+        with pytest.raises(ValueError, match="there is no GPU 7"):
+            in_columns(cuda, (7, 0))
+    assert columns.chosen == ()
+
+
+def test_the_option_gpus_takes_one_number_or_two(chosen, capsys):
+    assert options.gpus("1") == (1,) and options.gpus("1,0") == (1, 0)
+    for wrong in ("", "0,", "-1", "0,1,2", "a", "0;1", "²"):
+        with pytest.raises(argparse.ArgumentTypeError, match="not the number of a GPU, or two"):
+            options.gpus(wrong)
+    assert main(["train", "cifar-2gpu", "--gpus", "0,1"]) == 1
+    assert "--gpus 0,1: this backend computes on the CPU" in capsys.readouterr().err
+
+
+def test_two_gpus_for_one_column_are_refused(chosen):
+    columns.choose((0, 1))
+    with pytest.raises(ValueError, match="--gpus 0,1: alexnet has one column, which runs on one"):
+        networks.backend("alexnet", cuda)
+    assert networks.backend("alexnet-2gpu", cuda) is in_columns(cuda, (0, 1))
+    columns.choose((1,))
+    assert networks.backend("alexnet", cuda) is cuda
+
+
+# Weights of one column for two, and the other way round.
+
+
+SMALL = {"classes": 3, "kernels": (4, 8, 4, 4, 4), "hidden": 6, "size": 67, "std": 0.1}
+
+
+def saved(path, network):
+    """Save a network as `train` does; return its rows."""
+    layers = networks.build(network, fast, np.random.default_rng(6), **SMALL)
+    named = {f"w:{name}": w for name, w in net.parameters(layers).items()}
+    settings = {"network": network, "classes": ["a", "b", "c"], "size": SMALL["size"]}
+    checkpoint.save(path, named, {"settings": settings})
+    return layers
+
+
+@pytest.mark.parametrize("new, old", [("alexnet-2gpu", "alexnet"), ("alexnet", "alexnet-2gpu")])
+def test_weights_of_one_column_begin_a_network_of_two_and_the_other_way_round(tmp_path, new, old):
+    theirs = net.predicting(saved(tmp_path / "old.npz", old), networks.backend(old, fast))
+    layers = networks.build(new, fast, np.random.default_rng(7), **SMALL)
+    said = trained.take_weights(layers, new, ["a", "b", "c"], tmp_path / "old.npz")
+    assert said.startswith("Took conv1, conv2, conv3, conv4") and said.endswith("anew: none")
+    ours = net.predicting(layers, networks.backend(new, fast))
+    x = 60 * np.random.default_rng(8).standard_normal((2, 3, 67, 67)).astype(np.float32)
+    scores, expected = net.forward(ours, x)[0], net.forward(theirs, x)[0]
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
+    assert abs(expected).max() > 0

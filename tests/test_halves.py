@@ -164,7 +164,7 @@ def test_a_backend_in_columns_has_every_layer_and_leaves_the_loss_as_it_is(ops):
 
 
 def test_the_cpu_has_no_gpus_to_choose(ops):
-    with pytest.raises(ValueError, match=r"gpus = \(0, 1\), but this backend computes on the CPU"):
+    with pytest.raises(ValueError, match="--gpus 0,1: this backend computes on the CPU"):
         in_columns(ops, (0, 1))
 
 

@@ -168,6 +168,39 @@ def test_two_columns_are_counted_together():
     assert "2 of 12×6×6" not in text and "2 of 3×6×6" in text and "3 + 2" in text
 
 
+def test_what_crosses_between_the_columns_is_what_the_original_sent():
+    layers = alexnet.two_columns(reference, None)
+    found = {one.name: one for one in summary.crossings(layers, (3, 224, 224), 128)}
+    maps = {"exchange3": 128 * 13 * 13, "exchange6": 128 * 6 * 6, "exchange7": 2048}
+    maps["exchange8"] = 2048  # the original sends fc7 one way only: all scores are on one GPU
+    for name, numbers in maps.items():
+        each_way = 128 * 4 * numbers
+        assert found[name].forward == found[name].backward == (each_way, each_way)
+    in_mb = [round(found[name].forward[0] / 1e6, 2) for name in maps]
+    assert in_mb == [11.08, 2.36, 1.05, 1.05]  # its pool2 11.1, pool5 2.4, fc6 and fc7 1.05
+    images, scores = 128 * 4 * 3 * 224 * 224, 128 * 4 * 500
+    assert found["both"][1:] == ((images, 0), (0, 0))
+    assert found["join"][1:] == ((0, scores), (scores, 0))
+    text = summary.summary(layers, (3, 224, 224), 128)
+    assert "exchange3        11.08     11.08     11.08     11.08\n" in text
+    assert "exchange3  0 ↔ 1   exchange" in text and "conv3      0, 1    conv 3×3" in text
+    assert "together         92.60     15.79     15.79     15.53\n" in text
+
+
+def test_columns_of_unequal_size_send_what_they_have():
+    layers = alexnet.two_columns(reference, None, classes=5, kernels=(4, 7, 6, 4, 4), hidden=5)
+    found = {one.name: one for one in summary.crossings(layers, (3, 224, 224), 1)}
+    assert found["exchange3"].forward == (4 * 4 * 169, 4 * 3 * 169)
+    assert found["exchange3"].backward == (4 * 3 * 169, 4 * 4 * 169)
+    assert found["join"][1:] == ((0, 4 * 2), (4 * 2, 0))
+
+
+def test_nothing_crosses_in_one_column():
+    layers = alexnet.alexnet(reference, None)
+    assert summary.crossings(layers, (3, 224, 224)) == []
+    assert "cross" not in summary.summary(layers, (3, 224, 224))
+
+
 def test_looking_at_a_network_leaves_its_random_numbers_alone():
     rng = np.random.default_rng(9)
     layers = small_network(rng)

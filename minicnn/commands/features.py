@@ -1,6 +1,6 @@
 """python -m minicnn features CHECKPOINT --data DATA: what a layer makes of images, as .npy."""
 
-from ..options import add_data, add_ops, backend
+from ..options import add_data, add_gpus, add_ops, backend
 
 
 def add(commands):
@@ -29,12 +29,13 @@ def add(commands):
         help="default: runs/features.npy",
     )
     add_ops(one)
+    add_gpus(one)
 
 
 def run(options):
     from .. import data, trained
 
-    network = trained.load(options.checkpoint, backend(options.ops))
+    network = trained.load(options.checkpoint, backend(options.ops, options.gpus))
     photos = data.open_photos(options.data)
     trained.check_data(network, photos, options.data, classes=False)
     images = photos.train_x if options.split == "train" else photos.test_x

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from ..options import add_data, add_ops, add_out, backend, whole, whole_or_zero
+from ..options import add_data, add_gpus, add_ops, add_out, backend, whole, whole_or_zero
 
 
 def add(commands):
@@ -66,13 +66,14 @@ def command(commands, name, text, run):
     one.set_defaults(run=run)
     one.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint.npz of a run")
     add_ops(one)
+    add_gpus(one)
     return one
 
 
 def run_3(options):
     from .. import gallery, net, trained
 
-    network = trained.load(options.checkpoint, backend(options.ops))
+    network = trained.load(options.checkpoint, backend(options.ops, options.gpus))
     first = next(layer for layer in network.layers if "w" in layer.params)
     gallery.figure3(list(net.columns(first.params["w"])), options.out)
     print(f"Wrote {options.out}")
@@ -84,7 +85,7 @@ def run_4(options):
 
     from .. import data, gallery, neighbours, trained
 
-    network = trained.load(options.checkpoint, backend(options.ops))
+    network = trained.load(options.checkpoint, backend(options.ops, options.gpus))
     photos = data.open_photos(options.data)
     trained.check_data(network, photos, options.data)
     out, k = pathlib.Path(options.out), options.k
@@ -120,7 +121,7 @@ def run_maps(options):
     from .. import gallery, net, trained
     from ..data import decode
 
-    network = trained.load(options.checkpoint, backend(options.ops))
+    network = trained.load(options.checkpoint, backend(options.ops, options.gpus))
     try:
         picture = decode.decode(options.image, network.mean.shape[1])
     except decode.Unreadable as error:
@@ -145,7 +146,7 @@ def run_codes(options):
 
     from .. import codes, data, trained
 
-    network = trained.load(options.checkpoint, backend(options.ops))
+    network = trained.load(options.checkpoint, backend(options.ops, options.gpus))
     photos = data.open_photos(options.data)
     trained.check_data(network, photos, options.data)
     rng = np.random.default_rng(options.seed)

@@ -1,6 +1,6 @@
 """python -m minicnn halves: what two columns that seldom talk learn."""
 
-from ..options import add_data, add_ops, add_out, backend, positive, whole
+from ..options import add_data, add_gpus, add_ops, add_out, backend, positive, whole
 
 
 def add(commands):
@@ -19,6 +19,7 @@ def add(commands):
     one.add_argument("--epochs", type=whole, default=10, metavar="N", help="default: 10")
     one.add_argument("--epsilon", type=positive, default=0.03, metavar="E", help="default: 0.03")
     add_ops(one)
+    add_gpus(one)
     add_out(one, "runs/halves")
 
 
@@ -27,7 +28,7 @@ def run(options):
 
     lines = columns.experiment(
         options.out,
-        backend(options.ops),
+        backend(options.ops, options.gpus),
         options.data,
         options.seeds,
         options.epochs,

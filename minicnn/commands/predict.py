@@ -3,7 +3,7 @@
 import json
 import sys
 
-from ..options import add_ops, backend, whole
+from ..options import add_gpus, add_ops, backend, whole
 from .test import add_views
 
 
@@ -24,6 +24,7 @@ def add(commands):
     one.add_argument("--json", action="store_true", help="print JSON instead of text")
     one.add_argument("--picture", metavar="FILE", help="also draw the photographs with bars")
     add_ops(one)
+    add_gpus(one)
 
 
 def run(options):
@@ -34,7 +35,7 @@ def run(options):
 
     if options.picture and not options.picture.lower().endswith(".png"):
         raise ValueError(f"--picture {options.picture}: a picture is written as .png")
-    network = trained.load(options.checkpoint, backend(options.ops))
+    network = trained.load(options.checkpoint, backend(options.ops, options.gpus))
     pictures, names = [], []
     for name in options.images:
         try:

@@ -2,7 +2,7 @@
 
 import json
 
-from ..options import add_data, add_ops, backend
+from ..options import add_data, add_gpus, add_ops, backend
 
 VIEWS = ("1", "10", "50", "dense", "10+dense", "50+dense")
 PRINTED = 20  # so many classes fit into a table on a screen
@@ -27,6 +27,7 @@ def add(commands):
     )
     one.add_argument("--json", metavar="FILE", help="write the results there, too")
     add_ops(one)
+    add_gpus(one)
 
 
 def add_views(one):
@@ -53,7 +54,8 @@ def run(options):
         raise ValueError(f"{options.data} has no validation images to test with")
     if options.choose_weights and (len(options.checkpoints) < 2 or len(images) < 2):
         raise ValueError("--choose-weights needs two networks and two images at least")
-    networks = [trained.load(path, backend(options.ops)) for path in options.checkpoints]
+    ops = backend(options.ops, options.gpus)
+    networks = [trained.load(path, ops) for path in options.checkpoints]
     for network in networks:
         trained.check_data(network, photos, options.data)
     members = [

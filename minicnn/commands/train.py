@@ -7,6 +7,7 @@ import sys
 from .. import networks
 from ..options import (
     add_data,
+    add_gpus,
     add_ops,
     add_out,
     backend,
@@ -209,6 +210,7 @@ def add(commands):
         help="of all random choices (default: 0)",
     )
     add_ops(one, tf32=True)
+    add_gpus(one)
     add_out(one, "runs/train")
     one.add_argument(
         "--resume",
@@ -223,7 +225,8 @@ def run(options):
 
     from .. import checkpoint, data, figures, schedules, train, trained
 
-    out, ops = pathlib.Path(options.out), backend(options.ops, options.tf32)
+    out = pathlib.Path(options.out)
+    ops = backend(options.ops, options.gpus, options.tf32)
     there = (out / "checkpoint.npz").exists()
     if there and not options.resume:
         raise FileExistsError(

@@ -17,7 +17,8 @@ chosen = ()  # GPUs
 
 def choose(gpus):
     """Raise ValueError: there is nothing to choose from."""
-    raise ValueError(f"gpus = {gpus}, but this backend computes on the CPU")
+    numbers = ",".join(map(str, gpus))
+    raise ValueError(f"--gpus {numbers}: this backend computes on the CPU; --ops cuda takes a GPU")
 
 
 def on(gpus=None):
