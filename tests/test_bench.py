@@ -147,7 +147,14 @@ def test_it_measures_every_row_and_pass(tmp_path, capsys, hurried, monkeypatch):
 
 def test_a_rival_that_fails_is_noted_and_one_that_works_is_compared(hurried):
     results = {
-        "settings": {"network": "cifar", "ops": "reference", "batch": 2, "threads": 1, "rounds": 3},
+        "settings": {
+            "network": "cifar",
+            "ops": "reference",
+            "batch": 2,
+            "threads": 1,
+            "rounds": 3,
+            "tf32": False,
+        },
         "limits": LIMITS,
         "lines": [],
         "notes": [],

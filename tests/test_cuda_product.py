@@ -3,8 +3,6 @@
 A simulated tile is 16×16 outputs, so what is here is small, and most of it awkward to tile.
 """
 
-import sys
-
 import numpy as np
 import pytest
 from test_layers import assert_close, draw, walk
@@ -47,15 +45,6 @@ two_layers = pytest.mark.parametrize(
         ("fc", [(3, 2, 3), (5, 6)], {}),
     ],
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def threads_that_take_turns_quickly():
-    """The simulator waits for its threads without sleeping, and each of them for the simulator."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-4)
-    yield
-    sys.setswitchinterval(before)
 
 
 def host(arrays):
