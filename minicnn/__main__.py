@@ -13,7 +13,7 @@
     gradcheck   every backward pass against finite differences
     bench       how fast it is, row by row, and against PyTorch
     study       the sweep behind Figure 1: when does its claim hold?
-    halves      two columns that seldom talk: what each of them learns
+    halves      two columns that seldom talk: what each of them learns, and when it is at work
 
 Each is a file in commands/; what several of them share is in options.py.
 
@@ -97,13 +97,15 @@ def use_threads(count):
 
 def explained(error):
     """Return whether the message was written for the user: no traceback is needed then."""
-    ours = ("Diverged", "Interrupted", "DownloadError")  # by name: their modules load slowly
+    ours = ("Diverged", "Interrupted", "DownloadError", "CudaAPIError")  # by name: they load slowly
     known = (ValueError, OSError, MemoryError)
     return isinstance(error, known) or type(error).__name__ in ours
 
 
 def in_words(error):
     """Return the message; one from the operating system without its number in front."""
+    if type(error).__name__ == "CudaAPIError":  # whatever the driver was asked for when it noticed
+        return f"a GPU failed ({error}); what was saved before is as it was"
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return str(error) or "there is not enough memory"

@@ -6,6 +6,8 @@ memory, and what must have happened before, from the marks that streams leave an
 """
 
 import argparse
+import functools
+import itertools
 import sys
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 
 from minicnn import (
     checkpoint,
+    cifar,
     cuda,
     evaluate,
     fast,
@@ -21,11 +24,13 @@ from minicnn import (
     networks,
     options,
     reference,
+    summary,
+    timeline,
     train,
     trained,
 )
 from minicnn.__main__ import main
-from minicnn.cuda import buffers, columns, gpu
+from minicnn.cuda import buffers, check, columns, gpu
 from minicnn.halves import in_columns, split_columns
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="on a GPU, run minicnn.cuda.check")
@@ -68,37 +73,11 @@ def test_layers_between_the_columns_give_the_cpus_bits(monkeypatch, dtype, throu
 # Training.
 
 
-def tiny(ops, columns=2):
-    """Return a network in one column with groups, or the same in two."""
-    rng = np.random.default_rng(0)
-    ops = in_columns(ops) if columns == 2 else ops
-    groups = {} if columns == 2 else {"groups": 2}
-
-    def params(*shape):
-        drawn = net.gaussian(rng, shape, 0.5)
-        return split_columns(drawn) if columns == 2 else drawn
-
-    def between(name, kind):
-        return [net.row(name, ops, kind)] if columns == 2 else []
-
-    return [
-        *between("both", "both"),
-        net.row("conv1", ops, "conv", params(4, 1, 2, 2), stride=2),
-        net.row("relu1", ops, "relu"),
-        net.row("conv2", ops, "conv", params(2, 2, 1, 1), **groups),
-        *between("exchange3", "exchange"),
-        net.row("fc3", ops, "fc", params(4, 2 * 2 * 1)),
-        *between("exchange4", "exchange"),  # of as many numbers as the one before
-        net.row("fc4", ops, "fc", params(3, 4)),
-        *between("join", "join"),
-    ]
-
-
 def train_tiny(ops, columns=2, steps=2, **options):
     """Return the run and the rows of the tiny network after some steps, each an epoch."""
     rng = np.random.default_rng(1)
     x, labels = rng.standard_normal((2, 1, 4, 2)).astype(np.float32), np.array([2, 1])
-    layers = tiny(ops, columns)
+    layers = check.tiny_columns(ops) if columns == 2 else check.tiny_in_one(ops)
     run = train.train(
         layers, in_columns(ops) if columns == 2 else ops, (x, labels),
         rng=np.random.default_rng(2), epochs=steps, epsilon=0.1, progress=False, **options,
@@ -121,7 +100,7 @@ def test_two_columns_train_as_one_with_groups_and_as_on_the_cpu_and_resume_bit_f
     resumed, layers = train_tiny(cuda, folder=tmp_path, resume=True)
     others = [train_tiny(cuda), train_tiny(cuda, columns=1), train_tiny(fast)]
     assert resumed.losses == others[0][0].losses and resumed.losses[1] < resumed.losses[0]
-    start = weights(tiny(fast))
+    start = weights(check.tiny_columns(fast))
     for name, w in weights(layers).items():
         np.testing.assert_array_equal(w, weights(others[0][1])[name])
         assert not np.allclose(w, start[name], rtol=1e-3)
@@ -134,7 +113,7 @@ def test_two_columns_predict_as_on_the_cpu():
     x = np.random.default_rng(3).standard_normal((1, 1, 4, 2)).astype(np.float32)
     found = []
     for ops in (in_columns(cuda), in_columns(fast)):
-        layers = net.predicting(tiny(ops), ops)
+        layers = net.predicting(check.tiny_columns(ops), ops)
         net.to_device(layers, ops)
         found.append(evaluate.predict(layers, ops, x, lambda some: [some]))
     np.testing.assert_allclose(*found, rtol=1e-5)
@@ -374,6 +353,19 @@ def test_the_option_gpus_takes_one_number_or_two(chosen, capsys):
     assert "--gpus 0,1: this backend computes on the CPU" in capsys.readouterr().err
 
 
+def test_a_gpu_that_fails_gets_a_sentence(monkeypatch, tmp_path, capsys):
+    class CudaAPIError(RuntimeError):
+        """As numba's, which the simulator does not have."""
+
+    def fail(*arguments, **options):
+        raise CudaAPIError("[999] Call to cuMemcpyDtoDAsync results in CUDA_ERROR_UNKNOWN")
+
+    monkeypatch.setattr(timeline, "timeline", fail)
+    assert main(["halves", "--timeline", "--out", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "a GPU failed ([999] Call to cuMemcpyDtoDAsync" in error
+
+
 def test_two_gpus_for_one_column_are_refused(chosen):
     columns.choose((0, 1))
     with pytest.raises(ValueError, match="--gpus 0,1: alexnet has one column, which runs on one"):
@@ -409,3 +401,62 @@ def test_weights_of_one_column_begin_a_network_of_two_and_the_other_way_round(tm
     scores, expected = net.forward(ours, x)[0], net.forward(theirs, x)[0]
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
     assert abs(expected).max() > 0
+
+
+# The timeline.
+
+
+@pytest.fixture
+def small_columns(monkeypatch):
+    """cifar-2gpu with two kernels a layer."""
+    few = functools.partial(cifar.two_columns, kernels=(2, 2, 2), size=8, classes=2)
+    monkeypatch.setitem(networks.NETWORKS, "cifar-2gpu", few)
+    monkeypatch.setattr(networks, "image_size", lambda name: 8)
+
+
+def check_spans(spans):
+    """Every row's span begins after that of the row before, in its column, and none is negative."""
+    for column in (0, 1):
+        own = [span for span in spans if span.column == column and not span.copy]
+        rows = list(dict.fromkeys(span.row for span in own if span.phase == "forward"))
+        assert rows[rows.index("conv1") :][:3] == ["conv1", "relu1", "lrn1"]
+        assert all(0 <= span.start <= span.end for span in own)
+        assert all(a.start <= b.start for a, b in itertools.pairwise(own))
+    assert {span.phase for span in spans} == {"forward", "backward", "update"}
+
+
+def test_the_timeline_of_the_cpu_has_every_row_of_both_columns_and_no_copies(tmp_path, capsys):
+    out = ["--out", str(tmp_path)]
+    assert main(["halves", "--timeline", "--batch", "2", *out]) == 0
+    printed = capsys.readouterr().out
+    assert "nothing had to be copied between the columns" in printed
+    assert [line.split()[:2] for line in printed.splitlines()[1:3]] == [
+        ["both", "forward"],
+        ["conv1", "forward"],
+    ]
+    assert (tmp_path / "timeline.png").read_bytes().startswith(b"\x89PNG")
+    check_spans(timeline.timeline("cifar-2gpu", fast, batch=2, steps=2))
+
+
+def test_the_timeline_of_a_gpu_has_the_copies_that_the_summary_counts(small_columns, tmp_path):
+    spans = timeline.timeline("cifar-2gpu", cuda, batch=1, steps=1)
+    check_spans(spans)
+    found = {}
+    for span in spans:
+        if span.copy:
+            pair = found.setdefault((span.row, span.phase), [0, 0])
+            pair[1 - span.column] += span.bytes
+    layers = networks.build("cifar-2gpu", fast, None)
+    for name, forward, backward in summary.crossings(layers, (3, 8, 8), 1):
+        assert found.get((name, "forward"), [0, 0]) == list(forward)
+        assert found.get((name, "backward"), [0, 0]) == list(backward)
+    timeline.draw(spans, tmp_path / "timeline.png", "small")
+
+
+def test_what_the_timeline_cannot_do_gets_a_sentence(capsys):
+    with pytest.raises(ValueError, match="alexnet has one column, so nothing crosses"):
+        timeline.timeline("alexnet", fast)
+    assert main(["halves", "--timeline", "--seeds", "2"]) == 1
+    assert "--seeds is for --experiment" in capsys.readouterr().err
+    assert main(["halves", "--experiment", "--batch", "2"]) == 1
+    assert "--batch is for --timeline" in capsys.readouterr().err

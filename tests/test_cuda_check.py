@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minicnn import cuda, net, train
-from minicnn.cuda import check, device, gpu
+from minicnn.cuda import check, columns, device, gpu
 from minicnn.gradcheck import check_layer
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="on a GPU, run the whole check")
@@ -20,6 +20,18 @@ def test_a_network_trains_as_on_the_cpu_and_needs_no_new_memory_later():
     x = np.random.default_rng(0).standard_normal((1, 2, 5, 7))
     error, limit, words = check.check_steps(network, x, 3)
     assert error <= limit, words
+
+
+def test_two_columns_are_checked_and_a_wrong_crossing_fails(monkeypatch):
+    x = np.random.default_rng(0).standard_normal((2, 1, 4, 2))
+    named = check.checks_of_columns(check.tiny_columns, check.tiny_in_one, x, 3)
+    done = {name: f() for name, f in named if "steps" not in name}
+    assert len(done) == 3
+    for name, (error, limit, words) in done.items():
+        assert error <= limit, (name, words)
+    right = columns.part
+    monkeypatch.setattr(columns, "part", lambda x, first, C: right(x, 0, C))
+    assert check.check_crossing((0, 0), False)[0] == np.inf
 
 
 def test_a_wrong_row_a_forgetful_row_and_a_broken_row_fail(monkeypatch, capsys):

@@ -1,39 +1,80 @@
-"""python -m minicnn halves: what two columns that seldom talk learn."""
+"""python -m minicnn halves: what two columns that seldom talk learn, and when each is at work."""
 
+from ..networks import TWO_COLUMNS
 from ..options import add_data, add_gpus, add_ops, add_out, backend, positive, whole
+
+EXPERIMENT = {"data": "sample", "seeds": 3, "epochs": 10, "epsilon": 0.03}  # what it alone takes
+TIMELINE = {"batch": 128}
 
 
 def add(commands):
     one = commands.add_parser(
         "halves",
-        help="what two columns that seldom talk learn",
-        description="Train small networks of two columns that talk before different rows, and the "
-        "smaller network for one GPU, from several seeds; write halves.jsonl, halves.png and "
-        "kernels.png.  The same command goes on where it was stopped.",
+        help="what two columns that seldom talk learn, and when each is at work",
+        description="--experiment: train small networks of two columns that talk before different "
+        "rows, and the smaller network for one GPU, from several seeds; write halves.jsonl, "
+        "halves.png and kernels.png; the same command goes on where it was stopped.  --timeline: "
+        "run a few steps of a network of two columns on random images; print which row ran when, "
+        "and what crossed, and draw it into timeline.png.",
     )
     one.set_defaults(run=run)
     what = one.add_mutually_exclusive_group(required=True)
     what.add_argument("--experiment", action="store_true", help="train and compare")
+    what.add_argument(
+        "--timeline",
+        nargs="?",
+        const="cifar-2gpu",
+        choices=TWO_COLUMNS,
+        metavar="NETWORK",
+        help="watch one step of this network: cifar-2gpu (default) or alexnet-2gpu",
+    )
     add_data(one, photos=True)
-    one.add_argument("--seeds", type=whole, default=3, metavar="N", help="default: 3")
-    one.add_argument("--epochs", type=whole, default=10, metavar="N", help="default: 10")
-    one.add_argument("--epsilon", type=positive, default=0.03, metavar="E", help="default: 0.03")
+    one.set_defaults(data=None)
+    one.add_argument("--seeds", type=whole, metavar="N", help="default: 3")
+    one.add_argument("--epochs", type=whole, metavar="N", help="default: 10")
+    one.add_argument("--epsilon", type=positive, metavar="E", help="default: 0.03")
+    one.add_argument(
+        "--batch", type=whole, metavar="N", help="images a step of the timeline (default: 128)"
+    )
     add_ops(one)
     add_gpus(one)
     add_out(one, "runs/halves")
 
 
 def run(options):
+    usual, others = (TIMELINE, EXPERIMENT) if options.timeline else (EXPERIMENT, TIMELINE)
+    for name in others:
+        if getattr(options, name) is not None:
+            mode = "experiment" if options.timeline else "timeline"
+            raise ValueError(f"--{name} is for --{mode}")
+    for name, value in usual.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    ops = backend(options.ops, options.gpus)
+    return watch(options, ops) if options.timeline else compare(options, ops)
+
+
+def compare(options, ops):
     from .. import columns
 
     lines = columns.experiment(
-        options.out,
-        backend(options.ops, options.gpus),
-        options.data,
-        options.seeds,
-        options.epochs,
-        options.epsilon,
+        options.out, ops, options.data, options.seeds, options.epochs, options.epsilon
     )
     print(columns.report(lines))
     print(f"Wrote {options.out}/halves.jsonl, halves.png and kernels.png")
+    return 0
+
+
+def watch(options, ops):
+    import pathlib
+
+    from .. import checkpoint, timeline
+
+    out = pathlib.Path(options.out)
+    checkpoint.make_folder(out)
+    spans = timeline.timeline(options.timeline, ops, batch=options.batch)
+    print(timeline.report(spans))
+    title = f"{options.timeline}, one step of {options.batch} images, {options.ops}"
+    timeline.draw(spans, out / "timeline.png", title)
+    print(f"Wrote {out / 'timeline.png'}")
     return 0

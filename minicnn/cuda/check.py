@@ -13,6 +13,9 @@ same with the reference.
     steps       training steps of whole networks, the loss of each against minicnn.fast; without
                 dropout, whose random numbers are others on the GPU
     memory      no new memory after the first steps
+    columns     two columns on one GPU, and where there are two, on both: what crosses, directly and
+                through the host, bit for bit as on the CPU; scores and gradients against one column
+                with groups; training steps against minicnn.fast
     sanitizer   the small version under NVIDIA's compute-sanitizer, where it is installed
 
 With NUMBA_ENABLE_CUDASIM=1, or with --small, the networks are small.
@@ -27,7 +30,8 @@ import time
 import numpy as np
 
 from .. import alexnet, cifar, cuda, fast, gradcheck_suite, net, reference, train, vgg
-from . import buffers, gpu
+from ..halves import in_columns, join_columns, split_columns
+from . import buffers, columns, gpu
 
 FLOAT32, FLOAT64 = 1e-4, 1e-10  # how far a backend may be from the reference: the design's numbers
 LOSS = 2e-3  # after some steps rounding has grown: relative
@@ -83,11 +87,18 @@ def checks(small):
     if small:
         x = seeded().standard_normal((1, 2, 7, 6))
         yield "3 steps", lambda: check_steps(tiny_network, x, 3)
+        yield from checks_of_columns(tiny_columns, tiny_in_one, 0.1 * x[:, :1, :4, :2], 3)
         return
     for network, (build, size, batch) in REAL.items():
         x = 30 * seeded().standard_normal((batch, 3, size, size))
         yield from rows_of(network, build(cuda), x, np.float32, FLOAT32)
         yield f"{network}: 12 steps", lambda b=build, x=x: check_steps(b, x, 12)
+    x = 30 * seeded().standard_normal((16, 3, 224, 224))
+    two, one = alexnet.two_columns, alexnet.alexnet
+    yield from checks_of_columns(
+        lambda ops: two(ops, seeded(), dropout=0.0), lambda ops: one(ops, seeded(), dropout=0.0),
+        x, 12,
+    )  # fmt: skip
     yield "compute-sanitizer", sanitizer
 
 
@@ -113,6 +124,91 @@ def tiny_network(ops, rng=None):
         net.row("drop4", ops, "dropout_predict"),
         net.row("fc5", ops, "fc", params(3, 5)),
     ]
+
+
+def tiny_columns(ops):
+    """Return a network of two columns that the simulator runs in a second."""
+    return tiny_between(in_columns(ops), {}, split_columns, net.row)
+
+
+def tiny_in_one(ops):
+    """Return the same network in one column."""
+    return tiny_between(ops, {"groups": 2}, dict, lambda *arguments: None)
+
+
+def tiny_between(ops, groups, params_of, between):
+    """Return the rows: params_of splits parameters or not; between makes a row or None."""
+    rng = seeded()
+
+    def params(*shape):
+        return params_of(net.gaussian(rng, shape, 0.5))
+
+    rows = [
+        between("both", ops, "both"),
+        net.row("conv1", ops, "conv", params(4, 1, 2, 2), stride=2),
+        net.row("relu1", ops, "relu"),
+        net.row("conv2", ops, "conv", params(2, 2, 1, 1), **groups),
+        between("exchange3", ops, "exchange"),
+        net.row("fc3", ops, "fc", params(4, 4)),
+        between("exchange4", ops, "exchange"),  # of as many numbers as the one before
+        net.row("fc4", ops, "fc", params(3, 4)),
+        between("join", ops, "join"),
+    ]
+    return [row for row in rows if row]
+
+
+def checks_of_columns(two, one, x, steps):
+    """Yield the checks of a network of two columns, where `one` builds it in one."""
+    x = x.astype(np.float32)
+    pairs = [(0, 0)] if gpu.SIMULATED or len(gpu.cuda.gpus) == 1 else [(0, 0), (0, 1), (1, 0)]
+    for gpus in pairs:
+        name = f"columns on {gpus[0]},{gpus[1]}"
+        for way, through_host in (("direct", False), ("through host", True)):
+            yield f"{name}, {way}", lambda g=gpus, h=through_host: check_crossing(g, h)
+        yield f"{name}, as one", lambda g=gpus: check_as_one(two, one, x, g)
+        ops = in_columns(fast), in_columns(cuda, gpus)
+        yield f"{name}: {steps} steps", lambda ops=ops: check_steps(two, x, steps, ops)
+
+
+def check_crossing(gpus, through_host):
+    """Compare the layers between the columns with those on the CPU, bit for bit."""
+    rng, results = seeded(), []
+    maps = [rng.standard_normal((3, C, 5, 2)).astype(np.float32) for C in (2, 3, 5)]
+    before, columns.THROUGH_HOST = columns.THROUGH_HOST, through_host
+    try:
+        for ops in (in_columns(cuda, gpus), in_columns(reference)):
+            x, dy = ops.to_device(tuple(maps[:2])), ops.to_device((maps[2], maps[2][::-1].copy()))
+            y, cache = ops.exchange_forward(x)
+            joined, join_cache = ops.join_forward(x)
+            arrays = [*y, joined, *ops.both_forward(joined)[0]]
+            arrays += [*ops.exchange_backward(dy, cache)[0], *ops.both_backward(dy, ())]
+            arrays += ops.join_backward(dy[0], join_cache)[0]
+            results.append([np.array(net.on_host(array)) for array in arrays])
+    finally:
+        columns.THROUGH_HOST = before
+    same = [np.array_equal(ours, theirs) for ours, theirs in zip(*results, strict=True)]
+    return (0 if all(same) else np.inf), 0, f"{sum(same)} of {len(same)} arrays are the CPU's"
+
+
+def check_as_one(two, one, x, gpus):
+    """Compare scores and gradients of two columns with those of one."""
+    results = []
+    for build, ops in ((two, in_columns(cuda, gpus)), (one, cuda)):
+        layers = build(ops)
+        net.to_device(layers, ops)
+        scores, caches = net.forward(layers, ops.to_device(x))
+        dscores = seeded().standard_normal(tuple(scores.shape)).astype(np.float32)
+        _, grads = net.backward(layers, caches, ops.to_device(dscores), need_dx=False)
+        found = {"scores": np.array(net.on_host(scores))}
+        for row, pairs in grads.items():
+            for letter, value in pairs.items():
+                halves = tuple(np.array(net.on_host(half)) for half in net.columns(value))
+                found[f"{row}.d{letter}"] = join_columns({letter: halves})[letter]
+        results.append(found)
+    ours, theirs = results
+    errors = {n: abs(ours[n] - g).max() / max(abs(g).max(), 1e-30) for n, g in theirs.items()}
+    worst = max(errors, key=errors.get)
+    return float(errors[worst]), FLOAT32, f"worst in {worst}"
 
 
 def rows_of(network, layers, x, dtype, limit):
@@ -191,7 +287,7 @@ def spoil_free_memory():
                 memory.copy_to_device(np.full(memory.shape, value, memory.dtype))
 
 
-def check_steps(build, x, steps):
+def check_steps(build, x, steps, backends=(fast, cuda)):
     """Train on the GPU and with minicnn.fast on the same images; compare the loss of each step.
 
     There are three epochs of a third of the steps each; the last must need no new memory.
@@ -205,7 +301,7 @@ def check_steps(build, x, steps):
         counts.append(count_buffers())
         return epsilon
 
-    for ops in (fast, cuda):
+    for ops in backends:
         layers = [without_dropout(layer) for layer in build(ops)]
         run = train.train(
             layers, ops, (images, labels), rng=seeded(), epochs=3, batch=len(x),

@@ -36,6 +36,7 @@ which S writes and T reads, under the same rule.
 
 import functools
 import math
+import time
 from collections import namedtuple
 from contextlib import contextmanager
 
@@ -65,27 +66,31 @@ def choose(gpus):
     chosen = tuple(gpus)
 
 
-def on(gpus=None):
+def unwatched(f):
+    return f
+
+
+def on(gpus=None, watch=unwatched):
     """Return what two columns need, on these two devices, as in reference/columns.py.
 
     Where none are named, they are those chosen, or else both columns are on the current device.
     """
     gpus = gpus or chosen or (gpu.here.device,)
     gpu.check_devices(gpus)
-    return on_devices(gpus[0], gpus[-1])
+    return on_devices(gpus[0], gpus[-1], watch)
 
 
 @functools.cache
-def on_devices(*gpus):
-    places = Place(gpus[0], 0), Place(gpus[1], 1)
+def on_devices(gpu_0, gpu_1, watch):
+    places, copy = (Place(gpu_0, 0), Place(gpu_1, 1)), watch(copied)
 
     def at_column(column):
         return at(places[column])
 
     def crossing_columns(*journeys):
-        return crossing([(x, places[a], places[b], *some) for x, a, b, *some in journeys])
+        return crossing([(x, places[a], places[b], *some) for x, a, b, *some in journeys], copy)
 
-    return Columns(at_column, crossing_columns, joined, part, added, to_device)
+    return Columns(at_column, crossing_columns, watch(joined), watch(part), watch(added), to_device)
 
 
 def at(place, crossing=False):
@@ -99,20 +104,21 @@ def at(place, crossing=False):
 
 
 @contextmanager
-def crossing(journeys):
+def crossing(journeys, copy):
     """Lend each array to another place, for a with statement; give a list of the copies.
 
     A journey is (x, its place, the other place), or (x, …, …, first, C) for some channels of it.
+    copy is `copied`, unless somebody watches it.
     """
     written = [mark_of(x, source) for x, source, *_ in journeys]
-    sent = [send(mark, *journey) for mark, journey in zip(written, journeys, strict=True)]
+    sent = [send(copy, mark, *journey) for mark, journey in zip(written, journeys, strict=True)]
     for (_, arrived), (_, source, target, *_) in zip(sent, journeys, strict=True):
         with at(source):
             gpu.follow(arrived)
         with at(target):
             gpu.follow(arrived)
     try:
-        yield [copy for copy, _ in sent]
+        yield [lent for lent, _ in sent]
     finally:
         for _, _, target, *_ in journeys:
             with at(target):
@@ -129,7 +135,7 @@ def mark_of(x, source):
         return gpu.mark()
 
 
-def send(written, x, source, target, first=0, C=None):
+def send(copy, written, x, source, target, first=0, C=None):
     """Return a copy of the piece in the target's memory, and a mark: it has arrived."""
     with at(source, crossing=True):
         gpu.follow(written)
@@ -141,11 +147,17 @@ def send(written, x, source, target, first=0, C=None):
         packed = gpu.mark()
     with at(target, crossing=True):
         gpu.follow(packed)
-        copy = empty(piece.shape, piece.dtype)
-        if piece.size:
-            copy.copy_to_device(memory, stream=gpu.stream())
+        lent = copy(memory)
         arrived = gpu.mark()
-    return copy, arrived
+    return lent, arrived
+
+
+def copied(memory):
+    """Return a copy of an array of another device, or of pinned memory, in the current stream."""
+    copy = empty(memory.shape, memory.dtype)
+    if copy.size:
+        copy.copy_to_device(memory, stream=gpu.stream())
+    return copy
 
 
 def direct(source, target):
@@ -173,6 +185,20 @@ def pinned_for(piece, source, target):
     if key not in pinned:
         pinned[key] = cuda.pinned_array(tuple(piece.shape), piece.dtype)
     return pinned[key]
+
+
+def tick():
+    """Return a mark with the time, in the current stream; in the simulator, the time."""
+    if gpu.SIMULATED:
+        return time.perf_counter()
+    event = cuda.event(timing=True)
+    event.record(gpu.stream())
+    return event
+
+
+def seconds(first, second):
+    """Return how long it was from one tick to another of the same device; both must be reached."""
+    return second - first if gpu.SIMULATED else first.elapsed_time(second) / 1000
 
 
 def joined(x0, x1):

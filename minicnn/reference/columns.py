@@ -4,6 +4,7 @@ A column has the number 0 or 1.  They run one after the other, because each of m
 takes all cores of the CPU already.
 """
 
+import time
 from collections import namedtuple
 from contextlib import contextmanager, nullcontext
 
@@ -21,11 +22,14 @@ def choose(gpus):
     raise ValueError(f"--gpus {numbers}: this backend computes on the CPU; --ops cuda takes a GPU")
 
 
-def on(gpus=None):
-    """Return the functions below, as a named tuple; raise ValueError if GPUs are named."""
+def on(gpus=None, watch=lambda f: f):
+    """Return the functions below, as a named tuple; raise ValueError if GPUs are named.
+
+    Those that do work go through watch, which may return them changed: timeline.py times them.
+    """
     if gpus is not None:
         choose(gpus)
-    return Columns(at, crossing, joined, part, added, to_device)
+    return Columns(at, crossing, watch(joined), watch(part), watch(added), to_device)
 
 
 def at(column):
@@ -45,6 +49,16 @@ def crossing(*journeys):
 
 def channels(x, first=0, C=None):
     return x if C is None else x[:, first : first + C]
+
+
+def tick():
+    """Return the time, for `seconds`."""
+    return time.perf_counter()
+
+
+def seconds(first, second):
+    """Return how long it was from one tick to another."""
+    return second - first
 
 
 def joined(x0, x1):
