@@ -5,8 +5,8 @@ runs, another pytest runs those few tests that call every loop, and leaves what 
 Numba's cache; the tests that need it wait until it is done.  Two processes never compile the same
 file at the same time: one could overwrite what the other has written.
 
-The GPU backend runs in Numba's simulator, on any machine.  On one with a GPU,
-NUMBA_ENABLE_CUDASIM=0 python -m pytest tests/test_cuda.py takes the GPU.
+The GPU backend runs in Numba's simulator, on any machine: python -m pytest -m simulator.  On one
+with a GPU, NUMBA_ENABLE_CUDASIM=0 python -m pytest tests/test_cuda.py -m simulator takes the GPU.
 """
 
 import os
@@ -21,9 +21,8 @@ from minicnn import data
 os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")  # Numba reads it once, when it is imported
 
 WITHOUT_LOOPS = (
-    "test_augment test_checkpoint test_cuda test_cuda_compiles test_cuda_memory test_cuda_product "
-    "test_cuda_tf32 test_data test_download test_gallery test_import test_net test_prepare "
-    "test_readme test_weights"
+    "test_augment test_checkpoint test_data test_download test_gallery test_import test_net "
+    "test_prepare test_readme test_weights"
 ).split()
 CALL_EVERY_LOOP = "(gradients_have_the_shapes and fast) or number_of_threads_changes_no_bit"
 compiling = None  # the second process
@@ -37,8 +36,11 @@ def needs_loops(item):
 
 def pytest_collection_modifyitems(items):
     global compiling
+    for item in items:
+        if item.path.stem.startswith("test_cuda"):
+            item.add_marker("simulator")
     items.sort(key=needs_loops)  # else in the order they had
-    if sum(map(needs_loops, items)) > 500:
+    if sum(map(needs_loops, items)) > 1000:
         layers = Path(__file__).parent / "test_layers.py"
         command = [sys.executable, "-m", "pytest", "-q", str(layers), "-k", CALL_EVERY_LOOP]
         compiling = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
