@@ -29,7 +29,8 @@ If you want to read it all, here is an order in which every file builds on those
     codes.py                      short binary codes from its features
     weights.py, conventions.py    weights of Caffe and torchvision; formats/ reads their files
     figure1.py, study.py          ReLU against tanh, and when the paper's claim holds
-    columns.py                    what two columns that seldom talk learn
+    compare_columns.py            what two columns that seldom talk learn
+    timeline.py                   which of their rows runs when, and what crosses
     fast/                         the same layers for speed; each file has its twin in reference/
     cuda/                         and once more, as kernels for a GPU
     __main__.py, commands/        the command line
@@ -46,7 +47,8 @@ __version__ = "0.1.0"
 _MODULES = (
     "reference fast cuda net cifar halves alexnet other_alexnets vgg networks summary evaluate "
     "train schedules run trained gallery neighbours codes checkpoint gradcheck gradcheck_suite "
-    "data weights conventions formats figure1 study columns figures shapes checks progress fonts"
+    "data weights conventions formats figure1 study compare_columns timeline figures shapes checks "
+    "progress fonts"
 ).split()
 
 

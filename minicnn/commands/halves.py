@@ -55,12 +55,12 @@ def run(options):
 
 
 def compare(options, ops):
-    from .. import columns
+    from .. import compare_columns
 
-    lines = columns.experiment(
+    lines = compare_columns.experiment(
         options.out, ops, options.data, options.seeds, options.epochs, options.epsilon
     )
-    print(columns.report(lines))
+    print(compare_columns.report(lines))
     print(f"Wrote {options.out}/halves.jsonl, halves.png and kernels.png")
     return 0
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from minicnn import alexnet, cifar, columns, net, networks, reference
+from minicnn import alexnet, cifar, compare_columns, net, networks, reference
 from minicnn.__main__ import main
 
 
@@ -67,19 +67,19 @@ def test_the_networks_for_the_comparison_have_their_sizes():
 
 def test_colour_is_what_is_left_when_grey_is_taken_away():
     grey = np.ones((4, 1, 5, 5)) * np.ones((1, 3, 1, 1))
-    assert columns.colour(grey) == 0
+    assert compare_columns.colour(grey) == 0
     red_against_green = np.array([1.0, -1.0, 0.0]).reshape(1, 3, 1, 1) * np.ones((4, 3, 5, 5))
-    assert columns.colour(red_against_green) == pytest.approx(1)
+    assert compare_columns.colour(red_against_green) == pytest.approx(1)
     drawn = np.random.default_rng(2).standard_normal((500, 3, 5, 5))
-    assert columns.colour(drawn) == pytest.approx(2 / 3, abs=0.01)
+    assert compare_columns.colour(drawn) == pytest.approx(2 / 3, abs=0.01)
 
 
 def test_the_experiment_writes_its_runs_and_pictures_and_runs_none_twice(
     tmp_path, few_images, monkeypatch, capsys
 ):
-    few = {name: columns.VARIANTS[name] for name in list(columns.VARIANTS)[-2:]}
-    few |= {columns.PAPER: columns.VARIANTS[columns.PAPER]}
-    monkeypatch.setattr(columns, "VARIANTS", few)
+    few = {name: compare_columns.VARIANTS[name] for name in list(compare_columns.VARIANTS)[-2:]}
+    few |= {compare_columns.PAPER: compare_columns.VARIANTS[compare_columns.PAPER]}
+    monkeypatch.setattr(compare_columns, "VARIANTS", few)
     command = ["halves", "--experiment", "--seeds", "2", "--epochs", "1", "--out", str(tmp_path)]
     assert main(command) == 0
     text = (tmp_path / "halves.jsonl").read_text()
@@ -87,7 +87,9 @@ def test_the_experiment_writes_its_runs_and_pictures_and_runs_none_twice(
     assert [(line["variant"], line["seed"]) for line in lines] == [
         (v, s) for s in (0, 1) for v in few
     ]
-    assert {len(line["colour"]) for line in lines if line["variant"] == columns.PAPER} == {2}
+    assert {len(line["colour"]) for line in lines if line["variant"] == compare_columns.PAPER} == {
+        2
+    }
     for name in ("halves.png", "kernels.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     assert "never" in capsys.readouterr().out
