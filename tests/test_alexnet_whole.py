@@ -1,4 +1,7 @@
-"""The whole AlexNet, 61 million weights, learns from a batch on a CPU: pytest -m slow -s."""
+"""The whole AlexNet, 61 million weights, on a CPU: python -m pytest -m slow -s.
+
+It learns from a batch, and in two columns it computes what it computes in one.
+"""
 
 import sys
 import time
@@ -9,6 +12,7 @@ from PIL import Image
 
 import minicnn
 from minicnn import alexnet, data, net, train
+from minicnn.halves import join_columns
 
 pytestmark = pytest.mark.slow
 resource = pytest.importorskip("resource")  # not on Windows
@@ -47,3 +51,25 @@ def test_forward_backward_and_update_on_a_batch():
     assert 6 < losses[0] < 10  # log(1000) = 6.9, and first biases of 1 add some
     assert losses[-1] < losses[0]
     assert all(np.isfinite(w).all() for w in net.parameters(layers).values())
+
+
+def test_two_columns_give_the_scores_and_gradients_of_one():
+    ops = minicnn.fast
+    x, labels = photographs()
+    x, labels = x[:3], labels[:3]
+    results = []
+    for table in (alexnet.alexnet, alexnet.two_columns):
+        layers = [row for row in table(ops, np.random.default_rng(1)) if "rng" not in row.options]
+        scores, caches = net.forward(layers, x)
+        _, cache = ops.softmax_loss_forward(scores, labels)
+        dx, grads = net.backward(layers, caches, *ops.softmax_loss_backward(cache))
+        results.append((scores, dx, {name: g for name, g in grads.items() if g}))
+    (scores, dx, grads), (scores_2, dx_2, grads_2) = results
+    pairs = {"scores": (scores, scores_2), "dx": (dx, dx_2)}
+    for name, gradient in grads.items():
+        joined = join_columns(grads_2[name])
+        pairs |= {f"d{letter} of {name}": (gradient[letter], joined[letter]) for letter in "wb"}
+    for name, (one, two) in pairs.items():
+        error = np.abs(one - two).max() / np.abs(one).max()
+        print(f"{name}: {error:.1e}")
+        assert one.shape == two.shape and error < 1e-4, name
