@@ -215,6 +215,7 @@ def on_gpu(monkeypatch):
     return Ours("cuda", "tiny", 2)
 
 
+@pytest.mark.simulator
 def test_every_work_on_a_gpu_can_be_timed(on_gpu):
     rows = on_gpu.rows()
     passes = {name: [w["pass"] for w in rows if w["row"] == name] for name in ("conv1", "fc2")}
@@ -277,6 +278,7 @@ def serve_and_close(ends, name, conditions):
         bench_worker.serve(ends[0], ends[1], name, *conditions)
 
 
+@pytest.mark.simulator
 def test_a_gpu_is_measured_and_reported(tmp_path, on_gpu, in_threads, hurried):
     parts = ["step", "memory"]
     results = bench.bench(tmp_path, "tiny", "cuda", rounds=1, parts=parts, progress=False)
