@@ -342,6 +342,8 @@ def test_a_gpu_that_does_not_exist_gets_a_sentence_with_how_many_there_are(monke
         with pytest.raises(ValueError, match="there is no GPU 7"):
             in_columns(cuda, (7, 0))
     assert columns.chosen == ()
+    with pytest.raises(ValueError, match=r"gpus = \(0, 1, 2\); expected two, one for each column"):
+        in_columns(cuda, (0, 1, 2))
 
 
 def test_the_option_gpus_takes_one_number_or_two(chosen, capsys):
