@@ -6,7 +6,6 @@ memory, and what must have happened before, from the marks that streams leave an
 """
 
 import argparse
-import functools
 import itertools
 import sys
 
@@ -15,7 +14,6 @@ import pytest
 
 from minicnn import (
     checkpoint,
-    cifar,
     cuda,
     evaluate,
     fast,
@@ -96,17 +94,18 @@ def weights(layers):
 
 
 def test_two_columns_train_as_one_with_groups_and_as_on_the_cpu_and_resume_bit_for_bit(tmp_path):
-    train_tiny(cuda, steps=1, folder=tmp_path)
-    resumed, layers = train_tiny(cuda, folder=tmp_path, resume=True)
-    others = [train_tiny(cuda), train_tiny(cuda, columns=1), train_tiny(fast)]
-    assert resumed.losses == others[0][0].losses and resumed.losses[1] < resumed.losses[0]
+    first, layers = train_tiny(cuda, steps=1, folder=tmp_path)
     start = weights(check.tiny_columns(fast))
+    for run, rows in (train_tiny(cuda, columns=1, steps=1), train_tiny(fast, steps=1)):
+        np.testing.assert_allclose(run.losses, first.losses, rtol=1e-6)
+        for name, w in weights(rows).items():
+            np.testing.assert_allclose(weights(layers)[name], w, rtol=1e-5, atol=1e-7)
+            assert not np.allclose(w, start[name], rtol=1e-3)
+    resumed, layers = train_tiny(cuda, folder=tmp_path, resume=True)
+    run, rows = train_tiny(cuda)
+    assert resumed.losses == run.losses and run.losses[1] < run.losses[0]
     for name, w in weights(layers).items():
-        np.testing.assert_array_equal(w, weights(others[0][1])[name])
-        assert not np.allclose(w, start[name], rtol=1e-3)
-        for run, rows in others:
-            np.testing.assert_allclose(run.losses, resumed.losses, rtol=1e-6)
-            np.testing.assert_allclose(weights(rows)[name], w, rtol=1e-5, atol=1e-7)
+        np.testing.assert_array_equal(w, weights(rows)[name])
 
 
 def test_two_columns_predict_as_on_the_cpu():
@@ -342,6 +341,8 @@ def test_a_gpu_that_does_not_exist_gets_a_sentence_with_how_many_there_are(monke
         with pytest.raises(ValueError, match="there is no GPU 7"):
             in_columns(cuda, (7, 0))
     assert columns.chosen == ()
+    with pytest.raises(ValueError, match=r"gpus = \(0, 1, 2\); expected two, one for each column"):
+        in_columns(cuda, (0, 1, 2))
 
 
 def test_the_option_gpus_takes_one_number_or_two(chosen, capsys):
@@ -408,18 +409,30 @@ def test_weights_of_one_column_begin_a_network_of_two_and_the_other_way_round(tm
 
 @pytest.fixture
 def small_columns(monkeypatch):
-    """cifar-2gpu with two kernels a layer."""
-    few = functools.partial(cifar.two_columns, kernels=(2, 2, 2), size=8, classes=2)
-    monkeypatch.setitem(networks.NETWORKS, "cifar-2gpu", few)
-    monkeypatch.setattr(networks, "image_size", lambda name: 8)
+    """cifar-2gpu without convolutions, for images of 2×2 pixels."""
+
+    def build(ops, rng):
+        two = in_columns(ops)
+        return [
+            net.row("both", two, "both"),
+            net.row("fc1", two, "fc", split_columns(net.gaussian(rng, (3, 12), 0.1))),
+            net.row("relu1", two, "relu"),
+            net.row("exchange2", two, "exchange"),
+            net.row("fc2", two, "fc", split_columns(net.gaussian(rng, (3, 3), 0.1))),
+            net.row("join", two, "join"),
+        ]
+
+    monkeypatch.setitem(networks.NETWORKS, "cifar-2gpu", build)
+    monkeypatch.setattr(networks, "image_size", lambda name: 2)
 
 
-def check_spans(spans):
+def check_spans(spans, *first):
     """Every row's span begins after that of the row before, in its column, and none is negative."""
     for column in (0, 1):
         own = [span for span in spans if span.column == column and not span.copy]
         rows = list(dict.fromkeys(span.row for span in own if span.phase == "forward"))
-        assert rows[rows.index("conv1") :][:3] == ["conv1", "relu1", "lrn1"]
+        at = rows.index(first[0])
+        assert tuple(rows[at : at + len(first)]) == first
         assert all(0 <= span.start <= span.end for span in own)
         assert all(a.start <= b.start for a, b in itertools.pairwise(own))
     assert {span.phase for span in spans} == {"forward", "backward", "update"}
@@ -435,19 +448,20 @@ def test_the_timeline_of_the_cpu_has_every_row_of_both_columns_and_no_copies(tmp
         ["conv1", "forward"],
     ]
     assert (tmp_path / "timeline.png").read_bytes().startswith(b"\x89PNG")
-    check_spans(timeline.timeline("cifar-2gpu", fast, batch=2, steps=2))
+    spans = timeline.timeline("cifar-2gpu", fast, batch=2, steps=2)
+    check_spans(spans, "conv1", "relu1", "lrn1", "pool1", "conv2")
 
 
 def test_the_timeline_of_a_gpu_has_the_copies_that_the_summary_counts(small_columns, tmp_path):
     spans = timeline.timeline("cifar-2gpu", cuda, batch=1, steps=1)
-    check_spans(spans)
+    check_spans(spans, "fc1", "relu1", "exchange2", "fc2")
     found = {}
     for span in spans:
         if span.copy:
             pair = found.setdefault((span.row, span.phase), [0, 0])
             pair[1 - span.column] += span.bytes
     layers = networks.build("cifar-2gpu", fast, None)
-    for name, forward, backward in summary.crossings(layers, (3, 8, 8), 1):
+    for name, forward, backward in summary.crossings(layers, (3, 2, 2), 1):
         assert found.get((name, "forward"), [0, 0]) == list(forward)
         assert found.get((name, "backward"), [0, 0]) == list(backward)
     timeline.draw(spans, tmp_path / "timeline.png", "small")

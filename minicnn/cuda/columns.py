@@ -67,6 +67,7 @@ def choose(gpus):
 
 
 def unwatched(f):
+    """Return f as it is."""
     return f
 
 
@@ -75,7 +76,9 @@ def on(gpus=None, watch=unwatched):
 
     Where none are named, they are those chosen, or else both columns are on the current device.
     """
-    gpus = gpus or chosen or (gpu.here.device,)
+    gpus = tuple(gpus or chosen or (gpu.here.device,))
+    if len(gpus) > 2:
+        raise ValueError(f"gpus = {gpus}; expected two, one for each column")
     gpu.check_devices(gpus)
     return on_devices(gpus[0], gpus[-1], watch)
 
