@@ -1,6 +1,6 @@
 """python -m minicnn figure1: ReLU against tanh, the paper's Figure 1 (Section 3.1)."""
 
-from ..options import add_conditions, add_data, add_ops, add_out, backend, whole
+from ..options import add_conditions, add_data, add_gpus, add_ops, add_out, backend, whole
 
 FOUR_LAYER_NETWORKS = ("four-layer", "four-hidden-layer")
 
@@ -36,6 +36,7 @@ def add(commands):
         help="give up after N epochs (default: 60)",
     )
     add_ops(one)
+    add_gpus(one)
     add_out(one, "runs/figure1")
     one.add_argument(
         "--resume",
@@ -49,7 +50,7 @@ def run(options):
 
     results = figure1.figure1(
         options.out,
-        backend(options.ops),
+        backend(options.ops, options.gpus),
         options.data,
         options.seeds,
         options.network,

@@ -153,7 +153,7 @@ def run_codes(options):
     asked = rng.permutation(len(photos.test_x))[: options.queries]
     base, queries = trained.both_features(network, photos, photos.test_x[asked])
     lines = codes.compare(
-        backend(options.ops), base, photos.train_y, queries, photos.test_y[asked], rng, options.k
+        network.ops, base, photos.train_y, queries, photos.test_y[asked], rng, options.k
     )
     print(codes.report(lines, options.k))
     return 0

@@ -1,6 +1,6 @@
 """python -m minicnn study: the sweep behind Figure 1."""
 
-from ..options import add_ops, add_out, backend, whole
+from ..options import add_gpus, add_ops, add_out, backend, whole
 
 
 def add(commands):
@@ -25,13 +25,14 @@ def add(commands):
         help="only what needs at most N images; up to 5000 the bundled sample is enough",
     )
     add_ops(one)
+    add_gpus(one)
     add_out(one, "runs/study")
 
 
 def run(options):
     from .. import study
 
-    study.study(options.out, backend(options.ops), options.data, options.images)
+    study.study(options.out, backend(options.ops, options.gpus), options.data, options.images)
     print(study.report(options.out))
     print(f"Wrote {options.out}/study.jsonl and {options.out}/study.png")
     return 0
