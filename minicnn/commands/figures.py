@@ -146,14 +146,13 @@ def run_codes(options):
 
     from .. import codes, data, trained
 
-    network = trained.load(options.checkpoint, backend(options.ops, options.gpus))
+    ops = backend(options.ops, options.gpus)
+    network = trained.load(options.checkpoint, ops)
     photos = data.open_photos(options.data)
     trained.check_data(network, photos, options.data)
     rng = np.random.default_rng(options.seed)
     asked = rng.permutation(len(photos.test_x))[: options.queries]
     base, queries = trained.both_features(network, photos, photos.test_x[asked])
-    lines = codes.compare(
-        network.ops, base, photos.train_y, queries, photos.test_y[asked], rng, options.k
-    )
+    lines = codes.compare(ops, base, photos.train_y, queries, photos.test_y[asked], rng, options.k)
     print(codes.report(lines, options.k))
     return 0
