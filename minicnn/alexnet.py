@@ -30,6 +30,7 @@ formula, read literally, would.  In one column, lrn has groups=2 for that.
     hidden             how many units fc6 and fc7 have
     size               the width and height of the images, at least 64
     std                the standard deviation of the first weights
+    bias               the first biases of conv2, conv4, conv5, fc6 and fc7
     dropout            the chance p with which a unit of fc6 or fc7 is left out (Section 4.2)
     draw(K, C, f, f)   w for K kernels of C × f × f, and b for K biases; draw(K, D) for fc
     D                  how many numbers of an image reach fc6
@@ -53,6 +54,7 @@ def alexnet(
     size=224,
     groups=2,
     std=0.01,
+    bias=1,
     dropout=0.5,
     dtype=np.float32,
 ):
@@ -68,21 +70,21 @@ def alexnet(
         row("relu1", ops, "relu"),
         row("lrn1", ops, "lrn", groups=groups),
         row("pool1", ops, "pool", z=3, s=2),
-        row("conv2", ops, "conv", draw(K2, K1 // groups, 5, 5, bias=1), pad=2, groups=groups),
+        row("conv2", ops, "conv", draw(K2, K1 // groups, 5, 5, bias=bias), pad=2, groups=groups),
         row("relu2", ops, "relu"),
         row("lrn2", ops, "lrn", groups=groups),
         row("pool2", ops, "pool", z=3, s=2),
         row("conv3", ops, "conv", draw(K3, K2, 3, 3, bias=0), pad=1),
         row("relu3", ops, "relu"),
-        row("conv4", ops, "conv", draw(K4, K3 // groups, 3, 3, bias=1), pad=1, groups=groups),
+        row("conv4", ops, "conv", draw(K4, K3 // groups, 3, 3, bias=bias), pad=1, groups=groups),
         row("relu4", ops, "relu"),
-        row("conv5", ops, "conv", draw(K5, K4 // groups, 3, 3, bias=1), pad=1, groups=groups),
+        row("conv5", ops, "conv", draw(K5, K4 // groups, 3, 3, bias=bias), pad=1, groups=groups),
         row("relu5", ops, "relu"),
         row("pool5", ops, "pool", z=3, s=2),
-        row("fc6", ops, "fc", draw(hidden, D, bias=1)),
+        row("fc6", ops, "fc", draw(hidden, D, bias=bias)),
         row("relu6", ops, "relu"),
         row("dropout6", ops, "dropout", p=dropout, rng=rng),
-        row("fc7", ops, "fc", draw(hidden, hidden, bias=1)),
+        row("fc7", ops, "fc", draw(hidden, hidden, bias=bias)),
         row("relu7", ops, "relu"),
         row("dropout7", ops, "dropout", p=dropout, rng=rng),
         row("fc8", ops, "fc", draw(classes, hidden, bias=0)),
@@ -97,6 +99,7 @@ def two_columns(
     hidden=4096,
     size=224,
     std=0.01,
+    bias=1,
     dropout=0.5,
     exchanges=("conv3", "fc6", "fc7", "fc8"),
     dtype=np.float32,
@@ -128,7 +131,7 @@ def two_columns(
         row("lrn1", two, "lrn"),
         row("pool1", two, "pool", z=3, s=2),
         *talk("conv2"),
-        row("conv2", two, "conv", draw(K2, seen("conv2", K1), 5, 5, bias=1), pad=2),
+        row("conv2", two, "conv", draw(K2, seen("conv2", K1), 5, 5, bias=bias), pad=2),
         row("relu2", two, "relu"),
         row("lrn2", two, "lrn"),
         row("pool2", two, "pool", z=3, s=2),
@@ -136,18 +139,18 @@ def two_columns(
         row("conv3", two, "conv", draw(K3, seen("conv3", K2), 3, 3, bias=0), pad=1),
         row("relu3", two, "relu"),
         *talk("conv4"),
-        row("conv4", two, "conv", draw(K4, seen("conv4", K3), 3, 3, bias=1), pad=1),
+        row("conv4", two, "conv", draw(K4, seen("conv4", K3), 3, 3, bias=bias), pad=1),
         row("relu4", two, "relu"),
         *talk("conv5"),
-        row("conv5", two, "conv", draw(K5, seen("conv5", K4), 3, 3, bias=1), pad=1),
+        row("conv5", two, "conv", draw(K5, seen("conv5", K4), 3, 3, bias=bias), pad=1),
         row("relu5", two, "relu"),
         row("pool5", two, "pool", z=3, s=2),
         *talk("fc6"),
-        row("fc6", two, "fc", draw(hidden, seen("fc6", D), bias=1)),
+        row("fc6", two, "fc", draw(hidden, seen("fc6", D), bias=bias)),
         row("relu6", two, "relu"),
         row("dropout6", two, "dropout", p=dropout, rng=rng),
         *talk("fc7"),
-        row("fc7", two, "fc", draw(hidden, seen("fc7", hidden), bias=1)),
+        row("fc7", two, "fc", draw(hidden, seen("fc7", hidden), bias=bias)),
         row("relu7", two, "relu"),
         row("dropout7", two, "dropout", p=dropout, rng=rng),
         *talk("fc8"),
@@ -167,7 +170,7 @@ def one_gpu(ops, rng, classes=1000, kernels=(48, 128, 192, 192, 256), **options)
     return alexnet(ops, rng, classes, kernels, groups=1, **options)
 
 
-def six_convolutions(ops, rng, std=0.01, **options):
+def six_convolutions(ops, rng, std=0.01, bias=1, **options):
     """Return the rows with a sixth convolution on pool5's maps, which keep their number and size.
 
     The paper says no more of it than that.  3×3 windows, no groups and first biases of 1 are from
@@ -177,10 +180,10 @@ def six_convolutions(ops, rng, std=0.01, **options):
 
     `options` are those of `alexnet`.  The fully connected rows keep their names.
     """
-    layers = alexnet(ops, rng, std=std, **options)
+    layers = alexnet(ops, rng, std=std, bias=bias, **options)
     conv5 = parameters(layers)["conv5.w"]
     K, dtype = len(conv5), conv5.dtype
-    conv6 = gaussian(rng, (K, K, 3, 3), std, bias=1, dtype=dtype)
+    conv6 = gaussian(rng, (K, K, 3, 3), std, bias, dtype)
     sixth = [row("conv6", ops, "conv", conv6, pad=1), row("relu_conv6", ops, "relu")]
     fc6 = [layer.name for layer in layers].index("fc6")
     return layers[:fc6] + sixth + layers[fc6:]

@@ -394,6 +394,11 @@ def test_the_standard_deviation_of_alexnets_first_weights_is_an_option():
     few = {"kernels": (4, 4, 4, 4, 4), "hidden": 30, "size": 64, "std": 0.03}
     layers = networks.build("alexnet-1gpu", reference, np.random.default_rng(0), **few)
     assert net.parameters(layers)["fc8.w"].std() == pytest.approx(0.03, rel=0.05)
+    layers = networks.build(name, reference, None, **few, bias=0.5)
+    first = {n: b for n, b in net.parameters(layers).items() if ".b" in n}
+    assert all(
+        np.all(b == (0 if n[:5] in ("conv1", "conv3", "fc8.b") else 0.5)) for n, b in first.items()
+    )
 
 
 # When ε is divided.

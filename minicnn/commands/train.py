@@ -138,6 +138,13 @@ def add(commands):
         help="first weights of alexnet: N(0, S²) (default: 0.01, as in the paper)",
     )
     network.add_argument(
+        "--bias",
+        type=not_negative,
+        metavar="B",
+        help="first biases of alexnet in conv2, conv4, conv5, fc6 and fc7 (default: 1, as in the "
+        "paper; 0 in the others)",
+    )
+    network.add_argument(
         "--dropout",
         type=chance,
         metavar="P",
@@ -278,7 +285,9 @@ def run(options):
 
     rng = np.random.default_rng(options.seed)
     classes = [str(name) for name in photos.classes]
-    given = {name: getattr(options, name) for name in ("nonlinearity", "init", "std", "dropout")}
+    given = {
+        name: getattr(options, name) for name in ("nonlinearity", "init", "std", "bias", "dropout")
+    }
     given = {name: value for name, value in given.items() if value is not None}
     networks.check_options(options.network, given)
     built = {} if options.network in networks.ELSEWHERE else {"size": size}  # they have one size
