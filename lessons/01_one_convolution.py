@@ -27,8 +27,8 @@ picture(grey=grey, upright=upright, edges=edges)
 # corner; each weight is multiplied by the pixel below it, the four products are added up, and the
 # bias is added to that: 1·1 + 2·(−1) + 0·0 + 1·2 + 0.5 = 1.5.
 #
-# Then it moves one pixel to the right, and so on: it fits in four places. Take a pencil and work out
-# the other three numbers before you run the cell.
+# Then it moves one pixel to the right, and so on: it fits in four places. Take a pencil and work
+# out the other three numbers before you run the cell.
 
 # %%
 x = np.array([[1.0, 2, 0], [0, 1, 3], [2, 0, 1]]).reshape(1, 1, 3, 3)  # (N, C, H, W): one image
