@@ -93,8 +93,8 @@ for name, (C, H, f, H_out) in layers.items():
 # %% [markdown]
 # The columns of conv1 take 4.4 MB, 7.3 times as much as the image: 121 places in each window,
 # divided by a stride of 4 in both directions. For conv2 they take 7.0 MB, 25 times as much. A batch
-# of 128 images would need 896 MB for this one layer, and the graphics cards of 2012 had 3 GB in
-# all. So the library lays out one image at a time, and when `backward` needs the columns again, it
+# of 128 images would need 896 MB for this one layer, and the authors' GPUs had 3 GB each (Section
+# 3.2). So the library lays out one image at a time, and when `backward` needs the columns again, it
 # makes them again: memory is dearer than copying.
 #
 # ## And what it brings
@@ -126,9 +126,9 @@ print(f"the columns are {seconds_slices / seconds_cols:.0f} times as fast on thi
 # %% [markdown]
 # The multiplications are the same; what differs is how they reach the processor. A slice at a time,
 # Python and NumPy make a small array, throw it away, and call a function for it, 290,400 times. One
-# large matrix product is a single call of a routine (BLAS) on which people have worked for fifty
-# years: it keeps every number that it has fetched as long as it can, and multiplies many at once.
-# The copying pays because each copied number is then used 96 times, once for every kernel.
+# large matrix product is a single call of a routine (BLAS) on which people have worked for decades:
+# it keeps every number that it has fetched as long as it can, and multiplies many at once. The
+# copying pays because each copied number is then used 96 times, once for every kernel.
 #
 # Can one have the product without the matrix? Yes: `minicnn/fast/conv.py` and the GPU code read the
 # windows where they lie in the image, and that is what you train with. Lesson 13 is about that.
