@@ -131,10 +131,10 @@ def executed(path, scratch):
     client = NotebookClient(
         notebook, timeout=SECONDS, kernel_name="python3", resources={"metadata": {"path": TOP}}
     )
-    if (
-        os.name == "posix"
-    ):  # a socket in a folder of ours, in the place of a port that all can reach
-        client.create_kernel_manager().transport = "ipc"
+    if os.name == "posix":  # they talk through files in a folder of ours, not through ports
+        manager = client.create_kernel_manager()
+        manager.transport = "ipc"
+        manager.connection_file = f"{scratch}/{path.name[:2]}.json"
     settings = {"PYTHONPATH": str(TOP), "IPYTHONDIR": str(scratch), "JUPYTER_CONFIG_DIR": scratch}
     at = 0
 
@@ -151,6 +151,8 @@ def executed(path, scratch):
         raise ValueError(f"{path.name}, cell {at} has not ended within {SECONDS} s") from None
     except DeadKernelError:
         raise ValueError(f"{path.name}, cell {at}: Python itself has stopped") from None
+    except RuntimeError as error:
+        raise OSError(f"{path.name} could not be run: {error}") from None
     del notebook.cells[0]
     return notebook
 
