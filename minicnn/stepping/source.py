@@ -1,0 +1,99 @@
+"""The statements of a function: where its lines, its loops and its names are.
+
+statement   one step of the stepper.  A `for`, `if` or `with` is its first line alone; what
+            stands inside are statements of their own
+line        the number of a statement's first line in the file
+loops       the lines of the `for` and `while` around a statement, outermost first; a loop's
+            own line belongs to it
+names       the variables that a statement mentions, in reading order
+makes       those of them that it assigns to, also through an index: `y[n] = …` makes y
+"""
+
+import ast
+import inspect
+import textwrap
+from collections import namedtuple
+
+Source = namedtuple("Source", "name file first lines statements")
+Statement = namedtuple("Statement", "line last loops names makes node")
+
+
+def read(code):
+    """Return the Source of a code object.
+
+    Its `statements` are a dict: every line that a statement has, up to its colon, → Statement.
+
+    Raises
+    ------
+    ValueError
+        If the source cannot be found: it was typed into a plain Python prompt, or the file is gone.
+    """
+    try:
+        lines, first = inspect.getsourcelines(code)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, SyntaxError, TypeError) as error:
+        raise ValueError(
+            f"step: the source of {code.co_name} cannot be read, so its lines cannot be shown; "
+            "expected a function from a file or a notebook's cell"
+        ) from error
+    ast.increment_lineno(tree, first - 1)
+    statements = {}
+    for statement in walk(tree.body[0].body, ()):
+        for line in range(statement.line, statement.last + 1):
+            statements.setdefault(line, statement)
+    text = textwrap.dedent("".join(lines)).rstrip().split("\n")
+    return Source(code.co_name, code.co_filename, first, text, statements)
+
+
+def walk(body, loops):
+    """Yield the statements of a body, and of the bodies inside it."""
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield Statement(node.lineno, node.end_lineno, loops, (), (node.name,), node)
+            continue
+        inside = loops + (node.lineno,) if isinstance(node, (ast.For, ast.While)) else loops
+        inner = getattr(node, "body", None)
+        last = max(node.lineno, inner[0].lineno - 1) if inner else node.end_lineno
+        names, makes = mentioned(node)
+        yield Statement(node.lineno, last, inside, names, makes, node)
+        for part in ("body", "handlers", "orelse", "finalbody"):
+            for child in getattr(node, part, ()):
+                if isinstance(child, ast.ExceptHandler):
+                    yield from walk(child.body, inside)
+            bodies = [c for c in getattr(node, part, ()) if isinstance(c, ast.stmt)]
+            yield from walk(bodies, loops if part == "orelse" else inside)
+
+
+def mentioned(node):
+    """Return the names in the header of a statement, and those that it makes."""
+    header = {
+        ast.For: ("target", "iter"),
+        ast.While: ("test",),
+        ast.If: ("test",),
+        ast.With: ("items",),
+        ast.Try: (),
+    }.get(type(node), node._fields)
+    parts = []
+    for field in header:
+        value = getattr(node, field)
+        parts += value if isinstance(value, list) else [value]
+    found = [n for part in parts if isinstance(part, ast.AST) for n in ast.walk(part)]
+    found = sorted((n for n in found if isinstance(n, ast.Name)), key=place)
+    targets = getattr(node, "targets", [getattr(node, "target", None)])
+    makes = [base.id for target in targets for base in bases(target)]
+    return tuple(dict.fromkeys(n.id for n in found)), tuple(dict.fromkeys(makes))
+
+
+def place(node):
+    return node.lineno, node.col_offset
+
+
+def bases(target):
+    """Yield the names that an assignment to this target changes: those of y[n], y.T and (y, z)."""
+    if isinstance(target, ast.Name):
+        yield target
+    elif isinstance(target, (ast.Subscript, ast.Attribute, ast.Starred)):
+        yield from bases(target.value)
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        for element in target.elts:
+            yield from bases(element)
