@@ -11,7 +11,7 @@ CLAIMS = [
     ("Both have both", "(y0 == y1).all() and y0.shape[1] == 2"),
     ("Nothing beyond the last digits", "apart < 1e-12"),
     ("its own 48 maps", f"len({ROW.format('conv1')})"),
-    ("batches of 128 images", "conv1 == 4 * 128 * 48 * 55 * 55 / 1e6"),
+    ("batches of 128 images", "crossings[1].forward[0] == 128 * 128 * 13 * 13 * 4"),
     ("other column's 128 maps", f"len({ROW.format('conv2')})"),
     ("244 MB against 15.5", "(round(gradients), round(activities, 1)) == (244, 15.5)"),
     ("most of its weights in fully connected", f"2 * {IN_FC} > net.count_parameters(full)"),
@@ -25,7 +25,11 @@ CLAIMS = [
     ("from 42.0", "np.mean(errors['before every row'])"),
     ("colour are 0.58", f"{COLOUR}[0]"),
     ("and 0.61,", f"{COLOUR}[1]"),
-    ("have 0.67", "2 / 3"),
+    (
+        "have 0.67",
+        "compare_columns.colour(np.random.default_rng(0).standard_normal((400, 3, 5, 5)))",
+    ),
+    ("eight hundred steps", "lines[0]['epochs'] * -(-lines[0]['images'] // 128) == 800"),
     ("15.5 and 244 MB", "(round(gradients), round(activities, 1)) == (244, 15.5)"),
 ]
 QUOTED = [
