@@ -27,8 +27,8 @@ picture(maps=maps[0], cols=im2col(maps[:1], 5, 1, 2, 27, 27))
 
 # %% [markdown]
 # That was one function, twice: the loops of `im2col`, run by Python's interpreter and compiled by
-# Numba. Not a letter differs. All times in this lesson are your own machine's, in this minute; what
-# the text says of them holds anywhere.
+# Numba. Not a letter differs. (All times are your own machine's, in this minute; what the text says
+# of them holds anywhere.)
 #
 # Step through it on a tiny image. Every line is a line for the interpreter, too: look up the names,
 # unpack the integers, check the types, add, pack again. For one number copied.
@@ -91,7 +91,6 @@ y, _ = reference.conv_forward(x, w, b, pad=2, groups=2)
 y_fast, _ = fast.conv_forward(x, w, b, pad=2, groups=2)
 apart = np.abs(y - y_fast).max() / np.abs(y).max()
 print(f"largest difference {apart:.0e} of the largest number")
-picture(reference=y[0, 0], fast=y_fast[0, 0])
 
 # %% [markdown]
 # ## How fast could it be?
@@ -176,6 +175,6 @@ print(source[source.index("Forward, a thread") : source.index("All kernels")].rs
 #
 # 1. Give `x`, `w` and `b` float64. A vector now holds half as many numbers: what happens to the
 #    GFLOP/s?
-# 2. Take windows of 1×1: `w` of shape (256, 96, 1, 1), no padding, `groups=1`. How large is `cols`
-#    now, and which of the two convolutions gains more?
+# 2. Take windows of 1×1, so `w` of shape `(256, 96, 1, 1)`, no padding, `groups=1`. How large is
+#    `cols` now?
 # 3. `python -m minicnn bench --only layers` measures your machine. Which rows are on the slope?
