@@ -1,0 +1,177 @@
+"""Where do two arrays differ, and what does the pattern look like?
+
+found, expected   arrays of one shape: the learner's, and the right one
+wrong             True where they differ
+regions           [(words, mask)]: places of the array that have a name
+"""
+
+import numpy as np
+
+from minicnn.reference.im2col import col2im, im2col
+from minicnn.reference.pool import places_of, widened
+
+TOLERANCE = {"float64": 1e-7, "float32": 1e-4}
+
+
+def same(found, expected):
+    """Return whether two arrays agree, in shape and in every number."""
+    return np.shape(found) == np.shape(expected) and not differs(found, expected).any()
+
+
+def differs(found, expected):
+    """Return where two arrays of one shape differ by more than round-off."""
+    found, expected = np.asarray(found), np.asarray(expected)
+    if expected.dtype.kind != "f" or found.dtype.kind != "f":
+        return found != expected
+    tolerance = max(TOLERANCE.get(a.dtype.name, 1e-2) for a in (found, expected))
+    scale = np.abs(expected[np.isfinite(expected)]).max(initial=0)
+    return ~np.isclose(found, expected, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
+
+
+def counted(name, found, expected):
+    """Say how many entries are wrong, and show the first: "12 of 70 entries of dx are wrong; …"."""
+    wrong = differs(found, expected)
+    if wrong.ndim == 0:
+        return f"{name} is {found:.6g}; expected {expected:.6g}"
+    place = tuple(map(int, np.argwhere(wrong)[0]))
+    index = ", ".join(map(str, place))
+    count = "All" if wrong.all() else f"{np.count_nonzero(wrong)} of"
+    first = f"{name}[{index}] is {found[place]:.5g}, expected {expected[place]:.5g}"
+    return f"{count} {wrong.size} entries of {name} are wrong.  The first: {first}"
+
+
+def lie(wrong, regions):
+    """Say in which one region all wrong entries lie, or nothing."""
+    if wrong.all() or wrong.ndim == 0:
+        return ""
+    for words, mask in [*regions, *axes(wrong), *edges(wrong.shape)]:
+        if mask.any() and not mask.all() and (wrong <= mask).all():
+            every = "exactly those" if (wrong == mask).all() else "all of them"
+            return f"They lie {words}: {every}."
+    return ""
+
+
+def axes(wrong):
+    """Return regions for the one index along an axis that holds all wrong entries, if one does."""
+    letters = {4: ("image", "channel", "row", "column"), 2: ("row", "column")}
+    found = []
+    for axis, word in enumerate(letters.get(wrong.ndim, ())):
+        others = tuple(k for k in range(wrong.ndim) if k != axis)
+        hit = wrong.any(axis=others)
+        mask = np.moveaxis(np.zeros_like(wrong), axis, 0)
+        if hit.sum() == 1 and len(hit) > 1:
+            mask[hit.argmax()] = True
+            found.append((f"in {word} {hit.argmax()}", np.moveaxis(mask, 0, axis)))
+        elif hit.sum() == len(hit) - 1 and len(hit) > 2:
+            mask[hit] = True
+            found.append((f"in every {word} but {hit.argmin()}", np.moveaxis(mask, 0, axis)))
+    return found
+
+
+def edges(shape):
+    """Return the border of the image as a region."""
+    if len(shape) < 3:
+        return []
+    mask = np.ones(shape, bool)
+    mask[..., 1:-1, 1:-1] = False
+    return [("on the border of the image", mask)]
+
+
+def regions_of(name, output, one, shape):
+    """Return the regions of an output of an exercise, for a Case."""
+    if name in ("relu_forward", "relu_backward"):
+        x = one.inputs["x"]
+        return [("where x is 0", x == 0), ("where x is negative", x < 0), ("where x ≤ 0", x <= 0)]
+    if output == "dx" and name in (
+        "pool_backward",
+        "average_pool_backward",
+        "col2im",
+        "conv_backward",
+    ):
+        return overlaps(windows_over(name, one))
+    if name == "pool_forward" and output == "y":
+        x, z, s = one.inputs["x"], one.options.get("z", 3), one.options.get("s", 2)
+        H, W = x.shape[2:]
+        rows, columns = (s * np.arange(size) + z for size in shape[2:])
+        over = (rows > H)[:, None] | (columns > W)
+        return [("where a window hangs over the edge", np.broadcast_to(over, shape))]
+    if name == "im2col":
+        ones = np.ones_like(one.inputs["x"])
+        return [("where a window hangs over the edge", im2col(ones, *one.args[1:]) == 0)]
+    if name.startswith("lrn"):
+        C, n = one.inputs["x"].shape[1], one.inputs.get("n", one.options.get("n", 5))
+        mask = np.zeros(one.inputs["x"].shape, bool)
+        mask[:, : n // 2] = mask[:, C - (n - 1) // 2 :] = True
+        return [("in the first and last channels, whose window is cut off", mask)]
+    return []
+
+
+def windows_over(name, one):
+    """Return how many windows hold each pixel, as an array of the shape of dx."""
+    if name == "col2im":
+        return col2im(np.ones_like(one.args[0]), *one.args[1:])
+    dy, cache = one.args
+    H_out, W_out = dy.shape[2:]
+    if name == "conv_backward":
+        x, w, _, stride, pad, _ = cache
+        C, f = x.shape[1], w.shape[2]
+        ones = np.ones((C * f * f, H_out * W_out))
+        each = col2im(ones, x.shape[1:], f, stride, pad, H_out, W_out)
+        return np.broadcast_to(each, x.shape)
+    shape, z, s = cache[0], cache[3], cache[4]
+    count = widened(shape, z, s, H_out, W_out, 0, np.float64)
+    for place in places_of(count, z, s, H_out, W_out):
+        place += 1
+    return count[:, :, : shape[2], : shape[3]]
+
+
+def overlaps(count):
+    """Return regions by the number of windows that hold a pixel."""
+    return [
+        ("where windows overlap", count > 1),
+        ("where a pixel is in one window alone", count == 1),
+        ("where no window reaches", count == 0),
+    ]
+
+
+def patterns(found, expected, N):
+    """Return what a wrong array looks like, as a set of sentences; N is the number of images.
+
+    What every wrong case has in common is then a hint, where no known mistake fits.
+    """
+    said = set()
+    if not np.isfinite(found).all() and np.isfinite(expected).all():
+        said.add("There is NaN or infinity in it: is something divided by 0, or e^… too large?")
+        return said
+    if not found.any() and expected.any():
+        said.add("It is zero everywhere: is it ever filled?")
+        return said
+    product = np.vdot(expected, expected)
+    factor = np.vdot(found, expected) / product if product else 0
+    if factor and same(found, factor * expected):
+        said |= factors(factor, N)
+    for axis in range(expected.ndim):
+        if expected.shape[axis] > 1 and same(found, np.flip(expected, axis)):
+            said.add(f"The right numbers, in reverse order along axis {axis}.")
+    if expected.ndim > 1 and same(found, np.flip(expected, (-2, -1))):
+        said.add("The right numbers, turned by 180°: a flip too many, or too few?")
+    if same(np.sort(found, None), np.sort(expected, None)):
+        said.add(
+            "The right numbers, but in other places: is an index, a reshape or a transpose wrong?"
+        )
+    offset = found - expected
+    if expected.size > 1 and same(offset, np.full_like(offset, offset.flat[0])):
+        said.add("Off by one and the same number everywhere: is something added too often, or not?")
+    return said
+
+
+def factors(factor, N):
+    """Return in words what a constant factor may be."""
+    if abs(factor + 1) < 1e-6:
+        return {"Every sign is flipped."}
+    said = {f"It is {factor:.4g} times what it should be, everywhere: which factor is that?"}
+    if N > 1 and abs(factor - N) < 1e-6 * N:
+        said.add("It is as many times too large as there are images: a sum where a mean is meant?")
+    if N > 1 and abs(factor * N - 1) < 1e-6:
+        said.add("It is divided by the number of images: a mean where a sum is meant?")
+    return said
