@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 6. Response normalization: kernels that compete
 #
-# *One kernel shouts. What do its neighbours hear?* Here is a single pixel as seen by nine kernels;
-# eight of them answer 1, and the one in the middle answers 1, 3 or 10. Watch what normalization
-# makes of the others.
+# *When one kernel shouts, what do its neighbours hear?* Here is a single pixel as seen by nine
+# kernels; eight of them answer 1, and the one in the middle answers 1, 3 or 10. Watch what
+# normalization makes of the others.
 
 # %%
 import numpy as np
