@@ -260,7 +260,7 @@
     };
     const within = (step) => pathOf(step).filter(([loop]) => data.loops[loop].frame === step.frame);
     const isShown = ([loop, number]) => number <= SHOWN || data.loops[loop].rows || picked[loop] === number;
-    const visible = (frame) => data.steps.filter((s) => s.frame === frame && within(s).every(isShown));
+    const visible = (frame) => data.steps.filter((s) => s.frame === frame && (s.error || within(s).every(isShown)));
 
     const code = element("div", { class: "code" });
     const stage = element("div", { class: "stage" });

@@ -168,7 +168,8 @@ class Store:
     """Every text and every array of a page, once."""
 
     def __init__(self, records):
-        self.values, self.ranges, self.names, self.known, self.latest = [], {}, {}, {}, {}
+        self.values, self.ranges, self.names = [], {}, {}
+        self.known, self.latest, self.same = {}, {}, {}  # to find what is there already
         for record in records:
             for frame in record.frames:
                 self.widen([*frame.arguments.values(), frame.returned])
@@ -225,6 +226,15 @@ class Store:
         entries = self.entries(shot)
         before = self.latest.get((shot.kin, shot.shape))
         self.latest[shot.kin, shot.shape] = len(self.values), entries, found
+        if shot.exact:  # the same numbers in another shape, or in other memory
+            twin = self.same.setdefault(tuple(entries), len(self.values))
+            if twin != len(self.values):
+                new = {
+                    key: value
+                    for key, value in found.items()
+                    if value != self.values[twin].get(key)
+                }
+                return {"o": twin, "i": [], "x": []} | new
         if before:
             changed = [i for i, (a, b) in enumerate(zip(before[1], entries, strict=True)) if a != b]
             if len(changed) <= len(entries) // 8:

@@ -297,9 +297,21 @@ class Watch:
         self.open.pop()
         around = all(one.kept for one in self.open)
         if around and loop.loop is not None and loop.number > SHOWN:
+            hidden = self.made_in(loop.loop)
             self.store(frame, header, after=loop.number)
-            self.step.changed, self.step.before = self.step.before, {}
+            here = frame.f_locals
+            known = {name: self.record.look(here[name]) for name in hidden if name in here}
+            self.step.changed, self.step.before = known | self.step.before, {}
             self.step = None
+
+    def made_in(self, loop):
+        """Return the names that steps of a loop have made, but for those of the shown turns."""
+        made = {}
+        for step in self.record.steps:
+            path = [turn for turn in self.record.path(step.turn) if turn.loop == loop]
+            if step.frame == self.frame and path and not self.record.is_shown(path[0]):
+                made |= step.changed
+        return list(made)
 
     def store(self, frame, statement, after=0):
         """Keep this statement as a step; what it makes is found out when it is done."""
