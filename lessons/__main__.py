@@ -11,7 +11,7 @@ import traceback
 from minicnn.__main__ import explained, in_words
 from minicnn.options import whole
 
-from . import cells, progress, terminal
+from . import cells, exercises, progress, terminal
 
 
 def main(arguments=None):
@@ -51,6 +51,7 @@ def parser():
     one.add_argument("number", type=whole, metavar="N", help="the number of the lesson")
     one.add_argument("--no-pause", action="store_true", help="run all of it at once")
     one.set_defaults(run=walk)
+    exercises.add_commands(commands)
     return top
 
 

@@ -57,6 +57,8 @@ def plain(value, arrays):
             return {"other": f"an array of {value.dtype}, shape {value.shape}, which is too large"}
         arrays.append(np.asarray(value))
         return {"array": len(arrays) - 1}
+    if isinstance(value, np.ndarray):
+        return {"other": f"an array of {value.dtype}"}
     if isinstance(value, (tuple, list)) and len(value) < 1000:
         return {type(value).__name__: [plain(one, arrays) for one in value]}
     if isinstance(value, dict):
@@ -91,8 +93,11 @@ class Other(str):
 # The calls.
 
 
-def answers(function, calls):
-    """Call the function with each of the calls' args and options; yield an answer to each."""
+def answers(function, calls, path):
+    """Call the function with each of the calls' args and options; yield an answer to each.
+
+    path is the learner's file, whose lines an error names.
+    """
     for args, options in calls:
         args, options = copied(args), seeded(options)
         before = copied(args)
@@ -100,7 +105,7 @@ def answers(function, calls):
         try:
             answer["returned"] = function(*args, **options)
         except BaseException as error:  # exit() and Ctrl-C, too: whatever it is, the tutor tells
-            answer["raised"] = told(error, function.__code__.co_filename)
+            answer["raised"] = told(error, path)
         answer["changed"] = list(changed(before, args))
         yield answer
 
@@ -189,7 +194,7 @@ def main():
         send({"raised": told(error, path)})
     else:
         send("loaded")
-        for answer in answers(function, request["calls"]):
+        for answer in answers(function, request["calls"], path):
             send(answer)
     sys.stdout.flush()
     os._exit(0)  # whatever threads the learner's code has begun

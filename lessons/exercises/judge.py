@@ -24,12 +24,13 @@ from . import apart, draws, where
 from .beside import beside
 from .cases import BY_HAND, Seed, by_output, cases, drawn, outcomes, right_answers
 from .child import Other
-from .mistakes import mistakes, variant
-from .statements import BARE, find, forward_of, function, kept, signature, source
+from .mistakes import helper_source, mistakes, variant
+from .statements import BARE, find, forward_of, function, home, kept, signature, source
 
 Verdict = namedtuple("Verdict", "passed checks mistake hint more")
 Check = namedtuple("Check", "title passed said")
 STEP = 1e-5
+EMPTY = "still empty"
 
 
 def calls(name):
@@ -52,18 +53,17 @@ def judge(name, answers):
         In the order of the cases.
     """
     given = cases(name)[: len(answers)]
+    if answers and answers[0]["raised"] and answers[0]["raised"]["type"] == "NotImplementedError":
+        return Verdict(False, [], EMPTY, f"{name} is still empty: the lines are yours.", None)
     checks, wrong = [], None
     for one, answer, right in zip(given, answers, right_answers(name), strict=False):
-        failed = look(name, one, answer, right)
+        failed = look(name, one, answer, right, tell=wrong is None)
         checks.append(Check(one.title, failed is None, failed[1] if failed else []))
         if failed and wrong is None:
             wrong = failed
     if wrong is None and name == "dropout_forward" and (fault := draws.fault_of(given, answers)):
-        one, line, mistake = fault
-        checks = [
-            check._replace(passed=False, said=[line]) if check.title == one.title else check
-            for check in checks
-        ]
+        place, lines, mistake = fault
+        checks[place] = checks[place]._replace(passed=False, said=lines)
         return refused(name, checks, mistake, mistake and mistake.hint)
     if wrong is None:
         return Verdict(True, checks, None, None, None)
@@ -78,8 +78,11 @@ def refused(name, checks, mistake, hint):
 # One case: the first thing that is wrong with it, as (output, lines), or None.
 
 
-def look(name, one, answer, right):
-    """Return None if an answer is right, else the output that is wrong, or None, and what is."""
+def look(name, one, answer, right, tell):
+    """Return None if an answer is right, else the output that is wrong, or None, and what is.
+
+    Where numbers are wrong, lines say which and where, with `tell`; else there are none.
+    """
     exercise = find(name)
     if answer["raised"]:
         return None, called(name, answer["raised"])
@@ -89,22 +92,20 @@ def look(name, one, answer, right):
     if answer["changed"] and name != "sgd_update":
         return None, [in_place(name, answer["changed"][0])]
     found = by_output(name, found)
-    for output in exercise.outputs:
+    for output in exercise.outputs if name != "sgd_update" else ("v", "w"):  # w follows from v
         if name == "dropout_forward":
             continue  # which units are left out is a matter of chance: see draws.py
         if output == "cache":
             fault = cache_fault(name, found[output], right[output])
         else:
-            fault = array_fault(name, output, found[output], right[output], one)
-        if fault:
+            fault = array_fault(name, output, found[output], right[output], one, tell)
+        if fault is not None:
             return output, fault
     return None
 
 
 def called(name, error):
     """Say what a call raised."""
-    if error["type"] == "NotImplementedError":
-        return [f"{name} is still empty: the lines are yours to write."]
     if error["line"] is None and error["type"] == "TypeError":
         return [f"It cannot be called as {signature(name)}: {error['message']}"]
     return [f"It stopped in {apart.raised(error)}"]
@@ -132,13 +133,9 @@ def structure(name, found):
     for output, value in zip(outputs, found, strict=True):
         if output == "cache" and not isinstance(value, tuple):
             return f"The cache is {kind(value)}; expected the tuple {kept(name)}"
-        if output != "cache" and not is_numbers(value):
+        if output != "cache" and not where.is_numbers(value):
             return f"{output} is {kind(value)}; expected an array of numbers"
     return None
-
-
-def is_numbers(value):
-    return isinstance(value, (np.ndarray, np.number, int, float))
 
 
 def kind(value):
@@ -163,7 +160,7 @@ def in_place(name, place):
     )
 
 
-def array_fault(name, output, found, right, one):
+def array_fault(name, output, found, right, one, tell):
     """Return lines that say what is wrong with an output, or nothing."""
     if np.shape(found) != np.shape(right):
         owner = output.removeprefix("d") if output.startswith("d") else None
@@ -171,7 +168,7 @@ def array_fault(name, output, found, right, one):
         hint = "  Is it transposed?" if np.shape(found) == np.shape(right)[::-1] else ""
         return [f"{output} has shape {np.shape(found)}; expected {np.shape(right)}{like}.{hint}"]
     if not where.same(found, right):
-        return different(name, output, np.asarray(found), np.asarray(right), one)
+        return different(name, output, np.asarray(found), np.asarray(right), one) if tell else []
     if np.ndim(right) and found.dtype != right.dtype:
         return [
             f"The numbers in {output} are right, but they are {found.dtype}; the arguments are "
@@ -216,10 +213,8 @@ def witness(name, output, right, one, place):
         return []  # at a kink, or lost in round-off
     index = ", ".join(str(int(k)) for k in place)
     loss = "the loss" if one.dy is None else "Σ y·dy"
-    return [
-        f"(Forward agrees: move {letter}[{index}] a little, and {loss} moves {slope:.5g} times "
-        "as far.)"
-    ]
+    moves = f"moves {slope:.5g} times as far" if abs(slope) > 1e-9 else "does not move"
+    return [f"(Forward agrees: move {letter}[{index}] a little, and {loss} {moves}.)"]
 
 
 def cache_fault(name, found, right):
@@ -230,22 +225,13 @@ def cache_fault(name, found, right):
         return [f"The cache holds {len(found)} things; {backward} unpacks {wanted}"]
     letters = wanted.strip("()").split(", ")
     for letter, mine, ours in zip(letters, found, right, strict=True):
-        if not alike(mine, ours):
+        if not where.alike(mine, ours):
             letter = letter.strip(",")
             return [
                 f"What forward returns is right, but not what it keeps: {backward} unpacks "
                 f"{wanted}, and {letter} is {shown(mine)}, expected {shown(ours)}"
             ]
     return None
-
-
-def alike(mine, ours):
-    """Return whether two things in a cache are the same."""
-    if isinstance(mine, Other) or isinstance(ours, np.dtype):
-        return mine == ours
-    if isinstance(ours, tuple):
-        return isinstance(mine, (tuple, list)) and tuple(mine) == ours
-    return is_numbers(mine) and where.same(mine, ours)
 
 
 def shown(value):
@@ -272,7 +258,9 @@ def diagnosis(name, output, given, answers):
         return None, None
     pairs = [(mine, ours) for mine, ours in zip(found, right_answers(name), strict=False) if mine]
     for other in find(name).outputs:
-        if other not in (output, "cache") and all(agree(p[output], q[other]) for p, q in pairs):
+        if other not in (output, "cache") and all(
+            where.alike(p[output], q[other]) for p, q in pairs
+        ):
             return None, f"What you return as {output} is {other}: have they changed places?"
     return None, in_common(output, given, found, right_answers(name))
 
@@ -295,42 +283,35 @@ def explains(name, mistake, outputs, found):
     ):
         if mine is None:
             continue
-        if theirs is None or not all(agree(mine[output], theirs[output]) for output in outputs):
+        if theirs is None or not all(
+            where.alike(mine[output], theirs[output]) for output in outputs
+        ):
             return False
-        shows |= not all(agree(theirs[output], ours[output]) for output in outputs)
+        shows |= not all(where.alike(theirs[output], ours[output]) for output in outputs)
     return shows
-
-
-def agree(mine, ours):
-    """Return whether two outputs are the same: two arrays, or two caches."""
-    if isinstance(ours, tuple):
-        return len(mine) == len(ours) and all(map(alike, mine, ours))
-    return where.same(mine, ours)
 
 
 def in_common(output, given, found, right):
     """Return what all wrong cases look like, if they look alike."""
     common = None
     for one, mine, ours in zip(given, found, right, strict=False):
-        if mine is None or agree(mine[output], ours[output]):
+        if mine is None or where.alike(mine[output], ours[output]):
             continue
         if np.shape(mine[output]) != np.shape(ours[output]):
             return None
         first = next(iter(one.inputs.values()))
         N = len(first) if np.ndim(first) else 1
         said = where.patterns(np.asarray(mine[output]), np.asarray(ours[output]), N)
-        common = said if common is None else common & said
-    return max(common, key=len) if common else None
+        common = [one for one in said if common is None or one in common]
+    return common[0] if common else None
 
 
 def more(name, mistake):
     """Return what helps if the hint did not: the line of the library that the mistake is about."""
-    text = source(name)
-    if mistake and mistake.inside:
-        return f"The library leaves this to its {mistake.inside}, in minicnn/reference."
-    if mistake:
-        old = mistake.edits[-1][0].strip()
-        line = next((one for one in text.splitlines() if old.splitlines()[0] in one), None)
-        if line and not line.strip().startswith(("check_", "def ")):
-            return f"The library writes: {line.strip()}"
-    return f"The library's own {name} is a page: compare it with yours, line by line."
+    if not mistake:
+        return f"Compare yours with the library's own {name}, line by line: {home(name)}"
+    who = f"In {mistake.inside} the" if mistake.inside else "The"
+    text = helper_source(mistake) if mistake.inside else source(name)
+    old = mistake.edits[-1][0].strip()
+    line = next(line for line in text.splitlines() if old.splitlines()[0] in line)
+    return f"{who} library writes: {line.partition('  #')[0].strip()}"

@@ -25,8 +25,9 @@ from collections import namedtuple
 
 from minicnn.checkpoint import write_text
 
+from .. import progress
 from . import apart
-from .judge import calls, judge
+from .judge import EMPTY, calls, judge
 from .statements import BY_NAME, EXERCISES, following
 
 FORMAT = "minicnn exercises 1"
@@ -127,13 +128,15 @@ def told(result, plainly=False):
     """Return a Result as text."""
     if result.passed:
         return praise(result)
+    if result.mistake == EMPTY:
+        return f"{result.file}: {result.hint}"
     title = f"{result.file}: {result.name}" if result.name else result.file
     lines = [title, ""]
     shown = False
     for check in result.checks:
-        lines.append(f"  {'ok   ' if check['passed'] else 'WRONG'}  {check['title']}")
+        lines.append(f"  {'ok     ' if check['passed'] else 'not yet'}  {check['title']}")
         if not check["passed"] and not shown:
-            lines += [f"           {line}" for said in check["said"] for line in said.splitlines()]
+            lines += [f"{' ' * 13}{line}" for said in check["said"] for line in wrapped(said)]
             shown = True
     lines += [""] if result.checks else []
     if result.hint:
@@ -143,6 +146,11 @@ def told(result, plainly=False):
     elif result.more and result.hint:
         lines += ["  (--more says more.)"]
     return "\n".join(lines + printed(result))
+
+
+def wrapped(text):
+    """Return the lines of a text; a sentence is wrapped, a table is not."""
+    return text.splitlines() if "\n" in text else textwrap.wrap(text, 86)
 
 
 def praise(result):
@@ -196,6 +204,8 @@ def main(paths, report=None, plainly=False, seconds=apart.SECONDS):
         for result in results(path, seconds):
             print(told(result, plainly), end="\n\n", flush=True)
             found.append(result)
+            if result.passed and not report:  # of a class, nothing is noted
+                progress.done("exercise", result.name)
     if report:
         write_text(
             report, json.dumps({"format": FORMAT, "results": [*map(entry, found)]}, indent=1)
