@@ -27,8 +27,8 @@ picture(grey=grey, upright=upright, edges=edges)
 # corner; each weight is multiplied by the pixel below it, the four products are added up, and the
 # bias is added to that: 1·1 + 2·(−1) + 0·0 + 1·2 + 0.5 = 1.5.
 #
-# Then the kernel moves one pixel to the right, and so on: it fits in four places. Take a pencil and
-# work out the other three numbers before you run the cell.
+# Then it moves one pixel to the right, and so on: it fits in four places. Take a pencil and work
+# out the other three numbers before you run the cell.
 
 # %%
 x = np.array([[1.0, 2, 0], [0, 1, 3], [2, 0, 1]]).reshape(1, 1, 3, 3)  # (N, C, H, W): one image
@@ -94,23 +94,18 @@ picture(bird=bird.mean(axis=0), upright=maps[0, 0], flat=maps[0, 1], red_minus_b
 # In 2012 nobody wrote such kernels down any more: the network starts with random numbers and learns
 # them. Edges in all directions and blobs of colour is what came out (Figure 3 of the paper).
 #
-# ## How large is the map?
+# ## The real size, and a puzzle
 #
 # A kernel of width $f$ fits into $H$ pixels at $H - f + 1$ places. With a *stride* $s$ only every
 # $s$-th place counts, and *padding* puts $p$ zeros at each end: that is what `pad=1` did above, so
 # that the maps kept 32 pixels. Together: $1 + \lfloor (H + 2p - f) / s \rfloor$.
-
-# %%
-print(out_size(3, f=2), out_size(32, f=3), out_size(32, f=3, pad=1), out_size(32, f=5, stride=2))
-
-# %% [markdown]
-# ## The real size, and a puzzle
 #
 # AlexNet's first layer has 96 kernels of 11×11×3 weights with a stride of 4, on images of 224×224
 # pixels (Section 3.5). The paper's Figure 2 says that its maps are 55 pixels wide. But the formula?
 
 # %%
-print((224 - 11) / 4, out_size(224, 11, stride=4), out_size(224, 11, stride=4, ceil_mode=True))
+print(out_size(32, f=3, pad=1), (224 - 11) / 4)
+print(out_size(224, 11, stride=4), out_size(224, 11, stride=4, ceil_mode=True))
 
 # %% [markdown]
 # 53 steps and a quarter: rounded down that makes 54 places, rounded up it makes 55. The original
@@ -121,12 +116,12 @@ print((224 - 11) / 4, out_size(224, 11, stride=4), out_size(224, 11, stride=4, c
 # Our photograph has 32 pixels, and 7·32 = 224. How many numbers come out? How many products?
 
 # %%
-x = boat[None].repeat(7, axis=2).repeat(7, axis=3)  # (1, 3, 224, 224)
-w = rng.normal(0, 0.01, (96, 3, 11, 11))  # first weights as in Section 5
-conv1 = step(conv_forward, x, w, np.zeros(96), stride=4, ceil_mode=True)
-y, _ = conv1.result
-products = y.size * w[0].size
-print(f"{y.shape}: {y.size:,} numbers, {w.size:,} weights, {products:,} products")
+x1 = boat[None].repeat(7, axis=2).repeat(7, axis=3)  # (1, 3, 224, 224)
+w1 = rng.normal(0, 0.01, (96, 3, 11, 11))  # first weights as in Section 5
+conv1 = step(conv_forward, x1, w1, np.zeros(96), stride=4, ceil_mode=True)
+y1, _ = conv1.result
+products = y1.size * w1[0].size
+print(f"{y1.shape}: {y1.size:,} numbers, {w1.size:,} weights, {products:,} products")
 conv1
 
 # %% [markdown]
@@ -142,9 +137,9 @@ conv1
 
 # %%
 k, i, j = 95, 54, 54
-inside = x[0, :, 4 * i :, 4 * j :]  # what is left of the image from there on
-by_formula = np.sum(inside * w[k, :, :8, :8])
-print(inside.shape, y[0, k, i, j], by_formula)
+inside = x1[0, :, 4 * i :, 4 * j :]  # what is left of the image from there on
+by_formula = np.sum(inside * w1[k, :, :8, :8])
+print(inside.shape, y1[0, k, i, j], by_formula)
 
 # %% [markdown]
 # ## Change this and predict

@@ -35,8 +35,8 @@ views = [augment.random_views(horse, 0 * mean, 24, rng)[0] for _ in range(7)]
 show([horse[0], *views], ["the image", *["a view"] * 7])
 
 # %% [markdown]
-# It is the same horse every time, and to you it looks the same. To the network no two of these
-# have a single number in common. That is the whole idea (Section 4.1): change what does not
+# It is the same horse every time, and to you it looks the same. To the network hardly one of its
+# 1728 inputs is what it was. That is the whole idea (Section 4.1): change what does not
 # matter, so that only what matters can be learned.
 #
 # ## The smallest example

@@ -6,10 +6,11 @@ was not understood; 130 it was stopped by Ctrl-C.
 
 import argparse
 import sys
+import time
 import traceback
 
 from minicnn.__main__ import explained, in_words
-from minicnn.options import whole
+from minicnn.options import add_out, whole
 
 from . import cells, exercises, progress, terminal
 
@@ -51,8 +52,38 @@ def parser():
     one.add_argument("number", type=whole, metavar="N", help="the number of the lesson")
     one.add_argument("--no-pause", action="store_true", help="run all of it at once")
     one.set_defaults(run=walk)
+
+    one = commands.add_parser("notebook", help="write lesson N, or all of them, as notebooks")
+    one.add_argument("number", type=whole, nargs="?", metavar="N", help="one lesson only")
+    one.add_argument(
+        "--from",
+        dest="address",
+        metavar="URL",
+        help="the repository from which Colab, say, can install minicnn "
+        "(default: the one that this clone came from, if its address begins with https://)",
+    )
+    one.set_defaults(run=write_notebooks)
+
+    one = commands.add_parser("site", help="run all lessons and write them as web pages")
+    one.add_argument("numbers", type=whole, nargs="*", metavar="N", help="these lessons only")
+    add_out(one, str(cells.OUT / "site"))
+    one.set_defaults(run=build_site)
+
+    one = commands.add_parser("serve", help="show that site in a browser on this machine")
+    one.add_argument("--port", type=port, default=8000, help="default: 8000; 0 for any free one")
+    one.add_argument("--site", default=str(cells.OUT / "site"), metavar="DIR", help="its folder")
+    one.set_defaults(run=serve)
+
     exercises.add_commands(commands)
     return top
+
+
+def port(text):
+    """Return the number of a port, or 0."""
+    number = whole(text, least=0)
+    if number > 65535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port: they end at 65535")
+    return number
 
 
 def show_list(options):
@@ -63,11 +94,7 @@ def show_list(options):
         heading, question = cells.title(path)
         number = int(path.name[:2])
         heading = heading.removeprefix(f"{number}.").removeprefix(f"Lesson {number}:").strip()
-        mark = (
-            terminal.painted("  (done)", terminal.CYAN)
-            if path.stem in known.get("lesson", [])
-            else ""
-        )
+        mark = terminal.painted("  (done)", terminal.CYAN) if path.stem in walked else ""
         print(f"{number:4}  {terminal.painted(terminal.plain(heading), terminal.BOLD)}{mark}")
         if question:
             print(f"      {question}")
@@ -92,6 +119,41 @@ def walk(options):
     more = f"  Next: python -m lessons {int(following[0].name[:2])}" if following else ""
     print(f"That was lesson {options.number}.{more}")
     return 0
+
+
+def write_notebooks(options):
+    """Write one lesson, or all, as notebooks."""
+    from . import notebooks
+
+    paths = [cells.find(options.number)] if options.number else cells.lessons()
+    address = options.address or notebooks.origin()
+    for path in notebooks.write(paths, address):
+        print(path)
+    if not address:
+        print("They look for minicnn in the folders above them; with --from URL they could install")
+        print("it from its repository, on Colab, say.")
+
+
+def build_site(options):
+    """Build the site."""
+    from . import pages
+
+    began = time.perf_counter()
+    first = pages.build(options.numbers, options.out, report=lambda text: print(text, flush=True))
+    print(f"{first}  ({time.perf_counter() - began:.0f} s)")
+
+
+def serve(options):
+    """Show the site; build it first if there is none."""
+    from . import pages
+
+    stale = pages.stale(options.site)
+    if stale is None:
+        print("There is no site yet: its lessons run now, which takes some minutes.", flush=True)
+        pages.build(site=options.site, report=lambda text: print(text, flush=True))
+    elif stale:
+        print("Something has changed since it was built; python -m lessons site builds it again.")
+    pages.serve(options.port, options.site)
 
 
 def ask(prompt):

@@ -13,6 +13,7 @@
 What runs is the real function, never a copy of it; stepping/ has the parts.
 """
 
+import copy
 import functools
 import inspect
 import sys
@@ -20,10 +21,13 @@ from types import FunctionType
 
 import numpy as np
 
-from .stepping import kernels, pairs, terminal
+from . import checkpoint
+from .stepping import kernels, links, page, pairs, source, terminal, walk
 from .stepping import touch as touching
 from .stepping.record import Record
 from .stepping.values import Shot, look
+
+PIXELS = 16384  # of a picture's array, at most
 
 
 def step(function, *arguments, **options):
@@ -86,6 +90,11 @@ class Steps:
         self.function, self._bound, self._forward = function, bound, forward
         self._record = Record()
         runs = kernels.opened(function, self._record)
+        self._before = copy.copy(bound)  # what it may change, for whoever calls it again
+        self._before.arguments = {
+            name: copy.deepcopy(value) if changes(value) else value
+            for name, value in bound.arguments.items()
+        }
         self._record.run(runs, python.__code__, bound.args, bound.kwargs)
 
     @property
@@ -141,7 +150,7 @@ class Steps:
             For a name, an index or a dy that does not fit.
         """
         back = other_way(self.function)
-        return touching.touch(self.function, back, self._bound, name, index, dy)
+        return touching.touch(self.function, back, self._before, name, index, dy)
 
     def _pairs(self):
         """Return {line of backward: the lines of code of forward that it undoes}."""
@@ -165,17 +174,53 @@ class Steps:
         """
         terminal.show(self._record, pause, self._pairs())
 
+    def _arrays(self):
+        """Return {"y": Shot} of what was returned, by its name in the `return` line."""
+        returned = self._record.result
+        parts = returned if isinstance(returned, tuple) else (returned,)
+        names = source.returned_names(self._record.frames[0].source)
+        names = names if len(names) == len(parts) else [f"result[{n}]" for n in range(len(parts))]
+        looks = {name: self._record.look(part) for name, part in zip(names, parts, strict=True)}
+        arrays = {name: shot for name, shot in looks.items() if isinstance(shot, Shot)}
+        first = self._record.steps[0]
+        if arrays and not first.links:
+            found = links.of_call(self.function, self._before, returned)
+            first.links = {names[0]: found["result"]} if found else {}
+        return arrays
+
+    def _repr_html_(self):
+        there = self._forward._record if self._forward else None
+        return page.of_steps(self._record, self._pairs(), there, self._arrays())
+
+    def save(self, path):
+        """Write a page of its own that needs no network; whole or not at all.
+
+        Raises OSError if it cannot be written.
+        """
+        text = page.whole(walk.title(self._record), self._repr_html_())
+        checkpoint.write_whole(path, lambda file: file.write(text.encode()))
+
     def __str__(self):
         return terminal.text(self._record, pairs=self._pairs())
 
     __repr__ = __str__
 
 
+def changes(value):
+    """Return whether a call may leave a value different: a generator draws, an array is small."""
+    return isinstance(value, np.random.Generator) or links.is_small(value)
+
+
 class Picture:
     """Arrays as heat maps; made by `picture`."""
 
     def __init__(self, arrays):
-        self._shots = {name: look(np.asarray(array)) for name, array in arrays.items()}
+        self._shots = {
+            name: look(np.asarray(array), pixels=PIXELS) for name, array in arrays.items()
+        }
+
+    def _repr_html_(self):
+        return page.of_arrays(self._shots)
 
     def show(self, pause=None):
         """Print the arrays, in colour where the terminal has it."""

@@ -13,7 +13,7 @@ import copy
 import sys
 from types import FunctionType
 
-from .record import HERE, WATCHED
+from .record import HERE, ORIGINAL, WATCHED
 
 
 def is_kernel(value):
@@ -37,6 +37,7 @@ def opened(function, record, in_kernel=False, seen=None):
     seen[function] = twin
     scope = twin.__globals__
     scope.update(function.__globals__)
+    scope[ORIGINAL] = function.__globals__
     for name in names_in(function.__code__):
         value = scope.get(name)
         if is_kernel(value):
@@ -64,7 +65,7 @@ def both(kernel, record):
 
     def run(*arguments, **options):
         tracer, depth = sys.gettrace(), len(record.live)
-        if not record.live or record.may_open(most_turns=0):
+        if not record.live or record.may_open(kernel=True):
             record.left = WATCHED
             try:
                 opened(kernel, record, in_kernel=True)(*copy.deepcopy(arguments), **options)

@@ -20,6 +20,7 @@ real ones.
 A record is bounded, however long the run: it has some STEPS steps, and no array, only Shots.
 """
 
+import ast
 import os
 import sys
 import weakref
@@ -28,14 +29,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import source
+from . import links, source
 from .values import look
 
-STEPS, TURNS, SHOWN, DEPTH = 500, 64, 2, 3
+STEPS, TURNS, SHOWN, DEPTH = 240, 64, 2, 3
 WATCHED = 200_000  # lines; so many of one kernel's are run as Python, see kernels.py
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of minicnn
 ROWS = os.path.join(HERE, "net.py")
+ORIGINAL = "__original__"  # in the globals of a twin, see kernels.py: those of the real function
 SKIPPED = ("checks.py", "threads.py", "buffers.py", "stepping", "step.py")  # not opened
 
 
@@ -77,6 +79,7 @@ class Step:
     before: dict = field(default_factory=dict)  # what turns that are not kept have changed
     changed: dict = field(default_factory=dict)  # what this statement made
     raised: Exception | None = None
+    links: dict = field(default_factory=dict)  # see links.py
 
 
 @dataclass
@@ -136,18 +139,27 @@ class Record:
                 return False
         return self.may_open()
 
-    def may_open(self, most_turns=TURNS):
-        """Return whether the step that is running may show what it calls."""
+    def may_open(self, kernel=False):
+        """Return whether the step that is running may show what it calls.
+
+        Calls in the first turn of a loop have room of their own, so that they are never missing.
+        """
         top = self.live[-1]
         if top.step is None or self.frames[top.frame].depth >= DEPTH:
             return False
-        few = all(map(self.is_shown, self.path(top.step.turn)))
-        return len(self.steps) < (3 * STEPS if few else STEPS) and (few or most_turns > SHOWN)
+        path = list(self.path(top.step.turn))
+        if kernel and not all(map(self.is_shown, path)):
+            return False
+        first = all(turn.number == 1 or self.is_row(turn) for turn in path)
+        return len(self.steps) < (3 * STEPS if first else STEPS)
 
     def is_shown(self, turn):
         """Return whether a turn is among those that one goes through."""
-        frame = self.frames[self.loops[turn.loop].frame]
-        return turn.number <= SHOWN or frame.source.file == ROWS
+        return turn.number <= SHOWN or self.is_row(turn)
+
+    def is_row(self, turn):
+        """Return whether a turn is a row of a network."""
+        return self.frames[self.loops[turn.loop].frame].source.file == ROWS
 
     def path(self, turn):
         """Yield the turn and those around it."""
@@ -216,8 +228,10 @@ class Watch:
         if statement is self.now or statement is None:
             return
         if self.now is None:
-            arguments = self.sync(frame, frame.f_locals)
-            self.record.frames[self.frame].arguments = arguments
+            self.store(frame, self.source.header)
+            self.step.changed = self.sync(frame, frame.f_locals)
+            self.record.frames[self.frame].arguments = self.step.changed
+            self.step = None
         self.finish(frame)
         self.resolve(frame, statement)
         before, self.now = self.now, statement
@@ -291,6 +305,20 @@ class Watch:
             self.step.before = self.sync(frame, frame.f_locals)
             self.stale = False
         self.record.steps.append(self.step)
+        self.scope = None
+        if isinstance(statement.node, (ast.Assign, ast.AugAssign)) and self.record.left is None:
+            self.scope = self.before(frame, statement)
+
+    def before(self, frame, statement):
+        """Return what all names are before a line runs, if links.py may ask the line; else None."""
+        here = frame.f_locals
+        if not any(links.is_small(here.get(name)) for name in statement.names):
+            return None
+        scope = {**frame.f_globals.get(ORIGINAL, frame.f_globals), **here}
+        for name in statement.names:
+            if isinstance(scope.get(name), np.ndarray):
+                scope[name] = scope[name].copy()
+        return scope
 
     def finish(self, frame):
         """The statement is done: keep what it made."""
@@ -303,6 +331,8 @@ class Watch:
             for name in statement.makes:
                 fill(here[name])
         self.step.changed |= self.sync(frame, names, statement.makes)
+        if self.scope is not None and not self.raising:
+            self.step.links = links.of_line(statement, self.scope, here)
         memory = {self.known[name][1] for name in self.step.changed if self.known[name][1]}
         views = [name for name, known in self.known.items() if known[1] in memory]
         self.step.changed |= self.sync(frame, [name for name in views if name not in names])

@@ -14,7 +14,7 @@ import inspect
 import textwrap
 from collections import namedtuple
 
-Source = namedtuple("Source", "name file first lines statements")
+Source = namedtuple("Source", "name file first lines header statements")
 Statement = namedtuple("Statement", "line last loops names makes node")
 
 
@@ -37,12 +37,17 @@ def read(code):
             "expected a function from a file or a notebook's cell"
         ) from error
     ast.increment_lineno(tree, first - 1)
+    function = tree.body[0]
+    if not isinstance(function, ast.FunctionDef):
+        raise ValueError("step: a lambda has no lines; expected a function written with def")
     statements = {}
-    for statement in walk(tree.body[0].body, ()):
+    for statement in walk(function.body, ()):
         for line in range(statement.line, statement.last + 1):
             statements.setdefault(line, statement)
+    last = max(function.lineno, function.body[0].lineno - 1)
+    header = Statement(function.lineno, last, (), (), (), function)
     text = textwrap.dedent("".join(lines)).rstrip().split("\n")
-    return Source(code.co_name, code.co_filename, first, text, statements)
+    return Source(code.co_name, code.co_filename, first, text, header, statements)
 
 
 def walk(body, loops):
@@ -62,6 +67,14 @@ def walk(body, loops):
                     yield from walk(child.body, inside)
             bodies = [c for c in getattr(node, part, ()) if isinstance(c, ast.stmt)]
             yield from walk(bodies, loops if part == "orelse" else inside)
+
+
+def returned_names(source):
+    """Return what the last `return` of a function returns, one text for each part of a tuple."""
+    returns = [s.node for s in source.statements.values() if isinstance(s.node, ast.Return)]
+    value = returns[-1].value if returns else None
+    parts = value.elts if isinstance(value, ast.Tuple) else [value] * (value is not None)
+    return [ast.unparse(part) for part in parts]
 
 
 def mentioned(node):

@@ -131,8 +131,6 @@ def painter(colour):
 def text(record, most=6000, pairs=None):
     """Return the steps of the function itself as plain text, about `most` characters of it."""
     lines, length = [walk.title(record)], 0
-    for name, value in record.frames[0].arguments.items():
-        lines += value_lines(name, value)
     for step in walk.steps(record, 0):
         some = step_lines(record, step, beside=(pairs or {}).get(step.statement.line))
         length += sum(map(len, some))
@@ -151,8 +149,6 @@ def show(record, pause=input, pairs=None):
     colour = has_colour()
     paint = painter(colour)
     print(walk.title(record))
-    for name, value in record.frames[0].arguments.items():
-        print("\n".join(value_lines(name, value, colour)))
     frame, picked, stack = 0, {}, []
     steps, at = walk.steps(record, 0), 0
     if pause:

@@ -15,41 +15,49 @@ from collections import namedtuple
 import numpy as np
 
 EXACT = 400  # entries; up to so many an array is kept whole
-PIXELS, PANELS, SIDE = 2304, 12, 48  # what is kept of a larger one, at most
+PIXELS, PANELS = 2304, 12  # what is kept of a larger one, at most
 
 Shot = namedtuple("Shot", "shape dtype lo hi bad panels every exact kin")
 Text = namedtuple("Text", "text")
 
 
-def look(value, kin_of=id):
+def look(value, kin_of=id, pixels=PIXELS):
     """Return a Shot of an array, and a Text of anything else.
 
     kin_of(array) names the memory of an array: what shares memory is drawn in the same colours.
+    The picture of a large array has at most so many pixels.
     """
     if hasattr(value, "copy_to_host"):
         value = value.copy_to_host()
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
-        return shot(value, kin_of(value))
+        return shot(value, kin_of(value), pixels)
     return Text(described(value))
 
 
-def shot(array, kin):
+def shot(array, kin, most=PIXELS):
     """Return the Shot of an array."""
-    finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
-    lo, hi = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    bad = array.size - finite.size
+    lo, hi, bad = range_of(array)
     maps = array.reshape((1,) * max(0, 3 - array.ndim) + array.shape)
     maps = maps.reshape(-1, *maps.shape[-2:]) if array.size else np.zeros((0, 0, 0), array.dtype)
     every, exact = (1, 1), array.size <= EXACT
     if not exact:
         P, h, w = maps.shape
         P = min(P, PANELS)
-        side = max(1, min(SIDE, int((PIXELS / P) ** 0.5)))
-        across = max(side, PIXELS // P // min(h, side))  # a flat map may be wider
+        side = int((most / P) ** 0.5)
+        across = min(4 * side, most // P // min(h, side))  # a flat map may be wider
         every = -(-h // side), -(-w // across)
         maps = maps[:P, :: every[0], :: every[1]]
     panels = np.array(maps)  # a copy: the array may change
     return Shot(array.shape, array.dtype.name, lo, hi, bad, panels, every, exact, kin)
+
+
+def range_of(array):
+    """Return the least and the largest of the finite entries, and how many others there are."""
+    if array.size and np.isfinite(array.min()) and np.isfinite(array.max()):  # NaN is both
+        return float(array.min()), float(array.max()), 0
+    finite = array[np.isfinite(array)]
+    bad = array.size - finite.size
+    return (float(finite.min()), float(finite.max()), bad) if finite.size else (0.0, 0.0, bad)
 
 
 def described(value, most=60):
