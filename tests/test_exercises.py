@@ -179,6 +179,13 @@ def test_outputs_that_have_changed_places_are_noticed(tmp_path):
     assert "have they changed places?" in judged("sgd_update", text, tmp_path).hint
 
 
+def test_an_option_that_is_always_there_when_it_goes_wrong_is_named(tmp_path):
+    text = learners_file("conv_backward").replace("groups, K // groups", "1, K")
+    verdict = judged("conv_backward", text, tmp_path)
+    assert "ValueError" in said(verdict)
+    assert "wrong only with groups=2: what does your code do with groups?" in verdict.hint
+
+
 def test_a_cache_that_backward_could_not_unpack_is_told(tmp_path):
     text = learners_file("fc_forward").replace("(x, w)", "(w, x)")
     assert "fc_backward unpacks (x, w), and x is" in said(judged("fc_forward", text, tmp_path))
