@@ -8,6 +8,8 @@
 
 No two sizes are equal, strides do not divide, windows overlap, leave gaps and hang over the edge:
 what is wrong shows somewhere.  Many mistakes are invisible in simpler cases.
+
+A function for_… yields (inputs, options, dy); with None for dy, it is drawn at random.
 """
 
 import functools
@@ -151,11 +153,28 @@ def for_sgd_update():
     yield {**three, "epsilon": 0.3}, {"momentum": 0.5, "decay": 0.1}, None
 
 
+INPUTS = {
+    "relu": for_relu,
+    "tanh": for_tanh,
+    "fc": for_fc,
+    "im2col": for_im2col,
+    "col2im": for_col2im,
+    "conv": for_conv,
+    "pool": for_pool,
+    "average_pool": for_pool,
+    "lrn": for_lrn,
+    "dropout": for_dropout,
+    "softmax": for_softmax,
+    "softmax_loss": for_softmax_loss,
+    "sgd_update": for_sgd_update,
+}
+
+
 @functools.cache
 def cases(name):
     """Return the Cases of an exercise; the first can be done by hand, the last is in float32."""
-    layer = name.removesuffix("_backward").removesuffix("_forward").removeprefix("average_")
-    given = list(globals()[f"for_{layer}"]())
+    layer = name.removesuffix("_backward").removesuffix("_forward")
+    given = list(INPUTS[layer]())
     made = [case(name, *one) for one in given]
     for k, one in enumerate(made):
         if one.title in [other.title for other in made[:k]]:

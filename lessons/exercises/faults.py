@@ -113,7 +113,10 @@ def array_fault(name, output, found, right, one, tell):
         owner = output.removeprefix("d") if output.startswith("d") else None
         like = f", the shape of {owner}" if owner else ""
         hint = "  Is it transposed?" if np.shape(found) == np.shape(right)[::-1] else ""
-        return [f"{output} has shape {np.shape(found)}; expected {np.shape(right)}{like}.{hint}"]
+        small = one.title == BY_HAND and np.size(found) < 100
+        numbers = [table(output, found, right, one)] if small else []
+        shapes = f"{output} has shape {np.shape(found)}; expected {np.shape(right)}"
+        return [*numbers, f"{shapes}{like}.{hint}"]
     if not where.same(found, right):
         return different(name, output, np.asarray(found), np.asarray(right), one) if tell else []
     if np.ndim(right) and found.dtype != right.dtype:

@@ -4,7 +4,7 @@
     answer   what the child process sent back for it, see child.py
     Verdict  passed; checks, a Check for every case; mistake, its name if it is a known one; hint,
              what the tutor says about it; more, if that does not help
-    Check    title of the case, passed, and said: what is wrong, a list of lines
+    Check    case, its title; passed; and said: what is wrong, a list of lines
 
 The first case that fails is told, and of its outputs the first: one thing at a time.  The hint is
 that of the first known mistake that explains this output in all cases; else what the wrong cases
@@ -19,7 +19,7 @@ from .diagnosis import diagnosis, more
 from .faults import look
 
 Verdict = namedtuple("Verdict", "passed checks mistake hint more")
-Check = namedtuple("Check", "title passed said")
+Check = namedtuple("Check", "case passed said")
 EMPTY = "still empty"
 
 

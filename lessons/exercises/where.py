@@ -1,8 +1,10 @@
-"""Where do two arrays differ, and what does the pattern look like?
+"""Where do two arrays differ, and what does it look like?
 
-found, expected   arrays of one shape: the learner's, and the right one
-wrong             True where they differ
-regions           [(words, mask)]: places of the array that have a name
+    found, expected   arrays of one shape: the learner's, and the right one
+    wrong             True where they differ
+    regions           [(words, mask)]: places of the array that have a name
+
+Numbers are the same if they differ by round-off alone, and NaN is the same as NaN.
 """
 
 import numpy as np
