@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 2. im2col: a convolution as one matrix product
 #
-# *AlexNet's second layer copies every pixel up to 25 times before it multiplies anything. Why would
-# anyone do that?* Below is the whole trick in one picture: the nine pixels of `x` on the left, and
-# the same pixels laid out again as the columns of a matrix.
+# *Why would anyone copy every pixel up to 25 times before multiplying anything?* AlexNet's second
+# layer does so, and is the faster for it. Below is the whole trick in one picture: the nine pixels
+# of `x`, and the same pixels laid out again as the columns of a matrix.
 
 # %%
 import time

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 3. The way back: how a convolution learns
 #
-# *Four outputs are wrong. How much of the blame goes to each pixel and to each weight?* A network
-# learns by sending the blame backwards. Here are the picture and the kernel of lesson 1, and `dy`,
-# which says for each of the four outputs how much the loss grows when that output grows.
+# *When four outputs are wrong, how much of the blame goes to each pixel and to each weight?* A
+# network learns by sending the blame backwards. Here are the picture and the kernel of lesson 1,
+# and `dy`, which says for each of the four outputs how much the loss grows when that output grows.
 
 # %%
 import numpy as np

@@ -1,10 +1,9 @@
 # %% [markdown]
 # # 4. ReLU, tanh, and why gradients vanish
 #
-# *A network of 2010 and one of 2012 differ in a single function, `max(0, x)`. Why should that
-# matter so much?* Here are three functions that bend what a layer computes, and below them their
-# slopes: what each of them does to a gradient on its way back. Look at the lower row, and how high
-# it gets.
+# *Why should a single function, `max(0, x)`, make such a difference to a network?* Here are three
+# functions that bend what a layer computes, and below them their slopes: what each of them does to
+# a gradient on its way back. Look at the lower row, and how high it gets.
 
 # %%
 import json

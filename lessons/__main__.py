@@ -74,6 +74,8 @@ def parser():
     one.add_argument("--port", type=port, default=8000, help="default: 8000; 0 for any free one")
     one.add_argument("--site", default=str(cells.OUT / "site"), metavar="DIR", help="its folder")
     one.set_defaults(run=serve)
+
+    exercises.add_commands(commands)
     return top
 
 

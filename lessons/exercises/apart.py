@@ -150,7 +150,10 @@ def collect(process, messages, count, seconds):
 
 def farewell(process):
     """Say how a process ended."""
-    code = process.wait(timeout=10)
+    try:
+        code = process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        return "or no longer answers"
     if code < 0:
         return f"by {signal.Signals(-code).name}: a crash, or more memory than there is"
     return f"with exit code {code}: does the file call exit?"

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def beside(arrays):
-    """Return arrays, by name, as columns of text; images of one channel as their rows of pixels."""
+    """Return arrays, by name, as columns of text; an image of one channel as its rows of pixels."""
     blocks = [block(name, value) for name, value in arrays.items()]
     height = max(map(len, blocks))
     rows = [
@@ -26,18 +26,9 @@ def block(name, value):
 
 
 def rows_of(value):
-    """Return an array of at most two axes: those of length 1 are left out, from the front."""
-    while value.ndim > 1 and value.shape[0] == 1:
-        value = value[0]
-    while value.ndim > 2 and value.shape[-1] == 1:
-        value = value[..., 0]
-    return (
-        value.reshape(-1, value.shape[-1])
-        if value.ndim > 2
-        else value[:, 0]
-        if value.ndim == 2 and value.shape[1] == 1
-        else value
-    )
+    """Return an array as rows: without axes of length 1, and what is above two axes flattened."""
+    value = np.atleast_1d(value.squeeze())
+    return value.reshape(-1, value.shape[-1]) if value.ndim > 2 else value
 
 
 def padded(lines, height):

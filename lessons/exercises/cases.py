@@ -8,6 +8,8 @@
 
 No two sizes are equal, strides do not divide, windows overlap, leave gaps and hang over the edge:
 what is wrong shows somewhere.  Many mistakes are invisible in simpler cases.
+
+A function for_… yields (inputs, options, dy); with None for dy, it is drawn at random.
 """
 
 import functools
@@ -103,7 +105,7 @@ def for_conv():
 
 def for_pool():
     x = image([1, 5, 2, 0, 3], [0, 1, 9, 2, 1], [4, 2, 1, 3, 0])
-    yield {"x": x}, {}, image([10, 1])
+    yield {"x": x}, {}, image([18, 9])
     yield {"x": normal(2, 3, 7, 9)}, {"z": 2, "s": 2}, None
     yield {"x": normal(2, 3, 7, 9)}, {"z": 3, "s": 2}, None
     yield {"x": ties(2, 3, 5, 7) - 4}, {"z": 3, "s": 1}, None
@@ -151,12 +153,32 @@ def for_sgd_update():
     yield {**three, "epsilon": 0.3}, {"momentum": 0.5, "decay": 0.1}, None
 
 
+INPUTS = {
+    "relu": for_relu,
+    "tanh": for_tanh,
+    "fc": for_fc,
+    "im2col": for_im2col,
+    "col2im": for_col2im,
+    "conv": for_conv,
+    "pool": for_pool,
+    "average_pool": for_pool,
+    "lrn": for_lrn,
+    "dropout": for_dropout,
+    "softmax": for_softmax,
+    "softmax_loss": for_softmax_loss,
+    "sgd_update": for_sgd_update,
+}
+
+
 @functools.cache
 def cases(name):
     """Return the Cases of an exercise; the first can be done by hand, the last is in float32."""
-    layer = name.removesuffix("_backward").removesuffix("_forward").removeprefix("average_")
-    given = list(globals()[f"for_{layer}"]())
+    layer = name.removesuffix("_backward").removesuffix("_forward")
+    given = list(INPUTS[layer]())
     made = [case(name, *one) for one in given]
+    for k, one in enumerate(made):
+        if one.title in [other.title for other in made[:k]]:
+            made[k] = one._replace(title=f"{one.title}, again")
     made[0] = made[0]._replace(title=BY_HAND)
     inputs, options, dy = given[1]
     single = {letter: as_float32(value) for letter, value in inputs.items()}
@@ -188,7 +210,7 @@ def described(name, value):
     """Return "x (2, 3, 7, 5)" for an array, "stride=2" for anything else."""
     if isinstance(value, np.ndarray):
         return f"{name} {value.shape}"
-    return f"{name}={value.number if isinstance(value, Seed) else value}"
+    return f"seed {value.number}" if isinstance(value, Seed) else f"{name}={value}"
 
 
 def drawn(options):

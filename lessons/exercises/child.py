@@ -6,13 +6,13 @@
 
 This file knows nothing of right and wrong: it calls, and reports.  Whatever the learner's code
 prints goes to stderr; the answers leave through a copy of stdout that no print reaches.  Requests
-and answers are JSON and arrays in NumPy's own format, so that nothing is ever unpickled.
+and answers are JSON and the bytes of arrays, so that nothing is ever unpickled.
 """
 
 import importlib
-import io
 import json
 import linecache
+import math
 import os
 import struct
 import sys
@@ -26,62 +26,58 @@ LARGEST = 16 * 2**20  # bytes in an answer; the exercises' own arrays have a few
 HEAD = struct.Struct("<Q")
 
 
-# Values as bytes.
+# Values as bytes: the length of a JSON text, the text, and the arrays' own bytes.
 
 
 def pack(value):
     """Return a value of plain things and arrays as bytes."""
     arrays = []
     tree = json.dumps(plain(value, arrays)).encode()
-    file = io.BytesIO()
-    np.savez(file, tree=np.frombuffer(tree, np.uint8), **{f"a{i}": a for i, a in enumerate(arrays)})
-    return file.getvalue()
+    return b"".join([HEAD.pack(len(tree)), tree, *arrays])
 
 
 def unpack(data):
     """Return the value that was packed."""
-    content = np.load(io.BytesIO(data), allow_pickle=False)
-    return whole(json.loads(content["tree"].tobytes()), content)
+    (length,) = HEAD.unpack_from(data)
+    start = HEAD.size + length
+    return whole(json.loads(data[HEAD.size : start]), data[start:])
 
 
 def plain(value, arrays):
-    """Return a value as JSON can hold it; arrays go into the list."""
-    if (
-        value is None
-        or isinstance(value, (bool, int, float, str))
-        and not isinstance(value, np.generic)
-    ):
+    """Return a value as JSON can hold it; the bytes of arrays go into the list."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        if value.dtype.kind not in "biuf" or value.nbytes > LARGEST:
+            return {"other": f"an array of {value.dtype}, shape {value.shape}"}
+        start = sum(map(len, arrays))
+        arrays.append(value.tobytes())
+        return {"array": [value.dtype.str, value.shape, start]}
+    if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biuf":
-        if value.nbytes > LARGEST:
-            return {"other": f"an array of {value.dtype}, shape {value.shape}, which is too large"}
-        arrays.append(np.asarray(value))
-        return {"array": len(arrays) - 1}
     if isinstance(value, (tuple, list)) and len(value) < 1000:
-        return {type(value).__name__: [plain(one, arrays) for one in value]}
+        return {"tuple" if isinstance(value, tuple) else "list": [plain(v, arrays) for v in value]}
     if isinstance(value, dict):
         return {"dict": [[str(key), plain(one, arrays)] for key, one in value.items()]}
     if isinstance(value, np.dtype) or isinstance(value, type) and issubclass(value, np.generic):
-        return {"dtype": np.dtype(value).name}
-    if isinstance(value, np.random.Generator):
-        raise TypeError("a generator travels as a Seed")
+        return {"dtype": np.dtype(value).str}
     return {"other": f"a {type(value).__name__}"}
 
 
-def whole(tree, content):
+def whole(tree, body):
     """Return the value that a JSON tree and its arrays stand for."""
     if not isinstance(tree, dict):
         return tree
     ((kind, inner),) = tree.items()
     if kind == "array":
-        return content[f"a{inner}"]
+        dtype, shape, start = inner
+        flat = np.frombuffer(body, dtype, math.prod(shape), start)  # refuses dtypes with objects
+        return flat.reshape(shape).copy()
     if kind == "dict":
-        return {key: whole(one, content) for key, one in inner}
+        return {key: whole(one, body) for key, one in inner}
     if kind == "dtype":
         return np.dtype(inner)
     if kind == "other":
         return Other(inner)
-    return (tuple if kind == "tuple" else list)(whole(one, content) for one in inner)
+    return (tuple if kind == "tuple" else list)(whole(one, body) for one in inner)
 
 
 class Other(str):
@@ -91,8 +87,11 @@ class Other(str):
 # The calls.
 
 
-def answers(function, calls):
-    """Call the function with each of the calls' args and options; yield an answer to each."""
+def answers(function, calls, path):
+    """Call the function with each of the calls' args and options; yield an answer to each.
+
+    path is the learner's file, whose lines an error names.
+    """
     for args, options in calls:
         args, options = copied(args), seeded(options)
         before = copied(args)
@@ -100,7 +99,7 @@ def answers(function, calls):
         try:
             answer["returned"] = function(*args, **options)
         except BaseException as error:  # exit() and Ctrl-C, too: whatever it is, the tutor tells
-            answer["raised"] = told(error, function.__code__.co_filename)
+            answer["raised"] = told(error, path)
         answer["changed"] = list(changed(before, args))
         yield answer
 
@@ -189,7 +188,7 @@ def main():
         send({"raised": told(error, path)})
     else:
         send("loaded")
-        for answer in answers(function, request["calls"]):
+        for answer in answers(function, request["calls"], path):
             send(answer)
     sys.stdout.flush()
     os._exit(0)  # whatever threads the learner's code has begun

@@ -12,28 +12,29 @@ says who was kept.
 
 import numpy as np
 
+from .beside import beside
 from .mistakes import mistakes
-from .where import same
+from .where import alike, is_numbers, same
 
 KNOWN = {mistake.name: mistake for mistake in mistakes("dropout_forward")}
 
 
 def fault_of(given, answers):
-    """Return what is wrong first, or None."""
+    """Return what is wrong first, or None: number of the case, lines that say it, the Mistake."""
     masks = {}
-    for one, answer in zip(given, answers, strict=True):
-        y, cache = answer["returned"]
+    for number, (one, answer) in enumerate(zip(given, answers, strict=True)):
+        y, _ = answer["returned"]
         line, mistake = value_fault(one.inputs["x"], one.options["p"], y)
         if line:
-            return one, line, KNOWN.get(mistake)
+            shown = [beside({"x": one.inputs["x"], "your y": y}) + "\n"] if number == 0 else []
+            return number, [*shown, line], KNOWN.get(mistake)
         masks.setdefault((np.shape(y), one.options["rng"]), []).append((one, y != 0))
-    for one, answer in zip(given, answers, strict=True):
+    for number, (one, answer) in enumerate(zip(given, answers, strict=True)):
         line, mistake = mask_fault(one, masks)
-        line, mistake = (
-            (line, mistake) if line else cache_fault(one.inputs["x"], *answer["returned"])
-        )
+        if not line:
+            line, mistake = cache_fault(one.inputs["x"], *answer["returned"])
         if line:
-            return one, line, KNOWN.get(mistake)
+            return number, [line], KNOWN.get(mistake)
     return None
 
 
@@ -83,10 +84,10 @@ def cache_fault(x, y, cache):
             None,
         )
     kept, dtype = cache
-    if np.shape(kept) != x.shape or not same(np.where(kept, x, 0), y):
+    if not is_numbers(kept) or np.shape(kept) != x.shape or not same(np.where(kept, x, 0), y):
         upside_down = np.shape(kept) == x.shape and same(np.where(kept, 0, x), y)
         line = "y is right, but the cache does not say who was kept: y = np.where(kept, x, 0)."
         return line, "mask upside down" if upside_down else None
-    if dtype != x.dtype:
+    if not alike(dtype, x.dtype):
         return f"The second thing in the cache is {dtype}; expected x.dtype, {x.dtype}.", None
     return None, None

@@ -2,34 +2,25 @@
 
     one      a Case, see cases.py
     answer   what the child process sent back for it, see child.py
-    right    what the library's function makes of it, by output: {"dx": …, "dw": …, "db": …}
     Verdict  passed; checks, a Check for every case; mistake, its name if it is a known one; hint,
              what the tutor says about it; more, if that does not help
-    Check    title of the case, passed, and said: what is wrong, a list of lines
+    Check    case, its title; passed; and said: what is wrong, a list of lines
 
-The first case that fails is told, and of its outputs the first.  The hint is the hint of the first
-known mistake that explains this output in all cases; else what the wrong cases have in common.
+The first case that fails is told, and of its outputs the first: one thing at a time.  The hint is
+that of the first known mistake that explains this output in all cases; else what the wrong cases
+have in common.
 """
 
-import functools
-import inspect
-import math
 from collections import namedtuple
 
-import numpy as np
-
-from minicnn import reference
-
-from . import apart, draws, where
-from .beside import beside
-from .cases import BY_HAND, Seed, by_output, cases, drawn, outcomes, right_answers
-from .child import Other
-from .mistakes import mistakes, variant
-from .statements import BARE, find, forward_of, function, kept, signature, source
+from . import draws
+from .cases import Seed, cases, right_answers
+from .diagnosis import diagnosis, more
+from .faults import look
 
 Verdict = namedtuple("Verdict", "passed checks mistake hint more")
-Check = namedtuple("Check", "title passed said")
-STEP = 1e-5
+Check = namedtuple("Check", "case passed said")
+EMPTY = "still empty"
 
 
 def calls(name):
@@ -51,286 +42,21 @@ def judge(name, answers):
     answers : list of dict
         In the order of the cases.
     """
+    if answers and answers[0]["raised"] and answers[0]["raised"]["type"] == "NotImplementedError":
+        return Verdict(False, [], EMPTY, f"{name} is still empty: the lines are yours.", None)
     given = cases(name)[: len(answers)]
-    checks, wrong = [], None
+    checks, first = [], None
     for one, answer, right in zip(given, answers, right_answers(name), strict=False):
-        failed = look(name, one, answer, right)
-        checks.append(Check(one.title, failed is None, failed[1] if failed else []))
-        if failed and wrong is None:
-            wrong = failed
-    if wrong is None and name == "dropout_forward" and (fault := draws.fault_of(given, answers)):
-        one, line, mistake = fault
-        checks = [
-            check._replace(passed=False, said=[line]) if check.title == one.title else check
-            for check in checks
-        ]
-        return refused(name, checks, mistake, mistake and mistake.hint)
-    if wrong is None:
+        wrong = look(name, one, answer, right, tell=first is None)
+        checks.append(Check(one.title, wrong is None, wrong[1] if wrong else []))
+        first = first or wrong
+    if first:
+        failed = [not check.passed for check in checks]
+        mistake, hint = diagnosis(name, first[0], answers, failed)
+    elif name == "dropout_forward" and (fault := draws.fault_of(given, answers)):
+        place, lines, mistake = fault
+        checks[place] = checks[place]._replace(passed=False, said=lines)
+        hint = mistake and mistake.hint
+    else:
         return Verdict(True, checks, None, None, None)
-    return refused(name, checks, *diagnosis(name, wrong[0], given, answers))
-
-
-def refused(name, checks, mistake, hint):
-    """Return the Verdict on a wrong function."""
     return Verdict(False, checks, mistake and mistake.name, hint, more(name, mistake))
-
-
-# One case: the first thing that is wrong with it, as (output, lines), or None.
-
-
-def look(name, one, answer, right):
-    """Return None if an answer is right, else the output that is wrong, or None, and what is."""
-    exercise = find(name)
-    if answer["raised"]:
-        return None, called(name, answer["raised"])
-    found = answer["returned"]
-    if fault := structure(name, found):
-        return None, [fault]
-    if answer["changed"] and name != "sgd_update":
-        return None, [in_place(name, answer["changed"][0])]
-    found = by_output(name, found)
-    for output in exercise.outputs:
-        if name == "dropout_forward":
-            continue  # which units are left out is a matter of chance: see draws.py
-        if output == "cache":
-            fault = cache_fault(name, found[output], right[output])
-        else:
-            fault = array_fault(name, output, found[output], right[output], one)
-        if fault:
-            return output, fault
-    return None
-
-
-def called(name, error):
-    """Say what a call raised."""
-    if error["type"] == "NotImplementedError":
-        return [f"{name} is still empty: the lines are yours to write."]
-    if error["line"] is None and error["type"] == "TypeError":
-        return [f"It cannot be called as {signature(name)}: {error['message']}"]
-    return [f"It stopped in {apart.raised(error)}"]
-
-
-def structure(name, found):
-    """Say what is wrong with the kind of thing that was returned, or nothing."""
-    outputs = find(name).outputs
-    wanted = f"return {', '.join(outputs)}"
-    if found is None:
-        return f"It returned None: is the last line missing?  `{wanted}`"
-    if name in BARE:
-        if not isinstance(found, np.ndarray):
-            return f"It returned {kind(found)}; expected an array: `{wanted}`"
-        return None
-    if len(outputs) == 1:
-        wanted = f"return ({outputs[0]},)"
-    if not isinstance(found, tuple):
-        why = (
-            "  The comma makes the tuple: every backward returns one." if len(outputs) == 1 else ""
-        )
-        return f"It returned {kind(found)}; expected a tuple: `{wanted}`.{why}"
-    if len(found) != len(outputs):
-        return f"It returned a tuple of {len(found)}; expected {len(outputs)}: `{wanted}`"
-    for output, value in zip(outputs, found, strict=True):
-        if output == "cache" and not isinstance(value, tuple):
-            return f"The cache is {kind(value)}; expected the tuple {kept(name)}"
-        if output != "cache" and not is_numbers(value):
-            return f"{output} is {kind(value)}; expected an array of numbers"
-    return None
-
-
-def is_numbers(value):
-    return isinstance(value, (np.ndarray, np.number, int, float))
-
-
-def kind(value):
-    """Return what a value is, in words."""
-    if isinstance(value, Other):
-        return str(value)
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape}" if value.ndim else f"the number {value:.5g}"
-    return "None" if value is None else f"a {type(value).__name__}"
-
-
-def in_place(name, place):
-    """Say which argument was changed."""
-    names = list(inspect.signature(function(name)).parameters)
-    words = names[place[0]]
-    if len(place) > 1:
-        letters = kept(name).strip("()").split(", ")
-        words = f"{letters[place[1]].strip(',')}, which is in the cache,"
-    return (
-        f"{words} was changed.  Others still need it as it was: work on a copy, or write the "
-        "result into a new array."
-    )
-
-
-def array_fault(name, output, found, right, one):
-    """Return lines that say what is wrong with an output, or nothing."""
-    if np.shape(found) != np.shape(right):
-        owner = output.removeprefix("d") if output.startswith("d") else None
-        like = f", the shape of {owner}" if owner else ""
-        hint = "  Is it transposed?" if np.shape(found) == np.shape(right)[::-1] else ""
-        return [f"{output} has shape {np.shape(found)}; expected {np.shape(right)}{like}.{hint}"]
-    if not where.same(found, right):
-        return different(name, output, np.asarray(found), np.asarray(right), one)
-    if np.ndim(right) and found.dtype != right.dtype:
-        return [
-            f"The numbers in {output} are right, but they are {found.dtype}; the arguments are "
-            f"{right.dtype}.  Is an array made without a dtype, or is a np.float64 mixed in?"
-        ]
-    return None
-
-
-def different(name, output, found, right, one):
-    """Return lines: how many entries, which, where they lie, and a witness from forward."""
-    lines = [table(output, found, right, one)] if one.title == BY_HAND else []
-    lines.append(where.counted(output, found, right) + ".")
-    wrong = where.differs(found, right)
-    if place := where.lie(wrong, where.regions_of(name, output, one, right.shape)):
-        lines.append(place)
-    if name.endswith("_backward") and wrong.any():
-        lines += witness(name, output, right, one, tuple(np.argwhere(wrong)[0]))
-    return lines
-
-
-def table(output, found, right, one):
-    """Return what can be done by hand as text: what was given, what came out, what was expected."""
-    given = {**one.inputs, **({} if one.dy is None else {"dy": one.dy})}
-    given |= {k: v for k, v in one.options.items() if k not in given}
-    return beside({**given, f"your {output}": found, f"expected {output}": right}) + "\n"
-
-
-def witness(name, output, right, one, place):
-    """Return a line with the slope that finite differences of the forward pass give there."""
-    letter = output.removeprefix("d")
-    forward = getattr(reference, forward_of(name))
-    inputs = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in one.inputs.items()}
-    if inputs[letter].dtype != np.float64:
-        return []
-    kept_value, L = inputs[letter][place], []
-    for move in (STEP, -STEP):
-        inputs[letter][place] = kept_value + move
-        y, _ = forward(**drawn(inputs))
-        L.append(np.sum(y * (1 if one.dy is None else one.dy)))
-    slope = (L[0] - L[1]) / (2 * STEP)
-    if not math.isclose(slope, right[place], rel_tol=1e-4, abs_tol=1e-6):
-        return []  # at a kink, or lost in round-off
-    index = ", ".join(str(int(k)) for k in place)
-    loss = "the loss" if one.dy is None else "Σ y·dy"
-    return [
-        f"(Forward agrees: move {letter}[{index}] a little, and {loss} moves {slope:.5g} times "
-        "as far.)"
-    ]
-
-
-def cache_fault(name, found, right):
-    """Return lines that say where a cache differs from what backward will unpack, or nothing."""
-    backward = name.replace("_forward", "_backward")
-    wanted = kept(name)
-    if len(found) != len(right):
-        return [f"The cache holds {len(found)} things; {backward} unpacks {wanted}"]
-    letters = wanted.strip("()").split(", ")
-    for letter, mine, ours in zip(letters, found, right, strict=True):
-        if not alike(mine, ours):
-            letter = letter.strip(",")
-            return [
-                f"What forward returns is right, but not what it keeps: {backward} unpacks "
-                f"{wanted}, and {letter} is {shown(mine)}, expected {shown(ours)}"
-            ]
-    return None
-
-
-def alike(mine, ours):
-    """Return whether two things in a cache are the same."""
-    if isinstance(mine, Other) or isinstance(ours, np.dtype):
-        return mine == ours
-    if isinstance(ours, tuple):
-        return isinstance(mine, (tuple, list)) and tuple(mine) == ours
-    return is_numbers(mine) and where.same(mine, ours)
-
-
-def shown(value):
-    if isinstance(value, np.ndarray) and value.ndim:
-        return (
-            f"an array {value.shape} with {np.array2string(value.ravel()[:4], precision=4)[1:-1]} …"
-        )
-    return str(value)
-
-
-# The diagnosis.
-
-
-def diagnosis(name, output, given, answers):
-    """Return the Mistake, or None, and the hint, or None."""
-    if output is None:
-        return None, None  # what was said is all there is to say
-    found = [by_output(name, a["returned"]) if usable(name, a) else None for a in answers]
-    for outputs in (find(name).outputs, [output]):  # all that came out, or else this one alone
-        for mistake in mistakes(name):
-            if explains(name, mistake, outputs, found):
-                return mistake, mistake.hint
-    if output == "cache":
-        return None, None
-    pairs = [(mine, ours) for mine, ours in zip(found, right_answers(name), strict=False) if mine]
-    for other in find(name).outputs:
-        if other not in (output, "cache") and all(agree(p[output], q[other]) for p, q in pairs):
-            return None, f"What you return as {output} is {other}: have they changed places?"
-    return None, in_common(output, given, found, right_answers(name))
-
-
-def usable(name, answer):
-    return not answer["raised"] and structure(name, answer["returned"]) is None
-
-
-@functools.cache
-def wrong_answers(name, mistake):
-    """Return what the library's function with the mistake in it makes of every Case."""
-    return outcomes(name, variant(mistake))
-
-
-def explains(name, mistake, outputs, found):
-    """Return whether the mistake gives what was found in every case, and at times a wrong thing."""
-    shows = False
-    for mine, theirs, ours in zip(
-        found, wrong_answers(name, mistake), right_answers(name), strict=False
-    ):
-        if mine is None:
-            continue
-        if theirs is None or not all(agree(mine[output], theirs[output]) for output in outputs):
-            return False
-        shows |= not all(agree(theirs[output], ours[output]) for output in outputs)
-    return shows
-
-
-def agree(mine, ours):
-    """Return whether two outputs are the same: two arrays, or two caches."""
-    if isinstance(ours, tuple):
-        return len(mine) == len(ours) and all(map(alike, mine, ours))
-    return where.same(mine, ours)
-
-
-def in_common(output, given, found, right):
-    """Return what all wrong cases look like, if they look alike."""
-    common = None
-    for one, mine, ours in zip(given, found, right, strict=False):
-        if mine is None or agree(mine[output], ours[output]):
-            continue
-        if np.shape(mine[output]) != np.shape(ours[output]):
-            return None
-        first = next(iter(one.inputs.values()))
-        N = len(first) if np.ndim(first) else 1
-        said = where.patterns(np.asarray(mine[output]), np.asarray(ours[output]), N)
-        common = said if common is None else common & said
-    return max(common, key=len) if common else None
-
-
-def more(name, mistake):
-    """Return what helps if the hint did not: the line of the library that the mistake is about."""
-    text = source(name)
-    if mistake and mistake.inside:
-        return f"The library leaves this to its {mistake.inside}, in minicnn/reference."
-    if mistake:
-        old = mistake.edits[-1][0].strip()
-        line = next((one for one in text.splitlines() if old.splitlines()[0] in one), None)
-        if line and not line.strip().startswith(("check_", "def ")):
-            return f"The library writes: {line.strip()}"
-    return f"The library's own {name} is a page: compare it with yours, line by line."

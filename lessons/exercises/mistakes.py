@@ -66,10 +66,15 @@ def edited_sources(mistake):
     """
     text = source(mistake.exercise)
     if mistake.inside:
-        helper = vars(inspect.getmodule(function(mistake.exercise)))[mistake.inside]
-        helper = inspect.getsource(getattr(helper, "py_func", helper))
-        return [edited(helper[helper.index("def ") :], mistake), text]
+        return [edited(helper_source(mistake), mistake), text]
     return [edited(text, mistake)]
+
+
+def helper_source(mistake):
+    """Return the source of the helper that a mistake is in."""
+    helper = vars(inspect.getmodule(function(mistake.exercise)))[mistake.inside]
+    text = inspect.getsource(getattr(helper, "py_func", helper))
+    return text[text.index("def ") :]
 
 
 def edited(text, mistake):

@@ -11,6 +11,7 @@ Signature, docstring and legend are read from the library's own source and canno
 
 import ast
 import difflib
+import functools
 import inspect
 import pathlib
 from collections import namedtuple
@@ -93,6 +94,7 @@ def function(name):
     return getattr(found, "py_func", found)  # what Numba compiles has its Python inside
 
 
+@functools.cache
 def source(name):
     """Return the source of the library's function, from its `def` on."""
     text = inspect.getsource(function(name))
@@ -133,21 +135,24 @@ def template(name, path="FILE"):
     str
         The layer's legend as docstring, the imports, and the function with an empty body.
     """
-    exercise, ours = find(name), function(name)
-    module = inspect.getmodule(ours)
-    home = f"minicnn/reference/{module.__name__.rpartition('.')[2]}.py"
+    exercise, module = find(name), inspect.getmodule(function(name))
     head = f'''"""Exercise {name}: {exercise.question}  (Lesson {exercise.lesson})
 
 Write the body of the function, then let it be checked:
 
     python -m lessons check {path}
 
-Here is how {home} introduces its layer, with the legend of the letters:
+Here is how {home(name)} introduces its layer, with the legend of the letters:
 
 {module.__doc__.strip()}
 """
 '''.replace("\\", "\\\\")
     return f"{head}\n{imports(name)}\n\n\n{empty(name)}"
+
+
+def home(name):
+    """Return the file of the library that has the function: "minicnn/reference/pool.py"."""
+    return f"minicnn/reference/{function(name).__module__.rpartition('.')[2]}.py"
 
 
 def imports(name):

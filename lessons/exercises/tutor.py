@@ -23,10 +23,11 @@ import pathlib
 import textwrap
 from collections import namedtuple
 
-from minicnn.checkpoint import write_text
+from minicnn.checkpoint import make_folder, write_text
 
+from .. import progress
 from . import apart
-from .judge import calls, judge
+from .judge import EMPTY, calls, judge
 from .statements import BY_NAME, EXERCISES, following
 
 FORMAT = "minicnn exercises 1"
@@ -56,6 +57,8 @@ def results(path, seconds=apart.SECONDS):
         tree, names = read(path)
     except ValueError as error:
         return [Result(str(path), None, False, [], None, str(error), None)]
+    except OSError as error:  # of a class, the others are checked all the same
+        return [Result(str(path), None, False, [], None, error.strerror, None)]
     return [check(path, tree, name, seconds) for name in names]
 
 
@@ -68,10 +71,10 @@ def read(path):
         tree = ast.parse(path.read_bytes(), str(path))
     except SyntaxError as error:
         line = (error.text or "").strip()
-        where = f"line {error.lineno}" + (f", `{line}`" if line else "")
-        raise ValueError(
-            f"Python cannot read {where}: {error.msg}.  (The cause may stand one line above.)"
-        ) from None
+        where = f"line {error.lineno}" if error.lineno else "this file"
+        where += f", `{line}`" if line else ""
+        hint = "  (The cause may stand one line above.)" if line else ""
+        raise ValueError(f"Python cannot read {where}: {error.msg}.{hint}") from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"Python cannot read this file: {error}") from None
     written = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
@@ -88,8 +91,8 @@ def check(path, tree, name, seconds):
     file = str(path)
     if line := borrowed(tree, name):
         hint = (
-            f"Line {line} takes it from minicnn.  That is a fine way to compare afterwards; but "
-            "the exercise is to find the lines yourself, and you can."
+            f"Line {line} takes a {name} that is not yours.  That is a fine way to compare "
+            "afterwards; but the exercise is to find the lines yourself, and you can."
         )
         return Result(file, name, False, [], "borrowed", hint, None)
     given = [line.split()[1] for line in BY_NAME[name].given]
@@ -102,22 +105,21 @@ def check(path, tree, name, seconds):
 
 
 def borrowed(tree, name):
-    """Return the line that takes from minicnn what the exercise asks for, or None."""
-    given = {line.split()[1]: line.split("import ")[1].split(", ") for line in BY_NAME[name].given}
+    """Return the line in which the file takes another function of this name, or None.
+
+    An import above the learner's own function does no harm: the function hides it.
+    """
+    (own, *_) = [node for node in tree.body if getattr(node, "name", None) == name]
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            module, names = node.module or "", [alias.name for alias in node.names]
-            if is_ours(module) and not set(names) <= set(given.get(module, [])):
+            above = node in tree.body and node.lineno < own.lineno
+            if any(alias.name == name and (alias.asname or not above) for alias in node.names):
                 return node.lineno
-        if isinstance(node, ast.Import) and any(is_ours(alias.name) for alias in node.names):
+        if isinstance(node, ast.Attribute) and node.attr == name:  # reference.relu_backward
             return node.lineno
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and is_ours(node.value):
-            return node.lineno  # import_module("minicnn.reference")
+        if isinstance(node, ast.Constant) and node.value == name:  # getattr(…, "relu_backward")
+            return node.lineno
     return None
-
-
-def is_ours(module):
-    return module.split(".")[0] == "minicnn" and " " not in module
 
 
 # What the learner reads.
@@ -127,13 +129,15 @@ def told(result, plainly=False):
     """Return a Result as text."""
     if result.passed:
         return praise(result)
+    if result.mistake == EMPTY:
+        return f"{result.file}: {result.hint}"
     title = f"{result.file}: {result.name}" if result.name else result.file
     lines = [title, ""]
     shown = False
     for check in result.checks:
-        lines.append(f"  {'ok   ' if check['passed'] else 'WRONG'}  {check['title']}")
+        lines.append(f"  {'ok     ' if check['passed'] else 'not yet'}  {check['case']}")
         if not check["passed"] and not shown:
-            lines += [f"           {line}" for said in check["said"] for line in said.splitlines()]
+            lines += [f"{' ' * 13}{line}" for said in check["said"] for line in wrapped(said)]
             shown = True
     lines += [""] if result.checks else []
     if result.hint:
@@ -142,7 +146,12 @@ def told(result, plainly=False):
         lines += [f"  {result.more}"]
     elif result.more and result.hint:
         lines += ["  (--more says more.)"]
-    return "\n".join(lines + printed(result))
+    return "\n".join([*lines, *printed(result)]).rstrip()
+
+
+def wrapped(text):
+    """Return the lines of a text; a sentence is wrapped, a table is not."""
+    return text.splitlines() if "\n" in text else textwrap.wrap(text, 86)
 
 
 def praise(result):
@@ -191,18 +200,28 @@ def main(paths, report=None, plainly=False, seconds=apart.SECONDS):
     ValueError, OSError
         If there is no such file, none in a folder, or the report cannot be written.
     """
+    if report:
+        demand_a_place(pathlib.Path(report))
     found = []
     for path in files(paths):
         for result in results(path, seconds):
             print(told(result, plainly), end="\n\n", flush=True)
             found.append(result)
+            if result.passed and not report:  # of a class, nothing is noted
+                progress.done("exercise", result.name)
     if report:
-        write_text(
-            report, json.dumps({"format": FORMAT, "results": [*map(entry, found)]}, indent=1)
-        )
+        content = {"format": FORMAT, "results": [*map(entry, found)]}
+        write_text(report, json.dumps(content, indent=1, ensure_ascii=False))
         right = sum(result.passed for result in found)
         print(f"{right} of {len(found)} are right; {report} has the report.")
     return 0 if all(result.passed for result in found) else 1
+
+
+def demand_a_place(report):
+    """Raise OSError if the report cannot be written: not only after an hour of checking."""
+    if report.is_dir():
+        raise IsADirectoryError(21, "is a folder; --report needs the name of a file", str(report))
+    make_folder(report.parent)
 
 
 def entry(result):

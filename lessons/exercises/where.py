@@ -1,8 +1,10 @@
-"""Where do two arrays differ, and what does the pattern look like?
+"""Where do two arrays differ, and what does it look like?
 
-found, expected   arrays of one shape: the learner's, and the right one
-wrong             True where they differ
-regions           [(words, mask)]: places of the array that have a name
+    found, expected   arrays of one shape: the learner's, and the right one
+    wrong             True where they differ
+    regions           [(words, mask)]: places of the array that have a name
+
+Numbers are the same if they differ by round-off alone, and NaN is the same as NaN.
 """
 
 import numpy as np
@@ -16,6 +18,23 @@ TOLERANCE = {"float64": 1e-7, "float32": 1e-4}
 def same(found, expected):
     """Return whether two arrays agree, in shape and in every number."""
     return np.shape(found) == np.shape(expected) and not differs(found, expected).any()
+
+
+def alike(mine, ours):
+    """Return whether two things are the same: numbers, arrays, dtypes, or tuples of them."""
+    if isinstance(ours, tuple):
+        return (
+            isinstance(mine, (tuple, list))
+            and len(mine) == len(ours)
+            and all(map(alike, mine, ours))
+        )
+    if isinstance(ours, np.dtype):
+        return isinstance(mine, np.dtype) and mine == ours
+    return is_numbers(mine) and same(mine, ours)
+
+
+def is_numbers(value):
+    return isinstance(value, (np.ndarray, np.number, int, float))
 
 
 def differs(found, expected):
@@ -35,8 +54,13 @@ def counted(name, found, expected):
         return f"{name} is {found:.6g}; expected {expected:.6g}"
     place = tuple(map(int, np.argwhere(wrong)[0]))
     index = ", ".join(map(str, place))
-    count = "All" if wrong.all() else f"{np.count_nonzero(wrong)} of"
-    first = f"{name}[{index}] is {found[place]:.5g}, expected {expected[place]:.5g}"
+    first = f"{name}[{index}] is {float(found[place]):.5g}, expected {expected[place]:.5g}"
+    if wrong.size == 1:
+        return first
+    number = np.count_nonzero(wrong)
+    if number == 1:
+        return f"One of {wrong.size} entries of {name} is wrong: {first}"
+    count = "All" if wrong.all() else f"{number} of"
     return f"{count} {wrong.size} entries of {name} are wrong.  The first: {first}"
 
 
@@ -46,8 +70,7 @@ def lie(wrong, regions):
         return ""
     for words, mask in [*regions, *axes(wrong), *edges(wrong.shape)]:
         if mask.any() and not mask.all() and (wrong <= mask).all():
-            every = "exactly those" if (wrong == mask).all() else "all of them"
-            return f"They lie {words}: {every}."
+            return f"Wrong {'exactly' if (wrong == mask).all() else 'only'} {words}."
     return ""
 
 
@@ -64,7 +87,7 @@ def axes(wrong):
             found.append((f"in {word} {hit.argmax()}", np.moveaxis(mask, 0, axis)))
         elif hit.sum() == len(hit) - 1 and len(hit) > 2:
             mask[hit] = True
-            found.append((f"in every {word} but {hit.argmin()}", np.moveaxis(mask, 0, axis)))
+            found.append((f"outside {word} {hit.argmin()}", np.moveaxis(mask, 0, axis)))
     return found
 
 
@@ -135,43 +158,44 @@ def overlaps(count):
 
 
 def patterns(found, expected, N):
-    """Return what a wrong array looks like, as a set of sentences; N is the number of images.
+    """Return what a wrong array looks like, as sentences, the most telling first.
 
-    What every wrong case has in common is then a hint, where no known mistake fits.
+    N is the number of images.  What all wrong cases have in common is a hint.
     """
-    said = set()
     if not np.isfinite(found).all() and np.isfinite(expected).all():
-        said.add("There is NaN or infinity in it: is something divided by 0, or e^… too large?")
-        return said
+        return ["There is NaN or infinity in it: a division by 0, or e^… of something large?"]
     if not found.any() and expected.any():
-        said.add("It is zero everywhere: is it ever filled?")
-        return said
-    product = np.vdot(expected, expected)
-    factor = np.vdot(found, expected) / product if product else 0
+        return ["It is zero everywhere: is it ever filled?"]
+    return [*factors(found, expected, N), *moved(found, expected)]
+
+
+def factors(found, expected, N):
+    """Return what a constant factor, or a constant that is added, may be."""
+    square = np.vdot(expected, expected)
+    factor = np.vdot(found, expected) / square if square else 0
     if factor and same(found, factor * expected):
-        said |= factors(factor, N)
-    for axis in range(expected.ndim):
-        if expected.shape[axis] > 1 and same(found, np.flip(expected, axis)):
-            said.add(f"The right numbers, in reverse order along axis {axis}.")
-    if expected.ndim > 1 and same(found, np.flip(expected, (-2, -1))):
-        said.add("The right numbers, turned by 180°: a flip too many, or too few?")
-    if same(np.sort(found, None), np.sort(expected, None)):
-        said.add(
-            "The right numbers, but in other places: is an index, a reshape or a transpose wrong?"
-        )
+        if abs(factor + 1) < 1e-6:
+            return ["Every sign is flipped."]
+        said = [f"It is {factor:.4g} times what it should be, everywhere: which factor is that?"]
+        if N > 1 and abs(factor - N) < 1e-6 * N:
+            said.insert(0, "As many times too large as there are images: a sum, not a mean?")
+        if N > 1 and abs(factor * N - 1) < 1e-6:
+            said.insert(0, "It is divided by the number of images: a mean, not a sum?")
+        return said
     offset = found - expected
     if expected.size > 1 and same(offset, np.full_like(offset, offset.flat[0])):
-        said.add("Off by one and the same number everywhere: is something added too often, or not?")
-    return said
+        return ["Off by the same number everywhere: is something added too often, or not at all?"]
+    return []
 
 
-def factors(factor, N):
-    """Return in words what a constant factor may be."""
-    if abs(factor + 1) < 1e-6:
-        return {"Every sign is flipped."}
-    said = {f"It is {factor:.4g} times what it should be, everywhere: which factor is that?"}
-    if N > 1 and abs(factor - N) < 1e-6 * N:
-        said.add("It is as many times too large as there are images: a sum where a mean is meant?")
-    if N > 1 and abs(factor * N - 1) < 1e-6:
-        said.add("It is divided by the number of images: a mean where a sum is meant?")
+def moved(found, expected):
+    """Return how the right numbers may have come to other places."""
+    said = []
+    if expected.ndim > 1 and same(found, np.flip(expected, (-2, -1))):
+        said.append("The right numbers, turned by 180°: a flip too many, or too few?")
+    for axis in range(-expected.ndim, 0):
+        if same(found, np.flip(expected, axis)):
+            said.append(f"The right numbers, in reverse order along axis {axis}.")
+    if same(np.sort(found, None), np.sort(expected, None)):
+        said.append("The right numbers in other places: is an index, a reshape, a transpose wrong?")
     return said
