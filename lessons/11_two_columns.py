@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 11. Two columns, two GPUs
 #
-# *Figure 2 of the paper is two networks, one above the other, that talk only here and there. Who
-# sees what? What crosses between them? And is it more than a trick for small GPUs?*
+# *Why is Figure 2 of the paper two networks, one above the other, that talk only here and there?*
+# Who sees what? What crosses between them? And is it more than a trick for small GPUs?
 
 # %%
 import json

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 13. Faster: from Python to NumPy, to Numba, to a GPU
 #
-# *A convolution is a great many sums of products. How can the very same sums take minutes or
-# milliseconds?*
+# *How can the very same convolution take minutes or milliseconds?* It is a great many sums of
+# products, and nothing else.
 
 # %%
 import json
@@ -98,7 +98,6 @@ print(f"largest difference {apart:.0e} of the largest number")
 # A processor can do so many sums a second, and its memory can bring so many bytes a second. Which
 # of the two limits a layer depends on how many operations it makes of each byte. **Predict**: is
 # that conv2 or fc6, for one image? For 128?
-
 
 # %%
 def intensity(name, inputs, images):

@@ -1,8 +1,9 @@
 # %% [markdown]
 # # 14. Figure 1: ReLU against tanh
 #
-# *"Networks with ReLUs consistently learn several times faster" (Section 3.1), and Figure 1 says:
-# six times. Is it so? And what would have to be different for it not to be so?*
+# *Do networks with ReLUs really learn six times faster than with tanh?* So says Figure 1, and
+# Section 3.1: "consistently several times faster". And what would have to be different for it not
+# to be so?
 #
 # Here is the experiment once more, on all 50,000 training images of CIFAR-10.
 

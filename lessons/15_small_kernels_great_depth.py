@@ -5,9 +5,8 @@
 # threw all of them away and kept 3×3. What can a pile of small windows see that one large window
 # cannot?*
 #
-# Pile three convolutions of 3×3, one map each, all weights 1. Then ask one number at the top
-# which pixels it depends on: its gradient is 1, all others are 0, and `backward` finds the
-# pixels.
+# Pile three convolutions of 3×3, one map each, all weights 1. Then ask one number at the top which
+# pixels it depends on: its gradient is 1, all others are 0, and `backward` finds the pixels.
 
 # %%
 import matplotlib.pyplot as plt
@@ -41,8 +40,8 @@ picture(dy=dy[0, 0], dx=dx[0, 0])
 print(dx[0, 0, 5, 2:9].astype(int) // 7, " times 7")
 
 # %% [markdown]
-# 1; 1 1 1; 1 2 3 2 1; 1 3 6 7 6 3 1. There are seven paths from the middle pixel to the top in
-# each direction, and only one from the corner. Step through the pile, down and up again:
+# 1; 1 1 1; 1 2 3 2 1; 1 3 6 7 6 3 1. There are seven paths from the middle pixel to the top in each
+# direction, and only one from the corner. Step through the pile, down and up again:
 
 # %%
 steps = step(net.forward, pile, x)
@@ -51,8 +50,8 @@ steps.backward(dy)
 # %% [markdown]
 # ## What it costs
 #
-# Let each convolution have $C$ maps and see $C$ maps. One of 7×7 has $49 C^2$ weights.
-# **Predict**: and three of 3×3? (VGG's paper has this sum in its Section 2.3.)
+# Let each convolution have $C$ maps and see $C$ maps. One of 7×7 has $49 C^2$ weights. **Predict**:
+# and three of 3×3? (VGG's paper has this sum in its Section 2.3.)
 
 # %%
 C = 64
@@ -70,14 +69,13 @@ print(
 
 # %% [markdown]
 # 27 against 49, and three ReLUs in the place of one: three chances to bend. The pile can do less
-# than the single window in one sense, as its 49 weights are not free. That is meant: fewer ways
-# to be wrong.
+# than the single window in one sense, as its 49 weights are not free. That is meant: fewer ways to
+# be wrong.
 #
 # ## Six configurations
 #
 # A table in the paper, six strings in `vgg.py`: each digit is a convolution, each group of digits
-# ends with a pool of 2×2. The errors are the paper's (its Table 3, one scale of 256 pixels,
-# top-5).
+# ends with a pool of 2×2. The errors are the paper's (its Table 3, one scale of 256 pixels, top-5).
 
 # %%
 errors = {"A": 10.4, "A-LRN": 10.5, "B": 9.9, "C": 9.4, "D": 8.8, "E": 9.0}
@@ -89,8 +87,8 @@ for name, digits in vgg.CONFIGURATIONS.items():
 
 # %% [markdown]
 # Go down the table. B to D: depth helps. C to D: 3×3 in the place of 1×1 helps, so it is not the
-# ReLUs alone, it is seeing more. D to E: at this scale no more. And A-LRN: AlexNet's
-# normalization (lesson 6), in an otherwise equal network, gains nothing. So VGG left it out.
+# ReLUs alone, it is seeing more. D to E: at this scale no more. And A-LRN: AlexNet's normalization
+# (lesson 6), in an otherwise equal network, gains nothing. So VGG left it out.
 #
 # ## Where it all is
 #
@@ -128,8 +126,8 @@ figure
 # ## Deep networks were hard to start
 #
 # The paper says of the first weights: normal, "zero mean and $10^{-2}$ variance". A variance of
-# 0.01 is a deviation of 0.1. **Predict**: a unit of conv4_2 sums $9 \cdot 512$ products. If half
-# of its inputs are 0 after a ReLU, by what factor does the deviation grow from layer to layer?
+# 0.01 is a deviation of 0.1. **Predict**: a unit of conv4_2 sums $9 \cdot 512$ products. If half of
+# its inputs are 0 after a ReLU, by what factor does the deviation grow from layer to layer?
 
 # %%
 inputs = 9 * 512
@@ -137,8 +135,8 @@ for deviation in (0.1, 0.01):
     print(f"deviation {deviation}: times {deviation * np.sqrt(inputs / 2):.2f} a layer")
 
 # %% [markdown]
-# Nearly 5, and that sixteen times. With 0.01, AlexNet's number, nearly a half. Watch it in the
-# real networks, at their real width, on a small photograph. (With zero biases every layer is
+# Nearly 5, and that sixteen times. With 0.01, AlexNet's number, nearly a half. Watch it in the real
+# networks, at their real width, on a small photograph. (With zero biases every layer is
 # proportional to its weights, so a tenth of the weights makes a tenth of the activities after one
 # layer, a hundredth after two: one run shows both readings.)
 
@@ -167,19 +165,18 @@ axes.legend()
 figure
 
 # %% [markdown]
-# Read literally, the scores of a network that knows nothing come out by the million, and softmax
-# is certain of a wrong class. Read as a deviation, they are nearly 0 after sixteen layers, and so
-# is the gradient. The second would fit what the paper tells: that A with its eleven layers could
-# start from random weights and the deeper ones could not, so that they took over A's first and
-# last layers (`take_from_a`). We do not know which it was. The third curve is what the authors
-# found afterwards: with the scale of Glorot and Bengio, no such help is needed. It falls, too,
-# but slowly enough.
+# Read literally, the scores of a network that knows nothing come out by the million, and softmax is
+# certain of a wrong class. Read as a deviation, they are nearly 0 after sixteen layers, and so is
+# the gradient. The second would fit what the paper tells: that A with its eleven layers could start
+# from random weights and the deeper ones could not, so that they took over A's first and last
+# layers (`take_from_a`). We do not know which it was. The third curve is what the authors found
+# afterwards: with the scale of Glorot and Bengio, no such help is needed. It falls, too, but slowly
+# enough.
 #
 # ## Change this and predict
 #
-# 1. Put a pool, `net.row("pool", ops, "pool", z=2, s=2)`, behind the first convolution of the
-#    pile. How many pixels does a number at the top see now? (`summary.measure` can tell you,
-#    too.)
+# 1. Put a pool, `net.row("pool", ops, "pool", z=2, s=2)`, behind the first convolution of the pile.
+#    How many pixels does a number at the top see now? (`summary.measure` can tell you, too.)
 # 2. `python -m minicnn summary vgg-e --batch 64`: how many of these images fit into the memory of
 #    your machine?
 # 3. Start AlexNet in this way: `alexnet.alexnet(ops, rng, bias=0)` against the default, and the
