@@ -159,6 +159,7 @@ def fc_backward(dy, cache, need_dx=True):
         ),
         ("relu_backward", "exit()", "line 6, `exit()`: SystemExit"),
         ("relu_backward", "raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("relu_backward", "l = []; l.append(l); return l,", "dx is a list; expected an array"),
         ("relu_backward", "return y > 0,", "dx[2] is 1, expected 30"),
         ("relu_backward", "return np.array([None]),", "dx is an array of object"),
         ("relu_backward", "return -np.where(y > 0, dy, 0),", "Every sign is flipped."),
@@ -204,13 +205,13 @@ def test_an_edit_that_no_longer_fits_the_source_is_refused():
 @pytest.mark.parametrize(
     "line, words",
     [
-        ("while True: pass", "No answer after 0.4 seconds, in call 1 of 4"),
+        ("while True: pass", "No answer after 0.5 seconds"),
         ("import os; os._exit(0)", "The process ended in call 1 of 4, with exit code 0"),
         ("print('passed ' * 10**6); return dy,", "dy has passed everywhere"),
     ],
 )
 def test_a_function_that_misbehaves_gets_a_sentence(line, words, tmp_path):
-    said = check(tmp_path, f"{RELU}    {line}\n", seconds=0.4 if "while" in line else 10)
+    said = check(tmp_path, f"{RELU}    {line}\n", seconds=0.5 if "while" in line else 10)
     assert words in " ".join(said.split())
     assert len(said) < 6000
 
@@ -245,10 +246,7 @@ def test_a_crash_is_survived(tmp_path):
             f"{RELU}    import minicnn.fast\n    return minicnn.fast.relu_backward(dy, cache)",
             "Line 7 takes a relu_backward that is not yours",
         ),
-        (
-            f"{RELU}    from minicnn import fast\n    return getattr(fast, 'relu_backward')(dy, cache)",
-            "Line 7 takes",
-        ),
+        (f"{RELU}    return getattr(ours, 'relu_backward')(dy, cache)", "Line 6 takes a relu"),
         ("x = '\udcff'\n", "Python cannot read"),
     ],
 )

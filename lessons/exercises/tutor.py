@@ -141,7 +141,8 @@ def told(result, plainly=False):
             shown = True
     lines += [""] if result.checks else []
     if result.hint:
-        lines += textwrap.wrap(result.hint, 92, initial_indent="  Hint: ", subsequent_indent="  ")
+        word = "Hint: " if shown else ""
+        lines += textwrap.wrap(word + result.hint, 92, initial_indent="  ", subsequent_indent="  ")
     if plainly and result.more:
         lines += [f"  {result.more}"]
     elif result.more and result.hint:
@@ -175,7 +176,13 @@ def printed(result):
     """Return lines with what the learner's code has printed."""
     if not result.printed.strip():
         return []
-    return ["  It printed:", *(f"    {line}" for line in result.printed.rstrip().splitlines()[:20])]
+    lines = result.printed.rstrip().splitlines()[:20]
+    return ["  It printed:", *(f"    {line[:88]}" for line in lines)]
+
+
+def harmless(text):
+    """Return text without characters that do things to a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 # The command.
@@ -205,7 +212,7 @@ def main(paths, report=None, plainly=False, seconds=apart.SECONDS):
     found = []
     for path in files(paths):
         for result in results(path, seconds):
-            print(told(result, plainly), end="\n\n", flush=True)
+            print(harmless(told(result, plainly)), end="\n\n", flush=True)
             found.append(result)
             if result.passed and not report:  # of a class, nothing is noted
                 progress.done("exercise", result.name)
