@@ -179,7 +179,7 @@ def prose_renderer(links, name):
         """Formulas become MathML, and names of minicnn become links."""
 
         def block_math(self, body):
-            return mathml(body, "block")
+            return f'<div class="formula" tabindex="0">{mathml(body, "block")}</div>\n'
 
         def inline_math(self, body):
             return mathml(body, "inline")

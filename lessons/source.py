@@ -30,7 +30,9 @@ def links_of(sources):
     trees = [ast.parse(source) for source in sources]
     for node in (node for tree in trees for node in ast.walk(tree)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "minicnn":
-            known |= {one.asname or one.name: f"{node.module}.{one.name}" for one in node.names}
+            dotted = {one: f"{node.module}.{one.name}" for one in node.names}
+            known |= {one.name: dotted[one] for one in node.names}
+            known |= {one.asname: dotted[one] for one in node.names if one.asname}
             known[node.module] = node.module
         elif isinstance(node, ast.Import):
             ours = [one for one in node.names if one.name.split(".")[0] == "minicnn"]

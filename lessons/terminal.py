@@ -17,7 +17,7 @@ SIGNS = {
     "sum": "Σ", "prod": "Π", "partial": "∂", "nabla": "∇", "cdot": "·", "times": "×", "star": "⋆",
     "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠", "approx": "≈",
     "in": "∈", "to": "→", "rightarrow": "→", "mapsto": "↦", "infty": "∞", "pm": "±", "odot": "⊙",
-    "ldots": "…", "dots": "…", "cdots": "⋯", "quad": "  ", "qquad": "   ", "lfloor": "⌊",
+    "ldots": "…", "dots": "…", "cdots": "⋯", "quad": "\u2003", "qquad": "\u2003\u2003", "lfloor": "⌊",
     "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "langle": "⟨", "rangle": "⟩", "mid": "|",
     "left": "", "right": "", "bigl": "", "bigr": "", "big": "", "Big": "", "ell": "ℓ", "top": "ᵀ",
 }  # fmt: skip
@@ -51,7 +51,9 @@ def markdown(source):
     """Return Markdown as text: paragraphs filled to the width of the terminal, 100 at most."""
     width = min(shutil.get_terminal_size().columns, 100)
     blocks = re.split(r"(^```.*?^```$|^\$\$.*?\$\$$)|\n\s*\n", source, flags=re.M | re.S)
-    return "".join(block_text(block.strip("\n"), width) + "\n\n" for block in blocks if block)
+    return "".join(
+        block_text(block.strip("\n"), width) + "\n\n" for block in blocks if block and block.strip()
+    )
 
 
 def block_text(block, width):
@@ -134,7 +136,9 @@ def formula(tex):
         tex = re.sub("_" + inner, lambda m: script(m[1], LOWERED, "_"), tex)
         tex = re.sub(r"\\frac" + inner + inner, lambda m: f"{held(m[1])}/{held(m[2])}", tex)
         tex = re.sub(r"\\sqrt" + inner, lambda m: f"√{held(m[1])}", tex)
-    return re.sub(r"[{}\\]", "", tex).replace("-", "−").strip()
+    tex = re.sub(r"[{}\\]", "", tex).replace("-", "−")
+    tex = re.sub(r"(?<=[⌊⌈⟨]) +| +(?=[⌋⌉⟩])", "", tex)
+    return re.sub(r" +", " ", tex).strip()
 
 
 def sign(name):

@@ -158,7 +158,7 @@ class Steps:
             return {}
         there, here = self._forward._record.frames[0].source, self._record.frames[0].source
         return {
-            line: [there.lines[other - there.first].strip() for other in others]
+            line: [pairs.text_of(there, there.statements[other]) for other in others]
             for line, others in pairs.pairs(there, here).items()
         }
 

@@ -235,14 +235,15 @@
     for (const value of data.values) // an array that differs little from another one
       if (value.o !== undefined) Object.assign(value, { ...data.values[value.o], cells: undefined, ...value });
     if (!data.steps) return data;
+    data.loops = data.loops.map(([line, frame, total, rows]) => ({ line, frame, total, rows }));
     data.frames.forEach((frame) => (frame.arguments = named(frame.arguments)));
     data.forward = named(data.forward);
     data.result = named(data.result);
     data.steps = data.steps.map(([frame, line, turn, changed, rest = {}], number) => {
       const source = data.sources[data.frames[frame].source];
-      const [, last, names] = source.statements.find(([first]) => first === line) || [];
+      const [, last, names, again] = source.statements.find(([first]) => first === line) || [];
       return { number, frame, line, last: last ?? source.header, turn, start: last === undefined,
-        names: (names || []).map((n) => data.names[n]), changed: named(changed),
+        names: (names || []).map((n) => data.names[n]), again: (again || []).map((n) => data.names[n]), changed: named(changed),
         ...rest, before: named(rest.before || []) };
     });
     return data;
@@ -259,7 +260,7 @@
     };
     const within = (step) => pathOf(step).filter(([loop]) => data.loops[loop].frame === step.frame);
     const isShown = ([loop, number]) => number <= SHOWN || data.loops[loop].rows || picked[loop] === number;
-    const visible = (frame) => data.steps.filter((s) => s.frame === frame && within(s).every(isShown));
+    const visible = (frame) => data.steps.filter((s) => s.frame === frame && (s.error || within(s).every(isShown)));
 
     const code = element("div", { class: "code" });
     const stage = element("div", { class: "stage" });
@@ -277,8 +278,8 @@
     root.append(body);
 
     /** What a variable is when this step is done, or null. */
-    function latest(step, name) {
-      for (let n = step.number; n >= 0; n--) {
+    function latest(step, name, from = step.number) {
+      for (let n = from; n >= 0; n--) {
         const other = data.steps[n];
         if (other.frame !== step.frame) continue;
         if (name in other.changed) return other.changed[name];
@@ -379,7 +380,7 @@
       const row = element("div", { "data-line": line, class: source.quiet.includes(line - source.first) ? "quiet" : undefined });
       const parts = element("code", {});
       let at = 0;
-      for (const match of whole.matchAll(KEYWORDS)) {
+      for (const match of source.quiet.includes(line - source.first) ? [] : whole.matchAll(KEYWORDS)) {
         parts.append(whole.slice(at, match.index), element("b", {}, match[0]));
         at = match.index + match[0].length;
       }
@@ -401,17 +402,21 @@
         if (typeof data.values[id] === "string") words.push([name, data.values[id], state]);
         else arrays.push([name, id, state]);
       };
+      if (step.start && step.number === 0) Object.entries(data.result).forEach(([name, id]) => add(name, id, "returned"));
       for (const name of names) {
         const id = latest(step, name);
         if (id === null) continue;
         const state = name in step.changed ? (step.start ? "argument" : "made") : name in step.before ? "changed meanwhile" : "read";
         add(name, id, state);
+        if (step.again.includes(name)) {
+          const before = name in step.before ? step.before[name] : latest(step, name, step.number - 1);
+          if (before !== null && typeof data.values[before] !== "string") add(`${name} before`, before, "read");
+        }
         const base = name.startsWith("d") ? name.slice(1) : "";
         const twin = base && !names.includes(base) ? latest(step, base) ?? (step.frame === 0 ? data.forward[base] : null) : null;
         if (twin !== null && twin !== undefined && data.values[id].s && String(data.values[twin].s) === String(data.values[id].s)) add(base, twin, "its gradient is beside");
       }
       const last = visible(step.frame).at(-1) === step;
-      if (step.start && step.number === 0) Object.entries(data.result).forEach(([name, id]) => add(name, id, "result"));
       const parts = [];
       if (step.error) parts.push(element("p", { class: "error", role: "alert" }, `✗ ${step.error}`));
       if (step.after) parts.push(element("p", { class: "note" }, `The loop is done after ${step.after} turns; the slider has more of them.`));

@@ -6,12 +6,11 @@ The data goes into the page as JSON, compact, because notebooks keep it:
               are NaN or infinite; p, e: the size of its picture, and which rows and columns it has;
               k: whose memory.  The entries are v, numbers of four digits, if they are few; else q,
               a byte each, 0 for NaN.  Where few entries changed since value o, only these are
-              there: i, x;
-              and the range, which may be new, too
+              there: i, x; and r and n if they are new, too
     ranges    the least and the largest entry that an array had in the whole run, by k: its colours
               are the same in all steps
     names     every variable's name once
-    sources   a function's lines, and its statements: [line, last line, names]
+    sources   a function's lines, and its statements: [line, last line, names, again]
     frames, loops, turns     as in record.py
     steps     [frame, line, turn, changed], and what only some have.  Where a value is due, there is
               its number in `values`; {name: value} is written name, value, name, value, …
@@ -63,7 +62,7 @@ def of_steps(record, pairs, forward, result):
         "result": store.ids(result),
         "forward": store.ids(last_values(forward)) if forward else [],
     }
-    return page(data, store, terminal.text(record, most=2500, pairs=pairs))
+    return page(data, store, terminal.text(record, most=1500, pairs=pairs))
 
 
 def of_arrays(shots):
@@ -101,7 +100,7 @@ def whole(title, body):
 
 
 def read(name):
-    """Return a file of this package without its indents and whole lines of comment."""
+    """Return a file of this package without indents, blank lines and whole lines of comment."""
     lines = resources.files(__package__).joinpath(name).read_text("utf-8").splitlines()
     return "\n".join(s for s in map(str.strip, lines) if s and not s.startswith(("//", "/**")))
 
@@ -119,7 +118,7 @@ def source_of(source, store):
         "header": source.header.last,
         "quiet": quiet,
         "statements": [
-            [s.line, s.last, [store.name(name) for name in s.names]]
+            [s.line, s.last, *([store.name(name) for name in part] for part in (s.names, s.again))]
             for s in {s.line: s for s in source.statements.values()}.values()
         ],
     }
@@ -128,9 +127,9 @@ def source_of(source, store):
 def loop_of(record, number):
     loop = record.loops[number]
     source = record.frames[loop.frame].source
-    found = {"line": loop.line, "frame": loop.frame, "total": loop.total}
+    found = [loop.line, loop.frame, loop.total]
     if source.file == ROWS:
-        found["rows"] = [row_name(record, number, turn) for turn in range(1, loop.total + 1)]
+        found.append([row_name(record, number, turn) for turn in range(1, loop.total + 1)])
     return found
 
 
@@ -169,7 +168,8 @@ class Store:
     """Every text and every array of a page, once."""
 
     def __init__(self, records):
-        self.values, self.ranges, self.names, self.known, self.latest = [], {}, {}, {}, {}
+        self.values, self.ranges, self.names = [], {}, {}
+        self.known, self.latest, self.same = {}, {}, {}  # to find what is there already
         for record in records:
             for frame in record.frames:
                 self.widen([*frame.arguments.values(), frame.returned])
@@ -225,12 +225,21 @@ class Store:
             found["rgb"] = 1  # a photograph
         entries = self.entries(shot)
         before = self.latest.get((shot.kin, shot.shape))
-        self.latest[shot.kin, shot.shape] = len(self.values), entries
+        self.latest[shot.kin, shot.shape] = len(self.values), entries, found
+        if shot.exact:  # the same numbers in another shape, or in other memory
+            twin = self.same.setdefault(tuple(entries), len(self.values))
+            if twin != len(self.values):
+                new = {
+                    key: value
+                    for key, value in found.items()
+                    if value != self.values[twin].get(key)
+                }
+                return {"o": twin, "i": [], "x": []} | new
         if before:
             changed = [i for i, (a, b) in enumerate(zip(before[1], entries, strict=True)) if a != b]
             if len(changed) <= len(entries) // 8:
-                same = {"o": before[0], "i": changed, "x": [entries[i] for i in changed]}
-                return same | {"r": found["r"], "n": shot.bad}
+                new = {key: found[key] for key in ("r", "n") if found[key] != before[2][key]}
+                return {"o": before[0], "i": changed, "x": [entries[i] for i in changed]} | new
         if shot.exact:
             return found | {"v": entries}
         return found | {"q": base64.b64encode(bytes(entries)).decode()}

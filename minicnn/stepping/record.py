@@ -32,7 +32,7 @@ import numpy as np
 from . import links, source
 from .values import look
 
-STEPS, TURNS, SHOWN, DEPTH = 240, 64, 2, 3
+STEPS, TURNS, SHOWN, DEPTH = 200, 64, 2, 3
 WATCHED = 200_000  # lines; so many of one kernel's are run as Python, see kernels.py
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of minicnn
@@ -109,6 +109,7 @@ class Record:
     def run(self, function, code, arguments, options):
         """Call the function; keep its result, or the exception that it raised."""
         self.code, self.files = code, {code.co_filename}
+        self.sources[code] = source.read(code)
         before = sys.gettrace()
         sys.settrace(self.called)
         try:
@@ -123,9 +124,12 @@ class Record:
 
     def called(self, frame, event, argument):
         """Decide, where a function is called, whether to watch it: Python's trace function."""
-        if event == "call" and self.opens(frame.f_code):
+        if event != "call" or not self.opens(frame.f_code):
+            return None
+        try:
             return self.watch(frame.f_code).event
-        return None
+        except ValueError:  # its source cannot be read: step over it
+            return None
 
     def opens(self, code):
         if not self.live:
@@ -293,9 +297,21 @@ class Watch:
         self.open.pop()
         around = all(one.kept for one in self.open)
         if around and loop.loop is not None and loop.number > SHOWN:
+            hidden = self.made_in(loop.loop)
             self.store(frame, header, after=loop.number)
-            self.step.changed, self.step.before = self.step.before, {}
+            here = frame.f_locals
+            known = {name: self.record.look(here[name]) for name in hidden if name in here}
+            self.step.changed, self.step.before = known | self.step.before, {}
             self.step = None
+
+    def made_in(self, loop):
+        """Return the names that steps of a loop have made, but for those of the shown turns."""
+        made = {}
+        for step in self.record.steps:
+            path = [turn for turn in self.record.path(step.turn) if turn.loop == loop]
+            if step.frame == self.frame and path and not self.record.is_shown(path[0]):
+                made |= step.changed
+        return list(made)
 
     def store(self, frame, statement, after=0):
         """Keep this statement as a step; what it makes is found out when it is done."""

@@ -2,11 +2,13 @@
 
 statement   one step of the stepper.  A `for`, `if` or `with` is its first line alone; what
             stands inside are statements of their own
+header      the line with `def`, where the arguments come in
 line        the number of a statement's first line in the file
 loops       the lines of the `for` and `while` around a statement, outermost first; a loop's
             own line belongs to it
 names       the variables that a statement mentions, in reading order
 makes       those of them that it assigns to, also through an index: `y[n] = …` makes y
+again       those that it reads first and then makes anew: `x = f(x)`
 """
 
 import ast
@@ -15,7 +17,7 @@ import textwrap
 from collections import namedtuple
 
 Source = namedtuple("Source", "name file first lines header statements")
-Statement = namedtuple("Statement", "line last loops names makes node")
+Statement = namedtuple("Statement", "line last loops names makes again node")
 
 
 def read(code):
@@ -45,7 +47,7 @@ def read(code):
         for line in range(statement.line, statement.last + 1):
             statements.setdefault(line, statement)
     last = max(function.lineno, function.body[0].lineno - 1)
-    header = Statement(function.lineno, last, (), (), (), function)
+    header = Statement(function.lineno, last, (), (), (), (), function)
     text = textwrap.dedent("".join(lines)).rstrip().split("\n")
     return Source(code.co_name, code.co_filename, first, text, header, statements)
 
@@ -54,13 +56,14 @@ def walk(body, loops):
     """Yield the statements of a body, and of the bodies inside it."""
     for node in body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            yield Statement(node.lineno, node.end_lineno, loops, (), (node.name,), node)
+            yield Statement(node.lineno, node.end_lineno, loops, (), (node.name,), (), node)
             continue
         inside = loops + (node.lineno,) if isinstance(node, (ast.For, ast.While)) else loops
         inner = getattr(node, "body", None)
         last = max(node.lineno, inner[0].lineno - 1) if inner else node.end_lineno
         names, makes = mentioned(node)
-        yield Statement(node.lineno, last, inside, names, makes, node)
+        again = made_again(node) if isinstance(node, ast.Assign) else ()
+        yield Statement(node.lineno, last, inside, names, makes, again, node)
         for part in ("body", "handlers", "orelse", "finalbody"):
             for child in getattr(node, part, ()):
                 if isinstance(child, ast.ExceptHandler):
@@ -95,6 +98,14 @@ def mentioned(node):
     targets = getattr(node, "targets", [getattr(node, "target", None)])
     makes = [base.id for target in targets for base in bases(target)]
     return tuple(dict.fromkeys(n.id for n in found)), tuple(dict.fromkeys(makes))
+
+
+def made_again(node):
+    """Return the names that an assignment reads before it gives them to something new."""
+    targets = [n for target in node.targets for n in ast.walk(target) if isinstance(n, ast.Name)]
+    new = {n.id for n in targets if isinstance(n.ctx, ast.Store)}
+    read = [n.id for n in ast.walk(node.value) if isinstance(n, ast.Name) and n.id in new]
+    return tuple(dict.fromkeys(read))
 
 
 def place(node):

@@ -1,7 +1,7 @@
 """In which order a reader goes through the steps of a record.
 
 From line to line of one frame: over a call, unless it is opened, and through the first two turns of
-a loop, unless another turn is picked.
+a loop, unless another turn is picked; and in any case to the line that failed.
 """
 
 
@@ -12,7 +12,8 @@ def steps(record, frame, picked=None):
         if step.frame != frame:
             continue
         turns = [t for t in record.path(step.turn) if record.loops[t.loop].frame == frame]
-        if all(record.is_shown(turn) or picked.get(turn.loop) == turn.number for turn in turns):
+        shown = all(record.is_shown(t) or picked.get(t.loop) == t.number for t in turns)
+        if shown or step.raised:
             found.append(step)
     return found
 
