@@ -139,6 +139,21 @@ def fc_backward(dy, cache, need_dx=True):
     assert judged("fc_backward", text.replace("dy[-1]", "dy.sum(axis=0)"), tmp_path).passed
 
 
+def test_of_two_mistakes_in_one_line_the_likelier_is_told(tmp_path):
+    text = """
+import numpy as np
+
+def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
+    windows = [x[:, max(0, i - n // 2) : i + n // 2] for i in range(x.shape[1])]
+    scale = k + alpha * np.stack([(window**2).sum(axis=1) for window in windows], axis=1)
+    y = x / scale**beta
+    return y, (x, y, scale, n, alpha, beta, groups)
+"""
+    assert judged("lrn_forward", text, tmp_path).mistake == "window one too short"
+    text = text.replace("i + n // 2]", "i + (n - 1) // 2 + 1]")
+    assert judged("lrn_forward", text, tmp_path).mistake == "groups ignored"
+
+
 @pytest.mark.parametrize(
     "name, line, words",
     [
@@ -185,7 +200,7 @@ def test_an_option_that_is_always_there_when_it_goes_wrong_is_named(tmp_path):
     text = learners_file("conv_backward").replace("groups, K // groups", "1, K")
     verdict = judged("conv_backward", text, tmp_path)
     assert "ValueError" in said(verdict)
-    assert "wrong only with groups=2: what does your code do with groups?" in verdict.hint
+    assert verdict.hint == "What all wrong cases have, and no right one: groups=2, 4 channels."
 
 
 def test_a_cache_that_backward_could_not_unpack_is_told(tmp_path):

@@ -185,6 +185,7 @@ def cache_fault(name, found, right):
 
 
 def shown(value):
+    """Return a value as a text of at most one line."""
     if isinstance(value, np.ndarray) and value.ndim:
         return (
             f"an array {value.shape} with {np.array2string(value.ravel()[:4], precision=4)[1:-1]} …"
