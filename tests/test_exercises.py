@@ -191,6 +191,20 @@ def test_other_wrong_answers_get_a_sentence(name, line, words, tmp_path):
     assert words is None or words in f"{said(verdict)} {verdict.hint}"
 
 
+@pytest.mark.parametrize(
+    "line, name",
+    [
+        ("return np.where(y > 0, dy, 0)", "not a tuple"),
+        ("return dy[1:],", "wrong shape"),
+        ("dy[y <= 0] = 0; return dy,", "argument changed"),
+        ("return np.where(y > 0, dy, np.float64(0)),", "wrong dtype"),
+        ("return dy / 'two',", "stopped"),
+    ],
+)
+def test_what_is_wrong_with_the_form_has_a_name_for_the_report(line, name, tmp_path):
+    assert judged("relu_backward", f"{RELU}    {line}\n", tmp_path).mistake == name
+
+
 def test_outputs_that_have_changed_places_are_noticed(tmp_path):
     text = learners_file("sgd_update").replace("return w, v", "return v, w")
     assert "have they changed places?" in judged("sgd_update", text, tmp_path).hint
