@@ -10,7 +10,7 @@ The report is JSON: {"format": FORMAT, "results": […]}, an entry for each exer
     passed    true or false
     checks    [{"case": its title, "passed": true or false, "said": [lines]}]
     mistake   its name: a heading in hints/, or "still empty", "stopped", "not a tuple", "argument
-              changed", "wrong shape", "wrong dtype", "no answer", "unreadable", …; null if it has none
+              changed", "wrong shape", "wrong dtype", "no answer", "unreadable", …; or null
     hint      what the tutor said about it, or null
     printed   what the code has printed, the first 2,000 characters
 
