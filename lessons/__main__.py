@@ -74,7 +74,6 @@ def parser():
     one.add_argument("--site", default=str(cells.OUT / "site"), metavar="DIR", help="its folder")
     one.set_defaults(run=serve)
 
-    exercises.add_commands(commands)
     return top
 
 
@@ -96,8 +95,7 @@ def show_list(options):
         heading = heading.removeprefix(f"{number}.").removeprefix(f"Lesson {number}:").strip()
         mark = terminal.painted("  (done)", terminal.CYAN) if path.stem in walked else ""
         print(f"{number:4}  {terminal.painted(terminal.plain(heading), terminal.BOLD)}{mark}")
-        if question:
-            print(f"      {question}")
+        print(terminal.filled(question, " " * 6, " " * 6))
     if passed:
         print(f"\nExercises passed: {', '.join(passed)}")
     print("\npython -m lessons 1 walks through the first one; python -m lessons --help has more.")
@@ -108,6 +106,8 @@ def walk(options):
     path = cells.find(options.number)
     try:
         namespace = cells.run(path, pause=None if options.no_pause else ask)
+    except BrokenPipeError:
+        raise
     except Exception as error:
         show_error(error)
         return 1
