@@ -52,6 +52,7 @@ def parser():
     one.add_argument("number", type=whole, metavar="N", help="the number of the lesson")
     one.add_argument("--no-pause", action="store_true", help="run all of it at once")
     one.set_defaults(run=walk)
+    exercises.add_commands(commands)
 
     one = commands.add_parser("notebook", help="write lesson N, or all of them, as notebooks")
     one.add_argument("number", type=whole, nargs="?", metavar="N", help="one lesson only")
