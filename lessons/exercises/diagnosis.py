@@ -1,8 +1,10 @@
 """What a wrong answer may come from: a known mistake, or what the wrong cases have in common.
 
-found    for every case the outputs of the learner's function by name, None where it broke
-failed   for every case True if something was wrong with it
-output   the first output that is wrong; None if the function broke or returned another thing
+    found    for every case the outputs of the learner's function by name, None where it broke
+    failed   for every case True if something was wrong with it
+    output   the first output that is wrong; None if the function broke or returned another thing
+
+A case counts for a mistake if the library's function with the mistake in it gives the same numbers.
 """
 
 import functools
@@ -106,10 +108,10 @@ def only_with(name, failed):
     right = [had for had, bad in zip(settings, failed, strict=True) if not bad]
     if not wrong or not right:
         return None
-    words = [told(q, wrong) for q in wrong[0] if apart(q, wrong, right)]
+    words = [in_words(q, wrong) for q in wrong[0] if tells_apart(q, wrong, right)]
     if words:
         return f"What all wrong cases have, and no right one: {', '.join(words)}."
-    words = [told(q, wrong[:1]) for q in wrong[0] if apart(q, wrong[:1], right)]
+    words = [in_words(q, wrong[:1]) for q in wrong[0] if tells_apart(q, wrong[:1], right)]
     return f"New in the first wrong case: {', '.join(words)}." if words else None
 
 
@@ -126,13 +128,13 @@ def settings_of(name, one):
     return {q: value for q, value in had.items() if q not in ("H_out", "W_out", "f")}
 
 
-def apart(option, wrong, right):
+def tells_apart(option, wrong, right):
     """Return whether all wrong cases have this option, and no right one has it with their value."""
     values = {had.get(option) for had in wrong}
     return None not in values and not values & {had.get(option) for had in right}
 
 
-def told(option, settings):
+def in_words(option, settings):
     """Return an option and its values as text: "pad=1", "2 or 3 images"."""
     values = " or ".join(map(str, sorted({had[option] for had in settings})))
     return f"{values} {option}" if option in ("images", "channels") else f"{option}={values}"
