@@ -8,6 +8,7 @@ memory, and what must have happened before, from the marks that streams leave an
 import argparse
 import itertools
 import sys
+from collections import namedtuple
 
 import numpy as np
 import pytest
@@ -135,6 +136,7 @@ def test_gradients_of_two_columns_agree_with_finite_differences():
 # Streams.
 
 
+Work = namedtuple("Work", "what stream number before")
 WRITES = {}  # kernel and shapes of its arrays → which of them it writes
 
 
@@ -149,13 +151,14 @@ class Watch:
     written      memory → (stream, number) of its last write
     read         memory → [(stream, number), …] since then
     races        sentences: work that touches memory while other work may be at it
+    log          all pieces of work, in the order in which the host asked for them
     """
 
     def __init__(self, monkeypatch, forget=None):
         self.now, self.before, self.host = {}, {}, {}
         self.written, self.read, self.races, self.follows = {}, {}, [], set()
         self.forget = forget  # the line of a `follow` that is left out
-        self.names = {}
+        self.names, self.log = {}, []
         monkeypatch.setattr(gpu, "streams", {})
         monkeypatch.setattr(gpu, "new_stream", self.new_stream)
         monkeypatch.setattr(buffers, "kept", {})
@@ -206,6 +209,7 @@ class Watch:
                 if other is not stream and self.before[stream].get(other, 0) < number:
                     words = "writes" if memory in writes else "reads"
                     self.races.append(f"{what} {words} what {self.names.get(other)} is at")
+        self.log.append(Work(what, stream, self.now[stream], dict(self.before[stream])))
         for memory in writes:
             self.written[memory], self.read[memory] = [(stream, self.now[stream])], []
         for memory in reads - writes:
@@ -278,13 +282,16 @@ def place(array):
     return array.ctypes.data
 
 
+@pytest.mark.parametrize("gpus", [(0, 0), (1, 0)])
 @pytest.mark.parametrize("through_host", [False, True])
-def test_no_stream_touches_memory_while_another_is_at_it(monkeypatch, through_host):
+def test_no_stream_touches_memory_while_another_is_at_it(monkeypatch, through_host, gpus):
     monkeypatch.setattr(columns, "THROUGH_HOST", through_host)
     watch = Watch(monkeypatch)
-    train_tiny(cuda, steps=4)
+    train_tiny(in_columns(cuda, gpus), steps=4)
     assert watch.races == []
-    assert len(watch.names) == 5  # two columns, what crosses from each, and the batches
+    # two columns, what arrives at each and leaves it, and the batches, on one device or on both.
+    # Through the host all four are busy; else only gradients are packed before they leave.
+    assert len(watch.now) == 6 + len(set(gpus))
     assert all(any(writes) for writes in WRITES.values())
 
 
@@ -300,6 +307,73 @@ def test_without_any_of_its_marks_a_race_would_be_seen(monkeypatch):
             watch = Watch(patch, forget=line)
             train_tiny(cuda, steps=3)
             assert watch.races, f"nobody misses the mark that {line} follows"
+
+
+def at_the_same_time(one, other):
+    """Return whether two pieces of work may run at once: neither knows that the other is done."""
+    return (
+        one.stream is not other.stream
+        and one.before.get(other.stream, 0) < other.number
+        and other.before.get(one.stream, 0) < one.number
+    )
+
+
+def work_while_dx_travels(watch):
+    """Return, for the backward pass of fc and exchange, what may run at the same time as what.
+
+    That is a list for each column, with True for each piece of its work in fc_backward that may run
+    while its own dx travels; and whether both dx may travel at once.
+    """
+    two, rng = in_columns(cuda, (0, 1)), np.random.default_rng(9)
+    x, dy = [tuple(rng.standard_normal((2, n)) for _ in "01") for n in (2, 3)]
+    w, b = split_columns({"w": rng.standard_normal((6, 4)), "b": rng.standard_normal(6)}).values()
+    y, to_both = two.exchange_forward(two.to_device(x))
+    _, cache = two.fc_forward(y, two.to_device(w), two.to_device(b))
+    dy = two.to_device(dy)
+    watch.log.clear()
+    dx, _, _ = two.fc_backward(dy, cache)
+    rows = watch.log[:]
+    two.exchange_backward(dx, to_both)
+    copies = [work for work in watch.log[len(rows) :] if work.what == "a copy"]  # 0 → 1, 1 → 0
+    free = []
+    for place, copy in zip((columns.Place(0, 0), columns.Place(1, 1)), copies, strict=True):
+        with columns.at(place):
+            own = [work for work in rows if work.stream is gpu.stream()]
+        free.append([at_the_same_time(work, copy) for work in own])
+    return free, at_the_same_time(*copies)
+
+
+@pytest.mark.parametrize("through_host", [False, True])
+def test_dx_travels_both_ways_while_dw_is_computed(monkeypatch, through_host):
+    monkeypatch.setattr(columns, "THROUGH_HOST", through_host)
+    free, both_ways = work_while_dx_travels(Watch(monkeypatch))
+    assert both_ways
+    for column in free:  # first dx, on which the copy waits, then dw and db, which run meanwhile
+        assert column == sorted(column) and not column[0] and column[-1]
+
+    def all_work(x, source):
+        with columns.at(source):
+            return gpu.mark()
+
+    monkeypatch.setattr(columns, "mark_of", all_work)  # a mistake: as if dx had no mark of its own
+    free, _ = work_while_dx_travels(Watch(monkeypatch))
+    assert not any(sum(free, []))
+
+
+def test_on_two_gpus_no_image_crosses_within_a_step(monkeypatch):
+    spans = {}
+    for gpus in ((0, 0), (0, 1)):
+        two = in_columns(cuda, gpus)
+        x, labels = np.random.default_rng(10).standard_normal((2, 1, 2, 3)), np.zeros(2, int)
+        watch = Watch(monkeypatch)
+        ((x_there, labels_there),) = two.device.feed([(x, labels)])
+        fed = len(watch.log)
+        y, _ = two.both_forward(x_there)
+        spans[gpus] = fed, len(watch.log) - fed
+        assert labels_there is labels
+        for column in (0, 1):
+            np.testing.assert_array_equal(two.to_host(y)[column], x)
+    assert spans == {(0, 0): (1, 2), (0, 1): (2, 0)}  # a copy to each GPU, ahead; then nothing
 
 
 # Which GPU.

@@ -78,6 +78,12 @@ def check_devices(devices):
             raise ValueError(f"there is no GPU {device}: this machine has {there}")
 
 
+def total_memory(device):
+    """Return how many bytes of memory a device has; in the simulator, infinitely many."""
+    with at(device):
+        return cuda.current_context().get_memory_info()[1]
+
+
 def stream():
     """Return the current stream."""
     return stream_for("all else") if here.stream is None else here.stream
@@ -158,9 +164,12 @@ def launch_blocks(kernel, grid, block, *arguments):
     except Exception as error:
         if is_missing(error):
             raise GpuError(missing(error)) from error
-        if not type(error).__name__.startswith("Cuda"):
+        if not type(error).__name__.lower().startswith("cuda"):  # CudaAPIError, CUDAError, …
             raise
-        raise GpuError(f"{in_words(kernel, grid, block, arguments)} failed: {error}") from error
+        raise GpuError(
+            f"a GPU failed, in {in_words(kernel, grid, block, arguments)} or before it "
+            f"({first_line(error)}); what was saved before is as it was"
+        ) from error
 
 
 def in_words(kernel, grid, block, arguments):
