@@ -7,6 +7,7 @@ memory, and what must have happened before, from the marks that streams leave an
 
 import argparse
 import itertools
+import re
 import sys
 from collections import namedtuple
 
@@ -29,6 +30,7 @@ from minicnn import (
     trained,
 )
 from minicnn.__main__ import main
+from minicnn.commands.train import what_fits
 from minicnn.cuda import buffers, check, columns, gpu
 from minicnn.halves import in_columns, split_columns
 
@@ -419,6 +421,35 @@ def test_a_gpu_that_does_not_exist_gets_a_sentence_with_how_many_there_are(monke
         in_columns(cuda, (0, 1, 2))
 
 
+def test_of_two_gpus_of_unequal_memory_the_smaller_one_decides(monkeypatch, chosen, capsys):
+    GiB = 2**30
+    monkeypatch.setattr(gpu, "total_memory", {0: 24 * GiB, 1: 8 * GiB, 2: 8 * GiB - 9}.get)
+    words = (
+        "GPU 1 has 8,192 MiB of memory, GPU 0 24,576: both columns need about the same, so GPU 1"
+    )
+    for gpus in ((0, 1), (1, 0)):
+        assert columns.choose(gpus).startswith(words)
+        assert options.backend("cuda", gpus) is cuda
+        assert capsys.readouterr().err.startswith(f"minicnn: {words}")
+    for gpus in ((1, 2), (0,), (0, 0)):
+        assert options.backend("cuda", gpus) is cuda and capsys.readouterr().err == ""
+    layers, fits = networks.build("cifar-2gpu", reference, None), {}
+    for gpus in ((1, 0), (1, 2), (0,), (1,)):
+        columns.choose(gpus)
+        said = what_fits(layers, (3, 24, 24), 10**6)
+        fits[gpus] = int(re.match(r"about (\d+) images of .* would fit: try --batch", said)[1])
+    assert fits[1, 0] == pytest.approx(fits[1, 2], abs=1) == pytest.approx(2 * fits[1,], rel=1e-3)
+    assert fits[0,] == pytest.approx(3 * fits[1,], rel=1e-3)
+
+
+@pytest.mark.parametrize("command", ["figure1", "study"])
+def test_two_gpus_for_a_network_of_one_column_are_refused(command, chosen, tmp_path, capsys):
+    assert main([command, "--ops", "cuda", "--gpus", "0,1", "--out", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert "--gpus 0,1: cifar-four-layer has one column, which runs on one GPU" in error
+    assert error.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
 def test_the_option_gpus_takes_one_number_or_two(chosen, capsys):
     assert options.gpus("1") == (1,) and options.gpus("1,0") == (1, 0)
     for wrong in ("", "0,", "-1", "0,1,2", "a", "0;1", "²"):
@@ -441,11 +472,11 @@ def test_a_gpu_that_fails_gets_a_sentence(monkeypatch, tmp_path, capsys):
     assert error.count("\n") == 1 and "a GPU failed ([999] Call to cuMemcpyDtoDAsync" in error
 
 
-def test_two_gpus_for_one_column_are_refused(chosen):
+def test_a_network_has_the_backend_for_its_columns(chosen):
     columns.choose((0, 1))
+    assert networks.backend("alexnet-2gpu", cuda) is in_columns(cuda, (0, 1))
     with pytest.raises(ValueError, match="--gpus 0,1: alexnet has one column, which runs on one"):
         networks.backend("alexnet", cuda)
-    assert networks.backend("alexnet-2gpu", cuda) is in_columns(cuda, (0, 1))
     columns.choose((1,))
     assert networks.backend("alexnet", cuda) is cuda
 

@@ -46,11 +46,12 @@ def add(commands):
 
 
 def run(options):
-    from .. import figure1
+    from .. import figure1, networks
 
+    ops = networks.backend(f"cifar-{options.network}", backend(options.ops, options.gpus))
     results = figure1.figure1(
         options.out,
-        backend(options.ops, options.gpus),
+        ops,
         options.data,
         options.seeds,
         options.network,

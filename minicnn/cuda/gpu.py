@@ -175,8 +175,16 @@ def launch_blocks(kernel, grid, block, *arguments):
 def in_words(kernel, grid, block, arguments):
     """Return a launch as a text: relu_forward_kernel[3, 256](float32 (2, 3), 700)."""
     name = getattr(kernel, "py_func", getattr(kernel, "fn", kernel)).__name__
-    words = [f"{a.dtype} {a.shape}" if getattr(a, "ndim", 0) else str(a) for a in arguments]
-    return f"{name}[{grid}, {block}]({', '.join(words)})"
+    return f"{name}[{grid}, {block}]{described_each(arguments)}"
+
+
+def described_each(arguments):
+    """Return arguments as a text: of an array its type and shape, of a tuple each of its parts."""
+    words = []
+    for a in arguments:
+        array = f"{a.dtype} {tuple(a.shape)}" if getattr(a, "ndim", 0) else str(a)
+        words.append(described_each(a) if isinstance(a, tuple) else array)
+    return f"({', '.join(words)})"
 
 
 def ready():
