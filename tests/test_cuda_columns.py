@@ -285,8 +285,14 @@ def place(array):
 def test_no_stream_touches_memory_while_another_is_at_it(monkeypatch, through_host, gpus):
     monkeypatch.setattr(columns, "THROUGH_HOST", through_host)
     watch = Watch(monkeypatch)
-    train_tiny(in_columns(cuda, gpus), steps=4)
+    run, layers = train_tiny(in_columns(cuda, gpus), steps=4)
     assert watch.races == []
+    for column, device in enumerate(gpus):  # what is learned lives and stays with its column
+        with columns.at(columns.Place(device, column)):
+            for layer in layers:
+                for name, halves in layer.params.items():
+                    for own in halves[column], run.velocities[layer.name][name][column]:
+                        assert own.stream is gpu.stream()
     # two columns, what arrives at each and leaves it, and the batches, on one device or on both.
     # Through the host all four are busy; else only gradients are packed before they leave.
     assert len(watch.now) == 6 + len(set(gpus))
@@ -539,9 +545,14 @@ def check_spans(spans, *first):
     assert {span.phase for span in spans} == {"forward", "backward", "update"}
 
 
-def test_the_timeline_of_the_cpu_has_every_row_of_both_columns_and_no_copies(tmp_path, capsys):
-    out = ["--out", str(tmp_path)]
-    assert main(["halves", "--timeline", "--batch", "2", *out]) == 0
+def test_the_timeline_of_the_cpu_has_every_row_of_both_columns_and_no_copies(
+    tmp_path, capsys, monkeypatch
+):
+    seen, draw = [], timeline.draw
+    monkeypatch.setattr(
+        timeline, "draw", lambda spans, *where: seen.append(spans) or draw(spans, *where)
+    )
+    assert main(["halves", "--timeline", "--batch", "2", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert "nothing had to be copied between the columns" in printed
     assert [line.split()[:2] for line in printed.splitlines()[1:3]] == [
@@ -549,12 +560,14 @@ def test_the_timeline_of_the_cpu_has_every_row_of_both_columns_and_no_copies(tmp
         ["conv1", "forward"],
     ]
     assert (tmp_path / "timeline.png").read_bytes().startswith(b"\x89PNG")
-    spans = timeline.timeline("cifar-2gpu", fast, batch=2, steps=2)
-    check_spans(spans, "conv1", "relu1", "lrn1", "pool1", "conv2")
+    check_spans(*seen, "conv1", "relu1", "lrn1", "pool1", "conv2")
 
 
-def test_the_timeline_of_a_gpu_has_the_copies_that_the_summary_counts(small_columns, tmp_path):
-    spans = timeline.timeline("cifar-2gpu", cuda, batch=1, steps=1)
+@pytest.mark.parametrize("gpus", [(0, 0), (0, 1)])
+def test_the_timeline_of_a_gpu_has_the_copies_that_the_summary_counts(
+    small_columns, tmp_path, gpus
+):
+    spans = timeline.timeline("cifar-2gpu", cuda, gpus, batch=1, steps=1)
     check_spans(spans, "fc1", "relu1", "exchange2", "fc2")
     found = {}
     for span in spans:
@@ -563,9 +576,12 @@ def test_the_timeline_of_a_gpu_has_the_copies_that_the_summary_counts(small_colu
             pair[1 - span.column] += span.bytes
     layers = networks.build("cifar-2gpu", fast, None)
     for name, forward, backward in summary.crossings(layers, (3, 2, 2), 1):
+        if name == "both" and gpus == (0, 1):
+            forward = 0, 0  # two GPUs are fed from the host
         assert found.get((name, "forward"), [0, 0]) == list(forward)
         assert found.get((name, "backward"), [0, 0]) == list(backward)
-    timeline.draw(spans, tmp_path / "timeline.png", "small")
+    if gpus == (0, 0):
+        timeline.draw(spans, tmp_path / "timeline.png", "small")
 
 
 def test_what_the_timeline_cannot_do_gets_a_sentence(capsys):
