@@ -93,7 +93,7 @@ class Ours:
             self.ops.product.use_tf32()
         if gpus:
             self.ops.columns.choose(gpus)
-        if contestant != name:
+        if contestant.endswith("-in-one"):
             network = IN_ONE.get(network, network)
         if network in IN_ONE:
             self.ops = in_columns(self.ops)

@@ -89,7 +89,7 @@ def experiment(
     train.Interrupted
         After Ctrl-C, when the step is finished and the run saved.
     checkpoint.CheckpointError
-        If the folder holds an unfinished run under other conditions.
+        If the folder holds a run under other conditions.
     """
     out = pathlib.Path(out)
     checkpoint.make_folder(out)

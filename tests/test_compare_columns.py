@@ -19,6 +19,7 @@ from minicnn import (
     train,
 )
 from minicnn.__main__ import main
+from minicnn.commands.halves import VARIANTS
 
 
 def exchanges_of(layers):
@@ -84,6 +85,10 @@ def test_colour_is_what_is_left_when_grey_is_taken_away():
     assert gallery.colour(red_against_green) == pytest.approx(1)
     drawn = np.random.default_rng(2).standard_normal((500, 3, 5, 5))
     assert gallery.colour(drawn) == pytest.approx(2 / 3, abs=0.01)
+
+
+def test_every_network_of_the_comparison_has_a_name_and_words():
+    assert tuple(compare_columns.VARIANTS) == tuple(compare_columns.IN_WORDS) == VARIANTS
 
 
 def test_the_first_weights_of_conv1_can_be_small():

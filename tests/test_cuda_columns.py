@@ -6,6 +6,7 @@ memory, and what must have happened before, from the marks that streams leave an
 """
 
 import argparse
+import functools
 import itertools
 import re
 import sys
@@ -582,6 +583,21 @@ def test_the_timeline_of_a_gpu_has_the_copies_that_the_summary_counts(
         assert found.get((name, "backward"), [0, 0]) == list(backward)
     if gpus == (0, 0):
         timeline.draw(spans, tmp_path / "timeline.png", "small")
+
+
+def test_what_crosses_can_be_sent_through_the_host(small_columns, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(columns, "THROUGH_HOST", False)
+    monkeypatch.setattr(columns, "pinned", {})
+    monkeypatch.setattr(timeline, "timeline", functools.partial(timeline.timeline, steps=1))
+    monkeypatch.setattr(timeline, "draw", lambda *arguments: None)
+    command = ["halves", "--timeline", "--through-host", "--batch", "1", "--out", str(tmp_path)]
+    assert main(command) == 1
+    assert "--through-host is for --ops cuda" in capsys.readouterr().err
+    assert columns.pinned == {}
+    assert main([*command, "--ops", "cuda"]) == 0
+    assert columns.THROUGH_HOST and len(columns.pinned) > 2
+    printed = capsys.readouterr().out
+    assert "exchange2   forward" in printed and "were copied between the columns" in printed
 
 
 def test_what_the_timeline_cannot_do_gets_a_sentence(capsys):

@@ -54,6 +54,12 @@ def add(commands):
     )
     add_ops(one)
     add_gpus(one)
+    one.add_argument(
+        "--through-host",
+        action="store_true",
+        help="on two GPUs, let what crosses go through the host's memory, even if each can access "
+        "the other's",
+    )
     add_out(one, "runs/halves")
 
 
@@ -67,6 +73,10 @@ def run(options):
         if getattr(options, name) is None:
             setattr(options, name, value)
     ops = backend(options.ops, options.gpus)
+    if options.through_host:
+        if options.ops != "cuda":
+            raise ValueError("--through-host is for --ops cuda: on a CPU nothing has to move")
+        ops.columns.THROUGH_HOST = True
     return watch(options, ops) if options.timeline else compare(options, ops)
 
 
