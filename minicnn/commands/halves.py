@@ -57,8 +57,8 @@ def add(commands):
     one.add_argument(
         "--through-host",
         action="store_true",
-        help="on two GPUs, let what crosses go through the host's memory, even if each can access "
-        "the other's",
+        help="with --ops cuda: let what crosses go through the host's memory, even where a GPU can "
+        "access the other's",
     )
     add_out(one, "runs/halves")
 
