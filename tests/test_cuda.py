@@ -1,6 +1,6 @@
 """The GPU backend: the reference's numbers, and what a GPU needs besides; in the simulator.
 
-A simulated thread costs a third of a millisecond, so everything here is tiny.
+A simulated thread is a function of Python, called for each number, so everything here is small.
 """
 
 import functools

@@ -14,7 +14,7 @@ wait for each other.
 
 This is the one file that imports numba.cuda; all others take `cuda` from here.  It can be imported
 without a GPU: then kernels can be compiled and read, and with NUMBA_ENABLE_CUDASIM=1 in the
-environment they run, slowly, in Numba's simulator.
+environment they run, slowly, in Numba's simulator (simulator.py).
 """
 
 import math
@@ -33,6 +33,9 @@ config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small layers have small grids, which i
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 THREADS = 32 if SIMULATED else 256  # of a block, where nothing else is said; a simulated one costs
+
+if SIMULATED:
+    from . import simulator as simulator  # whose threads take turns
 
 Here = namedtuple("Here", "device stream")
 here = Here(0, None)  # None: the device's main stream

@@ -19,7 +19,7 @@ from .buffers import empty
 from .device import flat, on_device, to_device
 from .gpu import SIMULATED, cuda, launch_blocks
 
-ROW = 4 if SIMULATED else 256  # threads of a block; a simulated one that waits costs milliseconds
+ROW = 4 if SIMULATED else 256  # threads of a block: all of them for one row
 
 
 def softmax(scores):
