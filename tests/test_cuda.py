@@ -13,7 +13,7 @@ import pytest
 from test_layers import SEEN_BY, SIGNATURES, assert_close, draw, walk, with_rng
 
 from minicnn import cuda, reference
-from minicnn.cuda import buffers, columns, dropout, gpu, lrn
+from minicnn.cuda import buffers, columns, dropout, gpu
 from minicnn.cuda.compiled import name_of, table
 from minicnn.gradcheck import check_layer
 
@@ -101,12 +101,15 @@ def test_a_layer_is_the_references(dtype, name, shapes, options):
     assert_close(found, walk(reference, name, args, options))
 
 
-@pytest.mark.parametrize("n, beta", [(5, 0.75), (4, 0.6)])
-def test_the_fast_normalization_is_the_plain_one(monkeypatch, dtype, n, beta):
-    args, options = draw([(1, 9, 2, 3)], dtype), {"alpha": 0.5, "n": n, "beta": beta}
-    fast = host(walk(cuda, "lrn", args, options))
-    monkeypatch.setattr(lrn, "WIDEST", 0)
-    assert_close(fast, host(walk(cuda, "lrn", args, options)))
+@pytest.mark.parametrize(
+    "name, shapes, options",
+    [case for case in CASES if case[0] in ("lrn", "pool", "average_pool")],
+)  # conv and fc: in test_cuda_product.py; all others have one kernel
+def test_the_plain_kernels_are_the_reference(monkeypatch, name, shapes, options):
+    monkeypatch.setattr(gpu, "PLAIN", True)
+    args = draw(shapes, np.float64)
+    found = host(walk(cuda, name, args, options))
+    assert_close(found, walk(reference, name, args, options))
 
 
 def test_softmax_and_its_loss_are_the_references(dtype):
@@ -174,8 +177,11 @@ def test_kernels_are_launched_with_arguments_of_the_types_that_are_compiled(monk
     cuda.sgd_update(w, w, w, 0.1)
     columns.joined(ROWS, ROWS)
     columns.added(ROWS, 1, columns.part(ROWS, 1, 2))
-    by_hand = {kernel for kernel in compiled if kernel[0] == "product.plain_kernel"}
-    assert launched == compiled - by_hand  # the definition, for tests alone
+    monkeypatch.setattr(gpu, "PLAIN", True)
+    cuda.conv_forward(X, np.zeros((2, 3, 2, 2), np.float32), W[:2])
+    for name in ("pool", "average_pool"):
+        walk(cuda, name, draw([(1, 1, 5, 5)], np.float32), {})
+    assert launched == compiled
 
 
 # Gradients.

@@ -63,6 +63,8 @@ def table(number, cc=(9, 0)):
         (lrn_fast[1], flat, flat, flat, *lrn_numbers),
         (lrn_power[0], flat, flat, *lrn_numbers),
         (lrn_power[1], flat, flat, flat, *lrn_numbers),
+        (pool.plain_max_back_kernel, flat, winner, flat, int64, int64, *sizes),
+        (pool.plain_mean_back_kernel, flat, flat, int64, int64, *sizes),
         (max_forward, flat, flat, winner, *sizes),
         (max_back, flat, winner, flat, int64, *sizes),
         (mean_forward, flat, flat, *sizes),
@@ -118,7 +120,7 @@ def plain_product(number):
     """Return the kernel that is the definition of a convolution, and the types of its arguments."""
     kinds = matrix, windows, maps
     arguments = (operand_type(kind, number) for kind in kinds)
-    return product.plain(*kinds), *arguments, *[int32] * 4
+    return product.plain(*kinds, True), *arguments, number[::1], *[int32] * 4
 
 
 def operand_type(kind, number):

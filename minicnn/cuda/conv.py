@@ -18,6 +18,7 @@ import numpy as np
 
 from ..checks import check_conv, check_gradient
 from ..shapes import out_size
+from .block import sum_of_block
 from .buffers import empty
 from .device import flat, to_device
 from .gpu import SIMULATED, THREADS, cuda, launch, launch_blocks, mark
@@ -139,22 +140,14 @@ def turn_kernel(w, K_group, C_group, area, turned):
 def sum_kernel(dy, K, area, pixels, share, partial):
     """partial[part, k] = the sum of a share of map k's pixels: block (k, part) adds it up.
 
-    Each thread adds every THREADS-th pixel; then half of the threads add what the other half has,
-    and half of these, until one is left.
+    Each thread adds every THREADS-th pixel of the share; then the block adds what its threads have.
     """
-    sums = cuda.shared.array(THREADS, dy.dtype)
+    shared = cuda.shared.array(THREADS, dy.dtype)
     t, k, part = cuda.threadIdx.x, cuda.blockIdx.x, cuda.blockIdx.y
     total = dy.dtype.type(0)
     for p in range(part * share + t, min((part + 1) * share, pixels), THREADS):
         image = np.int32(np.uint32(p) // np.uint32(area))
         total += dy[(image * K + k) * area + p - image * area]
-    sums[t] = total
-    cuda.syncthreads()
-    half = THREADS // 2
-    while half:
-        if t < half:
-            sums[t] += sums[t + half]
-        cuda.syncthreads()
-        half //= 2
+    total = sum_of_block(total, shared)
     if t == 0:
-        partial[part * K + k] = sums[0]
+        partial[part * K + k] = total
