@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minicnn import checkpoint, codes, data, figure1, gallery, net, networks, study
+from minicnn import checkpoint, codes, data, figure1, figures, gallery, net, networks, study
 from minicnn.__main__ import main
-from minicnn.cuda import gpu
+from minicnn.cuda import columns, gpu
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="on a GPU, run the commands themselves")
 
@@ -42,6 +42,8 @@ def few_images_and_a_tiny_network(monkeypatch):
         monkeypatch.setattr(module, "load", lambda name: few)
     monkeypatch.setitem(networks.NETWORKS, "cifar-four-layer", tiny)
     monkeypatch.setitem(figure1.NETWORKS, "four-layer", tiny)
+    for name in ("curves", "weights"):  # of a run's history: where it was computed is all the same
+        monkeypatch.setattr(figures, name, lambda history, path: None)
 
 
 def run(*words):
@@ -79,6 +81,18 @@ def test_figure1_runs_the_race(tmp_path, monkeypatch):
             lines = (tmp_path / ops / name / "history.jsonl").read_text().splitlines()
             histories += [[json.loads(line)["loss"] for line in lines]]
     np.testing.assert_allclose(histories[:2], histories[2:], rtol=1e-3)
+
+
+@pytest.mark.parametrize("command", ["figure1", "study"])
+def test_networks_of_one_column_refuse_two_gpus(command, tmp_path, capsys):
+    chosen = columns.chosen
+    try:
+        arguments = [command, "--ops", "cuda", "--gpus", "0,1", "--out", str(tmp_path / "out")]
+        assert main(arguments) == 1
+    finally:
+        columns.chosen = chosen
+    said = "minicnn: --gpus 0,1: cifar-four-layer has one column, which runs on one GPU; those of"
+    assert capsys.readouterr().err.startswith(said) and not (tmp_path / "out").exists()
 
 
 def test_study_runs_a_trial(tmp_path, monkeypatch):

@@ -196,6 +196,18 @@ def operand_of(array, layout):
     return MATRIX, matrix(cuda.to_device(array.T.copy()), rows, depth, 1, rows)
 
 
+@pytest.mark.skipif(not gpu.SIMULATED, reason="calls what kernels call")
+def test_the_example_in_operands():
+    images = cuda.to_device(np.arange(40.0).reshape(2, 1, 4, 5))
+    found = operands.windows(images, 1, 2, 3, 3, 2, 1)
+    row, depth, place = operands.WINDOWS
+    assert tuple(row(found, 0, 4)) == (6, 1, 1) and tuple(depth(found, 0, 7)) == (11, 2, 1)
+    assert tuple(row(found, 0, 0)) == (-6, -1, -1) and tuple(depth(found, 0, 2)) == (2, 0, 2)
+    assert row(found, 0, 10)[0] == 6 + 20
+    assert place(found, row(found, 0, 4), depth(found, 0, 7)) == 17
+    assert place(found, row(found, 0, 0), depth(found, 0, 2)) == -1
+
+
 @pytest.mark.parametrize("depth, parts", [(1, 1), (40, 5), (130, 16)])
 def test_a_long_sum_is_split_into_parts_that_add_up(depth, parts):
     rng = np.random.default_rng(0)

@@ -5,6 +5,10 @@ product (product.py) reads the windows where they lie in x, through the tables o
 dx it looks through windows of dy with the kernels turned around; for dw it multiplies dy with the
 windows of x once more, in a long sum over all of them.
 
+The bias is added where the product is written, and costs no pass over y.  ReLU is not: it is a row
+of the network, and a convolution that did its work would be a third kind of row, to save 8 bytes of
+traffic an output.
+
     x         (N, C, H, W)                 images
     w         (K, C/groups, f, f)          K kernels
     b         (K,)                         one bias a kernel
@@ -75,6 +79,9 @@ def backward_x(dy, cache):
     A window at row i of y saw pixel h through row u of the kernels if i·stride + u = h + pad.  So
     the pixel looks back through a window of dy that begins at h + pad − (f−1), with the kernels
     turned around, and with a stride only at every stride-th place of it.
+
+    Places outside dy and between its pixels count as 0, and 0·∞ is NaN.  So where a weight is
+    infinite or NaN, more pixels of dx are NaN than in the reference, which leaves these out.
     """
     x, w, _, stride, pad, groups = cache
     N, C, H, W = x.shape

@@ -117,7 +117,8 @@ def fast_kernels(n, three_quarters):
         own      (before + half,)   dy_j·scale_j^−β, likewise
         ratio    (n−1 + half,)      dy_j·y_j / scale_j, likewise
 
-    A channel that does not exist counts as 0 everywhere.
+    A channel that does not exist counts as 0 everywhere.  An index is given without its sign, as of
+    each other one Numba's code asks whether it counts from the end.
     """
     before, after = n // 2, (n - 1) // 2
     half = LOADS // 2

@@ -149,7 +149,8 @@ def max_kernels(z, s):
             window = cuda.local.array(places, x.dtype)
             for a in range(z):
                 # past the far edge the last pixel stands again: it cannot win, the first of equals
-                # does; and loads without an if can all be under way at the same time
+                # does; and loads without an if, not even Numba's whether an index counts from the
+                # end, can all be under way at the same time
                 line = (plane * H + min(row * s + a, H - 1)) * W
                 for b in range(z):
                     window[a * z + b] = x[np.uint64(line + min(column * s + b, W - 1))]
