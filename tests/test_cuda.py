@@ -5,6 +5,7 @@ A simulated thread is a function of Python, called for each number, so everythin
 
 import functools
 import inspect
+import re
 import sys
 
 import numba
@@ -13,6 +14,8 @@ import pytest
 from test_layers import SEEN_BY, SIGNATURES, assert_close, draw, walk, with_rng
 
 from minicnn import cuda, reference
+from minicnn.__main__ import main
+from minicnn.commands import summary
 from minicnn.cuda import buffers, columns, dropout, gpu
 from minicnn.cuda.compiled import name_of, table
 from minicnn.gradcheck import check_layer
@@ -472,6 +475,35 @@ def test_bad_input_gets_one_sentence(call, exception, telling):
         call()
     assert caught.type is exception
     assert telling in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["CudaAPIError", "CUDAError"])  # of two libraries
+def test_a_launch_that_fails_names_the_kernel_and_its_arguments(monkeypatch, capsys, name):
+    Failure = type(name, (Exception,), {})
+
+    class Kernel:
+        def __getitem__(self, configuration):
+            return self
+
+        def __call__(self, *arguments):
+            raise Failure("CUDA_ERROR_INVALID_VALUE")
+
+        def py_func(x):
+            """A kernel has the function that it was made of."""
+
+    with pytest.raises(gpu.GpuError) as caught:
+        gpu.launch(Kernel(), 70, np.zeros((2, 35), np.float32), np.int32(7))
+    words = (
+        rf"py_func\[{-(-70 // gpu.THREADS)}, {gpu.THREADS}\]\(float32 \(2, 35\), 7\) failed: CUDA_"
+    )
+    assert re.match(words, str(caught.value)) and isinstance(caught.value.__cause__, Failure)
+
+    def later(options):
+        raise Failure("CUDA_ERROR_ILLEGAL_ADDRESS")
+
+    monkeypatch.setattr(summary, "run", later)
+    assert main(["summary", "alexnet"]) == 1
+    assert capsys.readouterr().err.startswith("minicnn: a GPU failed (CUDA_ERROR_ILLEGAL_ADDRESS)")
 
 
 @every_layer

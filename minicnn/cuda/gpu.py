@@ -163,9 +163,17 @@ def launch_blocks(kernel, grid, block, *arguments):
     except Exception as error:
         if is_missing(error):
             raise GpuError(missing(error)) from error
-        if not type(error).__name__.startswith("Cuda"):
+        if not of_driver(error):
             raise
         raise GpuError(f"{in_words(kernel, grid, block, arguments)} failed: {error}") from error
+
+
+def of_driver(error):
+    """Return whether an error comes from the driver.
+
+    What calls it depends on the version of numba-cuda, and raises CudaAPIError, or CUDAError.
+    """
+    return type(error).__name__ in ("CudaAPIError", "CUDAError", "CudaDriverError")
 
 
 def in_words(kernel, grid, block, arguments):
