@@ -147,6 +147,7 @@ def bench(
     if "layers" in parts:
         race(results, "layers", [modes], None, progress)
     if gpu and "layers" in parts:
+        race(results, "plain", [("cuda-plain",)], None, progress)
         race(results, "product", [modes[:1]], ["4096×4096"], progress)
         race(results, "launch", [modes[:1]], ["1 number"], progress)
     if "step" in parts:
@@ -192,7 +193,7 @@ def race(results, part, rivals, passes, progress):
             counted = {"flops": 2 * 4096**3} if part == "product" else {}
             works = [{"row": part, "pass": what, **counted} for what in passes]
         else:
-            asked = "course" if part == "course" else settings["ops"]
+            asked = {"course": "course", "plain": "cuda-plain"}.get(part, settings["ops"])
             works = ask(running, asked, rows=True)["rows"]
         form = "{desc} {n_fmt}/{total_fmt} |{bar:20}|{postfix}"
         bar = tqdm(works, desc=part, bar_format=form, leave=False, disable=not progress)

@@ -18,6 +18,7 @@ The contestants:
     fast, reference       our backends on the CPU
     cuda                  our backend on a GPU
     fast-in-one, …        one of these with the same network in one column, if ours has two
+    cuda-plain            the same with its plain kernels, in rows that have faster ones
     course                reference, with convolution as course code usually has it
     torch                 PyTorch in its standard layout, (N, C, H, W)
     torch-channels-last   PyTorch with channels last in memory
@@ -87,8 +88,12 @@ class Ours:
     """One of our backends, or the course code."""
 
     def __init__(self, contestant, network, batch, tf32=False, gpus=None):
-        name = "reference" if contestant == "course" else contestant.removesuffix("-in-one")
+        name = contestant.removesuffix("-in-one")
+        name = {"course": "reference", "cuda-plain": "cuda"}.get(name, name)
         self.ops = importlib.import_module(f".{name}", __package__)
+        self.plain = contestant == "cuda-plain"
+        if self.plain:
+            self.ops.gpu.PLAIN = True
         if tf32:
             self.ops.product.use_tf32()
         if gpus:
@@ -142,7 +147,7 @@ class Ours:
             for what in self.passes(layer):
                 counted = cost(kind_of(layer), what, x, y, layer.params.get("w"))
                 lines.append({"row": layer.name, "pass": what, **counted})
-        if self.conv:
+        if self.conv or self.plain:
             return lines
         weights = sum(array.nbytes for array in net.parameters(self.layers).values())
         return [
@@ -153,10 +158,12 @@ class Ours:
         ]
 
     def passes(self, layer):
-        """Return the passes that are timed; of course code, whatever it can do."""
+        """Return the passes that are timed; of course code and plain kernels, what they can do."""
         if self.conv:
             known = kind_of(layer) == "conv" and not {"groups", "ceil_mode"} & set(layer.options)
             return ["forward + backward"] if known else []
+        if self.plain and kind_of(layer) not in ("conv", "fc", "lrn"):
+            return ["backward"] if kind_of(layer) == "pool" else []
         if split(layer):
             return ["forward", "dw"] if layer is self.layers[0] else ["forward", "dx", "dw"]
         return ["forward", "backward"]

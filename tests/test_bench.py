@@ -337,6 +337,22 @@ def test_two_columns_on_gpus_are_timed(gpus, monkeypatch):
     assert columns.chosen == tuple(map(int, gpus.split(",")))
 
 
+@pytest.mark.simulator
+def test_plain_kernels_are_measured_beside_the_fast_ones(
+    tmp_path, on_gpu, in_threads, hurried, monkeypatch
+):
+    monkeypatch.setattr(cuda.gpu, "PLAIN", False)  # restores it afterwards
+    plain = Ours("cuda-plain", "tiny", 2)
+    assert cuda.gpu.PLAIN
+    assert {(w["row"], w["pass"]) for w in plain.rows()} == {
+        ("conv1", "forward"), ("conv1", "dw"), ("fc2", "forward"), ("fc2", "dx"), ("fc2", "dw"),
+    }  # fmt: skip
+    results = bench.bench(tmp_path, "tiny", "cuda", rounds=1, parts=["layers"], progress=False)
+    rows = [line["row"] for line in results["lines"] if line["rival"] == "cuda-plain"]
+    assert rows == ["conv1", "conv1", "fc2", "fc2", "fc2"] and results["notes"] == []
+    assert {"relu1", "loss", "update", "product"} <= {line["row"] for line in results["lines"]}
+
+
 def test_tf32_is_for_gpus_and_is_handed_on(on_gpu, capsys, monkeypatch):
     for command in (["bench"], ["train"]):
         assert main([*command, "--tf32"]) == 1

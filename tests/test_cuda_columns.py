@@ -445,14 +445,6 @@ def test_of_two_gpus_of_unequal_memory_the_smaller_one_decides(monkeypatch, chos
     assert fits[0,] == pytest.approx(3 * fits[1,], rel=1e-3)
 
 
-@pytest.mark.parametrize("command", ["figure1", "study"])
-def test_two_gpus_for_a_network_of_one_column_are_refused(command, chosen, tmp_path, capsys):
-    assert main([command, "--ops", "cuda", "--gpus", "0,1", "--out", str(tmp_path)]) == 1
-    error = capsys.readouterr().err
-    assert "--gpus 0,1: cifar-four-layer has one column, which runs on one GPU" in error
-    assert error.count("\n") == 1 and not list(tmp_path.iterdir())
-
-
 def test_the_option_gpus_takes_one_number_or_two(chosen, capsys):
     assert options.gpus("1") == (1,) and options.gpus("1,0") == (1, 0)
     for wrong in ("", "0,", "-1", "0,1,2", "a", "0;1", "²"):

@@ -48,10 +48,10 @@ def add(commands):
 def run(options):
     from .. import figure1, networks
 
-    ops = networks.backend(f"cifar-{options.network}", backend(options.ops, options.gpus))
+    ops = backend(options.ops, options.gpus)
     results = figure1.figure1(
         options.out,
-        ops,
+        networks.backend(f"cifar-{options.network}", ops),
         options.data,
         options.seeds,
         options.network,

@@ -14,7 +14,7 @@ wait for each other.
 
 This is the one file that imports numba.cuda; all others take `cuda` from here.  It can be imported
 without a GPU: then kernels can be compiled and read, and with NUMBA_ENABLE_CUDASIM=1 in the
-environment they run, slowly, in Numba's simulator.
+environment they run, slowly, in Numba's simulator (simulator.py).
 """
 
 import math
@@ -33,6 +33,11 @@ config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small layers have small grids, which i
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 THREADS = 32 if SIMULATED else 256  # of a block, where nothing else is said; a simulated one costs
+
+PLAIN = False  # True: run the kernels that are the definition where there are faster ones, too
+
+if SIMULATED:
+    from . import simulator as simulator  # whose threads take turns
 
 Here = namedtuple("Here", "device stream")
 here = Here(0, None)  # None: the device's main stream
@@ -164,12 +169,20 @@ def launch_blocks(kernel, grid, block, *arguments):
     except Exception as error:
         if is_missing(error):
             raise GpuError(missing(error)) from error
-        if not type(error).__name__.lower().startswith("cuda"):  # CudaAPIError, CUDAError, …
+        if not of_driver(error):
             raise
         raise GpuError(
             f"a GPU failed, in {in_words(kernel, grid, block, arguments)} or before it "
             f"({first_line(error)}); what was saved before is as it was"
         ) from error
+
+
+def of_driver(error):
+    """Return whether an error comes from the driver.
+
+    What calls it depends on the version of numba-cuda, and raises CudaAPIError, or CUDAError.
+    """
+    return type(error).__name__ in ("CudaAPIError", "CUDAError", "CudaDriverError")
 
 
 def in_words(kernel, grid, block, arguments):
