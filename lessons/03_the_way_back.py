@@ -105,8 +105,8 @@ picture(one=one, dx_one=dx_one, dx_two=dx_two)
 # %% [markdown]
 # ## Touch it
 #
-# Do not believe any of this: measure. Move $w_{00}$ a little up and a little down, compute $L =
-# \sum y \cdot dy$ each time, and divide. Lesson 7 is all about this.
+# Do not believe any of this: measure. Move $w_{00}$ a little up and a little down, compute
+# $L = \sum y \cdot dy$ each time, and divide. Lesson 7 is all about this.
 
 # %%
 steps.touch("w", (0, 0, 0, 0), dy)

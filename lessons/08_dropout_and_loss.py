@@ -40,9 +40,9 @@ steps.backward(np.array([[10.0, 20, 30, 40, 50, 60]]))
 #
 # ## By hand: softmax and loss
 #
-# A network ends in one score for each class. Softmax makes probabilities of them, $p_c = e^{s_c} /
-# \sum_k e^{s_k}$, and the loss is $-\ln p$ of the right class, in *nats*. Take the scores 2, 1 and
-# 0. With $e^2 = 7.39$, $e = 2.72$ and $e^0 = 1$: what is the first probability?
+# A network ends in one score for each class. Softmax makes probabilities of them,
+# $p_c = e^{s_c} / \sum_k e^{s_k}$, and the loss is $-\ln p$ of the right class, in *nats*. For the
+# scores 2, 1 and 0 you need $e^2 = 7.39$, $e = 2.72$ and $e^0 = 1$. What is the first probability?
 
 # %%
 scores, labels = np.array([[2.0, 1, 0]]), np.array([0])
