@@ -75,7 +75,6 @@ def parser():
     one.add_argument("--site", default=str(cells.OUT / "site"), metavar="DIR", help="its folder")
     one.set_defaults(run=serve)
 
-    exercises.add_commands(commands)
     return top
 
 

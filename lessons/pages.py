@@ -11,6 +11,7 @@ templates in page/, and latex2mathml turns its formulas into MathML, which brows
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -172,28 +173,36 @@ def as_html(notebook, page, links, path):
 
 def prose_renderer(links, name):
     """Return what turns the text cells of the lesson called `name` into HTML."""
-    from latex2mathml.converter import convert
     from nbconvert.filters.markdown_mistune import IPythonRenderer
 
     class Prose(IPythonRenderer):
         """Formulas become MathML, and names of minicnn become links."""
 
         def block_math(self, body):
-            return f'<div class="formula" tabindex="0">{mathml(body, "block")}</div>\n'
+            formula = mathml(body, "block", name)
+            return f'<div class="formula" tabindex="0">{formula}</div>\n'
 
         def inline_math(self, body):
-            return mathml(body, "inline")
+            return mathml(body, "inline", name)
 
         def codespan(self, text):
             return source.linked_in_prose(text, links)
 
-    def mathml(body, display):
-        try:
-            return convert(body.strip(), display=display)
-        except Exception as error:  # there are many kinds
-            raise ValueError(f"{name}: the formula {body!r} cannot be read: {error!r}") from None
-
     return Prose(escape=False, exclude_anchor_links=True)
+
+
+def mathml(tex, display, name):
+    """Return a formula as MathML, "inline" or "block"; raise ValueError if it is not understood."""
+    from latex2mathml.converter import convert
+
+    try:
+        formula = convert(tex.strip(), display=display)
+    except Exception as error:  # each mistake has a kind of its own
+        formula = f"\\{type(error).__name__}"
+    unknown = re.search(r"\\[A-Za-z]+", formula)  # a command that is left over
+    if unknown:
+        raise ValueError(f"{name}: the formula {tex!r} cannot be read: {unknown[0][1:]}")
+    return formula
 
 
 def stale(site=SITE):

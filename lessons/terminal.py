@@ -17,9 +17,10 @@ SIGNS = {
     "sum": "Σ", "prod": "Π", "partial": "∂", "nabla": "∇", "cdot": "·", "times": "×", "star": "⋆",
     "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠", "approx": "≈",
     "in": "∈", "to": "→", "rightarrow": "→", "mapsto": "↦", "infty": "∞", "pm": "±", "odot": "⊙",
-    "ldots": "…", "dots": "…", "cdots": "⋯", "quad": "\u2003", "qquad": "\u2003\u2003", "lfloor": "⌊",
-    "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "langle": "⟨", "rangle": "⟩", "mid": "|",
-    "left": "", "right": "", "bigl": "", "bigr": "", "big": "", "Big": "", "ell": "ℓ", "top": "ᵀ",
+    "ldots": "…", "dots": "…", "cdots": "⋯", "quad": "\u2003", "qquad": "\u2003\u2003",
+    "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "langle": "⟨", "rangle": "⟩",
+    "mid": "|", "left": "", "right": "", "bigl": "", "bigr": "", "big": "", "Big": "", "ell": "ℓ",
+    "top": "ᵀ",
 }  # fmt: skip
 RAISED = dict(zip("0123456789+-−niT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻ⁿⁱᵀ", strict=True))
 LOWERED = dict(zip("0123456789+-−aeijklmnopt", "₀₁₂₃₄₅₆₇₈₉₊₋₋ₐₑᵢⱼₖₗₘₙₒₚₜ", strict=True))
