@@ -70,7 +70,7 @@ size = dict(f=3, stride=2, pad=1, H_out=4, W_out=3)
 image, d = rng.standard_normal((2, 7, 5)), rng.standard_normal((18, 12))
 left = np.sum(im2col(image, **size) * d)
 right = np.sum(image * col2im(d, image.shape, **size))
-print(left, right)
+print(f"{left:.12f} {right:.12f}")
 
 # %% [markdown]
 # ## Two convolutions again
@@ -85,7 +85,7 @@ print(left, right)
 turned = w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # channels and kernels change places
 dx_full, _ = conv_forward(dy, turned, np.zeros(1), pad=1)
 dw_seen, _ = conv_forward(x, dy, np.zeros(1))
-print(np.abs(dx_full - dx).max(), np.abs(dw_seen - dw).max())
+print("differences:", np.abs(dx_full - dx).max(), np.abs(dw_seen - dw).max())
 
 # %% [markdown]
 # `dw` is large where the picture looks like `dy`. That is how a kernel learns: where the network
