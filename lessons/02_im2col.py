@@ -136,7 +136,8 @@ print(f"the columns are {seconds_slices / seconds_cols:.0f} times as fast on thi
 # ## Check
 
 # %%
-print(np.abs(maps[0, 0]).max(), np.abs(maps[0, 0] - map_0).max())  # float32 has seven digits
+largest, difference = np.abs(map_0).max(), np.abs(maps[0, 0] - map_0).max()
+print(f"largest {largest:.1f}, difference {difference:.0e}")  # float32 has seven digits
 
 # %% [markdown]
 # ## Change this and predict

@@ -20,10 +20,9 @@ picture(y=y)
 # %% [markdown]
 # ## By hand: dropout
 #
-# Each unit is set to zero with probability $p = 0.5$, "the neurons which are dropped out in this
-# way do not contribute to the forward pass and do not participate in backpropagation" (Section
-# 4.2). So the mask that is drawn in forward must be the one used in backward: predict `dx` from
-# `y`.
+# Each unit is set to zero with probability $p = 0.5$; those that are left out "do not contribute to
+# the forward pass and do not participate in backpropagation" (Section 4.2). So the mask that is
+# drawn in forward must be the one used in backward: predict `dx` from `y`.
 
 # %%
 steps = step(ops.dropout_forward, np.array([[1.0, 2, 3, 4, 5, 6]]), rng=np.random.default_rng(5))
@@ -40,9 +39,9 @@ steps.backward(np.array([[10.0, 20, 30, 40, 50, 60]]))
 #
 # ## By hand: softmax and loss
 #
-# A network ends in one score for each class. Softmax makes probabilities of them, $p_c = e^{s_c} /
-# \sum_k e^{s_k}$, and the loss is $-\ln p$ of the right class, in *nats*. Take the scores 2, 1 and
-# 0. With $e^2 = 7.39$, $e = 2.72$ and $e^0 = 1$: what is the first probability?
+# A network ends in one score for each class. Softmax makes probabilities of them,
+# $p_c = e^{s_c} / \sum_k e^{s_k}$, and the loss is −ln p of the right class, in *nats*. For the
+# scores 2, 1 and 0 you need $e^2 = 7.39$, $e = 2.72$ and $e^0 = 1$. What is the first probability?
 
 # %%
 scores, labels = np.array([[2.0, 1, 0]]), np.array([0])
@@ -53,10 +52,10 @@ print(p.round(3), round(loss, 3))
 loss_steps
 
 # %% [markdown]
-# 7.39 / (7.39 + 2.72 + 1) = 0.665, and $-\ln 0.665 = 0.408$ nats. One who knows nothing gives all
-# classes the same: that costs $\ln 10 = 2.303$ nats with ten classes, $\ln 1000 = 6.908$ with
-# AlexNet's thousand. A fresh network should start there. The step that subtracts the largest score
-# changes no probability, and keeps $e^{1000}$ from overflowing.
+# 7.39 / (7.39 + 2.72 + 1) = 0.665, and −ln 0.665 = 0.408 nats. One who knows nothing gives all
+# classes the same: that costs ln 10 = 2.303 nats with ten classes, ln 1000 = 6.908 with AlexNet's
+# thousand. A fresh network should start there. The step that subtracts the largest score changes no
+# probability, and keeps $e^{1000}$ from overflowing.
 #
 # The gradient is as simple as a gradient can be: $p$ minus 1 for the right class, $p$ for the
 # others. How much too probable is each class? Predict the three numbers; they add up to 0.

@@ -269,7 +269,7 @@ def test_a_crash_is_survived(tmp_path):
         ),
         (
             f"from minicnn.reference import relu_backward as r\n{RELU}    return r(dy, cache)",
-            "Line 1 takes a relu_backward that is not yours",
+            "Line 7 takes a relu_backward that is not yours",
         ),
         (
             f"{RELU}    import minicnn.fast\n    return minicnn.fast.relu_backward(dy, cache)",
@@ -288,6 +288,25 @@ def test_helpers_may_be_imported_and_so_may_what_the_learner_writes_anew():
     assert tutor.borrowed(ast.parse(file), "col2im") is None
     upside_down = "def col2im(dcols):\n    return dcols\n\n\nfrom minicnn.fast import col2im\n"
     assert tutor.borrowed(ast.parse(upside_down), "col2im") == 5
+
+
+def test_a_comparison_with_the_library_is_not_a_loan():
+    file = """
+from minicnn.reference import relu_backward as ours
+
+def relu_backward(dy, cache):
+    return dy
+
+def test_mine():
+    assert ours(1, (2,)) == relu_backward(1, (2,))
+
+print(ours)
+"""
+    assert tutor.borrowed(ast.parse(file), "relu_backward") is None
+    assert (
+        tutor.borrowed(ast.parse(file.replace("return dy", "return ours(dy)")), "relu_backward")
+        == 5
+    )
 
 
 def test_the_update_may_write_into_its_arguments(tmp_path):

@@ -109,19 +109,25 @@ def check(path, tree, name, seconds):
 
 
 def borrowed(tree, name):
-    """Return the line in which the file takes another function of this name, or None.
+    """Return the line in which the learner's code uses another function of this name, or None.
 
-    An import above the learner's own function does no harm: the function hides it.
+    An import above the learner's own function does no harm: the function hides it.  Nor does one
+    that is used for comparison, outside of all functions or in a test.
     """
     (own, *_) = [node for node in tree.body if getattr(node, "name", None) == name]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            above = node in tree.body and node.lineno < own.lineno
-            if any(alias.name == name and (alias.asname or not above) for alias in node.names):
-                return node.lineno
-        if isinstance(node, ast.Attribute) and node.attr == name:  # reference.relu_backward
-            return node.lineno
-        if isinstance(node, ast.Constant) and node.value == name:  # getattr(…, "relu_backward")
+    aliases = set()
+    for node in tree.body:
+        for alias in node.names if isinstance(node, ast.ImportFrom) else []:
+            if alias.name == name and alias.asname:
+                aliases.add(alias.asname)
+            elif alias.name == name and node.lineno > own.lineno:
+                return node.lineno  # here it is the learner's own that is hidden
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    for node in (n for f in functions if not f.name.startswith("test") for n in ast.walk(f)):
+        within = isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]
+        called = getattr(node, "id", None) in aliases or getattr(node, "attr", None) == name
+        by_string = isinstance(node, ast.Constant) and node.value == name  # getattr(…, "…")
+        if within or called or by_string:
             return node.lineno
     return None
 
