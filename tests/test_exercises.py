@@ -369,6 +369,7 @@ def test_the_commands_say_in_one_sentence_what_is_wrong(tmp_path, capsys, monkey
         (["exercise", "relu_backward"], "is there already, and your work may be in it"),
         (["exercise", "relu_backwart"], "did you mean relu_backward"),
         (["check", "nowhere.py"], "nowhere.py: there is no such file"),
+        (["check", "col2im"], "python -m lessons exercise col2im writes one"),
         (["check", "runs/exercises", "--report", "runs"], "--report needs the name of a file"),
     ]:
         assert main(arguments) == 1

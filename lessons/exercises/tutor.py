@@ -1,5 +1,7 @@
 """The tutor: reads a learner's file, has it run apart, and says what it thinks, kindly and shortly.
 
+    python -m lessons check                            all that is in runs/exercises
+    python -m lessons check relu_backward              runs/exercises/relu_backward.py
     python -m lessons check FILE…                      files, or folders of files
     python -m lessons check FOLDER --report out.json   for a class
 
@@ -29,7 +31,7 @@ from minicnn.checkpoint import make_folder, write_text
 from .. import progress
 from . import apart
 from .judge import EMPTY, calls, judge
-from .statements import BY_NAME, EXERCISES, following
+from .statements import BY_NAME, EXERCISES, FOLDER, following
 
 FORMAT = "minicnn exercises 1"
 UNREADABLE = "unreadable"
@@ -38,17 +40,26 @@ Result = namedtuple("Result", "file name passed checks mistake hint more printed
 
 
 def files(paths):
-    """Return the Python files that paths name, folders searched through.
+    """Return the Python files that paths name: files, folders searched through, exercises.
 
-    Raises ValueError if there is none in a folder, OSError if a path does not exist.
+    Raises
+    ------
+    ValueError
+        If there is no .py file in a folder.
+    OSError
+        If there is no such file.
     """
     found = []
-    for path in map(pathlib.Path, paths):
+    for path in map(pathlib.Path, paths or [FOLDER]):
+        if str(path) in BY_NAME and not path.exists():
+            path = FOLDER / f"{path}.py"
+        if not path.exists():
+            name = path.stem if path.stem in BY_NAME else "relu_forward"
+            why = f"there is no such file; python -m lessons exercise {name} writes one"
+            raise FileNotFoundError(2, why, str(path))
         inside = sorted(path.rglob("*.py")) if path.is_dir() else [path]
         if not inside:
             raise ValueError(f"{path}: there is no .py file in this folder")
-        if not path.exists():
-            raise FileNotFoundError(2, "there is no such file", str(path))
         found += inside
     return found
 
@@ -166,17 +177,16 @@ def wrapped(text):
 
 
 def praise(result):
-    """Return a line of praise: what was checked, and what comes next."""
-    count = len(result.checks) - 2
-    line = (
-        f"{result.file}: {result.name} is right: by hand, in {count} awkward cases and in float32, "
-        "and it changes none of its arguments.  Well done!"
+    """Return praise: what was checked, and what comes next."""
+    count = len(result.checks) - 2  # the others: by hand, and in float32
+    line = f"{result.name} is right: by hand, in {count} awkward cases and in float32"
+    line += (
+        ".  Well done!" if result.name == "sgd_update" else ", its arguments untouched.  Well done!"
     )
+    line = f"{result.file}: {line}"
     after = following(result.name)
-    next_line = (
-        f"Next: python -m lessons exercise {after.name}   {after.question}" if after else LAST
-    )
-    return "\n".join([line, *printed(result), next_line])
+    ahead = f"Next: python -m lessons exercise {after.name}.  {after.question}" if after else LAST
+    return "\n".join([*textwrap.wrap(line, 96), *printed(result), ahead])
 
 
 LAST = "That was the last one: you have written AlexNet's layers, forward and backward."
@@ -204,7 +214,7 @@ def main(paths, report=None, plainly=False, seconds=apart.SECONDS):
     Parameters
     ----------
     paths : list of path
-        Files, and folders to search for .py files.
+        Files, folders to search for .py files, names of exercises; none means runs/exercises.
     report : path
         Where the JSON goes, if anywhere.
     plainly : bool
