@@ -16,7 +16,7 @@ from minicnn.step import picture, step
 boat = data.load("sample").test_x[68].astype(float)  # (3, 32, 32): red, green and blue, 0 … 255
 grey = boat.mean(axis=0).reshape(1, 1, 32, 32)
 upright = np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]).reshape(1, 1, 3, 3)
-edges, _ = conv_forward(grey, upright, np.zeros(1), pad=1)
+edges, _ = conv_forward(grey, upright, np.zeros(1))
 print(f"from {edges.min():.0f} to {edges.max():.0f}")
 picture(grey=grey, upright=upright, edges=edges)
 
@@ -27,8 +27,8 @@ picture(grey=grey, upright=upright, edges=edges)
 # corner; each weight is multiplied by the pixel below it, the four products are added up, and the
 # bias is added to that: 1·1 + 2·(−1) + 0·0 + 1·2 + 0.5 = 1.5.
 #
-# Then it moves one pixel to the right, and so on: it fits in four places. Take a pencil and work
-# out the other three numbers before you run the cell.
+# Then it moves one pixel to the right, and so on: it fits in four places. Take a pencil and do the
+# other three before you run the cell.
 
 # %%
 x = np.array([[1.0, 2, 0], [0, 1, 3], [2, 0, 1]]).reshape(1, 1, 3, 3)  # (N, C, H, W): one image
@@ -60,7 +60,7 @@ steps
 # convolution; without the turn it is a *cross-correlation*. Networks never turn it, nor did the
 # original code of AlexNet: a learned kernel would only come out the other way round.
 #
-# Here it is in one line of NumPy, for one place of a picture with three channels and five kernels:
+# Here it is in NumPy, for one place of a picture with three channels, and one of five kernels:
 
 # %%
 rng = np.random.default_rng(0)
@@ -87,7 +87,7 @@ kernels = np.zeros((3, 3, 3, 3))  # three kernels, three channels
 kernels[0] = upright[0, 0] / 3  # the mean over the channels is the grey picture
 kernels[1] = upright[0, 0].T / 3
 kernels[2, 0, 1, 1], kernels[2, 2, 1, 1] = 1, -1
-maps, _ = conv_forward(bird[None], kernels, np.zeros(3), pad=1)
+maps, _ = conv_forward(bird[None], kernels, np.zeros(3))
 picture(bird=bird.mean(axis=0), upright=maps[0, 0], flat=maps[0, 1], red_minus_blue=maps[0, 2])
 
 # %% [markdown]
@@ -96,16 +96,17 @@ picture(bird=bird.mean(axis=0), upright=maps[0, 0], flat=maps[0, 1], red_minus_b
 #
 # ## The real size, and a puzzle
 #
-# A kernel of width $f$ fits into $H$ pixels at $H - f + 1$ places. With a *stride* $s$ only every
-# $s$-th place counts, and *padding* puts $p$ zeros at each end: that is what `pad=1` did above, so
-# that the maps kept 32 pixels. Together: $1 + \lfloor (H + 2p - f) / s \rfloor$.
+# A kernel of width $f$ fits into $H$ pixels at $H - f + 1$ places: the maps above are 30 pixels
+# wide. *Padding* puts $p$ zeros at each end. With `pad=1` the maps would keep 32 pixels, but
+# Sobel's kernels would find an edge all around the picture: try it. And with a *stride* $s$ only
+# every $s$-th place counts. Together that makes $1 + \lfloor (H + 2p - f) / s \rfloor$ places.
 #
 # AlexNet's first layer has 96 kernels of 11×11×3 weights with a stride of 4, on images of 224×224
 # pixels (Section 3.5). The paper's Figure 2 says that its maps are 55 pixels wide. But the formula?
 
 # %%
-print(out_size(32, f=3, pad=1), (224 - 11) / 4)
-print(out_size(224, 11, stride=4), out_size(224, 11, stride=4, ceil_mode=True))
+print(out_size(32, f=3), out_size(32, f=3, pad=1), out_size(32, f=3, stride=2))
+print((224 - 11) / 4, out_size(224, 11, stride=4), out_size(224, 11, stride=4, ceil_mode=True))
 
 # %% [markdown]
 # 53 steps and a quarter: rounded down that makes 54 places, rounded up it makes 55. The original
@@ -125,10 +126,10 @@ print(f"{y1.shape}: {y1.size:,} numbers, {w1.size:,} weights, {products:,} produ
 conv1
 
 # %% [markdown]
-# 34,848 weights answer 290,400 questions: each kernel asks the same one at all 3,025 places. That
-# is what makes a convolution so much smaller than a layer in which everything is connected with
-# everything. And 105,415,200 products for one layer and one photograph are why the authors needed
-# GPUs: they had 1.2 million photographs, and showed each of them about ninety times (Section 5).
+# 34,848 weights answer 290,400 questions: each kernel asks the same one at all 3,025 places. A
+# layer in which everything is connected with everything would be far larger. And 105,415,200
+# products for one photograph are why the authors needed GPUs: they had 1.2 million photographs, and
+# showed each of them about ninety times (Section 5).
 #
 # ## Check
 #
@@ -146,5 +147,4 @@ print(inside.shape, y1[0, k, i, j], by_formula)
 #
 # 1. In the smallest example make the bias 10. Which numbers of `y` change, and by how much?
 # 2. Give it `stride=2`. How many windows are left? And with `ceil_mode=True`?
-# 3. Replace `upright` by nine times 1/9. What happens to the mast? Then try −1/9 everywhere but in
-#    the middle, and there 17/9: what does the sum of the nine tell you about flat parts?
+# 3. Replace `upright` by nine times 1/9. What becomes of the mast, and what of the flat sky?

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 2. im2col: a convolution as one matrix product
 #
-# *AlexNet's second layer copies every pixel up to 25 times before it multiplies anything. Why would
-# anyone do that?* Below is the whole trick in one picture: the nine pixels of `x` on the left, and
-# the same pixels laid out again as the columns of a matrix.
+# *Why would anyone copy every pixel up to 25 times before multiplying anything?* AlexNet's second
+# layer does so, and is the faster for it. Below is the whole trick in one picture: the nine pixels
+# of `x`, and the same pixels laid out again as the columns of a matrix.
 
 # %%
 import time
@@ -136,7 +136,8 @@ print(f"the columns are {seconds_slices / seconds_cols:.0f} times as fast on thi
 # ## Check
 
 # %%
-print(np.abs(maps[0, 0]).max(), np.abs(maps[0, 0] - map_0).max())  # float32 has seven digits
+largest, difference = np.abs(map_0).max(), np.abs(maps[0, 0] - map_0).max()
+print(f"largest {largest:.1f}, difference {difference:.0e}")  # float32 has seven digits
 
 # %% [markdown]
 # ## Change this and predict

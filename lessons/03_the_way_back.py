@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 3. The way back: how a convolution learns
 #
-# *Four outputs are wrong. How much of the blame goes to each pixel and to each weight?* A network
-# learns by sending the blame backwards. Here are the picture and the kernel of lesson 1, and `dy`,
-# which says for each of the four outputs how much the loss grows when that output grows.
+# *When four outputs are wrong, how much of the blame goes to each pixel and to each weight?* A
+# network learns by sending the blame backwards. Here are the picture and the kernel of lesson 1,
+# and `dy`, which says for each of the four outputs how much the loss grows when that output grows.
 
 # %%
 import numpy as np
@@ -70,7 +70,7 @@ size = dict(f=3, stride=2, pad=1, H_out=4, W_out=3)
 image, d = rng.standard_normal((2, 7, 5)), rng.standard_normal((18, 12))
 left = np.sum(im2col(image, **size) * d)
 right = np.sum(image * col2im(d, image.shape, **size))
-print(left, right)
+print(f"{left:.12f} {right:.12f}")
 
 # %% [markdown]
 # ## Two convolutions again
@@ -85,7 +85,7 @@ print(left, right)
 turned = w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # channels and kernels change places
 dx_full, _ = conv_forward(dy, turned, np.zeros(1), pad=1)
 dw_seen, _ = conv_forward(x, dy, np.zeros(1))
-print(np.abs(dx_full - dx).max(), np.abs(dw_seen - dw).max())
+print("differences:", np.abs(dx_full - dx).max(), np.abs(dw_seen - dw).max())
 
 # %% [markdown]
 # `dw` is large where the picture looks like `dy`. That is how a kernel learns: where the network
@@ -105,8 +105,8 @@ picture(one=one, dx_one=dx_one, dx_two=dx_two)
 # %% [markdown]
 # ## Touch it
 #
-# Do not believe any of this: measure. Move $w_{00}$ a little up and a little down, compute $L =
-# \sum y \cdot dy$ each time, and divide. Lesson 7 is all about this.
+# Do not believe any of this: measure. Move $w_{00}$ a little up and a little down, compute
+# $L = \sum y \cdot dy$ each time, and divide. Lesson 7 is all about this.
 
 # %%
 steps.touch("w", (0, 0, 0, 0), dy)

@@ -1,10 +1,9 @@
 # %% [markdown]
 # # 4. ReLU, tanh, and why gradients vanish
 #
-# *A network of 2010 and one of 2012 differ in a single function, `max(0, x)`. Why should that
-# matter so much?* Here are three functions that bend what a layer computes, and below them their
-# slopes: what each of them does to a gradient on its way back. Look at the lower row, and how high
-# it gets.
+# *Why should a single function, `max(0, x)`, make such a difference to a network?* Here are three
+# functions that bend what a layer computes, and below them their slopes: what each of them does to
+# a gradient on its way back. Look at the lower row, and how high it gets.
 
 # %%
 import json
@@ -34,10 +33,9 @@ figure
 # ## By hand
 #
 # The logistic function was the classic: $y = 1/(1 + e^{-x})$, a neuron that fires or not. Its slope
-# is $y(1-y)$, at most 1/4. tanh is the same curve, stretched to −1 … 1; its slope is $1 - y^2$, at
-# most
-# 1. And ReLU, the "rectified linear unit", is $\max(0, x)$, with a slope of 0 or 1 and nothing
-#    else.
+# is $y(1-y)$, a quarter at most. tanh is the same curve, stretched to −1 … 1, with a slope of
+# $1 - y^2$. And ReLU, the "rectified linear unit", is $\max(0, x)$, with a slope of 0 or 1 and
+# nothing else.
 #
 # Suppose a unit has $x = 3$, and a gradient of 1 comes back to it. How much does each let through?
 

@@ -106,7 +106,7 @@ picture(boat=boat[0, 0], wins=wins[0, 0], pooled=pooled[0, 0])
 a = np.random.default_rng(1).standard_normal((2, 3, 9, 9))
 relu_first = pool_forward(relu_forward(a)[0])[0]
 pool_first = relu_forward(pool_forward(a)[0])[0]
-print(np.abs(relu_first - pool_first).max())
+print("largest difference:", np.abs(relu_first - pool_first).max())
 
 # %% [markdown]
 # ## The real size

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 6. Response normalization: kernels that compete
 #
-# *One kernel shouts. What do its neighbours hear?* Here is a single pixel as seen by nine kernels;
-# eight of them answer 1, and the one in the middle answers 1, 3 or 10. Watch what normalization
-# makes of the others.
+# *When one kernel shouts, what do its neighbours hear?* Here is a single pixel as seen by nine
+# kernels; eight of them answer 1, and the one in the middle answers 1, 3 or 10. Watch what
+# normalization makes of the others.
 
 # %%
 import numpy as np
@@ -30,8 +30,8 @@ picture(a=a.reshape(1, 9), b=b.reshape(1, 9))
 # inspired by the type found in real neurons" (Section 3.3), and prints, for channel $i$ at one
 # pixel:
 #
-# $$b_i = a_i \Big/ \Big( k + \alpha
-# \sum_{j=\max(0,\,i-n/2)}^{\min(N-1,\,i+n/2)} a_j^2 \Big)^{\beta}$$
+# $$b_i = \frac{a_i}{\left( k + \alpha
+# \sum_{j=\max(0,\,i-n/2)}^{\min(N-1,\,i+n/2)} a_j^2 \right)^{\beta}}$$
 #
 # with $k = 2$, $n = 5$, $\alpha = 10^{-4}$ and $\beta = 0.75$: the sum runs over five channels,
 # $i-2$ to $i+2$, as far as they exist. Nobody measures how the pixel compares with its neighbours
@@ -60,8 +60,8 @@ steps
 # Here is why this layer is feared. $a_i$ counts twice: in its own numerator, and in the bracket of
 # every neighbour that sees it. So the gradient has two terms, its own and the cross-channel one:
 #
-# $$da_i = db_i \, \text{scale}_i^{-\beta}
-# - 2\alpha\beta \, a_i \sum_j db_j \, b_j / \text{scale}_j$$
+# $$da_i = db_i \, \text{scale}_i^{-\beta} -
+# 2\alpha\beta \, a_i \sum_j db_j \, b_j / \text{scale}_j$$
 #
 # Blame only channel 1, and predict: which channels get a gradient? And of which sign?
 

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 7. Is it right?
 #
-# *One of these two ways back has a mistake, and its network learns nevertheless. How would you ever
-# notice?* Both are `pool_backward`, with the same picture and the same blame: one is the library's,
-# in the other a single sign was changed.
+# *How would you notice that a way back is wrong, when its network learns nevertheless?* Here are
+# two versions of `pool_backward` with the same picture and the same blame: one is the library's, in
+# the other a single sign was changed.
 
 # %%
 import inspect
@@ -18,7 +18,7 @@ from minicnn.step import picture, step
 
 def planted(function, right, wrong):
     """Return the function with one piece of its source replaced."""
-    names = dict(vars(inspect.getmodule(function)))  # what the function finds in its module
+    names = dict(vars(inspect.getmodule(function)))
     exec(inspect.getsource(function).replace(right, wrong), names)
     return names[function.__name__]
 
@@ -61,9 +61,8 @@ figure
 #
 # ## The checker
 #
-# To make one number of a whole array, take $L = \sum y \cdot dy$ with a `dy` at random: with ones,
-# mistakes would cancel. Which of the two ways back is the wrong one? Touch a pixel in which they
-# differ; then let `check_layer` do that for many entries.
+# For a whole array take $L = \sum y \cdot dy$ with a `dy` at random: with ones, mistakes would
+# cancel. Touch a pixel in which the two differ; then let `check_layer` do that for many entries.
 
 # %%
 steps = step(ops.pool_forward, x)
@@ -77,8 +76,8 @@ print(check_layer(ops.pool_forward, pool_overwriting, x, z=3, s=2))
 # ## Five mistakes
 #
 # All of these have been made before. Each is planted in the library's own source by a change of a
-# few characters. The first: a bias gradient that adds up one image and not the whole batch. Before
-# each cell decide which of its two tests will see the mistake.
+# few characters. The first: a bias gradient that adds up one image and not the whole batch. Decide
+# before each cell which of its two tests will see the mistake.
 
 
 # %%
@@ -100,7 +99,6 @@ print("1. one image:", one_image, " two images:", two_images)
 side_by_side = passes(ops.pool_forward, pool_overwriting, x, z=2, s=2)
 overlapping = passes(ops.pool_forward, pool_overwriting, x, z=3, s=2)
 print("2. z = s:", side_by_side, " z > s:", overlapping)
-
 own_only = planted(ops.lrn_backward, "own - 2 * alpha * beta * x * cross", "own")
 papers_alpha = passes(ops.lrn_forward, own_only, x, tolerance=0.01)
 large_alpha = passes(ops.lrn_forward, own_only, x, tolerance=0.01, alpha=0.5)
@@ -120,8 +118,7 @@ print(f"4. gradients: {gradients}   by hand {by_hand:.4f}, planted {found:.4f}")
 
 # %% [markdown]
 # It never can: both are wrong in the same way, so one is still the derivative of the other. What
-# the function *should* be only numbers from elsewhere can tell: done by hand, or by another
-# library.
+# the function *should* be only numbers from elsewhere can tell, done by hand or by another library.
 #
 # The fifth has no gradient at all. In the update rule the decay of the weights was taken out of the
 # learning rate: $0.0005\,w$ in place of $0.0005\,\epsilon\,w$.
@@ -148,8 +145,6 @@ for epsilon in (1.0, 0.01):
 #
 # ## Change this and predict
 #
-# 1. In `last_bias` keep the whole batch but add up the rows only: `dy.sum(axis=(0, 2))`. Is that
-#    caught by the gradient check, or earlier?
-# 2. Plant one of your own: in `tanh_backward`, `1 - y * y` becomes `1 - y`. Which entries are
-#    right?
+# 1. In `last_bias` add up `dy.sum(axis=(0, 2))`. Is that caught by the gradient check, or earlier?
+# 2. Plant one of your own: `1 - y` for `1 - y * y` in `tanh_backward`. Which entries are right?
 # 3. Check a layer that you wrote: `python -m lessons exercise fc_backward`.

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 8. Dropout, softmax and loss
 #
-# *In every step of training half of the units are left out at random. So which network has learned,
-# in the end?* Here are ten units that all answer 1, for eight photographs, after dropout. Count: is
-# it half of them? And is it the same half for every photograph?
+# *If half of the units are left out in every step of training, which network has learned in the
+# end?* Here are ten units that all answer 1, for eight photographs, after dropout. Count: is it
+# half of them? And is it the same half for every photograph?
 
 # %%
 import numpy as np
@@ -40,9 +40,9 @@ steps.backward(np.array([[10.0, 20, 30, 40, 50, 60]]))
 #
 # ## By hand: softmax and loss
 #
-# A network ends in one score for each class. Softmax makes probabilities of them, $p_c = e^{s_c} /
-# \sum_k e^{s_k}$, and the loss is $-\ln p$ of the right class, in *nats*. Take the scores 2, 1 and
-# 0. With $e^2 = 7.39$, $e = 2.72$ and $e^0 = 1$: what is the first probability?
+# A network ends in one score for each class. Softmax makes probabilities of them,
+# $p_c = e^{s_c} / \sum_k e^{s_k}$, and the loss is −ln p of the right class, in *nats*. For the
+# scores 2, 1 and 0 you need $e^2 = 7.39$, $e = 2.72$ and $e^0 = 1$. What is the first probability?
 
 # %%
 scores, labels = np.array([[2.0, 1, 0]]), np.array([0])
@@ -53,10 +53,10 @@ print(p.round(3), round(loss, 3))
 loss_steps
 
 # %% [markdown]
-# 7.39 / (7.39 + 2.72 + 1) = 0.665, and $-\ln 0.665 = 0.408$ nats. One who knows nothing gives all
-# classes the same: that costs $\ln 10 = 2.303$ nats with ten classes, $\ln 1000 = 6.908$ with
-# AlexNet's thousand. A fresh network should start there. The step that subtracts the largest score
-# changes no probability, and keeps $e^{1000}$ from overflowing.
+# 7.39 / (7.39 + 2.72 + 1) = 0.665, and −ln 0.665 = 0.408 nats. One who knows nothing gives all
+# classes the same: that costs ln 10 = 2.303 nats with ten classes, ln 1000 = 6.908 with AlexNet's
+# thousand. A fresh network should start there. The step that subtracts the largest score changes no
+# probability, and keeps $e^{1000}$ from overflowing.
 #
 # The gradient is as simple as a gradient can be: $p$ minus 1 for the right class, $p$ for the
 # others. How much too probable is each class? Predict the three numbers; they add up to 0.
@@ -92,8 +92,7 @@ print(f"{np.mean(half.argmax(axis=1) != test_y):.1%} errors")
 
 # %% [markdown]
 # (Guessing would make 90% errors: a small network for small pictures.) Now the same hidden units
-# under every mask there is, for 100 of the photographs. That is 102,400 rows, and one call of
-# `fc_forward`.
+# under every mask, for 100 of the photographs: 102,400 rows, in one call of `fc_forward`.
 
 # %%
 h, _ = net.forward(layers[:2], test_x[:100])  # (100, 10): the hidden units before dropout
@@ -114,8 +113,7 @@ print(f"arithmetic mean against ×0.5: {np.abs(arithmetic - half[:100]).max():.2
 # normalization takes out, the logarithm of the geometric mean. (Hinton and others, 2012, state it.)
 #
 # With a second nonlinearity in between the argument breaks: the mean of a ReLU is not the ReLU of a
-# mean. Then ×0.5 is the approximation that the paper speaks of. Put one such layer behind the
-# masks:
+# mean. Then ×0.5 is the approximation that the paper speaks of. Put such a layer behind the masks:
 
 # %%
 w, b = 0.4 * rng.standard_normal((10, 10)).astype(np.float32), np.zeros(10, np.float32)

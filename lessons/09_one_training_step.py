@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 9. One training step
 #
-# *AlexNet learned for five to six days, and all the time it did the same short thing, over and
-# over. What happens in one turn of it, and what does the first turn change?*
+# *What happens in one step of training, and what does the very first one change?* AlexNet learned
+# for five to six days, and all the time it did this one short thing, over and over.
 
 # %%
 import matplotlib.pyplot as plt

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 13. Faster: from Python to NumPy, to Numba, to a GPU
 #
-# *A convolution is a great many sums of products. How can the very same sums take minutes or
-# milliseconds?*
+# *How can the very same convolution take minutes or milliseconds?* It is a great many sums of
+# products, and nothing else.
 
 # %%
 import json
@@ -23,30 +23,23 @@ in_python = min(timeit.repeat(lambda: im2col.py_func(maps, 5, 1, 2, 27, 27), num
 compiled = min(timeit.repeat(lambda: im2col(maps, 5, 1, 2, 27, 27), number=1, repeat=3))
 print(f"as Python {in_python * 1e3:.1f} ms, compiled {compiled * 1e3:.2f} ms")
 print(f"{in_python / compiled:.0f} times as fast")
+picture(maps=maps[0], cols=im2col(maps[:1], 5, 1, 2, 27, 27))
 
 # %% [markdown]
-# That was one function, twice: the five loops of `im2col`, once run by Python's interpreter and
-# once compiled by Numba. Not a letter of it differs. All numbers of time in this lesson come from
-# your own machine, in this minute; if it is busy, run a cell again. What the text says of them
-# holds anywhere.
+# That was one function, twice: the loops of `im2col`, run by Python's interpreter and compiled by
+# Numba. Not a letter differs. (All times are your own machine's, in this minute; what the text says
+# of them holds anywhere.)
 #
-# ## What Python does all the time
-#
-# Step through it on a tiny image. Every line is a line for the interpreter, too: look up the
-# names, unpack the integers, check the types, add, pack again. For one number copied.
+# Step through it on a tiny image. Every line is a line for the interpreter, too: look up the names,
+# unpack the integers, check the types, add, pack again. For one number copied.
 
 # %%
-tiny = np.arange(9.0).reshape(1, 3, 3)
-steps = step(im2col, tiny, 2, 1, 0, 2, 2)
-print(steps.result)
-steps
+step(im2col, np.arange(9.0).reshape(1, 3, 3), f=2, stride=1, pad=0, H_out=2, W_out=2)
 
 # %%
 turns = 8 * 5 * 5 * 27 * 27  # places in a window, times windows
 pace, pace_compiled = in_python / turns, compiled / turns  # seconds a turn
 print(f"{turns:,} turns: {pace * 1e9:.0f} ns each, and {pace_compiled * 1e9:.1f} ns compiled")
-
-# %%
 layers = alexnet.alexnet(reference, rng=None)
 sizes = {size.name: size for size in summary.measure(layers, (3, 224, 224))}
 work = sum(size.multiply_adds for size in sizes.values())
@@ -61,7 +54,7 @@ print(f"AlexNet: {work:,} multiply-adds an image, at Python's pace {work * pace 
 #
 # `reference.conv_forward` lays the windows out (lesson 2) and leaves the sums to NumPy, whose
 # matrix product is the work of decades. **Predict** the price: how many times the memory of `x`
-# does the matrix of conv2's windows, 5×5, take?
+# does the matrix of conv2's 5×5 windows take?
 
 # %%
 rng = np.random.default_rng(1)
@@ -71,8 +64,6 @@ b = np.zeros(256, np.float32)
 cols = im2col(x[0], 5, 1, 2, 27, 27)
 copies = cols.nbytes / x[0].nbytes
 print(f"cols {cols.nbytes / 1e6:.1f} MB, x {x[0].nbytes / 1e6:.2f} MB: {copies:.0f} times")
-
-# %%
 flops = 2 * 4 * 27 * 27 * w.size  # a multiplication and an addition each
 slow = min(timeit.repeat(lambda: reference.conv_forward(x, w, b, pad=2, groups=2), number=1))
 print(f"{slow * 1e3:.0f} ms for 4 images: {flops / slow / 1e9:.0f} GFLOP/s")
@@ -80,10 +71,10 @@ print(f"{slow * 1e3:.0f} ms for 4 images: {flops / slow / 1e9:.0f} GFLOP/s")
 # %% [markdown]
 # ## Third idea: do not write the matrix at all
 #
-# The windows are in `x` already; what matters is to read them in the right order.
-# `fast/product.py` multiplies through two small tables that say where each window begins and
-# where its entries are. Six sums of a whole vector stay in registers until they are complete, and
-# the windows are shared among all cores. **Predict** what the first call costs.
+# The windows are in `x` already. `fast/product.py` reads them there, through two small tables that
+# say where each window begins and where its entries are. Six sums of a whole vector stay in
+# registers until they are complete, and all cores share the work. **Predict** what the first call
+# costs.
 
 # %%
 times = timeit.repeat(lambda: fast.conv_forward(x, w, b, pad=2, groups=2), number=1)
@@ -91,23 +82,22 @@ print(f"first call {times[0]:.2f} s, then {min(times) * 1e3:.0f} ms", end=": ")
 print(f"{flops / min(times) / 1e9:.0f} GFLOP/s")
 
 # %% [markdown]
-# Numba compiles a function when it is first called, and keeps the result on disk: the first call
-# of all takes seconds, and the first one of a process less. Is the answer still the same? Sums in
-# another order round differently, so ask for the first digits, not for all.
+# Numba compiles a function when it is first called, and keeps the result on disk: the very first
+# call takes seconds. Is the answer still the same? Sums in another order round differently, so ask
+# for the first digits.
 
 # %%
 y, _ = reference.conv_forward(x, w, b, pad=2, groups=2)
 y_fast, _ = fast.conv_forward(x, w, b, pad=2, groups=2)
 apart = np.abs(y - y_fast).max() / np.abs(y).max()
 print(f"largest difference {apart:.0e} of the largest number")
-picture(reference=y[0, 0], fast=y_fast[0, 0])
 
 # %% [markdown]
 # ## How fast could it be?
 #
 # A processor can do so many sums a second, and its memory can bring so many bytes a second. Which
-# of the two limits a layer? That depends on how many operations it makes of each byte.
-# **Predict**: of fc6 and conv2, which makes more of a byte, for one image? And for 128?
+# of the two limits a layer depends on how many operations it makes of each byte. **Predict**: is
+# that conv2 or fc6, for one image? For 128?
 
 
 # %%
@@ -124,12 +114,11 @@ for images in (1, 128):
 
 # %% [markdown]
 # For one image fc6 reads each weight for a single product: half an operation a byte, and the
-# processor waits. With 128 images each weight serves 128 times. That is one reason for batches,
-# and why predicting one image at a time is slow for its size.
+# processor waits. With 128 images each weight serves 128 times. That is what batches are for.
 #
-# Now the *roofline*: a slope where memory is the limit, and a roof where the sums are. The
-# circles are rows of AlexNet, forward, as `python -m minicnn bench` once measured them: batches
-# of 32, on two cores of a server.
+# Now the *roofline*: a slope where memory is the limit, and a roof where the sums are. The circles
+# are rows of AlexNet, forward, in batches of 32, as `python -m minicnn bench` measured them on two
+# cores of a server.
 
 # %%
 bench = Path(minicnn.__file__).parent / "results" / "bench-alexnet.json"
@@ -141,7 +130,6 @@ points = {name: (intensity(name, inputs[name], 32), gflops[name]) for name in in
 relu1 = next(q for q in lines if q["row"] == "relu1")
 points["relu1"] = (1 / 8, relu1["gb_per_s"] / 8)  # a comparison for 4 bytes read and 4 written
 
-# %%
 figure, axes = plt.subplots(figsize=(6, 3.4), layout="constrained")
 reach = np.geomspace(0.06, 1500)
 axes.loglog(reach, np.minimum(reach * limits["gb_per_s"], limits["gflops"]), color="tab:red")
@@ -152,42 +140,41 @@ axes.set(xlabel="operations a byte", ylabel="GFLOP/s", title="A slope and a roof
 figure
 
 # %% [markdown]
-# Convolutions live under the roof and come near it: conv2 reached 86% of what a product of NumPy
-# did on that machine. ReLU lives on the slope; no cleverness in arithmetic can help it, only to
-# touch memory less often. And the slopes are where a library can lose most: normalization there
-# was 43 times as fast as PyTorch's, not because the sums are hard, but because each number is
-# read once.
+# Convolutions live under the roof and come near it: conv2 reached 86% of NumPy's own product on
+# that machine. ReLU lives on the slope; no cleverness in arithmetic can help it, only to touch
+# memory less often. That is where a library can lose most: our normalization of conv1's maps took a
+# 43rd of PyTorch's time there, because it reads each number once.
 #
 # ## Fourth idea: ten thousand threads
 #
 # A GPU has a higher roof and a steeper slope, and asks for another way to think: not "for each
-# number, do this", but "I am thread $i$; what is mine?" Here is ReLU from `cuda/activations.py`,
-# as source: nothing in this lesson needs a GPU.
+# number, do this", but "I am thread $i$; what is mine?" Here is ReLU from `cuda/activations.py`. We
+# only read it: this lesson needs no GPU.
 
 # %%
-source = (Path(minicnn.__file__).parent / "cuda" / "activations.py").read_text(encoding="utf-8")
-start = source.index("@cuda.jit\ndef relu_kernel")
-print(source[start : source.index("@cuda.jit", start + 1)].rstrip())
+cuda = Path(minicnn.__file__).parent / "cuda"
+source = (cuda / "activations.py").read_text(encoding="utf-8")
+begin, end = source.index("@cuda.jit\ndef relu_kernel"), source.index("@cuda.jit\ndef relu_back")
+print(source[begin:end].rstrip())
 
 # %% [markdown]
-# The loop has gone: the hardware is the loop. It asks `if i < x.size` because threads come in
-# blocks, and the last block has some too many. It becomes interesting where two threads want the
-# same number. In backward of overlapping pooling (lesson 5) two windows may send their gradients
-# to one pixel. On a CPU, `+=` after `+=`; on a GPU, who writes last wins, and a gradient is lost.
-# **Predict** how one avoids that, and then read how `cuda/pool.py` does it:
+# The loop has gone: the hardware is the loop. (`if i < x.size`, because threads come in blocks, and
+# the last block has some too many.) It becomes interesting where two threads want the same number.
+# In backward of overlapping pooling (lesson 5) two windows may send their gradients to one pixel.
+# On a CPU that is `+=` after `+=`; on a GPU, who writes last wins, and a gradient is lost.
+# **Predict** how to avoid that, and then read how `cuda/pool.py` does it:
 
 # %%
-source = (Path(minicnn.__file__).parent / "cuda" / "pool.py").read_text(encoding="utf-8")
+source = (cuda / "pool.py").read_text(encoding="utf-8")
 print(source[source.index("Forward, a thread") : source.index("All kernels")].rstrip())
 
 # %% [markdown]
-# Not the windows send: the pixels ask. The sum is the same, only turned inside out.
+# The windows do not send: the pixels ask.
 #
 # ## Change this and predict
 #
-# 1. Give `x` float64 in the place of float32, and `w` and `b` too. A vector now holds half as
-#    many numbers: what happens to the GFLOP/s?
-# 2. Take a window of 1×1: `w = rng.standard_normal((256, 96, 1, 1))`, no padding, `groups=1`. How
-#    much memory does `cols` take now, and which of the two convolutions gains more?
-# 3. Run `python -m minicnn bench --only layers` on your machine. Which rows are on the slope, and
-#    which under the roof?
+# 1. Give `x`, `w` and `b` float64. A vector now holds half as many numbers: what happens to the
+#    GFLOP/s?
+# 2. Take windows of 1×1, so `w` of shape `(256, 96, 1, 1)`, no padding, `groups=1`. How large is
+#    `cols` now?
+# 3. `python -m minicnn bench --only layers` measures your machine. Which rows are on the slope?

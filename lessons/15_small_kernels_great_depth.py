@@ -1,13 +1,11 @@
 # %% [markdown]
 # # 15. Small kernels, great depth: VGG
 #
-# *AlexNet looks through windows of 11×11 pixels, then 5×5. Two years later Simonyan and Zisserman
-# threw all of them away and kept 3×3. What can a pile of small windows see that one large window
-# cannot?*
+# *What can a pile of small windows see that one large window cannot?* AlexNet looks through windows
+# of 11×11 pixels, then 5×5. Two years later Simonyan and Zisserman threw them away and kept 3×3.
 #
-# Pile three convolutions of 3×3, one map each, all weights 1. Then ask one number at the top
-# which pixels it depends on: its gradient is 1, all others are 0, and `backward` finds the
-# pixels.
+# Pile three convolutions of 3×3, one map each, all weights 1, and ask a number at the top which
+# pixels it depends on: its gradient is 1, all others are 0, and `backward` finds the pixels.
 
 # %%
 import matplotlib.pyplot as plt
@@ -26,32 +24,32 @@ def ones(f):
 pile = [net.row(f"conv{i}", ops, "conv", ones(3), pad=1) for i in (1, 2, 3)]
 x, dy = np.ones((1, 1, 11, 11)), np.zeros((1, 1, 11, 11))
 dy[0, 0, 5, 5] = 1
-y, caches = net.forward(pile, x)
+_, caches = net.forward(pile, x)
 dx, _ = net.backward(pile, caches, dy)
 rows = np.flatnonzero(dx[0, 0].any(axis=1))
 print(f"it sees {len(rows)} × {len(rows)} pixels")
 picture(dy=dy[0, 0], dx=dx[0, 0])
 
 # %% [markdown]
-# Seven by seven, as a single window of 7×7 would. But look at the numbers: the pile does not look
-# evenly, it looks at the middle most. **Predict** the middle row by hand: start from 1, and three
-# times replace each number by the sum of itself and its two neighbours.
+# Seven by seven, as a single window of 7×7 would. But the pile does not look evenly: it looks at
+# the middle most. **Predict** the middle row by hand: start from 1, and three times put in the
+# place of each number its sum with its two neighbours.
 
 # %%
-print(dx[0, 0, 5, 2:9].astype(int) // 7, " times 7")
+middle = dx[0, 0, 5, 2:9].astype(int)
+print(middle // 7, "times 7")
 
 # %% [markdown]
-# 1; 1 1 1; 1 2 3 2 1; 1 3 6 7 6 3 1. There are seven paths from the middle pixel to the top in
-# each direction, and only one from the corner. Step through the pile, down and up again:
+# 1; 1 1 1; 1 2 3 2 1; 1 3 6 7 6 3 1. From the middle seven paths lead to the top in each direction,
+# from a corner one. Step through the pile, up again:
 
 # %%
-steps = step(net.forward, pile, x)
-steps.backward(dy)
+step(net.forward, pile, x).backward(dy)
 
 # %% [markdown]
 # ## What it costs
 #
-# Let each convolution have $C$ maps and see $C$ maps. One of 7×7 has $49 C^2$ weights.
+# Let each convolution see $C$ maps and make $C$ maps. One of 7×7 then has $49 C^2$ weights.
 # **Predict**: and three of 3×3? (VGG's paper has this sum in its Section 2.3.)
 
 # %%
@@ -69,14 +67,13 @@ print(
 )
 
 # %% [markdown]
-# 27 against 49, and three ReLUs in the place of one: three chances to bend. The pile can do less
-# than the single window in one sense, as its 49 weights are not free. That is meant: fewer ways
-# to be wrong.
+# 27 against 49, and three ReLUs in the place of one: three chances to bend. In one sense the pile
+# can do less, as its 49 weights are not free. That is meant: fewer ways to be wrong.
 #
 # ## Six configurations
 #
-# A table in the paper, six strings in `vgg.py`: each digit is a convolution, each group of digits
-# ends with a pool of 2×2. The errors are the paper's (its Table 3, one scale of 256 pixels,
+# A table in the paper, six strings in `vgg.py`: each digit is a convolution, and each group of
+# digits ends with a pool of 2×2. The errors are the paper's (its Table 3, one scale of 256 pixels,
 # top-5).
 
 # %%
@@ -89,13 +86,13 @@ for name, digits in vgg.CONFIGURATIONS.items():
 
 # %% [markdown]
 # Go down the table. B to D: depth helps. C to D: 3×3 in the place of 1×1 helps, so it is not the
-# ReLUs alone, it is seeing more. D to E: at this scale no more. And A-LRN: AlexNet's
-# normalization (lesson 6), in an otherwise equal network, gains nothing. So VGG left it out.
+# ReLUs alone. D to E: at this scale no more. And A-LRN: AlexNet's normalization (lesson 6), in an
+# otherwise equal network, gains nothing.
 #
 # ## Where it all is
 #
-# D has 138,357,544 parameters, AlexNet 60,965,224. **Predict** before you run: how many times
-# AlexNet's multiply-adds? And how many times the memory that an image needs for backward?
+# D has 138,357,544 parameters, AlexNet 60,965,224. **Predict**: how many times AlexNet's
+# multiply-adds has it? And how many times the memory that an image needs for backward?
 
 # %%
 shape = (3, 224, 224)
@@ -110,10 +107,9 @@ first_block = summary.kept_bytes(deep[:5], shape) / kept[1]
 print(f"the first two convolutions and their pool keep {first_block:.0%} of the memory")
 
 # %% [markdown]
-# 21 times the work, with hardly more than twice the parameters, and those sit in the fully
-# connected layers again. The first two convolutions keep 43% of what an image keeps: 64 maps of
-# 224×224, because there is no stride anywhere. AlexNet's stride of 4 in conv1 was a way to afford
-# it in 2012.
+# 21 times the work with little more than twice the parameters, most of which sit in the fully
+# connected layers again. And 14 times the memory, 43% of it for the first two convolutions: 64 maps
+# of 224×224, because nothing has a stride. AlexNet's stride of 4 was a way to afford it in 2012.
 
 # %%
 figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
@@ -127,9 +123,9 @@ figure
 # %% [markdown]
 # ## Deep networks were hard to start
 #
-# The paper says of the first weights: normal, "zero mean and $10^{-2}$ variance". A variance of
-# 0.01 is a deviation of 0.1. **Predict**: a unit of conv4_2 sums $9 \cdot 512$ products. If half
-# of its inputs are 0 after a ReLU, by what factor does the deviation grow from layer to layer?
+# First weights are normal, the paper says, with "zero mean and $10^{-2}$ variance". A variance of
+# 0.01 is a deviation of 0.1. **Predict**: a unit of conv4_2 sums $9 \cdot 512$ products. If half of
+# its inputs are 0 after a ReLU, by what factor does the deviation grow in a layer?
 
 # %%
 inputs = 9 * 512
@@ -137,10 +133,9 @@ for deviation in (0.1, 0.01):
     print(f"deviation {deviation}: times {deviation * np.sqrt(inputs / 2):.2f} a layer")
 
 # %% [markdown]
-# Nearly 5, and that sixteen times. With 0.01, AlexNet's number, nearly a half. Watch it in the
-# real networks, at their real width, on a small photograph. (With zero biases every layer is
-# proportional to its weights, so a tenth of the weights makes a tenth of the activities after one
-# layer, a hundredth after two: one run shows both readings.)
+# Nearly 5, many times over. With 0.01 as the deviation, AlexNet's number, nearly a half. Watch it
+# at the real width, on a small photograph. (Biases are 0, so a tenth of the weights makes a tenth
+# of the activities after one layer, a hundredth after two: one run shows both readings.)
 
 # %%
 image = data.prepare(data.load("sample"))[0][:1]
@@ -167,20 +162,17 @@ axes.legend()
 figure
 
 # %% [markdown]
-# Read literally, the scores of a network that knows nothing come out by the million, and softmax
-# is certain of a wrong class. Read as a deviation, they are nearly 0 after sixteen layers, and so
-# is the gradient. The second would fit what the paper tells: that A with its eleven layers could
-# start from random weights and the deeper ones could not, so that they took over A's first and
-# last layers (`take_from_a`). We do not know which it was. The third curve is what the authors
-# found afterwards: with the scale of Glorot and Bengio, no such help is needed. It falls, too,
-# but slowly enough.
+# Read literally, the scores of a network that knows nothing come out by the million, and softmax is
+# certain of a wrong class. Read as a deviation, they are nearly 0 after sixteen layers, and so is
+# the gradient. That would fit what the paper tells: A with its eleven layers could start from
+# random weights, and the deeper ones took over A's first and last layers (`take_from_a`). We do not
+# know which it was. The third curve is what the authors found afterwards: with the scale of Glorot
+# and Bengio, no such help is needed.
 #
 # ## Change this and predict
 #
-# 1. Put a pool, `net.row("pool", ops, "pool", z=2, s=2)`, behind the first convolution of the
-#    pile. How many pixels does a number at the top see now? (`summary.measure` can tell you,
-#    too.)
-# 2. `python -m minicnn summary vgg-e --batch 64`: how many of these images fit into the memory of
-#    your machine?
-# 3. Start AlexNet in this way: `alexnet.alexnet(ops, rng, bias=0)` against the default, and the
-#    deviations of its eight layers. What do the biases of 1 change?
+# 1. Put a pool, `net.row("pool", ops, "pool", z=2, s=2)`, behind the first convolution of the pile.
+#    How many pixels does a number at the top see now? (`summary.measure` can tell you, too.)
+# 2. `python -m minicnn summary vgg-e --batch 64`: would that fit into the memory of your machine?
+# 3. Make the plot of deviations for `alexnet.alexnet(ops, rng)` with `bias=0` and `bias=1`. What do
+#    biases of 1 change?

@@ -115,6 +115,15 @@ def test_a_lesson_begins_with_a_question_and_soon_with_code_and_ends_with_exerci
 
 
 @every_lesson
+def test_no_sentence_of_the_prose_becomes_a_list_by_accident(path):
+    for kind, source in cells(path):
+        lines = ["", *source.splitlines()] if kind == "markdown" else []
+        for before, line in zip(lines, lines[1:], strict=False):
+            if re.match(r"(\d+[.)]|[-+*]) ", line):  # "is at most\n1. And then" would be one
+                assert re.match(r"$|\d+[.)] |[-+*] |   *\S", before), line
+
+
+@every_lesson
 def test_a_lesson_has_no_second_implementation(path):
     code = "\n".join(source for kind, source in cells(path) if kind == "code")
     assert not re.search(r"def \w+_(forward|backward)", code)

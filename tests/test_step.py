@@ -8,12 +8,13 @@ import threading
 import numpy as np
 import pytest
 
-from minicnn import cifar, net, reference
+from minicnn import cifar, fast, net, reference
 from minicnn.reference import conv_backward, conv_forward, pool_forward, relu_forward
 from minicnn.reference.im2col import im2col
 from minicnn.step import picture, step
-from minicnn.stepping import pairs, source, values, walk
+from minicnn.stepping import kernels, pairs, source, values, walk
 from minicnn.stepping.links import of_call
+from minicnn.stepping.record import Record
 
 N, C, K, H, W, f = 2, 3, 4, 7, 5, 3
 
@@ -161,6 +162,23 @@ def test_a_large_kernel_is_begun_as_python_and_finished_compiled():
     steps = step(im2col, x, 11, 1, 0, 30, 31)
     np.testing.assert_array_equal(steps.result, im2col(x, 11, 1, 0, 30, 31))
     assert steps._record.frames[0].cut == hasattr(im2col, "py_func")
+
+
+@pytest.mark.parametrize(
+    "layer, shape, options",
+    [("lrn", (1, 5, 2, 3), {"alpha": 0.5}), ("pool", (1, 3, 5, 4), {}), ("conv", (1, 2, 4, 3), {})],
+)
+def test_vector_kernels_compute_the_same_as_python(layer, shape, options):
+    x = drawn(*shape)
+    arguments = (x, drawn(3, 2, 2, 2), drawn(3)) if layer == "conv" else (x,)
+    there, back = (getattr(fast, f"{layer}_{way}") for way in ("forward", "backward"))
+    as_python = [kernels.opened(f, Record(), in_kernel=True) for f in (there, back)]
+    y, cache = there(*arguments, **options)
+    y_python, cache_python = as_python[0](*arguments, **options)
+    np.testing.assert_allclose(y_python, y, rtol=1e-12, atol=1e-12)
+    dy = drawn(*y.shape)
+    for found, expected in zip(as_python[1](dy, cache_python), back(dy, cache), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_random_numbers_are_drawn_as_often_as_without_the_stepper():

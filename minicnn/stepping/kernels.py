@@ -13,6 +13,7 @@ import copy
 import sys
 from types import FunctionType
 
+from .lanes import instructions
 from .record import HERE, ORIGINAL, WATCHED
 
 
@@ -42,6 +43,10 @@ def opened(function, record, in_kernel=False, seen=None):
         value = scope.get(name)
         if is_kernel(value):
             scope[name] = opened(value, record, in_kernel, seen)
+        elif in_kernel and type(value).__name__ == "_Intrinsic":  # of fast/vector.py
+            from ..fast.vector import LANES
+
+            scope[name] = instructions(LANES)[name]
         elif isinstance(value, FunctionType) and is_ours(value):
             scope[name] = opened(value, record, in_kernel, seen)
         elif type(value).__name__ == "Loop" and is_kernel(value.alone):  # of fast/threads.py

@@ -24,6 +24,13 @@
 
   const short = (x, digits = 4) =>
     x === null ? "NaN" : String(Number(x.toPrecision(digits))).replace("-", "−");
+  /** A number that fits into a cell. */
+  function brief(x) {
+    const size = Math.abs(x);
+    if (size !== 0 && (size < 0.001 || size >= 1e5)) return x.toExponential(0).replace("e+", "e").replaceAll("-", "−");
+    return short(x, size < 0.1 ? 1 : size < 1 ? 2 : 3);
+  }
+
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 
   // ---- arrays
@@ -123,7 +130,7 @@
         pen.strokeRect(x + 0.5, y + 0.5, place.cw - 1, place.ch - 1);
         const dark = rgb && 0.3 * rgb[0] + 0.6 * rgb[1] + 0.1 * rgb[2] < 140;
         pen.fillStyle = !rgb ? "#888" : dark ? "#fff" : "#111";
-        pen.fillText(rgb ? short(entry, Math.abs(entry) < 1 ? 2 : 3) : "·", x + place.cw / 2, y + place.ch / 2);
+        pen.fillText(rgb ? brief(entry) : "·", x + place.cw / 2, y + place.ch / 2);
       }
     }
     pen.strokeStyle = MARK;
@@ -156,7 +163,7 @@
     const under = element("figcaption", {}, caption(value));
     if (sample(value)) under.append(element("small", {}, ` (${sample(value)})`));
     const figure = element("figure", { class: state },
-      element("b", {}, name), element("i", {}, state === "read" ? "" : state), canvas, under);
+      element("b", {}, name), element("i", {}, state === "read" || state === "seen" ? "" : state), canvas, under);
     let here = null;
     const paint = (marks) => draw(canvas, data, id, place, here === null ? marks : [here]);
     const say = (at) => {
@@ -370,16 +377,17 @@
       const row = code.querySelector(`[data-line="${step.last}"]`);
       for (const text of (step.frame === 0 && data.pairs[step.line]) || [])
         row.after(element("div", { class: "undoes" }, element("span", {}, "undoes"), element("code", {}, text)));
-      const top = code.querySelector(".now").offsetTop - code.offsetTop;
-      if (top < code.scrollTop + 24 || top > code.scrollTop + code.clientHeight - 60)
+      const top = code.querySelector(".now").offsetTop, bottom = row.offsetTop + row.offsetHeight;
+      if (top < code.scrollTop + 24 || bottom > code.scrollTop + code.clientHeight - 24)
         code.scrollTop = top - code.clientHeight / 2.5;
     }
 
     function codeLine(source, text, line) {
       const [whole, comment = ""] = text.match(/#(?![^"]*"[^"]*$).*$/) ? [text.replace(/\s*#.*$/, ""), text.match(/\s*#.*$/)[0]] : [text];
+      const indent = text.length - text.trimStart().length; // what does not fit on a line hangs further in
       const row = element("div", { "data-line": line, class: source.quiet.includes(line - source.first) ? "quiet" : undefined });
-      const parts = element("code", {});
-      let at = 0;
+      const parts = element("code", { style: `padding-left:${indent + 4}ch` });
+      let at = indent;
       for (const match of source.quiet.includes(line - source.first) ? [] : whole.matchAll(KEYWORDS)) {
         parts.append(whole.slice(at, match.index), element("b", {}, match[0]));
         at = match.index + match[0].length;
@@ -393,9 +401,19 @@
       return row;
     }
 
+    /** The names of the line before with an array: they stay in view where a line has none. */
+    function lastSeen(step, frame) {
+      const named = (s) => (s.start ? Object.keys(frame.arguments) : s.names);
+      const hasArray = (s) => named(s).some((name) => typeof data.values[latest(s, name)] === "object");
+      const before = data.steps.slice(0, step.number).filter((s) => s.frame === step.frame && hasArray(s)).pop();
+      return before ? named(before) : [];
+    }
+
     function showStage(step, frame) {
       const source = data.sources[frame.source];
       const width = Math.max(230, Math.min(640, stage.clientWidth - 26 || 480));
+      const isArray = (name) => typeof data.values[latest(step, name)] === "object";
+      const last = visible(step.frame).at(-1) === step;
       const names = step.start ? Object.keys(frame.arguments) : [...new Set([...step.names, ...Object.keys(step.changed)])];
       const arrays = [], words = [];
       const add = (name, id, state) => {
@@ -403,10 +421,11 @@
         else arrays.push([name, id, state]);
       };
       if (step.start && step.number === 0) Object.entries(data.result).forEach(([name, id]) => add(name, id, "returned"));
-      for (const name of names) {
+      const seen = names.some(isArray) ? [] : lastSeen(step, frame).filter(isArray);
+      for (const name of [...names, ...seen]) {
         const id = latest(step, name);
         if (id === null) continue;
-        const state = name in step.changed ? (step.start ? "argument" : "made") : name in step.before ? "changed meanwhile" : "read";
+        const state = name in step.changed ? (step.start ? "argument" : "made") : name in step.before ? "changed meanwhile" : seen.includes(name) ? "seen" : "read";
         add(name, id, state);
         if (step.again.includes(name)) {
           const before = name in step.before ? step.before[name] : latest(step, name, step.number - 1);
@@ -416,7 +435,6 @@
         const twin = base && !names.includes(base) ? latest(step, base) ?? (step.frame === 0 ? data.forward[base] : null) : null;
         if (twin !== null && twin !== undefined && data.values[id].s && String(data.values[twin].s) === String(data.values[id].s)) add(base, twin, "its gradient is beside");
       }
-      const last = visible(step.frame).at(-1) === step;
       const parts = [];
       if (step.error) parts.push(element("p", { class: "error", role: "alert" }, `✗ ${step.error}`));
       if (step.after) parts.push(element("p", { class: "note" }, `The loop is done after ${step.after} turns; the slider has more of them.`));

@@ -149,7 +149,8 @@ class Record:
         Calls in the first turn of a loop have room of their own, so that they are never missing.
         """
         top = self.live[-1]
-        if top.step is None or self.frames[top.frame].depth >= DEPTH:
+        depth = 1 if self.frames[0].source.file == ROWS else DEPTH  # a row shows its own lines
+        if top.step is None or self.frames[top.frame].depth >= depth:
             return False
         path = list(self.path(top.step.turn))
         if kernel and not all(map(self.is_shown, path)):

@@ -1,7 +1,7 @@
 """What lesson 2 claims."""
 
 CLAIMS = [
-    ("copies every pixel up to 25 times", "copies.max()"),
+    ("copy every pixel up to 25 times", "copies.max()"),
     ("even in the corners nine times", "copies[0, 0, 0] == 9"),
     ("1·1 − 1·2 + 0·4 + 2·5 = 9", "y[0, 0, 0, 0] == y_rows[0, 0] == 9"),
     ("take 4.4 MB", "cols_MB['conv1']"),
