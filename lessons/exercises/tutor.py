@@ -179,11 +179,11 @@ def wrapped(text):
 def praise(result):
     """Return praise: what was checked, and what comes next."""
     count = len(result.checks) - 2  # the others: by hand, and in float32
-    line = f"{result.name} is right: by hand, in {count} awkward cases and in float32"
-    line += (
-        ".  Well done!" if result.name == "sgd_update" else ", its arguments untouched.  Well done!"
+    untouched = "" if result.name == "sgd_update" else ", its arguments untouched"
+    line = (
+        f"{result.file}: {result.name} is right: by hand, in {count} awkward cases and in float32"
+        f"{untouched}.  Well done!"
     )
-    line = f"{result.file}: {line}"
     after = following(result.name)
     ahead = f"Next: python -m lessons exercise {after.name}.  {after.question}" if after else LAST
     return "\n".join([*textwrap.wrap(line, 96), *printed(result), ahead])
@@ -238,7 +238,7 @@ def main(paths, report=None, plainly=False, seconds=apart.SECONDS):
                 progress.done("exercise", result.name)
     if report:
         content = {"format": FORMAT, "results": [*map(entry, found)]}
-        write_text(report, json.dumps(content, indent=1, ensure_ascii=False))
+        write_text(report, json.dumps(content, indent=1))
         right = sum(result.passed for result in found)
         print(f"{right} of {len(found)} are right; {report} has the report.")
     return 0 if all(result.passed for result in found) else 1
