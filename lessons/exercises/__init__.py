@@ -6,6 +6,7 @@
 
     statements.py   the exercises in order, and the file that a learner starts with
     cases.py        what the function is called with
+    reading.py      the learner's file, before it is run
     apart.py        the learner's code in a process of its own, with limits; child.py runs there
     judge.py        is it right?
     faults.py       what is wrong with one answer; draws.py, where chance has its part
