@@ -1,4 +1,4 @@
-"""Read a learner's file before it is run: is it Python, which exercises are in it, are they its own?
+"""Read a learner's file before it is run: is it Python, which exercises are in it, whose are they?
 
 Nothing of the file is run here: Python's own parser makes a syntax tree of it.
 """
