@@ -11,8 +11,9 @@ The report is JSON: {"format": FORMAT, "results": […]}, an entry for each exer
     name      the exercise; null where the file holds none, or cannot be read as Python
     passed    true or false
     checks    [{"case": its title, "passed": true or false, "said": [lines]}]
-    mistake   its name: a heading in hints/, or "still empty", "stopped", "not a tuple", "argument
-              changed", "wrong shape", "wrong dtype", "no answer", "borrowed", "unreadable", …; or null
+    mistake   its name: a heading in hints/, or "still empty", "stopped", "not a tuple", "wrong
+              shape", "wrong dtype", "argument changed", "no answer", "borrowed", "unreadable", …
+              or null
     hint      what the tutor said about it, or null
     printed   what the code has printed, the first 2,000 characters
 
