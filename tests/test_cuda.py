@@ -494,7 +494,8 @@ def test_a_launch_that_fails_names_the_kernel_and_its_arguments(monkeypatch, cap
     with pytest.raises(gpu.GpuError) as caught:
         gpu.launch(Kernel(), 70, np.zeros((2, 35), np.float32), np.int32(7))
     words = (
-        rf"py_func\[{-(-70 // gpu.THREADS)}, {gpu.THREADS}\]\(float32 \(2, 35\), 7\) failed: CUDA_"
+        rf"a GPU failed, in py_func\[{-(-70 // gpu.THREADS)}, {gpu.THREADS}\]"
+        r"\(float32 \(2, 35\), 7\) or before it \(CUDA_"
     )
     assert re.match(words, str(caught.value)) and isinstance(caught.value.__cause__, Failure)
 

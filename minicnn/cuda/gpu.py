@@ -83,6 +83,12 @@ def check_devices(devices):
             raise ValueError(f"there is no GPU {device}: this machine has {there}")
 
 
+def total_memory(device):
+    """Return how many bytes of memory a device has; in the simulator, infinitely many."""
+    with at(device):
+        return cuda.current_context().get_memory_info()[1]
+
+
 def stream():
     """Return the current stream."""
     return stream_for("all else") if here.stream is None else here.stream
@@ -165,7 +171,10 @@ def launch_blocks(kernel, grid, block, *arguments):
             raise GpuError(missing(error)) from error
         if not of_driver(error):
             raise
-        raise GpuError(f"{in_words(kernel, grid, block, arguments)} failed: {error}") from error
+        raise GpuError(
+            f"a GPU failed, in {in_words(kernel, grid, block, arguments)} or before it "
+            f"({first_line(error)}); what was saved before is as it was"
+        ) from error
 
 
 def of_driver(error):
@@ -179,8 +188,16 @@ def of_driver(error):
 def in_words(kernel, grid, block, arguments):
     """Return a launch as a text: relu_forward_kernel[3, 256](float32 (2, 3), 700)."""
     name = getattr(kernel, "py_func", getattr(kernel, "fn", kernel)).__name__
-    words = [f"{a.dtype} {a.shape}" if getattr(a, "ndim", 0) else str(a) for a in arguments]
-    return f"{name}[{grid}, {block}]({', '.join(words)})"
+    return f"{name}[{grid}, {block}]{described_each(arguments)}"
+
+
+def described_each(arguments):
+    """Return arguments as a text: of an array its type and shape, of a tuple each of its parts."""
+    words = []
+    for a in arguments:
+        array = f"{a.dtype} {tuple(a.shape)}" if getattr(a, "ndim", 0) else str(a)
+        words.append(described_each(a) if isinstance(a, tuple) else array)
+    return f"({', '.join(words)})"
 
 
 def ready():
