@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 2. im2col: a convolution as one matrix product
 #
-# *Why would anyone copy every pixel up to 25 times before multiplying anything?* AlexNet's second
-# layer does so, and is the faster for it. Below is the whole trick in one picture: the nine pixels
-# of `x`, and the same pixels laid out again as the columns of a matrix.
+# *Why would anyone copy every pixel up to 25 times before multiplying anything?* In AlexNet's
+# second layer this library does so, and is the faster for it. Below is the whole trick in one
+# picture: the nine pixels of `x`, and the same pixels laid out again as the columns of a matrix.
 
 # %%
 import time
