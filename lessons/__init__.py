@@ -7,7 +7,8 @@
     python -m lessons serve           show that site in your browser
 
 A lesson is a Python script in cells, NN_name.py.  `# %% [markdown]` starts a cell of text, `# %%`
-one of code; editors such as VS Code, Spyder and Jupyter (with jupytext) open it as a notebook.
+one of code; editors such as VS Code, Spyder and Jupyter (with jupytext) open it as a notebook.  Its
+first cell has a heading, and then its *question*, which the lists of lessons show.
 
     cells.py       a lesson's cells, and how to run them
     terminal.py    text with headings, emphasis and formulas, as a terminal can show it

@@ -96,8 +96,7 @@ def show_list(options):
         heading = heading.removeprefix(f"{number}.").removeprefix(f"Lesson {number}:").strip()
         mark = terminal.painted("  (done)", terminal.CYAN) if path.stem in walked else ""
         print(f"{number:4}  {terminal.painted(terminal.plain(heading), terminal.BOLD)}{mark}")
-        if question:
-            print(f"      {question}")
+        print(terminal.filled(question, " " * 6, " " * 6))
     if passed:
         print(f"\nExercises passed: {', '.join(passed)}")
     print("\npython -m lessons 1 walks through the first one; python -m lessons --help has more.")
@@ -108,6 +107,8 @@ def walk(options):
     path = cells.find(options.number)
     try:
         namespace = cells.run(path, pause=None if options.no_pause else ask)
+    except BrokenPipeError:
+        raise
     except Exception as error:
         show_error(error)
         return 1

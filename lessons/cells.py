@@ -47,13 +47,12 @@ def find(number):
 
 
 def title(path):
-    """Return the first heading of a lesson and the first question in its text, or "" for either."""
+    """Return the heading of a lesson, and the emphasised question that it begins with, or ""."""
     text = "\n".join(source for kind, source in cells(path) if kind == "markdown")
     heading = re.search(r"^# +(.+)", text, re.MULTILINE)
-    prose = text[heading.end() :] if heading else text
-    question = re.search(r"[^.!?#|]*?[^.!?#|\s]\?", prose)
-    question = " ".join(question[0].split()) if question else ""
-    return heading[1].strip() if heading else path.stem, terminal.plain(question).strip("*_ ")
+    question = re.search(r"(?<!\*)\*(?![*\s])([^*]*\?[^*]*)\*", text)
+    question = terminal.plain(" ".join(question[1].split())) if question else ""
+    return heading[1].strip() if heading else path.stem, question
 
 
 def cells(path):
@@ -140,6 +139,7 @@ def run(path, pause=None, write=print):
                 error.add_note(f"This was cell {here + 1} of {path.name}, at its line {line}.")
                 raise
         show(values[here], f"{path.stem}-{here + 1}", pause, write)
+        write("")
         here += 1
     return namespace
 
@@ -176,9 +176,9 @@ def show(value, name, pause, write):
         picture = OUT / f"{name}.png"
         OUT.mkdir(parents=True, exist_ok=True)
         value.savefig(picture, dpi=120, bbox_inches="tight")
-        write(f"The figure is in {picture}\n")
+        write(f"The figure is in {picture}")
     else:
-        write(f"{value}\n")
+        write(str(value))
 
 
 def is_figure(value):

@@ -43,21 +43,33 @@ def code(source):
         from pygments.formatters import TerminalFormatter
         from pygments.lexers import PythonLexer
 
-        source = highlight(source, PythonLexer(), TerminalFormatter())
+        source = highlight(source, PythonLexer(), TerminalFormatter(colorscheme=colours()))
     bar = painted("│ ", GREY)
     return "\n".join(bar + line for line in source.rstrip().splitlines()) + "\n"
 
 
+def colours():
+    """Return which kinds of tokens have colours: a few that can be read on black and on white."""
+    from pygments.token import Comment, Keyword, Operator, String, Token
+
+    chosen = {Token: "", Keyword: "magenta", Operator.Word: "magenta", String: "green"}
+    chosen[Comment] = "gray"
+    return {kind: (colour, colour) for kind, colour in chosen.items()}
+
+
+def width():
+    """Return how wide text may be: as the terminal, but 100 columns at most."""
+    return min(shutil.get_terminal_size().columns, 100)
+
+
 def markdown(source):
-    """Return Markdown as text: paragraphs filled to the width of the terminal, 100 at most."""
-    width = min(shutil.get_terminal_size().columns, 100)
+    """Return Markdown as text, its paragraphs filled to the width of the terminal."""
     blocks = re.split(r"(^```.*?^```$|^\$\$.*?\$\$$)|\n\s*\n", source, flags=re.M | re.S)
-    return "".join(
-        block_text(block.strip("\n"), width) + "\n\n" for block in blocks if block and block.strip()
-    )
+    blocks = [block.strip("\n") for block in blocks if block and block.strip()]
+    return "\n\n".join(block_text(block) for block in blocks) + "\n"
 
 
-def block_text(block, width):
+def block_text(block):
     """Return one block: a heading, fenced code, a formula, a table, a list, or a paragraph."""
     if block.startswith("```"):
         return "\n".join("    " + line for line in block.splitlines()[1:-1])
@@ -66,20 +78,20 @@ def block_text(block, width):
     if block.startswith("#"):
         heading, _, rest = block.partition("\n")
         heading = painted(plain(heading.lstrip("# ")), BOLD)
-        return heading + ("\n" + block_text(rest.strip("\n"), width) if rest.strip() else "")
+        return heading + ("\n" + block_text(rest.strip("\n")) if rest.strip() else "")
     if block.startswith("|"):
         return table(block)
     if re.match(r"\s*([-*+]|\d+\.) ", block):
         items = re.split(r"\n(?=\s*(?:[-*+]|\d+\.) )", block)
-        return "\n".join(filled(item, width, "  ") for item in items)
-    return filled(block, width)
+        return "\n".join(filled(item, later="  ") for item in items)
+    return filled(block)
 
 
-def filled(text, width, indent=""):
-    """Return a paragraph in lines of this width; all but the first are indented."""
+def filled(text, first="", later=""):
+    """Return a paragraph in lines, the first one and the later ones indented."""
     text = formulas(" ".join(text.split()))
-    lines = textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False)
-    return inline(lines)
+    indents = {"initial_indent": first, "subsequent_indent": later}
+    return inline(textwrap.fill(text, width(), break_long_words=False, **indents))
 
 
 def table(block):

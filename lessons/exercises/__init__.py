@@ -65,6 +65,7 @@ def seconds(text):
 
 def run_exercise(options):
     """Write one exercise, or list them all."""
+    from .. import progress
     from . import statements
 
     if options.name:
@@ -73,9 +74,12 @@ def run_exercise(options):
         print(f"{path} is yours.  {exercise.question}")
         print(f"When it is written: python -m lessons check {path}")
         return 0
+    passed = progress.all_done().get("exercise", [])
     for exercise in statements.EXERCISES:
-        print(f"  {exercise.name:23}{exercise.question}  (lesson {exercise.lesson})")
-    print("\npython -m lessons exercise relu_forward begins with the first.")
+        mark = "  (done)" if exercise.name in passed else ""
+        print(f"  {exercise.name:23}{exercise.question}  (lesson {exercise.lesson}){mark}")
+    todo = [one.name for one in statements.EXERCISES if one.name not in passed]
+    print(f"\nNext: python -m lessons exercise {todo[0]}" if todo else "\nAll of them are done.")
     return 0
 
 

@@ -145,7 +145,7 @@ def collect(process, messages, count, seconds):
             f"No answer after {seconds:g} seconds, {during}: is there a loop that never ends?  "
             "(--seconds allows more.)"
         )
-    return answers, f"The process ended {during}, {farewell(process)}."
+    return answers, f"The process ended {during}, {farewell(process)}"
 
 
 def farewell(process):
@@ -153,9 +153,9 @@ def farewell(process):
     try:
         code = process.wait(timeout=10)
     except subprocess.TimeoutExpired:
-        return "or no longer answers"
+        return "or no longer answers."
     if code < 0:
-        return f"by {signal.Signals(-code).name}: a crash, or more memory than there is"
+        return f"by {signal.Signals(-code).name}: a crash, or more memory than there is."
     return f"with exit code {code}: does the file call exit?"
 
 

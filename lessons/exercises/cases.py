@@ -99,7 +99,7 @@ def for_conv():
     yield {"x": x, "w": w, "b": b}, {}, image([1, 0], [0, 2])
     yield {"x": normal(2, 3, 7, 5), **weights(4, 3, 3, 3)}, {}, None
     yield {"x": normal(2, 3, 9, 7), **weights(5, 3, 2, 2)}, {"stride": 3, "pad": 1}, None
-    yield {"x": normal(3, 4, 5, 6), **weights(6, 2, 3, 3)}, {"pad": 1, "groups": 2}, None
+    yield {"x": normal(2, 4, 5, 6), **weights(6, 2, 3, 3)}, {"pad": 1, "groups": 2}, None
     yield {"x": normal(2, 3, 6, 9), **weights(4, 3, 4, 4)}, {"stride": 3, "ceil_mode": True}, None
 
 

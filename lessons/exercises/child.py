@@ -9,6 +9,7 @@ prints goes to stderr; the answers leave through a copy of stdout that no print 
 and answers are JSON and the bytes of arrays, so that nothing is ever unpickled.
 """
 
+import contextlib
 import importlib
 import json
 import linecache
@@ -43,8 +44,10 @@ def unpack(data):
     return whole(json.loads(data[HEAD.size : start]), data[start:])
 
 
-def plain(value, arrays):
+def plain(value, arrays, depth=0):
     """Return a value as JSON can hold it; the bytes of arrays go into the list."""
+    if depth > 9:
+        return {"other": "something that is nested too deeply"}
     if isinstance(value, (np.ndarray, np.generic)):
         if value.dtype.kind not in "biuf" or value.nbytes > LARGEST:
             return {"other": f"an array of {value.dtype}, shape {value.shape}"}
@@ -54,9 +57,10 @@ def plain(value, arrays):
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (tuple, list)) and len(value) < 1000:
-        return {"tuple" if isinstance(value, tuple) else "list": [plain(v, arrays) for v in value]}
+        kind = "tuple" if isinstance(value, tuple) else "list"
+        return {kind: [plain(one, arrays, depth + 1) for one in value]}
     if isinstance(value, dict):
-        return {"dict": [[str(key), plain(one, arrays)] for key, one in value.items()]}
+        return {"dict": [[str(key), plain(v, arrays, depth + 1)] for key, v in value.items()]}
     if isinstance(value, np.dtype) or isinstance(value, type) and issubclass(value, np.generic):
         return {"dtype": np.dtype(value).str}
     return {"other": f"a {type(value).__name__}"}
@@ -136,7 +140,7 @@ def told(error, path):
     own = [step for step in steps if step.filename == path]
     line = own[-1].lineno if own else None
     code = linecache.getline(path, line).strip() if line else ""
-    return {"type": type(error).__name__, "message": str(error)[:500], "line": line, "code": code}
+    return {"type": type(error).__name__, "message": str(error)[:200], "line": line, "code": code}
 
 
 # The process.
@@ -190,7 +194,8 @@ def main():
         send("loaded")
         for answer in answers(function, request["calls"], path):
             send(answer)
-    sys.stdout.flush()
+    with contextlib.suppress(ValueError, OSError):  # the learner's code may have closed it
+        sys.stdout.flush()
     os._exit(0)  # whatever threads the learner's code has begun
 
 

@@ -1,11 +1,14 @@
 """What a wrong answer may come from: a known mistake, or what the wrong cases have in common.
 
-found    for every case the outputs of the learner's function by name, None where it broke
-failed   for every case True if something was wrong with it
-output   the first output that is wrong; None if the function broke or returned another thing
+    found    for every case the outputs of the learner's function by name, None where it broke
+    failed   for every case True if something was wrong with it
+    output   the first output that is wrong; None if the function broke or returned another thing
+
+A case counts for a mistake if the library's function with the mistake in it gives the same numbers.
 """
 
 import functools
+import inspect
 
 import numpy as np
 
@@ -13,24 +16,54 @@ from . import where
 from .cases import by_output, cases, outcomes, right_answers
 from .faults import structure
 from .mistakes import helper_source, mistakes, variant
-from .statements import find, home, source
-
-OPTIONS = ("groups", "ceil_mode", "pad", "stride", "z", "s", "n", "momentum", "decay")
+from .statements import find, forward_of, function, home, source
 
 
 def diagnosis(name, output, answers, failed):
     """Return the Mistake, or None, and the hint, or None."""
     found = [by_output(name, a["returned"]) if usable(name, a) else None for a in answers]
     if output:
-        for outputs in (find(name).outputs, [output]):  # all that came out, or else this one alone
-            for mistake in mistakes(name):
-                if explains(name, mistake, outputs, found):
-                    return mistake, mistake.hint
+        mistake = known(name, output, found, failed)
+        if mistake:
+            return mistake, mistake.hint
     if output and output != "cache":
         hint = exchanged(name, output, found) or in_common(name, output, found)
         if hint:
             return None, hint
     return None, only_with(name, failed)
+
+
+def known(name, output, found, failed):
+    """Return the known mistake that explains all that came out, or this output, or None.
+
+    Where two mistakes meet, none explains all cases.  Then it is the one that explains the first
+    wrong case and most of the others; one other at least, so that it is no coincidence.
+    """
+    for outputs in (find(name).outputs, [output]):
+        for mistake in mistakes(name):
+            signs = list(compared(name, mistake, outputs, found))
+            if all(same for same, _ in signs) and any(wrong for _, wrong in signs):
+                return mistake
+    first, best, most = failed.index(True), None, 1
+    for mistake in mistakes(name):
+        signs = list(compared(name, mistake, [output], found))
+        count = sum(wrong for _, wrong in signs)
+        if all(same for same, _ in signs[: first + 1]) and count > most:
+            best, most = mistake, count
+    return best
+
+
+def compared(name, mistake, outputs, found):
+    """Yield for each case: does the mistake give what was found, and is that wrong?"""
+    three = zip(found, wrong_answers(name, mistake), right_answers(name), strict=False)
+    for mine, theirs, ours in three:
+        if mine is None:
+            yield True, False  # it broke, which says nothing about its numbers
+        elif theirs is None:
+            yield False, False
+        else:
+            same = all(where.alike(mine[q], theirs[q]) for q in outputs)
+            yield same, same and not all(where.alike(theirs[q], ours[q]) for q in outputs)
 
 
 def usable(name, answer):
@@ -42,19 +75,6 @@ def usable(name, answer):
 def wrong_answers(name, mistake):
     """Return what the library's function with the mistake in it makes of every Case."""
     return outcomes(name, variant(mistake))
-
-
-def explains(name, mistake, outputs, found):
-    """Return whether the mistake gives what was found in every case, and at times a wrong thing."""
-    shows = False
-    three = zip(found, wrong_answers(name, mistake), right_answers(name), strict=False)
-    for mine, theirs, ours in three:
-        if mine is None:
-            continue
-        if theirs is None or not all(where.alike(mine[q], theirs[q]) for q in outputs):
-            return False
-        shows |= not all(where.alike(theirs[q], ours[q]) for q in outputs)
-    return shows
 
 
 def exchanged(name, output, found):
@@ -82,15 +102,42 @@ def in_common(name, output, found):
 
 
 def only_with(name, failed):
-    """Return a hint if an option tells the wrong cases from the right ones: "only with pad=1"."""
-    settings = [one.inputs | one.options for one in cases(name)]
-    for option in OPTIONS:
-        wrong = {had.get(option) for had, bad in zip(settings, failed, strict=False) if bad}
-        right = {had.get(option) for had, bad in zip(settings, failed, strict=False) if not bad}
-        if right and None not in wrong and not wrong & right:
-            values = " or ".join(map(str, sorted(wrong)))
-            return f"It is wrong only with {option}={values}: what does your code do with {option}?"
-    return None
+    """Return a hint if the wrong cases have something that the right ones have not, or None."""
+    settings = [settings_of(name, one) for one in cases(name)[: len(failed)]]
+    wrong = [had for had, bad in zip(settings, failed, strict=True) if bad]
+    right = [had for had, bad in zip(settings, failed, strict=True) if not bad]
+    if not wrong or not right:
+        return None
+    words = [in_words(q, wrong) for q in wrong[0] if tells_apart(q, wrong, right)]
+    if words:
+        return f"What all wrong cases have, and no right one: {', '.join(words)}."
+    words = [in_words(q, wrong[:1]) for q in wrong[0] if tells_apart(q, wrong[:1], right)]
+    return f"New in the first wrong case: {', '.join(words)}." if words else None
+
+
+def settings_of(name, one):
+    """Return the options of a Case, with their defaults, and its numbers of images and channels."""
+    forward = forward_of(name) if name.endswith("_backward") else name
+    parameters = inspect.signature(function(forward)).parameters.values()
+    had = {q.name: q.default for q in parameters if q.default is not q.empty}
+    had |= {**one.inputs, **one.options}
+    had = {q: value for q, value in had.items() if isinstance(value, (int, float))}
+    x = one.inputs.get("x")
+    if np.ndim(x) == 4:
+        had |= {"images": x.shape[0], "channels": x.shape[1]}
+    return {q: value for q, value in had.items() if q not in ("H_out", "W_out", "f")}
+
+
+def tells_apart(option, wrong, right):
+    """Return whether all wrong cases have this option, and no right one has it with their value."""
+    values = {had.get(option) for had in wrong}
+    return None not in values and not values & {had.get(option) for had in right}
+
+
+def in_words(option, settings):
+    """Return an option and its values as text: "pad=1", "2 or 3 images"."""
+    values = " or ".join(map(str, sorted({had[option] for had in settings})))
+    return f"{values} {option}" if option in ("images", "channels") else f"{option}={values}"
 
 
 def more(name, mistake):

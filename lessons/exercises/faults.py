@@ -3,14 +3,16 @@
     one      the Case, see cases.py
     answer   what the child process sent back for it, see child.py
     found    what the learner's function returned; right, what the library's does
-    fault    lines that say what is wrong, or None
+    Fault    output, the one that is wrong, or None if it is none of them; name, for a teacher's
+             statistics, None where numbers are wrong; lines, that say what is wrong
 
-Each fault is told as what it is, what it was, and what was expected.  What it may come from is left
-to diagnosis.py.
+Each fault is told as what it was and what was expected.  What it may come from is left to
+diagnosis.py.
 """
 
 import inspect
 import math
+from collections import namedtuple
 
 import numpy as np
 
@@ -22,76 +24,37 @@ from .cases import BY_HAND, by_output, drawn
 from .child import Other
 from .statements import BARE, find, forward_of, function, kept, signature
 
+Fault = namedtuple("Fault", "output name lines")
 STEP = 1e-5
 
 
 def look(name, one, answer, right, tell):
-    """Return None if an answer is right, else the output that is wrong, or None, and what is.
-
-    Where numbers are wrong, lines say which and where, with `tell`; else there are none.
-    """
-    exercise = find(name)
+    """Return the first Fault of an answer, or None; only with `tell` lines show wrong numbers."""
     if answer["raised"]:
-        return None, called(name, answer["raised"])
+        return Fault(None, "stopped", [called(name, answer["raised"])])
     found = answer["returned"]
     if fault := structure(name, found):
-        return None, [fault]
+        return Fault(None, *fault)
     if answer["changed"] and name != "sgd_update":
-        return None, [in_place(name, answer["changed"][0])]
+        return Fault(None, "argument changed", [in_place(name, answer["changed"][0])])
+    if name == "dropout_forward":
+        return None  # which units are left out is a matter of chance: see draws.py
     found = by_output(name, found)
-    for output in exercise.outputs if name != "sgd_update" else ("v", "w"):  # w follows from v
-        if name == "dropout_forward":
-            continue  # which units are left out is a matter of chance: see draws.py
+    for output in find(name).outputs if name != "sgd_update" else ("v", "w"):  # w follows from v
         if output == "cache":
             fault = cache_fault(name, found[output], right[output])
         else:
             fault = array_fault(name, output, found[output], right[output], one, tell)
-        if fault is not None:
-            return output, fault
+        if fault:
+            return Fault(output, *fault)
     return None
 
 
 def called(name, error):
     """Say what a call raised."""
     if error["line"] is None and error["type"] == "TypeError":
-        return [f"It cannot be called as {signature(name)}: {error['message']}"]
-    return [f"It stopped in {apart.raised(error)}"]
-
-
-def structure(name, found):
-    """Say what is wrong with the kind of thing that was returned, or nothing."""
-    outputs = find(name).outputs
-    wanted = f"return {', '.join(outputs)}"
-    if found is None:
-        return f"It returned None: is the last line missing?  `{wanted}`"
-    if name in BARE:
-        if not isinstance(found, np.ndarray):
-            return f"It returned {kind(found)}; expected an array: `{wanted}`"
-        return None
-    if len(outputs) == 1:
-        wanted = f"return ({outputs[0]},)"
-    if not isinstance(found, tuple):
-        why = (
-            "  The comma makes the tuple: every backward returns one." if len(outputs) == 1 else ""
-        )
-        return f"It returned {kind(found)}; expected a tuple: `{wanted}`.{why}"
-    if len(found) != len(outputs):
-        return f"It returned a tuple of {len(found)}; expected {len(outputs)}: `{wanted}`"
-    for output, value in zip(outputs, found, strict=True):
-        if output == "cache" and not isinstance(value, tuple):
-            return f"The cache is {kind(value)}; expected the tuple {kept(name)}"
-        if output != "cache" and not where.is_numbers(value):
-            return f"{output} is {kind(value)}; expected an array of numbers"
-    return None
-
-
-def kind(value):
-    """Return what a value is, in words."""
-    if isinstance(value, Other):
-        return str(value)
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape}" if value.ndim else f"the number {value:.5g}"
-    return "None" if value is None else f"a {type(value).__name__}"
+        return f"It cannot be called as {signature(name)}: {error['message']}"
+    return f"It stopped in {apart.raised(error)}"
 
 
 def in_place(name, place):
@@ -107,24 +70,93 @@ def in_place(name, place):
     )
 
 
+# Each of these returns a fault's name and lines, or None.
+
+
+def structure(name, found):
+    """Is what was returned the kind of thing that it should be?"""
+    outputs = find(name).outputs
+    alone = name in BARE
+    wanted = ", ".join(outputs) if len(outputs) > 1 or alone else f"({outputs[0]},)"
+    wanted = f"`return {wanted}`"
+    if found is None:
+        return "nothing returned", [f"It returned None: is the last line missing?  {wanted}"]
+    if alone:
+        right = isinstance(found, np.ndarray)
+        line = f"It returned {kind(found)}; expected an array: {wanted}"
+        return None if right else ("not an array", [line])
+    if not isinstance(found, tuple):
+        line = f"It returned {kind(found)}; expected a tuple: {wanted}."
+        comma = "  The comma makes the tuple: every backward returns one."
+        return "not a tuple", [line + (comma if len(outputs) == 1 else "")]
+    if len(found) != len(outputs):
+        line = f"It returned a tuple of {len(found)}; expected {len(outputs)}: {wanted}"
+        return "too many or too few results", [line]
+    for output, value in zip(outputs, found, strict=True):
+        if output == "cache" and not isinstance(value, tuple):
+            line = f"The cache is {kind(value)}; expected the tuple {kept(name)}"
+            return "not a tuple", [line]
+        if output != "cache" and not where.is_numbers(value):
+            return "not an array", [f"{output} is {kind(value)}; expected an array of numbers"]
+    return None
+
+
+def kind(value):
+    """Return what a value is, in words."""
+    if isinstance(value, Other):
+        return str(value)
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}" if value.ndim else f"the number {value:.5g}"
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
 def array_fault(name, output, found, right, one, tell):
-    """Return lines that say what is wrong with an output, or nothing."""
+    """Has an output the right shape, numbers and dtype?"""
     if np.shape(found) != np.shape(right):
-        owner = output.removeprefix("d") if output.startswith("d") else None
-        like = f", the shape of {owner}" if owner else ""
-        hint = "  Is it transposed?" if np.shape(found) == np.shape(right)[::-1] else ""
         small = one.title == BY_HAND and np.size(found) < 100
         numbers = [table(output, found, right, one)] if small else []
-        shapes = f"{output} has shape {np.shape(found)}; expected {np.shape(right)}"
-        return [*numbers, f"{shapes}{like}.{hint}"]
+        owner = f", the shape of {output.removeprefix('d')}" if output.startswith("d") else ""
+        hint = "  Is it transposed?" if np.shape(found) == np.shape(right)[::-1] else ""
+        line = f"{output} has shape {np.shape(found)}; expected {np.shape(right)}{owner}.{hint}"
+        return "wrong shape", [*numbers, line]
     if not where.same(found, right):
-        return different(name, output, np.asarray(found), np.asarray(right), one) if tell else []
+        lines = different(name, output, np.asarray(found), np.asarray(right), one) if tell else []
+        return None, lines
     if np.ndim(right) and found.dtype != right.dtype:
-        return [
+        line = (
             f"The numbers in {output} are right, but they are {found.dtype}; the arguments are "
             f"{right.dtype}.  Is an array made without a dtype, or is a np.float64 mixed in?"
-        ]
+        )
+        return "wrong dtype", [line]
     return None
+
+
+def cache_fault(name, found, right):
+    """Does a cache hold what backward will unpack?"""
+    backward, wanted = name.replace("_forward", "_backward"), kept(name)
+    if len(found) != len(right):
+        line = f"The cache holds {len(found)} things; {backward} unpacks {wanted}"
+        return "wrong cache", [line]
+    letters = wanted.strip("()").split(", ")
+    for letter, mine, ours in zip(letters, found, right, strict=True):
+        if not where.alike(mine, ours):
+            line = (
+                f"What forward returns is right, but not what it keeps: {backward} unpacks "
+                f"{wanted}, and {letter.strip(',')} is {shown(mine)}, expected {shown(ours)}"
+            )
+            return "wrong cache", [line]
+    return None
+
+
+def shown(value):
+    """Return a value as a text of at most one line."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        first = np.array2string(value.ravel()[:4], precision=4)[1:-1]
+        return f"an array {value.shape} with {first}{' …' if value.size > 4 else ''}"
+    return str(value)
+
+
+# What is told of numbers that are wrong.
 
 
 def different(name, output, found, right, one):
@@ -165,28 +197,3 @@ def witness(name, output, right, one, place):
     loss = "the loss" if one.dy is None else "Σ y·dy"
     moves = f"moves {slope:.5g} times as far" if abs(slope) > 1e-9 else "does not move"
     return [f"(Forward agrees: move {letter}[{index}] a little, and {loss} {moves}.)"]
-
-
-def cache_fault(name, found, right):
-    """Return lines that say where a cache differs from what backward will unpack, or nothing."""
-    backward = name.replace("_forward", "_backward")
-    wanted = kept(name)
-    if len(found) != len(right):
-        return [f"The cache holds {len(found)} things; {backward} unpacks {wanted}"]
-    letters = wanted.strip("()").split(", ")
-    for letter, mine, ours in zip(letters, found, right, strict=True):
-        if not where.alike(mine, ours):
-            letter = letter.strip(",")
-            return [
-                f"What forward returns is right, but not what it keeps: {backward} unpacks "
-                f"{wanted}, and {letter} is {shown(mine)}, expected {shown(ours)}"
-            ]
-    return None
-
-
-def shown(value):
-    if isinstance(value, np.ndarray) and value.ndim:
-        return (
-            f"an array {value.shape} with {np.array2string(value.ravel()[:4], precision=4)[1:-1]} …"
-        )
-    return str(value)

@@ -2,8 +2,8 @@
 
     one      a Case, see cases.py
     answer   what the child process sent back for it, see child.py
-    Verdict  passed; checks, a Check for every case; mistake, its name if it is a known one; hint,
-             what the tutor says about it; more, if that does not help
+    Verdict  passed; checks, a Check for every case; mistake, its name if it has one; hint, what the
+             tutor says about it; more, if that does not help
     Check    case, its title; passed; and said: what is wrong, a list of lines
 
 The first case that fails is told, and of its outputs the first: one thing at a time.  The hint is
@@ -47,16 +47,19 @@ def judge(name, answers):
     given = cases(name)[: len(answers)]
     checks, first = [], None
     for one, answer, right in zip(given, answers, right_answers(name), strict=False):
-        wrong = look(name, one, answer, right, tell=first is None)
-        checks.append(Check(one.title, wrong is None, wrong[1] if wrong else []))
-        first = first or wrong
+        fault = look(name, one, answer, right, tell=first is None)
+        checks.append(Check(one.title, fault is None, fault.lines if fault else []))
+        first = first or fault
+    called = None
     if first:
         failed = [not check.passed for check in checks]
-        mistake, hint = diagnosis(name, first[0], answers, failed)
+        mistake, hint = diagnosis(name, first.output, answers, failed)
+        called = first.name
     elif name == "dropout_forward" and (fault := draws.fault_of(given, answers)):
         place, lines, mistake = fault
         checks[place] = checks[place]._replace(passed=False, said=lines)
         hint = mistake and mistake.hint
     else:
         return Verdict(True, checks, None, None, None)
-    return Verdict(False, checks, mistake and mistake.name, hint, more(name, mistake))
+    called = mistake.name if mistake else called
+    return Verdict(False, checks, called, hint, more(name, mistake))

@@ -9,7 +9,8 @@ The report is JSON: {"format": FORMAT, "results": […]}, an entry for each exer
     name      the exercise; null where the file holds none, or cannot be read as Python
     passed    true or false
     checks    [{"case": its title, "passed": true or false, "said": [lines]}]
-    mistake   the name of the known mistake that it is, or null
+    mistake   its name: a heading in hints/, or "still empty", "stopped", "not a tuple", "argument
+              changed", "wrong shape", "wrong dtype", "no answer", "unreadable", …; or null
     hint      what the tutor said about it, or null
     printed   what the code has printed, the first 2,000 characters
 
@@ -31,6 +32,7 @@ from .judge import EMPTY, calls, judge
 from .statements import BY_NAME, EXERCISES, following
 
 FORMAT = "minicnn exercises 1"
+UNREADABLE = "unreadable"
 
 Result = namedtuple("Result", "file name passed checks mistake hint more printed", defaults=("",))
 
@@ -56,9 +58,9 @@ def results(path, seconds=apart.SECONDS):
     try:
         tree, names = read(path)
     except ValueError as error:
-        return [Result(str(path), None, False, [], None, str(error), None)]
+        return [Result(str(path), None, False, [], UNREADABLE, str(error), None)]
     except OSError as error:  # of a class, the others are checked all the same
-        return [Result(str(path), None, False, [], None, error.strerror, None)]
+        return [Result(str(path), None, False, [], UNREADABLE, error.strerror, None)]
     return [check(path, tree, name, seconds) for name in names]
 
 
@@ -100,24 +102,32 @@ def check(path, tree, name, seconds):
     verdict = judge(name, outcome.answers)
     checks = [check._asdict() for check in verdict.checks]
     if verdict.passed and outcome.failure:
-        return Result(file, name, False, checks, None, outcome.failure, None, outcome.printed)
+        return Result(
+            file, name, False, checks, "no answer", outcome.failure, None, outcome.printed
+        )
     return Result(file, name, verdict.passed, checks, *verdict[2:], outcome.printed)
 
 
 def borrowed(tree, name):
-    """Return the line in which the file takes another function of this name, or None.
+    """Return the line in which the learner's code uses another function of this name, or None.
 
-    An import above the learner's own function does no harm: the function hides it.
+    An import above the learner's own function does no harm: the function hides it.  Nor does one
+    that is used for comparison, outside of all functions or in a test.
     """
     (own, *_) = [node for node in tree.body if getattr(node, "name", None) == name]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            above = node in tree.body and node.lineno < own.lineno
-            if any(alias.name == name and (alias.asname or not above) for alias in node.names):
-                return node.lineno
-        if isinstance(node, ast.Attribute) and node.attr == name:  # reference.relu_backward
-            return node.lineno
-        if isinstance(node, ast.Constant) and node.value == name:  # getattr(…, "relu_backward")
+    aliases = set()
+    for node in tree.body:
+        for alias in node.names if isinstance(node, ast.ImportFrom) else []:
+            if alias.name == name and alias.asname:
+                aliases.add(alias.asname)
+            elif alias.name == name and node.lineno > own.lineno:
+                return node.lineno  # here it is the learner's own that is hidden
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    for node in (n for f in functions if not f.name.startswith("test") for n in ast.walk(f)):
+        within = isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]
+        called = getattr(node, "id", None) in aliases or getattr(node, "attr", None) == name
+        by_string = isinstance(node, ast.Constant) and node.value == name  # getattr(…, "…")
+        if within or called or by_string:
             return node.lineno
     return None
 
@@ -141,7 +151,8 @@ def told(result, plainly=False):
             shown = True
     lines += [""] if result.checks else []
     if result.hint:
-        lines += textwrap.wrap(result.hint, 92, initial_indent="  Hint: ", subsequent_indent="  ")
+        word = "Hint: " if shown else ""
+        lines += textwrap.wrap(word + result.hint, 92, initial_indent="  ", subsequent_indent="  ")
     if plainly and result.more:
         lines += [f"  {result.more}"]
     elif result.more and result.hint:
@@ -175,7 +186,13 @@ def printed(result):
     """Return lines with what the learner's code has printed."""
     if not result.printed.strip():
         return []
-    return ["  It printed:", *(f"    {line}" for line in result.printed.rstrip().splitlines()[:20])]
+    lines = result.printed.rstrip().splitlines()[:20]
+    return ["  It printed:", *(f"    {line[:88]}" for line in lines)]
+
+
+def harmless(text):
+    """Return text without characters that do things to a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 # The command.
@@ -205,7 +222,7 @@ def main(paths, report=None, plainly=False, seconds=apart.SECONDS):
     found = []
     for path in files(paths):
         for result in results(path, seconds):
-            print(told(result, plainly), end="\n\n", flush=True)
+            print(harmless(told(result, plainly)), end="\n\n", flush=True)
             found.append(result)
             if result.passed and not report:  # of a class, nothing is noted
                 progress.done("exercise", result.name)

@@ -70,6 +70,8 @@ def lie(wrong, regions):
         return ""
     for words, mask in [*regions, *axes(wrong), *edges(wrong.shape)]:
         if mask.any() and not mask.all() and (wrong <= mask).all():
+            if words.startswith("outside "):
+                return f"Only {words.removeprefix('outside ')} is right everywhere."
             return f"Wrong {'exactly' if (wrong == mask).all() else 'only'} {words}."
     return ""
 
@@ -101,31 +103,26 @@ def edges(shape):
 
 
 def regions_of(name, output, one, shape):
-    """Return the regions of an output of an exercise, for a Case."""
-    if name in ("relu_forward", "relu_backward"):
-        x = one.inputs["x"]
+    """Return the regions of an output of an exercise, for a Case; shape is the output's."""
+    layer = name.removesuffix("_forward").removesuffix("_backward")
+    x = one.inputs.get("x")
+    if layer == "relu":
         return [("where x is 0", x == 0), ("where x is negative", x < 0), ("where x ≤ 0", x <= 0)]
-    if output == "dx" and name in (
-        "pool_backward",
-        "average_pool_backward",
-        "col2im",
-        "conv_backward",
-    ):
+    if output == "dx" and layer in ("pool", "average_pool", "col2im", "conv"):
         return overlaps(windows_over(name, one))
+    over = "where a window hangs over the edge"
     if name == "pool_forward" and output == "y":
-        x, z, s = one.inputs["x"], one.options.get("z", 3), one.options.get("s", 2)
-        H, W = x.shape[2:]
+        z, s = one.options.get("z", 3), one.options.get("s", 2)
         rows, columns = (s * np.arange(size) + z for size in shape[2:])
-        over = (rows > H)[:, None] | (columns > W)
-        return [("where a window hangs over the edge", np.broadcast_to(over, shape))]
+        hangs = (rows > x.shape[2])[:, None] | (columns > x.shape[3])
+        return [(over, np.broadcast_to(hangs, shape))]
     if name == "im2col":
-        ones = np.ones_like(one.inputs["x"])
-        return [("where a window hangs over the edge", im2col(ones, *one.args[1:]) == 0)]
-    if name.startswith("lrn"):
-        C, n = one.inputs["x"].shape[1], one.inputs.get("n", one.options.get("n", 5))
-        mask = np.zeros(one.inputs["x"].shape, bool)
-        mask[:, : n // 2] = mask[:, C - (n - 1) // 2 :] = True
-        return [("in the first and last channels, whose window is cut off", mask)]
+        return [(over, im2col(np.ones_like(x), *one.args[1:]) == 0)]
+    if layer == "lrn":
+        C, n = x.shape[1], one.inputs.get("n", one.options.get("n", 5))
+        cut = np.zeros(x.shape, bool)
+        cut[:, : n // 2] = cut[:, C - (n - 1) // 2 :] = True
+        return [("in the first and last channels, whose window is cut off", cut)]
     return []
 
 
