@@ -43,9 +43,7 @@ def seen(name, C):
 
 
 conv2, conv3 = seen("conv2", 8), seen("conv3", 12)
-print(
-    f"of the maps below, each of conv2's depends on {conv2.mean():.0%}, conv3's {conv3.mean():.0%}"
-)
+print(f"conv2's maps depend on {conv2.mean():.0%} of the maps below, conv3's on {conv3.mean():.0%}")
 picture(conv2=conv2, conv3=conv3)
 
 # %% [markdown]
@@ -154,9 +152,9 @@ print(compare_columns.report(lines))
 # %%
 figure, axes = plt.subplots(figsize=(7, 2.6), layout="constrained")
 errors = {}
-for variant in compare_columns.VARIANTS:
-    errors[variant] = [100 * line["error"] for line in compare_columns.of(variant, lines)]
-    axes.plot(errors[variant], [variant] * 3, "o", color="black", markerfacecolor="none")
+for variant, runs in compare_columns.by_variant(lines):
+    errors[variant] = [100 * run["error"] for run in runs]
+    axes.plot(errors[variant], [variant] * len(runs), "o", color="black", markerfacecolor="none")
     axes.plot(np.mean(errors[variant]), variant, "|", color="tab:red", markersize=18)
 axes.set(xlabel="test error, %; a circle is a seed, the line their mean")
 axes.invert_yaxis()

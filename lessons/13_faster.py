@@ -99,6 +99,7 @@ print(f"largest difference {apart:.0e} of the largest number")
 # of the two limits a layer depends on how many operations it makes of each byte. **Predict**: is
 # that conv2 or fc6, for one image? For 128?
 
+
 # %%
 def intensity(name, inputs, images):
     """Return the operations for each byte that a row reads or writes, numbers having 4 bytes."""
