@@ -13,8 +13,8 @@ import os
 import pathlib
 import re
 import shutil
+import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 
 from . import cells, source, terminal
 
@@ -101,9 +101,9 @@ def write_site(folder, paths, pages, report):
 
     templates = jinja2.Environment(loader=jinja2.FileSystemLoader(LOOKS), autoescape=False)
     used = set()
-    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(workers()) as pool:
-        notebooks = pool.map(lambda path: executed(path, scratch), paths)
-        for path, page, notebook in zip(paths, pages, notebooks, strict=True):
+    with tempfile.TemporaryDirectory() as scratch:
+        for path, page in zip(paths, pages, strict=True):
+            notebook = executed(path, scratch)  # one by one: some of them measure how fast they are
             links = source.links_of(one.source for one in notebook.cells if one.cell_type == "code")
             used |= set(links.values())
             text = as_html(notebook, page, links, path)
@@ -113,11 +113,6 @@ def write_site(folder, paths, pages, report):
     contents = templates.get_template("contents.html.j2").render(pages=pages)
     (folder / "index.html").write_text(contents, encoding="utf-8")
     shutil.copy(LOOKS / "style.css", folder)
-
-
-def workers():
-    """Return how many lessons run at the same time: they use threads of their own, too."""
-    return min(4, os.cpu_count() or 1)
 
 
 def executed(path, scratch):
@@ -132,8 +127,10 @@ def executed(path, scratch):
     client = NotebookClient(
         notebook, timeout=SECONDS, kernel_name="python3", resources={"metadata": {"path": TOP}}
     )
+    manager = client.create_kernel_manager()
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    manager.kernel_spec.argv = command  # this Python, whatever kernels are installed
     if os.name == "posix":  # they talk through files in a folder of ours, not through ports
-        manager = client.create_kernel_manager()
         manager.transport = "ipc"
         manager.connection_file = f"{scratch}/{path.name[:2]}.json"
     settings = {"PYTHONPATH": str(TOP), "IPYTHONDIR": str(scratch), "JUPYTER_CONFIG_DIR": scratch}

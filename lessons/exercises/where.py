@@ -71,7 +71,7 @@ def lie(wrong, regions):
     for words, mask in [*regions, *axes(wrong), *edges(wrong.shape)]:
         if mask.any() and not mask.all() and (wrong <= mask).all():
             if words.startswith("outside "):
-                return f"Only {words.removeprefix('outside ')} is right everywhere."
+                return f"Nothing is wrong in {words.removeprefix('outside ')}."
             return f"Wrong {'exactly' if (wrong == mask).all() else 'only'} {words}."
     return ""
 
