@@ -16,7 +16,7 @@ import shutil
 import sys
 import tempfile
 
-from . import cells, source, terminal
+from . import cells, source
 
 SITE = cells.OUT / "site"
 TOP = cells.FOLDER.parent
@@ -71,8 +71,13 @@ def build(numbers=None, site=SITE, report=print):
 
 def check_folder(site):
     """Raise ValueError if `site` is something else than a site from before: it would be lost."""
-    if site.exists() and not (site / "index.html").is_file() and any(site.iterdir()):
-        raise ValueError(f"{site} holds other things than a site; name another folder with --out")
+    if not site.exists() or not any(site.iterdir()):
+        return
+    first = site / "index.html"
+    if not first.is_file() or "<title>Lessons · minicnn</title>" not in first.read_text("utf-8"):
+        raise ValueError(
+            f"{site} holds other things than this site; name another folder with --out"
+        )
 
 
 def need_extra():
@@ -89,9 +94,8 @@ def need_extra():
 
 def about(path):
     """Return what a page says about itself."""
-    heading, question = cells.title(path)
+    title, question = cells.title(path)
     number = int(path.name[:2])
-    title = terminal.plain(heading).removeprefix(f"{number}.").strip()
     return {"number": number, "title": title, "question": question, "file": f"{path.stem}.html"}
 
 
@@ -160,7 +164,7 @@ def as_html(notebook, page, links, path):
     from nbconvert import HTMLExporter
     from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
-    exporter = HTMLExporter(extra_template_basedirs=[str(cells.FOLDER)], template_name="page")
+    exporter = HTMLExporter(extra_template_basedirs=[str(LOOKS.parent)], template_name=LOOKS.name)
     renderer = prose_renderer(links, path.name)
     exporter.register_filter("markdown2html", lambda text: MarkdownWithMath(renderer).render(text))
     exporter.register_filter("linked", lambda text: source.linked(text, links))

@@ -161,7 +161,7 @@ def sign(name):
     if name in SIGNS:
         return SIGNS[name]
     case = "CAPITAL" if name[0].isupper() else "SMALL"
-    greek = {"epsilon": "epsilon", "varepsilon": "epsilon", "lambda": "lamda"}.get(name, name)
+    greek = {"varepsilon": "epsilon", "lambda": "lamda"}.get(name, name)  # so Unicode spells it
     try:
         return unicodedata.lookup(f"GREEK {case} LETTER {greek.upper()}")
     except KeyError:

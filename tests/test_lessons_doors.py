@@ -75,7 +75,7 @@ def test_a_lesson_is_read_as_text_and_code(folder):
 
 def test_the_title_is_the_first_heading_and_the_first_question(folder):
     assert cells.title(folder / "03_small.py") == (
-        "3. A *small* lesson",
+        "A small lesson",
         "It is about math. How long is π?",
     )
 
@@ -303,7 +303,10 @@ def test_without_the_extra_one_sentence_says_so(folder, capsys, monkeypatch, com
 
 
 def test_a_folder_with_other_things_is_never_replaced(folder):
-    with pytest.raises(ValueError, match="holds other things than a site"):
+    with pytest.raises(ValueError, match="holds other things than this site"):
+        pages.check_folder(folder)
+    (folder / "index.html").write_text("<title>My garden</title>")
+    with pytest.raises(ValueError, match="holds other things than this site"):
         pages.check_folder(folder)
 
 
@@ -316,6 +319,15 @@ def test_names_of_minicnn_lead_to_their_lines():
     assert links["ops.im2col.im2col"].startswith("source/minicnn/reference/im2col.py.html#L-")
     assert links["conv_backward"].startswith("source/minicnn/reference/conv.py.html#L-")
     assert "x" not in links and "np" not in links
+
+
+def test_every_way_to_import_is_understood():
+    links = source.links_of(
+        ["import minicnn\nimport minicnn.net as rows\nimport minicnn.cifar\nimport numpy as np"]
+    )
+    assert links["rows"] == links["minicnn.net"] == "source/minicnn/net.py.html"
+    assert links["minicnn"] == "source/minicnn/__init__.py.html"
+    assert links["minicnn.cifar"] == "source/minicnn/cifar.py.html"
 
 
 def test_links_go_around_names_but_not_around_options():

@@ -34,7 +34,6 @@ def tiny(tmp_path, monkeypatch):
     """A folder of lessons to write one's own into; its text becomes lesson 1."""
     monkeypatch.setattr(cells, "FOLDER", tmp_path / "lessons")
     cells.FOLDER.mkdir()
-    (cells.FOLDER / "page").symlink_to(pages.LOOKS)
     return lambda text: (cells.FOLDER / "01_tiny.py").write_text(text)
 
 
