@@ -330,7 +330,8 @@ class Watch:
     def before(self, frame, statement):
         """Return what all names are before a line runs, if links.py may ask the line; else None."""
         here = frame.f_locals
-        if not any(links.is_small(here.get(name)) for name in statement.names):
+        values = [here[name] for name in statement.names if name in here]
+        if not any(map(links.is_small, values)) or links.is_long(values):
             return None
         scope = {**frame.f_globals.get(ORIGINAL, frame.f_globals), **here}
         for name in statement.names:
