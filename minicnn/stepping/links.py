@@ -8,7 +8,7 @@ a value does not reach a result, because its unit was dropped, say, there is no 
     bits    for each entry of an output, a bit for each entry of an input: one row after the other
 
 The line runs on copies, with the kernels compiled.  What draws random numbers is left alone, and so
-is what is large: MOST entries in an array are probed at most.
+is what is large.
 """
 
 import ast
@@ -17,12 +17,18 @@ import copy
 
 import numpy as np
 
-MOST = 256  # entries of an array
+MOST = 256  # entries of an array that is probed
+LONG = 10_000  # entries of one that only takes part
 PLAIN = (np.ndarray, np.generic, np.dtype, int, float, str, bool, slice, tuple, list, type(None))
 
 
 def is_small(value):
     return isinstance(value, np.ndarray) and value.dtype.kind == "f" and 0 < value.size <= MOST
+
+
+def is_long(values):
+    """Return whether to run again what has these values would take long: one is large."""
+    return any(isinstance(value, np.ndarray) and value.size > LONG for value in values)
 
 
 def of_line(statement, scope, after):
@@ -41,10 +47,15 @@ def of_line(statement, scope, after):
     outputs = [name for name in statement.makes if is_small(after.get(name))]
     if not inputs or not outputs or not all(isinstance(v, PLAIN) or callable(v) for v in here):
         return {}
+    if is_long(here):
+        return {}
     code = compile(ast.Module([statement.node], []), "<line>", "exec")
 
     def run(changes):
-        own = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in scope.items()}
+        own = dict(scope)  # with copies of the arrays that the line may write to
+        for name in statement.names:
+            if isinstance(own.get(name), np.ndarray):
+                own[name] = own[name].copy()
         own |= changes
         exec(code, own)
         return [own[name] for name in outputs]
@@ -56,7 +67,7 @@ def of_call(function, bound, result):
     """Return {"y": {input: bits}} of a whole layer, for its first result; see of_line."""
     y = result[0] if isinstance(result, tuple) and result else result
     inputs = {name: value for name, value in bound.arguments.items() if is_small(value)}
-    if not is_small(y) or not inputs:
+    if not is_small(y) or not inputs or is_long(bound.arguments.values()):
         return {}
 
     def run(changes):

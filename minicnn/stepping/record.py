@@ -21,6 +21,7 @@ A record is bounded, however long the run: it has some STEPS steps, and no array
 """
 
 import ast
+import inspect
 import os
 import sys
 import weakref
@@ -33,6 +34,7 @@ from . import links, source
 from .values import look
 
 STEPS, TURNS, SHOWN, DEPTH = 200, 64, 2, 3
+LARGE = 1_000_000  # entries; whether a larger array has changed is judged by so many of them
 WATCHED = 200_000  # lines; so many of one kernel's are run as Python, see kernels.py
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of minicnn
@@ -102,13 +104,13 @@ class Record:
         self.kin = {}
         self.sources = {}
         self.error = self.result = None
-        self.files = set()
+        self.files = {}  # whether what a file defines is opened
         self.twins = {}  # see kernels.py
         self.left = None  # how many lines of a kernel are still watched
 
     def run(self, function, code, arguments, options):
         """Call the function; keep its result, or the exception that it raised."""
-        self.code, self.files = code, {code.co_filename}
+        self.code, self.files = code, {code.co_filename: True}
         self.sources[code] = source.read(code)
         before = sys.gettrace()
         sys.settrace(self.called)
@@ -134,13 +136,12 @@ class Record:
     def opens(self, code):
         if not self.live:
             return code is self.code
-        if code.co_name.startswith("<") or code.co_flags & 0x20:  # a comprehension, a generator
+        file = code.co_filename
+        if file not in self.files:  # asked of every call in the run, so each file is judged once
+            parts = file[len(HERE) :].split(os.sep)
+            self.files[file] = file.startswith(HERE) and not any(part in SKIPPED for part in parts)
+        if not self.files[file] or code.co_name[0] == "<" or code.co_flags & inspect.CO_GENERATOR:
             return False
-        if code.co_filename not in self.files:
-            path = os.path.relpath(code.co_filename, HERE) if code.co_filename[0] != "<" else ".."
-            parts = path.split(os.sep)
-            if parts[0] == ".." or any(part in SKIPPED for part in parts):
-                return False
         return self.may_open()
 
     def may_open(self, kernel=False):
@@ -329,7 +330,8 @@ class Watch:
     def before(self, frame, statement):
         """Return what all names are before a line runs, if links.py may ask the line; else None."""
         here = frame.f_locals
-        if not any(links.is_small(here.get(name)) for name in statement.names):
+        values = [here[name] for name in statement.names if name in here]
+        if not any(map(links.is_small, values)) or links.is_long(values):
             return None
         scope = {**frame.f_globals.get(ORIGINAL, frame.f_globals), **here}
         for name in statement.names:
@@ -376,7 +378,8 @@ def inside(statement, node):
 def fingerprint(value):
     """Return something that changes when the value does."""
     if isinstance(value, np.ndarray):
-        return value.shape, value.dtype, zlib.crc32(np.ascontiguousarray(value).view(np.uint8))
+        some = value if value.size < LARGE else value.reshape(-1)[:: value.size // LARGE]
+        return id(value), value.shape, zlib.crc32(np.ascontiguousarray(some).view(np.uint8))
     if isinstance(value, (int, float, str, bool, np.generic, type(None))):
         return repr(value)
     return id(value), len(value) if hasattr(value, "__len__") else 0

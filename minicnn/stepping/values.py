@@ -53,8 +53,9 @@ def shot(array, kin, most=PIXELS):
 
 def range_of(array):
     """Return the least and the largest of the finite entries, and how many others there are."""
-    if array.size and np.isfinite(array.min()) and np.isfinite(array.max()):  # NaN is both
-        return float(array.min()), float(array.max()), 0
+    lo, hi = (array.min(), array.max()) if array.size else (0, 0)
+    if np.isfinite(lo) and np.isfinite(hi):  # a NaN would be both
+        return float(lo), float(hi), 0
     finite = array[np.isfinite(array)]
     bad = array.size - finite.size
     return (float(finite.min()), float(finite.max()), bad) if finite.size else (0.0, 0.0, bad)
