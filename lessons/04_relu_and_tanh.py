@@ -70,15 +70,13 @@ steps.backward(np.array([[1.0, 2, 3], [4, 5, 6]]))
 # steepest the logistic function has 1/4: after twenty layers at most $4^{-20}$ is left. Predict how
 # many zeros that has behind the point.
 #
-# Then let the library do it: twenty fully connected layers of 100 units, first weights scaled so
-# that activations keep their size (`fan-in`), and the norm of the gradient of every layer's
-# weights.
+# Then let the library do it: twenty fully connected layers of 100 units, with first weights that
+# keep activations at their size (`fan-in`), and the norm of the gradient of every layer's weights.
 
 # %%
-print(f"{0.25**20:.1e}")
 depth = 20
+print(f"{0.25**depth:.1e}")
 images = np.random.default_rng(0).standard_normal((64, 100))
-figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
 norms = {}
 for name in NAMES:
     draw = cifar.first_weights(np.random.default_rng(1), "fan-in", name, np.float64)
@@ -89,8 +87,12 @@ for name in NAMES:
     dy = np.random.default_rng(2).standard_normal(y.shape)
     _, grads = net.backward(layers, caches, dy)
     norms[name] = [np.linalg.norm(grads[f"fc{i}"]["w"]) for i in range(1, depth + 1)]
-    axes.semilogy(range(1, depth + 1), norms[name], ".-", label=name)
     print(f"{name:8}  first layer / last layer = {norms[name][0] / norms[name][-1]:.2g}")
+
+# %%
+figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
+for name in NAMES:
+    axes.semilogy(range(1, depth + 1), norms[name], ".-", label=name)
 axes.set(xlabel="layer", ylabel="norm of ∂L/∂w")
 axes.legend(frameon=False)
 figure
@@ -132,7 +134,7 @@ for name in NAMES:
 # the bundled results (`python -m minicnn figure1 --data cifar10` runs it again):
 
 # %%
-results = json.loads((Path(net.__file__).parent / "results" / "figure1.json").read_text())
+results = json.loads((Path(net.__file__).parent / "results" / "figure1.json").read_bytes())
 epochs = {name: results[name]["epochs"]["mean"] for name in ("relu", "tanh")}
 print(epochs, results["ratio"]["mean"])
 

@@ -20,10 +20,9 @@ picture(y=y)
 # %% [markdown]
 # ## By hand: dropout
 #
-# Each unit is set to zero with probability $p = 0.5$, "the neurons which are dropped out in this
-# way do not contribute to the forward pass and do not participate in backpropagation" (Section
-# 4.2). So the mask that is drawn in forward must be the one used in backward: predict `dx` from
-# `y`.
+# Each unit is set to zero with probability $p = 0.5$; those that are left out "do not contribute to
+# the forward pass and do not participate in backpropagation" (Section 4.2). So the mask that is
+# drawn in forward must be the one used in backward: predict `dx` from `y`.
 
 # %%
 steps = step(ops.dropout_forward, np.array([[1.0, 2, 3, 4, 5, 6]]), rng=np.random.default_rng(5))

@@ -154,9 +154,9 @@ print(compare_columns.report(lines))
 # %%
 figure, axes = plt.subplots(figsize=(7, 2.6), layout="constrained")
 errors = {}
-for variant in compare_columns.VARIANTS:
-    errors[variant] = [100 * line["error"] for line in compare_columns.of(variant, lines)]
-    axes.plot(errors[variant], [variant] * 3, "o", color="black", markerfacecolor="none")
+for variant, runs in compare_columns.by_variant(lines):
+    errors[variant] = [100 * run["error"] for run in runs]
+    axes.plot(errors[variant], [variant] * len(runs), "o", color="black", markerfacecolor="none")
     axes.plot(np.mean(errors[variant]), variant, "|", color="tab:red", markersize=18)
 axes.set(xlabel="test error, %; a circle is a seed, the line their mean")
 axes.invert_yaxis()

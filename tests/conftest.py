@@ -57,16 +57,6 @@ def pytest_sessionfinish():
         compiling.wait()
 
 
-@pytest.fixture(autouse=True)
-def threads_that_take_turns_quickly(request):
-    """The simulator waits for its threads without sleeping, and each of them for the simulator."""
-    before = sys.getswitchinterval()
-    if request.path.stem.startswith("test_cuda"):
-        sys.setswitchinterval(1e-4)
-    yield
-    sys.setswitchinterval(before)
-
-
 @pytest.fixture
 def few_images(monkeypatch):
     """The bundled sample with 40 training and 20 test images, for the whole command line."""

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lessons.__main__ import main
-from lessons.exercises import apart, child, judge, mistakes, statements, tutor
+from lessons.exercises import apart, child, judge, mistakes, reading, statements, tutor
 
 NAMES = [exercise.name for exercise in statements.EXERCISES]
 every_exercise = pytest.mark.parametrize("name", NAMES)
@@ -269,7 +269,7 @@ def test_a_crash_is_survived(tmp_path):
         ),
         (
             f"from minicnn.reference import relu_backward as r\n{RELU}    return r(dy, cache)",
-            "Line 1 takes a relu_backward that is not yours",
+            "Line 7 takes a relu_backward that is not yours",
         ),
         (
             f"{RELU}    import minicnn.fast\n    return minicnn.fast.relu_backward(dy, cache)",
@@ -285,9 +285,28 @@ def test_a_file_that_cannot_be_judged_gets_a_sentence(text, words, tmp_path):
 
 def test_helpers_may_be_imported_and_so_may_what_the_learner_writes_anew():
     file = "from minicnn.reference.im2col import col2im\n\n\ndef col2im(dcols):\n    return dcols\n"
-    assert tutor.borrowed(ast.parse(file), "col2im") is None
+    assert reading.borrowed(ast.parse(file), "col2im") is None
     upside_down = "def col2im(dcols):\n    return dcols\n\n\nfrom minicnn.fast import col2im\n"
-    assert tutor.borrowed(ast.parse(upside_down), "col2im") == 5
+    assert reading.borrowed(ast.parse(upside_down), "col2im") == 5
+
+
+def test_a_comparison_with_the_library_is_not_a_loan():
+    file = """
+from minicnn.reference import relu_backward as ours
+
+def relu_backward(dy, cache):
+    return dy
+
+def test_mine():
+    assert ours(1, (2,)) == relu_backward(1, (2,))
+
+print(ours)
+"""
+    assert reading.borrowed(ast.parse(file), "relu_backward") is None
+    assert (
+        reading.borrowed(ast.parse(file.replace("return dy", "return ours(dy)")), "relu_backward")
+        == 5
+    )
 
 
 def test_the_update_may_write_into_its_arguments(tmp_path):
@@ -350,6 +369,7 @@ def test_the_commands_say_in_one_sentence_what_is_wrong(tmp_path, capsys, monkey
         (["exercise", "relu_backward"], "is there already, and your work may be in it"),
         (["exercise", "relu_backwart"], "did you mean relu_backward"),
         (["check", "nowhere.py"], "nowhere.py: there is no such file"),
+        (["check", "col2im"], "python -m lessons exercise col2im writes one"),
         (["check", "runs/exercises", "--report", "runs"], "--report needs the name of a file"),
     ]:
         assert main(arguments) == 1

@@ -1,17 +1,22 @@
 """Exercises that check themselves: write a layer of AlexNet, and have it looked at by a tutor.
 
-python -m lessons exercise                    the list
-python -m lessons exercise relu_backward      writes runs/exercises/relu_backward.py
-python -m lessons check runs/exercises/relu_backward.py
+    python -m lessons exercise                    the list
+    python -m lessons exercise relu_backward      writes runs/exercises/relu_backward.py
+    python -m lessons check relu_backward         says how it is
 
-statements.py   the exercises in order, and the file that a learner starts with
-cases.py        what the function is called with
-mistakes.py     what is often wrong, as edits of the library's own source, with a hint for each
-apart.py        the learner's code in a process of its own, with limits; child.py runs there
-where.py        where two arrays differ, and what that looks like
-judge.py        is it right, and if not, which mistake is it?  draws.py judges what is random
-beside.py       small arrays side by side
-tutor.py        what the learner reads, and the report for a class
+    statements.py   the exercises in order, and the file that a learner starts with
+    cases.py        what the function is called with
+    reading.py      the learner's file, before it is run
+    apart.py        the learner's code in a process of its own, with limits; child.py runs there
+    judge.py        is it right?
+    faults.py       what is wrong with one answer; draws.py, where chance has its part
+    where.py        where two arrays differ, and what that looks like
+    diagnosis.py    what it may come from
+    mistakes.py     what is often wrong, as edits of the library's own source; hints/ has them
+    beside.py       small arrays side by side
+    tutor.py        what the learner reads, and the report for a class
+
+Right is what minicnn.reference computes; nothing here computes a layer a second time.
 """
 
 import argparse
@@ -39,7 +44,12 @@ def add_commands(commands):
         description="Run what you have written, in a process of its own, and say whether it is "
         "right; if not, where it is wrong and what may be the cause.  Exit code 0 if all is right.",
     )
-    one.add_argument("files", nargs="+", metavar="FILE", help="a file, or a folder of files")
+    one.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="a file, a folder of files, or the name of an exercise (default: runs/exercises)",
+    )
     one.add_argument("--more", action="store_true", help="say more than the hint")
     one.add_argument("--report", metavar="JSON", help="write the results of a class to this file")
     one.add_argument(

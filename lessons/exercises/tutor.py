@@ -1,5 +1,7 @@
 """The tutor: reads a learner's file, has it run apart, and says what it thinks, kindly and shortly.
 
+    python -m lessons check                            all that is in runs/exercises
+    python -m lessons check relu_backward              runs/exercises/relu_backward.py
     python -m lessons check FILE…                      files, or folders of files
     python -m lessons check FOLDER --report out.json   for a class
 
@@ -9,16 +11,15 @@ The report is JSON: {"format": FORMAT, "results": […]}, an entry for each exer
     name      the exercise; null where the file holds none, or cannot be read as Python
     passed    true or false
     checks    [{"case": its title, "passed": true or false, "said": [lines]}]
-    mistake   its name: a heading in hints/, or "still empty", "stopped", "not a tuple", "argument
-              changed", "wrong shape", "wrong dtype", "no answer", "unreadable", …; or null
+    mistake   its name: a heading in hints/, or "still empty", "stopped", "not a tuple", "wrong
+              shape", "wrong dtype", "argument changed", "no answer", "borrowed", "unreadable", …
+              or null
     hint      what the tutor said about it, or null
     printed   what the code has printed, the first 2,000 characters
 
 Exit codes: 0 if all exercises in all files are right, else 1.
 """
 
-import ast
-import difflib
 import json
 import pathlib
 import textwrap
@@ -29,28 +30,13 @@ from minicnn.checkpoint import make_folder, write_text
 from .. import progress
 from . import apart
 from .judge import EMPTY, calls, judge
-from .statements import BY_NAME, EXERCISES, following
+from .reading import borrowed, files, read
+from .statements import BY_NAME, following
 
 FORMAT = "minicnn exercises 1"
 UNREADABLE = "unreadable"
 
 Result = namedtuple("Result", "file name passed checks mistake hint more printed", defaults=("",))
-
-
-def files(paths):
-    """Return the Python files that paths name, folders searched through.
-
-    Raises ValueError if there is none in a folder, OSError if a path does not exist.
-    """
-    found = []
-    for path in map(pathlib.Path, paths):
-        inside = sorted(path.rglob("*.py")) if path.is_dir() else [path]
-        if not inside:
-            raise ValueError(f"{path}: there is no .py file in this folder")
-        if not path.exists():
-            raise FileNotFoundError(2, "there is no such file", str(path))
-        found += inside
-    return found
 
 
 def results(path, seconds=apart.SECONDS):
@@ -62,30 +48,6 @@ def results(path, seconds=apart.SECONDS):
     except OSError as error:  # of a class, the others are checked all the same
         return [Result(str(path), None, False, [], UNREADABLE, error.strerror, None)]
     return [check(path, tree, name, seconds) for name in names]
-
-
-def read(path):
-    """Return the syntax tree of a file and the exercises in it, in teaching order.
-
-    Raises ValueError, with a sentence for the learner, if it is not Python or holds no exercise.
-    """
-    try:
-        tree = ast.parse(path.read_bytes(), str(path))
-    except SyntaxError as error:
-        line = (error.text or "").strip()
-        where = f"line {error.lineno}" if error.lineno else "this file"
-        where += f", `{line}`" if line else ""
-        hint = "  (The cause may stand one line above.)" if line else ""
-        raise ValueError(f"Python cannot read {where}: {error.msg}.{hint}") from None
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f"Python cannot read this file: {error}") from None
-    written = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
-    names = [exercise.name for exercise in EXERCISES if exercise.name in written]
-    if not names:
-        near = [m for w in written for m in difflib.get_close_matches(w, BY_NAME, n=1, cutoff=0.8)]
-        hint = f"Did you mean {near[0]}?" if near else "python -m lessons exercise lists them."
-        raise ValueError(f"There is no function here that is named like an exercise.  {hint}")
-    return tree, names
 
 
 def check(path, tree, name, seconds):
@@ -106,24 +68,6 @@ def check(path, tree, name, seconds):
             file, name, False, checks, "no answer", outcome.failure, None, outcome.printed
         )
     return Result(file, name, verdict.passed, checks, *verdict[2:], outcome.printed)
-
-
-def borrowed(tree, name):
-    """Return the line in which the file takes another function of this name, or None.
-
-    An import above the learner's own function does no harm: the function hides it.
-    """
-    (own, *_) = [node for node in tree.body if getattr(node, "name", None) == name]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            above = node in tree.body and node.lineno < own.lineno
-            if any(alias.name == name and (alias.asname or not above) for alias in node.names):
-                return node.lineno
-        if isinstance(node, ast.Attribute) and node.attr == name:  # reference.relu_backward
-            return node.lineno
-        if isinstance(node, ast.Constant) and node.value == name:  # getattr(…, "relu_backward")
-            return node.lineno
-    return None
 
 
 # What the learner reads.
@@ -160,17 +104,16 @@ def wrapped(text):
 
 
 def praise(result):
-    """Return a line of praise: what was checked, and what comes next."""
-    count = len(result.checks) - 2
+    """Return praise: what was checked, and what comes next."""
+    count = len(result.checks) - 2  # the others: by hand, and in float32
+    untouched = "" if result.name == "sgd_update" else ", its arguments untouched"
     line = (
-        f"{result.file}: {result.name} is right: by hand, in {count} awkward cases and in float32, "
-        "and it changes none of its arguments.  Well done!"
+        f"{result.file}: {result.name} is right: by hand, in {count} awkward cases and in float32"
+        f"{untouched}.  Well done!"
     )
     after = following(result.name)
-    next_line = (
-        f"Next: python -m lessons exercise {after.name}   {after.question}" if after else LAST
-    )
-    return "\n".join([line, *printed(result), next_line])
+    ahead = f"Next: python -m lessons exercise {after.name}.  {after.question}" if after else LAST
+    return "\n".join([*textwrap.wrap(line, 96), *printed(result), ahead])
 
 
 LAST = "That was the last one: you have written AlexNet's layers, forward and backward."
@@ -198,7 +141,7 @@ def main(paths, report=None, plainly=False, seconds=apart.SECONDS):
     Parameters
     ----------
     paths : list of path
-        Files, and folders to search for .py files.
+        Files, folders to search for .py files, names of exercises; none means runs/exercises.
     report : path
         Where the JSON goes, if anywhere.
     plainly : bool
@@ -222,7 +165,7 @@ def main(paths, report=None, plainly=False, seconds=apart.SECONDS):
                 progress.done("exercise", result.name)
     if report:
         content = {"format": FORMAT, "results": [*map(entry, found)]}
-        write_text(report, json.dumps(content, indent=1, ensure_ascii=False))
+        write_text(report, json.dumps(content, indent=1))
         right = sum(result.passed for result in found)
         print(f"{right} of {len(found)} are right; {report} has the report.")
     return 0 if all(result.passed for result in found) else 1

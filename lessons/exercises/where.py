@@ -70,6 +70,8 @@ def lie(wrong, regions):
         return ""
     for words, mask in [*regions, *axes(wrong), *edges(wrong.shape)]:
         if mask.any() and not mask.all() and (wrong <= mask).all():
+            if words.startswith("outside "):
+                return f"Nothing is wrong in {words.removeprefix('outside ')}."
             return f"Wrong {'exactly' if (wrong == mask).all() else 'only'} {words}."
     return ""
 

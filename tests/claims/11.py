@@ -3,7 +3,7 @@
 ROW = "next(row for row in full if row.name == '{}').params['w'][0]"
 IN_FC = "sum(net.count_parameters([row]) for row in full if row.name.startswith('fc'))"
 COLOUR = (
-    "np.mean([sorted(q['colour']) for q in compare_columns.of(compare_columns.PAPER, lines)], 0)"
+    "np.mean([sorted(q['colour']) for q in dict(compare_columns.by_variant(lines))['paper']], 0)"
 )
 
 CLAIMS = [
@@ -19,15 +19,15 @@ CLAIMS = [
     ("So 61.0 million", "net.count_parameters(full) / 1e6"),
     ("with 59.8,", "net.count_parameters(one) / 1e6"),
     ("have 16.6", "net.count_parameters(half) / 1e6"),
-    ("makes 41.5% errors", "np.mean(errors[compare_columns.PAPER])"),
-    ("43.9%", "np.mean(errors['one GPU, half of the kernels'])"),
-    ("tell 41.5", "np.mean(errors[compare_columns.PAPER])"),
-    ("from 42.0", "np.mean(errors['before every row'])"),
+    ("makes 41.5% errors", "np.mean(errors['paper'])"),
+    ("43.9%", "np.mean(errors['one-gpu'])"),
+    ("tell 41.5", "np.mean(errors['paper'])"),
+    ("from 42.0", "np.mean(errors['every-row'])"),
     ("colour are 0.58", f"{COLOUR}[0]"),
     ("and 0.61,", f"{COLOUR}[1]"),
     (
         "have 0.67",
-        "compare_columns.colour(np.random.default_rng(0).standard_normal((400, 3, 5, 5)))",
+        "compare_columns.gallery.colour(np.random.default_rng(0).standard_normal((400, 3, 5, 5)))",
     ),
     ("eight hundred steps", "lines[0]['epochs'] * -(-lines[0]['images'] // 128) == 800"),
     ("15.5 and 244 MB", "(round(gradients), round(activities, 1)) == (244, 15.5)"),
