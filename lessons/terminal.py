@@ -22,6 +22,7 @@ SIGNS = {
     "mid": "|", "left": "", "right": "", "bigl": "", "bigr": "", "big": "", "Big": "", "ell": "ℓ",
     "top": "ᵀ",
 }  # fmt: skip
+ITEM = r"(?:[-*+]|\d+\.) "  # how an item of a list begins
 RAISED = dict(zip("0123456789+-−niT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻ⁿⁱᵀ", strict=True))
 LOWERED = dict(zip("0123456789+-−aeijklmnopt", "₀₁₂₃₄₅₆₇₈₉₊₋₋ₐₑᵢⱼₖₗₘₙₒₚₜ", strict=True))
 
@@ -81,9 +82,9 @@ def block_text(block):
         return heading + ("\n" + block_text(rest.strip("\n")) if rest.strip() else "")
     if block.startswith("|"):
         return table(block)
-    if re.match(r"\s*([-*+]|\d+\.) ", block):
-        items = re.split(r"\n(?=\s*(?:[-*+]|\d+\.) )", block)
-        return "\n".join(filled(item, later="  ") for item in items)
+    if re.match(ITEM, block):
+        items = re.split(rf"\n(?={ITEM})", block)
+        return "\n".join(filled(item, later=" " * len(re.match(ITEM, item)[0])) for item in items)
     return filled(block)
 
 
