@@ -34,11 +34,14 @@ def needs_loops(item):
     return not of_reference and item.path.stem not in WITHOUT_LOOPS
 
 
+def pytest_itemcollected(item):
+    if item.path.stem.startswith("test_cuda"):
+        item.add_marker("simulator")
+
+
+@pytest.hookimpl(trylast=True)  # when -m has left out what shall not run
 def pytest_collection_modifyitems(items):
     global compiling
-    for item in items:
-        if item.path.stem.startswith("test_cuda"):
-            item.add_marker("simulator")
     items.sort(key=needs_loops)  # else in the order they had
     if sum(map(needs_loops, items)) > 1000:
         layers = Path(__file__).parent / "test_layers.py"

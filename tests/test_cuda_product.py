@@ -188,6 +188,18 @@ def test_the_tiled_kernel_is_the_plain_one_and_numpys(monkeypatch, tile, sizes, 
     np.testing.assert_allclose(tiled, plain, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("tile, layout", [(LARGE, "depth"), (SMALL, "rows"), (DOUBLE, "depth")])
+def test_a_tile_of_a_real_gpu_is_numpys(monkeypatch, tile, layout):
+    monkeypatch.setattr(product, "tile_for", lambda rows, dtype: tile)
+    rows, columns, depth = tile.ROWS - 3, tile.COLUMNS - 2, tile.DEPTH + 1
+    rng = np.random.default_rng(0)
+    A, B = rng.standard_normal((rows, depth)), rng.standard_normal((columns, depth))
+    out = cuda.to_device(np.full((rows, columns), np.nan))
+    target = MATRIX, matrix(out, rows, columns, columns, 1)
+    product.product(operand_of(A, layout), operand_of(B, layout), target, rows, columns, depth)
+    np.testing.assert_allclose(cuda.to_host(out), A @ B.T, rtol=1e-12, atol=1e-12)
+
+
 def operand_of(array, layout):
     """Return a (rows, depth) array as an operand that lies in memory along its rows, or depth."""
     rows, depth = array.shape
