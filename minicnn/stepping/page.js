@@ -61,28 +61,6 @@
     return (share > 0 ? RED : BLUE).map((c) => 255 + Math.abs(share) * (c - 255));
   }
 
-  function caption(value) {
-    const shape = value.s.length ? value.s.join(" × ") : "one number";
-    const range = value.r[0] === value.r[1] ? `all ${short(value.r[0])}`
-      : `${short(value.r[0])} … ${short(value.r[1])}`;
-    const empty = value.s.includes(0), count = value.s.reduce((a, b) => a * b, 1);
-    let text = `${shape} ${value.d}`;
-    if (empty) return `${text}, empty`;
-    if (value.n === count) return `${text}, not written yet`;
-    text += `, ${range}`;
-    return value.n ? `${text}; ${value.n} of ${count} NaN, infinite or not written yet` : text;
-  }
-
-  /** What the picture of a large array leaves out. */
-  function sample(value) {
-    if (value.exact) return "";
-    const [P, h, w] = value.p, maps = value.s.slice(0, -2).reduce((a, b) => a * b, 1);
-    const parts = [];
-    if (P < maps) parts.push(`${P} of ${maps} maps`);
-    if (value.e[0] > 1 || value.e[1] > 1) parts.push(`every ${value.e[0]}th row, ${value.e[1]}th column`);
-    return parts.join(", ").replace(/\b1th/g, "1st").replace(/\b2th/g, "2nd").replace(/\b3th/g, "3rd");
-  }
-
   /** Where the cells of an array's picture lie: panels side by side, or one below the other. */
   function layout(value, width) {
     let [P, h, w] = value.p;
@@ -158,10 +136,8 @@
   /** One array: name, picture, caption.  point(at) is called when a cell is pointed at. */
   function card(data, name, id, state, width, point) {
     const value = data.values[id], place = layout(value, width);
-    const label = `${name}: ${caption(value)}`;
-    const canvas = element("canvas", { role: "img", tabindex: 0, "aria-label": label });
-    const under = element("figcaption", {}, caption(value));
-    if (sample(value)) under.append(element("small", {}, ` (${sample(value)})`));
+    const canvas = element("canvas", { role: "img", tabindex: 0, "aria-label": `${name}: ${value.c}` });
+    const under = element("figcaption", {}, value.c);
     const figure = element("figure", { class: state },
       element("b", {}, name), element("i", {}, state === "read" || state === "seen" ? "" : state), canvas, under);
     let here = null;
@@ -170,7 +146,7 @@
       here = at;
       paint();
       const all = cells(data, id);
-      if (at === null) under.firstChild.data = caption(value);
+      if (at === null) under.firstChild.data = value.c;
       else if (value.rgb) {
         const area = place.h * place.w, first = Math.floor(at / area) * 3 * area + (at % area);
         under.firstChild.data = `red, green, blue = ${[0, 1, 2].map((c) => short(all[first + c * area]))}`;
@@ -401,6 +377,9 @@
       return row;
     }
 
+    /** A name, or the two that stand for its columns. */
+    const columns = (step, name) => (latest(step, `${name}[0]`) === null ? [name] : [`${name}[0]`, `${name}[1]`]);
+
     /** The names of the line before with an array: they stay in view where a line has none. */
     function lastSeen(step, frame) {
       const named = (s) => (s.start ? Object.keys(frame.arguments) : s.names);
@@ -414,7 +393,8 @@
       const width = Math.max(230, Math.min(640, stage.clientWidth - 26 || 480));
       const isArray = (name) => typeof data.values[latest(step, name)] === "object";
       const last = visible(step.frame).at(-1) === step;
-      const names = step.start ? Object.keys(frame.arguments) : [...new Set([...step.names, ...Object.keys(step.changed)])];
+      const names = step.start ? Object.keys(frame.arguments)
+        : [...new Set([...step.names.flatMap((name) => columns(step, name)), ...Object.keys(step.changed)])];
       const arrays = [], words = [];
       const add = (name, id, state) => {
         if (typeof data.values[id] === "string") words.push([name, data.values[id], state]);
@@ -427,7 +407,7 @@
         if (id === null) continue;
         const state = name in step.changed ? (step.start ? "argument" : "made") : name in step.before ? "changed meanwhile" : seen.includes(name) ? "seen" : "read";
         add(name, id, state);
-        if (step.again.includes(name)) {
+        if (step.again.includes(name.replace(/\[.\]$/, ""))) {
           const before = name in step.before ? step.before[name] : latest(step, name, step.number - 1);
           if (before !== null && typeof data.values[before] !== "string") add(`${name} before`, before, "read");
         }
@@ -438,7 +418,8 @@
       const parts = [];
       if (step.error) parts.push(element("p", { class: "error", role: "alert" }, `✗ ${step.error}`));
       if (step.after) parts.push(element("p", { class: "note" }, `The loop is done after ${step.after} turns; the slider has more of them.`));
-      if (words.length) parts.push(element("dl", {}, ...words.flatMap(([name, text, state]) => [element("dt", { class: state }, name), element("dd", {}, text)])));
+      if (words.length) parts.push(element("dl", {}, ...words.map(([name, text, state]) =>
+        element("div", {}, element("dt", { class: state }, name), element("dd", {}, text)))));
       parts.push(element("div", { class: "arrays" }, ...cards(data, arrays, step.links, width)));
       if (last && frame.returned !== null && typeof data.values[frame.returned] === "string")
         parts.push(element("p", { class: "note" }, `returns ${data.values[frame.returned]}`));

@@ -363,16 +363,24 @@ class Watch:
         for name in names:
             if name not in here or name == "_":
                 continue
-            value = here[name]
-            known = fingerprint(value), memory_of(value)
-            if name in made or self.known.get(name) != known:
-                changed[name] = self.record.look(value)
-                self.known[name] = known
+            for part, value in parts(name, here[name]):
+                known = fingerprint(value), memory_of(value)
+                if name in made or self.known.get(part) != known:
+                    changed[part] = self.record.look(value)
+                    self.known[part] = known
         return changed
 
 
 def inside(statement, node):
     return node.lineno < statement.line <= node.end_lineno
+
+
+def parts(name, value):
+    """Return (name, value), or for an array in each of two columns (halves.py) both of them."""
+    if isinstance(value, tuple) and len(value) == 2:
+        if all(isinstance(half, np.ndarray) for half in value):
+            return [(f"{name}[{column}]", half) for column, half in enumerate(value)]
+    return [(name, value)]
 
 
 def fingerprint(value):

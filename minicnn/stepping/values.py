@@ -10,6 +10,7 @@ entries if they are few, else a sample of them.
     lo, hi               the least and the largest entry of the whole array; NaNs are counted apart
 """
 
+import math
 from collections import namedtuple
 
 import numpy as np
@@ -91,15 +92,31 @@ def shortened(text, most):
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def caption(value):
-    """Return shape, dtype and range of a Shot in one line: "(2, 3) float64, −1.5 … 0.25"."""
-    shape = " × ".join(map(str, value.shape)) or "one number"
-    text = f"{shape} {value.dtype}"
-    if 0 in value.shape:
+def caption(shot):
+    """Return shape, dtype and range in a line, and what the picture of a large array leaves out.
+
+    "2 × 3 float64, −1.5 … 0.25"
+    """
+    count = math.prod(shot.shape)
+    text = f"{' × '.join(map(str, shot.shape)) or 'one number'} {shot.dtype}"
+    if not count:
         return f"{text}, empty"
-    text += f", {number(value.lo)} … {number(value.hi)}" if value.hi > value.lo else ""
-    text += f", all {number(value.lo)}" if value.hi == value.lo and not value.bad else ""
-    return text + (f", {value.bad:,} NaN or infinite" if value.bad else "")
+    if shot.bad == count:
+        return f"{text}, NaN or not written yet"
+    same = f"all {number(shot.lo)}"
+    text += f", {number(shot.lo)} … {number(shot.hi)}" if shot.hi > shot.lo else f", {same}"
+    text += f"; {shot.bad:,} of {count:,} NaN, infinite or not written yet" if shot.bad else ""
+    maps, (rows, columns), left_out = math.prod(shot.shape[:-2]), shot.every, []
+    if len(shot.panels) < maps:
+        left_out.append(f"{len(shot.panels)} of {maps:,} maps")
+    if rows > 1 or columns > 1:
+        left_out.append(f"1 of {rows} rows and of {columns} columns")
+    return f"{text} (shown: {', '.join(left_out)})" if left_out else text
+
+
+def is_photograph(shot):
+    """Return whether an array is a photograph, or several: (…, 3, H, W) in bytes."""
+    return shot.dtype == "uint8" and len(shot.shape) >= 3 and shot.shape[-3] == 3
 
 
 def number(value):
