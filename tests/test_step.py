@@ -420,8 +420,8 @@ def test_the_line_of_the_product_links_rows_and_columns():
 
 
 def test_a_network_goes_row_by_row_and_each_row_can_be_opened():
-    layers = cifar.four_layer(reference, np.random.default_rng(0), dtype=np.float64)
-    steps = step(net.forward, layers, drawn(2, 3, 32, 32))
+    layers = cifar.four_layer(reference, np.random.default_rng(0), size=8, dtype=np.float64)
+    steps = step(net.forward, layers, drawn(2, 3, 8, 8))
     record = steps._record
     rows = [one for one in own_steps(steps) if code(steps, one).startswith("x, cache = ")]
     assert len(rows) == len(layers)
@@ -429,7 +429,7 @@ def test_a_network_goes_row_by_row_and_each_row_can_be_opened():
     assert [opened[row.number] for row in rows] == [layer.forward.__name__ for layer in layers]
     (loop,) = [loop for loop in data_of(steps._repr_html_())["loops"] if len(loop) > 3]
     assert loop[3] == [layer.name for layer in layers]
-    assert steps.touch("x", (1, 2, 5, 30), drawn(2, 10)).difference < 1e-6
+    assert steps.touch("x", (1, 2, 5, 7), drawn(2, 10)).difference < 1e-6
     back = steps.backward(drawn(2, 10))
     assert [frame.source.name for frame in back._record.frames][0] == "backward"
     assert set(back.result[1]) == {layer.name for layer in layers}

@@ -36,7 +36,7 @@ from .values import look
 
 STEPS, TURNS, SHOWN, DEPTH = 200, 64, 2, 3
 LARGE = 1_000_000  # entries; whether a larger array has changed is judged by so many of them
-WATCHED = 200_000  # lines; so many of one kernel's are run as Python, see kernels.py
+WATCHED = 150_000  # lines; so many of one kernel's are run as Python, see kernels.py
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of minicnn
 ROWS = os.path.join(HERE, "net.py")
