@@ -14,16 +14,24 @@ is what is large.
 import ast
 import base64
 import copy
+import inspect
 
 import numpy as np
 
 MOST = 256  # entries of an array that is probed
 LONG = 10_000  # entries of one that only takes part
-PLAIN = (np.ndarray, np.generic, np.dtype, int, float, str, bool, slice, tuple, list, type(None))
+PLAIN = (np.ndarray, np.generic, np.dtype, int, float, str, slice, type(None))
 
 
 def is_small(value):
     return isinstance(value, np.ndarray) and value.dtype.kind == "f" and 0 < value.size <= MOST
+
+
+def is_plain(value):
+    """Return whether a value is only numbers and words, so that nothing can be drawn from it."""
+    if isinstance(value, (tuple, list)):
+        return all(map(is_plain, value))
+    return isinstance(value, PLAIN)
 
 
 def is_long(values):
@@ -43,11 +51,12 @@ def of_line(statement, scope, after):
         What the names are now.
     """
     here = [scope[name] for name in statement.names if name in scope]
+    attributes = {n.attr for n in ast.walk(statement.node) if isinstance(n, ast.Attribute)}
     inputs = [name for name in statement.names if is_small(scope.get(name))]
     outputs = [name for name in statement.makes if is_small(after.get(name))]
-    if not inputs or not outputs or not all(isinstance(v, PLAIN) or callable(v) for v in here):
+    if not inputs or not outputs or is_long(here) or "random" in attributes:
         return {}
-    if is_long(here):
+    if not all(is_plain(value) or callable(value) or inspect.ismodule(value) for value in here):
         return {}
     code = compile(ast.Module([statement.node], []), "<line>", "exec")
 

@@ -252,7 +252,10 @@
     const count = element("span", { class: "count" });
     const voice = element("p", { class: "voice", "aria-live": "polite" });
     const calls = element("span", { class: "calls" });
-    const button = (text, label, act) => element("button", { type: "button", title: label, "aria-label": label, onclick: act }, text);
+    const button = (text, label, act) => element("button", { type: "button", title: label, "aria-label": label, onclick: () => {
+      act();
+      if (!root.activeElement) body.focus({ preventScroll: true }); // the button is gone: the keys go on
+    } }, text);
     const bar = element("div", { class: "bar", role: "toolbar", "aria-label": "steps" },
       button("⇤", "first line (Home)", () => go("Home")), button("←", "line before (←)", () => go("ArrowLeft")),
       button("→", "next line (→)", () => go("ArrowRight")), button("⇥", "last line (End)", () => go("End")), count, calls);
@@ -307,7 +310,7 @@
       calls.replaceChildren(...data.frames.flatMap((f, n) => f.parent !== now ? [] :
         [button(`open ${data.sources[f.source].name}`, "step into the call (Enter)", () => { now = visible(n)[0].number; render(); })]));
       if (frame.parent !== null) calls.append(button("close", "back to the caller (Esc)", () => go("Escape")));
-      turns.replaceChildren(...within(step).map(slider));
+      showTurns(within(step));
       showCode(step, source);
       showStage(step, frame);
       voice.textContent = `line ${step.line}: ${source.lines[step.line - source.first].trim()}`;
@@ -324,17 +327,31 @@
       return [...names, element("span", { class: "file" }, `${source.file}:${step.line}`)];
     }
 
+    /** A slider for each loop; who is being dragged must stay in its place. */
+    function showTurns(path) {
+      while (turns.children.length > path.length) turns.lastChild.remove();
+      path.forEach(([loop, number], n) => {
+        const there = turns.children[n], made = slider([loop, number]);
+        if (!there) turns.append(made);
+        else if (there.dataset.loop !== String(loop)) there.replaceWith(made);
+        else {
+          there.lastChild.data = made.lastChild.data;
+          const range = there.querySelector("input");
+          if (range) range.value = number;
+        }
+      });
+    }
+
     function slider([loop, number]) {
       const { line, total, frame, rows } = data.loops[loop];
-      const kept = data.turns.filter(([l]) => l === loop).map(([, n]) => n), last = kept[kept.length - 1];
+      const last = Math.max(...data.turns.filter(([l]) => l === loop).map(([, n]) => n));
       const source = data.sources[data.frames[frame].source];
       const text = source.lines[line - source.first].trim().replace(/:.*$/, "");
       const range = element("input", { type: "range", min: 1, max: last, value: number, "aria-label": `turn of ${text}`,
         oninput: (event) => pick(loop, Number(event.target.value)) });
-      range.dataset.loop = loop;
       const what = rows ? ` (${rows[number - 1]})` : "";
       const more = last < total ? `, ${last} kept` : "";
-      return element("label", {}, element("code", {}, text), last > 1 ? range : "", `turn ${number}${what} of ${total}${more}`);
+      return element("label", { "data-loop": loop }, element("code", {}, text), last > 1 ? range : "", `turn ${number}${what} of ${total}${more}`);
     }
 
     function showCode(step, source) {
@@ -442,7 +459,12 @@
       const end = event.changedTouches[0], x = end.clientX - begun.clientX, y = end.clientY - begun.clientY;
       if (Math.abs(x) > 50 && Math.abs(x) > 2 * Math.abs(y)) go(x < 0 ? "ArrowRight" : "ArrowLeft");
     }, { passive: true });
-    new ResizeObserver(() => render()).observe(body);
+    let width = 0;
+    new ResizeObserver(() => {
+      if (body.clientWidth === width) return;
+      width = body.clientWidth;
+      render();
+    }).observe(body);
     render();
   }
 
@@ -463,5 +485,7 @@
     }
   }
 
+  const own = document.currentScript?.previousElementSibling;
+  if (own?.matches(".minicnn-step")) start(own);
   document.querySelectorAll(".minicnn-step").forEach(start);
 })();

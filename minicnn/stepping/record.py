@@ -2,8 +2,8 @@
 
 Python itself tells us when a line begins (sys.settrace).  By then the line before it is done, so
 its variables are compared with what they were, and what is new or different is kept as values.py
-has it.  Nothing else is changed about the run: the function, its arguments and its result are the
-real ones.
+has it.  The function, its arguments and its result are the real ones.  One thing alone is changed:
+the memory that np.empty finds, which may hold anything, is filled with NaN.
 
     frame    one call: of the function itself, or of something that it calls in minicnn or in its
              own file
@@ -22,6 +22,7 @@ A record is bounded, however long the run: it has some STEPS steps, and no array
 
 import ast
 import inspect
+import itertools
 import os
 import sys
 import weakref
@@ -35,7 +36,7 @@ from .values import look
 
 STEPS, TURNS, SHOWN, DEPTH = 200, 64, 2, 3
 LARGE = 1_000_000  # entries; whether a larger array has changed is judged by so many of them
-WATCHED = 200_000  # lines; so many of one kernel's are run as Python, see kernels.py
+WATCHED = 150_000  # lines; so many of one kernel's are run as Python, see kernels.py
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of minicnn
 ROWS = os.path.join(HERE, "net.py")
@@ -101,11 +102,10 @@ class Record:
     def __init__(self):
         self.steps, self.frames, self.loops, self.turns = [], [], [], []
         self.live = []  # a Watch for each frame that is running, outermost first
-        self.kin = {}
+        self.kin, self.numbers = {}, itertools.count(1)
         self.sources = {}
         self.error = self.result = None
         self.files = {}  # whether what a file defines is opened
-        self.twins = {}  # see kernels.py
         self.left = None  # how many lines of a kernel are still watched
 
     def run(self, function, code, arguments, options):
@@ -117,6 +117,8 @@ class Record:
         try:
             self.result = function(*arguments, **options)
         except Exception as error:
+            if is_own(error):
+                raise
             self.error = error
         finally:
             sys.settrace(before)
@@ -134,6 +136,8 @@ class Record:
             return None
 
     def opens(self, code):
+        """Return whether to look into a call: of the function itself, or of what it calls in
+        minicnn or in its own file."""
         if not self.live:
             return code is self.code
         file = code.co_filename
@@ -174,6 +178,7 @@ class Record:
             turn = self.turns[turn].parent
 
     def watch(self, code):
+        """Return the Watch of a frame that begins."""
         if code not in self.sources:
             self.sources[code] = source.read(code)
         watch = Watch(self, code)
@@ -181,6 +186,7 @@ class Record:
         return watch
 
     def look(self, value):
+        """Return the Shot or the Text of a value."""
         return look(value, self.kin_of)
 
     def kin_of(self, array):
@@ -189,7 +195,7 @@ class Record:
             array = array.base
         known = self.kin.get(id(array))
         if known is None or known[0]() is not array:
-            known = weakref.ref(array), len(self.kin) + 1 if known is None else known[1] + 100_000
+            known = weakref.ref(array), next(self.numbers)  # an id is used again, a number never
             self.kin[id(array)] = known
         return known[1]
 
@@ -226,6 +232,7 @@ class Watch:
         return self.event
 
     def line(self, frame):
+        """A line begins: the one before is done, and this one is a step if it is kept."""
         if self.record.left is not None:
             self.record.left -= 1
             if self.record.left < 0:
@@ -241,7 +248,7 @@ class Watch:
         self.finish(frame)
         self.resolve(frame, statement)
         before, self.now = self.now, statement
-        if before and type(statement.node).__name__ == "With" and inside(before, statement.node):
+        if before and isinstance(statement.node, ast.With) and inside(before, statement.node):
             return  # Python comes back to the `with` to leave it
         loops = statement.loops
         while len(self.open) > len(loops) or (
@@ -268,6 +275,7 @@ class Watch:
         self.next_turn(loop)
 
     def next_turn(self, loop):
+        """Count a turn, and decide whether it is kept."""
         loop.number += 1
         if loop.loop is None:
             return
@@ -346,7 +354,7 @@ class Watch:
         statement, here = self.step.statement, frame.f_locals
         names = [name for name in statement.names if name in here]
         names += [name for name in statement.makes if name in here and name not in names]
-        if is_empty(statement.node):
+        if is_empty(statement.node, frame.f_globals) and not self.raising:
             for name in statement.makes:
                 fill(here[name])
         self.step.changed |= self.sync(frame, names, statement.makes)
@@ -371,7 +379,16 @@ class Watch:
         return changed
 
 
+def is_own(error):
+    """Return whether an error was raised here, in the stepper, and not in what it steps through."""
+    trace = error.__traceback__
+    while trace.tb_next:
+        trace = trace.tb_next
+    return trace.tb_frame.f_code.co_filename.startswith(os.path.join(HERE, "stepping"))
+
+
 def inside(statement, node):
+    """Return whether a statement stands in the body of a node."""
     return node.lineno < statement.line <= node.end_lineno
 
 
@@ -393,11 +410,13 @@ def fingerprint(value):
     return id(value), len(value) if hasattr(value, "__len__") else 0
 
 
-def is_empty(node):
-    """Return whether a statement is y = np.empty(…) or the like."""
+def is_empty(node, scope):
+    """Return whether a statement is y = np.empty(…), or the same with the buffers of fast/."""
     value = getattr(node, "value", None)
     called = getattr(getattr(value, "body", value), "func", None)  # the body of `… if … else …`
-    return getattr(called, "attr", getattr(called, "id", "")) in ("empty", "empty_like")
+    name = getattr(called, "attr", getattr(called, "id", ""))
+    theirs = str(getattr(scope.get(name), "__module__", "")).startswith("minicnn.fast")
+    return name in ("empty", "empty_like") and (isinstance(called, ast.Attribute) or theirs)
 
 
 def fill(array):

@@ -16,7 +16,7 @@ from collections import namedtuple
 import numpy as np
 
 EXACT = 400  # entries; up to so many an array is kept whole
-PIXELS, PANELS = 2304, 12  # what is kept of a larger one, at most
+PIXELS = 2304  # of a larger one so many are kept at most, of up to twelve maps
 
 Shot = namedtuple("Shot", "shape dtype lo hi bad panels every exact kin")
 Text = namedtuple("Text", "text")
@@ -43,7 +43,7 @@ def shot(array, kin, most=PIXELS):
     every, exact = (1, 1), array.size <= EXACT
     if not exact:
         P, h, w = maps.shape
-        P = min(P, PANELS)
+        P = min(P, most // 576 * 3)  # three are a photograph
         side = int((most / P) ** 0.5)
         across = min(4 * side, most // P // min(h, side))  # a flat map may be wider
         every = -(-h // side), -(-w // across)
