@@ -4,38 +4,23 @@ These tests need Chromium and its driver (Debian's packages chromium and chromiu
 Selenium (the extra `dev`).  Where one of them is missing, they are skipped.
 """
 
-import shutil
-
 import numpy as np
 import pytest
+from browser import browser as chromium
+from browser import complaints, look
 
 from minicnn import cifar, net, reference
 from minicnn.reference import conv_forward
 from minicnn.step import picture, step
 from minicnn.stepping import page
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="the page's tests need selenium")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-DRIVER = shutil.which("chromedriver")
-if not (CHROMIUM and DRIVER):
-    pytest.skip("the page's tests need chromium and chromedriver", allow_module_level=True)
-
-FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run
---disable-background-networking --disable-component-update --disable-sync""".split()
 ROOT = "const root = document.querySelectorAll('.minicnn-step')[arguments[0]].shadowRoot;"
 
 
 @pytest.fixture(scope="module")
 def browser():
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in FLAGS:
-        options.add_argument(flag)
-    service = webdriver.ChromeService(DRIVER)
-    driver = webdriver.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
+    with chromium() as driver:
+        yield driver
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +45,11 @@ def opened(browser, pages):
     """Return a function that opens a page, and then demand that its console stayed empty."""
 
     def at(name, width=1200, height=800, dark=False):
-        size = dict(width=width, height=height, deviceScaleFactor=1, mobile=width < 700)
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        browser.get((pages / f"{name}.html").as_uri())
+        look(browser, pages / f"{name}.html", width, height, dark, touch=width < 700)
         return browser
 
     yield at
-    assert browser.get_log("browser") == []
+    assert complaints(browser) == []
 
 
 def ask(browser, expression, which=0, *arguments):
