@@ -15,6 +15,7 @@ import re
 import shutil
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 from . import cells, source
 
@@ -146,7 +147,7 @@ def executed(path, scratch):
 
     client.on_cell_start = note
     try:
-        client.execute(env=os.environ | settings)
+        run_to_the_end(client, manager, os.environ | settings)
     except CellExecutionError as error:
         raise ValueError(f"{path.name}, cell {at}: {error.ename}: {error.evalue}") from None
     except CellTimeoutError:
@@ -157,6 +158,22 @@ def executed(path, scratch):
         raise OSError(f"{path.name} could not be run: {error}") from None
     del notebook.cells[0]
     return notebook
+
+
+def run_to_the_end(client, manager, environment):
+    """Run a notebook; at Ctrl-C end its Python, too.
+
+    In the main thread nbclient would answer to Ctrl-C itself, and fail over it.
+    """
+    from jupyter_core.utils import run_sync
+
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(client.execute, env=environment)
+        try:
+            running.result()
+        except KeyboardInterrupt:
+            run_sync(manager.shutdown_kernel)(now=True)
+            raise
 
 
 def as_html(notebook, page, links, path):

@@ -4,6 +4,7 @@ They need the extras `lessons` and `dev`, and Chromium with its driver.
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -32,6 +33,7 @@ def site(tmp_path_factory):
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     """A folder of lessons to write one's own into; its text becomes lesson 1."""
+    pytest.importorskip("nbconvert")
     monkeypatch.setattr(cells, "FOLDER", tmp_path / "lessons")
     cells.FOLDER.mkdir()
     return lambda text: (cells.FOLDER / "01_tiny.py").write_text(text)
@@ -236,6 +238,27 @@ def test_a_formula_that_cannot_be_read_is_one_sentence(tex, why):
     pytest.importorskip("latex2mathml")
     with pytest.raises(ValueError, match=f"01_tiny.py: the formula .* cannot be read: {why}"):
         pages.mathml(tex, "inline", "01_tiny.py")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C in another way")
+def test_ctrl_c_ends_the_building_and_the_lesson(tiny, tmp_path):
+    tiny(
+        "# %% [markdown]\n# # One\n\n# %%\nimport os, pathlib, signal, time\n"
+        f"pathlib.Path({str(tmp_path / 'began')!r}).write_text(str(os.getpid()))\n"
+        "os.kill(os.getppid(), signal.SIGINT)\ntime.sleep(60)\n"
+    )
+    code = (
+        "import pathlib, sys\nfrom lessons import cells, pages\nfrom lessons.__main__ import main\n"
+    )
+    code += (
+        "cells.FOLDER = pathlib.Path(sys.argv[1])\nsys.exit(main(['site', '--out', sys.argv[2]]))"
+    )
+    command = [sys.executable, "-c", code, str(cells.FOLDER), str(tmp_path / "site")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=pages.TOP, check=False)
+    assert (done.returncode, done.stderr) == (130, "\nlessons: stopped\n")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["began", "lessons"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "began").read_text()), 0)
 
 
 # Notebooks.
