@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 2. im2col: a convolution as one matrix product
 #
-# *Why would anyone copy every pixel up to 25 times before multiplying anything?* AlexNet's second
-# layer does so, and is the faster for it. Below is the whole trick in one picture: the nine pixels
-# of `x`, and the same pixels laid out again as the columns of a matrix.
+# *Why would anyone copy every pixel up to 25 times before multiplying anything?* In AlexNet's
+# second layer this library does so, and is the faster for it. Below is the whole trick in one
+# picture: the nine pixels of `x`, and the same pixels laid out again as the columns of a matrix.
 
 # %%
 import time
@@ -145,5 +145,5 @@ print(f"largest {largest:.1f}, difference {difference:.0e}")  # float32 has seve
 # 1. In the smallest example let `stride` be 2, and `H_out` and `W_out` 1. What is left of `cols`?
 # 2. A kernel of 1×1: what does `cols` look like, compared with `x`? (VGG's configuration C has such
 #    layers.) Try it with two channels: `np.arange(18.0).reshape(2, 3, 3)`.
-# 3. Windows that do not overlap: `f=3, stride=3` on 6×6 pixels. How often is each pixel copied? Let
-#    `col2im` count.
+# 3. `f=3, stride=3` on 6×6 pixels: how often is each pixel copied? Let `col2im` count.
+# 4. Write it yourself: `python -m lessons exercise im2col`, then `conv_forward`.

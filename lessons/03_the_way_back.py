@@ -88,8 +88,8 @@ dw_seen, _ = conv_forward(x, dy, np.zeros(1))
 print("differences:", np.abs(dx_full - dx).max(), np.abs(dw_seen - dw).max())
 
 # %% [markdown]
-# `dw` is large where the picture looks like `dy`. That is how a kernel learns: where the network
-# wants more output, the kernel takes over a bit of what it saw there.
+# `dw` is large where the picture looks like `dy`, and a step of learning goes against it. So where
+# more output is wanted (`dy` is negative), the kernel takes over a bit of what it saw there.
 #
 # Seen from one output nothing is turned. Blame a single output, and `dx` is the kernel itself,
 # written where its window lay. Blame two windows that overlap, and the two prints add up.

@@ -25,8 +25,8 @@ for (above, below), name in zip(axes.T, NAMES, strict=True):
     print(f"{name:8}  y from {y.min():.2f} to {y.max():.2f}, steepest {slope.max():.2f}")
     above.plot(x, y)
     below.plot(x, slope, "tab:red")
-    above.set_title(name)
-    below.set_ylim(-0.05, 1.1)
+    above.set(title=name, ylabel="y")
+    below.set(ylabel="slope", ylim=(-0.05, 1.1))
 figure
 
 # %% [markdown]
@@ -62,7 +62,7 @@ steps.backward(np.array([[1.0, 2, 3], [4, 5, 6]]))
 
 # %% [markdown]
 # Where `y` is 0 nothing came back, also at exactly 0, where the slope could be anything between 0
-# and 1: the library says 0, as the original code did. All three keep only `y` for the way back.
+# and 1: the library says 0, as the original code did. All three functions keep only `y`.
 #
 # ## Twenty layers deep
 #
@@ -100,8 +100,8 @@ figure
 # %% [markdown]
 # With the logistic function the first layer gets less than a billionth of what the last one gets:
 # it will not learn in our lifetimes. That is the *vanishing gradient*. tanh and ReLU come through
-# twenty layers unharmed. So why did the paper leave tanh? Because these were kind conditions:
-# inputs of size 1, and weights made for them.
+# twenty layers unharmed. So what is wrong with tanh? These were kind conditions: inputs of size 1,
+# and weights made for them.
 #
 # ## The real size
 #
@@ -139,12 +139,12 @@ epochs = {name: results[name]["epochs"]["mean"] for name in ("relu", "tanh")}
 print(epochs, results["ratio"]["mean"])
 
 # %% [markdown]
-# 5.4 epochs against 18.3: 3.4 times as many. And with inputs of unit deviation and weights scaled
-# by fan-in, tanh was *ahead* (see the README). ReLU forgives bad conditions.
+# 5.4 epochs against 18.3, one seed each: 3.4 times as many. And with inputs of unit deviation and
+# weights scaled by fan-in, tanh was *ahead* (see the README). ReLU forgives bad conditions.
 #
 # ## Change this and predict
 #
 # 1. Let `depth` be 5. What is the ratio for the logistic function now? Guess it from $4^{-5}$.
 # 2. In the real network use `data.prepare(data.load("sample"), "unit")`, pixels of unit deviation.
-#    How many tanh units saturate now?
+#    How steep are the units with tanh now?
 # 3. Write them yourself: `python -m lessons exercise relu_backward`, then `tanh_backward`.

@@ -53,7 +53,8 @@ print(b.ravel())
 steps
 
 # %% [markdown]
-# 2/(1 + 1 + 4 + 0) = 1/3, and 0 stays 0. In the code the sum is `squares`, the bracket is `scale`.
+# 2/(1 + 1 + 4 + 0) = 1/3, and 0 stays 0. In the library the paper's $a$ and $b$ are `x` and `y`,
+# the sum is `squares`, and the bracket is `scale`.
 #
 # ## The way back
 #

@@ -43,9 +43,7 @@ def seen(name, C):
 
 
 conv2, conv3 = seen("conv2", 8), seen("conv3", 12)
-print(
-    f"of the maps below, each of conv2's depends on {conv2.mean():.0%}, conv3's {conv3.mean():.0%}"
-)
+print(f"conv2's maps depend on {conv2.mean():.0%} of the maps below, conv3's on {conv3.mean():.0%}")
 picture(conv2=conv2, conv3=conv3)
 
 # %% [markdown]

@@ -5,7 +5,6 @@
 # turn a photograph into two thousand?*
 
 # %%
-import matplotlib.pyplot as plt
 import numpy as np
 
 from minicnn import data, evaluate, net, train
@@ -18,21 +17,10 @@ mean = moments.mean_image(moments.of(sample.train_x), len(sample.train_x))
 horse = sample.train_x[57:58]
 print("one image:", horse.shape, " patches of 24×24 in it, and their mirror images:", 9 * 9 * 2)
 
-
 # %%
-def show(images, titles):
-    """Return a figure of colour photographs, (3, H, W) each, 0 … 255."""
-    figure, all_axes = plt.subplots(1, len(images), figsize=(8, 1.3), layout="constrained")
-    for axes, image, title in zip(all_axes, images, titles, strict=True):
-        axes.imshow(np.clip(image, 0, 255).astype(np.uint8).transpose(1, 2, 0))
-        axes.set_title(title, fontsize=9)
-        axes.axis("off")
-    return figure
-
-
 rng = np.random.default_rng(0)
-views = [augment.random_views(horse, 0 * mean, 24, rng)[0] for _ in range(7)]
-show([horse[0], *views], ["the image", *["a view"] * 7])
+views = [augment.random_views(horse, 0 * mean, 24, rng)[0] for _ in range(6)]
+picture(image=horse[0], **{f"view {i}": view.astype(np.uint8) for i, view in enumerate(views)})
 
 # %% [markdown]
 # It is the same horse every time, and to you it looks the same. To the network hardly one of its
@@ -48,7 +36,8 @@ show([horse[0], *views], ["the image", *["a view"] * 7])
 numbered = np.arange(1, 10, dtype=np.uint8).reshape(1, 1, 3, 3)
 places = [(0, 0), (0, 1), (1, 0), (1, 1)]
 tiny = [view[0, 0] for view in augment.views_at(places, numbered, np.zeros((1, 1, 1)), size=2)]
-print(len(tiny), "views:", *[view.astype(int).tolist() for view in tiny])
+print(len(tiny), "views:", *[view.astype(int).tolist() for view in tiny[:4]])
+print("mirrored:", *[view.astype(int).tolist() for view in tiny[4:]])
 
 # %% [markdown]
 # Four places, times two. In 256 pixels a patch of 224 has 33 places along each side, 0 to 32, so
@@ -162,9 +151,10 @@ for magnitude in ("eigenvalues", "deviations"):
     print(f"{magnitude:12} {brighter[magnitude]:.1f} grey levels of brightness")
 
 # %%
+names = ["− p1", "+ p1", "− p2", "+ p2", "− p3", "+ p3"]
 changes = [a * np.sqrt(eigenvalues[i]) * p[:, i] for i in range(3) for a in (-0.5, 0.5)]
-lights = [horse[0] + change[:, None, None] for change in [np.zeros(3), *changes]]
-show(lights, ["as it is", "− p1", "+ p1", "− p2", "+ p2", "− p3", "+ p3"])
+lights = [(horse[0] + change[:, None, None]).clip(0, 255).astype(np.uint8) for change in changes]
+picture(image=horse[0], **dict(zip(names, lights, strict=True)))
 
 # %% [markdown]
 # That is the code's way with an $\alpha$ of 0.5, five times its deviation. (Which end of a

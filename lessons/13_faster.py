@@ -22,7 +22,6 @@ im2col(maps, 5, 1, 2, 27, 27)  # the first call compiles
 in_python = min(timeit.repeat(lambda: im2col.py_func(maps, 5, 1, 2, 27, 27), number=1, repeat=3))
 compiled = min(timeit.repeat(lambda: im2col(maps, 5, 1, 2, 27, 27), number=1, repeat=3))
 print(f"as Python {in_python * 1e3:.1f} ms, compiled {compiled * 1e3:.2f} ms")
-print(f"{in_python / compiled:.0f} times as fast")
 picture(maps=maps[0], cols=im2col(maps[:1], 5, 1, 2, 27, 27))
 
 # %% [markdown]
@@ -30,8 +29,8 @@ picture(maps=maps[0], cols=im2col(maps[:1], 5, 1, 2, 27, 27))
 # Numba. Not a letter differs. (All times are your own machine's, in this minute; what the text says
 # of them holds anywhere.)
 #
-# Step through it on a tiny image. Every line is a line for the interpreter, too: look up the names,
-# unpack the integers, check the types, add, pack again. For one number copied.
+# Step through it on a tiny image. Each line is work for the interpreter, too: names, types,
+# integers. For one number copied.
 
 # %%
 step(im2col, np.arange(9.0).reshape(1, 3, 3), f=2, stride=1, pad=0, H_out=2, W_out=2)
@@ -46,9 +45,9 @@ work = sum(size.multiply_adds for size in sizes.values())
 print(f"AlexNet: {work:,} multiply-adds an image, at Python's pace {work * pace / 60:.1f} minutes")
 
 # %% [markdown]
-# One image through AlexNet is 724,406,816 multiply-adds: minutes, if each is a turn of a loop in
-# Python. Training took 90 times 1.2 million images, forward and backward, and the six days of the
-# paper would have become centuries. So the first rule: no loop over pixels in Python.
+# 724,406,816 multiply-adds are minutes, if each is a turn of a loop in Python. Training took 90
+# times 1.2 million images, forward and backward, and the paper's six days would have become
+# centuries. So: no loop over pixels in Python.
 #
 # ## Second idea: let a matrix product do it
 #
@@ -99,36 +98,35 @@ print(f"largest difference {apart:.0e} of the largest number")
 # of the two limits a layer depends on how many operations it makes of each byte. **Predict**: is
 # that conv2 or fc6, for one image? For 128?
 
-
 # %%
-def intensity(name, inputs, images):
+inputs = {"conv1": 3 * 224**2, "conv2": 96 * 27**2, "fc6": 9216}  # numbers that a row sees
+
+
+def intensity(name, images):
     """Return the operations for each byte that a row reads or writes, numbers having 4 bytes."""
     size = sizes[name]
-    numbers = images * (inputs + np.prod(size.output[0])) + size.parameters
+    numbers = images * (inputs[name] + np.prod(size.output[0])) + size.parameters
     return 2 * images * size.multiply_adds / (4 * numbers)
 
 
-for images in (1, 128):
-    conv2, fc6 = intensity("conv2", 96 * 27 * 27, images), intensity("fc6", 9216, images)
-    print(f"{images:3} images: conv2 {conv2:.0f} operations a byte, fc6 {fc6:.1f}")
+for name in ("conv2", "fc6"):
+    print(f"{name}: {intensity(name, 1):.1f} operations a byte, of 128 {intensity(name, 128):.1f}")
 
 # %% [markdown]
 # For one image fc6 reads each weight for a single product: half an operation a byte, and the
 # processor waits. With 128 images each weight serves 128 times. That is what batches are for.
 #
 # Now the *roofline*: a slope where memory is the limit, and a roof where the sums are. The circles
-# are rows of AlexNet, forward, in batches of 32, as `python -m minicnn bench` measured them on two
-# cores of a server.
+# are rows of AlexNet, forward, in batches of 32, measured by `python -m minicnn bench` on two cores
+# of a server.
 
 # %%
 bench = Path(minicnn.__file__).parent / "results" / "bench-alexnet.json"
 measured = json.loads(bench.read_text())
-limits, lines = measured["limits"], [q for q in measured["lines"] if q["pass"] == "forward"]
-gflops = {q["row"]: q["gflops"] for q in lines}
-inputs = {"conv1": 3 * 224**2, "conv2": 96 * 27**2, "fc6": 9216}  # numbers that a row sees
-points = {name: (intensity(name, inputs[name], 32), gflops[name]) for name in inputs}
-relu1 = next(q for q in lines if q["row"] == "relu1")
-points["relu1"] = (1 / 8, relu1["gb_per_s"] / 8)  # a comparison for 4 bytes read and 4 written
+limits, lines = measured["limits"], measured["lines"]
+forward = {line["row"]: line for line in lines if line["pass"] == "forward"}
+points = {name: (intensity(name, 32), forward[name]["gflops"]) for name in inputs}
+points["relu1"] = (1 / 8, forward["relu1"]["gb_per_s"] / 8)  # 4 bytes read and 4 written
 
 figure, axes = plt.subplots(figsize=(6, 3.4), layout="constrained")
 reach = np.geomspace(0.06, 1500)
@@ -136,14 +134,14 @@ axes.loglog(reach, np.minimum(reach * limits["gb_per_s"], limits["gflops"]), col
 for name, place in points.items():
     axes.loglog(*place, "o", color="black", markerfacecolor="none")
     axes.annotate(name, place, textcoords="offset points", xytext=(6, -12))
-axes.set(xlabel="operations a byte", ylabel="GFLOP/s", title="A slope and a roof")
+axes.set(xlabel="operations a byte", ylabel="GFLOP/s")
 figure
 
 # %% [markdown]
-# Convolutions live under the roof and come near it: conv2 reached 86% of NumPy's own product on
-# that machine. ReLU lives on the slope; no cleverness in arithmetic can help it, only to touch
-# memory less often. That is where a library can lose most: our normalization of conv1's maps took a
-# 43rd of PyTorch's time there, because it reads each number once.
+# Convolutions live under the roof and come near it: conv2 reached 86% of NumPy's own product. ReLU
+# lives on the slope, where no cleverness in arithmetic helps, only to touch memory less often. That
+# is where a library can lose most: our normalization of conv1's maps took a 43rd of PyTorch's time
+# there, because it reads each number once.
 #
 # ## Fourth idea: ten thousand threads
 #
@@ -151,30 +149,33 @@ figure
 # number, do this", but "I am thread $i$; what is mine?" Here is ReLU from `cuda/activations.py`. We
 # only read it: this lesson needs no GPU.
 
+
 # %%
-cuda = Path(minicnn.__file__).parent / "cuda"
-source = (cuda / "activations.py").read_text(encoding="utf-8")
-begin, end = source.index("@cuda.jit\ndef relu_kernel"), source.index("@cuda.jit\ndef relu_back")
-print(source[begin:end].rstrip())
+def kernel(file, name):
+    """Return the source of a kernel, with its decorator."""
+    text = (Path(minicnn.__file__).parent / "cuda" / file).read_text(encoding="utf-8")
+    return f"@cuda.jit\ndef {name}" + text.split(f"def {name}")[1].split("\n\n\n")[0]
+
+
+print(kernel("activations.py", "relu_kernel"))
 
 # %% [markdown]
 # The loop has gone: the hardware is the loop. (`if i < x.size`, because threads come in blocks, and
 # the last block has some too many.) It becomes interesting where two threads want the same number.
-# In backward of overlapping pooling (lesson 5) two windows may send their gradients to one pixel.
-# On a CPU that is `+=` after `+=`; on a GPU, who writes last wins, and a gradient is lost.
-# **Predict** how to avoid that, and then read how `cuda/pool.py` does it:
+# In backward of overlapping pooling (lesson 5) two windows may send gradients to one pixel. With
+# `+=` by two threads at once, who writes last wins, and a gradient is lost. **Predict** how to
+# avoid that, and then read the kernel:
 
 # %%
-source = (cuda / "pool.py").read_text(encoding="utf-8")
-print(source[source.index("Forward, a thread") : source.index("All kernels")].rstrip())
+print(kernel("pool.py", "plain_max_back_kernel"))
 
 # %% [markdown]
-# The windows do not send: the pixels ask.
+# The windows do not send: the pixels ask. Each pixel has one thread, which looks at the few windows
+# that hold it, adds up what it has won, and writes once. (The fast kernel in the same file does so
+# for some pixels at a time.)
 #
 # ## Change this and predict
 #
-# 1. Give `x`, `w` and `b` float64. A vector now holds half as many numbers: what happens to the
+# 1. Make `x`, `w` and `b` float64: a vector holds half as many numbers. What becomes of the
 #    GFLOP/s?
-# 2. Take windows of 1×1, so `w` of shape `(256, 96, 1, 1)`, no padding, `groups=1`. How large is
-#    `cols` now?
-# 3. `python -m minicnn bench --only layers` measures your machine. Which rows are on the slope?
+# 2. `python -m minicnn bench --only layers` measures your machine. Which rows are on the slope?

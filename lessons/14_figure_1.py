@@ -30,7 +30,7 @@ for name, line in (("relu", "-"), ("tanh", "--")):
     error = [100 * epoch["training_error"] for epoch in history]
     axes.plot(range(1, len(error) + 1), error, line, color="black", label=name)
 axes.axhline(25, color="grey", linestyle="dotted")
-axes.set(xlabel="epochs", ylabel="training error, %", ylim=(0, 70))
+axes.set(xlabel="epochs", ylabel="training error, %", ylim=(0, 70), xticks=range(0, 20, 5))
 axes.legend()
 figure
 
@@ -41,15 +41,15 @@ figure
 #
 # ## The smallest example
 #
-# One unit, and an input of 1, of 3, of 6. **Predict** what of a gradient of 1 comes back through
-# tanh, whose slope is $1 - y^2$, and what through ReLU.
+# One unit, and an input of −1, of 1, of 3, of 6. **Predict** what of a gradient of 1 comes back
+# through tanh, whose slope is $1 - y^2$, and what through ReLU.
 
 # %%
-x = np.array([[0.0, 1.0, 3.0, 6.0, -6.0]])
+x = np.array([[-1.0, 1.0, 3.0, 6.0]])
 y, cache = ops.tanh_forward(x)
 (dx_tanh,) = ops.tanh_backward(np.ones_like(y), cache)
 (dx_relu,) = ops.relu_backward(np.ones_like(y), ops.relu_forward(x)[1])
-print("tanh", dx_tanh[0].round(5), " ReLU", dx_relu[0])
+print("tanh", *[f"{d:.2g}" for d in dx_tanh[0]], "  ReLU", *[f"{d:.0f}" for d in dx_relu[0]])
 
 # %%
 step(ops.tanh_forward, x).backward(np.ones_like(x))

@@ -40,8 +40,8 @@ middle = dx[0, 0, 5, 2:9].astype(int)
 print(middle // 7, "times 7")
 
 # %% [markdown]
-# 1; 1 1 1; 1 2 3 2 1; 1 3 6 7 6 3 1. From the middle seven paths lead to the top in each direction,
-# from a corner one. Step through the pile, up again:
+# 1, then 1 1 1, then 1 2 3 2 1, then 1 3 6 7 6 3 1. From the middle seven paths lead to the top in
+# each direction, from a corner one. Step through the pile, up again:
 
 # %%
 step(net.forward, pile, x).backward(dy)
@@ -62,9 +62,7 @@ def weights(f):
 
 
 three, seven = 3 * weights(3), weights(7)
-print(
-    f"{three // C**2}·C² and {seven // C**2}·C²: {seven / three - 1:.0%} more for the large window"
-)
+print(f"{three // C**2}·C² and {seven // C**2}·C²: {seven / three - 1:.0%} more for 7×7")
 
 # %% [markdown]
 # 27 against 49, and three ReLUs in the place of one: three chances to bend. In one sense the pile

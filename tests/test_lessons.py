@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from lessons.cells import cells, run
+from lessons.exercises.statements import BY_NAME
 from minicnn import data
 
 HERE = Path(__file__).parent
@@ -111,7 +112,13 @@ def test_a_lesson_begins_with_a_question_and_soon_with_code_and_ends_with_exerci
     assert opening.startswith(f"# {number}. ") and title in opening.lower()
     assert "?" in opening and len(opening.splitlines()) <= 10
     assert "## Change this and predict\n" in ending
-    assert 80 <= len(path.read_text(encoding="utf-8").splitlines()) <= 180
+    assert 80 <= len(path.read_text(encoding="utf-8").splitlines()) <= 200
+
+
+@every_lesson
+def test_the_exercises_that_a_lesson_names_are_there(path):
+    names = re.findall(r"(?:lessons exercise |then `)(\w+)`", prose(path))
+    assert set(names) <= set(BY_NAME)
 
 
 @every_lesson
