@@ -17,7 +17,8 @@ The data goes into the page as JSON, compact, because notebooks keep it:
     pairs     backward's lines → the forward lines that they undo
     forward   what forward's variables were in the end
 
-page.js draws it.  Without it (a notebook that is not trusted yet) the same is there as plain text.
+arrays.js and steps.js draw it.  Where they may not run, in a notebook that is not trusted yet, the
+same is there as plain text.
 """
 
 import base64
@@ -80,10 +81,11 @@ def page(data, store, text):
     data |= {"names": list(store.names), "values": store.values, "ranges": store.ranges}
     data["css"] = read("page.css")
     encoded = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
+    script = f"(() => {{\n{read('arrays.js')}\n{read('steps.js')}\n}})();"
     return (
         f'<div class="minicnn-step"><pre>{html.escape(text)}</pre>'
         f'<script type="application/json">{encoded}</script></div>'
-        f"<script>{read('page.js')}</script>"
+        f"<script>{script}</script>"
     )
 
 

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 
 from . import walk
-from .values import Shot, caption, is_photograph
+from .values import Shot, Text, caption, is_photograph
 
 NUMBERS = 100  # entries; up to so many are written out
 BOLD, DIM, RED, GREEN, MARK, OFF = (f"\033[{code}m" for code in ("1", "2", "31", "32", "7", "0"))
@@ -115,17 +115,20 @@ def step_lines(record, step, colour=False, beside=None):
         lines.append(f"    done after {step.after} turns; together they changed")
     if beside:
         lines += [paint(DIM, f"    forward: {text}") for text in beside]
-    for name, value in step.changed.items():
-        lines += value_lines(name, value, colour)
+    lines += values_lines(step.changed, colour)
     if step.raised:
         lines.append(paint(RED, f"    ✗ {type(step.raised).__name__}: {step.raised}"))
     return lines
 
 
-def value_lines(name, value, colour=False):
-    if isinstance(value, Shot):
-        return array(name, value, colour)
-    return [f"    {name} = {value.text}"]
+def values_lines(named, colour=False):
+    """Return the lines of {name: Shot or Text}: what is no array goes into one line if it fits."""
+    words = [f"{name} = {value.text}" for name, value in named.items() if isinstance(value, Text)]
+    together = "   ".join(words)
+    lines = [f"    {text}" for text in ([together] if len(together) < 90 else words) if text]
+    for name, value in named.items():
+        lines += array(name, value, colour) if isinstance(value, Shot) else []
+    return lines
 
 
 def painter(colour):
@@ -192,7 +195,7 @@ def show(record, pause=input, pairs=None):
             at += 1
     returned = record.frames[0].returned
     if returned is not None:
-        print("\n".join(value_lines("returns", returned, colour)))
+        print("\n".join(values_lines({"returned": returned}, colour)))
 
 
 def ask(pause, prompt):
