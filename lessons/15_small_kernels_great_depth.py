@@ -80,7 +80,7 @@ measured = {}
 for name, digits in vgg.CONFIGURATIONS.items():
     measured[name] = summary.measure(vgg.vgg(name, ops, None), (3, 224, 224))
     count = sum(size.parameters for size in measured[name])
-    print(f"{name:6}{digits:29}{count:13,} parameters {errors[name]:5}%")
+    print(f"{name:6}{' '.join(digits.split()):20}{count:13,} parameters {errors[name]:5}%")
 
 # %% [markdown]
 # Go down the table. B to D: depth helps. C to D: 3×3 in the place of 1×1 helps, so it is not the
