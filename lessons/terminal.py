@@ -38,24 +38,30 @@ def painted(text, colour):
 
 
 def code(source):
-    """Return the code of a cell, indented, its keywords coloured."""
+    """Return the code of a cell beside a bar, coloured where there are colours."""
     if has_colours():
-        from pygments import highlight  # pytest has brought it
-        from pygments.formatters import TerminalFormatter
-        from pygments.lexers import PythonLexer
-
-        source = highlight(source, PythonLexer(), TerminalFormatter(colorscheme=colours()))
+        source = highlighted(source)
     bar = painted("│ ", GREY)
     return "\n".join(bar + line for line in source.rstrip().splitlines()) + "\n"
 
 
-def colours():
-    """Return which kinds of tokens have colours: a few that can be read on black and on white."""
-    from pygments.token import Comment, Keyword, Operator, String, Token
-
-    chosen = {Token: "", Keyword: "magenta", Operator.Word: "magenta", String: "green"}
-    chosen[Comment] = "gray"
-    return {kind: (colour, colour) for kind, colour in chosen.items()}
+def highlighted(source):
+    """Return Python with keywords, texts and comments in colours for both black and white paper."""
+    try:
+        from pygments import highlight, token  # pytest brings it, since its version 8.4
+        from pygments.formatters import TerminalFormatter
+        from pygments.lexers import PythonLexer
+    except ImportError:
+        return source
+    colours = {
+        token.Token: "",
+        token.Keyword: "magenta",
+        token.Operator.Word: "magenta",
+        token.String: "green",
+        token.Comment: "gray",
+    }
+    both = {kind: (colour, colour) for kind, colour in colours.items()}
+    return highlight(source, PythonLexer(), TerminalFormatter(colorscheme=both))
 
 
 def width():
