@@ -115,6 +115,21 @@ def test_buttons_and_the_slider_of_a_loop_work(opened):
     assert "j2" in ask(browser, "root.querySelector('dl').textContent")
 
 
+def test_a_slider_can_be_dragged_through_all_turns(opened):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("conv")
+    focus(browser)
+    press(browser, *[Keys.ARROW_RIGHT] * 8, Keys.ENTER, *[Keys.ARROW_RIGHT] * 5)
+    slider = ask(browser, "root.querySelectorAll('input')[2]")
+    width = slider.size["width"]
+    drag = ActionChains(browser).move_to_element_with_offset(slider, 8 - width / 2, 0)
+    drag.click_and_hold().move_by_offset(width / 2 - 8, 0).move_by_offset(width / 2 - 8, 0)
+    drag.release().perform()
+    assert "turn 3 of 3" in ask(browser, "root.querySelector('.turns').textContent")
+
+
 def test_a_swipe_goes_on(opened):
     browser = opened("conv", width=390, height=844)
     first = line(browser)

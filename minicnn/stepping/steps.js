@@ -334,7 +334,7 @@ function stepper(data, root) {
       }
       const base = name.startsWith("d") ? name.slice(1) : "";
       const twin =
-        base && !names.includes(base)
+        base && !names.includes(base) && state !== "seen"
           ? (latest(step, base) ?? (step.frame === 0 ? data.forward[base] : null))
           : null;
       if (
