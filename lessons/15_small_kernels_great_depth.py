@@ -122,8 +122,9 @@ figure
 # ## Deep networks were hard to start
 #
 # First weights are normal, the paper says, with "zero mean and $10^{-2}$ variance". A variance of
-# 0.01 is a deviation of 0.1. **Predict**: a unit of conv4_2 sums $9 \cdot 512$ products. If half of
-# its inputs are 0 after a ReLU, by what factor does the deviation grow in a layer?
+# 0.01 is a deviation of 0.1. **Predict**: a unit of conv4_2 sums $9 \cdot 512$ products, whose
+# variances add up. If half of its inputs are 0 after a ReLU, by what factor does the deviation grow
+# in a layer?
 
 # %%
 inputs = 9 * 512
