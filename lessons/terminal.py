@@ -143,6 +143,7 @@ def formulas(text):
 
 def formula(tex):
     r"""Return a formula in LaTeX as plain text: \frac{\partial L}{\partial x} as ∂L/∂x."""
+    tex = " ".join(tex.split())
     tex = re.sub(r"\\(?:text|mathrm|mathbf|operatorname|mathit|mathcal)\{([^{}]*)\}", r"{\1}", tex)
     tex = re.sub(r"\\(partial|nabla|left|right) +", lambda m: SIGNS[m[1]], tex)
     tex = re.sub(r"\\([A-Za-z]+)", lambda m: sign(m[1]), tex)
@@ -184,4 +185,5 @@ def script(text, letters, mark):
 
 def held(text):
     """Return text in brackets, unless it holds together without them."""
-    return text if re.fullmatch(r"[\w∂α-ωΑ-Ω.ₐ-ₜ₀-₉⁰-⁹²³ᵀ]+|∂\w+", text.strip()) else f"({text})"
+    whole = re.fullmatch(r"[\w∂.ₐ-ₜ₀-₉⁰-⁹²³ᵀ]+", text.strip()) and "_" not in text
+    return text if whole else f"({text})"

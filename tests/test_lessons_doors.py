@@ -151,6 +151,7 @@ def test_q_ends_the_walk(folder):
         (r"H_\text{out} = \max(0, x)", "H_out = max(0, x)"),
         (r"\frac{1}{\sqrt{\frac{a}{b}}}", "1/(√(a/b))"),
         (r"x \quad \text{and so on} \, y", "x \u2003 and so on y"),
+        ("p_c = e^{s_c} /\n  z", "p_c = e^(s_c) / z"),
         ("{{", ""),
     ],
 )
