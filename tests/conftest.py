@@ -21,8 +21,8 @@ from minicnn import data
 os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")  # Numba reads it once, when it is imported
 
 WITHOUT_LOOPS = (
-    "test_augment test_checkpoint test_data test_download test_gallery test_import test_net "
-    "test_prepare test_readme test_weights"
+    "test_augment test_checkpoint test_data test_download test_gallery test_import "
+    "test_lessons_doors test_net test_prepare test_readme test_weights"
 ).split()
 CALL_EVERY_LOOP = "(gradients_have_the_shapes and fast) or number_of_threads_changes_no_bit"
 compiling = None  # the second process
