@@ -334,6 +334,9 @@ def test_the_way_back_shows_forward_lines_and_arrays_beside_their_gradients():
     data = data_of(back._repr_html_())
     forward = [data["names"][n] for n in data["forward"][::2]]
     assert {"x", "w", "b", "cols", "y_n"} <= set(forward)
+    values = dict(zip(forward, data["forward"][1::2], strict=True))
+    y, dy = data["values"][values["y"]], data["values"][data["frames"][0]["arguments"][1]]
+    assert y["s"] == dy["s"] and y["k"] != dy["k"]  # each with colours of its own
 
 
 def test_a_function_without_a_way_back_says_so():

@@ -44,6 +44,9 @@ ORIGINAL = "__original__"  # in the globals of a twin, see kernels.py: those of 
 SKIPPED = ("checks.py", "threads.py", "buffers.py", "stepping", "step.py")  # not opened
 
 
+NUMBERS = itertools.count()  # one for the memory of each array, in whatever record
+
+
 class Enough(Exception):
     """Raised in a kernel that runs as Python, when its first lines have been seen."""
 
@@ -102,7 +105,7 @@ class Record:
     def __init__(self):
         self.steps, self.frames, self.loops, self.turns = [], [], [], []
         self.live = []  # a Watch for each frame that is running, outermost first
-        self.kin, self.numbers = {}, itertools.count(1)
+        self.kin = {}
         self.sources = {}
         self.error = self.result = None
         self.files = {}  # whether what a file defines is opened
@@ -195,7 +198,7 @@ class Record:
             array = array.base
         known = self.kin.get(id(array))
         if known is None or known[0]() is not array:
-            known = weakref.ref(array), next(self.numbers)  # an id is used again, a number never
+            known = weakref.ref(array), next(NUMBERS)  # an id is used again, a number never
             self.kin[id(array)] = known
         return known[1]
 
