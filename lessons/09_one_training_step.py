@@ -21,10 +21,10 @@ picture(image=sample.train_x[7], x=x[7])
 # %% [markdown]
 # ## Before it has learned anything
 #
-# "We initialized the weights in each layer from a zero-mean Gaussian distribution with standard
-# deviation 0.01" (Section 5). Here is the small network of Figure 1: three convolutions, three
-# pools and a fully connected layer. (AlexNet's first biases are 1 in five of its layers, so that
-# their ReLUs have something to pass on. Here they are all 0.)
+# Section 5 draws every weight from a Gaussian with a deviation of 0.01. (Its original code has 0.03
+# in conv3, conv4 and conv5.) Here is the small network of Figure 1: three convolutions, three pools
+# and a fully connected layer. Its biases are 0. AlexNet's are 1 in five layers, so that their ReLUs
+# have something to pass on.
 
 # %%
 layers = cifar.four_layer(ops, np.random.default_rng(0))
@@ -99,9 +99,8 @@ print(f"step 1: {pace[0]:.1f}, step {half_way}: {pace[half_way - 1]:.1f}, step 6
 
 # %% [markdown]
 # Ten times $\epsilon$: momentum makes a learning rate of 0.01 one of 0.1, once it is rolling. Where
-# the slope keeps changing its sign the terms cancel instead. And since $\epsilon$ sits inside $v$,
-# the old pace fades out slowly when $\epsilon$ falls; in PyTorch it is outside, and the new one
-# holds at once.
+# the slope keeps changing its sign the terms cancel instead. And as $\epsilon$ sits inside $v$, the
+# old pace fades out slowly when $\epsilon$ falls.
 #
 # ## What weight decay does
 #
@@ -121,8 +120,7 @@ print(f"half after {halved:,} steps, or {epochs:.1f} epochs of ImageNet")
 # 13,866 steps, one and a half of AlexNet's ninety epochs. So gentle a force, and yet, says the
 # paper, it is no mere regularizer: with it the training error itself is smaller. Biases do not
 # decay, here as in the original code. There they also learn twice as fast, with an $\epsilon$ of
-# 0.02, where the paper says "an equal learning rate for all layers"; and conv3, conv4 and conv5
-# start from a deviation of 0.03.
+# 0.02, where the paper says "an equal learning rate for all layers".
 #
 # ## The whole step, and again
 #
@@ -142,7 +140,6 @@ for _ in range(17):
     losses.append(float(loss))
 print(f"{losses[0]:.3f}, after one step {losses[1]:.3f}, after sixteen {losses[16]:.3f}")
 
-# %%
 figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
 axes.plot(losses, "o-", color="black")
 axes.axhline(np.log(10), linestyle="dotted", color="grey")
@@ -156,10 +153,8 @@ figure
 #
 # ## Change this and predict
 #
-# 1. Set `epsilon` to 0.01, AlexNet's own. Where does the curve go? (Remember what momentum makes of
-#    it.)
-# 2. Set `momentum=0.99` in the cell with `pace`. How large is a step in the end, and when is it
-#    half as large?
+# 1. Set `epsilon` to 0.01, AlexNet's own. Where does the curve go?
+# 2. Set `momentum=0.99` in the cell with `pace`. How large is a step in the end?
 # 3. Draw the first weights with `init="fan-in"`. Is the first loss larger or smaller than ln 10?
 #
 # Write the rule yourself: `python -m lessons exercise sgd_update`.

@@ -25,7 +25,7 @@ print(f"{net.count_parameters(full):,} parameters in two columns")
 # has not been seen.
 
 # %%
-small = {"kernels": (8, 12, 16, 16, 8), "hidden": 20, "size": 64, "classes": 10, "dropout": 0}
+small = {"kernels": (8, 8, 8, 8, 8), "hidden": 20, "size": 64, "classes": 10, "dropout": 0}
 layers = alexnet.alexnet(ops, np.random.default_rng(1), **small, dtype=np.float64)
 
 
@@ -42,7 +42,7 @@ def seen(name, C):
     return np.array(found, float)
 
 
-conv2, conv3 = seen("conv2", 8), seen("conv3", 12)
+conv2, conv3 = seen("conv2", 8), seen("conv3", 8)
 print(f"conv2's maps depend on {conv2.mean():.0%} of the maps below, conv3's on {conv3.mean():.0%}")
 picture(conv2=conv2, conv3=conv3)
 
@@ -172,7 +172,7 @@ figure
 #
 # 1. Give `alexnet.two_columns` the option `exchanges=("conv2", "conv3", "fc6", "fc7", "fc8")`.
 #    Which row gets more parameters, and what does the table of crossings say of `exchange2`?
-# 2. Draw `seen("lrn2", 12)`. Where would the paper's formula, read literally, differ from the
+# 2. Draw `seen("lrn2", 8)`. Where would the paper's formula, read literally, differ from the
 #    picture?
 # 3. Twice the batch: which of the two numbers, 15.5 and 244 MB, doubles? From which batch on would
 #    halves of the images be the better choice?

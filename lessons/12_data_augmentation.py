@@ -17,10 +17,17 @@ mean = moments.mean_image(moments.of(sample.train_x), len(sample.train_x))
 horse = sample.train_x[57:58]
 print("one image:", horse.shape, " patches of 24×24 in it, and their mirror images:", 9 * 9 * 2)
 
+
 # %%
+def grid(photos):
+    """Return photographs (3, H, W), side by side in rows of three, as one."""
+    rows = [np.concatenate(photos[i : i + 3], axis=2) for i in range(0, len(photos), 3)]
+    return np.concatenate(rows, axis=1).clip(0, 255).astype(np.uint8)
+
+
 rng = np.random.default_rng(0)
-views = [augment.random_views(horse, 0 * mean, 24, rng)[0] for _ in range(6)]
-picture(image=horse[0], **{f"view {i}": view.astype(np.uint8) for i, view in enumerate(views)})
+views = [augment.random_views(horse, 0 * mean, 24, rng)[0] for _ in range(9)]
+picture(image=horse[0], views=grid(views))
 
 # %% [markdown]
 # It is the same horse every time, and to you it looks the same. To the network hardly one of its
@@ -151,14 +158,12 @@ for magnitude in ("eigenvalues", "deviations"):
     print(f"{magnitude:12} {brighter[magnitude]:.1f} grey levels of brightness")
 
 # %%
-names = ["− p1", "+ p1", "− p2", "+ p2", "− p3", "+ p3"]
-changes = [a * np.sqrt(eigenvalues[i]) * p[:, i] for i in range(3) for a in (-0.5, 0.5)]
-lights = [(horse[0] + change[:, None, None]).clip(0, 255).astype(np.uint8) for change in changes]
-picture(image=horse[0], **dict(zip(names, lights, strict=True)))
+changes = [a * np.sqrt(eigenvalues[i]) * p[:, i] for i in range(3) for a in (-0.5, 0, 0.5)]
+picture(lights=grid([views[3] + change[:, None, None] for change in changes]))
 
 # %% [markdown]
-# That is the code's way with an $\alpha$ of 0.5, five times its deviation. (Which end of a
-# component is + is chance.) The paper gains "over 1%" with it. Its code then divides the image by
+# The rows are $p_1$, $p_2$ and $p_3$, in the code's way, with an $\alpha$ of −0.5, of 0 and of 0.5,
+# five times its deviation. The paper gains "over 1%" with it. Its code then divides the image by
 # 1.1, and switches the noise off towards the end of training; neither is in the paper.
 #
 # ## Change this and predict

@@ -26,11 +26,8 @@ picture(maps=maps[0], cols=im2col(maps[:1], 5, 1, 2, 27, 27))
 
 # %% [markdown]
 # That was one function, twice: the loops of `im2col`, run by Python's interpreter and compiled by
-# Numba. Not a letter differs. (All times are your own machine's, in this minute; what the text says
-# of them holds anywhere.)
-#
-# Step through it on a tiny image. Each line is work for the interpreter, too: names, types,
-# integers. For one number copied.
+# Numba. Not a letter differs. (All times are your own machine's, in this minute.) Step through it.
+# Each line is work for the interpreter, too: names, types, integers. For one number copied.
 
 # %%
 step(im2col, np.arange(9.0).reshape(1, 3, 3), f=2, stride=1, pad=0, H_out=2, W_out=2)
@@ -61,8 +58,7 @@ x = rng.standard_normal((4, 96, 27, 27)).astype(np.float32)
 w = rng.standard_normal((256, 48, 5, 5)).astype(np.float32) / 35
 b = np.zeros(256, np.float32)
 cols = im2col(x[0], 5, 1, 2, 27, 27)
-copies = cols.nbytes / x[0].nbytes
-print(f"cols {cols.nbytes / 1e6:.1f} MB, x {x[0].nbytes / 1e6:.2f} MB: {copies:.0f} times")
+print(f"cols {cols.nbytes / 1e6:.1f} MB, {cols.nbytes / x[0].nbytes:.0f} times as much as x")
 flops = 2 * 4 * 27 * 27 * w.size  # a multiplication and an addition each
 slow = min(timeit.repeat(lambda: reference.conv_forward(x, w, b, pad=2, groups=2), number=1))
 print(f"{slow * 1e3:.0f} ms for 4 images: {flops / slow / 1e9:.0f} GFLOP/s")
@@ -95,8 +91,8 @@ print(f"largest difference {apart:.0e} of the largest number")
 # ## How fast could it be?
 #
 # A processor can do so many sums a second, and its memory can bring so many bytes a second. Which
-# of the two limits a layer depends on how many operations it makes of each byte. **Predict**: is
-# that conv2 or fc6, for one image? For 128?
+# of the two limits a layer depends on how many operations it makes of each byte. **Predict**: conv2
+# or fc6, which makes more?
 
 # %%
 inputs = {"conv1": 3 * 224**2, "conv2": 96 * 27**2, "fc6": 9216}  # numbers that a row sees
@@ -110,7 +106,8 @@ def intensity(name, images):
 
 
 for name in ("conv2", "fc6"):
-    print(f"{name}: {intensity(name, 1):.1f} operations a byte, of 128 {intensity(name, 128):.1f}")
+    one, many = intensity(name, 1), intensity(name, 128)
+    print(f"{name}: {one:.1f} operations a byte for one image, {many:.1f} for 128")
 
 # %% [markdown]
 # For one image fc6 reads each weight for a single product: half an operation a byte, and the
@@ -171,8 +168,7 @@ print(kernel("pool.py", "plain_max_back_kernel"))
 
 # %% [markdown]
 # The windows do not send: the pixels ask. Each pixel has one thread, which looks at the few windows
-# that hold it, adds up what it has won, and writes once. (The fast kernel in the same file does so
-# for some pixels at a time.)
+# that hold it, adds up what it has won, and writes once.
 #
 # ## Change this and predict
 #

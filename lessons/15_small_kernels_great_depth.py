@@ -80,7 +80,7 @@ measured = {}
 for name, digits in vgg.CONFIGURATIONS.items():
     measured[name] = summary.measure(vgg.vgg(name, ops, None), (3, 224, 224))
     count = sum(size.parameters for size in measured[name])
-    print(f"{name:6}{digits:29}{count:13,} parameters {errors[name]:5}%")
+    print(f"{name:6}{' '.join(digits.split()):20}{count:13,} parameters {errors[name]:5}%")
 
 # %% [markdown]
 # Go down the table. B to D: depth helps. C to D: 3×3 in the place of 1×1 helps, so it is not the
@@ -122,8 +122,9 @@ figure
 # ## Deep networks were hard to start
 #
 # First weights are normal, the paper says, with "zero mean and $10^{-2}$ variance". A variance of
-# 0.01 is a deviation of 0.1. **Predict**: a unit of conv4_2 sums $9 \cdot 512$ products. If half of
-# its inputs are 0 after a ReLU, by what factor does the deviation grow in a layer?
+# 0.01 is a deviation of 0.1. **Predict**: a unit of conv4_2 sums $9 \cdot 512$ products, whose
+# variances add up. If half of its inputs are 0 after a ReLU, by what factor does the deviation grow
+# in a layer?
 
 # %%
 inputs = 9 * 512

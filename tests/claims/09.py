@@ -2,7 +2,7 @@
 
 CLAIMS = [
     (
-        "Here they are all 0",
+        "Its biases are 0",
         "all((row.params['b'] == 0).all() for row in cifar.four_layer(ops, None) if row.params)",
     ),
     ("2.303 nats", "np.log(10)"),
@@ -20,7 +20,7 @@ CLAIMS = [
     ("learns ten pictures by heart", "losses[16] < 0.6"),
 ]
 QUOTED = [
-    ("with standard deviation 0.01", "Krizhevsky et al. (2012), Section 5"),
+    ("a deviation of 0.01", "Krizhevsky et al. (2012), Section 5"),
     ("= 0.9 \\, v_i - 0.0005 \\,", "Krizhevsky et al. (2012), Section 5"),
     ("1 + 0.9 + 0.9^2", "the 0.9 of the rule"),
     ("/ (1 - 0.9)", "the 0.9 of the rule"),
@@ -28,6 +28,6 @@ QUOTED = [
     ("$\\epsilon$ of 0.001", "the code"),
     ("AlexNet's $\\epsilon = 0.01$", "Krizhevsky et al. (2012), Section 5"),
     ("an $\\epsilon$ of 0.02", "the original code, layer-params-145.cfg"),
-    ("a deviation of 0.03", "the original code, layers-145.cfg"),
+    ("has 0.03 in conv3", "the original code, layers-145.cfg"),
     ("`epsilon` to 0.01", "Krizhevsky et al. (2012), Section 5"),
 ]

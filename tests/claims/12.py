@@ -25,6 +25,6 @@ QUOTED = [
     ("a deviation of 0.1", "Krizhevsky et al. (2012), Section 4.1"),
     ("how many of 255", "pixels are bytes"),
     ("where 255 is white", "pixels are bytes"),
-    ("an $\\alpha$ of 0.5", "the code"),
+    ("an $\\alpha$ of −0.5, of 0 and of 0.5", "the code"),
     ("divides the image by 1.1", "the original code, convdata_jpeg.py"),
 ]

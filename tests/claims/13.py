@@ -19,6 +19,5 @@ CLAIMS = [
     ("two cores of a server", "measured['machine']['cores'] == 2"),
 ]
 QUOTED = [
-    ("For 128?", "Krizhevsky et al. (2012), Section 5"),
     ("1.2 million images", "Krizhevsky et al. (2012), Section 2"),
 ]
