@@ -221,9 +221,9 @@ class Picture:
     """Arrays as heat maps; made by `picture`."""
 
     def __init__(self, arrays):
-        self._shots = {
-            name: look(np.asarray(array), pixels=PIXELS) for name, array in arrays.items()
-        }
+        self._shots = {}
+        for name, array in arrays.items():  # each with colours of its own
+            self._shots[name] = look(np.asarray(array), lambda _, own=name: own, PIXELS)
 
     def _repr_html_(self):
         return page.of_arrays(self._shots)

@@ -178,6 +178,14 @@ def test_a_large_kernel_is_begun_as_python_and_finished_compiled():
     assert steps._record.frames[0].cut == hasattr(im2col, "py_func")
 
 
+def test_what_a_kernel_calls_counts_too_when_it_runs_as_python():
+    x, w, b = drawn(4, 3, 40, 41), drawn(32, 3, 5, 5), drawn(32)
+    steps = step(fast.conv_forward, x, w, b)
+    np.testing.assert_array_equal(steps.result[0], fast.conv_forward(x, w, b)[0])
+    names = {frame.source.name for frame in steps._record.frames if frame.cut}
+    assert {"multiply", "multiply_task"} <= names
+
+
 @pytest.mark.parametrize(
     "layer, shape, options",
     [("lrn", (1, 5, 2, 3), {"alpha": 0.5}), ("pool", (1, 3, 5, 4), {}), ("conv", (1, 2, 4, 3), {})],
@@ -334,6 +342,9 @@ def test_the_way_back_shows_forward_lines_and_arrays_beside_their_gradients():
     data = data_of(back._repr_html_())
     forward = [data["names"][n] for n in data["forward"][::2]]
     assert {"x", "w", "b", "cols", "y_n"} <= set(forward)
+    values = dict(zip(forward, data["forward"][1::2], strict=True))
+    y, dy = data["values"][values["y"]], data["values"][data["frames"][0]["arguments"][1]]
+    assert y["s"] == dy["s"] and y["k"] != dy["k"]  # each with colours of its own
 
 
 def test_a_function_without_a_way_back_says_so():

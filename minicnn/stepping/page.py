@@ -4,9 +4,8 @@ The data goes into the page as JSON, compact, because notebooks keep it:
 
     values    every text and every array once.  s: shape; c: shape, dtype and range in words; p, e:
               the size of its picture, and which rows and columns it has; k: whose memory.  The
-              entries are v, numbers of four digits, if they are few; else q,
-              a byte each, 0 for NaN.  Where few entries changed since value o, only these are
-              there: i, x; and c if it is another
+              entries are v, numbers of four digits, if they are few; else q, a byte each, 0 for
+              NaN.  Where few entries differ from those of value o, only these are there: i, x
     ranges    the least and the largest entry that an array had in the whole run, by k: its colours
               are the same in all steps
     names     every variable's name once
@@ -170,7 +169,7 @@ class Store:
     """Every text and every array of a page, once."""
 
     def __init__(self, records):
-        self.values, self.ranges, self.names = [], {}, {}
+        self.values, self.ranges, self.names, self.kins = [], {}, {}, {}
         self.known, self.latest, self.same = {}, {}, {}  # to find what is there already
         for record in records:
             for frame in record.frames:
@@ -182,8 +181,13 @@ class Store:
         """Let the ranges hold these arrays."""
         for shot in values:
             if isinstance(shot, Shot) and shot.bad < np.prod(shot.shape, dtype=int):
-                lo, hi = self.ranges.get(shot.kin, (shot.lo, shot.hi))
-                self.ranges[shot.kin] = min(lo, shot.lo), max(hi, shot.hi)
+                kin = self.kin(shot)
+                lo, hi = self.ranges.get(kin, (shot.lo, shot.hi))
+                self.ranges[kin] = min(lo, shot.lo), max(hi, shot.hi)
+
+    def kin(self, shot):
+        """Return a small number for whose memory an array uses."""
+        return self.kins.setdefault(shot.kin, len(self.kins))
 
     def name(self, name):
         """Return the number of a name."""
@@ -211,13 +215,14 @@ class Store:
         return self.known[key]
 
     def array(self, shot):
-        self.ranges.setdefault(shot.kin, (0, 0))
+        kin = self.kin(shot)
+        self.ranges.setdefault(kin, (0, 0))
         found = {
             "s": shot.shape,
             "c": caption(shot),
             "p": shot.panels.shape,
             "e": shot.every,
-            "k": shot.kin,
+            "k": kin,
         }
         if shot.exact:
             found["exact"] = 1
@@ -249,7 +254,7 @@ class Store:
         values = shot.panels.reshape(-1).astype(float)
         if shot.exact:
             return [four(value) if np.isfinite(value) else None for value in values]
-        lo, hi = self.ranges[shot.kin]
+        lo, hi = self.ranges[self.kin(shot)]
         if lo < 0:
             codes = 128 + np.round(127 * values / max(-lo, hi))
         else:

@@ -36,7 +36,7 @@ from .values import look
 
 STEPS, TURNS, SHOWN, DEPTH = 200, 64, 2, 3
 LARGE = 1_000_000  # entries; whether a larger array has changed is judged by so many of them
-WATCHED = 150_000  # lines; so many of one kernel's are run as Python, see kernels.py
+WATCHED = 100_000  # lines; so many of one kernel's are run as Python, see kernels.py
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of minicnn
 ROWS = os.path.join(HERE, "net.py")
@@ -44,7 +44,10 @@ ORIGINAL = "__original__"  # in the globals of a twin, see kernels.py: those of 
 SKIPPED = ("checks.py", "threads.py", "buffers.py", "stepping", "step.py")  # not opened
 
 
-class Enough(Exception):
+NUMBERS = itertools.count()  # one for the memory of each array, in whatever record
+
+
+class Enough(BaseException):
     """Raised in a kernel that runs as Python, when its first lines have been seen."""
 
 
@@ -102,7 +105,7 @@ class Record:
     def __init__(self):
         self.steps, self.frames, self.loops, self.turns = [], [], [], []
         self.live = []  # a Watch for each frame that is running, outermost first
-        self.kin, self.numbers = {}, itertools.count(1)
+        self.kin = {}
         self.sources = {}
         self.error = self.result = None
         self.files = {}  # whether what a file defines is opened
@@ -128,12 +131,24 @@ class Record:
 
     def called(self, frame, event, argument):
         """Decide, where a function is called, whether to watch it: Python's trace function."""
+        counted = None if self.left is None else self.counted
         if event != "call" or not self.opens(frame.f_code):
-            return None
+            return counted
         try:
             return self.watch(frame.f_code).event
         except ValueError:  # its source cannot be read: step over it
-            return None
+            return counted
+
+    def counted(self, frame, event, argument):
+        """Count the lines of a kernel that runs as Python: the trace function of what is not shown.
+
+        Raises Enough when there were so many.
+        """
+        if event == "line":
+            self.left -= 1
+            if self.left < 0:
+                raise Enough
+        return self.counted
 
     def opens(self, code):
         """Return whether to look into a call: of the function itself, or of what it calls in
@@ -195,7 +210,7 @@ class Record:
             array = array.base
         known = self.kin.get(id(array))
         if known is None or known[0]() is not array:
-            known = weakref.ref(array), next(self.numbers)  # an id is used again, a number never
+            known = weakref.ref(array), next(NUMBERS)  # an id is used again, a number never
             self.kin[id(array)] = known
         return known[1]
 
@@ -234,9 +249,7 @@ class Watch:
     def line(self, frame):
         """A line begins: the one before is done, and this one is a step if it is kept."""
         if self.record.left is not None:
-            self.record.left -= 1
-            if self.record.left < 0:
-                raise Enough
+            self.record.counted(frame, "line", None)
         statement = self.source.statements.get(frame.f_lineno)
         if statement is self.now or statement is None:
             return

@@ -100,8 +100,11 @@ def rgb(shot):
     return np.repeat(grey[..., None], 3, axis=-1)
 
 
-def step_lines(record, step, colour=False, beside=None):
-    """Return one step as lines: where we are, the line of code, what it made."""
+def step_lines(record, step, pairs, colour=False):
+    """Return one step as lines: where we are, the line of code, what it made.
+
+    `pairs` is {line of backward: lines of forward}, or None.
+    """
     frame = record.frames[step.frame]
     source, paint = frame.source, painter(colour)
     first = step.statement.line - source.first
@@ -113,8 +116,8 @@ def step_lines(record, step, colour=False, beside=None):
         lines.append(paint(RED if step.raised else BOLD, f"  → {text.strip()}"))
     if step.after:
         lines.append(f"    done after {step.after} turns; together they changed")
-    if beside:
-        lines += [paint(DIM, f"    forward: {text}") for text in beside]
+    beside = (pairs or {}).get(step.statement.line, ()) if step.frame == 0 else ()
+    lines += [paint(DIM, f"    forward: {text}") for text in beside]
     lines += values_lines(step.changed, colour)
     if step.raised:
         lines.append(paint(RED, f"    ✗ {type(step.raised).__name__}: {step.raised}"))
@@ -139,7 +142,7 @@ def text(record, most=6000, pairs=None):
     """Return the steps of the function itself as plain text, about `most` characters of it."""
     lines, length = [walk.title(record)], 0
     for step in walk.steps(record, 0):
-        some = step_lines(record, step, beside=(pairs or {}).get(step.statement.line))
+        some = step_lines(record, step, pairs)
         length += sum(map(len, some))
         if length > most:
             lines.append("… and more; .show() walks through all of it")
@@ -168,7 +171,7 @@ def show(record, pause=input, pairs=None):
             steps, at = walk.steps(record, frame, picked), at + 1
             continue
         step = steps[at]
-        print("\n".join(step_lines(record, step, colour, (pairs or {}).get(step.statement.line))))
+        print("\n".join(step_lines(record, step, pairs, colour)))
         calls = [i for i, one in enumerate(record.frames) if one.parent == step.number]
         if not pause:
             at += 1
