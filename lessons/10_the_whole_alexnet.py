@@ -71,7 +71,7 @@ lost = 4096 * 256 * (6**2 - widths[-1] ** 2)
 print(f"in the last case fc6 loses {lost:,} weights, which leaves {total - lost:,} parameters")
 
 # %% [markdown]
-# The original code rounds up (its `layer.py`), and so do these tables, with `ceil_mode=True`. The
+# The original code rounds up (its `layer.py`), and so does conv1 here, with `ceil_mode=True`. The
 # last windows hang over the far edge by 3 pixels and read zeros there. Libraries that round down
 # crop 227 pixels, as Caffe does, or pad. Many a page claims that the paper "must have meant 227";
 # but it also says that the input is "150,528-dimensional", which is $224 \times 224 \times 3$. Who
@@ -113,7 +113,7 @@ print(f"{neurons:,} together; the paper's numbers add up to {sum(printed):,}")
 sample = data.load("sample")
 mean = sample.train_x.mean(axis=(0, 2, 3)).reshape(3, 1, 1)  # of red, green and blue
 x = data.augment.central_views(data.augment.rescaled(sample.train_x[7:8], 224), mean, 224)
-drawn = net.predicting(alexnet.alexnet(ops, np.random.default_rng(0)), ops)
+drawn = net.predicting(alexnet.alexnet(ops, np.random.default_rng(0)), ops)  # nothing drops out
 steps = step(net.forward, drawn[:4], x)
 pool1, caches = steps.result
 steps

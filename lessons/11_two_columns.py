@@ -137,10 +137,10 @@ print(compare_columns.report(lines))
 # The paper's variant makes 41.5% errors and the one-GPU net 43.9%: the same direction as in the
 # paper. But seeds of one variant differ by as much as most variants do (the ±), and three seeds
 # cannot tell 41.5 from 42.0. (Without the exchange before conv3, say the authors' own notes, it is
-# 1.2 points worse.) The other columns say how much of each GPU's first kernels is colour and not
-# grey: 0.58 and 0.61, where random weights have 0.67. In every run of the authors one GPU's kernels
-# became grey and the other's colourful (Figure 3). Perhaps eight hundred steps are too few; we do
-# not know.
+# 1.2 points worse.) The numbers on the right say how much of each GPU's first kernels is colour and
+# not grey: 0.58 and 0.61, where random weights have 0.67. In every run of the authors one GPU's
+# kernels became grey and the other's colourful (Figure 3). Perhaps eight hundred steps are too few;
+# we do not know.
 #
 # ## Change this and predict
 #
