@@ -176,6 +176,18 @@ def test_a_list_of_arrays_is_a_row_and_pointing_finds_the_place(opened):
     assert changed == [False] * 4 + [True] + [False] * 4 + [True]
 
 
+def test_the_one_cell_that_a_line_has_changed_stands_out(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("conv")
+    focus(browser)
+    press(browser, *[Keys.ARROW_RIGHT] * 8, Keys.ENTER, *[Keys.ARROW_RIGHT] * 12)
+    assert "cols[row, y_out" in ask(browser, "root.querySelector('.now').textContent")
+    corner = "root.querySelector('canvas').getContext('2d').getImageData({}, 0, 1, 1).data"
+    colours = [ask(browser, corner.format(x))[:3] for x in (1, 39)]
+    assert colours[0] == [255, 140, 0] != colours[1]
+
+
 def test_the_stepper_is_as_high_as_what_it_shows_up_to_a_limit(opened):
     height = "root.querySelector('.both').offsetHeight"
     assert ask(opened("relu"), height) < 300

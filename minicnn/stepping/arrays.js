@@ -168,8 +168,8 @@ function framed(name, state, ...inside) {
 }
 
 // One array: name, picture, caption.  point(at) is called when a cell is pointed at.  The arrays of
-// a row share the caption `under` it.
-function card(data, [name, id, state, under], width, point) {
+// a row share the caption `under` it.  `fresh` are cells that stand out until one points at some.
+function card(data, [name, id, state, fresh, under], width, point) {
   const value = data.values[id],
     place = layout(value, width);
   const canvas = element("canvas", {
@@ -181,7 +181,7 @@ function card(data, [name, id, state, under], width, point) {
   const caption = under.textContent;
   const figure = framed(name, state, canvas, own);
   let here = null;
-  const paint = (marks) => draw(canvas, data, id, place, here === null ? marks : [here]);
+  const paint = (marks) => draw(canvas, data, id, place, here === null ? (marks ?? fresh) : [here]);
   const say = (at) => {
     here = at;
     paint();
@@ -239,6 +239,16 @@ function card(data, [name, id, state, under], width, point) {
   };
 }
 
+/** The cells of a small array that are not what they were, if they are no more than half. */
+function different(data, before, id) {
+  const old = data.values[before],
+    value = data.values[id];
+  if (!old?.exact || !value.exact || String(old.s) !== String(value.s)) return [];
+  const [a, b] = [cells(data, before), cells(data, id)];
+  const found = b.flatMap((x, at) => (x === a[at] ? [] : [at]));
+  return 2 * found.length > b.length ? [] : found;
+}
+
 /** The entries of an input that an entry of an output was made from: a row of a table of bits. */
 function linked(bits, entry, inputs) {
   const table = bytes(bits),
@@ -261,7 +271,7 @@ function cards(data, items, links, width) {
         if (other === name) continue;
         const back = links?.[name]?.[other],
           on = links?.[other]?.[name];
-        let marks = [];
+        let marks = at === null ? undefined : [];
         if (at !== null && back) marks = linked(data.values[back], at, size(otherId));
         else if (at !== null && on) {
           for (let y = 0; y < size(otherId); y++)
@@ -279,7 +289,7 @@ function cards(data, items, links, width) {
     if (!row) return add(item, width);
     const under = element("figcaption", {}, c),
       room = Math.max(130, width / row.length - 12);
-    const parts = row.map((part, n) => add([`${name}[${n}]`, part, "part", under], room));
+    const parts = row.map((part, n) => add([`${name}[${n}]`, part, "part", [], under], room));
     return framed(name, state, element("div", { class: "row" }, ...parts), under);
   });
 }

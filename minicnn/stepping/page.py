@@ -102,9 +102,10 @@ def whole(title, body):
 
 
 def read(name):
-    """Return a file of this package without indents, blank lines and whole lines of comment."""
+    """Return a file of this package without indents, whole lines of comment and most line ends."""
     lines = resources.files(__package__).joinpath(name).read_text("utf-8").splitlines()
-    return "\n".join(s for s in map(str.strip, lines) if s and not s.startswith(("//", "/**")))
+    lines = [s for s in map(str.strip, lines) if s and not s.startswith(("//", "/**"))]
+    return "".join(s if s.endswith(tuple("{([,;:")) else s + "\n" for s in lines)
 
 
 def source_of(source, store):

@@ -296,9 +296,9 @@ function stepper(data, root) {
       : [...new Set([...step.names, ...Object.keys(step.changed)])];
     const arrays = [],
       words = [];
-    const add = (name, id, state) => {
+    const add = (name, id, state, fresh = []) => {
       if (typeof data.values[id] === "string") words.push([name, data.values[id], state]);
-      else arrays.push([name, id, state]);
+      else arrays.push([name, id, state, fresh]);
     };
     if (step.start && step.number === 0)
       Object.entries(data.result).forEach(([name, id]) => add(name, id, "returned"));
@@ -316,13 +316,11 @@ function stepper(data, root) {
             : seen.includes(name)
               ? "seen"
               : "read";
-      add(name, id, state);
-      if (step.again.includes(name)) {
-        const before =
-          name in step.before ? step.before[name] : latest(step, name, step.number - 1);
-        if (before !== null && typeof data.values[before] !== "string")
-          add(`${name} before`, before, "read");
-      }
+      const before =
+        name in step.changed ? (step.before[name] ?? latest(step, name, step.number - 1)) : null;
+      add(name, id, state, different(data, before, id));
+      if (step.again.includes(name) && typeof data.values[before] === "object")
+        add(`${name} before`, before, "read");
       const base = name.startsWith("d") ? name.slice(1) : "";
       const twin =
         base && !names.includes(base) && state !== "seen"
