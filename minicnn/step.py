@@ -25,7 +25,7 @@ from . import checkpoint, net
 from .stepping import kernels, links, page, pairs, source, terminal, walk
 from .stepping import touch as touching
 from .stepping.record import Record
-from .stepping.values import Shot, look
+from .stepping.values import Shot, Text, look
 
 PIXELS = 16384  # of a picture's array, at most
 
@@ -168,6 +168,10 @@ class Steps:
             for line, others in pairs.pairs(there, here).items()
         }
 
+    def _there(self):
+        """Return what the variables of forward were in the end, if these are the way back."""
+        return walk.last_values(self._forward._record) if self._forward else {}
+
     def show(self, pause=input):
         """Walk through the steps in a terminal.
 
@@ -178,16 +182,16 @@ class Steps:
             call of the line, u leaves it, t 5 goes to turn 5 of the loop, r runs on, q quits.  With
             None nothing stops.
         """
-        terminal.show(self._record, pause, self._pairs())
+        terminal.show(self._record, pause, self._pairs(), self._there())
 
     def _arrays(self):
-        """Return {"y": Shot} of what was returned, by its name in the `return` line."""
+        """Return {"y": Shot or Row} of what was returned, by its name in the `return` line."""
         returned = self._record.result
         parts = returned if isinstance(returned, tuple) else (returned,)
         names = source.returned_names(self._record.frames[0].source)
         names = names if len(names) == len(parts) else [f"result[{n}]" for n in range(len(parts))]
         looks = {name: self._record.look(part) for name, part in zip(names, parts, strict=True)}
-        arrays = {name: shot for name, shot in looks.items() if isinstance(shot, Shot)}
+        arrays = {name: shot for name, shot in looks.items() if not isinstance(shot, Text)}
         first = self._record.steps[0]
         if arrays and not first.links:
             found = links.of_call(self.function, self._before, returned)
@@ -207,7 +211,7 @@ class Steps:
         checkpoint.write_whole(path, lambda file: file.write(text.encode()))
 
     def __str__(self):
-        return terminal.text(self._record, pairs=self._pairs())
+        return terminal.text(self._record, pairs=self._pairs(), forward=self._there())
 
     __repr__ = __str__
 

@@ -159,6 +159,42 @@ def test_memory_that_is_not_written_yet_is_shown_as_such():
     assert [shot.bad for shot in shots] == [6, 3]
 
 
+def test_a_list_of_arrays_is_a_row_of_them():
+    x = drawn(1, 2, 5, 5)
+    steps = step(pool_forward, x)
+    made = {name: (one, value) for one in own_steps(steps) for name, value in one.changed.items()}
+    places = made["places"][1].shots
+    for place, shot in enumerate(places):
+        i, j = divmod(place, 3)
+        np.testing.assert_array_equal(shot.panels, x[0, :, i : i + 4 : 2, j : j + 4 : 2])
+    assert len(places) == 9 and len({shot.kin for shot in places}) == 1
+    assert "places  9 arrays, each 1 × 2 × 2 × 2 float64, −" in str(steps)
+    assert "places[8]" in str(steps)
+    (row,) = [value for value in data_of(steps._repr_html_())["values"] if "row" in value]
+    assert len(set(row["row"])) == 9
+    links = made["y"][0].links["y"]
+    assert sorted(links) == [f"places[{n}]" for n in range(9)]
+    assert linked(links["places[4]"], 8, 8).tolist() == np.eye(8, dtype=bool).tolist()
+
+
+def test_a_row_has_the_size_of_a_picture_however_large_its_arrays():
+    row = values.look([drawn(8, 50, 60)] * 16)
+    assert sum(shot.panels.size for shot in row.shots) <= values.PIXELS
+    text = str(step(pool_forward, drawn(2, 4, 27, 27)))
+    assert "places  9 arrays, each 2 × 4 × 13 × 13" in text and "places[" not in text
+    for other in [[drawn(2), drawn(3)], [drawn(2)] * 17, [drawn(2)], [drawn(2), 3]]:
+        assert isinstance(values.look(other), values.Text)
+
+
+def test_a_row_that_becomes_one_array_is_one():
+    def join(x):
+        x = np.concatenate(x)
+        return x + 1
+
+    last = own_steps(step(join, (drawn(2), drawn(2))))[1]
+    assert last.changed["x"].shape == (4,)
+
+
 def test_kernels_run_as_the_python_that_they_were_written_in():
     steps = small_conv()
     record = steps._record
@@ -306,33 +342,48 @@ def test_arguments_stay_as_they_are():
 
 # The way back.
 
-UNDOES = [  # layer, line of backward, line of forward
-    ("conv", "dw_rows += dy_n @ cols", "y_n = w_rows @ cols"),
-    ("conv", "dcols = w_rows.transpose", "y_n = w_rows @ cols"),
-    ("conv", "dx[n] = col2im", "cols = im2col"),
-    ("conv", "db = dy.sum", "y[n] = y_n.reshape"),
-    ("fc", "dx = (dy @ w)", "y = x_rows @ w.T + b"),
-    ("fc", "dw = dy.T", "y = x_rows @ w.T + b"),
-    ("relu", "dx = np.where(y > 0", "y = np.maximum(x, 0)"),
-    ("tanh", "dx = dy * ", "y = np.tanh(x)"),
-    ("dropout", "dx = np.where(kept", "y = np.where(kept"),
-    ("pool", "dplace += ", "y = np.max(places"),
-    ("lrn", "own = dy * scale", "y = x * scale"),
-]
+UNDOES = {  # all pairs of the library: {line of backward: the lines of forward that it undoes}
+    "conv": {
+        "dy_n = dy[n].reshape": ["y[n] = y_n.reshape"],
+        "dw_rows += dy_n @ cols": ["y_n = w_rows @ cols"],
+        "dcols = w_rows.transpose": ["y_n = w_rows @ cols"],
+        "dcols = dcols.reshape": ["cols = cols.reshape"],
+        "dx[n] = col2im(": ["cols = im2col("],
+        "db = dy.sum": ["y[n] = y_n.reshape"],
+        "return dx, dw_rows.reshape": ["w_rows = w.reshape"],
+    },
+    "fc": dict.fromkeys(["dx = (dy @ w)", "dw = dy.T", "db = dy.sum"], ["y = x_rows @ w.T + b"]),
+    "pool": {
+        "dplace += np.where(winner == place": ["y = np.max(places"],
+        "dx = dx_all[": ["x_all[:, :, :H, :W] = x"],
+    },
+    "average_pool": {
+        "dplace += dy / count": ["y = sum(places_of("],
+        "dx = dx_all[": ["x_all[:, :, :H, :W] = x"],
+    },
+    "lrn": dict.fromkeys(["own = dy * scale", "cross = sum_over"], ["y = x * scale**-beta"]),
+    "relu": {"dx = np.where(y > 0": ["y = np.maximum(x, 0)"]},
+    "tanh": {"dx = dy * (1 - y * y)": ["y = np.tanh(x)"]},
+    "logistic": {"dx = dy * y * (1 - y)": ["y = np.where(x >= 0"]},
+    "dropout": {"dx = np.where(kept": ["y = np.where(kept"]},
+    "dropout_predict": {"dx = dy * float(1 - p)": ["y = x * float(1 - p)"]},
+    "softmax_loss": {},  # its gradient is worked out on paper: p − one_hot
+}
 
 
-@pytest.mark.parametrize("layer, back, there", UNDOES)
-def test_a_line_of_backward_knows_the_line_that_it_undoes(layer, back, there):
+@pytest.mark.parametrize("layer", UNDOES)
+def test_a_line_of_backward_knows_the_lines_that_it_undoes_and_no_others(layer):
     forward = source.read(getattr(reference, f"{layer}_forward").__code__)
     backward = source.read(getattr(reference, f"{layer}_backward").__code__)
-    found = {
-        backward.lines[line - backward.first].strip(): [
-            forward.lines[other - forward.first].strip() for other in others
-        ]
+    found = [
+        (pairs.text_of(backward, backward.statements[line]), others)
         for line, others in pairs.pairs(forward, backward).items()
-    }
-    (lines,) = [others for line, others in found.items() if line.startswith(back)]
-    assert any(line.startswith(there) for line in lines), lines
+    ]
+    assert len(found) == len(UNDOES[layer]), found
+    for (line, others), (start, starts) in zip(found, UNDOES[layer].items(), strict=True):
+        assert line.startswith(start)
+        texts = [pairs.text_of(forward, forward.statements[other]) for other in others]
+        assert len(texts) == len(starts) and all(map(str.startswith, texts, starts)), texts
 
 
 def test_the_way_back_shows_forward_lines_and_arrays_beside_their_gradients():
@@ -345,6 +396,14 @@ def test_the_way_back_shows_forward_lines_and_arrays_beside_their_gradients():
     values = dict(zip(forward, data["forward"][1::2], strict=True))
     y, dy = data["values"][values["y"]], data["values"][data["frames"][0]["arguments"][1]]
     assert y["s"] == dy["s"] and y["k"] != dy["k"]  # each with colours of its own
+
+
+def test_a_terminal_shows_a_small_array_beside_its_gradient():
+    steps = small_conv(stride=2)
+    lines = str(steps.backward(drawn(*steps.result[0].shape))).split("\n")
+    (both,) = [n for n, line in enumerate(lines) if "    dy_n  1 × 3 × 2" in line]
+    assert "    y_n  1 × 3 × 2" in lines[both]
+    assert len(lines[both + 1].split()) == 4  # a row of each
 
 
 def test_a_function_without_a_way_back_says_so():

@@ -10,7 +10,7 @@ from browser import browser as chromium
 from browser import complaints, look
 
 from minicnn import cifar, net, reference
-from minicnn.reference import conv_forward
+from minicnn.reference import conv_forward, pool_forward, relu_forward
 from minicnn.step import picture, step
 from minicnn.stepping import page
 
@@ -25,13 +25,15 @@ def browser():
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """Return where the pages are: a convolution, its way back, a network, and two on one page."""
+    """Return where the pages are: some layers, a way back, a network, and two on one page."""
     rng = np.random.default_rng(0)
     x, w, b = rng.standard_normal((1, 2, 5, 5)), rng.standard_normal((3, 2, 3, 3)), np.zeros(3)
     folder = tmp_path_factory.mktemp("pages")
     conv = step(conv_forward, x, w, b, stride=2)
     conv.save(folder / "conv.html")
     conv.backward(rng.standard_normal(conv.result[0].shape)).save(folder / "back.html")
+    step(pool_forward, x).save(folder / "pool.html")
+    step(relu_forward, x[0, 0]).save(folder / "relu.html")
     layers = cifar.four_layer(reference, rng, size=8, dtype=np.float64)
     step(net.forward, layers, rng.standard_normal((1, 3, 8, 8))).save(folder / "net.html")
     step(conv_forward, x, w[:, :1], b).save(folder / "failed.html")
@@ -154,6 +156,42 @@ def test_pointing_at_an_output_says_its_number_and_lights_up_where_it_came_from(
         "y[0, 0, 0, 0] ="
     )
     assert all(a != b for a, b in zip(before, ask(browser, pixels), strict=True))
+
+
+def test_a_list_of_arrays_is_a_row_and_pointing_finds_the_place(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("pool")
+    focus(browser)
+    press(browser, *[Keys.ARROW_RIGHT] * 7)
+    names = ask(browser, "[...root.querySelectorAll('figure b')].map((b) => b.textContent)")
+    assert names == ["places", *[f"places[{n}]" for n in range(9)], "x_all"]
+    pixels = "[...root.querySelectorAll('canvas')].map((c) => c.toDataURL())"
+    before = ask(browser, pixels)
+    ask(browser, "root.querySelectorAll('canvas')[4].focus()")
+    press(browser, Keys.ARROW_DOWN)
+    caption = ask(browser, "root.querySelector('.row + figcaption').textContent")
+    assert caption.startswith("places[4][0, 0, 0, 0] =")
+    changed = [a != b for a, b in zip(before, ask(browser, pixels), strict=True)]
+    assert changed == [False] * 4 + [True] + [False] * 4 + [True]
+
+
+def test_the_one_cell_that_a_line_has_changed_stands_out(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("conv")
+    focus(browser)
+    press(browser, *[Keys.ARROW_RIGHT] * 8, Keys.ENTER, *[Keys.ARROW_RIGHT] * 12)
+    assert "cols[row, y_out" in ask(browser, "root.querySelector('.now').textContent")
+    corner = "root.querySelector('canvas').getContext('2d').getImageData({}, 0, 1, 1).data"
+    colours = [ask(browser, corner.format(x))[:3] for x in (1, 39)]
+    assert colours[0] == [255, 140, 0] != colours[1]
+
+
+def test_the_stepper_is_as_high_as_what_it_shows_up_to_a_limit(opened):
+    height = "root.querySelector('.both').offsetHeight"
+    assert ask(opened("relu"), height) < 300
+    assert ask(opened("conv"), height) <= 620
 
 
 def test_arrays_have_words_for_those_who_do_not_see_them(opened):

@@ -23,7 +23,7 @@ function element(tag, attributes = {}, ...children) {
 }
 
 const short = (x, digits = 4) =>
-  x === null ? "NaN" : String(Number(x.toPrecision(digits))).replace("-", "−");
+  typeof x !== "number" ? (x ?? "NaN") : String(Number(x.toPrecision(digits))).replace("-", "−");
 /** A number that fits into a cell. */
 function brief(x) {
   const size = Math.abs(x);
@@ -118,9 +118,9 @@ function draw(canvas, data, id, place, marks) {
     const entry = all[first];
     const rgb = value.rgb
       ? [entry, all[first + area], all[first + 2 * area]]
-      : entry === null || entry === undefined
-        ? null
-        : colour(entry, range);
+      : typeof entry === "number"
+        ? colour(entry, range)
+        : null;
     pen.fillStyle = rgb ? `rgb(${rgb.map(Math.round).join(" ")})` : "#8884";
     pen.fillRect(x, y, place.cw, place.ch);
     if (place.numbers) {
@@ -128,7 +128,7 @@ function draw(canvas, data, id, place, marks) {
       pen.strokeRect(x + 0.5, y + 0.5, place.cw - 1, place.ch - 1);
       const dark = rgb && 0.3 * rgb[0] + 0.6 * rgb[1] + 0.1 * rgb[2] < 140;
       pen.fillStyle = !rgb ? "#888" : dark ? "#fff" : "#111";
-      pen.fillText(rgb ? brief(entry) : "·", x + place.cw / 2, y + place.ch / 2);
+      pen.fillText(rgb ? brief(entry) : (entry ?? "·"), x + place.cw / 2, y + place.ch / 2);
     }
   }
   pen.strokeStyle = MARK;
@@ -156,8 +156,20 @@ function index(value, at) {
   return `[${place.join(", ")}]`;
 }
 
-/** One array: name, picture, caption.  point(at) is called when a cell is pointed at. */
-function card(data, name, id, state, width, point) {
+function framed(name, state, ...inside) {
+  const said = ["read", "seen", "part"].includes(state) ? "" : state;
+  return element(
+    "figure",
+    { class: state },
+    element("b", {}, name),
+    element("i", {}, said),
+    ...inside,
+  );
+}
+
+// One array: name, picture, caption.  point(at) is called when a cell is pointed at.  The arrays of
+// a row share the caption `under` it.  `fresh` are cells that stand out until one points at some.
+function card(data, [name, id, state, fresh, under], width, point) {
   const value = data.values[id],
     place = layout(value, width);
   const canvas = element("canvas", {
@@ -165,22 +177,16 @@ function card(data, name, id, state, width, point) {
     tabindex: 0,
     "aria-label": `${name}: ${value.c}`,
   });
-  const under = element("figcaption", {}, value.c);
-  const figure = element(
-    "figure",
-    { class: state },
-    element("b", {}, name),
-    element("i", {}, state === "read" || state === "seen" ? "" : state),
-    canvas,
-    under,
-  );
+  const own = under ? "" : (under = element("figcaption", {}, value.c));
+  const caption = under.textContent;
+  const figure = framed(name, state, canvas, own);
   let here = null;
-  const paint = (marks) => draw(canvas, data, id, place, here === null ? marks : [here]);
+  const paint = (marks) => draw(canvas, data, id, place, here === null ? (marks ?? fresh) : [here]);
   const say = (at) => {
     here = at;
     paint();
     const all = cells(data, id);
-    if (at === null) under.firstChild.data = value.c;
+    if (at === null) under.firstChild.data = caption;
     else if (value.rgb) {
       const area = place.h * place.w,
         first = Math.floor(at / area) * 3 * area + (at % area);
@@ -233,6 +239,16 @@ function card(data, name, id, state, width, point) {
   };
 }
 
+/** The cells of a small array that are not what they were, if they are no more than half. */
+function different(data, before, id) {
+  const old = data.values[before],
+    value = data.values[id];
+  if (!old?.exact || !value.exact || String(old.s) !== String(value.s)) return [];
+  const [a, b] = [cells(data, before), cells(data, id)];
+  const found = b.flatMap((x, at) => (x === a[at] ? [] : [at]));
+  return 2 * found.length > b.length ? [] : found;
+}
+
 /** The entries of an input that an entry of an output was made from: a row of a table of bits. */
 function linked(bits, entry, inputs) {
   const table = bytes(bits),
@@ -246,29 +262,36 @@ function linked(bits, entry, inputs) {
 
 /** Cards that know each other: a cell that is pointed at lights up where it came from. */
 function cards(data, items, links, width) {
-  const made = new Map();
-  for (const [name, id, state] of items) {
-    made.set(
-      name,
-      card(data, name, id, state, width, (at) => {
-        for (const [other, otherId] of items) {
-          if (other === name) continue;
-          const inputs = data.values[otherId].s.reduce((a, b) => a * b, 1);
-          const outputs = data.values[id].s.reduce((a, b) => a * b, 1);
-          const back = links?.[name]?.[other],
-            on = links?.[other]?.[name];
-          let marks = [];
-          if (at !== null && back) marks = linked(data.values[back], at, inputs);
-          else if (at !== null && on) {
-            for (let y = 0; y < inputs; y++)
-              if (linked(data.values[on], y, outputs).includes(at)) marks.push(y);
-          }
-          made.get(other).mark(marks);
+  const made = new Map(),
+    size = (id) => data.values[id].s.reduce((a, b) => a * b, 1);
+  const add = (item, width) => {
+    const [name, id] = item;
+    const one = card(data, item, width, (at) => {
+      for (const [other, { otherId, mark }] of made) {
+        if (other === name) continue;
+        const back = links?.[name]?.[other],
+          on = links?.[other]?.[name];
+        let marks = at === null ? undefined : [];
+        if (at !== null && back) marks = linked(data.values[back], at, size(otherId));
+        else if (at !== null && on) {
+          for (let y = 0; y < size(otherId); y++)
+            if (linked(data.values[on], y, size(id)).includes(at)) marks.push(y);
         }
-      }),
-    );
-  }
-  return [...made.values()].map((one) => one.figure);
+        mark(marks);
+      }
+    });
+    made.set(name, { otherId: id, mark: one.mark });
+    return one.figure;
+  };
+  return items.map((item) => {
+    const [name, id, state] = item,
+      { row, c } = data.values[id];
+    if (!row) return add(item, width);
+    const under = element("figcaption", {}, c),
+      room = Math.max(130, width / row.length - 12);
+    const parts = row.map((part, n) => add([`${name}[${n}]`, part, "part", [], under], room));
+    return framed(name, state, element("div", { class: "row" }, ...parts), under);
+  });
 }
 
 /** Undo what page.py did to make the data small. */

@@ -18,6 +18,8 @@ import inspect
 
 import numpy as np
 
+from .values import parts
+
 MOST = 256  # entries of an array that is probed
 LONG = 10_000  # entries of one that only takes part
 PLAIN = (np.ndarray, np.generic, np.dtype, int, float, str, slice, type(None))
@@ -36,7 +38,26 @@ def is_plain(value):
 
 def is_long(values):
     """Return whether to run again what has these values would take long: one is large."""
-    return any(isinstance(value, np.ndarray) and value.size > LONG for value in values)
+    return any(
+        is_long(value) if isinstance(value, (tuple, list)) else np.size(value) > LONG
+        for value in values
+        if isinstance(value, (tuple, list, np.ndarray))
+    )
+
+
+def small_parts(names, scope):
+    """Return {name: array} of the small arrays among these names; see values.parts."""
+    found = {}
+    for name in names:
+        found |= parts(name, scope[name]) if name in scope else {}
+    return {name: value for name, value in found.items() if is_small(value)}
+
+
+def with_copies(scope, names):
+    """Return the scope with copies of the arrays of these names, and of lists of them."""
+    copies = {name: scope[name] for name in names if name in scope}
+    kinds = np.ndarray, tuple, list
+    return scope | {n: copy.deepcopy(v) for n, v in copies.items() if isinstance(v, kinds)}
 
 
 def of_line(statement, scope, after):
@@ -52,8 +73,8 @@ def of_line(statement, scope, after):
     """
     here = [scope[name] for name in statement.names if name in scope]
     attributes = {n.attr for n in ast.walk(statement.node) if isinstance(n, ast.Attribute)}
-    inputs = [name for name in statement.names if is_small(scope.get(name))]
-    outputs = [name for name in statement.makes if is_small(after.get(name))]
+    inputs = small_parts(statement.names, scope)
+    outputs = small_parts(statement.makes, after)
     if not inputs or not outputs or is_long(here) or "random" in attributes:
         return {}
     if not all(is_plain(value) or callable(value) or inspect.ismodule(value) for value in here):
@@ -61,15 +82,18 @@ def of_line(statement, scope, after):
     code = compile(ast.Module([statement.node], []), "<line>", "exec")
 
     def run(changes):
-        own = dict(scope)  # with copies of the arrays that the line may write to
-        for name in statement.names:
-            if isinstance(own.get(name), np.ndarray):
-                own[name] = own[name].copy()
-        own |= changes
+        own = with_copies(scope, statement.names)  # the line may write to them
+        for name, array in changes.items():
+            name, _, number = name.rstrip("]").partition("[")
+            if number:
+                row = list(own[name])
+                row[int(number)] = array
+            own[name] = row if number else array
         exec(code, own)
-        return [own[name] for name in outputs]
+        found = small_parts(statement.makes, own)
+        return [found[name] for name in outputs]
 
-    return probe(run, {name: scope[name] for name in inputs}, outputs, [after[n] for n in outputs])
+    return probe(run, inputs, list(outputs), list(outputs.values()))
 
 
 def of_call(function, bound, result):

@@ -5,7 +5,8 @@ The data goes into the page as JSON, compact, because notebooks keep it:
     values    every text and every array once.  s: shape; c: shape, dtype and range in words; p, e:
               the size of its picture, and which rows and columns it has; k: whose memory.  The
               entries are v, numbers of four digits, if they are few; else q, a byte each, 0 for
-              NaN.  Where few entries differ from those of value o, only these are there: i, x
+              NaN.  Where few entries differ from those of value o, only these are there: i, x.
+              A row of arrays is row, the numbers of its arrays
     ranges    the least and the largest entry that an array had in the whole run, by k: its colours
               are the same in all steps
     names     every variable's name once
@@ -29,7 +30,7 @@ import numpy as np
 
 from . import terminal, walk
 from .record import ROWS
-from .values import Shot, Text, caption, is_photograph
+from .values import Row, Shot, Text, caption, is_photograph, row_caption
 
 
 def of_steps(record, pairs, forward, result):
@@ -60,7 +61,7 @@ def of_steps(record, pairs, forward, result):
         "steps": [step_of(step, store) for step in record.steps],
         "pairs": pairs,
         "result": store.ids(result),
-        "forward": store.ids(last_values(forward)) if forward else [],
+        "forward": store.ids(walk.last_values(forward)) if forward else [],
     }
     return page(data, store, terminal.text(record, most=1500, pairs=pairs))
 
@@ -78,7 +79,7 @@ def of_arrays(shots):
 
 def page(data, store, text):
     data |= {"names": list(store.names), "values": store.values, "ranges": store.ranges}
-    data["css"] = read("page.css")
+    data["css"] = read("page.css").replace("\n", "")
     encoded = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
     script = f"(() => {{\n{read('arrays.js')}\n{read('steps.js')}\n}})();"
     return (
@@ -101,9 +102,10 @@ def whole(title, body):
 
 
 def read(name):
-    """Return a file of this package without indents, blank lines and whole lines of comment."""
+    """Return a file of this package without indents, whole lines of comment and most line ends."""
     lines = resources.files(__package__).joinpath(name).read_text("utf-8").splitlines()
-    return "\n".join(s for s in map(str.strip, lines) if s and not s.startswith(("//", "/**")))
+    lines = [s for s in map(str.strip, lines) if s and not s.startswith(("//", "/**"))]
+    return "".join(s if s.endswith(tuple("{([,;:")) else s + "\n" for s in lines)
 
 
 def source_of(source, store):
@@ -156,15 +158,6 @@ def step_of(step, store):
     return found + [rest] * bool(rest)
 
 
-def last_values(record):
-    """Return what the variables of the function itself were in the end."""
-    values = dict(record.frames[0].arguments)
-    for step in record.steps:
-        if step.frame == 0:
-            values |= step.before | step.changed
-    return values
-
-
 class Store:
     """Every text and every array of a page, once."""
 
@@ -180,7 +173,9 @@ class Store:
     def widen(self, values):
         """Let the ranges hold these arrays."""
         for shot in values:
-            if isinstance(shot, Shot) and shot.bad < np.prod(shot.shape, dtype=int):
+            if isinstance(shot, Row):
+                self.widen(shot.shots)
+            elif isinstance(shot, Shot) and shot.bad < np.prod(shot.shape, dtype=int):
                 kin = self.kin(shot)
                 lo, hi = self.ranges.get(kin, (shot.lo, shot.hi))
                 self.ranges[kin] = min(lo, shot.lo), max(hi, shot.hi)
@@ -207,12 +202,21 @@ class Store:
     def id(self, value):
         """Return the number of a value in `values`; put it there if it is new."""
         key = value
-        if isinstance(value, Shot):
+        if isinstance(value, Row):
+            key = tuple(map(self.id, value.shots))
+        elif isinstance(value, Shot):
             key = value._replace(panels=value.panels.tobytes(), lo=repr(value.lo))
         if key not in self.known:
             self.known[key] = len(self.values)
-            self.values.append(self.array(value) if isinstance(value, Shot) else value.text)
+            self.values.append(self.entry(value))
         return self.known[key]
+
+    def entry(self, value):
+        """Return what stands in `values` for a value."""
+        if isinstance(value, Row):
+            shape = [len(value.shots), *value.shots[0].shape]
+            return {"row": list(map(self.id, value.shots)), "s": shape, "c": row_caption(value)}
+        return self.array(value) if isinstance(value, Shot) else value.text
 
     def array(self, shot):
         kin = self.kin(shot)
@@ -253,7 +257,7 @@ class Store:
         """Return the entries of an array's picture: numbers of four digits, or bytes."""
         values = shot.panels.reshape(-1).astype(float)
         if shot.exact:
-            return [four(value) if np.isfinite(value) else None for value in values]
+            return [four(value) for value in values]
         lo, hi = self.ranges[self.kin(shot)]
         if lo < 0:
             codes = 128 + np.round(127 * values / max(-lo, hi))
@@ -263,6 +267,8 @@ class Store:
 
 
 def four(value):
-    """Return a number rounded to four digits, whole if it is."""
+    """Return a number rounded to four digits, whole if it is; ∞ is a text, and NaN is None."""
+    if not np.isfinite(value):
+        return None if np.isnan(value) else "∞" if value > 0 else "−∞"
     rounded = float(f"{value:.4g}")
     return int(rounded) if rounded.is_integer() and abs(rounded) < 1e9 else rounded

@@ -4,14 +4,16 @@ Two signs, the first of which decides:
 
     a comment    `# forward: y_n = w_rows @ cols` at the end of a line quotes it
     the names    a line that makes dq from dt undoes the line that made t from q.  (A gradient is
-                 called d and the name of what it belongs to.)  Where there is none, a line that
-                 uses dt undoes the line that made t; and where it uses no gradient, a line that
-                 makes dq undoes those that used q
+                 called d and the name of what it belongs to.)  Where forward has no q, a line
+                 that uses dt undoes the last line that made t
 
-Lines that only look at a shape, or make room for an array, undo nothing and are not undone.
+Only lines that compute something count: a check, the head of a loop, another name, a look at a
+shape and room for an array undo nothing and are not undone.  Better no pair than a wrong one.
 """
 
 import ast
+
+LOOKS = ("shape", "dtype", "ndim", "size")
 
 
 def pairs(forward, backward):
@@ -44,26 +46,39 @@ def quoted(statement, backward, candidates, forward):
 
 def named(statement, candidates):
     """Return the forward lines that the names point to."""
-    made = {name[1:] for name in statement.makes if name[0] == "d" and name[1:]}
-    used = {name[1:] for name in statement.names if name[0] == "d"} - made
-    exact = [s for s in candidates if made & uses(s) and used & set(s.makes)]
-    if exact:
-        return [s.line for s in exact]
-    if used:
-        return [s.line for s in candidates if used & set(s.makes)][-1:]
-    return [s.line for s in candidates if made & uses(s) and s.makes]
+    made = gradients(statement.makes)
+    used = gradients(uses(statement)) - made | gradients(statement.again)
+    from_made = [s for s in candidates if made & uses(s)]
+    if from_made:
+        return [s.line for s in from_made if used & set(s.makes)]
+    return [s.line for s in candidates if used & set(s.makes)][-1:]
+
+
+def gradients(names):
+    """Return what the gradients among these names belong to: w for dw."""
+    return {name[1:] for name in names if name[0] == "d"}
 
 
 def computes(statement):
-    """Return whether a statement does more than look at a shape or make room for an array."""
+    """Return whether a statement computes something, which it keeps or returns."""
     value = getattr(statement.node, "value", None)
-    value = value.body if isinstance(value, ast.IfExp) else value
-    called = getattr(value, "func", None)
+    called = getattr(getattr(value, "body", value), "func", None)  # the body of `… if … else …`
     name = getattr(called, "attr", getattr(called, "id", ""))
-    return not isinstance(value, ast.Attribute) and not name.startswith(("empty", "zeros"))
+    target = getattr(statement.node, "targets", [None])[0]
+    renames = isinstance(value, ast.Name) and isinstance(target, ast.Name)
+    if name.startswith(("empty", "zeros")) or renames:
+        return False
+    return isinstance(statement.node, (ast.Assign, ast.AugAssign, ast.Return))
 
 
 def uses(statement):
-    """Return the names that a statement reads: those that it makes only if it adds to them."""
-    made = set(statement.makes) if not isinstance(statement.node, ast.AugAssign) else set()
-    return set(statement.names) - made
+    """Return the names of which a statement needs the values, and not the shape or type alone.
+
+    What it returns as it is, it does not use either.
+    """
+    value = statement.node.value
+    nodes = list(ast.walk(value)) if value else []
+    passed = [n.value for n in nodes if isinstance(n, ast.Attribute) and n.attr in LOOKS]
+    if isinstance(statement.node, ast.Return):
+        passed += [part for n in nodes if isinstance(n, ast.Tuple) for part in n.elts] + [value]
+    return {n.id for n in nodes if isinstance(n, ast.Name) and n not in passed}

@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import links, source
-from .values import look
+from .values import is_row, look
 
 STEPS, TURNS, SHOWN, DEPTH = 200, 64, 2, 3
 LARGE = 1_000_000  # entries; whether a larger array has changed is judged by so many of them
@@ -352,13 +352,10 @@ class Watch:
         """Return what all names are before a line runs, if links.py may ask the line; else None."""
         here = frame.f_locals
         values = [here[name] for name in statement.names if name in here]
-        if not any(map(links.is_small, values)) or links.is_long(values):
+        if not links.small_parts(statement.names, here) or links.is_long(values):
             return None
         scope = {**frame.f_globals.get(ORIGINAL, frame.f_globals), **here}
-        for name in statement.names:
-            if isinstance(scope.get(name), np.ndarray):
-                scope[name] = scope[name].copy()
-        return scope
+        return links.with_copies(scope, statement.names)
 
     def finish(self, frame):
         """The statement is done: keep what it made."""
@@ -373,8 +370,8 @@ class Watch:
         self.step.changed |= self.sync(frame, names, statement.makes)
         if self.scope is not None and not self.raising:
             self.step.links = links.of_line(statement, self.scope, here)
-        memory = {self.known[name][1] for name in self.step.changed if self.known[name][1]}
-        views = [name for name, known in self.known.items() if known[1] in memory]
+        memory = {place for name in self.step.changed for place in self.known[name][1]}
+        views = [name for name, known in self.known.items() if memory & known[1]]
         self.step.changed |= self.sync(frame, [name for name in views if name not in names])
         self.step = None
 
@@ -384,11 +381,10 @@ class Watch:
         for name in names:
             if name not in here or name == "_":
                 continue
-            for part, value in parts(name, here[name]):
-                known = fingerprint(value), memory_of(value)
-                if name in made or self.known.get(part) != known:
-                    changed[part] = self.record.look(value)
-                    self.known[part] = known
+            known = fingerprint(here[name]), memory_of(here[name])
+            if name in made or self.known.get(name) != known:
+                changed[name] = self.record.look(here[name])
+                self.known[name] = known
         return changed
 
 
@@ -405,16 +401,10 @@ def inside(statement, node):
     return node.lineno < statement.line <= node.end_lineno
 
 
-def parts(name, value):
-    """Return (name, value), or for an array in each of two columns (halves.py) both of them."""
-    if isinstance(value, tuple) and len(value) == 2:
-        if all(isinstance(half, np.ndarray) for half in value):
-            return [(f"{name}[{column}]", half) for column, half in enumerate(value)]
-    return [(name, value)]
-
-
 def fingerprint(value):
     """Return something that changes when the value does."""
+    if is_row(value):
+        return [fingerprint(part) for part in value]
     if isinstance(value, np.ndarray):
         some = value if value.size < LARGE else value.reshape(-1)[:: value.size // LARGE]
         return id(value), value.shape, zlib.crc32(np.ascontiguousarray(some).view(np.uint8))
@@ -439,9 +429,11 @@ def fill(array):
 
 
 def memory_of(value):
-    """Return whose memory an array uses, or None."""
+    """Return whose memory an array uses, or those of a row do, as a set."""
+    if is_row(value):
+        return set().union(*map(memory_of, value))
     if not isinstance(value, np.ndarray):
-        return None
+        return set()
     while isinstance(value.base, np.ndarray):
         value = value.base
-    return id(value)
+    return {id(value)}

@@ -25,6 +25,7 @@ function stepper(data, root) {
 
   const code = element("div", { class: "code" });
   const stage = element("div", { class: "stage" });
+  const both = element("div", { class: "both" }, code, stage);
   const trail = element("nav", { class: "trail", "aria-label": "where we are" });
   const turns = element("div", { class: "turns" });
   const count = element("span", { class: "count" });
@@ -62,12 +63,10 @@ function stepper(data, root) {
       "aria-label": `${data.title}: arrow keys go from line to line`,
     },
     element("header", {}, trail, bar, turns),
-    element("div", { class: "both" }, code, stage),
+    both,
     voice,
   );
   root.append(body);
-  const most = Math.max(...data.sources.map((source) => source.lines.length));
-  body.style.setProperty("--lines", most);
 
   /** What a variable is when this step is done, or null. */
   function latest(step, name, from = step.number) {
@@ -139,6 +138,7 @@ function stepper(data, root) {
     showTurns(within(step));
     showCode(step, source);
     showStage(step, frame);
+    both.style.minHeight = `${both.offsetHeight}px`; // what is below moves down at most
     voice.textContent = `line ${step.line}: ${source.lines[step.line - source.first].trim()}`;
   }
 
@@ -274,10 +274,6 @@ function stepper(data, root) {
     return row;
   }
 
-  /** A name, or the two that stand for its columns. */
-  const columns = (step, name) =>
-    latest(step, `${name}[0]`) === null ? [name] : [`${name}[0]`, `${name}[1]`];
-
   /** The names of the line before with an array: they stay in view where a line has none. */
   function lastSeen(step, frame) {
     const named = (s) => (s.start ? Object.keys(frame.arguments) : s.names);
@@ -297,17 +293,12 @@ function stepper(data, root) {
     const last = visible(step.frame).at(-1) === step;
     const names = step.start
       ? Object.keys(frame.arguments)
-      : [
-          ...new Set([
-            ...step.names.flatMap((name) => columns(step, name)),
-            ...Object.keys(step.changed),
-          ]),
-        ];
+      : [...new Set([...step.names, ...Object.keys(step.changed)])];
     const arrays = [],
       words = [];
-    const add = (name, id, state) => {
+    const add = (name, id, state, fresh = []) => {
       if (typeof data.values[id] === "string") words.push([name, data.values[id], state]);
-      else arrays.push([name, id, state]);
+      else arrays.push([name, id, state, fresh]);
     };
     if (step.start && step.number === 0)
       Object.entries(data.result).forEach(([name, id]) => add(name, id, "returned"));
@@ -325,13 +316,11 @@ function stepper(data, root) {
             : seen.includes(name)
               ? "seen"
               : "read";
-      add(name, id, state);
-      if (step.again.includes(name.replace(/\[.\]$/, ""))) {
-        const before =
-          name in step.before ? step.before[name] : latest(step, name, step.number - 1);
-        if (before !== null && typeof data.values[before] !== "string")
-          add(`${name} before`, before, "read");
-      }
+      const before =
+        name in step.changed ? (step.before[name] ?? latest(step, name, step.number - 1)) : null;
+      add(name, id, state, different(data, before, id));
+      if (step.again.includes(name) && typeof data.values[before] === "object")
+        add(`${name} before`, before, "read");
       const base = name.startsWith("d") ? name.slice(1) : "";
       const twin =
         base && !names.includes(base) && state !== "seen"
@@ -411,6 +400,7 @@ function stepper(data, root) {
   new ResizeObserver(() => {
     if (body.clientWidth === width) return;
     width = body.clientWidth;
+    both.style.minHeight = "";
     render();
   }).observe(body);
   render();

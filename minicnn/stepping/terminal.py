@@ -5,13 +5,14 @@ or without colour their shape and range alone.
 """
 
 import os
+import re
 import shutil
 import sys
 
 import numpy as np
 
 from . import walk
-from .values import Shot, Text, caption, is_photograph
+from .values import Row, Shot, Text, caption, is_photograph, row_caption, widest
 
 NUMBERS = 100  # entries; up to so many are written out
 BOLD, DIM, RED, GREEN, MARK, OFF = (f"\033[{code}m" for code in ("1", "2", "31", "32", "7", "0"))
@@ -28,30 +29,69 @@ def has_colour(file=None):
     )
 
 
-def array(name, shot, colour=False, indent="    "):
-    """Return the lines of one array: its caption, then numbers or blocks."""
-    lines = [f"{indent}{name}  {caption(shot)}"]
-    width = max(40, shutil.get_terminal_size((100, 24)).columns - len(indent) - 3) if colour else 96
-    if not shot.panels.size:
-        return lines
-    if np.prod(shot.shape, dtype=int) <= NUMBERS:
-        lines += [f"{indent}  {line}" for line in numbers(shot, width)]
-    elif colour:
-        lines += [f"{indent}  {line}" for line in blocks(shot, width)]
-    return lines
+def array(name, value, colour=False, indent="    ", width=None):
+    """Return the lines of an array or a row of them: a caption, then numbers or blocks."""
+    width = (width or width_of(colour)) - len(indent)
+    if isinstance(value, Row):
+        lines = [f"{name}  {row_caption(value)}"]
+        drawings = [drawn(shot, width, colour, value.shots) for shot in value.shots]
+        found = [[f"{name}[{n}]", *drawing] for n, drawing in enumerate(drawings) if drawing]
+        lines += [f"  {line}" for line in beside(found, width)]
+    else:
+        lines = [f"{name}  {caption(value)}"]
+        lines += [f"  {line}" for line in drawn(value, width, colour, (value,))]
+    return [f"{indent}{line}".rstrip() for line in lines]
+
+
+def width_of(colour):
+    """Return how many characters a line has: those of the terminal, or in plain text 100."""
+    return max(44, shutil.get_terminal_size((100, 24)).columns - 3) if colour else 100
+
+
+def is_small(shot, count=1):
+    """Return whether so many arrays like this one are written out as numbers."""
+    return 0 < count * np.prod(shot.shape, dtype=int) <= NUMBERS * min(count, 2)
+
+
+def drawn(shot, width, colour, row):
+    """Return an array, one of a row, as lines; none if it is large and there is no colour."""
+    if is_small(shot, len(row)):
+        return numbers(shot, width)
+    if not colour or not shot.panels.size:
+        return []
+    whole = widest(row)
+    return blocks(shot._replace(lo=whole.lo, hi=whole.hi), width)
 
 
 def numbers(shot, width):
     """Return the entries of a small array, its maps side by side as far as they fit."""
     text = [[[f"{value:.4g}" for value in row] for row in panel] for panel in shot.panels]
     cell = max(len(entry) for panel in text for row in panel for entry in row)
-    rows = [["  ".join(entry.rjust(cell) for entry in row) for row in panel] for panel in text]
-    beside = max(1, (width + 4) // (len(rows[0][0]) + 4))
+    maps = [["  ".join(entry.rjust(cell) for entry in row) for row in panel] for panel in text]
+    return beside(maps, width)
+
+
+def beside(blocks, width):
+    """Return blocks of lines side by side as far as they fit, and the others below."""
+    rows, used = [], 0
+    for block in blocks:
+        wide = max(map(length, block)) + 4
+        if not rows or used + wide - 4 > width:
+            rows, used = [*rows, []], 0
+        rows[-1].append((block, wide))
+        used += wide
     lines = []
-    for first in range(0, len(rows), beside):
-        lines += ["    ".join(parts) for parts in zip(*rows[first : first + beside], strict=True)]
-        lines += [""] if first + beside < len(rows) else []
-    return lines
+    for row in rows:
+        lines += [""] if lines else []
+        for n in range(max(len(block) for block, _ in row)):
+            parts = [(block[n] if n < len(block) else "", wide) for block, wide in row]
+            lines.append("".join(part + " " * (wide - length(part)) for part, wide in parts))
+    return [line.rstrip() for line in lines]
+
+
+def length(line):
+    """Return how wide a line is in the terminal, where codes of colours have no width."""
+    return len(re.sub("\033.*?m", "", line))
 
 
 def blocks(shot, width):
@@ -100,10 +140,10 @@ def rgb(shot):
     return np.repeat(grey[..., None], 3, axis=-1)
 
 
-def step_lines(record, step, pairs, colour=False):
+def step_lines(record, step, pairs, colour=False, forward=None):
     """Return one step as lines: where we are, the line of code, what it made.
 
-    `pairs` is {line of backward: lines of forward}, or None.
+    `pairs` is {line of backward: lines of forward}, or None; `forward` what its variables were.
     """
     frame = record.frames[step.frame]
     source, paint = frame.source, painter(colour)
@@ -118,19 +158,39 @@ def step_lines(record, step, pairs, colour=False):
         lines.append(f"    done after {step.after} turns; together they changed")
     beside = (pairs or {}).get(step.statement.line, ()) if step.frame == 0 else ()
     lines += [paint(DIM, f"    forward: {text}") for text in beside]
-    lines += values_lines(step.changed, colour)
+    twins = {}  # q for dq, where both are small and dq has anything in it
+    for name, value in step.changed.items():
+        q = walk.latest(record, step, name[1:])
+        q = (forward or {}).get(name[1:]) if q is None and step.frame == 0 else q
+        if name[0] == "d" and name[1:] not in step.changed and isinstance(q, Shot):
+            filled = isinstance(value, Shot) and (value.lo or value.hi)
+            if filled and q.shape == value.shape and is_small(q):
+                twins[name] = q
+    lines += values_lines(step.changed, colour, twins)
     if step.raised:
         lines.append(paint(RED, f"    ✗ {type(step.raised).__name__}: {step.raised}"))
     return lines
 
 
-def values_lines(named, colour=False):
-    """Return the lines of {name: Shot or Text}: what is no array goes into one line if it fits."""
+def values_lines(named, colour=False, twins=None):
+    """Return the lines of {name: value}: what is no array goes into one line if it fits.
+
+    `twins` is {"dq": q}, for gradients that what they belong to stands beside.
+    """
     words = [f"{name} = {value.text}" for name, value in named.items() if isinstance(value, Text)]
     together = "   ".join(words)
     lines = [f"    {text}" for text in ([together] if len(together) < 90 else words) if text]
     for name, value in named.items():
-        lines += array(name, value, colour) if isinstance(value, Shot) else []
+        if isinstance(value, Text):
+            continue
+        group = {name: value, name[1:]: twins[name]} if name in (twins or {}) else {name: value}
+        half = width_of(colour) // 2 - 2  # two of them, with four spaces between
+        both = [array(key, one, colour, width=half) for key, one in group.items()]
+        if len(both) == 2 and max(map(length, both[0] + both[1])) <= half:
+            lines += beside(both, width_of(colour))
+        else:
+            for key, one in group.items():
+                lines += array(key, one, colour)
     return lines
 
 
@@ -138,11 +198,11 @@ def painter(colour):
     return (lambda code, text: f"{code}{text}{OFF}") if colour else (lambda code, text: text)
 
 
-def text(record, most=6000, pairs=None):
+def text(record, most=6000, pairs=None, forward=None):
     """Return the steps of the function itself as plain text, about `most` characters of it."""
     lines, length = [walk.title(record)], 0
     for step in walk.steps(record, 0):
-        some = step_lines(record, step, pairs)
+        some = step_lines(record, step, pairs, forward=forward)
         length += sum(map(len, some))
         if length > most:
             lines.append("… and more; .show() walks through all of it")
@@ -154,7 +214,7 @@ def text(record, most=6000, pairs=None):
 HELP = "Enter: on   b: back   o: open the call   u: up   t 5: turn 5   r: run on   q: quit"
 
 
-def show(record, pause=input, pairs=None):
+def show(record, pause=input, pairs=None, forward=None):
     """Print step by step, asking pause(prompt) after each of them; with None, without a stop."""
     colour = has_colour()
     paint = painter(colour)
@@ -171,7 +231,7 @@ def show(record, pause=input, pairs=None):
             steps, at = walk.steps(record, frame, picked), at + 1
             continue
         step = steps[at]
-        print("\n".join(step_lines(record, step, pairs, colour)))
+        print("\n".join(step_lines(record, step, pairs, colour, forward)))
         calls = [i for i, one in enumerate(record.frames) if one.parent == step.number]
         if not pause:
             at += 1

@@ -8,6 +8,9 @@ entries if they are few, else a sample of them.
     every    (a, b)      the picture has every a-th row and every b-th column
     exact                whether the picture has all entries
     lo, hi               the least and the largest entry of the whole array; NaNs are counted apart
+
+A list or tuple of a few arrays of one shape is kept as a Row of Shots, whose pictures share the
+room of one: the places of pooling, or the two columns of the paper's network.
 """
 
 import math
@@ -17,22 +20,44 @@ import numpy as np
 
 EXACT = 400  # entries; up to so many an array is kept whole
 PIXELS = 2304  # of a larger one so many are kept at most, of up to twelve maps
+ROW = 16  # arrays of one shape, at most
 
 Shot = namedtuple("Shot", "shape dtype lo hi bad panels every exact kin")
+Row = namedtuple("Row", "shots")
 Text = namedtuple("Text", "text")
 
 
 def look(value, kin_of=id, pixels=PIXELS):
-    """Return a Shot of an array, and a Text of anything else.
+    """Return a Shot of an array, a Row of several, and a Text of anything else.
 
     kin_of(array) names the memory of an array: what shares memory is drawn in the same colours.
     The picture of a large array has at most so many pixels.
     """
     if hasattr(value, "copy_to_host"):
         value = value.copy_to_host()
-    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+    if is_array(value):
         return shot(value, kin_of(value), pixels)
+    if is_row(value):
+        return Row(tuple(shot(part, kin_of(part), pixels // len(value)) for part in value))
     return Text(described(value))
+
+
+def is_array(value):
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fiub"
+
+
+def is_row(value):
+    """Return whether a value is a list or tuple of 2 … ROW arrays of one shape."""
+    if not isinstance(value, (list, tuple)) or not 2 <= len(value) <= ROW:
+        return False
+    return all(map(is_array, value)) and len({part.shape for part in value}) == 1
+
+
+def parts(name, value):
+    """Return {"x": x}, or for a row {"x[0]": its first array, …}."""
+    if not is_row(value):
+        return {name: value}
+    return {f"{name}[{n}]": part for n, part in enumerate(value)}
 
 
 def shot(array, kin, most=PIXELS):
@@ -40,10 +65,10 @@ def shot(array, kin, most=PIXELS):
     lo, hi, bad = range_of(array)
     maps = array.reshape((1,) * max(0, 3 - array.ndim) + array.shape)
     maps = maps.reshape(-1, *maps.shape[-2:]) if array.size else np.zeros((0, 0, 0), array.dtype)
-    every, exact = (1, 1), array.size <= EXACT
+    every, exact = (1, 1), array.size <= min(EXACT, most)
     if not exact:
         P, h, w = maps.shape
-        P = min(P, most // 576 * 3)  # three are a photograph
+        P = min(P, max(1, most // 576 * 3))  # three are a photograph
         side = int((most / P) ** 0.5)
         across = min(4 * side, most // P // min(h, side))  # a flat map may be wider
         every = -(-h // side), -(-w // across)
@@ -102,7 +127,7 @@ def caption(shot):
     if not count:
         return f"{text}, empty"
     if shot.bad == count:
-        return f"{text}, NaN or not written yet"
+        return f"{text}, NaN, infinite or not written yet"
     same = f"all {number(shot.lo)}"
     text += f", {number(shot.lo)} … {number(shot.hi)}" if shot.hi > shot.lo else f", {same}"
     text += f"; {shot.bad:,} of {count:,} NaN, infinite or not written yet" if shot.bad else ""
@@ -112,6 +137,24 @@ def caption(shot):
     if rows > 1 or columns > 1:
         left_out.append(f"1 of {rows} rows and of {columns} columns")
     return f"{text} (shown: {', '.join(left_out)})" if left_out else text
+
+
+def row_caption(row):
+    """Return what the arrays of a row have in common.
+
+    "9 arrays, each 2 × 3 float64, −1.5 … 0.25"
+    """
+    whole = widest(row.shots)
+    return f"{len(row.shots)} arrays, each {caption(whole)}"
+
+
+def widest(shots):
+    """Return the first of the Shots, with the range of all of them."""
+    some = [shot for shot in shots if shot.bad < math.prod(shot.shape)]
+    if not some:
+        return shots[0]
+    lo, hi = min(shot.lo for shot in some), max(shot.hi for shot in some)
+    return some[0]._replace(lo=lo, hi=hi, bad=0)
 
 
 def is_photograph(shot):

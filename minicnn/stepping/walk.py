@@ -28,6 +28,25 @@ def to_turn(record, frame, picked, loop, number, before, at):
     return before, at
 
 
+def latest(record, step, name):
+    """Return what a variable is when a step is done, or None."""
+    for other in reversed(record.steps[: step.number + 1]):
+        if other.frame == step.frame:
+            for values in (other.changed, other.before):
+                if name in values:
+                    return values[name]
+    return record.frames[step.frame].arguments.get(name)
+
+
+def last_values(record):
+    """Return what the variables of the function itself were in the end."""
+    values = dict(record.frames[0].arguments)
+    for step in record.steps:
+        if step.frame == 0:
+            values |= step.before | step.changed
+    return values
+
+
 def turn_label(record, step):
     """Return where in its loops a step is: ", turn 2 of 9", or ", turns i 1/3, j 2/9"."""
     turns = [t for t in record.path(step.turn) if record.loops[t.loop].frame == step.frame]
