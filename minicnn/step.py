@@ -8,7 +8,7 @@
     steps.result                 y, cache: what the function returned
     steps.backward(dy)           the same for the way back
     steps.touch("w", (0, 1, 2, 2), dy)      one entry of the gradient, by finite differences
-    steps.save("conv.html")      a page of its own
+    steps.save("conv.html")      a page of its own; returns its path
 
 What runs is the real function, never a copy of it; stepping/ has the parts.
 """
@@ -16,6 +16,7 @@ What runs is the real function, never a copy of it; stepping/ has the parts.
 import copy
 import functools
 import inspect
+import pathlib
 import sys
 from types import FunctionType
 
@@ -109,25 +110,30 @@ class Steps:
             raise self._record.error
         return self._record.result
 
-    def backward(self, *dy, **options):
+    def backward(self, dy=None, **options):
         """Return the Steps of the backward pass: the same layer, from the cache that it returned.
 
         Parameters
         ----------
-        *dy : array
-            ∂L/∂y; nothing for a loss, where it is 1.
+        dy : array, optional
+            ∂L/∂y.  Not for a loss, where it is 1.
 
         Raises
         ------
         ValueError
-            If there is no backward function in the same module, or forward did not return.
+            If dy is missing, or there is no backward function in the same module.
+        Exception
+            What forward raised, if it did not return.
         """
         back = other_way(self.function)
-        _, cache = self.result
+        y, cache = self.result
+        if dy is None and np.ndim(y):
+            raise ValueError(touching.MISSING.format("backward", np.shape(y)))
+        given = () if dy is None else (dy,)
         if self.function is net.forward:
-            steps = step(back, self._bound.arguments["layers"], cache, *dy, **options)
+            steps = step(back, self._bound.arguments["layers"], cache, *given, **options)
         else:
-            steps = step(back, *dy, cache, **options)
+            steps = step(back, *given, cache, **options)
         steps._forward = self
         return steps
 
@@ -203,12 +209,25 @@ class Steps:
         return page.of_steps(self._record, self._pairs(), there, self._arrays())
 
     def save(self, path):
-        """Write a page of its own that needs no network; whole or not at all.
+        """Write a page of its own that needs no network, whole or not at all; return its path.
 
-        Raises OSError if it cannot be written.
+        Parameters
+        ----------
+        path : path
+            The file; if its name does not end in .html, that is added.
+
+        Raises
+        ------
+        OSError
+            If it is a folder, or cannot be written.
         """
-        text = page.whole(walk.title(self._record), self._repr_html_())
-        checkpoint.write_whole(path, lambda file: file.write(text.encode()))
+        path = pathlib.Path(path)
+        if path.is_dir():
+            raise IsADirectoryError(21, "is a folder; save needs the name of a file", str(path))
+        if path.suffix.lower() not in (".html", ".htm"):
+            path = path.with_name(f"{path.name}.html")
+        checkpoint.write_text(path, page.whole(walk.title(self._record), self._repr_html_()))
+        return path
 
     def __str__(self):
         return terminal.text(self._record, pairs=self._pairs(), forward=self._there())
@@ -245,7 +264,7 @@ class Picture:
     __repr__ = __str__
 
 
-def picture(**arrays):
+def picture(*nameless, **arrays):
     """Return a picture of arrays: picture(x=x, y=y).
 
     With a minus among its entries an array is blue, white and red, with white at 0; without, it is
@@ -259,8 +278,10 @@ def picture(**arrays):
     Raises
     ------
     TypeError
-        For what is not an array of numbers.
+        For what is not an array of numbers, or has no name.
     """
+    if nameless:
+        raise TypeError("picture: an array has no name to stand above it; write picture(x=x)")
     for name, array in arrays.items():
         if not isinstance(look(np.asarray(array)), Shot):
             raise TypeError(

@@ -368,7 +368,9 @@ def test_the_commands_say_in_one_sentence_what_is_wrong(tmp_path, capsys, monkey
     for arguments, words in [
         (["exercise", "relu_backward"], "is there already, and your work may be in it"),
         (["exercise", "relu_backwart"], "did you mean relu_backward"),
+        (["exercise", "9"], "did you mean sgd_update?"),
         (["check", "nowhere.py"], "nowhere.py: there is no such file"),
+        (["check", "relu_foward"], "relu_foward: there is no such file; did you mean relu_forward"),
         (["check", "col2im"], "python -m lessons exercise col2im writes one"),
         (["check", "runs/exercises", "--report", "runs"], "--report needs the name of a file"),
     ]:
@@ -377,5 +379,8 @@ def test_the_commands_say_in_one_sentence_what_is_wrong(tmp_path, capsys, monkey
         assert words in error and error.count("\n") == 1
     assert path.read_text(encoding="utf-8") == "mine"
     assert main(["exercise", "relu_backward", "--force"]) == 0
+    for name in ("relu_backward", "relu_backward.py"):  # both are in runs/exercises
+        assert main(["check", name]) == 1
+        assert "still empty" in capsys.readouterr().out
     assert main(["exercise"]) == 0
     assert all(name in capsys.readouterr().out for name in ["relu_backward"])

@@ -159,6 +159,19 @@ def test_memory_that_is_not_written_yet_is_shown_as_such():
     assert [shot.bad for shot in shots] == [6, 3]
 
 
+def test_memory_that_fast_uses_again_does_not_show_the_answer_of_before():
+    x = drawn(2, 3)
+    fast.relu_forward(x)  # whose y nobody keeps
+    steps = own_steps(step(fast.relu_forward, x))
+    shots = [one.changed["y"] for one in steps if "y" in one.changed]
+    assert [shot.bad for shot in shots] == [6, 0]  # empty_like(x), and then the loop
+    x = drawn(1, 8, 2, 2)
+    fast.lrn_forward(x)  # y, scale = empty(…), empty(…)
+    steps = own_steps(step(fast.lrn_forward, x))
+    scales = [one.changed["scale"] for one in steps if "scale" in one.changed]
+    assert [scale.bad == np.prod(scale.shape) for scale in scales] == [True, False]
+
+
 def test_a_list_of_arrays_is_a_row_of_them():
     x = drawn(1, 2, 5, 5)
     steps = step(pool_forward, x)
@@ -406,6 +419,18 @@ def test_a_terminal_shows_a_small_array_beside_its_gradient():
     assert len(lines[both + 1].split()) == 4  # a row of each
 
 
+def test_the_way_back_asks_for_dy_and_says_of_what_shape():
+    expected = r"dy is missing; expected an array of shape \(1, 3, 3, 2\), that of y"
+    with pytest.raises(ValueError, match=f"^backward: {expected}"):
+        small_conv().backward()
+    with pytest.raises(ValueError, match=f"^touch: {expected}"):
+        small_conv().touch("w", (0, 1, 2, 2))
+    labels = np.array([0, 2])
+    loss = step(reference.softmax_loss_forward, drawn(2, 3), labels)
+    assert loss.backward().result[0].shape == (2, 3)  # L itself needs none
+    assert loss.touch("scores", (1, 2)).difference < 1e-7
+
+
 def test_a_function_without_a_way_back_says_so():
     with pytest.raises(ValueError, match="step: doubled has no backward"):
         step(doubled, drawn(3), 2).backward(drawn(3))
@@ -548,6 +573,14 @@ def test_a_page_is_written_whole(tmp_path):
         small_conv().save(tmp_path / "file" / "conv.html")
 
 
+def test_save_says_where_the_page_is(tmp_path):
+    assert small_conv().save(tmp_path / "v1.2") == tmp_path / "v1.2.html"
+    assert (tmp_path / "v1.2.html").is_file()
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(OSError, match="is a folder; save needs the name of a file"):
+        small_conv().save(tmp_path / "runs")
+
+
 # In a terminal.
 
 
@@ -624,6 +657,7 @@ def test_views_of_one_array_have_the_same_colours():
             lambda: step(conv_forward, 1, 2),
             "step: conv_forward cannot be called like this: missing",
         ),
+        (lambda: picture(drawn(3), drawn(3)), r"picture: an array has no name.*picture\(x=x\)"),
         (lambda: picture(x="photo"), "picture: x is a str; expected an array of numbers"),
     ],
 )

@@ -22,17 +22,25 @@ def files(paths):
     """
     found = []
     for path in map(pathlib.Path, paths or [FOLDER]):
-        if str(path) in BY_NAME and not path.exists():
-            path = FOLDER / f"{path}.py"
+        own = FOLDER / f"{path.stem}.py"  # for NAME and NAME.py alike
+        if not path.exists() and str(path) in (path.stem, own.name):
+            path = own if own.exists() or path.stem in BY_NAME else path
         if not path.exists():
-            name = path.stem if path.stem in BY_NAME else "relu_forward"
-            why = f"there is no such file; python -m lessons exercise {name} writes one"
-            raise FileNotFoundError(2, why, str(path))
+            raise FileNotFoundError(2, f"there is no such file; {hint(path.stem)}", str(path))
         inside = sorted(path.rglob("*.py")) if path.is_dir() else [path]
         if not inside:
             raise ValueError(f"{path}: there is no .py file in this folder")
         found += inside
     return found
+
+
+def hint(name):
+    """Return what to do where there is no file for an exercise of this name."""
+    near = difflib.get_close_matches(name, BY_NAME, n=1)
+    if name not in BY_NAME and near:
+        return f"did you mean {near[0]}?"
+    name = name if name in BY_NAME else "relu_forward"
+    return f"python -m lessons exercise {name} writes one"
 
 
 def read(path):
@@ -46,16 +54,16 @@ def read(path):
         line = (error.text or "").strip()
         where = f"line {error.lineno}" if error.lineno else "this file"
         where += f", `{line}`" if line else ""
-        hint = "  (The cause may stand one line above.)" if line else ""
-        raise ValueError(f"Python cannot read {where}: {error.msg}.{hint}") from None
+        more = "  (The cause may stand one line above.)" if line else ""
+        raise ValueError(f"Python cannot read {where}: {error.msg}.{more}") from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"Python cannot read this file: {error}") from None
     written = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     names = [exercise.name for exercise in EXERCISES if exercise.name in written]
     if not names:
         near = [m for w in written for m in difflib.get_close_matches(w, BY_NAME, n=1, cutoff=0.8)]
-        hint = f"Did you mean {near[0]}?" if near else "python -m lessons exercise lists them."
-        raise ValueError(f"There is no function here that is named like an exercise.  {hint}")
+        more = f"Did you mean {near[0]}?" if near else "python -m lessons exercise lists them."
+        raise ValueError(f"There is no function here that is named like an exercise.  {more}")
     return tree, names
 
 

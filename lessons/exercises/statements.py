@@ -72,11 +72,13 @@ BARE = ("im2col", "col2im", "softmax")  # these return an array, not a tuple
 def find(name):
     """Return the Exercise of this name.
 
-    Raises ValueError, with the nearest names, if there is none.
+    Raises ValueError if there is none, with the nearest names, or those of the lesson if it is the
+    number of one.
     """
     if name in BY_NAME:
         return BY_NAME[name]
     near = difflib.get_close_matches(name, BY_NAME, n=2)
+    near = near or [one.name for one in EXERCISES if str(one.lesson) == name]
     hint = f"did you mean {' or '.join(near)}?" if near else "python -m lessons exercise lists all"
     raise ValueError(f"{name!r} is not an exercise; {hint}")
 

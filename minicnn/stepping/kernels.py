@@ -34,7 +34,7 @@ def opened(function, record, in_kernel=False, seen=None):
     twin = FunctionType(
         function.__code__, {}, function.__name__, function.__defaults__, function.__closure__
     )
-    twin.__kwdefaults__ = function.__kwdefaults__
+    twin.__kwdefaults__, twin.__module__ = function.__kwdefaults__, function.__module__
     seen[function] = twin
     scope = twin.__globals__
     scope.update(function.__globals__)

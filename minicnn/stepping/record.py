@@ -364,8 +364,8 @@ class Watch:
         statement, here = self.step.statement, frame.f_locals
         names = [name for name in statement.names if name in here]
         names += [name for name in statement.makes if name in here and name not in names]
-        if is_empty(statement.node, frame.f_globals) and not self.raising:
-            for name in statement.makes:
+        if not self.raising:
+            for name in unwritten(statement.node, frame.f_globals):
                 fill(here[name])
         self.step.changed |= self.sync(frame, names, statement.makes)
         if self.scope is not None and not self.raising:
@@ -413,9 +413,21 @@ def fingerprint(value):
     return id(value), len(value) if hasattr(value, "__len__") else 0
 
 
-def is_empty(node, scope):
-    """Return whether a statement is y = np.empty(…), or the same with the buffers of fast/."""
-    value = getattr(node, "value", None)
+def unwritten(node, scope):
+    """Return the names to which a statement gives np.empty(…), or a buffer of fast/."""
+    target, value = getattr(node, "targets", [None])[0], getattr(node, "value", None)
+    targets, made = [target], [value]
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):  # y, scale = empty(…), …
+        targets, made = target.elts, value.elts
+    return [
+        one.id
+        for one, made_of in zip(targets, made, strict=False)
+        if isinstance(one, ast.Name) and is_empty(made_of, scope)
+    ]
+
+
+def is_empty(value, scope):
+    """Return whether an expression is np.empty(…), or the same with the buffers of fast/."""
     called = getattr(getattr(value, "body", value), "func", None)  # the body of `… if … else …`
     name = getattr(called, "attr", getattr(called, "id", ""))
     theirs = str(getattr(scope.get(name), "__module__", "")).startswith("minicnn.fast")

@@ -15,6 +15,8 @@ import numpy as np
 
 from .. import gradcheck, net
 
+MISSING = "{}: dy is missing; expected an array of shape {}, that of y"
+
 
 class Touch(namedtuple("Touch", "name index value step up down numeric analytic kink")):
     """What `steps.touch` found; `print` it."""
@@ -79,6 +81,8 @@ def touch(forward, backward, bound, name, index, dy):
         return np.array(net.on_host(y), np.float64), cache
 
     y, cache = run()
+    if dy is None and y.ndim:
+        raise ValueError(MISSING.format("touch", y.shape))
     dy = 1.0 if dy is None else np.asarray(dy, np.float64)
     if np.shape(dy) != y.shape:
         raise ValueError(f"touch: dy has shape {np.shape(dy)}; expected {y.shape}, that of y")
