@@ -15,6 +15,10 @@ from minicnn.options import add_out, whole
 from . import cells, exercises, progress, terminal
 
 
+class InputEnded(Exception):
+    """There is nobody who could press Enter: Ctrl-D, or the end of a file."""
+
+
 def main(arguments=None):
     """Run one command; return its exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
@@ -107,6 +111,9 @@ def walk(options):
         namespace = cells.run(path, pause=None if options.no_pause else ask)
     except BrokenPipeError:
         raise
+    except InputEnded:
+        print("\nThe input has ended; --no-pause runs a lesson all at once.")
+        namespace = None
     except Exception as error:
         show_error(error)
         return 1
@@ -156,12 +163,14 @@ def serve(options):
 
 
 def ask(prompt):
-    """Return what the reader answers; where the input has ended, "q"."""
+    """Return what the reader answers.
+
+    Raises InputEnded where nobody can answer: in the stepper, too, that ends the whole lesson.
+    """
     try:
         return input(terminal.painted(prompt, terminal.GREY))
     except EOFError:
-        print("\nThere is nobody to press Enter; --no-pause runs a lesson all at once.")
-        return "q"
+        raise InputEnded from None
 
 
 def show_error(error):

@@ -26,6 +26,7 @@ OUT = pathlib.Path("runs") / "lessons"  # where figures go, seen from where one 
 MARKER = re.compile(r"^# %%(.*)\n?", re.MULTILINE)
 PROMPT = "[Enter] run it   [b] back   [q] quit   "
 AGAIN = "[Enter] go on   [b] back   [q] quit   "
+SHOW_AGAIN = "[Enter] show it again   [b] back   [q] quit   "
 
 
 def lessons():
@@ -101,7 +102,8 @@ def run(path, pause=None, write=print):
         The lesson.
     pause : function, optional
         Called with a prompt before a code cell runs: `input`.  An answer of "b" goes back to the
-        code cell before, to read it again; it does not run again.  "q" ends the walk.
+        code cell before, to read it again: it does not run again, but what it ended on is shown
+        again, the stepper, for example.  "q" ends the walk.
     write : function
         Takes one text.
 
@@ -128,7 +130,8 @@ def run(path, pause=None, write=print):
             here += 1
             continue
         write(terminal.code(source))
-        answer = pause(AGAIN if here in values else PROMPT).strip().lower() if pause else ""
+        prompt = AGAIN if values.get(here) is None else SHOW_AGAIN
+        answer = pause(prompt if here in values else PROMPT).strip().lower() if pause else ""
         if answer == "q":
             return None
         if answer == "b":

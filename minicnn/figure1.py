@@ -241,7 +241,7 @@ def figure1(
                 folder=folder,
                 resume=resume,
                 progress=progress,
-                title=f"{name}, seed {seed}, at most {epochs} epochs",
+                title=f"{name}, seed {seed}",
             )
             del result["training_error"]  # it is in the folder's history.jsonl
             runs[name].append({"seed": seed, **result})

@@ -103,7 +103,7 @@ def train(
     title : str
         What stands before the progress bar.
     progress : bool
-        Show the bar: loss, training error, images per second, and the time left.
+        Show the bar: the time left, loss, training error, and images per second.
 
     Returns
     -------
@@ -329,10 +329,10 @@ def interrupts():
 
 
 def progress_bar(run, images, title, wanted):
-    """Return a bar over all images to come; it shows images per second and the time left."""
+    """Return a bar over all images to come; in 80 columns, loss and error still stand behind it."""
     from tqdm import tqdm
 
-    parts = "{desc} {percentage:3.0f}% |{bar:20}| {rate_fmt}, {remaining} left at most{postfix}"
+    parts = "{desc} {percentage:3.0f}% |{bar:10}| {remaining} left at most{postfix}, {rate_fmt}"
     return tqdm(
         total=images,
         initial=sum(run.images),
@@ -347,8 +347,8 @@ def progress_bar(run, images, title, wanted):
 def show(bar, run, steps, images):
     """Move the bar on by so many images."""
     error = run.training_error(steps)
-    text = f"loss {run.losses[-1]:.3f}, training error {error:.1%}"
+    text = f"loss {run.losses[-1]:.3f}, error {error:.1%}"
     if run.waited > 0.01 * run.seconds:
-        text += f", {run.waited / run.seconds:.0%} of the time waiting for images"
+        text += f", {run.waited / run.seconds:.0%} waiting"
     bar.set_postfix_str(text, refresh=False)
     bar.update(images)

@@ -127,7 +127,7 @@ def test_b_goes_back_to_read_again_and_runs_nothing_twice(folder):
     names = cells.run(folder / "03_small.py", pause, shown.append)
     assert names["ran"] == 1 and lines == []
     assert sum("How long" in text for text in shown) == 4
-    assert prompts[0] == cells.PROMPT and prompts[3] == cells.AGAIN
+    assert prompts[0] == cells.PROMPT and prompts[3] == cells.SHOW_AGAIN  # it ends on a value
     assert shown.count("3") == 3  # its value is shown again, too
 
 
@@ -241,6 +241,16 @@ def test_where_the_input_ends_the_walk_ends_politely(folder, capsys, monkeypatch
     answers(monkeypatch, "")
     assert main(["3"]) == 0
     assert "--no-pause runs a lesson all at once" in capsys.readouterr().out
+    assert progress.all_done() == {}
+
+
+def test_where_the_input_ends_in_the_stepper_the_walk_ends_too(folder, capsys, monkeypatch):
+    stepped = "from minicnn.reference import relu_forward\nfrom minicnn.step import step\n"
+    lesson(folder, f"# %%\n{stepped}step(relu_forward, __import__('numpy').ones(3))\n# %%\n1\n")
+    answers(monkeypatch, "")
+    assert main(["3"]) == 0
+    out = capsys.readouterr().out
+    assert "relu_forward, reference/" in out and out.count("--no-pause") == 1
     assert progress.all_done() == {}
 
 

@@ -85,6 +85,15 @@ def test_training_error_is_the_share_of_wrong_answers_over_one_epoch():
     assert run.training_error(4) == run.history[1]["training_error"]
 
 
+def test_in_80_columns_loss_and_error_are_seen():
+    run = run_small(epochs=1)
+    with train.progress_bar(run, 44, "tanh, seed 1", True) as bar:
+        bar.start_t -= 6000  # seconds: so there are hours to come
+        train.show(bar, run, 4, 6)
+        line = str(bar)[:80]
+    assert f"left at most, loss {run.losses[-1]:.3f}, error {run.training_error(4):.1%}," in line
+
+
 def test_a_run_stops_at_the_first_step_that_reaches_its_goal():
     run = run_small(epochs=50, until=0.6)
     last = len(run.losses)
