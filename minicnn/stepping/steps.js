@@ -262,7 +262,7 @@ function stepper(data, root) {
       parts.append(whole.slice(at, match.index), element("b", {}, match[0]));
       at = match.index + match[0].length;
     }
-    parts.append(whole.slice(at), element("i", {}, comment));
+    parts.append(whole.slice(at), element("i", {}, whole ? comment : comment.trim()));
     row.append(element("span", { class: "number" }, String(line)), parts);
     row.addEventListener("click", () => {
       const step = visible(data.steps[now].frame).find((s) => s.line === line);

@@ -184,10 +184,10 @@ def values_lines(named, colour=False, twins=None):
         if isinstance(value, Text):
             continue
         group = {name: value, name[1:]: twins[name]} if name in (twins or {}) else {name: value}
-        half = width_of(colour) // 2 - 2  # two of them, with four spaces between
-        both = [array(key, one, colour, width=half) for key, one in group.items()]
-        if len(both) == 2 and max(map(length, both[0] + both[1])) <= half:
-            lines += beside(both, width_of(colour))
+        width = width_of(colour)
+        both = [array(key, one, colour, width=width // 2) for key, one in group.items()]
+        if len(both) == 2 and sum(max(map(length, one)) + 4 for one in both) <= width + 4:
+            lines += beside(both, width)
         else:
             for key, one in group.items():
                 lines += array(key, one, colour)
