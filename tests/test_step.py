@@ -186,6 +186,14 @@ def test_a_row_has_the_size_of_a_picture_however_large_its_arrays():
         assert isinstance(values.look(other), values.Text)
 
 
+def test_a_tuple_with_something_that_cannot_be_copied_disturbs_nobody():
+    def call(x, things):
+        y = x * len(things)
+        return y
+
+    np.testing.assert_array_equal(step(call, drawn(3), (np, x := drawn(3))).result, 2 * x)
+
+
 def test_a_row_that_becomes_one_array_is_one():
     def join(x):
         x = np.concatenate(x)
