@@ -8,8 +8,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from minicnn import cifar, fast, net, train
+from minicnn import cifar, fast, net, reference, train
 from minicnn.fast import buffers, layout, threads, vector
+from minicnn.gradcheck import check_layer
 
 RNG = np.random.default_rng(0)
 SHAPE = (3, 5, 7, 6)
@@ -180,6 +181,99 @@ def test_one_and_four_threads_train_the_same_weights():
     code = TRAINING.format(here=os.path.dirname(__file__))
     one, four = python(code, {"MINICNN_THREADS": "1"}, {"MINICNN_THREADS": "4"})
     assert one == four
+
+
+# Winograd's algorithm.
+
+CONVOLUTIONS = [  # N, C, H, W, K, f, options
+    (2, 3, 9, 7, 5, 2, {}),
+    (3, 34, 5, 6, 21, 3, {"pad": 2, "groups": 1}),
+    (2, 6, 8, 11, 38, 3, {"pad": 1, "groups": 2}),
+    (1, 4, 4, 9, 3, 4, {"pad": 3, "ceil_mode": True}),
+    (2, 3, 5, 8, 4, 5, {"pad": 2}),
+    (2, 3, 2, 3, 4, 2, {"pad": 4}),  # some windows see only padding
+]
+
+
+@pytest.fixture
+def winograd_everywhere(monkeypatch):
+    """Winograd's algorithm where it can be, whether it pays or not."""
+
+    def can(N, C, K, H_out, W_out, f, stride):
+        return stride == 1 and 2 <= f <= 5
+
+    monkeypatch.setattr(fast.winograd, "pays", can)
+
+
+def convolution(case, dtype=np.float64, seed=1):
+    """Return x, w, b and the options."""
+    N, C, H, W, K, f, options = case
+    rng = np.random.default_rng(seed)
+    shapes = (N, C, H, W), (K, C // options.get("groups", 1), f, f), (K,)
+    return [rng.standard_normal(shape).astype(dtype) for shape in shapes], options
+
+
+def passes(ops, arguments, options):
+    """Return y, dx, dw and db for the same dy."""
+    y, cache = ops.conv_forward(*arguments, **options)
+    dy = np.random.default_rng(2).standard_normal(y.shape).astype(y.dtype)
+    return y, *ops.conv_backward(dy, cache)
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS)
+def test_winograd_is_the_definition(case, winograd_everywhere):
+    arguments, options = convolution(case)
+    expected = passes(reference, arguments, options)
+    for dtype, most in ((np.float64, 1e-13), (np.float32, 1e-5)):
+        found = passes(fast, [a.astype(dtype) for a in arguments], options)
+        for a, e in zip(found, expected, strict=True):
+            assert a.dtype == dtype and a.shape == e.shape
+            assert abs(a - e).max() < most * abs(e).max()
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS[2:4])
+def test_winograd_gradients_are_those_of_its_forward_pass(case, winograd_everywhere):
+    arguments, options = convolution(case)
+    functions = fast.conv_forward, fast.conv_backward
+    report = check_layer(*functions, *arguments, max_entries=20, **options)
+    assert report.ok, report
+
+
+def test_a_nan_reaches_its_windows_and_no_further_than_its_tiles(winograd_everywhere):
+    (x, w, b), _ = convolution((3, 4, 14, 13, 5, 3, {}))
+    clean, _ = fast.conv_forward(x, w, b, pad=1)
+    for value in (np.nan, np.inf):
+        x[1, 2, 5, 6] = value
+        y, _ = fast.conv_forward(x, w, b, pad=1)
+        seen = ~np.isfinite(y)
+        assert seen[1, :, 4:7, 5:8].all()  # the windows that hold it
+        near = np.zeros(seen.shape, bool)
+        near[1, :, 1:10, 2:11] = True  # n − 1 = 3 pixels more
+        assert not seen[~near].any()
+        np.testing.assert_array_equal(y[~near], clean[~near])
+
+
+def test_the_number_of_threads_changes_no_bit_of_winograd(winograd_everywhere):
+    arguments, options = convolution((19, 38, 9, 7, 34, 3, {"pad": 1, "groups": 2}), np.float32)
+    before = threads.count
+    try:
+        results = []
+        for count in (1, 2):
+            threads.use(count)
+            results.append(passes(fast, arguments, options))
+    finally:
+        threads.use(before)
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_winograd_is_used_where_it_pays():
+    assert not fast.winograd.pays(32, 3, 96, 55, 55, 11, 4)  # AlexNet's conv1
+    assert fast.winograd.pays(32, 48, 128, 27, 27, 5, 1)  # conv2, one group
+    assert fast.winograd.pays(32, 256, 384, 13, 13, 3, 1)  # conv3
+    assert fast.winograd.pays(128, 32, 64, 8, 8, 5, 1)  # conv3 of the four-layer network
+    assert not fast.winograd.pays(128, 3, 32, 32, 32, 5, 1)  # its conv1: three channels
+    assert not fast.winograd.pays(1, 256, 384, 13, 13, 3, 1)  # to prepare the kernels takes longer
 
 
 # Vectors.

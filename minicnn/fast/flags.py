@@ -11,5 +11,5 @@ NaN and infinity never come: a NaN must stay visible.  The compiled code is kept
 """
 
 LOOP = {"error_model": "numpy", "cache": True}
-PLAIN = {**LOOP, "no_cpython_wrapper": True}
+PLAIN = {**LOOP, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 FAST = {"fastmath": {"contract", "reassoc", "nsz", "arcp", "afn"}}

@@ -17,7 +17,7 @@ The letters: P windows of T entries, K kernels.
     LANES          a number                 kernels in a vector
     panels         (⌈K/LANES⌉·T·LANES,)    w for the product: for LANES kernels, entry by entry
 
-Both come down to `tile`: six sums of a vector each.  It loads one vector of kernels and multiplies
+Both come down to `sums`: six sums of a vector each.  It loads one vector of kernels and multiplies
 it by six single numbers, from six windows (multiply) or six taps (correlate).  So every vector that
 is loaded serves six times, every single number LANES times, and no sum goes back to memory before
 it is complete.
@@ -26,9 +26,11 @@ it is complete.
 import numpy as np
 from numba import njit, prange
 
+from .buffers import empty
 from .flags import LOOP, PLAIN
+from .layout import writable
 from .threads import shared
-from .vector import LANES, fma, load, number, plus, spread, store, zero
+from .vector import LANES, fma, load, number, plus, spread, store, whole_vectors, zero
 
 # What is worked on at a time, so that it stays in the nearest cache:
 WINDOWS, PANELS = 96, 16  # a task of multiply has at most so many windows and panels of kernels,
@@ -37,17 +39,14 @@ PIXELS = 128  # a task of correlate goes through so many pixels at a time
 
 
 @njit(**PLAIN)
-def tile(x, rows, table, first, stop, w, w_at, step, out, places):
-    """out[places_m + lane] += Σ_t x[rows_m + table_t] · w[w_t + lane].
+def sums(x, rows, table, first, stop, w, w_at, step):
+    """Return Σ_t x[rows_m + table_t] · w[w_t + lane]: six vectors at once, m = 0 … 5.
 
-    That is six sums of vectors at once, m = 0 … 5; t runs from first to stop − 1, and w_t is w_at,
-    then `step` more each time.  In multiply the rows are corners and the table holds the taps; in
-    correlate it is the other way round.
+    t runs from first to stop − 1, and w_t is w_at, then `step` more each time.  In multiply the
+    rows are corners and the table holds the taps; in correlate it is the other way round.
     """
     r0, r1, r2, r3, r4, r5 = rows
-    p0, p1, p2, p3, p4, p5 = places
-    a0, a1, a2 = load(out, p0), load(out, p1), load(out, p2)
-    a3, a4, a5 = load(out, p3), load(out, p4), load(out, p5)
+    a0 = a1 = a2 = a3 = a4 = a5 = zero(x)
     for t in range(first, stop):
         entry = number(table, t)
         kernels = load(w, w_at)
@@ -58,6 +57,20 @@ def tile(x, rows, table, first, stop, w, w_at, step, out, places):
         a4 = fma(spread(x, r4 + entry), kernels, a4)
         a5 = fma(spread(x, r5 + entry), kernels, a5)
         w_at += step
+    return a0, a1, a2, a3, a4, a5
+
+
+@njit(**PLAIN)
+def add_six(out, places, vectors):
+    """Add these vectors to out[places_m + lane].
+
+    A place that comes twice gets its vector once, if it is the same one: all six are read before
+    any is written.
+    """
+    p0, p1, p2, p3, p4, p5 = places
+    v0, v1, v2, v3, v4, v5 = vectors
+    a0, a1, a2 = plus(load(out, p0), v0), plus(load(out, p1), v1), plus(load(out, p2), v2)
+    a3, a4, a5 = plus(load(out, p3), v3), plus(load(out, p4), v4), plus(load(out, p5), v5)
     store(out, p0, a0)
     store(out, p1, a1)
     store(out, p2, a2)
@@ -109,7 +122,7 @@ def multiply_task(
                     store(y, k + number(places, p), bias)
             for p in range(first, stop, 6):
                 rows, out = six(corners, p, stop - 1, x_at), six(places, p, stop - 1, k)
-                tile(x, rows, taps, t, t_stop, w, w_at, step, y, out)
+                add_six(y, out, sums(x, rows, taps, t, t_stop, w, w_at, step))
 
 
 @shared()
@@ -142,6 +155,7 @@ def correlate_task(
     same few places in the cache.
     """
     panel, bias = np.empty(PIXELS * LANES, dw.dtype), zero(dy)
+    start, apart = np.int64(0), np.int64(LANES)  # for plain numbers, sums would be compiled anew
     for t in range(begin, end):
         store(dw, dw_at + number(homes, t), bias)
     for first in range(0, max(corners.size, 1), PIXELS):
@@ -152,22 +166,36 @@ def correlate_task(
             bias = plus(bias, pixel)
         for t in range(begin, end, 6):
             rows, out = six(taps, t, end - 1, x_at), six(homes, t, end - 1, dw_at)
-            tile(x, rows, corners, first, stop, panel, 0, LANES, dw, out)
+            add_six(dw, out, sums(x, rows, corners, first, stop, panel, start, apart))
     if begin == 0:
         store(db, k, bias)
 
 
+def packed(w):
+    """Return kernels (groups, K, C, rows, columns) as panels, flat for each group.
+
+    In lanes without a kernel stand zeros.
+    """
+    groups, K, C, rows, columns = w.shape
+    panels = empty((groups, whole_vectors(K) // LANES, rows, columns, C, LANES), w.dtype)
+    if K % LANES:
+        panels[:, -1] = 0
+    for g in range(groups):
+        pack(writable(w[g]), panels[g])
+    return panels.reshape(groups, -1)
+
+
 @njit(**LOOP)
 def pack(w, panels):
-    """Copy w (K, f, f, C) to panels (⌈K/LANES⌉, f, f, C, LANES)."""
-    K, rows, columns, C = w.shape
+    """Copy w (K, C, f, f) to panels (⌈K/LANES⌉, f, f, C, LANES)."""
+    K, C, rows, columns = w.shape
     for panel in range(panels.shape[0]):
         first = panel * LANES
         for c in range(C):
             for i in range(rows):
                 for j in range(columns):
                     for lane in range(min(LANES, K - first)):
-                        panels[panel, i, j, c, lane] = w[first + lane, i, j, c]
+                        panels[panel, i, j, c, lane] = w[first + lane, c, i, j]
 
 
 @njit(**LOOP)
