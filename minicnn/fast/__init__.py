@@ -11,9 +11,6 @@ has changed: after a change to vector.py or flags.py, delete *.nbi and *.nbc fro
 import os
 import sys
 
-# Idle threads sleep instead of spinning: on a busy machine of two cores a parallel ReLU took 7.7 ms
-# with spinning threads and 0.03 ms without.  Numba reads this when its first parallel loop runs.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Numba makes its threads ready when it is imported, and does not want to hear of another number.
 if os.environ.get("MINICNN_THREADS", "0").strip("0").isdecimal() and "numba" not in sys.modules:
     os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["MINICNN_THREADS"])

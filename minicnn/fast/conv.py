@@ -32,7 +32,7 @@ from .layout import (
     row_table,
     window_table,
 )
-from .product import correlate, multiply, packed, unpack
+from .product import correlate, multiply, packed, tasks, unpack
 from .threads import run, shares
 from .vector import LANES, whole_vectors
 
@@ -63,7 +63,7 @@ def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
         b_wide = np.zeros(K_wide, x.dtype)
         b_wide[:K_group] = b[g * K_group : (g + 1) * K_group]
         run(
-            multiply, corners.size * panels[g].size / 40,
+            multiply, tasks(corners.size, K_wide), corners.size * panels[g].size / 40,
             x_frame.reshape(-1), g * C_group, corners, taps,
             panels[g], taps.size * LANES, LANES, b_wide, y_wide.reshape(-1), g * K_wide, places,
         )  # fmt: skip
@@ -127,7 +127,7 @@ def backward_x(dy, cache):
             panels = packed(w_swapped[..., i::stride, j::stride])
             for g in range(groups):
                 run(
-                    multiply, corners.size * panels[g].size / 40,
+                    multiply, tasks(corners.size, C_wide), corners.size * panels[g].size / 40,
                     dy_frame.reshape(-1), g * K_group, corners, taps,
                     panels[g], taps.size * LANES, LANES, no_bias,
                     dx_wide.reshape(-1), g * C_wide, places,
@@ -154,7 +154,7 @@ def backward_w(dy, cache):
     dw, db, db_wide = empty(w.shape, w.dtype), empty((K,), w.dtype), empty((K_wide,), w.dtype)
     for g in range(groups):
         run(
-            correlate, corners.size * panels.size / 40,
+            correlate, K_wide // LANES * parts, corners.size * panels.size / 40,
             x_frame.reshape(-1), g * C_group, corners, taps, dy_wide.reshape(-1), g * K_wide,
             groups * K_wide, panels.reshape(-1), taps.size * LANES, homes, db_wide, parts,
         )  # fmt: skip

@@ -10,6 +10,6 @@ infinity.  FAST allows everything but `nnan` and `ninf`, which would let the com
 NaN and infinity never come: a NaN must stay visible.  The compiled code is kept on disk (cache).
 """
 
-LOOP = {"error_model": "numpy", "cache": True}
+LOOP = {"error_model": "numpy", "cache": True, "nogil": True}
 PLAIN = {**LOOP, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 FAST = {"fastmath": {"contract", "reassoc", "nsz", "arcp", "afn"}}

@@ -24,12 +24,11 @@ it is complete.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from .buffers import empty
 from .flags import LOOP, PLAIN
 from .layout import writable
-from .threads import shared
 from .vector import LANES, fma, load, number, plus, spread, store, whole_vectors, zero
 
 # What is worked on at a time, so that it stays in the nearest cache:
@@ -58,6 +57,19 @@ def sums(x, rows, table, first, stop, w, w_at, step):
         a5 = fma(spread(x, r5 + entry), kernels, a5)
         w_at += step
     return a0, a1, a2, a3, a4, a5
+
+
+@njit(**PLAIN)
+def put_six(out, places, vectors):
+    """Write these vectors to out[places_m + lane]."""
+    p0, p1, p2, p3, p4, p5 = places
+    v0, v1, v2, v3, v4, v5 = vectors
+    store(out, p0, v0)
+    store(out, p1, v1)
+    store(out, p2, v2)
+    store(out, p3, v3)
+    store(out, p4, v4)
+    store(out, p5, v5)
 
 
 @njit(**PLAIN)
@@ -90,15 +102,20 @@ def six(table, i, last, at):
     )  # fmt: skip
 
 
-@shared()
-def multiply(x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places):
+def tasks(P, K_wide):
+    """Return how many tasks multiply has with P windows and K_wide kernels."""
+    return -(-P // WINDOWS) * -(-K_wide // (LANES * PANELS))
+
+
+@njit(**LOOP)
+def multiply(begin, end, x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places):
     """Write y[p, k] = b[k] + Σ_t x[corner_p + tap_t] · w[t, k].
 
     w's panels are panel_step apart, and in a panel the entries are `step` apart.
     """
     panels = b.size // LANES
     bundles = (panels + PANELS - 1) // PANELS
-    for task in prange((corners.size + WINDOWS - 1) // WINDOWS * bundles):
+    for task in range(begin, end):
         window, panel = task // bundles * WINDOWS, task % bundles * PANELS
         multiply_task(
             x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places,
@@ -125,21 +142,23 @@ def multiply_task(
                 add_six(y, out, sums(x, rows, taps, t, t_stop, w, w_at, step))
 
 
-@shared()
-def correlate(x, x_at, corners, taps, dy, dy_at, step, dw, panel_step, homes, db, parts):
+@njit(**LOOP)
+def correlate(
+    begin, end, x, x_at, corners, taps, dy, dy_at, step, dw, panel_step, homes, db, parts
+):
     """Write dw[panel, t, lane] = Σ_p x[corner_p + tap_t] · dy[p, k] and db[k] = Σ_p dy[p, k].
 
     dy's pixels are `step` apart, dw's panels panel_step; homes (T,) says where in a panel the sums
     of each tap begin.  A task is one panel and a part of the taps: no two tasks add to the same
     number, so the result does not depend on the number of threads.
     """
-    for task in prange(db.size // LANES * parts):
+    for task in range(begin, end):
         panel, part = task // parts, task % parts
         sixes = (taps.size + 5) // 6
-        begin, end = part * sixes // parts * 6, min((part + 1) * sixes // parts * 6, taps.size)
-        if begin < end:
+        t, t_stop = part * sixes // parts * 6, min((part + 1) * sixes // parts * 6, taps.size)
+        if t < t_stop:
             correlate_task(
-                x, x_at, corners, taps, begin, end, dy, dy_at + panel * LANES, step,
+                x, x_at, corners, taps, t, t_stop, dy, dy_at + panel * LANES, step,
                 dw, panel * panel_step, homes, db, panel * LANES,
             )  # fmt: skip
 
@@ -156,8 +175,6 @@ def correlate_task(
     """
     panel, bias = np.empty(PIXELS * LANES, dw.dtype), zero(dy)
     start, apart = np.int64(0), np.int64(LANES)  # for plain numbers, sums would be compiled anew
-    for t in range(begin, end):
-        store(dw, dw_at + number(homes, t), bias)
     for first in range(0, max(corners.size, 1), PIXELS):
         stop = min(first + PIXELS, corners.size)
         for p in range(stop - first):
@@ -166,7 +183,11 @@ def correlate_task(
             bias = plus(bias, pixel)
         for t in range(begin, end, 6):
             rows, out = six(taps, t, end - 1, x_at), six(homes, t, end - 1, dw_at)
-            add_six(dw, out, sums(x, rows, corners, first, stop, panel, start, apart))
+            vectors = sums(x, rows, corners, first, stop, panel, start, apart)
+            if first == 0:
+                put_six(dw, out, vectors)
+            else:
+                add_six(dw, out, vectors)
     if begin == 0:
         store(db, k, bias)
 

@@ -33,21 +33,21 @@ pixels.  Winograd, Arithmetic Complexity of Computations, 1980; Lavin and Gray, 
 from collections import namedtuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from . import threads
 from .buffers import empty
-from .flags import PLAIN
+from .flags import LOOP, PLAIN
 from .layout import row_table
 from .product import add_six, packed, sums, unpack
-from .threads import run, shared, shares
+from .threads import run, shares
 from .vector import LANES, fma, load, minus, plus, same, store, times, whole_vectors, zero
 
 SIDE, POINTS = 6, 36
 P, Q = 0.75, 1.5  # 1 and 2 make errors three times as large
 OF_P, OF_Q = 1 / (2 * P * (P * P - Q * Q)), 1 / (2 * Q * (Q * Q - P * P))
 HALF = POINTS * LANES  # where on the desk a tile lies that is half done
-TILES = 96  # are worked on at a time: what is made of them should stay in a cache
+TILES = 48  # are worked on at a time: what is made of them should stay in a cache
 
 Image = namedtuple("Image", "H W C")  # C numbers from pixel to pixel
 Grid = namedtuple("Grid", "rows columns tiles n pad")  # of tiles; pad: zeros before the image
@@ -90,17 +90,18 @@ def forward(x, w, b, pad, H_out, W_out):
     panels = packed(w).reshape(-1)
     u_step = (C + 1) * LANES
     u = empty((groups * K_wide // LANES * POINTS * u_step,), x.dtype)
-    run(kernels_loop, u.size / 2, panels, f, C, u, u_step, threads.count)
+    run(kernels_loop, groups * K_wide // LANES * C, u.size / 2, panels, f, C, u, u_step)
 
     blocks = -(-grid.tiles // (threads.count * TILES)) * threads.count
     T = -(-grid.tiles // (blocks * 6)) * 6
+    blocks = -(-grid.tiles // T)
     v_row = whole_vectors(C) + LANES
-    room = empty((threads.count, POINTS * (T * v_row + LANES + T * LANES)), x.dtype)
     y = empty((N, H_out, W_out, groups * K_wide), x.dtype)
     run(
-        forward_loop, grid.tiles * u.size / 40,
+        forward_loop, blocks, grid.tiles * u.size / 40,
         x.reshape(-1), Image(H, W, C_all), row_table(C), u, u_step, b_wide,
-        y.reshape(-1), Image(H_out, W_out, groups * K_wide), grid, T, v_row, room,
+        y.reshape(-1), Image(H_out, W_out, groups * K_wide), grid, T, v_row,
+        room=empty((threads.count, POINTS * (T * v_row + LANES + T * LANES)), x.dtype),
     )  # fmt: skip
     return y
 
@@ -115,16 +116,15 @@ def backward_w(x, dy, w, pad):
 
     T = -(-grid.tiles // -(-grid.tiles // TILES))
     parts = shares(groups * panels)
-    most = -(-groups * panels * parts // threads.count)
     v_row = whole_vectors(C) + LANES
-    room = T * v_row + LANES + most * T * LANES + LANES + most * (C + 1) * LANES
-    room = empty((threads.count, POINTS * room), x.dtype)
+    room = T * v_row + LANES + panels * T * LANES + LANES + panels * (C + 1) * LANES
     dw_panels = empty((groups, panels, f, f, C, LANES), x.dtype)
     db_wide = empty((groups, panels * LANES), x.dtype)
     run(
-        backward_loop, POINTS * grid.tiles * C * K_all / 40,
+        backward_loop, groups * parts * panels, POINTS * grid.tiles * C * K_all / 40,
         x.reshape(-1), Image(H, W, C_all), dy.reshape(-1), Image(H_out, W_out, K_all), C, f,
-        grid, T, v_row, row_table(T, v_row), parts, room, dw_panels.reshape(-1), db_wide,
+        grid, T, v_row, row_table(T, v_row), parts, dw_panels.reshape(-1), db_wide,
+        room=empty((threads.count, POINTS * room), x.dtype),
     )  # fmt: skip
     dw, db = empty((groups * K, C, f, f), x.dtype), empty((groups * K,), x.dtype)
     for g in range(groups):
@@ -193,12 +193,16 @@ def interpolate(x):
 def copy_tile(x, at, row, step, window, desk):
     """Copy 6×6 pixels to the desk, with zeros outside of the window."""
     top, bottom, left, right = window
+    nothing = zero(x)
     for i in range(SIDE):
-        for j in range(SIDE):
-            vector = zero(x)
-            if top <= i < bottom and left <= j < right:
-                vector = load(x, at + i * row + j * step)
-            store(desk, (i * SIDE + j) * LANES, vector)
+        begin, end = (max(left, 0), min(right, SIDE)) if top <= i < bottom else (0, 0)
+        to = i * SIDE * LANES
+        for j in range(begin):
+            store(desk, to + j * LANES, nothing)
+        for j in range(begin, end):
+            store(desk, to + j * LANES, load(x, at + i * row + j * step))
+        for j in range(end, SIDE):
+            store(desk, to + j * LANES, nothing)
 
 
 @njit(**PLAIN)
@@ -269,17 +273,15 @@ def add_last(desk, at, step, n):
 # The loops.
 
 
-@shared()
-def kernels_loop(panels, f, C, u, u_step, parts):
-    """Write u[panel, point, c, lane] = E w Eᵀ."""
-    total = panels.size // (f * f * LANES)
-    for part in prange(parts):
-        desk = np.empty(2 * HALF, u.dtype)
-        for task in range(part * total // parts, (part + 1) * total // parts):
-            q, c = task // C, task % C
-            at = (q * f * f * C + c) * LANES
-            copy_tile(panels, at, f * C * LANES, C * LANES, (-f, f, -f, f), desk)
-            evaluate_tile(desk, f, u, q * POINTS * u_step + c * LANES, u_step)
+@njit(**LOOP)
+def kernels_loop(begin, end, panels, f, C, u, u_step):
+    """Write u[panel, point, c, lane] = E w Eᵀ for some of all panels · C kernels."""
+    desk = np.empty(2 * HALF, u.dtype)
+    for task in range(begin, end):
+        q, c = task // C, task % C
+        at = (q * f * f * C + c) * LANES
+        copy_tile(panels, at, f * C * LANES, C * LANES, (-f, f, -f, f), desk)
+        evaluate_tile(desk, f, u, q * POINTS * u_step + c * LANES, u_step)
 
 
 @njit(**PLAIN)
@@ -316,38 +318,24 @@ def gather_dy(dy, image, dy_at, panels, grid, first, stop, desk, dm, dm_panel, d
             evaluate_tile(desk, grid.n, dm, q * dm_panel + (t - first) * LANES, dm_point)
 
 
-@shared()
-def forward_loop(x, x_image, channels, u, u_step, b, y, y_image, grid, T, v_row, room):
-    """Each thread has its tiles, and in room[thread] its v and m."""
-    threads = len(room)
-    blocks, v_size = (grid.tiles + T - 1) // T, POINTS * (T * v_row + LANES)
-    for thread in prange(threads):
-        v, m = room[thread, :v_size], room[thread, v_size:]
-        for block in range(thread * blocks // threads, (thread + 1) * blocks // threads):
-            first, stop = block * T, min(grid.tiles, (block + 1) * T)
-            forward_block(
-                x, x_image, channels, u, u_step, b, y, y_image, grid, T, v_row, first, stop, v, m
-            )
-
-
-@njit(**PLAIN)
-def forward_block(
-    x, x_image, channels, u, u_step, b, y, y_image, grid, T, v_row, first, stop, v, m
-):
-    """Write y of the tiles first … stop−1."""
+@njit(**LOOP)
+def forward_loop(begin, end, x, x_image, channels, u, u_step, b, y, y_image, grid, T, v_row, room):
+    """Write y of some blocks of T tiles."""
     groups, panels = b.shape[0], b.shape[1] // LANES
     C_wide, v_point = x_image.C // groups, T * v_row + LANES
-    desk, start, apart = np.empty(2 * HALF, x.dtype), np.int64(0), np.int64(LANES)
-    for g in range(groups):
+    v, m, desk = room[: POINTS * v_point], room[POINTS * v_point :], np.empty(2 * HALF, x.dtype)
+    start, apart = np.int64(0), np.int64(LANES)  # for plain numbers, sums would be compiled anew
+    for group in range(begin * groups, end * groups):
+        first, g = group // groups * T, group % groups
+        stop = min(grid.tiles, first + T)
         gather_x(x, x_image, g * C_wide, channels.size, grid, first, stop, desk, v, v_row, v_point)
         for q in range(g * panels, (g + 1) * panels):
             for point in range(POINTS):
                 u_at = (q * POINTS + point) * u_step
                 for t in range(0, stop - first, 6):
                     rows = steps(point * v_point + t * v_row, v_row)
-                    out = (t * POINTS + point) * LANES
                     six = sums(v, rows, channels, start, channels.size, u, u_at, apart)
-                    store_six(m, out, POINTS * LANES, six)
+                    store_six(m, (t * POINTS + point) * LANES, POINTS * LANES, six)
             bias = load(b, q * LANES)
             for t in range(first, stop):
                 n, top, left = place(t, grid)
@@ -364,31 +352,29 @@ def steps(at, step):
     return at, at + step, at + 2 * step, at + 3 * step, at + 4 * step, at + 5 * step
 
 
-@shared()
-def backward_loop(x, x_image, dy, dy_image, C, f, grid, T, v_row, tiles, parts, room, dw, db):
-    """Each thread has its panels, or parts of their channels, and sums over all tiles."""
-    threads, (groups, K_wide) = len(room), db.shape
-    panels, vectors = K_wide // LANES, (C + LANES - 1) // LANES
-    total = groups * parts * panels
-    for thread in prange(threads):
-        begin, end = thread * total // threads, (thread + 1) * total // threads
-        for task in range(begin // panels, (end + panels - 1) // panels):
-            g, part = task // parts, task % parts
-            q, q_stop = max(0, begin - task * panels), min(panels, end - task * panels)
-            c = part * vectors // parts * LANES
-            c_stop = min((part + 1) * vectors // parts * LANES, C)
-            if c < c_stop:
-                backward_task(
-                    x, x_image, g * (x_image.C // groups), c, c_stop,
-                    dy, dy_image, g * panels + q, g * panels + q_stop,
-                    C, f, grid, T, v_row, tiles, room[thread], dw, db,
-                )  # fmt: skip
+@njit(**LOOP)
+def backward_loop(
+    begin, end, x, x_image, dy, dy_image, C, f, grid, T, v_row, tiles, parts, dw, db, room
+):
+    """Write dw of some panels, or of parts of their channels: each group, part by part."""
+    panels, vectors = db.shape[1] // LANES, (C + LANES - 1) // LANES
+    for task in range(begin // panels, (end + panels - 1) // panels):
+        g, part = task // parts, task % parts
+        q, q_stop = max(0, begin - task * panels), min(panels, end - task * panels)
+        c = part * vectors // parts * LANES
+        c_stop = min((part + 1) * vectors // parts * LANES, C)
+        if c < c_stop:
+            backward_task(
+                x, x_image, g * (x_image.C // db.shape[0]), c, c_stop,
+                dy, dy_image, g * panels + q, g * panels + q_stop,
+                C, f, grid, T, v_row, tiles, dw, db, room,
+            )  # fmt: skip
 
 
 @njit(**PLAIN)
 def backward_task(
     x, x_image, x_at, c_first, c_stop, dy, dy_image, q_first, q_stop,
-    C, f, grid, T, v_row, tiles, room, dw, db,
+    C, f, grid, T, v_row, tiles, dw, db, room,
 ):  # fmt: skip
     """Write dw of the channels c_first … c_stop−1 for some panels; who has channel 0 writes db."""
     desk, start, apart = np.empty(2 * HALF, x.dtype), np.int64(0), np.int64(LANES)
