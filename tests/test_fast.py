@@ -1,6 +1,7 @@
 """What fast promises beside the contract: buffers, layout, threads, vectors of any width."""
 
 import os
+import signal
 import subprocess
 import sys
 import tracemalloc
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from minicnn import cifar, fast, net, reference, train
-from minicnn.fast import buffers, layout, threads, vector
+from minicnn.fast import buffers, layout, threads, transforms, vector
 from minicnn.gradcheck import check_layer
 
 RNG = np.random.default_rng(0)
@@ -158,12 +159,36 @@ def test_a_number_of_threads_that_cannot_be_is_refused():
         python(code, {"MINICNN_THREADS": "two"})
 
 
-def test_the_threads_of_the_callers_own_loops_stay_as_they_were():
-    import numba
+def test_every_thread_is_done_before_an_error_comes_through():
+    parts = []
 
-    before = numba.get_num_threads()
-    fast.relu_forward(RNG.standard_normal(10))
-    assert numba.get_num_threads() == before
+    def loop(first, stop, out):
+        if first:
+            parts.append((first, stop))
+            raise ArithmeticError(f"from {first}")
+        out[first:stop] = 1
+
+    out = np.zeros(7)
+    with pytest.raises(ArithmeticError, match="from"):
+        threads.at_once(loop, [(0, 3, out), (3, 5, out), (5, 7, out)])
+    assert out.sum() == 3 and sorted(parts) == [(3, 5), (5, 7)]
+    with pytest.raises(ZeroDivisionError):
+        threads.at_once(lambda i: 1 // i, [(0,), (1,)])
+    threads.at_once(loop, [(0, 7, out)])
+    assert out.sum() == 7
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process")  # is multi-threaded: that is the question
+def test_a_forked_child_has_threads_of_its_own():
+    threads.at_once(np.copyto, [(np.zeros(1), 1)] * 3)
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        out = np.zeros(3)
+        threads.at_once(np.copyto, [(out[i : i + 1], 1) for i in range(3)])
+        os._exit(0 if out.all() else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 TRAINING = """
@@ -191,7 +216,7 @@ CONVOLUTIONS = [  # N, C, H, W, K, f, options
     (2, 6, 8, 11, 38, 3, {"pad": 1, "groups": 2}),
     (1, 4, 4, 9, 3, 4, {"pad": 3, "ceil_mode": True}),
     (2, 3, 5, 8, 4, 5, {"pad": 2}),
-    (2, 3, 2, 3, 4, 2, {"pad": 4}),  # some windows see only padding
+    (2, 3, 2, 3, 4, 2, {"pad": 9}),  # some tiles see only padding
 ]
 
 
@@ -218,6 +243,21 @@ def passes(ops, arguments, options):
     y, cache = ops.conv_forward(*arguments, **options)
     dy = np.random.default_rng(2).standard_normal(y.shape).astype(y.dtype)
     return y, *ops.conv_backward(dy, cache)
+
+
+def test_the_three_matrices_make_a_convolution_of_six_by_six_pixels():
+    points = [0, transforms.P, -transforms.P, transforms.Q, -transforms.Q]
+
+    def evaluation(n):  # n coefficients in five points, and the last of them
+        return np.vstack([np.vander(points, n, increasing=True), np.eye(n)[-1]])
+
+    B = np.linalg.inv(evaluation(6))
+    for f in (2, 3, 4, 5):
+        E_n, E_f = evaluation(7 - f), evaluation(f)
+        x, w = RNG.standard_normal((6, 6)), RNG.standard_normal((f, f))
+        y = E_n.T @ ((E_f @ w @ E_f.T) * (B.T @ x @ B)) @ E_n
+        expected, _ = reference.conv_forward(x[None, None], w[None, None], np.zeros(1))
+        np.testing.assert_allclose(y, expected[0, 0], atol=1e-12)
 
 
 @pytest.mark.parametrize("case", CONVOLUTIONS)

@@ -1,33 +1,30 @@
-"""Convolution with a third of the multiplications: Winograd's minimal filtering, forward and back.
+"""Convolution with a third of the multiplications: Winograd's algorithm, forward and backward.
 
-Two polynomials can be multiplied by way of their values: evaluate both in enough points, multiply
-value by value, and find the polynomial that has these values.  That of a (n numbers) and w (f) has
-n + f − 1 coefficients, so as many points will do, where coefficient by coefficient takes n·f
-multiplications.  A convolution is the transpose of such a product (transpose the matrices, read
-from right to left), and in two dimensions it is done along columns, then along rows:
+product.py takes f·f multiplications for an output, channel and kernel, and cannot be made faster:
+the processor multiplies at its peak.  What is left is to multiply less.  The outputs are cut into
+tiles of n×n, n = 7 − f, which depend on 6×6 pixels each, and transforms.py says why this is right:
 
-    y  = Eᵀ [(E w Eᵀ) ⊙ (Bᵀ x B)] E          n×n pixels of y from 6×6 of x, n = 7 − f
-    dw = Eᵀ [(E dy Eᵀ) ⊙ (Bᵀ x B)] E         the same with dy, n×n, in the place of w
+    y  = Eᵀ [(E w Eᵀ) ⊙ (Bᵀ x B)] E
+    dw = Eᵀ [(E dy Eᵀ) ⊙ (Bᵀ x B)] E         the same: dy takes the place of w, and f that of n
     dx                                       forward, of dy and the kernels turned around
 
-E evaluates a polynomial in six points, 0, ±P, ±Q and ∞; B is the inverse of E for six numbers.
-36 multiplications take the place of (n·f)²: 144 for kernels of 3×3, and 100 for 5×5.  Besides,
-there are only additions of neighbours, for each pixel and channel once, and each kernel once.  With
-many channels and kernels they hardly count: what is summed over channels, or in dw over all tiles,
-is the 36 products between the brackets, and those are matrix products (product.py).
+What stands between the brackets is summed, over channels in y and over tiles in dw, before the last
+E: so it comes down to 36 matrix products, one a point (product.py's sums).  The rest, E and B, is
+done once for each pixel or kernel, and there are many channels and kernels to share it.
 
-    tile             n×n pixels of y or dy, and the 6×6 pixels of x that they depend on
-    T                tiles that are worked on at a time
-    v                (36, T, C)            Bᵀ x B; a row is `v_row` numbers long
-    u                (panels, 36, C, LANES)     E w Eᵀ
-    m                (T, 36, LANES)        their products, for one panel of kernels
-    dm               (36, panels, T, LANES)     E dy Eᵀ
-    du               (36, panels, C, LANES)     what is between the brackets in dw
-    panel            see product.py
+    grid     the tiles: rows · columns an image
+    T        tiles that are worked on at a time
+    u        (panels, 36, C, LANES)        E w Eᵀ
+    v        (36, T, C)                    Bᵀ x B
+    m        (T, 36, LANES)                sums of u · v for one panel
+    dm       (36, panels, T, LANES)        E dy Eᵀ
+    du       (36, panels, C, LANES)        sums of dm · v
+    …_row, …_panel, …_point                how far apart those are; panels: see product.py
+    room     one thread's v and m, or v, dm and du
 
-All are flat.  Infinity meets itself in the sums and becomes NaN; a NaN reaches all n×n pixels of
-its tiles, where the definition keeps it to its windows: it stays visible, but spreads up to n − 1
-pixels.  Winograd, Arithmetic Complexity of Computations, 1980; Lavin and Gray, arXiv 1509.09308.
+In float32 errors are some three times those of the direct product.  Infinity meets itself in Bᵀ x B
+and becomes NaN, and a NaN reaches all outputs of its tiles: it stays visible, but up to n − 1
+pixels beyond the windows that hold it.
 """
 
 from collections import namedtuple
@@ -41,12 +38,18 @@ from .flags import LOOP, PLAIN
 from .layout import row_table
 from .product import add_six, packed, sums, unpack
 from .threads import run, shares
-from .vector import LANES, fma, load, minus, plus, same, store, times, whole_vectors, zero
+from .transforms import (
+    HALF,
+    POINTS,
+    SIDE,
+    collect_tile,
+    copy_tile,
+    evaluate_tile,
+    interpolate_tile,
+    store_six,
+)
+from .vector import LANES, load, plus, store, whole_vectors, zero
 
-SIDE, POINTS = 6, 36
-P, Q = 0.75, 1.5  # 1 and 2 make errors three times as large
-OF_P, OF_Q = 1 / (2 * P * (P * P - Q * Q)), 1 / (2 * Q * (Q * Q - P * P))
-HALF = POINTS * LANES  # where on the desk a tile lies that is half done
 TILES = 48  # are worked on at a time: what is made of them should stay in a cache
 
 Image = namedtuple("Image", "H W C")  # C numbers from pixel to pixel
@@ -64,21 +67,22 @@ def pays(N, C, K, H_out, W_out, f, stride):
 
 
 def forward(x, w, b, pad, H_out, W_out):
-    """Return y as wide pixels.
+    """Return y.
 
     Parameters
     ----------
     x : array (N, H, W, groups·C_wide)
-        Pixels.
+        Pixels; each group of channels is filled up to whole vectors.
     w : array (groups, K, C, f, f)
     b : array (groups·K,)
     pad : int
-        Zeros around x; what is negative cuts pixels off.
+        Zeros around x; below 0, so many pixels are cut off.
     H_out, W_out : int
 
     Returns
     -------
     array (N, H_out, W_out, groups·K_wide)
+        Pixels, filled up likewise.
     """
     N, H, W, C_all = x.shape
     groups, K, C, f, _ = w.shape
@@ -107,7 +111,17 @@ def forward(x, w, b, pad, H_out, W_out):
 
 
 def backward_w(x, dy, w, pad):
-    """Return dw, like w, and db (groups·K,)."""
+    """Return dw (groups·K, C, f, f) and db (groups·K,).
+
+    Parameters
+    ----------
+    x, dy : arrays (N, H, W, groups·C_wide) and (N, H_out, W_out, groups·K_wide)
+        Pixels, as forward takes and returns them.
+    w : array (groups, K, C, f, f)
+        Only its shape matters.
+    pad : int
+        As in forward.
+    """
     N, H, W, C_all = x.shape
     _, H_out, W_out, K_all = dy.shape
     groups, K, C, f, _ = w.shape
@@ -134,143 +148,10 @@ def backward_w(x, dy, w, pad):
 
 
 def grid_of(N, H_out, W_out, f, pad):
+    """Return the tiles of N images of outputs."""
     n = SIDE + 1 - f
     rows, columns = -(-H_out // n), -(-W_out // n)
     return Grid(rows, columns, N * rows * columns, n, pad)
-
-
-# Six numbers, or six vectors of numbers from as many channels: the three matrices.
-
-
-@njit(**PLAIN)
-def evaluate(a, last):
-    """Return E a: a0 + a1·p + … + a4·p⁴ for p = 0, P, −P, Q, −Q; and at ∞ only the last counts."""
-    a0, a1, a2, a3, a4, _ = a
-    p, pp, q, qq = same(a0, P), same(a0, P * P), same(a0, Q), same(a0, Q * Q)
-    even, odd = fma(pp, fma(pp, a4, a2), a0), times(p, fma(pp, a3, a1))
-    even_q, odd_q = fma(qq, fma(qq, a4, a2), a0), times(q, fma(qq, a3, a1))
-    return a0, plus(even, odd), minus(even, odd), plus(even_q, odd_q), minus(even_q, odd_q), last
-
-
-@njit(**PLAIN)
-def collect(m):
-    """Return Σ_p m_p·pⁱ for i = 0 … 4, and m at ∞: Eᵀ m, if that is added to the last of them."""
-    m0, m1, m2, m3, m4, last = m
-    even, odd, even_q, odd_q = plus(m1, m2), minus(m1, m2), plus(m3, m4), minus(m3, m4)
-    return (
-        plus(m0, plus(even, even_q)),
-        fma(same(m0, Q), odd_q, times(same(m0, P), odd)),
-        fma(same(m0, Q**2), even_q, times(same(m0, P**2), even)),
-        fma(same(m0, Q**3), odd_q, times(same(m0, P**3), odd)),
-        fma(same(m0, Q**4), even_q, times(same(m0, P**4), even)),
-        last,
-    )
-
-
-@njit(**PLAIN)
-def interpolate(x):
-    """Return Bᵀ x: the sums of x with the coefficients of Lagrange's polynomials.
-
-    The one of point p is 1 there and 0 in the other four; that of ∞ is t·(t² − P²)·(t² − Q²).
-    """
-    x0, x1, x2, x3, x4, x5 = x
-    even, odd = fma(same(x0, -Q * Q), x2, x4), fma(same(x0, -Q * Q), x1, x3)
-    even_q, odd_q = fma(same(x0, -P * P), x2, x4), fma(same(x0, -P * P), x1, x3)
-    even, odd = times(same(x0, OF_P / P), even), times(same(x0, OF_P), odd)
-    even_q, odd_q = times(same(x0, OF_Q / Q), even_q), times(same(x0, OF_Q), odd_q)
-    return (
-        fma(same(x0, 1 / (P * Q) ** 2), x4, fma(same(x0, -1 / P**2 - 1 / Q**2), x2, x0)),
-        plus(even, odd), minus(even, odd), plus(even_q, odd_q), minus(even_q, odd_q),
-        fma(same(x0, (P * Q) ** 2), x1, fma(same(x0, -P * P - Q * Q), x3, x5)),
-    )  # fmt: skip
-
-
-# Tiles of 6×6 vectors: along the columns, and then along the rows.  All happens on a `desk`, where
-# there is room for two of them: one as it was copied there, and one that is half done.
-
-
-@njit(**PLAIN)
-def copy_tile(x, at, row, step, window, desk):
-    """Copy 6×6 pixels to the desk, with zeros outside of the window."""
-    top, bottom, left, right = window
-    nothing = zero(x)
-    for i in range(SIDE):
-        begin, end = (max(left, 0), min(right, SIDE)) if top <= i < bottom else (0, 0)
-        to = i * SIDE * LANES
-        for j in range(begin):
-            store(desk, to + j * LANES, nothing)
-        for j in range(begin, end):
-            store(desk, to + j * LANES, load(x, at + i * row + j * step))
-        for j in range(end, SIDE):
-            store(desk, to + j * LANES, nothing)
-
-
-@njit(**PLAIN)
-def load_six(x, at, step):
-    return (
-        load(x, at), load(x, at + step), load(x, at + 2 * step),
-        load(x, at + 3 * step), load(x, at + 4 * step), load(x, at + 5 * step),
-    )  # fmt: skip
-
-
-@njit(**PLAIN)
-def store_six(out, at, step, vectors):
-    v0, v1, v2, v3, v4, v5 = vectors
-    store(out, at, v0)
-    store(out, at + step, v1)
-    store(out, at + 2 * step, v2)
-    store(out, at + 3 * step, v3)
-    store(out, at + 4 * step, v4)
-    store(out, at + 5 * step, v5)
-
-
-@njit(**PLAIN)
-def interpolate_tile(desk, out, at, step):
-    """Write Bᵀ x B of the tile on the desk."""
-    for j in range(0, SIDE * LANES, LANES):
-        store_six(desk, HALF + j, SIDE * LANES, interpolate(load_six(desk, j, SIDE * LANES)))
-    for i in range(SIDE):
-        six = interpolate(load_six(desk, HALF + i * SIDE * LANES, LANES))
-        store_six(out, at + i * SIDE * step, step, six)
-
-
-@njit(**PLAIN)
-def evaluate_tile(desk, n, out, at, step):
-    """Write E x Eᵀ of the first n×n pixels of the tile on the desk; its others are 0."""
-    for j in range(0, SIDE * LANES, LANES):
-        last = load(desk, (n - 1) * SIDE * LANES + j)
-        six = evaluate(load_six(desk, j, SIDE * LANES), last)
-        store_six(desk, HALF + j, SIDE * LANES, six)
-    for i in range(SIDE):
-        row = HALF + i * SIDE * LANES
-        six = evaluate(load_six(desk, row, LANES), load(desk, row + (n - 1) * LANES))
-        store_six(out, at + i * SIDE * step, step, six)
-
-
-@njit(**PLAIN)
-def collect_tile(m, at, step, n, bias, desk, out, out_at, out_row, out_step, rows, columns):
-    """Write the first rows and columns of the n×n numbers Eᵀ m E + bias."""
-    for j in range(SIDE):
-        six = collect(load_six(m, at + j * step, SIDE * step))
-        store_six(desk, HALF + j * LANES, SIDE * LANES, six)
-        add_last(desk, HALF + j * LANES, SIDE * LANES, n)
-    for i in range(rows):
-        row = HALF + i * SIDE * LANES
-        store_six(desk, row, LANES, collect(load_six(desk, row, LANES)))
-        add_last(desk, row, LANES, n)
-        for j in range(columns):
-            pixel = plus(bias, load(desk, row + j * LANES))
-            store(out, out_at + i * out_row + j * out_step, pixel)
-
-
-@njit(**PLAIN)
-def add_last(desk, at, step, n):
-    """Add the number at ∞, the sixth, to the last of n."""
-    last = at + (n - 1) * step
-    store(desk, last, plus(load(desk, last), load(desk, at + (SIDE - 1) * step)))
-
-
-# The loops.
 
 
 @njit(**LOOP)
@@ -349,6 +230,7 @@ def forward_loop(begin, end, x, x_image, channels, u, u_step, b, y, y_image, gri
 
 @njit(**PLAIN)
 def steps(at, step):
+    """Return at, at + step, …: six places."""
     return at, at + step, at + 2 * step, at + 3 * step, at + 4 * step, at + 5 * step
 
 
