@@ -15,6 +15,7 @@ If you want to read it all, here is an order in which every file builds on those
     reference/sgd.py              the update rule
     net.py                        a network is a list of rows; walking it is the whole framework
     gradcheck.py                  why you may believe every backward pass
+    step.py, stepping/            step through all of it line by line, with its arrays
     halves.py                     two columns: one function and one layer
     cifar.py, alexnet.py          the networks of Figure 1, as tables of rows, and AlexNet itself
     other_alexnets.py             what other libraries call AlexNet
@@ -47,8 +48,8 @@ __version__ = "0.1.0"
 _MODULES = (
     "reference fast cuda net cifar halves alexnet other_alexnets vgg networks summary evaluate "
     "train schedules run trained gallery neighbours codes checkpoint gradcheck gradcheck_suite "
-    "data weights conventions formats figure1 study compare_columns timeline figures shapes checks "
-    "progress fonts"
+    "step data weights conventions formats figure1 study compare_columns timeline figures shapes "
+    "checks progress fonts"
 ).split()
 
 

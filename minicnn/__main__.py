@@ -44,6 +44,8 @@ from .commands import (
 )
 from .options import THREADS
 
+OF_A_GPU = ("CudaAPIError", "CUDAError")  # numba-cuda's, and those of the library that it calls
+
 COMMANDS = (
     figure1,
     train,
@@ -97,14 +99,14 @@ def use_threads(count):
 
 def explained(error):
     """Return whether the message was written for the user: no traceback is needed then."""
-    ours = ("Diverged", "Interrupted", "DownloadError", "CudaAPIError")  # by name: they load slowly
+    ours = ("Diverged", "Interrupted", "DownloadError", *OF_A_GPU)  # by name: they load slowly
     known = (ValueError, OSError, MemoryError)
     return isinstance(error, known) or type(error).__name__ in ours
 
 
 def in_words(error):
     """Return the message; one from the operating system without its number in front."""
-    if type(error).__name__ == "CudaAPIError":  # whatever the driver was asked for when it noticed
+    if type(error).__name__ in OF_A_GPU:  # whatever the driver was asked for when it noticed
         return f"a GPU failed ({error}); what was saved before is as it was"
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"

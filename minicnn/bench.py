@@ -36,10 +36,11 @@ import tempfile
 import numpy as np
 
 from . import checkpoint
-from .bench_worker import COPIED, MULTIPLIED, NETWORKS
+from .bench_worker import COPIED, IN_ONE, MULTIPLIED, NETWORKS
 from .options import THREADS
 
 PARTS = ("layers", "step", "inference", "memory", "first-call", "course")
+SINGLE = ("layers", "course")  # parts that time one row at a time
 MODES = ("torch", "torch-channels-last", "torch-compiled")  # the last for whole networks alone
 TOGETHER = 20  # calls on a GPU that are timed as one
 TURN = 0.2  # seconds of work in one turn
@@ -60,6 +61,7 @@ def bench(
     parts=PARTS,
     progress=True,
     tf32=False,
+    gpus=None,
 ):
     """Measure, and write <network>.json into the folder; return what it holds.
 
@@ -68,7 +70,8 @@ def bench(
     out : path
         The folder.
     network : str
-        "cifar", the four layers of Figure 1, or "alexnet".
+        "cifar", the four layers of Figure 1, "alexnet", or "alexnet-2gpu": its two columns, as a
+        whole, against the same network in one.
     ops : str
         "fast", "reference" or "cuda"; PyTorch computes where it does, on the CPU or on the GPU.
     batch : int
@@ -85,6 +88,8 @@ def bench(
         Show a bar for each part.
     tf32 : bool
         On a GPU, let our products, and PyTorch's, run on tensor cores in TF32.
+    gpus : tuple of int
+        The GPU to take, or those of the two columns.
 
     Returns
     -------
@@ -98,11 +103,21 @@ def bench(
         If nothing can be written to the folder.
     WorkerError
         If our own contestant fails.
+    ValueError
+        If the rows of two columns are to be timed, each on its own.
     """
+    if network in IN_ONE:
+        if not set(parts) - set(SINGLE):
+            raise ValueError(
+                f"the rows of {network} work two at a time, so bench times it as a whole; "
+                f"halves --timeline {network} shows when each of them runs"
+            )
+        parts = [part for part in parts if part not in SINGLE]
     checkpoint.make_folder(out)
     gpu = ops == "cuda"
     whole = tuple(name.replace("torch", "torch-gpu") if gpu else name for name in MODES if torch)
     modes = whole[:2]
+    in_one = (f"{ops}-in-one",) if network in IN_ONE else ()
     reference = ("fast",) if gpu else () if ops == "reference" else ("reference",)
     results = {
         "settings": {
@@ -114,6 +129,7 @@ def bench(
             "parts": [part for part in PARTS if part in parts],
             "torch": torch,
             "tf32": tf32,
+            "gpus": gpus and list(gpus),
         },
         "machine": machine(),
         "limits": {},
@@ -131,17 +147,19 @@ def bench(
     if "layers" in parts:
         race(results, "layers", [modes], None, progress)
     if gpu and "layers" in parts:
+        race(results, "plain", [("cuda-plain",)], None, progress)
         race(results, "product", [modes[:1]], ["4096×4096"], progress)
         race(results, "launch", [modes[:1]], ["1 number"], progress)
     if "step" in parts:
-        race(results, "step", [whole, modes[:1], reference], ["training"], progress)
+        rivals = [whole, modes[:1], in_one or reference]
+        race(results, "step", rivals, ["training"], progress)
     if "inference" in parts:
         counts = ["1 image", f"{results['settings']['batch']} images"]
-        race(results, "inference", [whole], counts, progress)
+        race(results, "inference", [whole, in_one], counts, progress)
     if "course" in parts and not gpu:
         race(results, "course", [("course",)], None, progress)
     if "memory" in parts:
-        results["memory"] = memory(results, (ops, *modes))
+        results["memory"] = memory(results, (ops, *in_one, *modes))
     if "first-call" in parts:
         results["first_step"] = first_step(results, (ops, *modes[:1]))
     results["machine"]["load_after"] = load()
@@ -175,7 +193,7 @@ def race(results, part, rivals, passes, progress):
             counted = {"flops": 2 * 4096**3} if part == "product" else {}
             works = [{"row": part, "pass": what, **counted} for what in passes]
         else:
-            asked = "course" if part == "course" else settings["ops"]
+            asked = {"course": "course", "plain": "cuda-plain"}.get(part, settings["ops"])
             works = ask(running, asked, rows=True)["rows"]
         form = "{desc} {n_fmt}/{total_fmt} |{bar:20}|{postfix}"
         bar = tqdm(works, desc=part, bar_format=form, leave=False, disable=not progress)
@@ -334,9 +352,8 @@ def workers(results, names, **environment):
     paths = [here, os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else [here]
     environment |= {f"{name}_THREADS": str(settings["threads"]) for name in THREADS}
     environment |= {"PYTHONPATH": os.pathsep.join(paths), "TORCHINDUCTOR_COMPILE_THREADS": "1"}
-    conditions, running = [settings["network"], str(settings["batch"])], {}
-    if settings["tf32"]:
-        conditions.append("tf32")
+    words = "tf32" if settings["tf32"] else "", ",".join(map(str, settings["gpus"] or []))
+    conditions, running = [settings["network"], str(settings["batch"]), *words], {}
     with contextlib.ExitStack() as stack:
         for name in names:
             worker = subprocess.Popen(

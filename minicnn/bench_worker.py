@@ -17,6 +17,8 @@ The contestants:
 
     fast, reference       our backends on the CPU
     cuda                  our backend on a GPU
+    fast-in-one, …        one of these with the same network in one column, if ours has two
+    cuda-plain            the same with its plain kernels, in rows that have faster ones
     course                reference, with convolution as course code usually has it
     torch                 PyTorch in its standard layout, (N, C, H, W)
     torch-channels-last   PyTorch with channels last in memory
@@ -24,7 +26,8 @@ The contestants:
     torch-gpu, …          the same three on a GPU
     limits, limits-gpu    what the machine can do at best: a matrix product, a copy
 
-With a fourth word behind those three, tf32, all multiply in TF32 on a GPU, else in float32.
+With a fourth word behind those three, tf32, all multiply in TF32 on a GPU, else in float32; a fifth
+one, such as 0,1, names the GPUs of the columns.
 
 PyTorch gets what helps it: channels-last images are laid out before the clock starts, whole
 networks have ReLU in place and the fused update, dropout at test time is nothing at all, and the
@@ -46,13 +49,16 @@ from functools import cached_property, partial
 import numpy as np
 
 from . import alexnet, cifar, net, train
+from .halves import in_columns
 from .shapes import out_size
 
 Network = namedtuple("Network", "build shape classes batch")
 NETWORKS = {
     "cifar": Network(cifar.four_layer, (3, 32, 32), 10, 128),
     "alexnet": Network(alexnet.alexnet, (3, 224, 224), 1000, 32),
+    "alexnet-2gpu": Network(alexnet.two_columns, (3, 224, 224), 1000, 32),
 }
+IN_ONE = {"alexnet-2gpu": "alexnet"}  # of two columns → the same arithmetic in one, with groups
 EPSILON = 1e-6  # so small that a thousand steps on one batch change little
 MULTIPLIED = 2 * 2048**3  # flops of a matrix product of 2048×2048
 COPIED = 2 * 2**28  # bytes read and written by a copy: far more than a cache holds
@@ -81,11 +87,21 @@ def kind_of(layer):
 class Ours:
     """One of our backends, or the course code."""
 
-    def __init__(self, contestant, network, batch, tf32=False):
-        name = "reference" if contestant == "course" else contestant
+    def __init__(self, contestant, network, batch, tf32=False, gpus=None):
+        name = contestant.removesuffix("-in-one")
+        name = {"course": "reference", "cuda-plain": "cuda"}.get(name, name)
         self.ops = importlib.import_module(f".{name}", __package__)
+        self.plain = contestant == "cuda-plain"
+        if self.plain:
+            self.ops.gpu.PLAIN = True
         if tf32:
             self.ops.product.use_tf32()
+        if gpus:
+            self.ops.columns.choose(gpus)
+        if contestant.endswith("-in-one"):
+            network = IN_ONE.get(network, network)
+        if network in IN_ONE:
+            self.ops = in_columns(self.ops)
         self.network, self.batch = network, batch
         self.conv = (course_conv_forward, course_conv_backward) if contestant == "course" else None
 
@@ -96,9 +112,8 @@ class Ours:
         return layers
 
     def images(self, N):
-        """Return images, where the backend wants them, and labels."""
-        x, labels = images(self.network, N)
-        return self.ops.to_device(x), labels
+        """Return images, where the backend wants them in training, and labels."""
+        return next(self.ops.device.feed([images(self.network, N)]))
 
     def wait(self):
         """Wait until all that was asked for is done: on a GPU it may not even have begun."""
@@ -132,7 +147,7 @@ class Ours:
             for what in self.passes(layer):
                 counted = cost(kind_of(layer), what, x, y, layer.params.get("w"))
                 lines.append({"row": layer.name, "pass": what, **counted})
-        if self.conv:
+        if self.conv or self.plain:
             return lines
         weights = sum(array.nbytes for array in net.parameters(self.layers).values())
         return [
@@ -143,10 +158,12 @@ class Ours:
         ]
 
     def passes(self, layer):
-        """Return the passes that are timed; of course code, whatever it can do."""
+        """Return the passes that are timed; of course code and plain kernels, what they can do."""
         if self.conv:
             known = kind_of(layer) == "conv" and not {"groups", "ceil_mode"} & set(layer.options)
             return ["forward + backward"] if known else []
+        if self.plain and kind_of(layer) not in ("conv", "fc", "lrn"):
+            return ["backward"] if kind_of(layer) == "pool" else []
         if split(layer):
             return ["forward", "dw"] if layer is self.layers[0] else ["forward", "dx", "dw"]
         return ["forward", "backward"]
@@ -184,10 +201,13 @@ class Ours:
         """Return one training step as train.train takes it, or its update alone."""
         layers, ops = self.layers, self.ops
         x, labels = self.images(self.batch)
+
+        def zeros_like(w):
+            halves = tuple(np.zeros(half.shape, half.dtype) for half in net.columns(w))
+            return ops.to_device(halves if isinstance(w, tuple) else halves[0])
+
         velocities = {
-            layer.name: {
-                name: ops.to_device(np.zeros(w.shape, w.dtype)) for name, w in layer.params.items()
-            }
+            layer.name: {name: zeros_like(w) for name, w in layer.params.items()}
             for layer in layers
         }
 
@@ -279,7 +299,7 @@ class Torch:
         torch.optim.SGD([torch.zeros(1)])  # imports now what optimizers import at first use
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
         self.reference, self.torch = reference, torch
-        self.network, self.batch = network, batch
+        self.network, self.batch = IN_ONE.get(network, network), batch
         self.channels_last = contestant.endswith("channels-last")
         self.compiled = contestant.endswith("compiled")
         self.gpu = "-gpu" in contestant
@@ -557,13 +577,15 @@ class GpuLimits:
         return partial(self.ops.fc_forward, a, a, self.ops.to_device(np.zeros(2048, "f4")))
 
 
-def contestant(name, network, batch, tf32=False):
+def contestant(name, network, batch, tf32=False, gpus=None):
     """Return the contestant of this name."""
     if name == "limits":
         return Limits()
     if name == "limits-gpu":
         return GpuLimits(tf32)
-    return (Torch if name.startswith("torch") else Ours)(name, network, batch, tf32)
+    if name.startswith("torch"):
+        return Torch(name, network, batch, tf32)
+    return Ours(name, network, batch, tf32, gpus)
 
 
 def seconds_of(work, count, wait=None, together=1):
@@ -596,14 +618,15 @@ def memory(name):
             return 1024 * int(line.split()[1])  # it is in KiB
 
 
-def serve(requests, replies, name, network, batch, tf32=""):
+def serve(requests, replies, name, network, batch, tf32="", gpus=""):
     """Be the contestant of this name: answer requests, a line each, until there are no more."""
     one = work = at_first = None
     for line in requests:
         request, reply = json.loads(line), {}
         try:
             if one is None:
-                one = contestant(name, network, int(batch), bool(tf32))
+                numbers = tuple(map(int, gpus.split(","))) if gpus else None
+                one = contestant(name, network, int(batch), bool(tf32), numbers)
                 at_first = memory("VmRSS")
             if "rows" in request:
                 reply["rows"] = one.rows()

@@ -175,6 +175,7 @@ def two_columns(
     kernels=(32, 64, 64),
     size=24,
     classes=10,
+    first_std=None,
     dtype=np.float32,
 ):
     """Return the rows of a network of two columns, for experiments with Figure 2.
@@ -182,6 +183,7 @@ def two_columns(
     exchanges names the rows before which the columns talk: here as in the paper, only after the
     second convolution and before the fully connected layer.  Before conv2, too, every row sees all
     channels, as in one column; with none, each column is alone with its half of the classes.
+    With first_std, conv1's first weights are drawn from N(0, first_std²).
     """
     K1, K2, K3 = kernels
     first = first_weights(rng, "fan-in", dtype=dtype)
@@ -197,7 +199,7 @@ def two_columns(
     two = in_columns(ops)
     return [
         row("both", two, "both"),
-        row("conv1", two, "conv", split_columns(first(K1, 3, 5, 5)), pad=2),
+        row("conv1", two, "conv", split_columns(first(K1, 3, 5, 5, std=first_std)), pad=2),
         row("relu1", two, "relu"),
         row("lrn1", two, "lrn"),
         row("pool1", two, "pool", z=3, s=2, ceil_mode=True),
@@ -216,7 +218,7 @@ def two_columns(
     ]
 
 
-def one_gpu(ops, rng, kernels=(16, 32, 64), size=24, classes=10, dtype=np.float32):
+def one_gpu(ops, rng, kernels=(16, 32, 64), size=24, classes=10, first_std=None, dtype=np.float32):
     """Return the rows of the network of one GPU: `two_columns` with half of the kernels.
 
     As in footnote 2, the last convolution is not halved, so that fc4 has as many inputs.
@@ -225,7 +227,7 @@ def one_gpu(ops, rng, kernels=(16, 32, 64), size=24, classes=10, dtype=np.float3
     draw = first_weights(rng, "fan-in", dtype=dtype)
     D = K3 * pooled(size, times=3) ** 2
     return [
-        row("conv1", ops, "conv", draw(K1, 3, 5, 5), pad=2),
+        row("conv1", ops, "conv", draw(K1, 3, 5, 5, std=first_std), pad=2),
         row("relu1", ops, "relu"),
         row("lrn1", ops, "lrn"),
         row("pool1", ops, "pool", z=3, s=2, ceil_mode=True),
@@ -243,7 +245,7 @@ def one_gpu(ops, rng, kernels=(16, 32, 64), size=24, classes=10, dtype=np.float3
 def first_weights(rng, init, nonlinearity="relu", dtype=np.float32):
     """Return the function draw(K, C, f, f, cuda_convnet=…), which draws a layer's first parameters.
 
-    Weights are Gaussian around 0, and biases are 0.
+    Weights are Gaussian around 0, and biases are 0.  draw(…, std=…) has a deviation of its own.
 
     Parameters
     ----------
@@ -267,11 +269,11 @@ def first_weights(rng, init, nonlinearity="relu", dtype=np.float32):
         names = ", ".join(NONLINEARITIES)
         raise ValueError(f"nonlinearity is {nonlinearity!r}; expected one of {names}")
 
-    def draw(*shape, cuda_convnet=None):
+    def draw(*shape, cuda_convnet=None, std=None):
         D = math.prod(shape[1:])
         fan_in = math.sqrt(2 / D) if nonlinearity == "relu" else math.sqrt(1 / D)
-        std = {"paper": 0.01, "cuda-convnet": cuda_convnet, "fan-in": fan_in}
-        return gaussian(rng, shape, std[init], bias=0, dtype=dtype)
+        usual = {"paper": 0.01, "cuda-convnet": cuda_convnet, "fan-in": fan_in}[init]
+        return gaussian(rng, shape, usual if std is None else std, bias=0, dtype=dtype)
 
     return draw
 

@@ -49,9 +49,21 @@ def figure3(kernels, path):
     for column, (place, picture) in enumerate(zip(places[:, 0], sheets, strict=True)):
         place.imshow(picture, interpolation="nearest")
         if len(sheets) > 1:
-            title = f"column {column}: {len(kernels[column])} kernels"
+            w = kernels[column]
+            title = f"column {column}: {len(w)} kernels, colour {colour(w):.2f}"
             place.set_title(title, fontsize=9, loc="left")
     save(figure, path)
+
+
+def colour(w):
+    """Return the share of the squared weights of kernels (K, 3, f, f) that is not grey.
+
+    The grey part of a kernel is its mean over red, green and blue; what is left is colour: 0 where
+    a kernel looks at all three alike, about 2/3 for weights drawn at random.
+    """
+    w = np.asarray(w, np.float64)
+    grey = w.mean(axis=1, keepdims=True)
+    return float(np.square(w - grey).sum() / np.square(w).sum())
 
 
 def figure4_bars(images, labels, probabilities, classes, path, best=5):

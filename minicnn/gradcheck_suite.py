@@ -1,6 +1,6 @@
 """Every layer of every backend through the gradient check, on awkward shapes.
 
-    python -m minicnn gradcheck [LAYER …] [--ops reference|fast|cuda]
+    python -m minicnn gradcheck [LAYER …] [--ops reference|fast|cuda] [--gpus N[,M]]
 
 prints one line a layer.  A case is a list of shapes, one for each argument, and the layer's
 options.  The shapes are awkward on purpose: no two dimensions of a case are equal, strides do not
@@ -13,7 +13,8 @@ import numpy as np
 
 from . import net
 from .gradcheck import check_layer, check_network
-from .options import backend
+from .halves import in_columns, split_columns
+from .options import add_gpus, backend
 
 SUITE = {
     "conv": [
@@ -48,7 +49,7 @@ SUITE = {
     "softmax_loss": [([(4, 7)], {}), ([(5, 2)], {})],
 }
 SUITE["average_pool"] = SUITE["pool"]
-NAMES = [*SUITE, "network"]
+NAMES = [*SUITE, "network", "columns"]
 
 
 def small_network(ops, rng):
@@ -75,12 +76,36 @@ def small_network(ops, rng):
     ]
 
 
+def small_columns(ops, rng):
+    """Return a network of two columns that talk, with three kernels on one and two on the other."""
+    two = in_columns(ops)
+
+    def params(*shape):
+        w = 2 * rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
+        return split_columns({"w": w, "b": rng.standard_normal(shape[0])})
+
+    return [
+        net.row("both", two, "both"),
+        net.row("conv1", two, "conv", params(5, 2, 4, 4), stride=2, pad=1),
+        net.row("relu1", two, "relu"),
+        net.row("pool1", two, "pool"),
+        net.row("exchange2", two, "exchange"),
+        net.row("conv2", two, "conv", params(7, 5, 2, 2)),
+        net.row("tanh2", two, "tanh"),
+        net.row("exchange3", two, "exchange"),
+        net.row("fc3", two, "fc", params(5, 14)),
+        net.row("join", two, "join"),
+    ]
+
+
 def check_named(name, ops):
     """Return a list of (case in words, Report) for one layer of a backend."""
     rng = np.random.default_rng(0)
-    if name == "network":
+    if name in ("network", "columns"):
         x, labels = rng.standard_normal((3, 2, 15, 13)), rng.integers(5, size=3)
-        layers = small_network(ops, rng)
+        build = small_network if name == "network" else small_columns
+        layers = build(ops, rng)
+        ops = ops if name == "network" else in_columns(ops)
         words = " ".join([f"{x.shape}", *[layer.name for layer in layers]])
         return [(words, check_network(layers, x, labels, ops))]
     forward, backward = getattr(ops, f"{name}_forward"), getattr(ops, f"{name}_backward")
@@ -98,7 +123,7 @@ def check_named(name, ops):
     return cases
 
 
-def run(names, ops_names):
+def run(names, ops_names, gpus=None):
     """Check these layers (none named: all) of these backends, a line each; return an exit code."""
     for name in names:
         if name not in NAMES:
@@ -107,7 +132,7 @@ def run(names, ops_names):
             return 2
     failures = 0
     for ops_name in ops_names:
-        ops = backend(ops_name)
+        ops = backend(ops_name, gpus)
         for name in names or NAMES:
             start = f"{ops_name:<9}  {name:<15}"
             try:
@@ -132,8 +157,9 @@ def add_arguments(parser):
     parser.add_argument(
         "--ops", choices=["reference", "fast", "cuda"], help="backend (default: reference and fast)"
     )
+    add_gpus(parser)
 
 
 def main(args):
     """Run `python -m minicnn gradcheck`; return its exit code."""
-    return run(args.layers, [args.ops] if args.ops else ["reference", "fast"])
+    return run(args.layers, [args.ops] if args.ops else ["reference", "fast"], args.gpus)

@@ -17,12 +17,14 @@ Their backward passes share one idea: what forward used twice gets two gradients
                 `with on.at(1): …` works where column 1 lives, and
                 `with on.crossing((x, 0, 1)) as (x_there,): …` lends it an array of column 0
 
-Images, labels, scores and loss live with column 0.  Here each column computes half of the scores.
-The original of 2012 computed all of them on GPU 0, and sent column 1's half of fc7 there: the same
+Labels, scores and loss live with column 0.  So do images, unless a trainer feeds two devices, of
+which each gets its own copy ahead of the step.  Here each column computes half of the scores.  The
+original of 2012 computed all of them on GPU 0, and sent column 1's half of fc7 there: the same
 arithmetic in another place.
 """
 
 import functools
+import itertools
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -57,7 +59,12 @@ def each(f, on):
 
 
 def both_forward(x, on):
-    """Return (x0, x1), the same images for both columns, and an empty cache."""
+    """Return (x0, x1), the same images for both columns, and an empty cache.
+
+    They may be with both already: then x is the pair, see device_of.
+    """
+    if isinstance(x, tuple):
+        return x, ()
     with on.at(0):
         x0 = on.to_device(x)
     with on.crossing((x0, 0, 1)) as (x0_there,), on.at(1):
@@ -184,7 +191,7 @@ def of_pairs(f, on):
 
 
 def device_of(device, on):
-    """Return what a trainer asks of a backend's device: batches go to column 0."""
+    """Return what a trainer asks of a backend's device; feed gives pairs where on.fed has two."""
 
     def wait():
         for column in (0, 1):
@@ -192,14 +199,20 @@ def device_of(device, on):
                 device.wait()
 
     def feed(batches):
-        batches = device.feed(batches)
+        feeds = [device.feed(some) for some in itertools.tee(batches, len(on.fed))]
         while True:
-            with on.at(0):
-                batch = next(batches, None)
-            if batch is None:
+            arrived = []
+            for column, batches_there in zip(on.fed, feeds, strict=True):
+                with on.at(column):
+                    arrived.append(next(batches_there, None))
+            if arrived[0] is None:
                 return
-            yield batch
-            del batch  # or two would be held at a time
+            (x, labels), *elsewhere = arrived
+            if elsewhere:
+                x = x, elsewhere[0][0]
+            del arrived, elsewhere
+            yield x, labels
+            del x  # or two batches would be held at a time
 
     wait.__doc__, feed.__doc__ = device.wait.__doc__, device.feed.__doc__
     return SimpleNamespace(

@@ -8,6 +8,7 @@ names the option, and exit code 2.
 
 import argparse
 import importlib
+import sys
 
 # How the libraries that may be at work call their number of threads in the environment: …_THREADS
 THREADS = "MINICNN NUMBA_NUM OMP_NUM OPENBLAS_NUM MKL_NUM VECLIB_MAXIMUM".split()
@@ -94,8 +95,8 @@ def backend(name, gpus=None, tf32=False):
     check_tf32(name, tf32)
     ops = importlib.import_module(f".{name}", __package__)
     ops.device.ready()
-    if gpus:
-        ops.columns.choose(gpus)
+    if gpus and (warning := ops.columns.choose(gpus)):
+        print(f"minicnn: {warning}", file=sys.stderr)
     if name == "cuda":
         ops.product.use_tf32(tf32)
     return ops

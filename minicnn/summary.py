@@ -145,9 +145,10 @@ def with_zeros(layer, x, y):
 def crossings(layers, shape, batch=128):
     """Return what crosses between two columns in a training step, in bytes.
 
-    `both` sends the images to column 1; their gradient is not asked for.  `exchange` sends each
-    column's channels to the other, and back comes as much of the gradient.  `join` sends column 1's
-    scores to column 0, and back comes their gradient.
+    `both` gives column 1 the images, which training on two GPUs sends there from the host, ahead of
+    the step; their gradient is not asked for.  `exchange` sends each column's channels to the
+    other, and back comes as much of the gradient.  `join` sends column 1's scores to column 0, and
+    back comes their gradient.
 
     Returns
     -------
@@ -178,7 +179,10 @@ def crossings_in_words(found, batch):
     cells.append(["together", *map(megabytes, totals)])
     heading = f"Between the columns cross, in a step of {batch} images, in MB"
     lines = [f"{name:12}" + "".join(f"{n:>10}" for n in rest) for name, *rest in cells]
-    return [heading, *(line.rstrip() for line in lines)]
+    note = (
+        "On two GPUs, training sends the images of `both` to each from the host, ahead of the step"
+    )
+    return [heading, *(line.rstrip() for line in lines), note]
 
 
 def summary(layers, shape, batch=128):

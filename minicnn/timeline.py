@@ -75,7 +75,7 @@ def timeline(network, ops, gpus=None, batch=32, steps=3):
     net.to_device(velocities, two)
     velocities = {row.name: row.params for row in velocities}
     for _ in range(steps):
-        x_there = two.to_device(x)
+        x_there, _ = next(two.device.feed([(x, labels)]))
         two.device.wait()
         watcher.ticks.clear()
         origins = [origin(two, watcher, column) for column in (0, 1)]

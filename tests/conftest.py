@@ -34,11 +34,14 @@ def needs_loops(item):
     return not of_reference and item.path.stem not in WITHOUT_LOOPS
 
 
+def pytest_itemcollected(item):
+    if item.path.stem.startswith("test_cuda"):
+        item.add_marker("simulator")
+
+
+@pytest.hookimpl(trylast=True)  # when -m has left out what shall not run
 def pytest_collection_modifyitems(items):
     global compiling
-    for item in items:
-        if item.path.stem.startswith("test_cuda"):
-            item.add_marker("simulator")
     items.sort(key=needs_loops)  # else in the order they had
     if sum(map(needs_loops, items)) > 1000:
         files = [str(Path(__file__).parent / name) for name in ("test_layers.py", "test_fast.py")]
@@ -55,16 +58,6 @@ def pytest_sessionfinish():
     if compiling:
         compiling.kill()
         compiling.wait()
-
-
-@pytest.fixture(autouse=True)
-def threads_that_take_turns_quickly(request):
-    """The simulator waits for its threads without sleeping, and each of them for the simulator."""
-    before = sys.getswitchinterval()
-    if request.path.stem.startswith("test_cuda"):
-        sys.setswitchinterval(1e-4)
-    yield
-    sys.setswitchinterval(before)
 
 
 @pytest.fixture

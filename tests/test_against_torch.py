@@ -5,7 +5,6 @@ simulator, which is slow, and has smaller and fewer configurations.
 """
 
 import importlib
-import sys
 
 import numpy as np
 import pytest
@@ -27,11 +26,7 @@ def ops(request):
         ops.device.ready()
     except OSError as error:
         pytest.skip(str(error))
-    before = sys.getswitchinterval()
-    if request.param == "cuda":  # the simulator's threads wait for each other without sleeping
-        sys.setswitchinterval(1e-4)
-    yield ops
-    sys.setswitchinterval(before)
+    return ops
 
 
 def limits(ops, *most):

@@ -16,6 +16,7 @@ import pytest
 from minicnn import alexnet, bench, bench_worker, cuda, net, reference
 from minicnn.__main__ import main
 from minicnn.bench_worker import Ours, Torch, course_conv_backward, course_conv_forward
+from minicnn.cuda import check, columns
 from minicnn.fast import threads
 
 LIMITS = {"gflops": 100.0, "gb_per_s": 10.0}
@@ -154,6 +155,7 @@ def test_a_rival_that_fails_is_noted_and_one_that_works_is_compared(hurried):
             "threads": 1,
             "rounds": 3,
             "tf32": False,
+            "gpus": None,
         },
         "limits": LIMITS,
         "lines": [],
@@ -292,6 +294,63 @@ def test_a_gpu_is_measured_and_reported(tmp_path, on_gpu, in_threads, hurried):
     )
     results["settings"]["tf32"] = True
     assert "cuda, products in TF32, " in bench.report(results)
+
+
+def test_two_columns_are_timed_against_the_same_network_in_one(
+    tmp_path, in_threads, hurried, monkeypatch
+):
+    def build(build_in):
+        return bench_worker.Network(lambda ops, rng: build_in(ops), (1, 4, 2), 3, 2)
+
+    monkeypatch.setitem(bench_worker.NETWORKS, "two", build(check.tiny_columns))
+    monkeypatch.setitem(bench_worker.NETWORKS, "one", build(check.tiny_in_one))
+    monkeypatch.setattr(bench_worker, "IN_ONE", {"two": "one"})
+    monkeypatch.setattr(bench, "IN_ONE", {"two": "one"})
+    results = bench.bench(tmp_path, "two", "fast", rounds=1, progress=False)
+    lines = [(line["row"], line["pass"], line["rival"]) for line in results["lines"]]
+    passes = [("step", "training"), ("inference", "1 image"), ("inference", "2 images")]
+    assert lines == [(*names, "fast-in-one") for names in passes]
+    assert results["notes"] == [] and results["memory"].keys() == {"fast", "fast-in-one"}
+    with pytest.raises(ValueError, match="halves --timeline two shows when each of them runs"):
+        bench.bench(tmp_path, "two", "fast", parts=["layers"])
+    scores = []
+    for name in ("fast", "fast-in-one"):
+        one = Ours(name, "two", 2)
+        assert len(one.layers) == (9 if name == "fast" else 5)
+        scores.append(one.work("inference", "2 images")()[0])
+    np.testing.assert_allclose(*scores, rtol=1e-4)
+
+
+@pytest.mark.simulator
+@pytest.mark.parametrize("gpus", ["0,0", "0,1"])
+def test_two_columns_on_gpus_are_timed(gpus, monkeypatch):
+    tiny_two = bench_worker.Network(lambda ops, rng: check.tiny_columns(ops), (1, 4, 2), 3, 1)
+    monkeypatch.setitem(bench_worker.NETWORKS, "two", tiny_two)
+    monkeypatch.setattr(bench_worker, "IN_ONE", {"two": "one"})
+    monkeypatch.setattr(columns, "chosen", ())
+    replies = io.StringIO()
+    asked = [{"prepare": ["step", "training"]}, {"run": 1}, {"memory": True}]
+    requests = [json.dumps(request) + "\n" for request in asked]
+    bench_worker.serve(requests, replies, "cuda", "two", "1", "", gpus)
+    ready, ran, memory = map(json.loads, replies.getvalue().splitlines())
+    assert ready == {} and ran["seconds"][0] > 0 and memory["peak"] > 0
+    assert columns.chosen == tuple(map(int, gpus.split(",")))
+
+
+@pytest.mark.simulator
+def test_plain_kernels_are_measured_beside_the_fast_ones(
+    tmp_path, on_gpu, in_threads, hurried, monkeypatch
+):
+    monkeypatch.setattr(cuda.gpu, "PLAIN", False)  # restores it afterwards
+    plain = Ours("cuda-plain", "tiny", 2)
+    assert cuda.gpu.PLAIN
+    assert {(w["row"], w["pass"]) for w in plain.rows()} == {
+        ("conv1", "forward"), ("conv1", "dw"), ("fc2", "forward"), ("fc2", "dx"), ("fc2", "dw"),
+    }  # fmt: skip
+    results = bench.bench(tmp_path, "tiny", "cuda", rounds=1, parts=["layers"], progress=False)
+    rows = [line["row"] for line in results["lines"] if line["rival"] == "cuda-plain"]
+    assert rows == ["conv1", "conv1", "fc2", "fc2", "fc2"] and results["notes"] == []
+    assert {"relu1", "loss", "update", "product"} <= {line["row"] for line in results["lines"]}
 
 
 def test_tf32_is_for_gpus_and_is_handed_on(on_gpu, capsys, monkeypatch):

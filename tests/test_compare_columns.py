@@ -1,12 +1,25 @@
 """Two columns that seldom talk: their tables, how much colour they see, and the experiment."""
 
+import contextlib
+import itertools
 import json
 
 import numpy as np
 import pytest
 
-from minicnn import alexnet, cifar, compare_columns, net, networks, reference
+from minicnn import (
+    alexnet,
+    checkpoint,
+    cifar,
+    compare_columns,
+    gallery,
+    net,
+    networks,
+    reference,
+    train,
+)
 from minicnn.__main__ import main
+from minicnn.commands.halves import VARIANTS
 
 
 def exchanges_of(layers):
@@ -67,31 +80,71 @@ def test_the_networks_for_the_comparison_have_their_sizes():
 
 def test_colour_is_what_is_left_when_grey_is_taken_away():
     grey = np.ones((4, 1, 5, 5)) * np.ones((1, 3, 1, 1))
-    assert compare_columns.colour(grey) == 0
+    assert gallery.colour(grey) == 0
     red_against_green = np.array([1.0, -1.0, 0.0]).reshape(1, 3, 1, 1) * np.ones((4, 3, 5, 5))
-    assert compare_columns.colour(red_against_green) == pytest.approx(1)
+    assert gallery.colour(red_against_green) == pytest.approx(1)
     drawn = np.random.default_rng(2).standard_normal((500, 3, 5, 5))
-    assert compare_columns.colour(drawn) == pytest.approx(2 / 3, abs=0.01)
+    assert gallery.colour(drawn) == pytest.approx(2 / 3, abs=0.01)
+
+
+def test_every_network_of_the_comparison_has_a_name_and_words():
+    assert tuple(compare_columns.VARIANTS) == tuple(compare_columns.IN_WORDS) == VARIANTS
+
+
+def test_the_first_weights_of_conv1_can_be_small():
+    for build in compare_columns.VARIANTS.values():
+        layers = build(reference, np.random.default_rng(3), first_std=0.01)
+        spread = {n: w.std() for n, w in net.parameters(layers).items() if "w" in n.split(".")}
+        assert all(
+            s == pytest.approx(0.01, rel=0.1) for n, s in spread.items() if n.startswith("conv1")
+        )
+        assert min(s for n, s in spread.items() if n.startswith("conv2")) > 0.03
+
+
+def command(folder, *more):
+    words = ["halves", "--experiment", "--epochs", "1", "--out", str(folder)]
+    return [*words, "--only", "paper", "never", *more]
 
 
 def test_the_experiment_writes_its_runs_and_pictures_and_runs_none_twice(
-    tmp_path, few_images, monkeypatch, capsys
+    tmp_path, few_images, capsys
 ):
-    few = {name: compare_columns.VARIANTS[name] for name in list(compare_columns.VARIANTS)[-2:]}
-    few |= {compare_columns.PAPER: compare_columns.VARIANTS[compare_columns.PAPER]}
-    monkeypatch.setattr(compare_columns, "VARIANTS", few)
-    command = ["halves", "--experiment", "--seeds", "2", "--epochs", "1", "--out", str(tmp_path)]
-    assert main(command) == 0
+    assert main(command(tmp_path, "--seeds", "2")) == 0
     text = (tmp_path / "halves.jsonl").read_text()
     lines = [json.loads(line) for line in text.splitlines()]
-    assert [(line["variant"], line["seed"]) for line in lines] == [
-        (v, s) for s in (0, 1) for v in few
-    ]
-    assert {len(line["colour"]) for line in lines if line["variant"] == compare_columns.PAPER} == {
-        2
-    }
-    for name in ("halves.png", "kernels.png"):
+    runs = [(line["variant"], line["seed"]) for line in lines]
+    assert runs == [("paper", 0), ("never", 0), ("paper", 1), ("never", 1)]
+    assert {len(line["colour"]) for line in lines} == {2}
+    for name in ("halves.png", "paper-0/kernels.png", "never-1/kernels.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
-    assert "never" in capsys.readouterr().out
-    assert main(command) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in printed] == ["the", "before", "never", "Wrote"]
+    assert main(command(tmp_path, "--seeds", "2")) == 0
     assert (tmp_path / "halves.jsonl").read_text() == text
+
+
+def test_an_experiment_that_was_stopped_goes_on_within_its_run(
+    tmp_path, few_images, monkeypatch, capsys
+):
+    def after_an_epoch():
+        steps = itertools.count()
+        return contextlib.nullcontext(lambda: next(steps) == 1)
+
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    more = ["--only", "paper", "--seeds", "1", "--epochs", "3"]
+    assert main(command(whole, *more)) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "interrupts", after_an_epoch)
+        assert main(command(stopped, *more)) == 130
+    said = "stopped in paper, seed 0; the same command goes on from there\n"
+    assert capsys.readouterr().err.endswith(said)
+    assert main(command(stopped, *more, "--epochs", "4")) == 1  # ε would fall later
+    assert "paper-0/checkpoint.npz is of a run with epochs = 3" in capsys.readouterr().err
+    assert main(command(stopped, *more)) == 0
+    results = [json.loads((folder / "halves.jsonl").read_text()) for folder in (whole, stopped)]
+    for result in results:
+        del result["seconds"]
+    assert results[0] == results[1]
+    arrays = [checkpoint.load(folder / "paper-0/checkpoint.npz")[0] for folder in (whole, stopped)]
+    for name, array in arrays[0].items():
+        assert np.array_equal(array, arrays[1][name])

@@ -1,10 +1,11 @@
 """The GPU backend: the reference's numbers, and what a GPU needs besides; in the simulator.
 
-A simulated thread costs a third of a millisecond, so everything here is tiny.
+A simulated thread is a function of Python, called for each number, so everything here is small.
 """
 
 import functools
 import inspect
+import re
 import sys
 
 import numba
@@ -13,7 +14,9 @@ import pytest
 from test_layers import SEEN_BY, SIGNATURES, assert_close, draw, walk, with_rng
 
 from minicnn import cuda, reference
-from minicnn.cuda import buffers, columns, dropout, gpu, lrn
+from minicnn.__main__ import main
+from minicnn.commands import summary
+from minicnn.cuda import buffers, columns, dropout, gpu
 from minicnn.cuda.compiled import name_of, table
 from minicnn.gradcheck import check_layer
 
@@ -101,12 +104,15 @@ def test_a_layer_is_the_references(dtype, name, shapes, options):
     assert_close(found, walk(reference, name, args, options))
 
 
-@pytest.mark.parametrize("n, beta", [(5, 0.75), (4, 0.6)])
-def test_the_fast_normalization_is_the_plain_one(monkeypatch, dtype, n, beta):
-    args, options = draw([(1, 9, 2, 3)], dtype), {"alpha": 0.5, "n": n, "beta": beta}
-    fast = host(walk(cuda, "lrn", args, options))
-    monkeypatch.setattr(lrn, "WIDEST", 0)
-    assert_close(fast, host(walk(cuda, "lrn", args, options)))
+@pytest.mark.parametrize(
+    "name, shapes, options",
+    [case for case in CASES if case[0] in ("lrn", "pool", "average_pool")],
+)  # conv and fc: in test_cuda_product.py; all others have one kernel
+def test_the_plain_kernels_are_the_reference(monkeypatch, name, shapes, options):
+    monkeypatch.setattr(gpu, "PLAIN", True)
+    args = draw(shapes, np.float64)
+    found = host(walk(cuda, name, args, options))
+    assert_close(found, walk(reference, name, args, options))
 
 
 def test_softmax_and_its_loss_are_the_references(dtype):
@@ -174,8 +180,11 @@ def test_kernels_are_launched_with_arguments_of_the_types_that_are_compiled(monk
     cuda.sgd_update(w, w, w, 0.1)
     columns.joined(ROWS, ROWS)
     columns.added(ROWS, 1, columns.part(ROWS, 1, 2))
-    by_hand = {kernel for kernel in compiled if kernel[0] == "product.plain_kernel"}
-    assert launched == compiled - by_hand  # the definition, for tests alone
+    monkeypatch.setattr(gpu, "PLAIN", True)
+    cuda.conv_forward(X, np.zeros((2, 3, 2, 2), np.float32), W[:2])
+    for name in ("pool", "average_pool"):
+        walk(cuda, name, draw([(1, 1, 5, 5)], np.float32), {})
+    assert launched == compiled
 
 
 # Gradients.
@@ -466,6 +475,36 @@ def test_bad_input_gets_one_sentence(call, exception, telling):
         call()
     assert caught.type is exception
     assert telling in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["CudaAPIError", "CUDAError"])  # of two libraries
+def test_a_launch_that_fails_names_the_kernel_and_its_arguments(monkeypatch, capsys, name):
+    Failure = type(name, (Exception,), {})
+
+    class Kernel:
+        def __getitem__(self, configuration):
+            return self
+
+        def __call__(self, *arguments):
+            raise Failure("CUDA_ERROR_INVALID_VALUE")
+
+        def py_func(x):
+            """A kernel has the function that it was made of."""
+
+    with pytest.raises(gpu.GpuError) as caught:
+        gpu.launch(Kernel(), 70, np.zeros((2, 35), np.float32), np.int32(7))
+    words = (
+        rf"a GPU failed, in py_func\[{-(-70 // gpu.THREADS)}, {gpu.THREADS}\]"
+        r"\(float32 \(2, 35\), 7\) or before it \(CUDA_"
+    )
+    assert re.match(words, str(caught.value)) and isinstance(caught.value.__cause__, Failure)
+
+    def later(options):
+        raise Failure("CUDA_ERROR_ILLEGAL_ADDRESS")
+
+    monkeypatch.setattr(summary, "run", later)
+    assert main(["summary", "alexnet"]) == 1
+    assert capsys.readouterr().err.startswith("minicnn: a GPU failed (CUDA_ERROR_ILLEGAL_ADDRESS)")
 
 
 @every_layer

@@ -6,8 +6,11 @@ memory, and what must have happened before, from the marks that streams leave an
 """
 
 import argparse
+import functools
 import itertools
+import re
 import sys
+from collections import namedtuple
 
 import numpy as np
 import pytest
@@ -28,6 +31,7 @@ from minicnn import (
     trained,
 )
 from minicnn.__main__ import main
+from minicnn.commands.train import what_fits
 from minicnn.cuda import buffers, check, columns, gpu
 from minicnn.halves import in_columns, split_columns
 
@@ -93,19 +97,15 @@ def weights(layers):
     return found
 
 
-def test_two_columns_train_as_one_with_groups_and_as_on_the_cpu_and_resume_bit_for_bit(tmp_path):
-    first, layers = train_tiny(cuda, steps=1, folder=tmp_path)
+def test_two_columns_train_as_one_with_groups_and_as_on_the_cpu():
+    run, layers = train_tiny(cuda)
+    assert run.losses[1] < run.losses[0]
     start = weights(check.tiny_columns(fast))
-    for run, rows in (train_tiny(cuda, columns=1, steps=1), train_tiny(fast, steps=1)):
-        np.testing.assert_allclose(run.losses, first.losses, rtol=1e-6)
+    for other, rows in (train_tiny(cuda, columns=1), train_tiny(fast)):
+        np.testing.assert_allclose(run.losses, other.losses, rtol=1e-6)
         for name, w in weights(rows).items():
             np.testing.assert_allclose(weights(layers)[name], w, rtol=1e-5, atol=1e-7)
             assert not np.allclose(w, start[name], rtol=1e-3)
-    resumed, layers = train_tiny(cuda, folder=tmp_path, resume=True)
-    run, rows = train_tiny(cuda)
-    assert resumed.losses == run.losses and run.losses[1] < run.losses[0]
-    for name, w in weights(layers).items():
-        np.testing.assert_array_equal(w, weights(rows)[name])
 
 
 def test_two_columns_predict_as_on_the_cpu():
@@ -135,6 +135,7 @@ def test_gradients_of_two_columns_agree_with_finite_differences():
 # Streams.
 
 
+Work = namedtuple("Work", "what stream number before")
 WRITES = {}  # kernel and shapes of its arrays → which of them it writes
 
 
@@ -149,13 +150,14 @@ class Watch:
     written      memory → (stream, number) of its last write
     read         memory → [(stream, number), …] since then
     races        sentences: work that touches memory while other work may be at it
+    log          all pieces of work, in the order in which the host asked for them
     """
 
     def __init__(self, monkeypatch, forget=None):
         self.now, self.before, self.host = {}, {}, {}
         self.written, self.read, self.races, self.follows = {}, {}, [], set()
         self.forget = forget  # the line of a `follow` that is left out
-        self.names = {}
+        self.names, self.log = {}, []
         monkeypatch.setattr(gpu, "streams", {})
         monkeypatch.setattr(gpu, "new_stream", self.new_stream)
         monkeypatch.setattr(buffers, "kept", {})
@@ -206,6 +208,7 @@ class Watch:
                 if other is not stream and self.before[stream].get(other, 0) < number:
                     words = "writes" if memory in writes else "reads"
                     self.races.append(f"{what} {words} what {self.names.get(other)} is at")
+        self.log.append(Work(what, stream, self.now[stream], dict(self.before[stream])))
         for memory in writes:
             self.written[memory], self.read[memory] = [(stream, self.now[stream])], []
         for memory in reads - writes:
@@ -278,13 +281,22 @@ def place(array):
     return array.ctypes.data
 
 
+@pytest.mark.parametrize("gpus", [(0, 0), (1, 0)])
 @pytest.mark.parametrize("through_host", [False, True])
-def test_no_stream_touches_memory_while_another_is_at_it(monkeypatch, through_host):
+def test_no_stream_touches_memory_while_another_is_at_it(monkeypatch, through_host, gpus):
     monkeypatch.setattr(columns, "THROUGH_HOST", through_host)
     watch = Watch(monkeypatch)
-    train_tiny(cuda, steps=4)
+    run, layers = train_tiny(in_columns(cuda, gpus), steps=4)
     assert watch.races == []
-    assert len(watch.names) == 5  # two columns, what crosses from each, and the batches
+    for column, device in enumerate(gpus):  # what is learned lives and stays with its column
+        with columns.at(columns.Place(device, column)):
+            for layer in layers:
+                for name, halves in layer.params.items():
+                    for own in halves[column], run.velocities[layer.name][name][column]:
+                        assert own.stream is gpu.stream()
+    # two columns, what arrives at each and leaves it, and the batches, on one device or on both.
+    # Through the host all four are busy; else only gradients are packed before they leave.
+    assert len(watch.now) == 6 + len(set(gpus))
     assert all(any(writes) for writes in WRITES.values())
 
 
@@ -300,6 +312,73 @@ def test_without_any_of_its_marks_a_race_would_be_seen(monkeypatch):
             watch = Watch(patch, forget=line)
             train_tiny(cuda, steps=3)
             assert watch.races, f"nobody misses the mark that {line} follows"
+
+
+def at_the_same_time(one, other):
+    """Return whether two pieces of work may run at once: neither knows that the other is done."""
+    return (
+        one.stream is not other.stream
+        and one.before.get(other.stream, 0) < other.number
+        and other.before.get(one.stream, 0) < one.number
+    )
+
+
+def work_while_dx_travels(watch):
+    """Return, for the backward pass of fc and exchange, what may run at the same time as what.
+
+    That is a list for each column, with True for each piece of its work in fc_backward that may run
+    while its own dx travels; and whether both dx may travel at once.
+    """
+    two, rng = in_columns(cuda, (0, 1)), np.random.default_rng(9)
+    x, dy = [tuple(rng.standard_normal((2, n)) for _ in "01") for n in (2, 3)]
+    w, b = split_columns({"w": rng.standard_normal((6, 4)), "b": rng.standard_normal(6)}).values()
+    y, to_both = two.exchange_forward(two.to_device(x))
+    _, cache = two.fc_forward(y, two.to_device(w), two.to_device(b))
+    dy = two.to_device(dy)
+    watch.log.clear()
+    dx, _, _ = two.fc_backward(dy, cache)
+    rows = watch.log[:]
+    two.exchange_backward(dx, to_both)
+    copies = [work for work in watch.log[len(rows) :] if work.what == "a copy"]  # 0 → 1, 1 → 0
+    free = []
+    for place, copy in zip((columns.Place(0, 0), columns.Place(1, 1)), copies, strict=True):
+        with columns.at(place):
+            own = [work for work in rows if work.stream is gpu.stream()]
+        free.append([at_the_same_time(work, copy) for work in own])
+    return free, at_the_same_time(*copies)
+
+
+@pytest.mark.parametrize("through_host", [False, True])
+def test_dx_travels_both_ways_while_dw_is_computed(monkeypatch, through_host):
+    monkeypatch.setattr(columns, "THROUGH_HOST", through_host)
+    free, both_ways = work_while_dx_travels(Watch(monkeypatch))
+    assert both_ways
+    for column in free:  # first dx, on which the copy waits, then dw and db, which run meanwhile
+        assert column == sorted(column) and not column[0] and column[-1]
+
+    def all_work(x, source):
+        with columns.at(source):
+            return gpu.mark()
+
+    monkeypatch.setattr(columns, "mark_of", all_work)  # a mistake: as if dx had no mark of its own
+    free, _ = work_while_dx_travels(Watch(monkeypatch))
+    assert not any(sum(free, []))
+
+
+def test_on_two_gpus_no_image_crosses_within_a_step(monkeypatch):
+    spans = {}
+    for gpus in ((0, 0), (0, 1)):
+        two = in_columns(cuda, gpus)
+        x, labels = np.random.default_rng(10).standard_normal((2, 1, 2, 3)), np.zeros(2, int)
+        watch = Watch(monkeypatch)
+        ((x_there, labels_there),) = two.device.feed([(x, labels)])
+        fed = len(watch.log)
+        y, _ = two.both_forward(x_there)
+        spans[gpus] = fed, len(watch.log) - fed
+        assert labels_there is labels
+        for column in (0, 1):
+            np.testing.assert_array_equal(two.to_host(y)[column], x)
+    assert spans == {(0, 0): (1, 2), (0, 1): (2, 0)}  # a copy to each GPU, ahead; then nothing
 
 
 # Which GPU.
@@ -345,6 +424,27 @@ def test_a_gpu_that_does_not_exist_gets_a_sentence_with_how_many_there_are(monke
         in_columns(cuda, (0, 1, 2))
 
 
+def test_of_two_gpus_of_unequal_memory_the_smaller_one_decides(monkeypatch, chosen, capsys):
+    GiB = 2**30
+    monkeypatch.setattr(gpu, "total_memory", {0: 24 * GiB, 1: 8 * GiB, 2: 8 * GiB - 9}.get)
+    words = (
+        "GPU 1 has 8,192 MiB of memory, GPU 0 24,576: both columns need about the same, so GPU 1"
+    )
+    for gpus in ((0, 1), (1, 0)):
+        assert columns.choose(gpus).startswith(words)
+        assert options.backend("cuda", gpus) is cuda
+        assert capsys.readouterr().err.startswith(f"minicnn: {words}")
+    for gpus in ((1, 2), (0,), (0, 0)):
+        assert options.backend("cuda", gpus) is cuda and capsys.readouterr().err == ""
+    layers, fits = networks.build("cifar-2gpu", reference, None), {}
+    for gpus in ((1, 0), (1, 2), (0,), (1,)):
+        columns.choose(gpus)
+        said = what_fits(layers, (3, 24, 24), 10**6)
+        fits[gpus] = int(re.match(r"about (\d+) images of .* would fit: try --batch", said)[1])
+    assert fits[1, 0] == pytest.approx(fits[1, 2], abs=1) == pytest.approx(2 * fits[1,], rel=1e-3)
+    assert fits[0,] == pytest.approx(3 * fits[1,], rel=1e-3)
+
+
 def test_the_option_gpus_takes_one_number_or_two(chosen, capsys):
     assert options.gpus("1") == (1,) and options.gpus("1,0") == (1, 0)
     for wrong in ("", "0,", "-1", "0,1,2", "a", "0;1", "²"):
@@ -367,11 +467,11 @@ def test_a_gpu_that_fails_gets_a_sentence(monkeypatch, tmp_path, capsys):
     assert error.count("\n") == 1 and "a GPU failed ([999] Call to cuMemcpyDtoDAsync" in error
 
 
-def test_two_gpus_for_one_column_are_refused(chosen):
+def test_a_network_has_the_backend_for_its_columns(chosen):
     columns.choose((0, 1))
+    assert networks.backend("alexnet-2gpu", cuda) is in_columns(cuda, (0, 1))
     with pytest.raises(ValueError, match="--gpus 0,1: alexnet has one column, which runs on one"):
         networks.backend("alexnet", cuda)
-    assert networks.backend("alexnet-2gpu", cuda) is in_columns(cuda, (0, 1))
     columns.choose((1,))
     assert networks.backend("alexnet", cuda) is cuda
 
@@ -438,9 +538,14 @@ def check_spans(spans, *first):
     assert {span.phase for span in spans} == {"forward", "backward", "update"}
 
 
-def test_the_timeline_of_the_cpu_has_every_row_of_both_columns_and_no_copies(tmp_path, capsys):
-    out = ["--out", str(tmp_path)]
-    assert main(["halves", "--timeline", "--batch", "2", *out]) == 0
+def test_the_timeline_of_the_cpu_has_every_row_of_both_columns_and_no_copies(
+    tmp_path, capsys, monkeypatch
+):
+    seen, draw = [], timeline.draw
+    monkeypatch.setattr(
+        timeline, "draw", lambda spans, *where: seen.append(spans) or draw(spans, *where)
+    )
+    assert main(["halves", "--timeline", "--batch", "2", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert "nothing had to be copied between the columns" in printed
     assert [line.split()[:2] for line in printed.splitlines()[1:3]] == [
@@ -448,12 +553,14 @@ def test_the_timeline_of_the_cpu_has_every_row_of_both_columns_and_no_copies(tmp
         ["conv1", "forward"],
     ]
     assert (tmp_path / "timeline.png").read_bytes().startswith(b"\x89PNG")
-    spans = timeline.timeline("cifar-2gpu", fast, batch=2, steps=2)
-    check_spans(spans, "conv1", "relu1", "lrn1", "pool1", "conv2")
+    check_spans(*seen, "conv1", "relu1", "lrn1", "pool1", "conv2")
 
 
-def test_the_timeline_of_a_gpu_has_the_copies_that_the_summary_counts(small_columns, tmp_path):
-    spans = timeline.timeline("cifar-2gpu", cuda, batch=1, steps=1)
+@pytest.mark.parametrize("gpus", [(0, 0), (0, 1)])
+def test_the_timeline_of_a_gpu_has_the_copies_that_the_summary_counts(
+    small_columns, tmp_path, gpus
+):
+    spans = timeline.timeline("cifar-2gpu", cuda, gpus, batch=1, steps=1)
     check_spans(spans, "fc1", "relu1", "exchange2", "fc2")
     found = {}
     for span in spans:
@@ -462,9 +569,27 @@ def test_the_timeline_of_a_gpu_has_the_copies_that_the_summary_counts(small_colu
             pair[1 - span.column] += span.bytes
     layers = networks.build("cifar-2gpu", fast, None)
     for name, forward, backward in summary.crossings(layers, (3, 2, 2), 1):
+        if name == "both" and gpus == (0, 1):
+            forward = 0, 0  # two GPUs are fed from the host
         assert found.get((name, "forward"), [0, 0]) == list(forward)
         assert found.get((name, "backward"), [0, 0]) == list(backward)
-    timeline.draw(spans, tmp_path / "timeline.png", "small")
+    if gpus == (0, 0):
+        timeline.draw(spans, tmp_path / "timeline.png", "small")
+
+
+def test_what_crosses_can_be_sent_through_the_host(small_columns, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(columns, "THROUGH_HOST", False)
+    monkeypatch.setattr(columns, "pinned", {})
+    monkeypatch.setattr(timeline, "timeline", functools.partial(timeline.timeline, steps=1))
+    monkeypatch.setattr(timeline, "draw", lambda *arguments: None)
+    command = ["halves", "--timeline", "--through-host", "--batch", "1", "--out", str(tmp_path)]
+    assert main(command) == 1
+    assert "--through-host is for --ops cuda" in capsys.readouterr().err
+    assert columns.pinned == {}
+    assert main([*command, "--ops", "cuda"]) == 0
+    assert columns.THROUGH_HOST and len(columns.pinned) > 2
+    printed = capsys.readouterr().out
+    assert "exchange2   forward" in printed and "were copied between the columns" in printed
 
 
 def test_what_the_timeline_cannot_do_gets_a_sentence(capsys):

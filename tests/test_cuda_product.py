@@ -9,7 +9,7 @@ from test_layers import assert_close, draw, walk
 
 from minicnn import cuda, reference
 from minicnn.cuda import buffers, gpu, operands, product, tiles
-from minicnn.cuda.operands import MATRIX, matrix, numbers
+from minicnn.cuda.operands import MATRIX, matrix
 from minicnn.cuda.tiles import DOUBLE, LARGE, SMALL
 from minicnn.gradcheck import check_layer
 
@@ -148,6 +148,14 @@ def test_bad_arrays_get_one_sentence(name, shapes, options):
         backward(cuda.to_host(y)[:1], cache)
 
 
+@every_case
+def test_a_layer_with_the_plain_product_is_the_references(monkeypatch, name, shapes, options):
+    monkeypatch.setattr(gpu, "PLAIN", True)
+    args = draw(shapes, np.float64)
+    found = host(walk(cuda, name, args, options))
+    assert_close(found, walk(reference, name, args, options))
+
+
 # The product.
 
 TILES = [
@@ -173,12 +181,23 @@ def test_the_tiled_kernel_is_the_plain_one_and_numpys(monkeypatch, tile, sizes, 
         out = cuda.to_device(np.full((rows, columns), np.nan))
         results.append((out, (MATRIX, matrix(out, rows, columns, columns, 1))))
     product.product(a, b, results[0][1], rows, columns, depth)
-    kernel = product.plain(MATRIX, MATRIX, MATRIX)
-    arguments = *(operand for _, operand in (a, b, results[1][1])), *numbers(*sizes, 0)
-    gpu.launch(kernel, rows * columns, *arguments)
+    monkeypatch.setattr(gpu, "PLAIN", True)
+    product.product(a, b, results[1][1], rows, columns, depth)
     tiled, plain = host(out for out, _ in results)
     np.testing.assert_allclose(plain, A @ B.T, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(tiled, plain, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("tile, layout", [(LARGE, "depth"), (SMALL, "rows"), (DOUBLE, "depth")])
+def test_a_tile_of_a_real_gpu_is_numpys(monkeypatch, tile, layout):
+    monkeypatch.setattr(product, "tile_for", lambda rows, dtype: tile)
+    rows, columns, depth = tile.ROWS - 3, tile.COLUMNS - 2, tile.DEPTH + 1
+    rng = np.random.default_rng(0)
+    A, B = rng.standard_normal((rows, depth)), rng.standard_normal((columns, depth))
+    out = cuda.to_device(np.full((rows, columns), np.nan))
+    target = MATRIX, matrix(out, rows, columns, columns, 1)
+    product.product(operand_of(A, layout), operand_of(B, layout), target, rows, columns, depth)
+    np.testing.assert_allclose(cuda.to_host(out), A @ B.T, rtol=1e-12, atol=1e-12)
 
 
 def operand_of(array, layout):
@@ -187,6 +206,18 @@ def operand_of(array, layout):
     if layout == "depth":
         return MATRIX, matrix(cuda.to_device(array), rows, depth, depth, 1)
     return MATRIX, matrix(cuda.to_device(array.T.copy()), rows, depth, 1, rows)
+
+
+@pytest.mark.skipif(not gpu.SIMULATED, reason="calls what kernels call")
+def test_the_example_in_operands():
+    images = cuda.to_device(np.arange(40.0).reshape(2, 1, 4, 5))
+    found = operands.windows(images, 1, 2, 3, 3, 2, 1)
+    row, depth, place = operands.WINDOWS
+    assert tuple(row(found, 0, 4)) == (6, 1, 1) and tuple(depth(found, 0, 7)) == (11, 2, 1)
+    assert tuple(row(found, 0, 0)) == (-6, -1, -1) and tuple(depth(found, 0, 2)) == (2, 0, 2)
+    assert row(found, 0, 10)[0] == 6 + 20
+    assert place(found, row(found, 0, 4), depth(found, 0, 7)) == 17
+    assert place(found, row(found, 0, 0), depth(found, 0, 2)) == -1
 
 
 @pytest.mark.parametrize("depth, parts", [(1, 1), (40, 5), (130, 16)])

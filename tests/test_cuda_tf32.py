@@ -3,7 +3,6 @@
 All else is what a GPU runs: which lane holds which entries, where it reads and writes them.
 """
 
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,12 +24,9 @@ ROUNDING = 2.0**-11  # of a number, at most
 
 @pytest.fixture(autouse=True)
 def on_tensor_cores():
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-4)
     product.use_tf32()
     yield
     product.use_tf32(False)
-    sys.setswitchinterval(before)
 
 
 def in_tf32(x):

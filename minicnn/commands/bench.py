@@ -2,7 +2,7 @@
 
 import sys
 
-from ..options import add_ops, add_out, check_tf32, whole
+from ..options import add_gpus, add_ops, add_out, backend, check_tf32, whole
 
 
 def add(commands):
@@ -16,9 +16,10 @@ def add(commands):
     one.set_defaults(run=run)
     one.add_argument(
         "--network",
-        choices=("cifar", "alexnet"),
+        choices=("cifar", "alexnet", "alexnet-2gpu"),
         default="cifar",
-        help="the four layers of Figure 1 (cifar, default), or AlexNet",
+        help="the four layers of Figure 1 (cifar, default), AlexNet, or its two columns, which are "
+        "timed as a whole, and against the same network in one",
     )
     one.add_argument(
         "--batch",
@@ -27,6 +28,7 @@ def add(commands):
         help="images a batch (default: 128 for cifar, 32 for alexnet)",
     )
     add_ops(one, tf32=True)
+    add_gpus(one)
     one.add_argument(
         "--against",
         choices=("torch",),
@@ -55,12 +57,15 @@ def add(commands):
 def run(options):
     import importlib.util
 
-    from .. import bench
+    from .. import bench, networks
 
     if options.against == "torch" and importlib.util.find_spec("torch") is None:
         print("minicnn: --against torch, but PyTorch is not installed", file=sys.stderr)
         return 2
     check_tf32(options.ops, options.tf32)
+    if options.gpus:
+        name = "cifar-four-layer" if options.network == "cifar" else options.network
+        networks.backend(name, backend(options.ops, options.gpus))
     results = bench.bench(
         options.out,
         options.network,
@@ -71,6 +76,7 @@ def run(options):
         options.rounds,
         options.only,
         tf32=options.tf32,
+        gpus=options.gpus,
     )
     print(bench.report(results))
     print(f"Wrote {options.out}/{options.network}.json")

@@ -46,11 +46,12 @@ def add(commands):
 
 
 def run(options):
-    from .. import figure1
+    from .. import figure1, networks
 
+    ops = backend(options.ops, options.gpus)
     results = figure1.figure1(
         options.out,
-        backend(options.ops, options.gpus),
+        networks.backend(f"cifar-{options.network}", ops),
         options.data,
         options.seeds,
         options.network,

@@ -75,7 +75,7 @@ def run_3(options):
 
     network = trained.load(options.checkpoint, backend(options.ops, options.gpus))
     first = next(layer for layer in network.layers if "w" in layer.params)
-    gallery.figure3(list(net.columns(first.params["w"])), options.out)
+    gallery.figure3([net.on_host(w) for w in net.columns(first.params["w"])], options.out)
     print(f"Wrote {options.out}")
     return 0
 

@@ -3,7 +3,10 @@
 from ..networks import TWO_COLUMNS
 from ..options import add_data, add_gpus, add_ops, add_out, backend, positive, whole
 
-EXPERIMENT = {"data": "sample", "seeds": 3, "epochs": 10, "epsilon": 0.03}  # what it alone takes
+EXPERIMENT = {  # what it alone takes
+    "data": "sample", "seeds": 3, "epochs": 10, "epsilon": 0.03, "std": None, "only": None,
+}  # fmt: skip
+VARIANTS = ("paper", "every-row", "last-row", "never", "one-gpu")  # see compare_columns.py
 TIMELINE = {"batch": 128}
 
 
@@ -13,9 +16,9 @@ def add(commands):
         help="what two columns that seldom talk learn, and when each is at work",
         description="--experiment: train small networks of two columns that talk before different "
         "rows, and the smaller network for one GPU, from several seeds; write halves.jsonl, "
-        "halves.png and kernels.png; the same command goes on where it was stopped.  --timeline: "
-        "run a few steps of a network of two columns on random images; print which row ran when, "
-        "and what crossed, and draw it into timeline.png.",
+        "halves.png, and for each run a folder with its first kernels; the same command goes on "
+        "where it was stopped.  --timeline: run a few steps of a network of two columns on random "
+        "images; print which row ran when, and what crossed, and draw it into timeline.png.",
     )
     one.set_defaults(run=run)
     what = one.add_mutually_exclusive_group(required=True)
@@ -34,10 +37,29 @@ def add(commands):
     one.add_argument("--epochs", type=whole, metavar="N", help="default: 10")
     one.add_argument("--epsilon", type=positive, metavar="E", help="default: 0.03")
     one.add_argument(
+        "--std",
+        type=positive,
+        metavar="S",
+        help="first weights of conv1: N(0, S²) (default: scaled by fan-in, 0.163)",
+    )
+    one.add_argument(
+        "--only",
+        nargs="+",
+        choices=VARIANTS,
+        metavar="VARIANT",
+        help=f"only these networks: {', '.join(VARIANTS)} (default: all)",
+    )
+    one.add_argument(
         "--batch", type=whole, metavar="N", help="images a step of the timeline (default: 128)"
     )
     add_ops(one)
     add_gpus(one)
+    one.add_argument(
+        "--through-host",
+        action="store_true",
+        help="with --ops cuda: let what crosses go through the host's memory, even where a GPU can "
+        "access the other's",
+    )
     add_out(one, "runs/halves")
 
 
@@ -51,6 +73,10 @@ def run(options):
         if getattr(options, name) is None:
             setattr(options, name, value)
     ops = backend(options.ops, options.gpus)
+    if options.through_host:
+        if options.ops != "cuda":
+            raise ValueError("--through-host is for --ops cuda: on a CPU nothing has to move")
+        ops.columns.THROUGH_HOST = True
     return watch(options, ops) if options.timeline else compare(options, ops)
 
 
@@ -58,10 +84,17 @@ def compare(options, ops):
     from .. import compare_columns
 
     lines = compare_columns.experiment(
-        options.out, ops, options.data, options.seeds, options.epochs, options.epsilon
+        options.out,
+        ops,
+        options.data,
+        options.seeds,
+        options.epochs,
+        options.epsilon,
+        options.std,
+        options.only or VARIANTS,
     )
     print(compare_columns.report(lines))
-    print(f"Wrote {options.out}/halves.jsonl, halves.png and kernels.png")
+    print(f"Wrote halves.jsonl, halves.png and a folder for each run in {options.out}")
     return 0
 
 

@@ -30,9 +30,10 @@ def add(commands):
 
 
 def run(options):
-    from .. import study
+    from .. import networks, study
 
-    study.study(options.out, backend(options.ops, options.gpus), options.data, options.images)
+    ops = networks.backend("cifar-four-layer", backend(options.ops, options.gpus))
+    study.study(options.out, ops, options.data, options.images)
     print(study.report(options.out))
     print(f"Wrote {options.out}/study.jsonl and {options.out}/study.png")
     return 0

@@ -355,16 +355,19 @@ def seen(options, images, size, width):
 
 
 def what_fits(layers, shape, batch):
-    """Return, in words, about how many images a batch may have on this GPU.
+    """Return, in words, about how many images a batch may have on this GPU, or on these two.
 
     Counted are the parameters, their gradients and velocities; of each image what is kept for
     backward, which on a GPU is about what minicnn.fast keeps, twice the largest array that passes
     between rows, and the image itself, now and one batch ahead.  A tenth of the memory is left out.
+    Two columns on two GPUs have half of all that on each, so the smaller one counts, twice.
     """
     from .. import net, summary
-    from ..cuda import gpu
+    from ..cuda import columns, gpu
 
-    total = gpu.cuda.current_context().get_memory_info()[1]
+    devices = set(columns.chosen) or {gpu.here.device}
+    smaller = min(devices, key=gpu.total_memory)
+    total = gpu.total_memory(smaller) * len(devices)  # each has half of everything
     itemsize = summary.dtype_of(layers).itemsize
     learned = 3 * net.count_parameters(layers) * itemsize
     outputs = [shape, *(one for size in summary.measure(layers, shape) for one in size.output)]

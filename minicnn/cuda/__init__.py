@@ -4,7 +4,8 @@ A kernel is written like the body of a loop: it runs once for each of many threa
 one it is.  activations.py is the place to begin, then pool.py, lrn.py, dropout.py and softmax.py.
 Beside the layers there are, in reading order, gpu.py, the device as the host sees it; buffers.py,
 memory that is used again; device.py, how arrays get there and back; wide.py, four numbers at a
-time; operands.py, product.py and tiles.py, the one product behind conv.py and fc.py.
+time; block.py, what threads add up together; operands.py, product.py and tiles.py, the one product
+behind conv.py and fc.py; simulator.py, how all of it runs without a GPU.
 
     python -m minicnn.cuda.check       is everything right on this GPU?
     python -m minicnn.cuda.compiled    do all kernels compile, and what do they need?  Needs no GPU

@@ -7,9 +7,10 @@ drives both.  Neither waits for the other but where an array crosses, and the ho
     piece      what of it travels: some channels, packed, or all
     mark       a place in a stream; what follows it comes later, whatever its stream (gpu.py)
 
-An array crosses in streams of its own, one for each column, so that it can travel as soon as it is
-written, while its column computes on.  conv_backward and fc_backward leave a mark on their dx,
-`dx.written`, before they turn to dw: then dx travels while dw is computed.
+An array crosses in streams of its own, one for what leaves a column and one for what arrives, so
+that both ways are open at once, and each array can travel as soon as it is written, while its
+column computes on.  conv_backward and fc_backward leave a mark on their dx, `dx.written`, before
+they turn to dw: then dx travels while dw is computed.
 
 Memory is given out again as soon as Python holds it no more, within the stream it belongs to
 (buffers.py).  So the rule for who reads an array of another stream is
@@ -42,7 +43,7 @@ from contextlib import contextmanager
 
 from ..reference.columns import Columns
 from . import gpu
-from .buffers import empty
+from .buffers import MiB, empty
 from .device import flat, to_device
 from .gpu import cuda, launch
 from .operands import numbers
@@ -58,12 +59,23 @@ pinned = {}  # (from, to, shape, type) → memory of the host
 def choose(gpus):
     """Let all work go to device gpus[0], or that of two columns to gpus[0] and gpus[1].
 
+    Returns a sentence if one has much less memory than the other, else "".
+
     Raises ValueError for a device that does not exist.
     """
     global chosen
     gpu.check_devices(gpus)
     gpu.choose(gpus[0])
     chosen = tuple(gpus)
+    less, more = sorted(gpus[:1] + gpus[-1:], key=gpu.total_memory)
+    sizes = [gpu.total_memory(device) for device in (less, more)]
+    if sizes[0] >= 0.9 * sizes[1]:
+        return ""
+    there, elsewhere = [f"{size / MiB:,.0f}" for size in sizes]
+    return (
+        f"GPU {less} has {there} MiB of memory, GPU {more} {elsewhere}: both columns need about "
+        f"the same, so GPU {less} decides how large a batch can be"
+    )
 
 
 def unwatched(f):
@@ -93,14 +105,16 @@ def on_devices(gpu_0, gpu_1, watch):
     def crossing_columns(*journeys):
         return crossing([(x, places[a], places[b], *some) for x, a, b, *some in journeys], copy)
 
-    return Columns(at_column, crossing_columns, watch(joined), watch(part), watch(added), to_device)
+    fed = (0,) if gpu_0 == gpu_1 else (0, 1)
+    work = watch(joined), watch(part), watch(added)
+    return Columns(fed, at_column, crossing_columns, *work, to_device)
 
 
-def at(place, crossing=False):
-    """Work where a column lives, or in its stream for what leaves it or arrives."""
+def at(place, crossing=""):
+    """Work where a column lives, or in its stream for what "leaves" it or "arrives"."""
     stream = None
     if crossing:
-        stream = gpu.stream_for(f"what crosses, column {place.column}", place.device)
+        stream = gpu.stream_for(f"{crossing}, column {place.column}", place.device)
     elif place.column:
         stream = gpu.stream_for(f"column {place.column}", place.device)
     return gpu.at(place.device, stream)
@@ -126,7 +140,7 @@ def crossing(journeys, copy):
         for _, _, target, *_ in journeys:
             with at(target):
                 read = gpu.mark()
-            with at(target, crossing=True):
+            with at(target, "arrives"):
                 gpu.follow(read)
 
 
@@ -140,7 +154,7 @@ def mark_of(x, source):
 
 def send(copy, written, x, source, target, first=0, C=None):
     """Return a copy of the piece in the target's memory, and a mark: it has arrived."""
-    with at(source, crossing=True):
+    with at(source, "leaves"):
         gpu.follow(written)
         piece = to_device(x) if C is None else part(x, first, C)
         memory = piece
@@ -148,7 +162,7 @@ def send(copy, written, x, source, target, first=0, C=None):
             memory = pinned_for(piece, source, target)
             piece.copy_to_host(memory, stream=gpu.stream())
         packed = gpu.mark()
-    with at(target, crossing=True):
+    with at(target, "arrives"):
         gpu.follow(packed)
         lent = copy(memory)
         arrived = gpu.mark()

@@ -11,7 +11,9 @@
     mma           instructions for tensor cores, in the products for TF32; from 8.0 on
 
 The simulator runs kernels as plain Python, and accepts much that the compiler refuses.  So this is
-the test that a GPU will get something to run.
+the test that a GPU will get something to run.  The exit code is 1 if a kernel does not compile, if
+one spills, if one of float32 computes in float64, or if a product of float32 is not what tiles.py
+and tf32.py promise: all its sums in registers, and so many multiplications for each wide load.
 """
 
 import argparse
@@ -61,6 +63,8 @@ def table(number, cc=(9, 0)):
         (lrn_fast[1], flat, flat, flat, *lrn_numbers),
         (lrn_power[0], flat, flat, *lrn_numbers),
         (lrn_power[1], flat, flat, flat, *lrn_numbers),
+        (pool.plain_max_back_kernel, flat, winner, flat, int64, int64, *sizes),
+        (pool.plain_mean_back_kernel, flat, flat, int64, int64, *sizes),
         (max_forward, flat, flat, winner, *sizes),
         (max_back, flat, winner, flat, int64, *sizes),
         (mean_forward, flat, flat, *sizes),
@@ -104,11 +108,19 @@ def tiled_product(name, number, tf32=False):
     return kernel, *operands_of_it, number[::1], *[int32] * 5
 
 
+def products(number, cc):
+    """Return kernel → (its name in PRODUCTS, whether it is for tensor cores)."""
+    ways = (False, True) if number == float32 and cc >= (8, 0) else (False,)
+    return {
+        tiled_product(name, number, tf32)[0]: (name, tf32) for name in PRODUCTS for tf32 in ways
+    }
+
+
 def plain_product(number):
     """Return the kernel that is the definition of a convolution, and the types of its arguments."""
     kinds = matrix, windows, maps
     arguments = (operand_type(kind, number) for kind in kinds)
-    return product.plain(*kinds), *arguments, *[int32] * 4
+    return product.plain(*kinds, True), *arguments, number[::1], *[int32] * 4
 
 
 def operand_type(kind, number):
@@ -176,19 +188,24 @@ def report(capabilities):
         numbers = (float32, float64) if cc == capabilities[-1] else (float32,)
         for number in numbers:  # float64 is for gradient checks: once is enough
             for kernel, *arguments in table(number, cc):
-                title = f"{name_of(kernel):36} {number.name:8} {cc[0]}.{cc[1]}"
+                product_name, tf32 = products(number, cc).get(kernel, ("", False))
+                name = f"{name_of(kernel)} {product_name}"
+                title = f"{name:36} {number.name:8} {cc[0]}.{cc[1]}"
                 try:
-                    result = measured(to_ptx(kernel, *arguments, cc=cc), cc, ptxas)
+                    ptx = to_ptx(kernel, *arguments, cc=cc)
+                    result = measured(ptx, cc, ptxas)
                 except Exception as error:  # whatever the compiler raises, the next may be fine
                     print(f"{title}  failed: {gpu.first_line(error)}")
                     wrong += 1
                     continue
-                fault = fault_of(result, number)
-                wrong += bool(fault)
+                faults = faults_of(result, number)
+                if product_name and number == float32:
+                    faults += faults_of_product(ptx, result, product_name, tf32)
+                wrong += bool(faults)
                 registers, shared, spills = ("–" if q is None else q for q in result[:3])
                 print(
                     f"{title}  {registers:>9}  {shared:>6}  {spills:>6}  {result.float64:>7}"
-                    f"  {result.wide:>4}  {result.mma:>3}{fault}"
+                    f"  {result.wide:>4}  {result.mma:>3}  {'; '.join(faults)}".rstrip()
                 )
     if ptxas is None:
         print("ptxas was not found, so there is no machine code: pip install nvidia-cuda-nvcc")
@@ -196,13 +213,50 @@ def report(capabilities):
     return int(wrong > 0)
 
 
-def fault_of(result, number):
-    """Return what is wrong with a kernel, or nothing."""
-    if result.spills:
-        return "  it spills"
+def faults_of(result, number):
+    """Return what is wrong with a kernel, a list of words for each thing."""
+    faults = ["it spills"] if result.spills else []
     if number == float32 and result.float64:
-        return "  float64 in a float32 kernel"
-    return ""
+        faults.append("float64 in a float32 kernel")
+    return faults
+
+
+def faults_of_product(ptx, result, name, on_tensor_cores):
+    """Return what is wrong with a product of float32: it should have so many of each instruction.
+
+    Without tensor cores its loop is for two lines of a tile, 8×8 multiplications and four wide
+    loads each.  With them it is for eight: 16 mma's, six wide loads, and a thread's share of the
+    next tiles, two fours, is rounded, as was that of the first ones.
+    """
+    a, b, (_, wide_out), _ = PRODUCTS[name]
+    fours = sum(along == "rows" and wide for _, along, wide in (a, b))  # as they lie, to the tile
+    expected = {
+        "mma.sync": 16 if on_tensor_cores else 0,
+        "fma.rn.f32": 0 if on_tensor_cores else 2 * 64,
+        "ld.shared": 6 if on_tensor_cores else 2 * 4,
+        "ld.shared.v4": 6 if on_tensor_cores else 2 * 4,
+        "cvt.rna.tf32": 2 * 2 * 4 if on_tensor_cores else 0,
+        ".local": 0,
+        "call": 0,
+    }
+    wanted = {
+        "ld.global.v4.f32": a[2] or b[2],
+        "st.global.v4.f32": wide_out,
+        "st.shared.v4": fours > 0,
+    }
+    faults = [
+        f"{ptx.count(text)} × {text}, not {count}"
+        for text, count in expected.items()
+        if ptx.count(text) != count
+    ]
+    faults += [
+        f"{'no' if is_wanted else 'a'} {text}"
+        for text, is_wanted in wanted.items()
+        if (text in ptx) != is_wanted
+    ]
+    if not on_tensor_cores and (result.registers or 0) > 128:
+        faults.append("more than 128 registers")  # two blocks of 256 threads share 65,536
+    return faults
 
 
 def measured(ptx, cc, ptxas):

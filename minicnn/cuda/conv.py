@@ -5,6 +5,10 @@ product (product.py) reads the windows where they lie in x, through the tables o
 dx it looks through windows of dy with the kernels turned around; for dw it multiplies dy with the
 windows of x once more, in a long sum over all of them.
 
+The bias is added where the product is written, and costs no pass over y.  ReLU is not: it is a row
+of the network, and a convolution that did its work would be a third kind of row, to save 8 bytes of
+traffic an output.
+
     x         (N, C, H, W)                 images
     w         (K, C/groups, f, f)          K kernels
     b         (K,)                         one bias a kernel
@@ -18,6 +22,7 @@ import numpy as np
 
 from ..checks import check_conv, check_gradient
 from ..shapes import out_size
+from .block import sum_of_block
 from .buffers import empty
 from .device import flat, to_device
 from .gpu import SIMULATED, THREADS, cuda, launch, launch_blocks, mark
@@ -74,6 +79,9 @@ def backward_x(dy, cache):
     A window at row i of y saw pixel h through row u of the kernels if i·stride + u = h + pad.  So
     the pixel looks back through a window of dy that begins at h + pad − (f−1), with the kernels
     turned around, and with a stride only at every stride-th place of it.
+
+    Places outside dy and between its pixels count as 0, and 0·∞ is NaN.  So where a weight is
+    infinite or NaN, more pixels of dx are NaN than in the reference, which leaves these out.
     """
     x, w, _, stride, pad, groups = cache
     N, C, H, W = x.shape
@@ -139,22 +147,14 @@ def turn_kernel(w, K_group, C_group, area, turned):
 def sum_kernel(dy, K, area, pixels, share, partial):
     """partial[part, k] = the sum of a share of map k's pixels: block (k, part) adds it up.
 
-    Each thread adds every THREADS-th pixel; then half of the threads add what the other half has,
-    and half of these, until one is left.
+    Each thread adds every THREADS-th pixel of the share; then the block adds what its threads have.
     """
-    sums = cuda.shared.array(THREADS, dy.dtype)
+    shared = cuda.shared.array(THREADS, dy.dtype)
     t, k, part = cuda.threadIdx.x, cuda.blockIdx.x, cuda.blockIdx.y
     total = dy.dtype.type(0)
     for p in range(part * share + t, min((part + 1) * share, pixels), THREADS):
         image = np.int32(np.uint32(p) // np.uint32(area))
         total += dy[(image * K + k) * area + p - image * area]
-    sums[t] = total
-    cuda.syncthreads()
-    half = THREADS // 2
-    while half:
-        if t < half:
-            sums[t] += sums[t + half]
-        cuda.syncthreads()
-        half //= 2
+    total = sum_of_block(total, shared)
     if t == 0:
-        partial[part * K + k] = sums[0]
+        partial[part * K + k] = total

@@ -14,6 +14,8 @@ in ten rounds, with the seed as key, into four numbers of 32 bits.  The units of
 apart, so that 32 threads beside each other always have 32 numbers beside each other:
 
     thread t serves the units  128·(t // 32) + t % 32 + 0, 32, 64 and 96
+
+There is no plainer kernel: a thread for each unit would make all four numbers and use one of them.
 """
 
 import math

@@ -14,7 +14,7 @@ wait for each other.
 
 This is the one file that imports numba.cuda; all others take `cuda` from here.  It can be imported
 without a GPU: then kernels can be compiled and read, and with NUMBA_ENABLE_CUDASIM=1 in the
-environment they run, slowly, in Numba's simulator.
+environment they run, slowly, in Numba's simulator (simulator.py).
 """
 
 import math
@@ -33,6 +33,11 @@ config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small layers have small grids, which i
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 THREADS = 32 if SIMULATED else 256  # of a block, where nothing else is said; a simulated one costs
+
+PLAIN = False  # True: run the kernels that are the definition where there are faster ones, too
+
+if SIMULATED:
+    from . import simulator as simulator  # whose threads take turns
 
 Here = namedtuple("Here", "device stream")
 here = Here(0, None)  # None: the device's main stream
@@ -76,6 +81,12 @@ def check_devices(devices):
         if not SIMULATED and not 0 <= device < count:
             there = "1 GPU, number 0" if count == 1 else f"{count} GPUs, numbers 0 to {count - 1}"
             raise ValueError(f"there is no GPU {device}: this machine has {there}")
+
+
+def total_memory(device):
+    """Return how many bytes of memory a device has; in the simulator, infinitely many."""
+    with at(device):
+        return cuda.current_context().get_memory_info()[1]
 
 
 def stream():
@@ -158,16 +169,35 @@ def launch_blocks(kernel, grid, block, *arguments):
     except Exception as error:
         if is_missing(error):
             raise GpuError(missing(error)) from error
-        if not type(error).__name__.startswith("Cuda"):
+        if not of_driver(error):
             raise
-        raise GpuError(f"{in_words(kernel, grid, block, arguments)} failed: {error}") from error
+        raise GpuError(
+            f"a GPU failed, in {in_words(kernel, grid, block, arguments)} or before it "
+            f"({first_line(error)}); what was saved before is as it was"
+        ) from error
+
+
+def of_driver(error):
+    """Return whether an error comes from the driver.
+
+    What calls it depends on the version of numba-cuda, and raises CudaAPIError, or CUDAError.
+    """
+    return type(error).__name__ in ("CudaAPIError", "CUDAError", "CudaDriverError")
 
 
 def in_words(kernel, grid, block, arguments):
     """Return a launch as a text: relu_forward_kernel[3, 256](float32 (2, 3), 700)."""
     name = getattr(kernel, "py_func", getattr(kernel, "fn", kernel)).__name__
-    words = [f"{a.dtype} {a.shape}" if getattr(a, "ndim", 0) else str(a) for a in arguments]
-    return f"{name}[{grid}, {block}]({', '.join(words)})"
+    return f"{name}[{grid}, {block}]{described_each(arguments)}"
+
+
+def described_each(arguments):
+    """Return arguments as a text: of an array its type and shape, of a tuple each of its parts."""
+    words = []
+    for a in arguments:
+        array = f"{a.dtype} {tuple(a.shape)}" if getattr(a, "ndim", 0) else str(a)
+        words.append(described_each(a) if isinstance(a, tuple) else array)
+    return f"({', '.join(words)})"
 
 
 def ready():

@@ -24,6 +24,19 @@ pixel is in the image at all, and the sum of the bases where it lies.  The table
 for one image; which image it is comes from a division.  (A table for all windows of a batch would
 be as large as four channels of y, and the division is made once for a row, or once a tile.)
 
+An example: images of one channel and 4×5 pixels, f = 3, stride 2, pad 1, so 2×3 windows an image.
+
+                                 base   row   column
+    window 4, (i, j) = (1, 1)       6     1        1     row 1·2 − 1, column 1·2 − 1, base 1·5 + 1
+    tap 7, (c, u, v) = (0, 2, 1)   11     2        1     base 2·5 + 1
+    together                       17     3        2     in the image: entry (7, 4) is array[17]
+
+    window 0, (i, j) = (0, 0)      −6    −1       −1
+    tap 2, (c, u, v) = (0, 0, 2)    2     0        2
+    together                       −4    −1        1     above the image: entry (2, 0) is 0
+
+Window 10 is window 4 of the next image: its base is 6 + 20.
+
 All indices have 32 bits, which a GPU is fast at: buffers.py makes no array that they cannot reach.
 """
 

@@ -5,12 +5,15 @@
     winner      (N, C, H_out, W_out)    place of the largest value in its window, 0 … z·z−1
     cell        s×s pixels of a plane: those that lie in window (row, column), but not in the next
 
-Forward, a thread for each window.  Backward, a thread for each cell, which gathers: it asks the few
-windows that reach into its cell which of their pixels won.  So every pixel is written once, by one
-thread, and no two threads add to the same one.
+Forward, a thread for each window: that is the definition, and there is no other kernel.  Backward,
+the plain kernels have a thread for each pixel, which gathers: it asks the windows that it lies in
+which of their pixels won.  The fast ones have a thread for each cell, so that dy and winner are
+read once for s² pixels.  In both every pixel is written once, by one thread, and no two threads add
+to the same one.  By how much the fast ones are faster has not been measured on a GPU yet;
+`minicnn bench --ops cuda` measures it.
 
-All kernels are made for one z and s, which are constants to the compiler: it writes the loops over
-a window out, keeps the window in registers, and needs no division by s.
+All but the plain kernels are made for one z and s, which are constants to the compiler: it writes
+the loops over a window out, keeps the window in registers, and needs no division by s.
 """
 
 from functools import lru_cache
@@ -20,6 +23,7 @@ import numpy as np
 
 from ..checks import check_gradient, check_pool
 from ..shapes import pool_size
+from . import gpu
 from .buffers import empty
 from .device import flat, to_device
 from .gpu import cuda, launch
@@ -46,8 +50,11 @@ def pool_backward(dy, cache):
     H_out, W_out = dy.shape[2:]
     dx = empty((N, C, H, W), dtype)
     cells = N * C * ceil(H / s) * ceil(W / s)
-    _, max_back_kernel = max_kernels(int(z), int(s))
     sizes = H, W, H_out, W_out
+    if gpu.PLAIN:
+        launch(plain_max_back_kernel, dx.size, flat(dy), flat(winner), flat(dx), z, s, *sizes)
+        return (dx,)
+    _, max_back_kernel = max_kernels(int(z), int(s))
     launch(max_back_kernel, cells, flat(dy), flat(winner), flat(dx), cells, *sizes)
     return (dx,)
 
@@ -71,8 +78,12 @@ def average_pool_backward(dy, cache):
     dy = to_device(dy)
     dx = empty((N, C, H, W), dtype)
     cells = N * C * ceil(H / s) * ceil(W / s)
+    sizes = H, W, H_out, W_out
+    if gpu.PLAIN:
+        launch(plain_mean_back_kernel, dx.size, flat(dy), flat(dx), z, s, *sizes)
+        return (dx,)
     _, mean_back_kernel = mean_kernels(int(z), int(s))
-    launch(mean_back_kernel, cells, flat(dy), flat(dx), cells, H, W, H_out, W_out)
+    launch(mean_back_kernel, cells, flat(dy), flat(dx), cells, *sizes)
     return (dx,)
 
 
@@ -87,6 +98,40 @@ def place(i, height, width):
     line = np.uint32(i // width)
     plane = np.uint32(line // height)
     return np.int32(plane), np.int32(line - plane * height), np.int32(i - line * width)
+
+
+# The definition of backward, a thread for each pixel.
+
+
+@cuda.jit
+def plain_max_back_kernel(dy, winner, dx, z, s, H, W, H_out, W_out):
+    i = cuda.grid(1)
+    if i < dx.size:
+        plane, h, w = place(i, H, W)
+        total = dx.dtype.type(0)
+        for row in range(max(0, (h - z) // s + 1), min(H_out, h // s + 1)):
+            for column in range(max(0, (w - z) // s + 1), min(W_out, w // s + 1)):
+                at = (plane * H_out + row) * W_out + column
+                if winner[at] == (h - row * s) * z + w - column * s:
+                    total += dy[at]
+        dx[i] = total
+
+
+@cuda.jit
+def plain_mean_back_kernel(dy, dx, z, s, H, W, H_out, W_out):
+    i = cuda.grid(1)
+    if i < dx.size:
+        plane, h, w = place(i, H, W)
+        total = dx.dtype.type(0)
+        for row in range(max(0, (h - z) // s + 1), min(H_out, h // s + 1)):
+            for column in range(max(0, (w - z) // s + 1), min(W_out, w // s + 1)):
+                count = min(z, H - row * s) * min(z, W - column * s)
+                share = dy[(plane * H_out + row) * W_out + column] / dx.dtype.type(count)
+                total += share
+        dx[i] = total
+
+
+# The kernels for one z and s.
 
 
 @lru_cache
@@ -104,7 +149,8 @@ def max_kernels(z, s):
             window = cuda.local.array(places, x.dtype)
             for a in range(z):
                 # past the far edge the last pixel stands again: it cannot win, the first of equals
-                # does; and loads without an if can all be under way at the same time
+                # does; and loads without an if, not even Numba's whether an index counts from the
+                # end, can all be under way at the same time
                 line = (plane * H + min(row * s + a, H - 1)) * W
                 for b in range(z):
                     window[a * z + b] = x[np.uint64(line + min(column * s + b, W - 1))]

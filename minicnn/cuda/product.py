@@ -6,7 +6,8 @@ a, b and out are operands (operands.py): matrices, images, or the windows of ima
 written where they lie.  The sum runs over the depth k of both a and b: m is a row of a, n a row of
 b.  Two kernels compute it.  `plain`, below, is the definition: one thread reads all factors of one
 output for itself, and the GPU waits for memory.  `tiled` (tiles.py) is what runs: a block of
-threads computes a tile of outputs, and each number that it reads serves many of them.
+threads computes a tile of outputs, and each number that it reads serves many of them.  By how much
+that is faster has not been measured on a GPU yet; `minicnn bench --ops cuda` measures it.
 
 Where there are few outputs and a long sum, as in dw, the sum is split into parts, each computed by
 blocks of its own; then one thread for each output adds the parts up, in order.  Into how many parts
@@ -59,6 +60,12 @@ def product(a, b, out, rows, columns, depth, groups=1, bias=None, parts=1):
     if not rows * columns * groups:
         return
     dtype = out.array.dtype
+    if gpu.PLAIN:
+        kernel = plain(a_kind, b_kind, out_kind, bias is not None)
+        bias = out.array if bias is None else bias  # which the kernel then leaves alone
+        sizes = numbers(groups, rows, columns, depth)
+        launch(kernel, groups * rows * columns, a, b, out, bias, *sizes)
+        return
     tile = tile_for(rows, dtype)
     kernel = tiled(
         dtype.name, tile, how_to_read(a_kind, a), how_to_read(b_kind, b),
@@ -67,7 +74,7 @@ def product(a, b, out, rows, columns, depth, groups=1, bias=None, parts=1):
     tiles_down, tiles_across = -(-rows // tile.ROWS), -(-columns // tile.COLUMNS)
     share = -(-depth // (parts * tile.DEPTH)) * tile.DEPTH  # of a part, in whole tiles
     sizes = numbers(tiles_down, rows, columns, depth, share)
-    bias = out.array if bias is None else bias  # which the kernel then leaves alone
+    bias = out.array if bias is None else bias  # as above
     grid = tiles_down * tiles_across, parts, groups
     launch_blocks(kernel, grid, threads(tile), a, b, out, bias, *sizes)
 
@@ -124,6 +131,8 @@ def add_parts(partial, parts, out, bias=None):
 
 def parts_for(rows, columns, depth, groups, tile):
     """Return into how many parts a sum is split: 0 if there is nothing to add."""
+    if gpu.PLAIN:
+        return min(1, depth)
     blocks = -(-rows // tile.ROWS) * -(-columns // tile.COLUMNS) * groups
     return min(-(-BLOCKS // blocks), -(-depth // LEAST_DEPTH))
 
@@ -173,19 +182,21 @@ def is_aligned(array):
 
 
 @functools.cache
-def plain(a_kind, b_kind, out_kind):
+def plain(a_kind, b_kind, out_kind, biased):
     """Return the kernel that is the definition; a launch has a thread for each m and n."""
 
     @cuda.jit
-    def plain_kernel(a, b, out, rows, columns, depth, group):
+    def plain_kernel(a, b, out, bias, groups, rows, columns, depth):
         i = cuda.grid(1)
-        if i < rows * columns:
-            m, n = i // columns, i % columns
+        if i < groups * rows * columns:
+            group, m, n = i // columns // rows, i // columns % rows, i % columns
             total = out.array.dtype.type(0)
             for k in range(depth):
                 a_at = a_kind.place(a, a_kind.row(a, group, m), a_kind.depth(a, group, k))
                 b_at = b_kind.place(b, b_kind.row(b, group, n), b_kind.depth(b, group, k))
                 total += number(a.array, a_at) * number(b.array, b_at)
+            if biased:
+                total += bias[group * rows + m]
             at = out_kind.place(out, out_kind.row(out, group, m), out_kind.depth(out, group, n))
             out.array[at] = total
 

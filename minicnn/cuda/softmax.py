@@ -5,9 +5,9 @@
     p        (N, classes)     probabilities
     losses   (N,)             −log p[n, labels[n]]
     loss     ()               their mean; it stays on the device
-    shared   (ROW,)           a number from each thread of a block, to be made one in halves
+    shared   (ROW,)           a number from each thread of a block, to be made one (block.py)
 
-What several threads add up is added in a fixed order, so that the same scores give the same bits.
+There is no plainer kernel: a thread for each score would have to add up its whole row by itself.
 """
 
 import math
@@ -15,11 +15,12 @@ import math
 import numpy as np
 
 from ..checks import check_array, check_labels
+from .block import larger, largest_of_block, sum_of_block
 from .buffers import empty
 from .device import flat, on_device, to_device
 from .gpu import SIMULATED, cuda, launch_blocks
 
-ROW = 4 if SIMULATED else 256  # threads of a block; a simulated one that waits costs milliseconds
+ROW = 4 if SIMULATED else 256  # threads of a block: all of them for one row
 
 
 def softmax(scores):
@@ -111,37 +112,8 @@ def largest_and_total(scores, n, shared):
     largest = scores[n, 0]
     for c in range(t, classes, ROW):
         largest = larger(scores[n, c], largest)
-    shared[t] = largest
-    cuda.syncthreads()
-    half = ROW // 2
-    while half:
-        if t < half:
-            shared[t] = larger(shared[t + half], shared[t])
-        cuda.syncthreads()
-        half //= 2
-    largest = shared[0]
-    cuda.syncthreads()  # all have read it before shared is written again
+    largest = largest_of_block(largest, shared)
     total = scores.dtype.type(0)
     for c in range(t, classes, ROW):
         total += math.exp(scores[n, c] - largest)  # a NaN among them makes the total NaN
     return largest, sum_of_block(total, shared)
-
-
-@cuda.jit(device=True)
-def sum_of_block(value, shared):
-    """Return the sum of the values of all threads of a block, to every one of them."""
-    t = cuda.threadIdx.x
-    shared[t] = value
-    cuda.syncthreads()
-    half = ROW // 2
-    while half:
-        if t < half:
-            shared[t] += shared[t + half]
-        cuda.syncthreads()
-        half //= 2
-    return shared[0]
-
-
-@cuda.jit(device=True)
-def larger(a, b):
-    return a if a > b else b

@@ -12,29 +12,12 @@ instructions of LLVM, in the manner of fast/vector.py; in the simulator they are
 says.
 """
 
-import sys
-
-import numpy as np
-
 from .gpu import SIMULATED, cuda
 
 if SIMULATED:
-    from numba.cuda.simulator.kernelapi import FakeCUDAShared
 
     def inlined(f):
         return f
-
-    def shared_array(self, shape, dtype, alignment=None):
-        """Return the array that belongs to the line of the kernel that asks for one.
-
-        The simulator's own function knows no alignment; and of two threads that asked at the same
-        time each could get an array of its own, and the result was wrong.
-        """
-        frame = sys._getframe(1)
-        line = frame.f_code, frame.f_lineno
-        return self._allocations.setdefault(line, np.empty(shape, dtype))
-
-    FakeCUDAShared.array = shared_array
 
     @inlined
     def load4(a, i):

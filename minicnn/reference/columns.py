@@ -14,12 +14,12 @@ import numpy as np
 
 from .device import to_device
 
-Columns = namedtuple("Columns", "at crossing joined part added to_device")
+Columns = namedtuple("Columns", "fed at crossing joined part added to_device")
 chosen = ()  # GPUs
 
 
 def choose(gpus):
-    """Raise ValueError: there is nothing to choose from."""
+    """Raise ValueError: there is nothing to choose from.  On a GPU: return a warning, or ""."""
     numbers = ",".join(map(str, gpus))
     raise ValueError(f"--gpus {numbers}: this backend computes on the CPU; --ops cuda takes a GPU")
 
@@ -28,10 +28,11 @@ def on(gpus=None, watch=lambda f: f):
     """Return the functions below, as a named tuple; raise ValueError if GPUs are named.
 
     Those that do work go through watch, which may return them changed: timeline.py times them.
+    `fed` are the columns that batches go to: of two in one place, column 0.
     """
     if gpus is not None:
         choose(gpus)
-    return Columns(at, crossing, watch(joined), watch(part), watch(added), to_device)
+    return Columns((0,), at, crossing, watch(joined), watch(part), watch(added), to_device)
 
 
 def at(column):

@@ -1,0 +1,148 @@
+# %% [markdown]
+# # 6. Response normalization: kernels that compete
+#
+# *When one kernel shouts, what do its neighbours hear?* Here is a single pixel as seen by nine
+# kernels; eight of them answer 1, and the one in the middle answers 1, 3 or 10. Watch what
+# normalization makes of the others.
+
+# %%
+import numpy as np
+
+from minicnn import data
+from minicnn.gradcheck import check_layer
+from minicnn.reference import conv_forward, lrn_backward, lrn_forward, relu_forward
+from minicnn.step import picture, step
+
+quiet = {}
+for loud in (1, 3, 10):
+    a = np.ones((1, 9, 1, 1))  # (N, C, H, W): nine channels, one pixel
+    a[0, 4] = loud
+    b, _ = lrn_forward(a, k=1, alpha=0.1)
+    quiet[loud] = b[0, 3, 0, 0]
+    print(b.ravel().round(2))
+picture(a=a.reshape(1, 9), b=b.reshape(1, 9))
+
+# %% [markdown]
+# ## The formula
+#
+# From 0.74 the neighbours fall to 0.54 and then to 0.16, though their own answer is the same; those
+# three and more channels away do not notice. The paper calls it "a form of lateral inhibition
+# inspired by the type found in real neurons" (Section 3.3), and prints, for channel $i$ at one
+# pixel:
+#
+# $$b_i = \frac{a_i}{\left( k + \alpha
+# \sum_{j=\max(0,\,i-n/2)}^{\min(N-1,\,i+n/2)} a_j^2 \right)^{\beta}}$$
+#
+# with $k = 2$, $n = 5$, $\alpha = 10^{-4}$ and $\beta = 0.75$: the sum runs over five channels,
+# $i-2$ to $i+2$, as far as they exist. Nobody measures how the pixel compares with its neighbours
+# in the picture: only other kernels at the same place count. Their order means nothing to begin
+# with; it is by training that the kernels sort themselves out.
+#
+# ## By hand
+#
+# Three channels, `n=3`, and constants that are easy: $k = 1$, $\alpha = 1$, $\beta = 1$. Channel 0
+# has one neighbour, so its sum is 1 + 4 = 5, and 1/(1 + 5) = 1/6. Work out the other two.
+
+# %%
+a = np.array([1.0, 2, 0]).reshape(1, 3, 1, 1)
+steps = step(lrn_forward, a, k=1, n=3, alpha=1, beta=1)
+b, cache = steps.result
+print(b.ravel())
+
+# %%
+steps
+
+# %% [markdown]
+# 2/(1 + 1 + 4 + 0) = 1/3, and 0 stays 0. In the library the paper's $a$ and $b$ are `x` and `y`,
+# the sum is `squares`, and the bracket is `scale`.
+#
+# ## The way back
+#
+# Here is why this layer is feared. $a_i$ counts twice: in its own numerator, and in the bracket of
+# every neighbour that sees it. So the gradient has two terms, its own and the cross-channel one:
+#
+# $$da_i = db_i \, \text{scale}_i^{-\beta} -
+# 2\alpha\beta \, a_i \sum_j db_j \, b_j / \text{scale}_j$$
+#
+# Blame only channel 1, and predict: which channels get a gradient? And of which sign?
+
+# %%
+db = np.array([0.0, 1, 0]).reshape(1, 3, 1, 1)
+back = steps.backward(db)
+print(back.result[0].ravel())
+back
+
+# %% [markdown]
+# Channel 1 could answer more loudly if channel 0 were quieter: so channel 0 gets a negative
+# gradient, −1/9, although nobody asked for its own output. Measure it:
+
+# %%
+steps.touch("x", (0, 0, 0, 0), db)
+
+# %% [markdown]
+# ## The mistake that hides
+#
+# Leave the cross-channel term out. How wrong is the gradient? That depends on $\alpha$. For answers
+# of about 1 and the paper's $10^{-4}$ it is next to nothing, so a test with the paper's constants
+# and a generous tolerance lets it pass. With $\alpha = 0.5$ nobody could overlook it.
+
+# %%
+rng = np.random.default_rng(0)
+x, dy = rng.standard_normal((2, 7, 5, 3)), rng.standard_normal((2, 7, 5, 3))
+missing = {}
+for alpha in (1e-4, 0.5):
+    y, cache = lrn_forward(x, alpha=alpha)
+    (right,) = lrn_backward(dy, cache)
+    only_its_own = dy * y / x  # y / x is scale^−β
+    missing[alpha] = np.abs(only_its_own - right).max() / np.abs(right).max()
+    print(f"alpha = {alpha:g}: off by {missing[alpha]:.1e} of the largest gradient")
+print(check_layer(lrn_forward, lrn_backward, x, alpha=0.5))
+
+# %% [markdown]
+# ## The real size
+#
+# If $\alpha$ is so small, does the layer do anything at all? With small answers it does not
+# compete, it only multiplies by $2^{-0.75} = 0.595$. But AlexNet's pixels go up to 255, and so its
+# answers are large. Here are 96 kernels of conv1 on a photograph minus its mean, and what happens
+# to answers of different size:
+
+# %%
+boat = data.load("sample").test_x[68].astype(float)
+photograph = (boat - boat.mean()).repeat(7, axis=1).repeat(7, axis=2)[None]
+kernels = rng.normal(0, 0.01, (96, 3, 11, 11))
+a, _ = relu_forward(conv_forward(photograph, kernels, np.zeros(96), stride=4, ceil_mode=True)[0])
+b, _ = lrn_forward(a)
+factor = b[a > 0] / a[a > 0]
+print(f"answers up to {a.max():.0f}; multiplied by {factor.min():.3f} to {factor.max():.3f}")
+for size in (1, 10, 100, 1000):
+    five_alike = np.full((1, 5, 1, 1), float(size))
+    print(f"five answers of {size:4}: times {lrn_forward(five_alike)[0][0, 2, 0, 0] / size:.3f}")
+
+# %% [markdown]
+# With first weights answers reach 51, and it hardly matters: the factors go from 0.528 to 0.595.
+# Five neighbours that answer 100 are already cut down to 0.232 of that.
+#
+# ## What the original code did
+#
+# The paper and its code, as released by the Computer History Museum, differ. The code divides
+# $\alpha$ by $n$ first, so that the sum counts with 0.00002; Caffe and PyTorch inherited that. In
+# layer 1 it normalizes *before* the ReLU, and layer 2 has one more normalization, over neighbouring
+# pixels. And each GPU normalized its own half of the channels: the window never crossed from one
+# into the other, which is `groups=2` here.
+
+# %%
+paper, code = lrn_forward(10 * a)[0], lrn_forward(10 * a, alpha=1e-4 / 5)[0]
+halves = lrn_forward(10 * a, groups=2)[0]
+differs = np.any(halves != paper, axis=(0, 2, 3))
+print(f"alpha / n: up to {(code / np.maximum(paper, 1e-9)).max():.2f} times as large")
+print("groups=2 changes channels", np.flatnonzero(differs))
+
+# %% [markdown]
+# The paper gives it 1.4% and 1.2% of the top-1 and top-5 error (Section 3.3). VGG tried it two
+# years later and found no gain: 29.7% top-1 errors with it, 29.6% without (their Table 3).
+#
+# ## Change this and predict
+#
+# 1. In the first cell take `n=3`. Which neighbours are still inhibited? And with `n=9`?
+# 2. Set `beta=0`. What is `b` now, and what is the gradient?
+# 3. Write it yourself: `python -m lessons exercise lrn_forward`, then `lrn_backward`.

@@ -1,0 +1,174 @@
+# %% [markdown]
+# # 12. Data augmentation: crops, flips and the colour of light
+#
+# *AlexNet has 60 million parameters and 1.2 million photographs to learn them from. How does one
+# turn a photograph into two thousand?*
+
+# %%
+import numpy as np
+
+from minicnn import data, evaluate, net, train
+from minicnn import reference as ops
+from minicnn.data import augment, moments
+from minicnn.step import picture, step
+
+sample = data.load("sample")
+mean = moments.mean_image(moments.of(sample.train_x), len(sample.train_x))
+horse = sample.train_x[57:58]
+print("one image:", horse.shape, " patches of 24×24 in it, and their mirror images:", 9 * 9 * 2)
+
+
+# %%
+def grid(photos):
+    """Return photographs (3, H, W), side by side in rows of three, as one."""
+    rows = [np.concatenate(photos[i : i + 3], axis=2) for i in range(0, len(photos), 3)]
+    return np.concatenate(rows, axis=1).clip(0, 255).astype(np.uint8)
+
+
+rng = np.random.default_rng(0)
+views = [augment.random_views(horse, 0 * mean, 24, rng)[0] for _ in range(9)]
+picture(image=horse[0], views=grid(views))
+
+# %% [markdown]
+# It is the same horse every time, and to you it looks the same. To the network hardly one of its
+# 1728 inputs is what it was. That is the whole idea (Section 4.1): change what does not matter, so
+# that only what matters can be learned.
+#
+# ## The smallest example
+#
+# An image of 3×3 pixels, numbered, and patches of 2×2. **Predict** how many views there are, and
+# the numbers in the last.
+
+# %%
+numbered = np.arange(1, 10, dtype=np.uint8).reshape(1, 1, 3, 3)
+places = [(0, 0), (0, 1), (1, 0), (1, 1)]
+tiny = [view[0, 0] for view in augment.views_at(places, numbered, np.zeros((1, 1, 1)), size=2)]
+print(len(tiny), "views:", *[view.astype(int).tolist() for view in tiny[:4]])
+print("mirrored:", *[view.astype(int).tolist() for view in tiny[4:]])
+
+# %% [markdown]
+# Four places, times two. In 256 pixels a patch of 224 has 33 places along each side, 0 to 32, so
+# there are $33 \times 33 \times 2 = 2178$ views. The paper says 2048, which is
+# $32 \times 32 \times 2$: one place on each side forgotten. Its original code draws from all 33,
+# but one place and one flip for 32 images in a row; here each image has its own.
+#
+# Step through the real code. The mean image is cut where the patch is, because the paper subtracts
+# it "from each pixel"; the original code takes the middle of the mean image from every patch.
+
+# %%
+tops = np.array([0, 8])
+steps = step(augment.patches, sample.train_x[:2], mean, 24, tops, tops[::-1], [False, True])
+steps
+
+# %% [markdown]
+# ## Does it help?
+#
+# Let us be unkind: 300 images, and the smallest network of all, one fully connected layer of 17,290
+# parameters. **Predict** its training error after twenty epochs when it always sees the same
+# central patch, and its test error.
+
+# %%
+few = sample.train_x[:300], sample.train_y[:300]
+tests = sample.test_x, sample.test_y
+
+
+def learn(view):
+    """Train one layer on a few images, seen through view; return it."""
+    rng = np.random.default_rng(0)
+    layers = [net.row("fc", ops, "fc", net.gaussian(rng, (10, 3 * 24 * 24), std=0.0001))]
+    how = {"rng": rng, "epochs": 20, "batch": 10, "epsilon": 3e-7, "decay": 0}
+    train.train(layers, ops, few, view=view, progress=False, **how)
+    return layers
+
+
+def error(layers, images, labels, views):
+    """Return the share of wrong answers when the probabilities of all views are averaged."""
+    probabilities = evaluate.predict(layers, ops, images, lambda x: views(x, mean, 24))
+    return evaluate.error(probabilities, labels)
+
+
+def centre(images, mean, size):
+    return [augment.central_views(images, mean, size)]
+
+
+# %%
+by_heart = learn(lambda images, rng: augment.central_views(images, mean, 24))
+trained, tested = error(by_heart, *few, centre), error(by_heart, *tests, centre)
+print(f"always the centre: {trained:.0%} training error, {tested:.0%} test error")
+
+# %%
+augmented = learn(lambda images, rng: augment.random_views(images, mean, 24, rng))
+trained_2, tested_2 = error(augmented, *few, centre), error(augmented, *tests, centre)
+print(f"random views:      {trained_2:.0%} training error, {tested_2:.0%} test error")
+
+# %% [markdown]
+# The first has learned its 300 images by heart, and of new ones it knows next to nothing: 79%
+# wrong, where guessing is 90%. The second never sees a patch often enough to learn it by heart. Its
+# training error is a terrible 60%, and its test error 74%. "Without this scheme, our network
+# suffers from substantial overfitting", says the paper.
+#
+# At test time the paper asks ten views, the four corners and the centre and their mirror images,
+# and averages the probabilities: its top-1 error falls from 39.0% to 37.5%. **Predict** what that
+# does for our two.
+
+# %%
+ten, ten_2 = (error(layers, *tests, augment.ten_views) for layers in (by_heart, augmented))
+print(f"by heart {tested:.1%} → {ten:.1%}, augmented {tested_2:.1%} → {ten_2:.1%}")
+
+# %% [markdown]
+# Both gain, for nothing but time. How much is less certain than it looks: with another seed the
+# second gains as much as the first, or nothing. Of 1,000 test images a point is ten.
+#
+# ## The colour of light
+#
+# The second form of augmentation changes the light: a horse at sunset is a horse. Which changes of
+# red, green and blue are natural? Those in which the training set itself differs. Its pixels are a
+# cloud in three dimensions, and the principal components are the directions of that cloud.
+
+# %%
+eigenvalues, p = moments.principal_components(moments.of(sample.train_x), len(sample.train_x))
+print("λ", eigenvalues.round(), " √λ", np.sqrt(eigenvalues).round(1))
+picture(components=p)
+
+# %% [markdown]
+# The columns are $p_1$, $p_2$ and $p_3$. The first has red, green and blue about alike: it is
+# brightness, with 91% of all variance. The second is blue against red, sky against sun; the third
+# is green against the rest. To each image the paper adds one colour, drawn anew each time:
+#
+# $$[p_1, p_2, p_3] \, [\alpha_1 \lambda_1, \alpha_2 \lambda_2, \alpha_3 \lambda_3]^T$$
+#
+# where every $\alpha$ comes from a Gaussian with a deviation of 0.1. **Predict**: with this
+# $\lambda_1$, by how many of 255 grey levels does an image become brighter?
+
+# %%
+imagenet = 121.78  # √λ1, in a file that came with the authors' next code, cuda-convnet2
+print(f"0.1·λ1 is {0.1 * eigenvalues[0]:,.0f} grey levels; of ImageNet {0.1 * imagenet**2:,.0f}")
+
+# %% [markdown]
+# About 1,480 levels for ImageNet, where 255 is white! An eigenvalue is a variance, and its unit the
+# square of a grey level: the formula depends on the scale of the pixels, which the paper does not
+# give. Its code multiplies $\alpha$ by `color_stdevs`, the square roots. The library has both:
+# `"eigenvalues"` of pixels from 0 to 1, and `"deviations"`.
+
+# %%
+brighter = {}
+for magnitude in ("eigenvalues", "deviations"):
+    noise = augment.colour_noise(eigenvalues, p, 10_000, np.random.default_rng(1), 0.1, magnitude)
+    brighter[magnitude] = (noise @ p[:, 0]).std()  # along p1
+    print(f"{magnitude:12} {brighter[magnitude]:.1f} grey levels of brightness")
+
+# %%
+changes = [a * np.sqrt(eigenvalues[i]) * p[:, i] for i in range(3) for a in (-0.5, 0, 0.5)]
+picture(lights=grid([views[3] + change[:, None, None] for change in changes]))
+
+# %% [markdown]
+# The rows are $p_1$, $p_2$ and $p_3$, in the code's way, with an $\alpha$ of −0.5, of 0 and of 0.5,
+# five times its deviation. The paper gains "over 1%" with it. Its code then divides the image by
+# 1.1, and switches the noise off towards the end of training; neither is in the paper.
+#
+# ## Change this and predict
+#
+# 1. Train and test with 32 in the place of 24: now there are flips but no crops. Where between the
+#    two test errors will the second one come out?
+# 2. Flip upside down instead: would that help CIFAR-10? And photographs from a satellite?
+# 3. Give `learn` ten times as many images. Which of the two test errors gains more?

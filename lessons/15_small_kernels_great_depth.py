@@ -1,0 +1,177 @@
+# %% [markdown]
+# # 15. Small kernels, great depth: VGG
+#
+# *What can a pile of small windows see that one large window cannot?* AlexNet looks through windows
+# of 11×11 pixels, then 5×5. Two years later Simonyan and Zisserman threw them away and kept 3×3.
+#
+# Pile three convolutions of 3×3, one map each, all weights 1, and ask a number at the top which
+# pixels it depends on: its gradient is 1, all others are 0, and `backward` finds the pixels.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+from minicnn import alexnet, data, net, summary, vgg
+from minicnn import reference as ops
+from minicnn.step import picture, step
+
+
+def ones(f):
+    """Return the weights of one kernel of f×f, all 1, and its bias."""
+    return {"w": np.ones((1, 1, f, f)), "b": np.zeros(1)}
+
+
+pile = [net.row(f"conv{i}", ops, "conv", ones(3), pad=1) for i in (1, 2, 3)]
+x, dy = np.ones((1, 1, 11, 11)), np.zeros((1, 1, 11, 11))
+dy[0, 0, 5, 5] = 1
+_, caches = net.forward(pile, x)
+dx, _ = net.backward(pile, caches, dy)
+rows = np.flatnonzero(dx[0, 0].any(axis=1))
+print(f"it sees {len(rows)} × {len(rows)} pixels")
+picture(dy=dy[0, 0], dx=dx[0, 0])
+
+# %% [markdown]
+# Seven by seven, as a single window of 7×7 would. But the pile does not look evenly: it looks at
+# the middle most. **Predict** the middle row by hand: start from 1, and three times put in the
+# place of each number its sum with its two neighbours.
+
+# %%
+middle = dx[0, 0, 5, 2:9].astype(int)
+print(middle // 7, "times 7")
+
+# %% [markdown]
+# 1, then 1 1 1, then 1 2 3 2 1, then 1 3 6 7 6 3 1. From the middle seven paths lead to the top in
+# each direction, from a corner one. Step through the pile, up again:
+
+# %%
+step(net.forward, pile, x).backward(dy)
+
+# %% [markdown]
+# ## What it costs
+#
+# Let each convolution see $C$ maps and make $C$ maps. One of 7×7 then has $49 C^2$ weights.
+# **Predict**: and three of 3×3? (VGG's paper has this sum in its Section 2.3.)
+
+# %%
+C = 64
+
+
+def weights(f):
+    """Return how many weights a convolution of f×f has that sees C maps and makes C."""
+    return net.gaussian(None, (C, C, f, f), std=0)["w"].size
+
+
+three, seven = 3 * weights(3), weights(7)
+print(f"{three // C**2}·C² and {seven // C**2}·C²: {seven / three - 1:.0%} more for 7×7")
+
+# %% [markdown]
+# 27 against 49, and three ReLUs in the place of one: three chances to bend. In one sense the pile
+# can do less, as its 49 weights are not free. That is meant: fewer ways to be wrong.
+#
+# ## Six configurations
+#
+# A table in the paper, six strings in `vgg.py`: each digit is a convolution, and each group of
+# digits ends with a pool of 2×2. The errors are the paper's (its Table 3, one scale of 256 pixels,
+# top-5).
+
+# %%
+errors = {"A": 10.4, "A-LRN": 10.5, "B": 9.9, "C": 9.4, "D": 8.8, "E": 9.0}
+measured = {}
+for name, digits in vgg.CONFIGURATIONS.items():
+    measured[name] = summary.measure(vgg.vgg(name, ops, None), (3, 224, 224))
+    count = sum(size.parameters for size in measured[name])
+    print(f"{name:6}{' '.join(digits.split()):20}{count:13,} parameters {errors[name]:5}%")
+
+# %% [markdown]
+# Go down the table. B to D: depth helps. C to D: 3×3 in the place of 1×1 helps, so it is not the
+# ReLUs alone. D to E: at this scale no more. And A-LRN: AlexNet's normalization (lesson 6), in an
+# otherwise equal network, gains nothing.
+#
+# ## Where it all is
+#
+# D has 138,357,544 parameters, AlexNet 60,965,224. **Predict**: how many times AlexNet's
+# multiply-adds has it? And how many times the memory that an image needs for backward?
+
+# %%
+shape = (3, 224, 224)
+small, deep = alexnet.alexnet(ops, None), vgg.vgg("D", ops, None)
+work = [sum(size.multiply_adds for size in summary.measure(q, shape)) for q in (small, deep)]
+kept = [summary.kept_bytes(q, shape) for q in (small, deep)]
+fully = sum(size.parameters for size in measured["D"] if size.name.startswith("fc"))
+print(f"multiply-adds: {work[1] / 1e9:.1f} billion, {work[1] / work[0]:.0f} times AlexNet's")
+print(f"kept of an image: {kept[1] / 2**20:.0f} MiB, {kept[1] / kept[0]:.0f} times AlexNet's")
+print(f"{fully:,} parameters in fully connected layers, {fully / net.count_parameters(deep):.0%}")
+first_block = summary.kept_bytes(deep[:5], shape) / kept[1]
+print(f"the first two convolutions and their pool keep {first_block:.0%} of the memory")
+
+# %% [markdown]
+# 21 times the work with little more than twice the parameters, most of which sit in the fully
+# connected layers again. And 14 times the memory, 43% of it for the first two convolutions: 64 maps
+# of 224×224, because nothing has a stride. AlexNet's stride of 4 was a way to afford it in 2012.
+
+# %%
+figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
+for name, layers, mark in (("AlexNet", small, "s-"), ("VGG D", deep, "o-")):
+    seen = [s.sees for s in summary.measure(layers, shape) if np.isfinite(s.sees) and s.neurons]
+    axes.plot(range(1, len(seen) + 1), seen, mark, label=name)
+axes.set(xlabel="convolutions", ylabel="sees so many pixels")
+axes.legend()
+figure
+
+# %% [markdown]
+# ## Deep networks were hard to start
+#
+# First weights are normal, the paper says, with "zero mean and $10^{-2}$ variance". A variance of
+# 0.01 is a deviation of 0.1. **Predict**: a unit of conv4_2 sums $9 \cdot 512$ products, whose
+# variances add up. If half of its inputs are 0 after a ReLU, by what factor does the deviation grow
+# in a layer?
+
+# %%
+inputs = 9 * 512
+for deviation in (0.1, 0.01):
+    print(f"deviation {deviation}: times {deviation * np.sqrt(inputs / 2):.2f} a layer")
+
+# %% [markdown]
+# Nearly 5, many times over. With 0.01 as the deviation, AlexNet's number, nearly a half. Watch it
+# at the real width, on a small photograph. (Biases are 0, so a tenth of the weights makes a tenth
+# of the activities after one layer, a hundredth after two: one run shows both readings.)
+
+# %%
+image = data.prepare(data.load("sample"))[0][:1]
+deviations = {}
+for init in ("paper", "glorot"):
+    layers = vgg.vgg("D", ops, np.random.default_rng(0), 10, size=32, hidden=512, init=init)
+    y, deviations[init] = image, []
+    for row in net.predicting(layers, ops):
+        y, _ = net.forward([row], y)
+        if row.params:
+            deviations[init].append(y.std())
+depth = np.arange(1, 17)
+deviations["0.01"] = np.array(deviations["paper"]) * 0.1**depth
+for reading, numbers in deviations.items():
+    print(f"{reading:7} conv1_1 {numbers[0]:.2g}, scores {numbers[-1]:.1g}")
+
+# %%
+figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
+names = {"paper": "variance 0.01", "0.01": "deviation 0.01", "glorot": "2 / (inputs + outputs)"}
+for reading, name in names.items():
+    axes.semilogy(depth, deviations[reading], "o-", label=name)
+axes.set(xlabel="layers", ylabel="deviation of what comes out")
+axes.legend()
+figure
+
+# %% [markdown]
+# Read literally, the scores of a network that knows nothing come out by the million, and softmax is
+# certain of a wrong class. Read as a deviation, they are nearly 0 after sixteen layers, and so is
+# the gradient. That would fit what the paper tells: A with its eleven layers could start from
+# random weights, and the deeper ones took over A's first and last layers (`take_from_a`). We do not
+# know which it was. The third curve is what the authors found afterwards: with the scale of Glorot
+# and Bengio, no such help is needed.
+#
+# ## Change this and predict
+#
+# 1. Put a pool, `net.row("pool", ops, "pool", z=2, s=2)`, behind the first convolution of the pile.
+#    How many pixels does a number at the top see now? (`summary.measure` can tell you, too.)
+# 2. `python -m minicnn summary vgg-e --batch 64`: would that fit into the memory of your machine?
+# 3. Make the plot of deviations for `alexnet.alexnet(ops, rng)` with `bias=0` and `bias=1`. What do
+#    biases of 1 change?

@@ -1,0 +1,245 @@
+"""What a learner's function is called with: first what can be done by hand, then awkward shapes.
+
+    title    how the tutor calls the case
+    args     the arguments, as a tuple; for a backward pass dy and the cache of the real forward
+    options  by keyword; rng is a Seed, so that every call draws the same numbers
+    inputs   by name: what the forward pass was given, for finite differences, and to show
+    dy       of a backward pass
+
+No two sizes are equal, strides do not divide, windows overlap, leave gaps and hang over the edge:
+what is wrong shows somewhere.  Many mistakes are invisible in simpler cases.
+
+A function for_… yields (inputs, options, dy); with None for dy, it is drawn at random.
+"""
+
+import functools
+from collections import namedtuple
+
+import numpy as np
+
+from minicnn import reference
+
+from .statements import find, forward_of, function
+
+Case = namedtuple("Case", "title args options inputs dy")
+Seed = namedtuple("Seed", "number")
+BY_HAND = "by hand"
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def image(*rows):
+    """Return one image with one channel."""
+    return np.array(rows, np.float64)[None, None]
+
+
+def pixel(*channels):
+    """Return one image of one pixel."""
+    return np.array(channels, np.float64)[None, :, None, None]
+
+
+def ties(*shape):
+    """Return small whole numbers: zeros among them, and equal neighbours."""
+    return np.round(normal(*shape))
+
+
+def weights(*shape):
+    return {"w": normal(*shape, seed=1), "b": normal(shape[0], seed=2)}
+
+
+def for_relu():
+    yield {"x": np.array([-1.0, 0, 2, 3])}, {}, np.array([10.0, 20, 30, -40])
+    yield {"x": normal(2, 3, 7, 5)}, {}, None
+    yield {"x": ties(4, 6)}, {}, None
+
+
+def for_tanh():
+    yield {"x": np.array([0.0, 1, -2, 5])}, {}, np.array([1.0, 10, 10, 100])
+    yield {"x": normal(2, 3, 7, 5)}, {}, None
+    yield {"x": normal(4, 6)}, {}, None
+
+
+def for_fc():
+    w, b = np.array([[1.0, 0], [0, 1], [1, 1]]), np.array([10.0, 20, 30])
+    x, dy = np.array([[1.0, 2], [3, 4]]), np.array([[1.0, 0, 0], [0, 1, 2]])
+    yield {"x": x, "w": w, "b": b}, {}, dy
+    yield {"x": normal(5, 6), **weights(4, 6)}, {}, None
+    yield {"x": normal(2, 3, 5, 4), **weights(7, 60)}, {}, None
+
+
+def for_im2col():
+    x = np.arange(1.0, 10).reshape(1, 3, 3)
+    yield {"x": x, "f": 2, "stride": 1, "pad": 0, "H_out": 2, "W_out": 2}, {}, None
+    for C, H, W, f, stride, pad, H_out, W_out in WINDOWS:
+        sizes = {"f": f, "stride": stride, "pad": pad, "H_out": H_out, "W_out": W_out}
+        yield {"x": normal(C, H, W), **sizes}, {}, None
+
+
+def for_col2im():
+    sizes = {"f": 2, "stride": 1, "pad": 0, "H_out": 2, "W_out": 2}
+    yield {"dcols": np.ones((4, 4)), "shape": (1, 3, 3), **sizes}, {}, None
+    for C, H, W, f, stride, pad, H_out, W_out in WINDOWS:
+        dcols = normal(C * f * f, H_out * W_out)
+        sizes = {"f": f, "stride": stride, "pad": pad, "H_out": H_out, "W_out": W_out}
+        yield {"dcols": dcols, "shape": (C, H, W), **sizes}, {}, None
+
+
+WINDOWS = [  # C, H, W, f, stride, pad, H_out, W_out
+    (3, 7, 5, 2, 2, 0, 3, 2),  # apart: no pixel in two windows
+    (2, 6, 5, 3, 1, 0, 4, 3),
+    (2, 5, 7, 3, 2, 1, 3, 4),
+    (2, 6, 9, 4, 3, 0, 2, 3),  # rounded up: the last windows hang over the far edge
+]
+
+
+def for_conv():
+    x, w, b = image([1, 2, 3], [4, 5, 6], [7, 8, 9]), image([1, 0], [0, 10]), np.array([100.0])
+    yield {"x": x, "w": w, "b": b}, {}, image([1, 0], [0, 2])
+    yield {"x": normal(2, 3, 7, 5), **weights(4, 3, 3, 3)}, {}, None
+    yield {"x": normal(2, 3, 9, 7), **weights(5, 3, 2, 2)}, {"stride": 3, "pad": 1}, None
+    yield {"x": normal(2, 4, 5, 6), **weights(6, 2, 3, 3)}, {"pad": 1, "groups": 2}, None
+    yield {"x": normal(2, 3, 6, 9), **weights(4, 3, 4, 4)}, {"stride": 3, "ceil_mode": True}, None
+
+
+def for_pool():
+    x = image([1, 5, 2, 0, 3], [0, 1, 9, 2, 1], [4, 2, 1, 3, 0])
+    yield {"x": x}, {}, image([18, 9])
+    yield {"x": normal(2, 3, 7, 9)}, {"z": 2, "s": 2}, None
+    yield {"x": normal(2, 3, 7, 9)}, {"z": 3, "s": 2}, None
+    yield {"x": ties(2, 3, 5, 7) - 4}, {"z": 3, "s": 1}, None
+    yield {"x": normal(2, 3, 8, 6) - 4}, {"z": 3, "s": 2, "ceil_mode": True}, None
+    yield {"x": normal(2, 3, 8, 7)}, {"z": 2, "s": 3}, None
+
+
+def for_lrn():
+    easy = {"k": 1, "n": 3, "alpha": 1, "beta": 1}
+    yield {"x": pixel(1, 2, 3)}, easy, pixel(6, 0, 0)
+    yield {"x": normal(2, 7, 3, 5)}, {"alpha": 0.5}, None
+    yield {"x": normal(2, 6, 5, 3)}, {"k": 1, "n": 4, "alpha": 0.3, "beta": 0.6}, None
+    yield {"x": normal(2, 10, 3, 2)}, {"alpha": 0.5, "groups": 2}, None
+    yield {"x": normal(2, 7, 3, 5)}, {}, None
+
+
+def for_dropout():
+    yield {"x": np.arange(1.0, 9)}, {"p": 0.5, "rng": Seed(1)}, np.arange(10.0, 90, 10)
+    yield {"x": normal(2, 3, 7, 5)}, {"p": 0.5, "rng": Seed(5)}, None
+    yield {"x": normal(2, 3, 7, 5)}, {"p": 0.5, "rng": Seed(5)}, None  # the same once more
+    yield {"x": normal(2, 3, 7, 5)}, {"p": 0.5, "rng": Seed(6)}, None
+    yield {"x": normal(40, 50)}, {"p": 0.2, "rng": Seed(5)}, None
+
+
+def for_softmax():
+    yield {"scores": np.log([[1.0, 3], [2, 2]])}, {}, None
+    yield {"scores": normal(5, 3)}, {}, None
+    yield {"scores": 2 * normal(3, 4) + 1000}, {}, None
+    yield {"scores": np.array([[0.0, 1, 2], [-2000, -2001, -2002], [1e4, 0, 3]])}, {}, None
+
+
+def for_softmax_loss():
+    yield {"scores": np.log([[1.0, 3], [2, 2]]), "labels": np.array([0, 1])}, {}, None
+    yield {"scores": normal(5, 3), "labels": np.array([2, 0, 1, 1, 2])}, {}, None
+    yield {"scores": 2 * normal(3, 4) + 1000, "labels": np.array([3, 0, 1])}, {}, None
+    scores = np.array([[0.0, 1, 2], [-2000, -2001, -2002], [1e4, 0, 3]])
+    yield {"scores": scores, "labels": np.array([2, 0, 1])}, {}, None
+
+
+def for_sgd_update():
+    w, v, dw = np.array([1.0, -2]), np.array([0.5, 0]), np.array([10.0, 20])
+    yield {"w": w, "v": v, "dw": dw, "epsilon": 0.1}, {"momentum": 0.9, "decay": 0.5}, None
+    three = {"w": normal(4, 3), "v": normal(4, 3, seed=1), "dw": normal(4, 3, seed=2)}
+    yield {**three, "epsilon": 0.01}, {}, None
+    yield {**three, "epsilon": 0.3}, {"momentum": 0.5, "decay": 0.1}, None
+
+
+INPUTS = {
+    "relu": for_relu,
+    "tanh": for_tanh,
+    "fc": for_fc,
+    "im2col": for_im2col,
+    "col2im": for_col2im,
+    "conv": for_conv,
+    "pool": for_pool,
+    "average_pool": for_pool,
+    "lrn": for_lrn,
+    "dropout": for_dropout,
+    "softmax": for_softmax,
+    "softmax_loss": for_softmax_loss,
+    "sgd_update": for_sgd_update,
+}
+
+
+@functools.cache
+def cases(name):
+    """Return the Cases of an exercise; the first can be done by hand, the last is in float32."""
+    layer = name.removesuffix("_backward").removesuffix("_forward")
+    given = list(INPUTS[layer]())
+    made = [case(name, *one) for one in given]
+    for k, one in enumerate(made):
+        if one.title in [other.title for other in made[:k]]:
+            made[k] = one._replace(title=f"{one.title}, again")
+    made[0] = made[0]._replace(title=BY_HAND)
+    inputs, options, dy = given[1]
+    single = {letter: as_float32(value) for letter, value in inputs.items()}
+    last = case(name, single, options, dy)
+    return *made, last._replace(title=f"{last.title}, float32")
+
+
+def as_float32(value):
+    is_float = isinstance(value, np.ndarray) and value.dtype == np.float64
+    return value.astype(np.float32) if is_float else value
+
+
+def case(name, inputs, options, dy):
+    """Return one Case; a backward pass gets the cache of the real forward pass."""
+    title = ", ".join(
+        [*map(described, inputs, inputs.values()), *map(described, options, options.values())]
+    )
+    if not name.endswith("_backward"):
+        return Case(title, tuple(inputs.values()), options, inputs, None)
+    y, cache = getattr(reference, forward_of(name))(*inputs.values(), **drawn(options))
+    if np.ndim(y) == 0:
+        return Case(title, (cache,), {}, {**inputs, **options}, None)
+    dy = normal(*y.shape, seed=3) if dy is None else dy
+    dy = dy.astype(y.dtype)
+    return Case(title, (dy, cache), {}, {**inputs, **options}, dy)
+
+
+def described(name, value):
+    """Return "x (2, 3, 7, 5)" for an array, "stride=2" for anything else."""
+    if isinstance(value, np.ndarray):
+        return f"{name} {value.shape}"
+    return f"seed {value.number}" if isinstance(value, Seed) else f"{name}={value}"
+
+
+def drawn(options):
+    """Return the options with a new generator for every Seed."""
+    return {
+        name: np.random.default_rng(value.number) if isinstance(value, Seed) else value
+        for name, value in options.items()
+    }
+
+
+@functools.cache
+def right_answers(name):
+    """Return what the library's function makes of every Case: dicts by output."""
+    return outcomes(name, function(name))
+
+
+def outcomes(name, f):
+    """Return what f makes of every Case of an exercise: dicts by output, None where it breaks."""
+    found = []
+    for one in cases(name):
+        try:
+            with np.errstate(all="ignore"):
+                found.append(by_output(name, f(*one.args, **drawn(one.options))))
+        except Exception:
+            found.append(None)
+    return found
+
+
+def by_output(name, result):
+    """Return a result as a dict: {"dx": array, "dw": array, "db": array}."""
+    outputs = find(name).outputs
+    return dict(zip(outputs, result if isinstance(result, tuple) else (result,), strict=True))

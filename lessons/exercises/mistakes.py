@@ -1,0 +1,89 @@
+"""Mistakes that have been made before, each as a small edit of the library's own function.
+
+hints/ has a page for each exercise.  A mistake there is a heading, a diff and a hint:
+
+    ## = for +=                                           its name
+                                                          in a box marked diff:
+    - dplace += np.where(winner == place, dy, 0)          where this stands in the real source,
+    + dplace[...] = np.where(winner == place, dy, 0)      put this
+                                                          after the box:
+    Off where windows overlap: …                          what a kind tutor says about it
+
+Whoever makes a mistake gets its numbers, however the code is written: the tutor compares what a
+learner's function returned with what the edited function makes of the same arguments.  Two boxes
+under one heading are two ways to make the mistake.  Where the heading ends with "(in helper)", the
+edit is in that helper, which the function calls.
+
+A test sees that every edit still fits the source, and that each is told from all others.
+"""
+
+import functools
+import inspect
+import pathlib
+import re
+from collections import namedtuple
+
+from .statements import function, source
+
+# exercise, name, inside: the helper or None; edits: ((old, new), …); hint
+Mistake = namedtuple("Mistake", "exercise name inside edits hint")
+HINTS = pathlib.Path(__file__).parent / "hints"
+
+
+@functools.cache
+def mistakes(exercise):
+    """Return the known Mistakes of an exercise, the likelier first."""
+    page = (HINTS / f"{exercise}.md").read_text(encoding="utf-8")
+    found = []
+    for section in re.split(r"(?m)^## ", page)[1:]:
+        name, inside = re.fullmatch(r"(.+?)(?: \(in (\w+)\))?", section.splitlines()[0]).groups()
+        hint = " ".join(section.rpartition("```")[2].split("\n")).strip()
+        for box in re.findall(r"(?s)```diff\n(.*?)```", section):
+            found.append(Mistake(exercise, name, inside, edits(box), hint))
+    return found
+
+
+def edits(diff):
+    """Return the pairs (old, new) of a diff: the lines with + stand for those with −."""
+    hunks = re.findall(r"((?:^- .*\n)+)((?:^\+ .*\n)*)", diff, re.MULTILINE)
+    return tuple(tuple(re.sub(r"(?m)^. ", "", text)[:-1] for text in hunk) for hunk in hunks)
+
+
+@functools.cache
+def variant(mistake):
+    """Return the library's function with the mistake in it."""
+    name = mistake.exercise
+    names = dict(vars(inspect.getmodule(function(name))))  # what it imports, and its helpers
+    for text in edited_sources(mistake):
+        exec(text, names)
+    return names[name]
+
+
+def edited_sources(mistake):
+    """Return the source of the function with the mistake in it, and of its helper if it is there.
+
+    Raises ValueError if an edit does not fit the source any more.
+    """
+    text = source(mistake.exercise)
+    if mistake.inside:
+        return [edited(helper_source(mistake), mistake), text]
+    return [edited(text, mistake)]
+
+
+def helper_source(mistake):
+    """Return the source of the helper that a mistake is in."""
+    helper = vars(inspect.getmodule(function(mistake.exercise)))[mistake.inside]
+    text = inspect.getsource(getattr(helper, "py_func", helper))
+    return text[text.index("def ") :]
+
+
+def edited(text, mistake):
+    """Return the source with each `old` replaced by its `new`."""
+    for old, new in mistake.edits:
+        if old not in text:
+            raise ValueError(
+                f"hints/{mistake.exercise}.md, {mistake.name}: {old!r} is not in the source of "
+                f"{text[4 : text.index('(')]} any more"
+            )
+        text = text.replace(old, new)
+    return text

@@ -1,0 +1,83 @@
+"""Read a learner's file before it is run: is it Python, which exercises are in it, whose are they?
+
+Nothing of the file is run here: Python's own parser makes a syntax tree of it.
+"""
+
+import ast
+import difflib
+import pathlib
+
+from .statements import BY_NAME, EXERCISES, FOLDER
+
+
+def files(paths):
+    """Return the Python files that paths name: files, folders searched through, exercises.
+
+    Raises
+    ------
+    ValueError
+        If there is no .py file in a folder.
+    OSError
+        If there is no such file.
+    """
+    found = []
+    for path in map(pathlib.Path, paths or [FOLDER]):
+        if str(path) in BY_NAME and not path.exists():
+            path = FOLDER / f"{path}.py"
+        if not path.exists():
+            name = path.stem if path.stem in BY_NAME else "relu_forward"
+            why = f"there is no such file; python -m lessons exercise {name} writes one"
+            raise FileNotFoundError(2, why, str(path))
+        inside = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+        if not inside:
+            raise ValueError(f"{path}: there is no .py file in this folder")
+        found += inside
+    return found
+
+
+def read(path):
+    """Return the syntax tree of a file and the exercises in it, in teaching order.
+
+    Raises ValueError, with a sentence for the learner, if it is not Python or holds no exercise.
+    """
+    try:
+        tree = ast.parse(path.read_bytes(), str(path))
+    except SyntaxError as error:
+        line = (error.text or "").strip()
+        where = f"line {error.lineno}" if error.lineno else "this file"
+        where += f", `{line}`" if line else ""
+        hint = "  (The cause may stand one line above.)" if line else ""
+        raise ValueError(f"Python cannot read {where}: {error.msg}.{hint}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"Python cannot read this file: {error}") from None
+    written = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    names = [exercise.name for exercise in EXERCISES if exercise.name in written]
+    if not names:
+        near = [m for w in written for m in difflib.get_close_matches(w, BY_NAME, n=1, cutoff=0.8)]
+        hint = f"Did you mean {near[0]}?" if near else "python -m lessons exercise lists them."
+        raise ValueError(f"There is no function here that is named like an exercise.  {hint}")
+    return tree, names
+
+
+def borrowed(tree, name):
+    """Return the line in which the learner's code uses another function of this name, or None.
+
+    An import above the learner's own function does no harm: the function hides it.  Nor does one
+    that is used for comparison, outside of all functions or in a test.
+    """
+    (own, *_) = [node for node in tree.body if getattr(node, "name", None) == name]
+    aliases = set()
+    for node in tree.body:
+        for alias in node.names if isinstance(node, ast.ImportFrom) else []:
+            if alias.name == name and alias.asname:
+                aliases.add(alias.asname)
+            elif alias.name == name and node.lineno > own.lineno:
+                return node.lineno  # here it is the learner's own that is hidden
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    for node in (n for f in functions if not f.name.startswith("test") for n in ast.walk(f)):
+        within = isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]
+        called = getattr(node, "id", None) in aliases or getattr(node, "attr", None) == name
+        by_string = isinstance(node, ast.Constant) and node.value == name  # getattr(…, "…")
+        if within or called or by_string:
+            return node.lineno
+    return None

@@ -1,0 +1,212 @@
+"""The exercises in teaching order, and the file that a learner starts with.
+
+    name      the function to write, as minicnn.reference calls it
+    lesson    the number of the lesson that belongs to it
+    question  one line for the list
+    outputs   what the function returns, by name; one name alone is returned without a tuple
+    given     what the learner may import from minicnn, so that only the idea is left to write
+
+Signature, docstring and legend are read from the library's own source and cannot drift from it.
+"""
+
+import ast
+import difflib
+import functools
+import inspect
+import pathlib
+from collections import namedtuple
+
+from minicnn import reference
+from minicnn.checkpoint import write_text
+from minicnn.reference import im2col as im2col_module
+
+Exercise = namedtuple("Exercise", "name lesson question outputs given")
+
+FOLDER = pathlib.Path("runs/exercises")
+
+OUT_SIZE = "from minicnn.shapes import out_size"
+POOL_SIZE = "from minicnn.shapes import pool_size"
+IM2COL = "from minicnn.reference.im2col import im2col"
+IM2COL_COL2IM = "from minicnn.reference.im2col import col2im, im2col"
+SUM_OVER_CHANNELS = "from minicnn.reference.lrn import sum_over_channels"
+SOFTMAX = "from minicnn.reference.softmax import softmax"
+
+EXERCISES = [
+    Exercise("relu_forward", 4, "What does a unit let through?", ("y", "cache"), []),
+    Exercise("relu_backward", 4, "Which gradients pass a unit that was off?", ("dx",), []),
+    Exercise("tanh_backward", 4, "What is left of a gradient where tanh is flat?", ("dx",), []),
+    Exercise("fc_forward", 7, "How does every output see every input?", ("y", "cache"), []),
+    Exercise("fc_backward", 7, "Two products and a sum: which is which?", ("dx", "dw", "db"), []),
+    Exercise("im2col", 2, "How does a convolution become a matrix product?", ("cols",), []),
+    Exercise("col2im", 3, "What if a pixel stands in several columns?", ("dx",), []),
+    Exercise("conv_forward", 1, "How does a kernel slide?", ("y", "cache"), [OUT_SIZE, IM2COL]),
+    Exercise(
+        "conv_backward",
+        3,
+        "How does a gradient find back to pixels, kernels and biases?",
+        ("dx", "dw", "db"),
+        [IM2COL_COL2IM],
+    ),
+    Exercise("pool_forward", 5, "Who wins in each window?", ("y", "cache"), [POOL_SIZE]),
+    Exercise("pool_backward", 5, "What if one pixel wins twice?", ("dx",), []),
+    Exercise("average_pool_backward", 5, "How large is a pixel's share of a window?", ("dx",), []),
+    Exercise("lrn_forward", 6, "How do neighbouring kernels compete?", ("y", "cache"), []),
+    Exercise(
+        "lrn_backward", 6, "Who else felt this channel's activity?", ("dx",), [SUM_OVER_CHANNELS]
+    ),
+    Exercise("dropout_forward", 8, "Who is left out this time?", ("y", "cache"), []),
+    Exercise("dropout_backward", 8, "What do those learn who were left out?", ("dx",), []),
+    Exercise("softmax", 8, "How do scores become probabilities?", ("p",), []),
+    Exercise(
+        "softmax_loss_forward", 8, "How wrong is a prediction, in nats?", ("loss", "cache"), []
+    ),
+    Exercise(
+        "softmax_loss_backward", 8, "How much too probable is each class?", ("dscores",), [SOFTMAX]
+    ),
+    Exercise("sgd_update", 9, "Where does the learning rate stand?", ("w", "v"), []),
+]
+BY_NAME = {exercise.name: exercise for exercise in EXERCISES}
+BARE = ("im2col", "col2im", "softmax")  # these return an array, not a tuple
+
+
+def find(name):
+    """Return the Exercise of this name.
+
+    Raises ValueError, with the nearest names, if there is none.
+    """
+    if name in BY_NAME:
+        return BY_NAME[name]
+    near = difflib.get_close_matches(name, BY_NAME, n=2)
+    hint = f"did you mean {' or '.join(near)}?" if near else "python -m lessons exercise lists all"
+    raise ValueError(f"{name!r} is not an exercise; {hint}")
+
+
+def following(name):
+    """Return the Exercise after this one, or None after the last."""
+    place = EXERCISES.index(BY_NAME[name]) + 1
+    return EXERCISES[place] if place < len(EXERCISES) else None
+
+
+def function(name):
+    """Return the library's own function, as the plain Python that it is written in."""
+    home = im2col_module if hasattr(im2col_module, name) else reference
+    found = getattr(home, name)
+    return getattr(found, "py_func", found)  # what Numba compiles has its Python inside
+
+
+@functools.cache
+def source(name):
+    """Return the source of the library's function, from its `def` on."""
+    text = inspect.getsource(function(name))
+    return text[text.index("def ") :]
+
+
+def signature(name):
+    """Return the line that a call looks like: "relu_backward(dy, cache)"."""
+    return f"{name}{inspect.signature(function(name))}"
+
+
+def forward_of(name):
+    """Return the name of the forward pass of this layer."""
+    return name.removesuffix("_backward").removesuffix("_forward") + "_forward"
+
+
+def kept(name):
+    """Return how the forward pass of this layer writes its cache: "(x, w)".  None: it has none."""
+    forward = forward_of(name)
+    if not hasattr(reference, forward):
+        return None
+    value = ast.parse(source(forward)).body[0].body[-1].value  # what its last line returns
+    return ast.unparse(value.elts[1])
+
+
+def template(name, path="FILE"):
+    """Return the text of the file in which a learner writes this function.
+
+    Parameters
+    ----------
+    name : str
+        An exercise's.
+    path : path
+        Where the file will be; the text says how to have it checked.
+
+    Returns
+    -------
+    str
+        The layer's legend as docstring, the imports, and the function with an empty body.
+    """
+    exercise, module = find(name), inspect.getmodule(function(name))
+    head = f'''"""Exercise {name}: {exercise.question}  (Lesson {exercise.lesson})
+
+Write the body of the function, then let it be checked:
+
+    python -m lessons check {path}
+
+Here is how {home(name)} introduces its layer, with the legend of the letters:
+
+{module.__doc__.strip()}
+"""
+'''.replace("\\", "\\\\")
+    return f"{head}\n{imports(name)}\n\n\n{empty(name)}"
+
+
+def home(name):
+    """Return the file of the library that has the function: "minicnn/reference/pool.py"."""
+    return f"minicnn/reference/{function(name).__module__.rpartition('.')[2]}.py"
+
+
+def imports(name):
+    """Return the lines of import that the learner is given."""
+    given = find(name).given
+    return "\n".join(["import numpy as np", *([""] if given else []), *given])
+
+
+def empty(name):
+    """Return the function with its signature and docstring, and a body that is still to write."""
+    tree = ast.parse(source(name)).body[0]
+    lines = source(name).splitlines()
+    start = tree.body[0].end_lineno  # the last line of the docstring
+    body = []
+    first = tree.body[1]
+    if isinstance(first, ast.Assign) and ast.unparse(first.value) == "cache":
+        body.append(f"{lines[first.lineno - 1].strip()}  # what {forward_of(name)} kept")
+    outputs = ", ".join(find(name).outputs)
+    body.append(f'raise NotImplementedError("{name} is still to be written")')
+    if "cache" in find(name).outputs:
+        outputs = outputs.replace("cache", kept(name))
+    elif len(find(name).outputs) == 1 and name not in BARE:
+        outputs = f"({outputs},)"
+    body.append(f"# return {outputs}")
+    return "\n".join(lines[:start] + [f"    {line}" for line in body]) + "\n"
+
+
+def write(name, path=None, force=False):
+    """Write the file that a learner starts with, and return its path.
+
+    Parameters
+    ----------
+    name : str
+        An exercise's.
+    path : path
+        The file; by default runs/exercises/NAME.py.
+    force : bool
+        Whether a file that is there already may be overwritten.
+
+    Raises
+    ------
+    ValueError
+        If there is no such exercise, or the file is there already.
+    OSError
+        If it cannot be written.
+    """
+    find(name)
+    path = pathlib.Path(path or FOLDER / f"{name}.py")
+    if path.is_dir():
+        path = path / f"{name}.py"
+    if path.exists() and not force:
+        raise ValueError(
+            f"{path} is there already, and your work may be in it; --force begins anew, "
+            "--out names another file"
+        )
+    write_text(path, template(name, path))
+    return path

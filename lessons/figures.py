@@ -1,0 +1,40 @@
+"""Figures of matplotlib in notebooks and pages: shown once, and with words for who cannot see them.
+
+A notebook shows every figure that is open at the end of a cell; and one that is the cell's value,
+once more.  After `in_notebook()` only the value counts, as in the terminal.
+"""
+
+import io
+
+DOTS = 100  # of the page, in an inch of the figure; the picture has twice as many, for fine screens
+
+
+def in_notebook():
+    """Let this kernel show figures as values, with their titles and labels as alternative text."""
+    import matplotlib
+    from IPython import get_ipython
+
+    matplotlib.use("agg")
+    formatter = get_ipython().display_formatter.formatters["image/png"]
+    formatter.for_type_by_name("matplotlib.figure", "Figure", png_and_words)
+
+
+def png_and_words(figure):
+    """Return a figure as PNG, with its width on the page, and what is written in it as words."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=2 * DOTS, bbox_inches="tight")
+    pixels = int.from_bytes(file.getvalue()[16:20], "big")  # the width stands there in every PNG
+    return file.getvalue(), {"alt": words(figure), "width": pixels // 2}
+
+
+def words(figure):
+    """Return the titles, labels and legends of a figure as one text."""
+    parts = [figure.get_suptitle()]
+    for axes in figure.axes:
+        x, y = axes.get_xlabel(), axes.get_ylabel()
+        legend = axes.get_legend()
+        names = [text.get_text() for text in legend.get_texts()] if legend else []
+        against = f"{y} against {x}" if x and y else x or y
+        parts += [axes.get_title(), against, ", ".join(names)]
+    parts = [" ".join(part.split()) for part in dict.fromkeys(parts) if part]
+    return "Figure: " + "; ".join(parts) if parts else "A figure without words"

@@ -1,0 +1,239 @@
+"""The lessons as a web site that needs no network: every lesson executed, its steppers live.
+
+jupytext reads a lesson as a notebook, nbclient runs it, nbconvert writes it as HTML with the
+templates in page/, and latex2mathml turns its formulas into MathML, which browsers show themselves.
+
+    notebook   a lesson as jupytext reads it, then with what its cells have shown
+    page       what a page says about itself: number, title, question, file
+    links      see source.py
+"""
+
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import sys
+import tempfile
+
+from . import cells, source, terminal
+
+SITE = cells.OUT / "site"
+TOP = cells.FOLDER.parent
+LOOKS = cells.FOLDER / "page"
+SECONDS = 300  # that one cell may take
+EXTRA = "python -m pip install '.[lessons]'"
+# Runs in the kernel before a lesson: figures are shown once, as values, with their titles as words.
+BEFORE = "from lessons.figures import in_notebook\nin_notebook()"
+
+
+def build(numbers=None, site=SITE, report=print):
+    """Execute the lessons and write the site, whole or not at all.
+
+    Parameters
+    ----------
+    numbers : list of int, optional
+        Only these lessons; all of them by default.
+    site : path
+        The folder to write; an older site there is replaced.
+    report : function
+        Takes one text for each lesson that is done.
+
+    Returns
+    -------
+    path
+        The site's first page.
+
+    Raises
+    ------
+    OSError
+        If the extra `lessons` is not installed, or the site cannot be written.
+    ValueError
+        If a cell of a lesson fails; the message names both.
+    """
+    need_extra()
+    site = pathlib.Path(site)
+    check_folder(site)
+    paths = [cells.find(number) for number in numbers] if numbers else cells.lessons()
+    pages = [about(path) for path in paths]
+    for page, before, after in zip(pages, [None, *pages], [*pages[1:], None], strict=False):
+        page |= {"before": before, "after": after}
+    site.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".site-", dir=site.parent) as folder:
+        new = pathlib.Path(folder) / "site"
+        new.mkdir()
+        write_site(new, paths, pages, report)
+        if site.exists():
+            site.rename(pathlib.Path(folder) / "old")
+        new.rename(site)
+    return site / "index.html"
+
+
+def check_folder(site):
+    """Raise ValueError if `site` is something else than a site from before: it would be lost."""
+    if site.exists() and not (site / "index.html").is_file() and any(site.iterdir()):
+        raise ValueError(f"{site} holds other things than a site; name another folder with --out")
+
+
+def need_extra():
+    """Raise OSError, with a sentence, if what only pages and notebooks need is missing."""
+    try:
+        import ipykernel  # noqa: F401
+        import jupytext  # noqa: F401
+        import latex2mathml  # noqa: F401
+        import nbclient  # noqa: F401
+        import nbconvert  # noqa: F401
+    except ImportError as error:
+        raise OSError(f"notebooks and the site need {error.name}: {EXTRA}") from None
+
+
+def about(path):
+    """Return what a page says about itself."""
+    heading, question = cells.title(path)
+    number = int(path.name[:2])
+    title = terminal.plain(heading).removeprefix(f"{number}.").strip()
+    return {"number": number, "title": title, "question": question, "file": f"{path.stem}.html"}
+
+
+def write_site(folder, paths, pages, report):
+    """Write all pages into an empty folder."""
+    import jinja2
+
+    templates = jinja2.Environment(loader=jinja2.FileSystemLoader(LOOKS), autoescape=False)
+    used = set()
+    with tempfile.TemporaryDirectory() as scratch:
+        for path, page in zip(paths, pages, strict=True):
+            notebook = executed(path, scratch)  # one by one: some of them measure how fast they are
+            links = source.links_of(one.source for one in notebook.cells if one.cell_type == "code")
+            used |= set(links.values())
+            text = as_html(notebook, page, links, path)
+            (folder / page["file"]).write_text(text, encoding="utf-8")
+            report(f"{page['number']:4}  {page['title']}")
+    source.write_pages(used, folder, templates.get_template("source.html.j2"))
+    contents = templates.get_template("contents.html.j2").render(pages=pages)
+    (folder / "index.html").write_text(contents, encoding="utf-8")
+    shutil.copy(LOOKS / "style.css", folder)
+
+
+def executed(path, scratch):
+    """Return a lesson as a notebook that has run; `scratch` is the folder of its settings."""
+    import jupytext
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    notebook = jupytext.read(path)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(BEFORE))
+    client = NotebookClient(
+        notebook, timeout=SECONDS, kernel_name="python3", resources={"metadata": {"path": TOP}}
+    )
+    manager = client.create_kernel_manager()
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    manager.kernel_spec.argv = command  # this Python, whatever kernels are installed
+    if os.name == "posix":  # they talk through files in a folder of ours, not through ports
+        manager.transport = "ipc"
+        manager.connection_file = f"{scratch}/{path.name[:2]}.json"
+    settings = {"PYTHONPATH": str(TOP), "IPYTHONDIR": str(scratch), "JUPYTER_CONFIG_DIR": scratch}
+    at = 0
+
+    def note(cell, cell_index, **other):
+        nonlocal at
+        at = cell_index
+
+    client.on_cell_start = note
+    try:
+        client.execute(env=os.environ | settings)
+    except CellExecutionError as error:
+        raise ValueError(f"{path.name}, cell {at}: {error.ename}: {error.evalue}") from None
+    except CellTimeoutError:
+        raise ValueError(f"{path.name}, cell {at} has not ended within {SECONDS} s") from None
+    except DeadKernelError:
+        raise ValueError(f"{path.name}, cell {at}: Python itself has stopped") from None
+    except RuntimeError as error:
+        raise OSError(f"{path.name} could not be run: {error}") from None
+    del notebook.cells[0]
+    return notebook
+
+
+def as_html(notebook, page, links, path):
+    """Return the page of a lesson that has run."""
+    from nbconvert import HTMLExporter
+    from nbconvert.filters.markdown_mistune import MarkdownWithMath
+
+    exporter = HTMLExporter(extra_template_basedirs=[str(cells.FOLDER)], template_name="page")
+    renderer = prose_renderer(links, path.name)
+    exporter.register_filter("markdown2html", lambda text: MarkdownWithMath(renderer).render(text))
+    exporter.register_filter("linked", lambda text: source.linked(text, links))
+    text, _ = exporter.from_notebook_node(notebook, resources={"page": page})
+    return text
+
+
+def prose_renderer(links, name):
+    """Return what turns the text cells of the lesson called `name` into HTML."""
+    from nbconvert.filters.markdown_mistune import IPythonRenderer
+
+    class Prose(IPythonRenderer):
+        """Formulas become MathML, and names of minicnn become links."""
+
+        def block_math(self, body):
+            formula = mathml(body, "block", name)
+            return f'<div class="formula" tabindex="0">{formula}</div>\n'
+
+        def inline_math(self, body):
+            return mathml(body, "inline", name)
+
+        def codespan(self, text):
+            return source.linked_in_prose(text, links)
+
+    return Prose(escape=False, exclude_anchor_links=True)
+
+
+def mathml(tex, display, name):
+    """Return a formula as MathML, "inline" or "block"; raise ValueError if it is not understood."""
+    from latex2mathml.converter import convert
+
+    try:
+        formula = convert(tex.strip(), display=display)
+    except Exception as error:  # each mistake has a kind of its own
+        formula = f"\\{type(error).__name__}"
+    unknown = re.search(r"\\[A-Za-z]+", formula)  # a command that is left over
+    if unknown:
+        raise ValueError(f"{name}: the formula {tex!r} cannot be read: {unknown[0][1:]}")
+    return formula
+
+
+def stale(site=SITE):
+    """Return whether something has changed since the site was built; None if there is no site."""
+    first = pathlib.Path(site) / "index.html"
+    if not first.is_file():
+        return None
+    files = [*cells.FOLDER.rglob("*"), *source.LIBRARY.rglob("*.py")]
+    built = first.stat().st_mtime
+    return any(file.stat().st_mtime > built for file in files if "__pycache__" not in file.parts)
+
+
+def serve(port, site=SITE, report=print):
+    """Show the site on this machine alone, at http://127.0.0.1:port, until Ctrl-C.
+
+    Raises
+    ------
+    OSError
+        If the port is taken.
+    """
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    class Quiet(SimpleHTTPRequestHandler):
+        """Shows files, and keeps no log of it."""
+
+        def log_message(self, *words):
+            pass
+
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), partial(Quiet, directory=str(site)))
+    except OSError as error:
+        why = f"port {port} cannot be used ({error.strerror}); choose another with --port"
+        raise OSError(why) from None
+    with server, contextlib.suppress(KeyboardInterrupt):
+        report(f"The lessons are at http://127.0.0.1:{server.server_port}/  (Ctrl-C ends this)")
+        server.serve_forever()

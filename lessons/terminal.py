@@ -1,0 +1,180 @@
+"""Markdown, formulas and code as a terminal can show them: with colours where it has some.
+
+Only what lessons use is understood: headings, paragraphs, lists, tables, fenced code, **strong**,
+*emphasis*, `code`, [links](address), and formulas in LaTeX, of which Greek letters, sums, products,
+fractions, and one-character exponents and indices become plain text.
+"""
+
+import os
+import re
+import shutil
+import sys
+import textwrap
+import unicodedata
+
+BOLD, ITALIC, CYAN, GREY, OFF = "\033[1m", "\033[3m", "\033[36m", "\033[90m", "\033[0m"
+SIGNS = {
+    "sum": "Σ", "prod": "Π", "partial": "∂", "nabla": "∇", "cdot": "·", "times": "×", "star": "⋆",
+    "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠", "approx": "≈",
+    "in": "∈", "to": "→", "rightarrow": "→", "mapsto": "↦", "infty": "∞", "pm": "±", "odot": "⊙",
+    "ldots": "…", "dots": "…", "cdots": "⋯", "quad": "\u2003", "qquad": "\u2003\u2003",
+    "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "langle": "⟨", "rangle": "⟩",
+    "mid": "|", "left": "", "right": "", "bigl": "", "bigr": "", "big": "", "Big": "", "ell": "ℓ",
+    "top": "ᵀ",
+}  # fmt: skip
+RAISED = dict(zip("0123456789+-−niT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻ⁿⁱᵀ", strict=True))
+LOWERED = dict(zip("0123456789+-−aeijklmnopt", "₀₁₂₃₄₅₆₇₈₉₊₋₋ₐₑᵢⱼₖₗₘₙₒₚₜ", strict=True))
+
+
+def has_colours():
+    """Return whether to colour: on a terminal, unless NO_COLOR is set (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def painted(text, colour):
+    """Return text in a colour, where there are colours."""
+    return f"{colour}{text}{OFF}" if has_colours() else text
+
+
+def code(source):
+    """Return the code of a cell, indented, its keywords coloured."""
+    if has_colours():
+        from pygments import highlight  # pytest has brought it
+        from pygments.formatters import TerminalFormatter
+        from pygments.lexers import PythonLexer
+
+        source = highlight(source, PythonLexer(), TerminalFormatter(colorscheme=colours()))
+    bar = painted("│ ", GREY)
+    return "\n".join(bar + line for line in source.rstrip().splitlines()) + "\n"
+
+
+def colours():
+    """Return which kinds of tokens have colours: a few that can be read on black and on white."""
+    from pygments.token import Comment, Keyword, Operator, String, Token
+
+    chosen = {Token: "", Keyword: "magenta", Operator.Word: "magenta", String: "green"}
+    chosen[Comment] = "gray"
+    return {kind: (colour, colour) for kind, colour in chosen.items()}
+
+
+def width():
+    """Return how wide text may be: as the terminal, but 100 columns at most."""
+    return min(shutil.get_terminal_size().columns, 100)
+
+
+def markdown(source):
+    """Return Markdown as text, its paragraphs filled to the width of the terminal."""
+    blocks = re.split(r"(^```.*?^```$|^\$\$.*?\$\$$)|\n\s*\n", source, flags=re.M | re.S)
+    blocks = [block.strip("\n") for block in blocks if block and block.strip()]
+    return "\n\n".join(block_text(block) for block in blocks) + "\n"
+
+
+def block_text(block):
+    """Return one block: a heading, fenced code, a formula, a table, a list, or a paragraph."""
+    if block.startswith("```"):
+        return "\n".join("    " + line for line in block.splitlines()[1:-1])
+    if block.startswith("$$"):
+        return textwrap.indent(formula(block.strip("$\n ")), "    ")
+    if block.startswith("#"):
+        heading, _, rest = block.partition("\n")
+        heading = painted(plain(heading.lstrip("# ")), BOLD)
+        return heading + ("\n" + block_text(rest.strip("\n")) if rest.strip() else "")
+    if block.startswith("|"):
+        return table(block)
+    if re.match(r"\s*([-*+]|\d+\.) ", block):
+        items = re.split(r"\n(?=\s*(?:[-*+]|\d+\.) )", block)
+        return "\n".join(filled(item, later="  ") for item in items)
+    return filled(block)
+
+
+def filled(text, first="", later=""):
+    """Return a paragraph in lines, the first one and the later ones indented."""
+    text = formulas(" ".join(text.split()))
+    indents = {"initial_indent": first, "subsequent_indent": later}
+    return inline(textwrap.fill(text, width(), break_long_words=False, **indents))
+
+
+def table(block):
+    """Return a table with its columns aligned."""
+    rows = [line.strip().strip("|").split("|") for line in block.splitlines()]
+    rows = [[plain(cell.strip()) for cell in row] for row in rows if set("".join(row)) - set(" -:")]
+    count = max(map(len, rows))
+    rows = [row + [""] * (count - len(row)) for row in rows]
+    widths = [max(len(row[k]) for row in rows) for k in range(count)]
+    lines = ["  ".join(f"{c:{w}}" for c, w in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join([painted(lines[0].rstrip(), BOLD), *(line.rstrip() for line in lines[1:])])
+
+
+def inline(text, paint=None):
+    """Return text with its marks for strong, emphasis, code and links turned into colours."""
+    paint = paint or painted
+    parts = re.split(r"(`[^`]+`)", text)  # what stands in code has no other marks
+    for i, part in enumerate(parts):
+        if i % 2:
+            parts[i] = paint(part[1:-1], CYAN)
+            continue
+        part = re.sub(r"\[([^\]]+)\]\(([^)]+)\)", r"\1 (\2)", part)
+        part = re.sub(r"\*\*(\S(?:.*?\S)?)\*\*", lambda m: paint(m[1], BOLD), part, flags=re.S)
+        parts[i] = re.sub(
+            r"(?<![\w*])\*([^\s*](?:[^*]*[^\s*])?)\*(?![\w*])", lambda m: paint(m[1], ITALIC), part
+        )
+    return "".join(parts)
+
+
+def plain(text):
+    """Return a line of Markdown without any marks."""
+    return inline(formulas(text), lambda text, colour: text)
+
+
+def formulas(text):
+    """Return text with every $formula$ as plain text."""
+    parts = re.split(r"(`[^`]+`)", text)
+    for i in range(0, len(parts), 2):
+        parts[i] = re.sub(r"\$([^$]+)\$", lambda m: formula(m[1]), parts[i])
+    return "".join(parts)
+
+
+def formula(tex):
+    r"""Return a formula in LaTeX as plain text: \frac{\partial L}{\partial x} as ∂L/∂x."""
+    tex = re.sub(r"\\(?:text|mathrm|mathbf|operatorname|mathit|mathcal)\{([^{}]*)\}", r"{\1}", tex)
+    tex = re.sub(r"\\(partial|nabla|left|right) +", lambda m: SIGNS[m[1]], tex)
+    tex = re.sub(r"\\([A-Za-z]+)", lambda m: sign(m[1]), tex)
+    tex = re.sub(r"\\[,;:! ]", " ", tex).replace("\\\\", "\n").replace("&", "").replace("~", " ")
+    tex = re.sub(r"([_^])([^\s{}])", r"\1{\2}", tex)
+    inner = r"\{([^{}]*)\}"
+    before = None
+    while before != tex:  # from the inside out; every turn takes away a pair of braces
+        before = tex
+        tex = re.sub(r"\^" + inner, lambda m: script(m[1], RAISED, "^"), tex)
+        tex = re.sub("_" + inner, lambda m: script(m[1], LOWERED, "_"), tex)
+        tex = re.sub(r"\\frac" + inner + inner, lambda m: f"{held(m[1])}/{held(m[2])}", tex)
+        tex = re.sub(r"\\sqrt" + inner, lambda m: f"√{held(m[1])}", tex)
+    tex = re.sub(r"[{}\\]", "", tex).replace("-", "−")
+    tex = re.sub(r"(?<=[⌊⌈⟨]) +| +(?=[⌋⌉⟩])", "", tex)
+    return re.sub(r" +", " ", tex).strip()
+
+
+def sign(name):
+    r"""Return what \name stands for: a sign, a Greek letter, or a word such as max."""
+    if name in ("frac", "sqrt"):
+        return f"\\{name}"
+    if name in SIGNS:
+        return SIGNS[name]
+    case = "CAPITAL" if name[0].isupper() else "SMALL"
+    greek = {"epsilon": "epsilon", "varepsilon": "epsilon", "lambda": "lamda"}.get(name, name)
+    try:
+        return unicodedata.lookup(f"GREEK {case} LETTER {greek.upper()}")
+    except KeyError:
+        return name
+
+
+def script(text, letters, mark):
+    """Return an exponent or index in small letters, if there are such; else after its mark."""
+    if all(letter in letters for letter in text):
+        return "".join(letters[letter] for letter in text)
+    return mark + held(text)
+
+
+def held(text):
+    """Return text in brackets, unless it holds together without them."""
+    return text if re.fullmatch(r"[\w∂α-ωΑ-Ω.ₐ-ₜ₀-₉⁰-⁹²³ᵀ]+|∂\w+", text.strip()) else f"({text})"

@@ -1,0 +1,259 @@
+"""The stepper: run a function of the library, and look at every line that it executed.
+
+    from minicnn.step import step, picture
+
+    steps = step(conv_forward, x, w, b, stride=2)
+    steps                        in a notebook: code on the left, arrays on the right, arrow keys
+    steps.show()                 in a terminal: Enter for the next line
+    steps.result                 y, cache: what the function returned
+    steps.backward(dy)           the same for the way back
+    steps.touch("w", (0, 1, 2, 2), dy)      one entry of the gradient, by finite differences
+    steps.save("conv.html")      a page of its own
+
+What runs is the real function, never a copy of it; stepping/ has the parts.
+"""
+
+import copy
+import functools
+import inspect
+import sys
+from types import FunctionType
+
+import numpy as np
+
+from . import checkpoint
+from .stepping import kernels, links, page, pairs, source, terminal, walk
+from .stepping import touch as touching
+from .stepping.record import Record
+from .stepping.values import Shot, look
+
+PIXELS = 16384  # of a picture's array, at most
+
+
+def step(function, *arguments, **options):
+    """Run a function and return its Steps.
+
+    Parameters
+    ----------
+    function : function
+        A layer's forward or backward, a kernel that Numba compiled, net.forward, net.backward, or
+        one of your own.
+    *arguments, **options
+        What it is called with.
+
+    Returns
+    -------
+    Steps
+        Should the function raise an exception, the steps end with the line that failed, and
+        `.result` raises it.
+
+    Raises
+    ------
+    TypeError
+        If it is not a function that is written in Python, or not called as it must be.
+    ValueError
+        If its source cannot be found.
+    """
+    if isinstance(function, functools.partial):
+        arguments, options = (*function.args, *arguments), function.keywords | options
+        function = function.func
+    python = function.py_func if kernels.is_kernel(function) else function
+    if not isinstance(python, FunctionType):
+        what = getattr(function, "__name__", repr(function))
+        raise TypeError(f"step: {what} is a {type(function).__name__}; expected a Python function")
+    try:
+        bound = inspect.signature(python).bind(*arguments, **options)
+    except TypeError as error:
+        raise TypeError(f"step: {python.__name__} cannot be called like this: {error}") from None
+    return Steps(function, python, bound)
+
+
+def other_way(function):
+    """Return x_backward for x_forward, and backward for forward: it stands in the same module."""
+    name = function.__name__
+    module = sys.modules.get(function.__module__)
+    scope = {**vars(module)} if module else {}
+    scope |= getattr(function, "__globals__", {})
+    back = scope.get(name.replace("forward", "backward"))
+    if "forward" not in name or back is None:
+        raise ValueError(
+            f"step: {name} has no backward; expected a function called x_forward whose x_backward "
+            "stands in the same file"
+        )
+    return back
+
+
+class Steps:
+    """The steps of one run; see the module's docstring for what can be done with them."""
+
+    def __init__(self, function, python, bound, forward=None):
+        self.function, self._bound, self._forward = function, bound, forward
+        self._record = Record()
+        runs = kernels.opened(function, self._record)
+        self._before = copy.copy(bound)  # what it may change, for whoever calls it again
+        self._before.arguments = {
+            name: copy.deepcopy(value) if changes(value) else value
+            for name, value in bound.arguments.items()
+        }
+        self._record.run(runs, python.__code__, bound.args, bound.kwargs)
+
+    @property
+    def result(self):
+        """What the function returned.  Raises what it raised, if it did not return."""
+        if self._record.error is not None:
+            raise self._record.error
+        return self._record.result
+
+    def backward(self, *dy, **options):
+        """Return the Steps of the backward pass: the same layer, from the cache that it returned.
+
+        Parameters
+        ----------
+        *dy : array
+            ∂L/∂y; nothing for a loss, where it is 1.
+
+        Raises
+        ------
+        ValueError
+            If there is no backward function in the same module, or forward did not return.
+        """
+        back = other_way(self.function)
+        y, cache = self.result
+        if self.function.__name__ == "forward":  # net.forward(layers, x): y, caches
+            arguments = (self._bound.arguments["layers"], cache, *dy)
+        else:
+            arguments = (*dy, cache)
+        steps = step(back, *arguments, **options)
+        steps._forward = self
+        return steps
+
+    def touch(self, name, index, dy=None):
+        """Compare one entry of the gradient with a finite difference.
+
+        Parameters
+        ----------
+        name : str
+            The argument: "x", "w" or "b", say.
+        index : tuple of int
+            Which entry of it.
+        dy : array, optional
+            What y is multiplied with, so that L = Σ y·dy is one number.  Not for a loss.
+
+        Returns
+        -------
+        Touch
+            `.numeric`, `.analytic`, `.difference`; print it.
+
+        Raises
+        ------
+        ValueError
+            For a name, an index or a dy that does not fit.
+        """
+        back = other_way(self.function)
+        return touching.touch(self.function, back, self._before, name, index, dy)
+
+    def _pairs(self):
+        """Return {line of backward: the lines of code of forward that it undoes}."""
+        if self._forward is None:
+            return {}
+        there, here = self._forward._record.frames[0].source, self._record.frames[0].source
+        return {
+            line: [pairs.text_of(there, there.statements[other]) for other in others]
+            for line, others in pairs.pairs(there, here).items()
+        }
+
+    def show(self, pause=input):
+        """Walk through the steps in a terminal.
+
+        Parameters
+        ----------
+        pause : function or None
+            Asked with a prompt after every step, like `input`: Enter goes on, b back, o opens the
+            call of the line, u leaves it, t 5 goes to turn 5 of the loop, r runs on, q quits.  With
+            None nothing stops.
+        """
+        terminal.show(self._record, pause, self._pairs())
+
+    def _arrays(self):
+        """Return {"y": Shot} of what was returned, by its name in the `return` line."""
+        returned = self._record.result
+        parts = returned if isinstance(returned, tuple) else (returned,)
+        names = source.returned_names(self._record.frames[0].source)
+        names = names if len(names) == len(parts) else [f"result[{n}]" for n in range(len(parts))]
+        looks = {name: self._record.look(part) for name, part in zip(names, parts, strict=True)}
+        arrays = {name: shot for name, shot in looks.items() if isinstance(shot, Shot)}
+        first = self._record.steps[0]
+        if arrays and not first.links:
+            found = links.of_call(self.function, self._before, returned)
+            first.links = {names[0]: found["result"]} if found else {}
+        return arrays
+
+    def _repr_html_(self):
+        there = self._forward._record if self._forward else None
+        return page.of_steps(self._record, self._pairs(), there, self._arrays())
+
+    def save(self, path):
+        """Write a page of its own that needs no network; whole or not at all.
+
+        Raises OSError if it cannot be written.
+        """
+        text = page.whole(walk.title(self._record), self._repr_html_())
+        checkpoint.write_whole(path, lambda file: file.write(text.encode()))
+
+    def __str__(self):
+        return terminal.text(self._record, pairs=self._pairs())
+
+    __repr__ = __str__
+
+
+def changes(value):
+    """Return whether a call may leave a value different: a generator draws, an array is small."""
+    return isinstance(value, np.random.Generator) or links.is_small(value)
+
+
+class Picture:
+    """Arrays as heat maps; made by `picture`."""
+
+    def __init__(self, arrays):
+        self._shots = {
+            name: look(np.asarray(array), pixels=PIXELS) for name, array in arrays.items()
+        }
+
+    def _repr_html_(self):
+        return page.of_arrays(self._shots)
+
+    def show(self, pause=None):
+        """Print the arrays, in colour where the terminal has it."""
+        colour = terminal.has_colour()
+        for name, shot in self._shots.items():
+            print("\n".join(terminal.array(name, shot, colour, indent="")))
+
+    def __str__(self):
+        shots = self._shots.items()
+        return "\n".join("\n".join(terminal.array(name, shot, indent="")) for name, shot in shots)
+
+    __repr__ = __str__
+
+
+def picture(**arrays):
+    """Return a picture of arrays: picture(x=x, y=y).
+
+    With a minus among its entries an array is blue, white and red, with white at 0; without, it is
+    black at 0 and white at its largest.  Small arrays have their numbers in them.
+
+    Parameters
+    ----------
+    **arrays : arrays
+        The last two axes are a map; an array of more axes is several maps.
+
+    Raises
+    ------
+    TypeError
+        For what is not an array of numbers.
+    """
+    for name, array in arrays.items():
+        if not isinstance(look(np.asarray(array)), Shot):
+            raise TypeError(
+                f"picture: {name} is a {type(array).__name__}; expected an array of numbers"
+            )
+    return Picture(arrays)

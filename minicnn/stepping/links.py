@@ -1,0 +1,103 @@
+"""Which entries of its inputs was an entry of an array made from?
+
+Nobody writes that down twice: the line itself is asked.  Put a NaN into one entry of an input and
+run the line again; what becomes NaN, or changes, was made from that entry.  For every line in the
+library that is true, because a NaN stays visible wherever it goes (the tests see to it); and where
+a value does not reach a result, because its unit was dropped, say, there is no link either.
+
+    bits    for each entry of an output, a bit for each entry of an input: one row after the other
+
+The line runs on copies, with the kernels compiled.  What draws random numbers is left alone, and so
+is what is large: MOST entries in an array are probed at most.
+"""
+
+import ast
+import base64
+import copy
+
+import numpy as np
+
+MOST = 256  # entries of an array
+PLAIN = (np.ndarray, np.generic, np.dtype, int, float, str, bool, slice, tuple, list, type(None))
+
+
+def is_small(value):
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f" and 0 < value.size <= MOST
+
+
+def of_line(statement, scope, after):
+    """Return {output: {input: bits}} of an assignment.
+
+    Parameters
+    ----------
+    statement : source.Statement
+    scope : dict
+        What every name was before the line ran: arrays as copies.
+    after : dict
+        What the names are now.
+    """
+    here = [scope[name] for name in statement.names if name in scope]
+    inputs = [name for name in statement.names if is_small(scope.get(name))]
+    outputs = [name for name in statement.makes if is_small(after.get(name))]
+    if not inputs or not outputs or not all(isinstance(v, PLAIN) or callable(v) for v in here):
+        return {}
+    code = compile(ast.Module([statement.node], []), "<line>", "exec")
+
+    def run(changes):
+        own = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in scope.items()}
+        own |= changes
+        exec(code, own)
+        return [own[name] for name in outputs]
+
+    return probe(run, {name: scope[name] for name in inputs}, outputs, [after[n] for n in outputs])
+
+
+def of_call(function, bound, result):
+    """Return {"y": {input: bits}} of a whole layer, for its first result; see of_line."""
+    y = result[0] if isinstance(result, tuple) and result else result
+    inputs = {name: value for name, value in bound.arguments.items() if is_small(value)}
+    if not is_small(y) or not inputs:
+        return {}
+
+    def run(changes):
+        arguments = copy.deepcopy(bound)
+        arguments.arguments.update(changes)
+        found = function(*arguments.args, **arguments.kwargs)
+        return [found[0] if isinstance(found, tuple) else found]
+
+    return probe(run, inputs, ["result"], [y])
+
+
+def probe(run, inputs, outputs, expected):
+    """Return the bits: run({}) gives the outputs, run({name: array}) those for another input."""
+    found = {name: {} for name in outputs}
+    try:
+        with np.errstate(all="ignore"):
+            before = [np.array(one) for one in run({})]
+            if not all(map(same, before, expected)):
+                return {}  # it draws random numbers, or changes what it reads: nothing can be said
+            for name, array in inputs.items():
+                touched = [np.zeros((array.size, one.size), bool) for one in before]
+                for i in range(array.size):
+                    poisoned = array.copy()
+                    poisoned.reshape(-1)[i] = np.nan
+                    for bits, one, now in zip(touched, before, run({name: poisoned}), strict=True):
+                        bits[i] = ~alike(one, now).reshape(-1)
+                for output, bits in zip(outputs, touched, strict=True):
+                    if output != name and bits.any():
+                        found[output][name] = encoded(bits.T)
+    except Exception:  # a line that minds NaN: it has no links
+        return {}
+    return {name: links for name, links in found.items() if links}
+
+
+def alike(a, b):
+    return (a == b) | (np.isnan(a) & np.isnan(b))
+
+
+def same(a, b):
+    return a.shape == np.shape(b) and alike(a, np.asarray(b)).all()
+
+
+def encoded(bits):
+    return base64.b64encode(np.packbits(bits.reshape(-1)).tobytes()).decode()

@@ -1,0 +1,263 @@
+"""Steps and arrays as HTML that needs nothing else: no network, no library, no other file.
+
+The data goes into the page as JSON, compact, because notebooks keep it:
+
+    values    every text and every array once.  s, d, r, n: shape, dtype, range, how many entries
+              are NaN or infinite; p, e: the size of its picture, and which rows and columns it has;
+              k: whose memory.  The entries are v, numbers of four digits, if they are few; else q,
+              a byte each, 0 for NaN.  Where few entries changed since value o, only these are
+              there: i, x; and r and n if they are new, too
+    ranges    the least and the largest entry that an array had in the whole run, by k: its colours
+              are the same in all steps
+    names     every variable's name once
+    sources   a function's lines, and its statements: [line, last line, names, again]
+    frames, loops, turns     as in record.py
+    steps     [frame, line, turn, changed], and what only some have.  Where a value is due, there is
+              its number in `values`; {name: value} is written name, value, name, value, …
+    pairs     backward's lines → the forward lines that they undo
+    forward   what forward's variables were in the end
+
+page.js draws it.  Without it (a notebook that is not trusted yet) the same is there as plain text.
+"""
+
+import base64
+import html
+import json
+from importlib import resources
+
+import numpy as np
+
+from . import terminal, walk
+from .record import ROWS
+from .values import Shot, Text
+
+
+def of_steps(record, pairs, forward, result):
+    """Return the HTML of a record.
+
+    `pairs` is {line: lines of code}, `forward` the record of the forward pass or None, and
+    `result` what the function returned, {"y": Shot}: step 0 shows it beside the arguments.
+    """
+    store = Store([record] + [forward] * (forward is not None))
+    store.widen(result.values())
+    code_of = {id(frame.source): frame.source for frame in record.frames}
+    numbers = {key: number for number, key in enumerate(code_of)}
+    data = {
+        "title": walk.title(record),
+        "sources": [source_of(source, store) for source in code_of.values()],
+        "frames": [
+            {
+                "source": numbers[id(frame.source)],
+                "parent": frame.parent,
+                "arguments": store.ids(frame.arguments),
+                "returned": None if frame.returned is None else store.id(frame.returned),
+                **({"cut": 1} if frame.cut else {}),
+            }
+            for frame in record.frames
+        ],
+        "loops": [loop_of(record, number) for number in range(len(record.loops))],
+        "turns": [[turn.loop, turn.number, turn.parent] for turn in record.turns],
+        "steps": [step_of(step, store) for step in record.steps],
+        "pairs": pairs,
+        "result": store.ids(result),
+        "forward": store.ids(last_values(forward)) if forward else [],
+    }
+    return page(data, store, terminal.text(record, most=1500, pairs=pairs))
+
+
+def of_arrays(shots):
+    """Return the HTML of {name: Shot}."""
+    store = Store([])
+    store.widen(shots.values())
+    data = {"arrays": [[name, store.id(shot)] for name, shot in shots.items()]}
+    text = "\n".join(
+        "\n".join(terminal.array(name, shot, indent="")) for name, shot in shots.items()
+    )
+    return page(data, store, text)
+
+
+def page(data, store, text):
+    data |= {"names": list(store.names), "values": store.values, "ranges": store.ranges}
+    data["css"] = read("page.css")
+    encoded = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
+    return (
+        f'<div class="minicnn-step"><pre>{html.escape(text)}</pre>'
+        f'<script type="application/json">{encoded}</script></div>'
+        f"<script>{read('page.js')}</script>"
+    )
+
+
+def whole(title, body):
+    """Return a complete page."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{html.escape(title)}</title>"
+        "<style>body{margin:0 auto;padding:2vmin;max-width:1240px}</style></head>\n"
+        f"<body>{body}</body></html>\n"
+    )
+
+
+def read(name):
+    """Return a file of this package without indents, blank lines and whole lines of comment."""
+    lines = resources.files(__package__).joinpath(name).read_text("utf-8").splitlines()
+    return "\n".join(s for s in map(str.strip, lines) if s and not s.startswith(("//", "/**")))
+
+
+def source_of(source, store):
+    """Return a function's source, and which of its lines are its docstring."""
+    first = min(statement.line for statement in source.statements.values()) - source.first
+    starts = [n for n, line in enumerate(source.lines) if '"""' in line]
+    quiet = list(range(starts[0], starts[-1] + 1)) if starts and starts[0] <= first else []
+    return {
+        "name": source.name,
+        "file": walk.file_of(source),
+        "first": source.first,
+        "lines": source.lines,
+        "header": source.header.last,
+        "quiet": quiet,
+        "statements": [
+            [s.line, s.last, *([store.name(name) for name in part] for part in (s.names, s.again))]
+            for s in {s.line: s for s in source.statements.values()}.values()
+        ],
+    }
+
+
+def loop_of(record, number):
+    loop = record.loops[number]
+    source = record.frames[loop.frame].source
+    found = [loop.line, loop.frame, loop.total]
+    if source.file == ROWS:
+        found.append([row_name(record, number, turn) for turn in range(1, loop.total + 1)])
+    return found
+
+
+def row_name(record, loop, number):
+    """Return what the rows of a network are called in this turn of a loop of net.py."""
+    for step in record.steps:
+        if step.turn is not None and record.turns[step.turn].loop == loop:
+            if record.turns[step.turn].number == number and "layer" in step.changed:
+                return step.changed["layer"].text.split(":")[0]
+    return ""
+
+
+def step_of(step, store):
+    """Return [frame, line, turn, changed] of a step, and what only some have as a dict behind."""
+    rest = {
+        "before": store.ids(step.before),
+        "after": step.after,
+        "error": f"{type(step.raised).__name__}: {step.raised}" if step.raised else "",
+        "links": store.links(step.links),
+    }
+    rest = {name: value for name, value in rest.items() if value}
+    found = [step.frame, step.statement.line, step.turn, store.ids(step.changed)]
+    return found + [rest] * bool(rest)
+
+
+def last_values(record):
+    """Return what the variables of the function itself were in the end."""
+    values = dict(record.frames[0].arguments)
+    for step in record.steps:
+        if step.frame == 0:
+            values |= step.before | step.changed
+    return values
+
+
+class Store:
+    """Every text and every array of a page, once."""
+
+    def __init__(self, records):
+        self.values, self.ranges, self.names = [], {}, {}
+        self.known, self.latest, self.same = {}, {}, {}  # to find what is there already
+        for record in records:
+            for frame in record.frames:
+                self.widen([*frame.arguments.values(), frame.returned])
+            for step in record.steps:
+                self.widen([*step.changed.values(), *step.before.values()])
+
+    def widen(self, values):
+        """Let the ranges hold these arrays."""
+        for shot in values:
+            if isinstance(shot, Shot) and shot.bad < np.prod(shot.shape, dtype=int):
+                lo, hi = self.ranges.get(shot.kin, (shot.lo, shot.hi))
+                self.ranges[shot.kin] = min(lo, shot.lo), max(hi, shot.hi)
+
+    def name(self, name):
+        """Return the number of a name."""
+        return self.names.setdefault(name, len(self.names))
+
+    def links(self, links):
+        """Return {output: {input: number in `values`}}: many lines have the same links."""
+        found = {}
+        for output, inputs in links.items():
+            found[output] = {name: self.id(Text(bits)) for name, bits in inputs.items()}
+        return found
+
+    def ids(self, named):
+        """Return name, value, name, value, … as numbers."""
+        return [n for name, value in named.items() for n in (self.name(name), self.id(value))]
+
+    def id(self, value):
+        """Return the number of a value in `values`; put it there if it is new."""
+        key = value
+        if isinstance(value, Shot):
+            key = value._replace(panels=value.panels.tobytes(), lo=repr(value.lo))
+        if key not in self.known:
+            self.known[key] = len(self.values)
+            self.values.append(self.array(value) if isinstance(value, Shot) else value.text)
+        return self.known[key]
+
+    def array(self, shot):
+        self.ranges.setdefault(shot.kin, (0, 0))
+        found = {
+            "s": shot.shape,
+            "d": shot.dtype,
+            "r": [four(shot.lo), four(shot.hi)],
+            "n": shot.bad,
+            "p": shot.panels.shape,
+            "e": shot.every,
+            "k": shot.kin,
+        }
+        if shot.exact:
+            found["exact"] = 1
+        if shot.dtype == "uint8" and len(shot.shape) >= 3 and shot.shape[-3] == 3:
+            found["rgb"] = 1  # a photograph
+        entries = self.entries(shot)
+        before = self.latest.get((shot.kin, shot.shape))
+        self.latest[shot.kin, shot.shape] = len(self.values), entries, found
+        if shot.exact:  # the same numbers in another shape, or in other memory
+            twin = self.same.setdefault(tuple(entries), len(self.values))
+            if twin != len(self.values):
+                new = {
+                    key: value
+                    for key, value in found.items()
+                    if value != self.values[twin].get(key)
+                }
+                return {"o": twin, "i": [], "x": []} | new
+        if before:
+            changed = [i for i, (a, b) in enumerate(zip(before[1], entries, strict=True)) if a != b]
+            if len(changed) <= len(entries) // 8:
+                new = {key: found[key] for key in ("r", "n") if found[key] != before[2][key]}
+                return {"o": before[0], "i": changed, "x": [entries[i] for i in changed]} | new
+        if shot.exact:
+            return found | {"v": entries}
+        return found | {"q": base64.b64encode(bytes(entries)).decode()}
+
+    def entries(self, shot):
+        """Return the entries of an array's picture: numbers of four digits, or bytes."""
+        values = shot.panels.reshape(-1).astype(float)
+        if shot.exact:
+            return [four(value) if np.isfinite(value) else None for value in values]
+        lo, hi = self.ranges[shot.kin]
+        if lo < 0:
+            codes = 128 + np.round(127 * values / max(-lo, hi))
+        else:
+            codes = 1 + np.round(254 * values / (hi or 1))
+        return np.where(np.isfinite(values), codes.clip(1, 255), 0).astype(int).tolist()
+
+
+def four(value):
+    """Return a number rounded to four digits, whole if it is."""
+    rounded = float(f"{value:.4g}")
+    return int(rounded) if rounded.is_integer() and abs(rounded) < 1e9 else rounded

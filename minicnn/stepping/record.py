@@ -1,0 +1,404 @@
+"""Run a function and keep what each of its lines made.
+
+Python itself tells us when a line begins (sys.settrace).  By then the line before it is done, so
+its variables are compared with what they were, and what is new or different is kept as values.py
+has it.  Nothing else is changed about the run: the function, its arguments and its result are the
+real ones.
+
+    frame    one call: of the function itself, or of something that it calls in minicnn or in its
+             own file
+    step     one statement of a frame, once
+    loop     one run of a `for` or `while`; turn 1, 2, … are its turns
+    shown    of a loop the first two turns are shown, and the others if one picks them; but the
+             loops of net.py go through the rows of a network, and each of them is shown
+    kept     of a loop the first two turns are kept, in whatever loops it stands, and further ones
+             as long as no more than STEPS steps are.  The loops of the function itself keep
+             up to TURNS turns in any case
+    stale    a frame is stale after lines that were not kept; what they changed is found out with
+             the next step that is
+
+A record is bounded, however long the run: it has some STEPS steps, and no array, only Shots.
+"""
+
+import ast
+import os
+import sys
+import weakref
+import zlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import links, source
+from .values import look
+
+STEPS, TURNS, SHOWN, DEPTH = 200, 64, 2, 3
+WATCHED = 200_000  # lines; so many of one kernel's are run as Python, see kernels.py
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of minicnn
+ROWS = os.path.join(HERE, "net.py")
+ORIGINAL = "__original__"  # in the globals of a twin, see kernels.py: those of the real function
+SKIPPED = ("checks.py", "threads.py", "buffers.py", "stepping", "step.py")  # not opened
+
+
+class Enough(Exception):
+    """Raised in a kernel that runs as Python, when its first lines have been seen."""
+
+
+@dataclass
+class Frame:
+    source: source.Source
+    parent: int | None  # the step that called it
+    depth: int
+    arguments: dict
+    returned: object = None
+    cut: bool = False  # the rest of a kernel ran compiled
+
+
+@dataclass
+class Loop:
+    line: int
+    frame: int
+    total: int = 0  # turns
+
+
+@dataclass
+class Turn:
+    loop: int
+    number: int
+    parent: int | None  # the turn of the loop around it
+
+
+@dataclass(eq=False)
+class Step:
+    number: int
+    frame: int
+    statement: object
+    turn: int | None  # the innermost turn that it belongs to
+    after: int = 0  # turns, where a loop is done
+    before: dict = field(default_factory=dict)  # what turns that are not kept have changed
+    changed: dict = field(default_factory=dict)  # what this statement made
+    raised: Exception | None = None
+    links: dict = field(default_factory=dict)  # see links.py
+
+
+@dataclass
+class Open:
+    """A loop that a frame is in at the moment."""
+
+    line: int
+    number: int
+    kept: bool
+    loop: int | None
+    turn: int | None
+
+
+class Record:
+    """All steps of one run; `record.run(function, arguments, options)` fills it."""
+
+    def __init__(self):
+        self.steps, self.frames, self.loops, self.turns = [], [], [], []
+        self.live = []  # a Watch for each frame that is running, outermost first
+        self.kin = {}
+        self.sources = {}
+        self.error = self.result = None
+        self.files = set()
+        self.twins = {}  # see kernels.py
+        self.left = None  # how many lines of a kernel are still watched
+
+    def run(self, function, code, arguments, options):
+        """Call the function; keep its result, or the exception that it raised."""
+        self.code, self.files = code, {code.co_filename}
+        self.sources[code] = source.read(code)
+        before = sys.gettrace()
+        sys.settrace(self.called)
+        try:
+            self.result = function(*arguments, **options)
+        except Exception as error:
+            self.error = error
+        finally:
+            sys.settrace(before)
+        for step in self.steps:
+            if step.raised is not self.error:
+                step.raised = None  # it was caught on the way
+
+    def called(self, frame, event, argument):
+        """Decide, where a function is called, whether to watch it: Python's trace function."""
+        if event != "call" or not self.opens(frame.f_code):
+            return None
+        try:
+            return self.watch(frame.f_code).event
+        except ValueError:  # its source cannot be read: step over it
+            return None
+
+    def opens(self, code):
+        if not self.live:
+            return code is self.code
+        if code.co_name.startswith("<") or code.co_flags & 0x20:  # a comprehension, a generator
+            return False
+        if code.co_filename not in self.files:
+            path = os.path.relpath(code.co_filename, HERE) if code.co_filename[0] != "<" else ".."
+            parts = path.split(os.sep)
+            if parts[0] == ".." or any(part in SKIPPED for part in parts):
+                return False
+        return self.may_open()
+
+    def may_open(self, kernel=False):
+        """Return whether the step that is running may show what it calls.
+
+        Calls in the first turn of a loop have room of their own, so that they are never missing.
+        """
+        top = self.live[-1]
+        depth = 1 if self.frames[0].source.file == ROWS else DEPTH  # a row shows its own lines
+        if top.step is None or self.frames[top.frame].depth >= depth:
+            return False
+        path = list(self.path(top.step.turn))
+        if kernel and not all(map(self.is_shown, path)):
+            return False
+        first = all(turn.number == 1 or self.is_row(turn) for turn in path)
+        return len(self.steps) < (3 * STEPS if first else STEPS)
+
+    def is_shown(self, turn):
+        """Return whether a turn is among those that one goes through."""
+        return turn.number <= SHOWN or self.is_row(turn)
+
+    def is_row(self, turn):
+        """Return whether a turn is a row of a network."""
+        return self.frames[self.loops[turn.loop].frame].source.file == ROWS
+
+    def path(self, turn):
+        """Yield the turn and those around it."""
+        while turn is not None:
+            yield self.turns[turn]
+            turn = self.turns[turn].parent
+
+    def watch(self, code):
+        if code not in self.sources:
+            self.sources[code] = source.read(code)
+        watch = Watch(self, code)
+        self.live.append(watch)
+        return watch
+
+    def look(self, value):
+        return look(value, self.kin_of)
+
+    def kin_of(self, array):
+        """Return a number for the memory of an array: views of one array have the same."""
+        while isinstance(array.base, np.ndarray):
+            array = array.base
+        known = self.kin.get(id(array))
+        if known is None or known[0]() is not array:
+            known = weakref.ref(array), len(self.kin) + 1 if known is None else known[1] + 100_000
+            self.kin[id(array)] = known
+        return known[1]
+
+
+class Watch:
+    """Follows one frame line by line."""
+
+    def __init__(self, record, code):
+        self.record, self.source = record, record.sources[code]
+        caller = record.live[-1] if record.live else None
+        parent = caller.step.number if caller else None
+        depth = record.frames[caller.frame].depth + 1 if caller else 0
+        self.frame = len(record.frames)
+        record.frames.append(Frame(self.source, parent, depth, {}))
+        self.outer = caller.step.turn if caller else None
+        self.now = self.step = self.pending = None
+        self.open, self.known, self.stale, self.raising = [], {}, False, False
+
+    def event(self, frame, event, argument):
+        """Python's local trace function: a line begins, or an exception or the return is here."""
+        if event == "line":
+            self.raising = False
+            self.line(frame)
+        elif event == "exception" and self.now:
+            if self.step is None:
+                self.store(frame, self.now)
+            self.step.raised, self.raising = argument[1], True
+        elif event == "return":
+            self.finish(frame)
+            if not self.raising:
+                self.record.frames[self.frame].returned = self.record.look(argument)
+            if self.record.live and self.record.live[-1] is self:
+                self.record.live.pop()
+        return self.event
+
+    def line(self, frame):
+        if self.record.left is not None:
+            self.record.left -= 1
+            if self.record.left < 0:
+                raise Enough
+        statement = self.source.statements.get(frame.f_lineno)
+        if statement is self.now or statement is None:
+            return
+        if self.now is None:
+            self.store(frame, self.source.header)
+            self.step.changed = self.sync(frame, frame.f_locals)
+            self.record.frames[self.frame].arguments = self.step.changed
+            self.step = None
+        self.finish(frame)
+        self.resolve(frame, statement)
+        before, self.now = self.now, statement
+        if before and type(statement.node).__name__ == "With" and inside(before, statement.node):
+            return  # Python comes back to the `with` to leave it
+        loops = statement.loops
+        while len(self.open) > len(loops) or (
+            self.open and self.open[-1].line != loops[len(self.open) - 1]
+        ):
+            self.open.pop()
+        if loops and loops[-1] == statement.line:
+            if len(self.open) == len(loops):  # the loop comes round
+                self.pending = statement
+                return
+            self.begin(statement)
+        if all(loop.kept for loop in self.open):
+            self.store(frame, statement)
+        else:
+            self.stale = True
+
+    def begin(self, statement):
+        """A loop begins with its first turn."""
+        loop = Open(statement.line, 0, all(one.kept for one in self.open), None, None)
+        if loop.kept:
+            loop.loop = len(self.record.loops)
+            self.record.loops.append(Loop(statement.line, self.frame))
+        self.open.append(loop)
+        self.next_turn(loop)
+
+    def next_turn(self, loop):
+        loop.number += 1
+        if loop.loop is None:
+            return
+        record = self.record
+        record.loops[loop.loop].total = loop.number
+        own = self.frame == 0 and len(self.open) == 1
+        loop.kept = loop.number <= SHOWN or (
+            loop.number <= TURNS and (own or len(record.steps) < STEPS)
+        )
+        if loop.kept:
+            around = self.open[-2].turn if len(self.open) > 1 else self.outer
+            loop.turn = len(record.turns)
+            record.turns.append(Turn(loop.loop, loop.number, around))
+
+    def resolve(self, frame, statement):
+        """A loop came round: was there another turn, or was that the end?"""
+        header, self.pending = self.pending, None
+        if header is None:
+            return
+        loop = self.open[-1]
+        if statement is not None and header.line in statement.loops:
+            self.next_turn(loop)
+            if loop.kept:
+                self.store(frame, header)
+                self.finish(frame)
+            else:
+                self.stale = True
+            return
+        self.open.pop()
+        around = all(one.kept for one in self.open)
+        if around and loop.loop is not None and loop.number > SHOWN:
+            hidden = self.made_in(loop.loop)
+            self.store(frame, header, after=loop.number)
+            here = frame.f_locals
+            known = {name: self.record.look(here[name]) for name in hidden if name in here}
+            self.step.changed, self.step.before = known | self.step.before, {}
+            self.step = None
+
+    def made_in(self, loop):
+        """Return the names that steps of a loop have made, but for those of the shown turns."""
+        made = {}
+        for step in self.record.steps:
+            path = [turn for turn in self.record.path(step.turn) if turn.loop == loop]
+            if step.frame == self.frame and path and not self.record.is_shown(path[0]):
+                made |= step.changed
+        return list(made)
+
+    def store(self, frame, statement, after=0):
+        """Keep this statement as a step; what it makes is found out when it is done."""
+        turn = self.open[-1].turn if self.open else self.outer
+        self.step = Step(len(self.record.steps), self.frame, statement, turn, after)
+        if self.stale:
+            self.step.before = self.sync(frame, frame.f_locals)
+            self.stale = False
+        self.record.steps.append(self.step)
+        self.scope = None
+        if isinstance(statement.node, (ast.Assign, ast.AugAssign)) and self.record.left is None:
+            self.scope = self.before(frame, statement)
+
+    def before(self, frame, statement):
+        """Return what all names are before a line runs, if links.py may ask the line; else None."""
+        here = frame.f_locals
+        if not any(links.is_small(here.get(name)) for name in statement.names):
+            return None
+        scope = {**frame.f_globals.get(ORIGINAL, frame.f_globals), **here}
+        for name in statement.names:
+            if isinstance(scope.get(name), np.ndarray):
+                scope[name] = scope[name].copy()
+        return scope
+
+    def finish(self, frame):
+        """The statement is done: keep what it made."""
+        if self.step is None:
+            return
+        statement, here = self.step.statement, frame.f_locals
+        names = [name for name in statement.names if name in here]
+        names += [name for name in statement.makes if name in here and name not in names]
+        if is_empty(statement.node):
+            for name in statement.makes:
+                fill(here[name])
+        self.step.changed |= self.sync(frame, names, statement.makes)
+        if self.scope is not None and not self.raising:
+            self.step.links = links.of_line(statement, self.scope, here)
+        memory = {self.known[name][1] for name in self.step.changed if self.known[name][1]}
+        views = [name for name, known in self.known.items() if known[1] in memory]
+        self.step.changed |= self.sync(frame, [name for name in views if name not in names])
+        self.step = None
+
+    def sync(self, frame, names, made=()):
+        """Return {name: Shot or Text} of those variables that are new, or not what they were."""
+        here, changed = frame.f_locals, {}
+        for name in names:
+            if name not in here or name == "_":
+                continue
+            value = here[name]
+            known = fingerprint(value), memory_of(value)
+            if name in made or self.known.get(name) != known:
+                changed[name] = self.record.look(value)
+                self.known[name] = known
+        return changed
+
+
+def inside(statement, node):
+    return node.lineno < statement.line <= node.end_lineno
+
+
+def fingerprint(value):
+    """Return something that changes when the value does."""
+    if isinstance(value, np.ndarray):
+        return value.shape, value.dtype, zlib.crc32(np.ascontiguousarray(value).view(np.uint8))
+    if isinstance(value, (int, float, str, bool, np.generic, type(None))):
+        return repr(value)
+    return id(value), len(value) if hasattr(value, "__len__") else 0
+
+
+def is_empty(node):
+    """Return whether a statement is y = np.empty(…) or the like."""
+    value = getattr(node, "value", None)
+    called = getattr(getattr(value, "body", value), "func", None)  # the body of `… if … else …`
+    return getattr(called, "attr", getattr(called, "id", "")) in ("empty", "empty_like")
+
+
+def fill(array):
+    """Fill memory that is not written yet, and holds anything, with NaN: so one sees it fill."""
+    if isinstance(array, np.ndarray) and array.dtype.kind == "f":
+        array[...] = np.nan
+
+
+def memory_of(value):
+    """Return whose memory an array uses, or None."""
+    if not isinstance(value, np.ndarray):
+        return None
+    while isinstance(value.base, np.ndarray):
+        value = value.base
+    return id(value)

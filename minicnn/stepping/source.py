@@ -1,0 +1,123 @@
+"""The statements of a function: where its lines, its loops and its names are.
+
+statement   one step of the stepper.  A `for`, `if` or `with` is its first line alone; what
+            stands inside are statements of their own
+header      the line with `def`, where the arguments come in
+line        the number of a statement's first line in the file
+loops       the lines of the `for` and `while` around a statement, outermost first; a loop's
+            own line belongs to it
+names       the variables that a statement mentions, in reading order
+makes       those of them that it assigns to, also through an index: `y[n] = …` makes y
+again       those that it reads first and then makes anew: `x = f(x)`
+"""
+
+import ast
+import inspect
+import textwrap
+from collections import namedtuple
+
+Source = namedtuple("Source", "name file first lines header statements")
+Statement = namedtuple("Statement", "line last loops names makes again node")
+
+
+def read(code):
+    """Return the Source of a code object.
+
+    Its `statements` are a dict: every line that a statement has, up to its colon, → Statement.
+
+    Raises
+    ------
+    ValueError
+        If the source cannot be found: it was typed into a plain Python prompt, or the file is gone.
+    """
+    try:
+        lines, first = inspect.getsourcelines(code)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, SyntaxError, TypeError) as error:
+        raise ValueError(
+            f"step: the source of {code.co_name} cannot be read, so its lines cannot be shown; "
+            "expected a function from a file or a notebook's cell"
+        ) from error
+    ast.increment_lineno(tree, first - 1)
+    function = tree.body[0]
+    if not isinstance(function, ast.FunctionDef):
+        raise ValueError("step: a lambda has no lines; expected a function written with def")
+    statements = {}
+    for statement in walk(function.body, ()):
+        for line in range(statement.line, statement.last + 1):
+            statements.setdefault(line, statement)
+    last = max(function.lineno, function.body[0].lineno - 1)
+    header = Statement(function.lineno, last, (), (), (), (), function)
+    text = textwrap.dedent("".join(lines)).rstrip().split("\n")
+    return Source(code.co_name, code.co_filename, first, text, header, statements)
+
+
+def walk(body, loops):
+    """Yield the statements of a body, and of the bodies inside it."""
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield Statement(node.lineno, node.end_lineno, loops, (), (node.name,), (), node)
+            continue
+        inside = loops + (node.lineno,) if isinstance(node, (ast.For, ast.While)) else loops
+        inner = getattr(node, "body", None)
+        last = max(node.lineno, inner[0].lineno - 1) if inner else node.end_lineno
+        names, makes = mentioned(node)
+        again = made_again(node) if isinstance(node, ast.Assign) else ()
+        yield Statement(node.lineno, last, inside, names, makes, again, node)
+        for part in ("body", "handlers", "orelse", "finalbody"):
+            for child in getattr(node, part, ()):
+                if isinstance(child, ast.ExceptHandler):
+                    yield from walk(child.body, inside)
+            bodies = [c for c in getattr(node, part, ()) if isinstance(c, ast.stmt)]
+            yield from walk(bodies, loops if part == "orelse" else inside)
+
+
+def returned_names(source):
+    """Return what the last `return` of a function returns, one text for each part of a tuple."""
+    returns = [s.node for s in source.statements.values() if isinstance(s.node, ast.Return)]
+    value = returns[-1].value if returns else None
+    parts = value.elts if isinstance(value, ast.Tuple) else [value] * (value is not None)
+    return [ast.unparse(part) for part in parts]
+
+
+def mentioned(node):
+    """Return the names in the header of a statement, and those that it makes."""
+    header = {
+        ast.For: ("target", "iter"),
+        ast.While: ("test",),
+        ast.If: ("test",),
+        ast.With: ("items",),
+        ast.Try: (),
+    }.get(type(node), node._fields)
+    parts = []
+    for field in header:
+        value = getattr(node, field)
+        parts += value if isinstance(value, list) else [value]
+    found = [n for part in parts if isinstance(part, ast.AST) for n in ast.walk(part)]
+    found = sorted((n for n in found if isinstance(n, ast.Name)), key=place)
+    targets = getattr(node, "targets", [getattr(node, "target", None)])
+    makes = [base.id for target in targets for base in bases(target)]
+    return tuple(dict.fromkeys(n.id for n in found)), tuple(dict.fromkeys(makes))
+
+
+def made_again(node):
+    """Return the names that an assignment reads before it gives them to something new."""
+    targets = [n for target in node.targets for n in ast.walk(target) if isinstance(n, ast.Name)]
+    new = {n.id for n in targets if isinstance(n.ctx, ast.Store)}
+    read = [n.id for n in ast.walk(node.value) if isinstance(n, ast.Name) and n.id in new]
+    return tuple(dict.fromkeys(read))
+
+
+def place(node):
+    return node.lineno, node.col_offset
+
+
+def bases(target):
+    """Yield the names that an assignment to this target changes: those of y[n], y.T and (y, z)."""
+    if isinstance(target, ast.Name):
+        yield target
+    elif isinstance(target, (ast.Subscript, ast.Attribute, ast.Starred)):
+        yield from bases(target.value)
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        for element in target.elts:
+            yield from bases(element)

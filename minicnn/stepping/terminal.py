@@ -1,0 +1,199 @@
+"""Steps and arrays as text: in colour where a terminal has it, plain where it has not.
+
+Small arrays are numbers.  Large ones are blocks of colour, two rows of entries in a line of text,
+or without colour their shape and range alone.
+"""
+
+import os
+import sys
+
+import numpy as np
+
+from . import walk
+from .values import Shot, caption
+
+NUMBERS = 100  # entries; up to so many are written out
+BOLD, DIM, RED, GREEN, MARK, OFF = (f"\033[{code}m" for code in ("1", "2", "31", "32", "7", "0"))
+
+
+def has_colour(file=None):
+    """Return whether colours can be shown: on a terminal, unless NO_COLOR or TERM=dumb says no."""
+    file = file or sys.stdout
+    return (
+        not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM", "") != "dumb"
+        and hasattr(file, "isatty")
+        and file.isatty()
+    )
+
+
+def array(name, shot, colour=False, indent="    "):
+    """Return the lines of one array: its caption, then numbers or blocks."""
+    lines = [f"{indent}{name}  {caption(shot)}"]
+    if not shot.panels.size:
+        return lines
+    if np.prod(shot.shape, dtype=int) <= NUMBERS:
+        lines += [f"{indent}  {line}" for line in numbers(shot)]
+    elif colour:
+        lines += [f"{indent}  {line}" for line in blocks(shot)]
+    return lines
+
+
+def numbers(shot, width=96):
+    """Return the entries of a small array, its maps side by side as far as they fit."""
+    text = [[[f"{value:.4g}" for value in row] for row in panel] for panel in shot.panels]
+    cell = max(len(entry) for panel in text for row in panel for entry in row)
+    rows = [["  ".join(entry.rjust(cell) for entry in row) for row in panel] for panel in text]
+    beside = max(1, (width + 4) // (len(rows[0][0]) + 4))
+    lines = []
+    for first in range(0, len(rows), beside):
+        lines += ["    ".join(parts) for parts in zip(*rows[first : first + beside], strict=True)]
+        lines += [""] if first + beside < len(rows) else []
+    return lines
+
+
+def blocks(shot, width=96):
+    """Return an array as half blocks: ▀ has one entry above in its colour, one below behind it."""
+    panels = rgb(shot)
+    beside = max(1, (width + 1) // (panels.shape[2] + 1))
+    lines = []
+    for first in range(0, min(len(panels), 3 * beside), beside):
+        some = panels[first : first + beside]
+        for row in range(0, some.shape[1], 2):
+            parts = []
+            for panel in some[:, :, :width]:
+                above = panel[row]
+                below = panel[row + 1] if row + 1 < len(panel) else None
+                below = [None] * len(above) if below is None else below
+                parts.append("".join(map(half, above, below)) + OFF)
+            lines.append(" ".join(parts))
+    return lines
+
+
+def half(above, below):
+    text = f"\033[38;{colour_code(above)}m"
+    return text + ("\033[49m▀" if below is None else f"\033[48;{colour_code(below)}m▀")
+
+
+def colour_code(rgb):
+    """Return a colour for the terminal: exact if it says that it can, else the nearest of 216."""
+    r, g, b = (int(channel) for channel in rgb)
+    if os.environ.get("COLORTERM") in ("truecolor", "24bit"):
+        return f"2;{r};{g};{b}"
+    r, g, b = (round(channel / 255 * 5) for channel in (r, g, b))
+    return f"5;{16 + 36 * r + 6 * g + b}"
+
+
+def rgb(shot):
+    """Return the panels in colours, (P, h, w, 3) from 0 to 255; with signs, 0 is white."""
+    values = shot.panels.astype(float)
+    if shot.lo < 0:
+        share = np.nan_to_num(values / max(-shot.lo, shot.hi))[..., None]
+        red, blue = np.array([178, 24, 43]), np.array([33, 102, 172])
+        towards = np.where(share > 0, red, blue)
+        return 255 + np.abs(share).clip(0, 1) * (towards - 255)
+    grey = np.nan_to_num(values / (shot.hi or 1)).clip(0, 1) * 255
+    return np.repeat(grey[..., None], 3, axis=-1)
+
+
+def step_lines(record, step, colour=False, beside=None):
+    """Return one step as lines: where we are, the line of code, what it made."""
+    frame = record.frames[step.frame]
+    source, paint = frame.source, painter(colour)
+    first = step.statement.line - source.first
+    lines = []
+    label = walk.turn_label(record, step)
+    place = f"{os.path.basename(source.file)}:{step.statement.line}"
+    lines.append(paint(DIM, f"{place}  {source.name}{label}"))
+    for text in source.lines[first : first + step.statement.last - step.statement.line + 1]:
+        lines.append(paint(RED if step.raised else BOLD, f"  → {text.strip()}"))
+    if step.after:
+        lines.append(f"    done after {step.after} turns; together they changed")
+    if beside:
+        lines += [paint(DIM, f"    forward: {text}") for text in beside]
+    for name, value in step.changed.items():
+        lines += value_lines(name, value, colour)
+    if step.raised:
+        lines.append(paint(RED, f"    ✗ {type(step.raised).__name__}: {step.raised}"))
+    return lines
+
+
+def value_lines(name, value, colour=False):
+    if isinstance(value, Shot):
+        return array(name, value, colour)
+    return [f"    {name} = {value.text}"]
+
+
+def painter(colour):
+    return (lambda code, text: f"{code}{text}{OFF}") if colour else (lambda code, text: text)
+
+
+def text(record, most=6000, pairs=None):
+    """Return the steps of the function itself as plain text, about `most` characters of it."""
+    lines, length = [walk.title(record)], 0
+    for step in walk.steps(record, 0):
+        some = step_lines(record, step, beside=(pairs or {}).get(step.statement.line))
+        length += sum(map(len, some))
+        if length > most:
+            lines.append("… and more; .show() walks through all of it")
+            break
+        lines += some
+    return "\n".join(lines)
+
+
+HELP = "Enter: on   b: back   o: open the call   u: up   t 5: turn 5   r: run on   q: quit"
+
+
+def show(record, pause=input, pairs=None):
+    """Print step by step, asking pause(prompt) after each of them; with None, without a stop."""
+    colour = has_colour()
+    paint = painter(colour)
+    print(walk.title(record))
+    frame, picked, stack = 0, {}, []
+    steps, at = walk.steps(record, 0), 0
+    if pause:
+        print(paint(DIM, HELP))
+    while True:
+        if at >= len(steps):
+            if not stack:
+                break
+            frame, at = stack.pop()  # the call is over: on with the caller
+            steps, at = walk.steps(record, frame, picked), at + 1
+            continue
+        step = steps[at]
+        print("\n".join(step_lines(record, step, colour, (pairs or {}).get(step.statement.line))))
+        calls = [i for i, one in enumerate(record.frames) if one.parent == step.number]
+        if not pause:
+            at += 1
+            continue
+        hint = f" [o: open {record.frames[calls[0]].source.name}]" if calls else ""
+        answer = ask(pause, f"{at + 1}/{len(steps)}{hint} ")
+        if answer == "q":
+            return
+        if answer == "r":
+            pause = None
+        if answer == "b":
+            at = max(0, at - 1)
+        elif answer == "o" and calls:
+            stack.append((frame, at))
+            frame, at = calls[0], 0
+            steps = walk.steps(record, frame, picked)
+        elif answer == "u" and stack:
+            frame, at = stack.pop()
+            steps = walk.steps(record, frame, picked)
+        elif answer.startswith("t") and answer[1:].strip().isdecimal() and step.turn is not None:
+            loop = record.turns[step.turn].loop
+            steps, at = walk.to_turn(record, frame, picked, loop, int(answer[1:]), steps, at)
+        else:
+            at += 1
+    returned = record.frames[0].returned
+    if returned is not None:
+        print("\n".join(value_lines("returns", returned, colour)))
+
+
+def ask(pause, prompt):
+    """Return the answer in small letters; the end of the input is a q."""
+    try:
+        return (pause(prompt) or "").strip().lower()
+    except EOFError:
+        return "q"

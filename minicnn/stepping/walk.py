@@ -1,0 +1,47 @@
+"""In which order a reader goes through the steps of a record.
+
+From line to line of one frame: over a call, unless it is opened, and through the first two turns of
+a loop, unless another turn is picked; and in any case to the line that failed.
+"""
+
+
+def steps(record, frame, picked=None):
+    """Return the steps of a frame in reading order; picked is {loop: turn number}."""
+    picked, found = picked or {}, []
+    for step in record.steps:
+        if step.frame != frame:
+            continue
+        turns = [t for t in record.path(step.turn) if record.loops[t.loop].frame == frame]
+        shown = all(record.is_shown(t) or picked.get(t.loop) == t.number for t in turns)
+        if shown or step.raised:
+            found.append(step)
+    return found
+
+
+def to_turn(record, frame, picked, loop, number, before, at):
+    """Pick a turn of a loop, if it was kept; return the steps and the place of its first one."""
+    picked[loop] = number
+    after = steps(record, frame, picked)
+    for place, step in enumerate(after):
+        if any(t.loop == loop and t.number == number for t in record.path(step.turn)):
+            return after, place
+    return before, at
+
+
+def turn_label(record, step):
+    """Return where in its loops a step is: ", turn 2 of 9"."""
+    turns = [t for t in record.path(step.turn) if record.loops[t.loop].frame == step.frame]
+    parts = [f"turn {t.number} of {record.loops[t.loop].total}" for t in reversed(turns)]
+    return f", {', '.join(parts)}" if parts else ""
+
+
+def title(record):
+    """Return the function's name and where it stands."""
+    source = record.frames[0].source
+    return f"{source.name}, {file_of(source)}:{source.first}"
+
+
+def file_of(source):
+    """Return the end of a file's path: "reference/conv.py"."""
+    path = source.file.replace("\\", "/")
+    return "/".join(path.split("/")[-2:]) if path[0] != "<" else path

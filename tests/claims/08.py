@@ -1,0 +1,26 @@
+"""What lesson 8 claims."""
+
+CLAIMS = [
+    ("probability $p = 0.5$", "ops.dropout_forward.__defaults__[0]"),
+    ("all units, times 0.5", "layers[2].options['p'] and predicting[2].options['p']"),
+    ("to use all units times 0.5", "predicting[2].options['p']"),
+    ("$e^2 = 7.39$", "round(np.exp(2), 2) == 7.39"),
+    ("$e = 2.72$", "np.e"),
+    ("7.39 / (7.39 + 2.72 + 1) = 0.665", "round(p[0], 3) == 0.665"),
+    ("−ln 0.665 = 0.408", "round(p[0], 3) == 0.665 and round(loss, 3) == 0.408"),
+    ("ln 10 = 2.303", "round(np.log(10), 3) == 2.303"),
+    ("ln 1000 = 6.908", "round(np.log(1000), 3) == 6.908"),
+    ("$e^{1000}$ from overflowing", "np.isfinite(ops.softmax(np.array([[1000.0, 0]]))).all()"),
+    ("they add up to 0", "abs(dscores.sum()) < 1e-15"),
+    ("trains 1,024 networks", "len(masks)"),
+    ("one of the 1,024", "len(all_p)"),
+    ("for 100 of the photographs", "all_p.shape[1]"),
+    ("102,400 rows", "len(h_masked)"),
+    ("to the last digit of float32", "np.abs(geometric - half[:100]).max() < 1e-6"),
+    ("the argument breaks", "gap > 0.01"),
+    ("×0.5 *is* the geometric mean", "1 - layers[2].options['p']"),
+    ("Then ×0.5 is the approximation", "1 - layers[2].options['p']"),
+    ("Together they are better", "together < alone"),
+    ("8,192 units", "2 * 4096"),
+    ("$2^{8192}$ networks", "2 * 4096 == 8192"),
+]

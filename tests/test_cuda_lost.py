@@ -1,0 +1,131 @@
+"""A GPU that is lost in the middle of a run: one sentence, and the last checkpoint stays good.
+
+In the simulator nothing is ever lost, so here the driver's error is raised by hand, out of a launch
+or a copy, and from then on by everything that is asked of the GPU, as by a real one.
+"""
+
+import re
+
+import numpy as np
+import pytest
+
+from minicnn import checkpoint, cuda, data, figures, net, networks, run
+from minicnn.__main__ import main
+from minicnn.cuda import columns, gpu
+from minicnn.halves import in_columns, split_columns
+
+pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="a real GPU is not lost at will")
+
+
+class CUDAError(Exception):
+    """As cuda.core's, which launches raise."""
+
+
+class CudaAPIError(Exception):
+    """As Numba's, which copies and marks raise."""
+
+
+def rows_of_two(ops, rng, size, classes):
+    """cifar-2gpu without convolutions, for images of 2×2 pixels."""
+    two = in_columns(ops)
+    return [
+        net.row("both", two, "both"),
+        net.row("fc1", two, "fc", split_columns(net.gaussian(rng, (3, 12), 0.1))),
+        net.row("exchange2", two, "exchange"),
+        net.row("fc2", two, "fc", split_columns(net.gaussian(rng, (classes, 3), 0.1))),
+        net.row("join", two, "join"),
+    ]
+
+
+@pytest.fixture
+def train_two(monkeypatch, capsys):
+    """Return the function train_two(out, …), which runs `train` for three epochs of one step."""
+    pixels = np.random.default_rng(0).integers(256, size=(2, 3, 2, 2), dtype=np.uint8)
+    mean = np.full((3, 2, 2), 120, np.float32)
+    none = pixels[:0], np.zeros(0, int)
+    photos = data.photos.Photos(
+        pixels, np.array([1, 0]), *none, ("a", "b", "c"), mean, np.full(3, 5000.0), None
+    )
+    monkeypatch.setattr(data, "open_photos", lambda name: photos)
+    monkeypatch.setitem(networks.NETWORKS, "cifar-2gpu", rows_of_two)
+    monkeypatch.setattr(networks, "image_size", lambda name: 2)
+    monkeypatch.setattr(networks, "least_size", lambda name: 2)
+    monkeypatch.setattr(columns, "chosen", ())
+    monkeypatch.setattr(gpu, "here", gpu.here)
+    for picture in ("curves", "weights"):
+        monkeypatch.setattr(figures, picture, lambda history, path: None)
+
+    def train(out, *more):
+        words = "train cifar-2gpu --ops cuda --gpus 0,1 --epochs 3 --input unit --epsilon 0.1"
+        code = main([*words.split(), "--out", str(out), *more])
+        return code, capsys.readouterr().err.splitlines()[-1]
+
+    return train
+
+
+def lose(patch, what, saves):
+    """Let the GPU be lost after so many saves: at the third "launch" from there on, at the third
+    copy of an array "to a GPU" from another one, or at the third "to the host"."""
+    left, done, gone = [3], [], []
+
+    def losing(kind, error, original, works=lambda *arguments: True):
+        def at_work(*arguments, **options):
+            if kind == what and len(done) >= saves and works(*arguments):
+                left[0] -= 1
+            if gone or not left[0]:
+                gone.append(True)
+                raise error
+            return original(*arguments, **options)
+
+        return at_work
+
+    def save(one):
+        done.append(True)
+        original_save(one)
+
+    launching = CUDAError("CUDA_ERROR_LAUNCH_FAILED: An exception occurred on the device")
+    copying = CudaAPIError("[999] Call to cuMemcpyAsync results in CUDA_ERROR_UNKNOWN")
+    kernel, array = type(columns.join_kernel), type(cuda.to_device(np.zeros(1)))
+
+    def between(x, other):
+        return cuda.device.on_device(other)
+
+    for owner, name, *how in (
+        (kernel, "__call__", "launch", launching, kernel.__call__),
+        (array, "copy_to_device", "to a GPU", copying, array.copy_to_device, between),
+        (array, "copy_to_host", "to the host", copying, array.copy_to_host),
+    ):
+        patch.setattr(owner, name, losing(*how))
+    original_save = run.Run.save
+    patch.setattr(run.Run, "save", save)
+
+
+def test_a_run_whose_gpu_is_lost_says_so_and_goes_on_from_its_checkpoint(
+    train_two, tmp_path, monkeypatch
+):
+    whole, lost = tmp_path / "whole", tmp_path / "lost"
+    assert train_two(whole)[0] == 0
+    launch = r"a GPU failed, in \w+\[.*\) or before it \(CUDA_ERROR_LAUNCH_FAILED: .*\)"
+    copy = r"a GPU failed \(\[999\] Call to cuMemcpyAsync results in CUDA_ERROR_UNKNOWN\)"
+    # The first run saves when it begins and after epoch 1; those that go on have saved nothing yet.
+    # The last one is lost while it saves epoch 2.
+    for what, saves, words in (
+        ("launch", 2, launch),
+        ("to a GPU", 0, copy),
+        ("to the host", 1, copy),
+    ):
+        more = ["--resume"] if lost.exists() else []
+        with monkeypatch.context() as patch:
+            lose(patch, what, saves)
+            code, said = train_two(lost, *more)
+        assert code == 1
+        assert re.fullmatch(f"minicnn: {words}; what was saved before is as it was", said)
+        assert checkpoint.load(lost / "checkpoint.npz")[1]["epoch"] == 1
+        assert not list(lost.glob("*.part"))
+    assert train_two(lost, "--resume")[0] == 0
+    arrays, facts = checkpoint.load(whole / "checkpoint.npz")
+    arrays_lost, facts_lost = checkpoint.load(lost / "checkpoint.npz")
+    assert facts["epoch"] == facts_lost["epoch"] == 3
+    assert arrays.keys() == arrays_lost.keys() and len(set(arrays["losses"])) == 3
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, arrays_lost[name])

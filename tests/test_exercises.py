@@ -1,0 +1,381 @@
+"""The exercises: what is right passes, every planted mistake is called by its name, nothing hangs.
+
+A learner's file is made from the exercise's own text: its imports, the helpers that the library
+uses, and the library's function, as it is or with one mistake in it.
+"""
+
+import ast
+import inspect
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from lessons.__main__ import main
+from lessons.exercises import apart, child, judge, mistakes, reading, statements, tutor
+
+NAMES = [exercise.name for exercise in statements.EXERCISES]
+every_exercise = pytest.mark.parametrize("name", NAMES)
+
+RELU = "import numpy as np\n\n\ndef relu_backward(dy, cache):\n    (y,) = cache\n"
+
+
+def learners_file(name, sources=None):
+    """Return the text of a solution, or with other sources in it of an attempt."""
+    module = inspect.getmodule(statements.function(name))
+    helpers = [
+        inspect.getsource(f)
+        for helper, f in inspect.getmembers(module, inspect.isfunction)
+        if f.__module__ == module.__name__ and helper not in NAMES and "ward" not in helper
+    ]
+    text = "\n\n".join([*helpers, *(sources or [statements.source(name)])])
+    text = re.sub(
+        r"(?m)^    check_\w+\(.*\)\n", "", text
+    )  # what comes in at the door is right here
+    return f"{statements.imports(name)}\n\n\n{text}"
+
+
+def judged(name, text, folder):
+    """Return the verdict on a file, which runs in this process: it is ours."""
+    path = folder / f"{name}.py"
+    path.write_text(text, encoding="utf-8")
+    function = vars(child.load(str(path)))[name]
+    calls = child.unpack(child.pack(judge.calls(name)))
+    with np.errstate(all="ignore"):
+        answers = list(child.answers(function, calls, str(path)))
+    return judge.judge(name, child.unpack(child.pack(answers)))
+
+
+def said(verdict):
+    """Return all that is said about the first check that failed."""
+    return " ".join(next(check.said for check in verdict.checks if not check.passed))
+
+
+def check(folder, text, seconds=10, name="attempt.py"):
+    """Return what the tutor says about a file, as text, after it has run in the child process."""
+    path = folder / name
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    return "\n".join(tutor.told(result) for result in tutor.results(path, seconds))
+
+
+# What is right, and what is still empty.
+
+
+@every_exercise
+def test_the_librarys_own_lines_pass(name, tmp_path):
+    verdict = judged(name, learners_file(name), tmp_path)
+    assert verdict.passed, verdict
+    assert len(verdict.checks) >= 4
+
+
+@every_exercise
+def test_the_file_has_the_real_signature_docstring_and_legend(name, tmp_path):
+    path = statements.write(name, tmp_path / "mine.py")
+    module = child.load(str(path))
+    mine, ours = vars(module)[name], statements.function(name)
+    assert inspect.signature(mine) == inspect.signature(ours)
+    assert mine.__doc__ == ours.__doc__
+    assert inspect.getmodule(ours).__doc__.strip() in module.__doc__
+
+
+@every_exercise
+def test_a_file_that_is_still_empty_is_told_kindly(name, tmp_path):
+    verdict = judged(name, statements.template(name), tmp_path)
+    assert not verdict.passed
+    assert verdict.hint == f"{name} is still empty: the lines are yours."
+
+
+# What is wrong.
+
+
+@every_exercise
+def test_every_planted_mistake_is_caught_by_name(name, tmp_path):
+    for mistake in mistakes.mistakes(name):
+        text = learners_file(name, mistakes.edited_sources(mistake))
+        verdict = judged(name, text, tmp_path)
+        assert not verdict.passed, mistake.name
+        assert verdict.mistake == mistake.name, (mistake.name, verdict)
+        assert verdict.hint == mistake.hint
+
+
+@every_exercise
+def test_every_exercise_has_three_mistakes_or_more_and_each_a_hint(name):
+    known = mistakes.mistakes(name)
+    assert len({mistake.name for mistake in known}) >= 3
+    assert all(mistake.hint and mistake.edits for mistake in known)
+
+
+def test_a_mistake_is_known_however_the_code_is_written(tmp_path):
+    text = """
+import numpy as np
+
+def pool_backward(dy, cache):
+    shape, dtype, winner, z, s = cache
+    dx = np.zeros(shape, dtype)
+    for n, c, i, j in np.ndindex(dy.shape):
+        place = winner[n, c, i, j]
+        dx[n, c, s * i + place // z, s * j + place % z] = dy[n, c, i, j]
+    return (dx,)
+"""
+    verdict = judged("pool_backward", text, tmp_path)
+    assert verdict.mistake == "= for +="
+    assert "Wrong only where windows overlap." in said(verdict)
+    assert "Forward agrees: move x[0, 0, 1, 2] a little, and Σ y·dy moves 27 times" in said(verdict)
+    assert judged("pool_backward", text.replace("] = dy[", "] += dy["), tmp_path).passed
+
+
+def test_two_mistakes_are_told_one_after_the_other(tmp_path):
+    text = """
+def fc_backward(dy, cache, need_dx=True):
+    x, w = cache
+    x_rows = x.reshape(len(x), -1)
+    return (dy @ w).reshape(x.shape), dy.T @ x_rows / len(x), dy[-1]
+"""
+    assert judged("fc_backward", text, tmp_path).mistake == "dw a mean"
+    text = text.replace(" / len(x)", "")
+    assert judged("fc_backward", text, tmp_path).mistake == "db of the last image"
+    assert judged("fc_backward", text.replace("dy[-1]", "dy.sum(axis=0)"), tmp_path).passed
+
+
+def test_of_two_mistakes_in_one_line_the_likelier_is_told(tmp_path):
+    text = """
+import numpy as np
+
+def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
+    windows = [x[:, max(0, i - n // 2) : i + n // 2] for i in range(x.shape[1])]
+    scale = k + alpha * np.stack([(window**2).sum(axis=1) for window in windows], axis=1)
+    y = x / scale**beta
+    return y, (x, y, scale, n, alpha, beta, groups)
+"""
+    assert judged("lrn_forward", text, tmp_path).mistake == "window one too short"
+    text = text.replace("i + n // 2]", "i + (n - 1) // 2 + 1]")
+    assert judged("lrn_forward", text, tmp_path).mistake == "groups ignored"
+
+
+@pytest.mark.parametrize(
+    "name, line, words",
+    [
+        ("relu_backward", "return dy * (y > 0),", None),
+        ("relu_backward", "return np.where(y > 0, dy, 0)", "expected a tuple: `return (dx,)`"),
+        ("relu_backward", "np.where(y > 0, dy, 0)", "returned None"),
+        ("relu_backward", "return [np.where(y > 0, dy, 0)]", "returned a list"),
+        ("relu_backward", "return dy, dy", "a tuple of 2; expected 1"),
+        ("relu_backward", "return print,", "dx is a builtin_function_or_method"),
+        ("relu_backward", "return dy[1:],", "shape (3,); expected (4,), the shape of x"),
+        ("relu_backward", "dy[y <= 0] = 0; return dy,", "dy was changed"),
+        ("relu_backward", "y[y > 0] = 1; return dy * y,", "y, which is in the cache, was changed"),
+        ("relu_backward", "return np.where(y > 0, dy, np.float64(0)),", "are float64; the arg"),
+        (
+            "relu_backward",
+            "return dy * (z > 0),",
+            "line 6, `return dy * (z > 0),`: NameError: name",
+        ),
+        ("relu_backward", "exit()", "line 6, `exit()`: SystemExit"),
+        ("relu_backward", "raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("relu_backward", "l = []; l.append(l); return l,", "dx is a list; expected an array"),
+        ("relu_backward", "return y > 0,", "dx[2] is 1, expected 30"),
+        ("relu_backward", "return np.array([None]),", "dx is an array of object"),
+        ("relu_backward", "return -np.where(y > 0, dy, 0),", "Every sign is flipped."),
+        ("relu_backward", "return 3.5 * np.where(y > 0, dy, 0),", "3.5 times what it should be"),
+        ("relu_backward", "return 0 * dy,", "zero everywhere"),
+        ("relu_backward", "return dy / 0 * 0,", "NaN or infinity"),
+        ("relu_backward", "return np.where(y > 0, dy, 0)[..., ::-1],", "reverse order"),
+        ("relu_backward", "return np.where(y > 0, dy, 0) + 1,", "the same number everywhere"),
+    ],
+)
+def test_other_wrong_answers_get_a_sentence(name, line, words, tmp_path):
+    verdict = judged(name, f"{RELU}    {line}\n", tmp_path)
+    assert verdict.passed == (words is None)
+    assert words is None or words in f"{said(verdict)} {verdict.hint}"
+
+
+@pytest.mark.parametrize(
+    "line, name",
+    [
+        ("return np.where(y > 0, dy, 0)", "not a tuple"),
+        ("return dy[1:],", "wrong shape"),
+        ("dy[y <= 0] = 0; return dy,", "argument changed"),
+        ("return np.where(y > 0, dy, np.float64(0)),", "wrong dtype"),
+        ("return dy / 'two',", "stopped"),
+    ],
+)
+def test_what_is_wrong_with_the_form_has_a_name_for_the_report(line, name, tmp_path):
+    assert judged("relu_backward", f"{RELU}    {line}\n", tmp_path).mistake == name
+
+
+def test_outputs_that_have_changed_places_are_noticed(tmp_path):
+    text = learners_file("sgd_update").replace("return w, v", "return v, w")
+    assert "have they changed places?" in judged("sgd_update", text, tmp_path).hint
+
+
+def test_an_option_that_is_always_there_when_it_goes_wrong_is_named(tmp_path):
+    text = learners_file("conv_backward").replace("groups, K // groups", "1, K")
+    verdict = judged("conv_backward", text, tmp_path)
+    assert "ValueError" in said(verdict)
+    assert verdict.hint == "What all wrong cases have, and no right one: groups=2, 4 channels."
+
+
+def test_a_cache_that_backward_could_not_unpack_is_told(tmp_path):
+    text = learners_file("fc_forward").replace("(x, w)", "(w, x)")
+    assert "fc_backward unpacks (x, w), and x is" in said(judged("fc_forward", text, tmp_path))
+
+
+def test_an_edit_that_no_longer_fits_the_source_is_refused():
+    mistake = mistakes.mistakes("relu_forward")[0]._replace(edits=(("np.maximum(x, 1)", "x"),))
+    with pytest.raises(ValueError, match="is not in the source of relu_forward any more"):
+        mistakes.edited_sources(mistake)
+
+
+# Whatever the file does: it runs apart, and gets a sentence.
+
+
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        ("while True: pass", "No answer after 0.5 seconds"),
+        ("import os; os._exit(0)", "The process ended in call 1 of 4, with exit code 0"),
+        ("print('passed ' * 10**6); return dy,", "dy has passed everywhere"),
+    ],
+)
+def test_a_function_that_misbehaves_gets_a_sentence(line, words, tmp_path):
+    said = check(tmp_path, f"{RELU}    {line}\n", seconds=0.5 if "while" in line else 10)
+    assert words in " ".join(said.split())
+    assert len(said) < 6000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory")
+def test_a_gigantic_array_is_refused(tmp_path):
+    said = check(tmp_path, f"{RELU}    x = np.ones(2**40)\n")
+    assert "line 6, `x = np.ones(2**40)`:" in said and "Unable to allocate" in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows turns this crash into an OSError")
+def test_a_crash_is_survived(tmp_path):
+    said = check(tmp_path, f"{RELU}    import ctypes; ctypes.string_at(0)\n")
+    assert "The process ended in call 1 of 4, by SIGSEGV" in said
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("def relu_backward(dy, cache:\n    pass\n", "Python cannot read line 1, `def relu_backw"),
+        ("def relu_backwards(dy, cache): pass\n", "Did you mean relu_backward?"),
+        ("x = 1\n", "python -m lessons exercise lists them."),
+        (
+            "raise OSError('no')\n" + RELU,
+            "The file cannot be loaded: line 1, `raise OSError('no')`",
+        ),
+        (
+            f"from minicnn.reference import relu_backward as r\n{RELU}    return r(dy, cache)",
+            "Line 7 takes a relu_backward that is not yours",
+        ),
+        (
+            f"{RELU}    import minicnn.fast\n    return minicnn.fast.relu_backward(dy, cache)",
+            "Line 7 takes a relu_backward that is not yours",
+        ),
+        (f"{RELU}    return getattr(ours, 'relu_backward')(dy, cache)", "Line 6 takes a relu"),
+        ("x = '\udcff'\n", "Python cannot read"),
+    ],
+)
+def test_a_file_that_cannot_be_judged_gets_a_sentence(text, words, tmp_path):
+    assert words in " ".join(check(tmp_path, text).split())
+
+
+def test_helpers_may_be_imported_and_so_may_what_the_learner_writes_anew():
+    file = "from minicnn.reference.im2col import col2im\n\n\ndef col2im(dcols):\n    return dcols\n"
+    assert reading.borrowed(ast.parse(file), "col2im") is None
+    upside_down = "def col2im(dcols):\n    return dcols\n\n\nfrom minicnn.fast import col2im\n"
+    assert reading.borrowed(ast.parse(upside_down), "col2im") == 5
+
+
+def test_a_comparison_with_the_library_is_not_a_loan():
+    file = """
+from minicnn.reference import relu_backward as ours
+
+def relu_backward(dy, cache):
+    return dy
+
+def test_mine():
+    assert ours(1, (2,)) == relu_backward(1, (2,))
+
+print(ours)
+"""
+    assert reading.borrowed(ast.parse(file), "relu_backward") is None
+    assert (
+        reading.borrowed(ast.parse(file.replace("return dy", "return ours(dy)")), "relu_backward")
+        == 5
+    )
+
+
+def test_the_update_may_write_into_its_arguments(tmp_path):
+    text = """
+def sgd_update(w, v, dw, epsilon, momentum=0.9, decay=0.0005):
+    v *= momentum
+    v -= epsilon * (decay * w + dw)
+    w += v
+    return w, v
+"""
+    assert judged("sgd_update", text, tmp_path).passed
+
+
+def test_what_a_file_prints_is_shown_and_cannot_pass_for_an_answer(tmp_path):
+    line = "print('relu_backward is right'); import sys; sys.stdout.flush(); return 2 * dy,"
+    outcome = apart.run(
+        written(tmp_path, f"{RELU}    {line}\n"), "relu_backward", judge.calls("relu_backward")
+    )
+    assert outcome.printed.splitlines() == 4 * ["relu_backward is right"]
+    assert not judge.judge("relu_backward", outcome.answers).passed
+
+
+def written(folder, text, name="attempt.py"):
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+# The commands.
+
+
+def test_a_class_gets_a_report(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "class"
+    folder.mkdir()
+    written(folder, learners_file("relu_backward"), "anna.py")
+    written(folder, RELU + "    return np.maximum(dy, 0),\n", "ben.py")
+    written(folder, "def relu_backward(:\n", "carla.py")
+    assert main(["check", "class", "--report", "report.json"]) == 1
+    words = capsys.readouterr().out
+    assert "relu_backward is right: by hand, in 2 awkward cases and in float32" in words
+    assert "Next: python -m lessons exercise tanh_backward" in words
+    assert "1 of 3 are right" in words
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report["format"] == tutor.FORMAT
+    anna, ben, carla = report["results"]
+    assert anna["passed"] and anna["name"] == "relu_backward"
+    assert [one["passed"] for one in anna["checks"]] == 4 * [True]
+    assert ben["mistake"] == "masked by dy" and "ask y, not dy" in ben["hint"]
+    assert carla["name"] is None and "Python cannot read line 1" in carla["hint"]
+
+
+def test_the_commands_say_in_one_sentence_what_is_wrong(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["exercise", "relu_backward"]) == 0
+    path = tmp_path / "runs" / "exercises" / "relu_backward.py"
+    path.write_text("mine", encoding="utf-8")
+    capsys.readouterr()
+    for arguments, words in [
+        (["exercise", "relu_backward"], "is there already, and your work may be in it"),
+        (["exercise", "relu_backwart"], "did you mean relu_backward"),
+        (["check", "nowhere.py"], "nowhere.py: there is no such file"),
+        (["check", "col2im"], "python -m lessons exercise col2im writes one"),
+        (["check", "runs/exercises", "--report", "runs"], "--report needs the name of a file"),
+    ]:
+        assert main(arguments) == 1
+        error = capsys.readouterr().err
+        assert words in error and error.count("\n") == 1
+    assert path.read_text(encoding="utf-8") == "mine"
+    assert main(["exercise", "relu_backward", "--force"]) == 0
+    assert main(["exercise"]) == 0
+    assert all(name in capsys.readouterr().out for name in ["relu_backward"])

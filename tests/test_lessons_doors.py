@@ -1,0 +1,391 @@
+"""The doors to the lessons: cells are read and run, text is readable, progress is remembered.
+
+What is behind the doors, the lessons themselves, is in test_lessons.py; pages in test_site.py.
+"""
+
+import builtins
+import os
+import subprocess
+import sys
+
+import pytest
+
+from lessons import cells, notebooks, pages, progress, source, terminal
+from lessons.__main__ import main
+
+LESSON = """\
+import math
+# %% [markdown]
+# # 3. A *small* lesson
+#
+# *It is about `math`. How long
+# is $\\\\pi$?* Nobody knows.
+
+# %%
+ran = globals().get("ran", 0) + 1
+print("pi is", end=" ")
+math.floor(math.pi)
+
+# %% [markdown]
+# ## The end
+
+# %%
+x = 2
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder to work in, with lesson 3 as the only one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cells, "FOLDER", tmp_path / "lessons")
+    cells.FOLDER.mkdir()
+    (cells.FOLDER / "03_small.py").write_text(LESSON)
+    return cells.FOLDER
+
+
+def lesson(folder, text):
+    (folder / "03_small.py").write_text(text)
+    return folder / "03_small.py"
+
+
+def answers(monkeypatch, *lines):
+    """Let these lines be typed; then the input ends."""
+    left = list(lines)
+
+    def read(prompt=""):
+        print(prompt)
+        if not left:
+            raise EOFError
+        return left.pop(0)
+
+    monkeypatch.setattr(builtins, "input", read)
+
+
+# Cells.
+
+
+def test_a_lesson_is_read_as_text_and_code(folder):
+    found = cells.cells(folder / "03_small.py")
+    assert [kind for kind, _ in found] == ["code", "markdown", "code", "markdown", "code"]
+    assert found[0][1] == "import math\n"
+    assert found[1][1].startswith("# 3. A *small* lesson\n\n*It is about")
+    assert found[4][1] == "x = 2\n"
+
+
+def test_the_title_is_the_first_heading_and_the_first_question(folder):
+    assert cells.title(folder / "03_small.py") == (
+        "3. A *small* lesson",
+        "It is about math. How long is π?",
+    )
+
+
+def test_a_lesson_without_a_question_has_none(folder):
+    assert cells.title(lesson(folder, "# %% [markdown]\n# # One\n#\n# Two.\n")) == ("One", "")
+
+
+def test_run_shows_text_code_and_values_and_returns_the_names(folder, capsys):
+    shown = []
+    names = cells.run(folder / "03_small.py", write=shown.append)
+    assert names["x"] == 2 and names["ran"] == 1
+    assert capsys.readouterr().out == "pi is "
+    text = "\n".join(shown)
+    assert text.index("3. A small lesson") < text.index("math.floor") < text.index("\n3\n")
+    assert text.index("\n3\n") < text.index("The end") < text.index("x = 2")
+
+
+def test_what_can_show_itself_does_and_gets_the_pause(folder):
+    text = "# %%\nclass Steps:\n    def show(self, pause):\n        seen.append(pause)\n\n"
+    names = cells.run(lesson(folder, text + "seen = []\nsteps = Steps()\nsteps\n"))
+    assert names["seen"] == [None]
+
+
+def test_a_figure_is_saved_and_its_path_shown(folder):
+    text = "# %%\nfrom matplotlib.figure import Figure\n\nFigure(figsize=(1, 1))\n"
+    shown = []
+    cells.run(lesson(folder, text), write=shown.append)
+    assert "runs/lessons/03_small-1.png" in shown[-2].replace("\\", "/")
+    assert (cells.OUT / "03_small-1.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_an_error_keeps_its_kind_and_says_which_cell_and_line(folder):
+    path = lesson(folder, "# %% [markdown]\n# One\n\n# %%\nx = 1\n1 / (x - 1)\n")
+    with pytest.raises(ZeroDivisionError) as caught:
+        cells.run(path, write=lambda text: None)
+    assert caught.value.__notes__ == ["This was cell 2 of 03_small.py, at its line 5."]
+    assert caught.traceback[-1].path.name == "03_small.py" and caught.traceback[-1].lineno == 5
+
+
+def test_b_goes_back_to_read_again_and_runs_nothing_twice(folder):
+    shown, prompts = [], []
+    lines = ["", "", "b", "", "b", "b", "", "", ""]
+
+    def pause(prompt):
+        prompts.append(prompt)
+        return lines.pop(0)
+
+    names = cells.run(folder / "03_small.py", pause, shown.append)
+    assert names["ran"] == 1 and lines == []
+    assert sum("How long" in text for text in shown) == 4
+    assert prompts[0] == cells.PROMPT and prompts[3] == cells.AGAIN
+    assert shown.count("3") == 3  # its value is shown again, too
+
+
+def test_q_ends_the_walk(folder):
+    assert cells.run(folder / "03_small.py", lambda prompt: "q", lambda text: None) is None
+
+
+# Text in a terminal.
+
+
+@pytest.mark.parametrize(
+    "tex, text",
+    [
+        (r"\frac{\partial L}{\partial x}", "∂L/∂x"),
+        (r"\frac{L(q+h) - L(q-h)}{2h}", "(L(q+h) − L(q−h))/2h"),
+        (r"b_i = a_i / \left(k + \alpha \sum_j a_j^2\right)^\beta", "bᵢ = aᵢ / (k + α Σⱼ aⱼ²)^β"),
+        (r"v_{i+1} = 0.9 \cdot v_i", "vᵢ₊₁ = 0.9 · vᵢ"),
+        (r"1 + \lfloor (H - f)/s \rfloor", "1 + ⌊(H − f)/s⌋"),
+        (r"\sum_{i,j} x_{i,j}", "Σ_(i,j) x_(i,j)"),
+        (r"\mathcal{N}(0, 0.01^2)", "N(0, 0.01²)"),
+        (r"H_\text{out} = \max(0, x)", "H_out = max(0, x)"),
+        (r"\frac{1}{\sqrt{\frac{a}{b}}}", "1/(√(a/b))"),
+        (r"x \quad \text{and so on} \, y", "x \u2003 and so on y"),
+        ("{{", ""),
+    ],
+)
+def test_a_formula_becomes_plain_text(tex, text):
+    assert terminal.formula(tex) == text
+
+
+def test_marks_of_markdown_go_but_those_in_code_stay():
+    text = "**Two** *words*, `a*b*c` [here](there.py), 2*3*4, and $x_i$ costs `$5`"
+    assert terminal.plain(text) == "Two words, a*b*c here (there.py), 2*3*4, and xᵢ costs $5"
+
+
+def test_paragraphs_are_filled_and_code_and_tables_are_not(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    text = (
+        "one two\nthree four five six seven\n\n```python\nx  =  1\n```\n\n|a|b|\n|-|-|\n|ccc|d|\n"
+    )
+    lines = terminal.markdown(text).splitlines()
+    assert lines[:2] == ["one two three four five six", "seven"]
+    assert "    x  =  1" in lines and "a    b" in lines and "ccc  d" in lines
+
+
+def test_items_of_a_list_stay_apart_and_so_do_formulas():
+    text = "1. one\n   more\n2. two\n\n$$\nx_1\n$$\n"
+    assert terminal.markdown(text) == "1. one more\n2. two\n\n    x₁\n"
+
+
+def test_colours_are_for_terminals_and_for_those_who_want_them(monkeypatch):
+    assert terminal.markdown("# One") == "One\n"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert terminal.markdown("# One") == "\033[1mOne\033[0m\n"
+    assert "\033[" in terminal.code("for x in y: pass")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert terminal.code("for x in y: pass") == "│ for x in y: pass\n"
+
+
+# What is done.
+
+
+def test_progress_is_remembered_once(folder):
+    assert progress.done("exercise", "relu_backward") and progress.done("lesson", "03_small")
+    assert not progress.done("exercise", "relu_backward")
+    assert progress.all_done() == {"exercise": ["relu_backward"], "lesson": ["03_small"]}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"lesson": 3}', "\x00", '"x"'])
+def test_broken_progress_is_no_disaster(folder, text):
+    cells.OUT.mkdir(parents=True)
+    (cells.OUT / "progress.json").write_text(text)
+    assert progress.all_done() == {}
+    assert progress.done("lesson", "03_small")
+    assert progress.all_done() == {"lesson": ["03_small"]}
+
+
+def test_progress_that_cannot_be_written_is_said_and_no_disaster(folder, capsys):
+    (folder.parent / "runs").write_text("a file in the place of the folder")
+    progress.done("lesson", "03_small")
+    assert "could not be noted" in capsys.readouterr().out
+
+
+# The command line.
+
+
+def test_the_list_has_every_lesson_and_what_is_done(folder, capsys):
+    assert main([]) == 0
+    assert (
+        "   3  A small lesson\n      It is about math. How long is π?\n" in capsys.readouterr().out
+    )
+    assert main(["3", "--no-pause"]) == 0
+    progress.done("exercise", "relu_backward")
+    capsys.readouterr()
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert "A small lesson  (done)" in out and "Exercises passed: relu_backward" in out
+
+
+def test_a_walk_waits_for_enter(folder, capsys, monkeypatch):
+    answers(monkeypatch, "", "", "")
+    assert main(["3"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("[Enter]") == 3 and "That was lesson 3." in out
+
+
+def test_where_the_input_ends_the_walk_ends_politely(folder, capsys, monkeypatch):
+    answers(monkeypatch, "")
+    assert main(["3"]) == 0
+    assert "--no-pause runs a lesson all at once" in capsys.readouterr().out
+    assert progress.all_done() == {}
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(folder):
+    """python -m lessons 3 --no-pause | head -1"""
+    code = "import sys; from lessons.__main__ import main; sys.exit(main(['1', '--no-pause']))"
+    top = pages.TOP
+    done = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=top, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    done.stdout.close()
+    assert b"Traceback" not in done.stderr.read()
+    done.wait()
+
+
+def test_ctrl_c_ends_it_politely(folder, capsys, monkeypatch):
+    def interrupt(prompt=""):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(builtins, "input", interrupt)
+    assert main(["3"]) == 130
+    assert capsys.readouterr().err == "\nlessons: stopped\n"
+
+
+def test_an_error_in_a_lesson_is_shown_from_its_own_line_on(folder, capsys):
+    lesson(folder, "# %%\ndef f():\n    raise ValueError('odd')\n\n\nf()\n")
+    assert main(["3", "--no-pause"]) == 1
+    err = capsys.readouterr().err
+    assert err.count("File ") == 2 and 'lessons/03_small.py", line 6' in err.replace("\\", "/")
+    assert "ValueError: odd\nThis was cell 1 of 03_small.py" in err
+
+
+def test_a_lesson_that_is_not_there_is_one_sentence(folder, capsys):
+    assert main(["99"]) == 1
+    assert capsys.readouterr().err == "lessons: there is no lesson 99: they go from 3 to 3\n"
+
+
+@pytest.mark.parametrize("words", [["serve", "--port", "70000"], ["nothing"], ["notebook", "x"]])
+def test_what_is_not_understood_is_exit_code_2(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2 and "error: " in capsys.readouterr().err
+
+
+def test_lessons_load_quickly_and_without_what_only_some_need():
+    code = "import sys, lessons.__main__; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert loaded.isdisjoint({"matplotlib", "numba", "jupytext", "nbconvert", "minicnn.step"})
+
+
+# What notebooks and pages are made with, where it can be tested without their extra.
+
+
+@pytest.mark.parametrize("command", ["notebook", "site"])
+def test_without_the_extra_one_sentence_says_so(folder, capsys, monkeypatch, command):
+    for name in ("ipykernel", "jupytext", "latex2mathml", "nbclient", "nbconvert"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert main([command]) == 1
+    err = capsys.readouterr().err
+    assert err == "lessons: notebooks and the site need ipykernel: " + pages.EXTRA + "\n"
+
+
+def test_a_folder_with_other_things_is_never_replaced(folder):
+    with pytest.raises(ValueError, match="holds other things than a site"):
+        pages.check_folder(folder)
+
+
+def test_names_of_minicnn_lead_to_their_lines():
+    links = source.links_of(
+        ["from minicnn import net, reference as ops", "y = net.forward(ops, x)\nops.im2col.im2col"]
+    )
+    assert links["net"] == "source/minicnn/net.py.html"
+    assert links["net.forward"].startswith("source/minicnn/net.py.html#L-")
+    assert links["ops.im2col.im2col"].startswith("source/minicnn/reference/im2col.py.html#L-")
+    assert links["conv_backward"].startswith("source/minicnn/reference/conv.py.html#L-")
+    assert "x" not in links and "np" not in links
+
+
+def test_links_go_around_names_but_not_around_options():
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
+
+    html = highlight("other.net(net=net.forward(y))", PythonLexer(), HtmlFormatter())
+    linked = source.linked(html, {"net": "A", "net.forward": "B"})
+    assert linked.count("<a ") == 1 and '<a href="B"><span class="n">net</span>' in linked
+
+
+def test_code_in_the_prose_is_linked_if_it_is_ours():
+    links = {"conv_forward": "A"}
+    assert source.linked_in_prose("conv_forward()", links) == (
+        '<a href="A"><code>conv_forward()</code></a>'
+    )
+    assert 'href="source/minicnn/fast/conv.py.html"' in source.linked_in_prose("fast/conv.py", {})
+    assert source.linked_in_prose("x < y", links) == "<code>x &lt; y</code>"
+    assert source.linked_in_prose("../secret.py", links) == "<code>../secret.py</code>"
+
+
+def test_a_site_is_stale_when_a_lesson_is_newer(folder):
+    site = folder.parent / "site"
+    assert pages.stale(site) is None
+    site.mkdir()
+    (site / "index.html").write_text("")
+    assert pages.stale(site) is False
+    (folder / "03_small.py").touch()
+    later = (site / "index.html").stat().st_mtime + 10
+    os.utime(folder / "03_small.py", (later, later))
+    assert pages.stale(site) is True
+
+
+def test_a_figure_says_in_words_what_is_written_in_it():
+    from matplotlib.figure import Figure
+
+    from lessons.figures import png_and_words
+
+    figure = Figure(figsize=(2, 1))
+    axes = figure.subplots()
+    axes.plot([1, 2], label="ReLU")
+    axes.set(title="Twice\nas good", xlabel="epochs", ylabel="error")
+    axes.legend()
+    png, about = png_and_words(figure)
+    assert png[:4] == b"\x89PNG" and 100 < about["width"] < 300
+    assert about["alt"] == "Figure: Twice as good; error against epochs; ReLU"
+
+
+@pytest.mark.parametrize("address", ["http://a.b/c", 'https://a.b/c" x', "minicnn", "https://a b"])
+def test_only_an_address_is_installed_from(address):
+    with pytest.raises(ValueError, match="is not an address that begins with https://"):
+        notebooks.source(address)
+
+
+@pytest.mark.parametrize(
+    "origin, address",
+    [
+        ("https://a.b/c.git", "https://a.b/c.git"),
+        ("https://me:secret@a.b/c", "https://a.b/c"),
+        ("git@a.b:c", None),
+        ("/home/me/c", None),
+    ],
+)
+def test_the_address_of_the_clone_is_used_if_others_can_use_it(folder, origin, address):
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    subprocess.run(["git", "-C", str(folder), "remote", "add", "origin", origin], check=True)
+    assert notebooks.origin() == address
+
+
+def test_a_folder_that_is_no_clone_has_no_address(folder, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(folder.parent))
+    assert notebooks.origin() is None

@@ -1,0 +1,528 @@
+"""The stepper shows what really ran: the lines, the arrays they made, and where each came from."""
+
+import json
+import re
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from minicnn import cifar, fast, net, reference
+from minicnn.reference import conv_backward, conv_forward, pool_forward, relu_forward
+from minicnn.reference.im2col import im2col
+from minicnn.step import picture, step
+from minicnn.stepping import kernels, pairs, source, values, walk
+from minicnn.stepping.links import of_call
+from minicnn.stepping.record import Record
+
+N, C, K, H, W, f = 2, 3, 4, 7, 5, 3
+
+
+def drawn(*shape):
+    return np.random.default_rng(sum(shape)).standard_normal(shape)
+
+
+def small_conv(images=1, **options):
+    return step(conv_forward, drawn(images, 2, 5, 4), drawn(3, 2, 3, 3), drawn(3), **options)
+
+
+def code(steps, one):
+    """Return the line of code of a step."""
+    frame = steps._record.frames[one.frame].source
+    return frame.lines[one.statement.line - frame.first].strip()
+
+
+def own_steps(steps, picked=None):
+    return walk.steps(steps._record, 0, picked)
+
+
+def data_of(html):
+    """Return what page.py wrote into a page."""
+    return json.loads(re.search(r'application/json">(.*?)</script>', html, re.DOTALL)[1])
+
+
+# Small functions to step through.
+
+
+def doubled(x, times):
+    total = x * 0
+    for turn in range(times):
+        added = x + turn
+        total = total + added
+    return total
+
+
+def filled_by_a_view(x):
+    y = np.zeros_like(x)
+    first = y[0]
+    first += x[0]
+    return y
+
+
+def nested(n):
+    turns = 0
+    for i in range(n):
+        for j in range(n):
+            turns += i * j
+    return turns
+
+
+def breaks(x):
+    y = x + 1
+    for n in range(5):
+        if n == 3:
+            y = y / "three"
+    return y
+
+
+def unfilled(x):
+    y = np.empty_like(x)
+    y[0] = x[0]
+    return y
+
+
+# What is recorded.
+
+
+def test_the_result_is_that_of_the_function_itself():
+    x, w, b = drawn(N, C, H, W), drawn(K, C, f, f), drawn(K)
+    steps = step(conv_forward, x, w, b, stride=2, pad=1)
+    y, cache = conv_forward(x, w, b, stride=2, pad=1)
+    np.testing.assert_array_equal(steps.result[0], y)
+    dy = drawn(*y.shape)
+    for found, expected in zip(steps.backward(dy).result, conv_backward(dy, cache), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_every_line_comes_in_the_order_in_which_it_ran_with_what_it_made():
+    steps = step(doubled, drawn(3), 2)
+    found = [(code(steps, one), sorted(one.changed)) for one in own_steps(steps)]
+    turn = [("added = x + turn", ["added"]), ("total = total + added", ["total"])]
+    assert found == [
+        ("def doubled(x, times):", ["times", "x"]),
+        ("total = x * 0", ["total"]),
+        ("for turn in range(times):", ["turn"]),
+        *turn,
+        ("for turn in range(times):", ["turn"]),
+        *turn,
+        ("return total", []),
+    ]
+    shot = own_steps(steps)[-2].changed["total"]
+    np.testing.assert_array_equal(shot.panels[0, 0], doubled(drawn(3), 2))
+
+
+def test_of_a_loop_two_turns_are_shown_and_the_others_can_be_picked():
+    steps = step(doubled, drawn(3), 7)
+    record = steps._record
+    assert [loop.total for loop in record.loops] == [7]
+    assert [code(steps, one) for one in own_steps(steps)].count("added = x + turn") == 2
+    (last,) = [one for one in own_steps(steps) if one.after]
+    assert last.after == 7
+    np.testing.assert_array_equal(last.changed["total"].panels[0, 0], doubled(drawn(3), 7))
+    picked = own_steps(steps, {0: 5})
+    added = [one for one in picked if code(steps, one).startswith("added")]
+    made = [one.changed["added"].panels[0, 0] for one in added]
+    np.testing.assert_array_equal(made, [drawn(3) + n for n in (0, 1, 4)])
+
+
+def test_a_long_loop_leaves_a_short_record():
+    steps = step(nested, 120)
+    assert steps.result == nested(120)
+    assert len(steps._record.steps) < 600
+    assert [loop.total for loop in steps._record.loops[:2]] == [120, 120]
+
+
+def test_an_array_that_a_view_changes_has_changed():
+    steps = step(filled_by_a_view, drawn(2, 3))
+    (added,) = [one for one in own_steps(steps) if "+=" in code(steps, one)]
+    assert sorted(added.changed) == ["first", "y"]
+
+
+def test_memory_that_is_not_written_yet_is_shown_as_such():
+    steps = step(unfilled, drawn(2, 3))
+    shots = [one.changed["y"] for one in own_steps(steps) if "y" in one.changed]
+    assert [shot.bad for shot in shots] == [6, 3]
+
+
+def test_kernels_run_as_the_python_that_they_were_written_in():
+    steps = small_conv()
+    record = steps._record
+    names = [frame.source.name for frame in record.frames]
+    assert names == ["conv_forward", "out_size", "out_size", "im2col"]
+    called = record.steps[record.frames[3].parent]
+    assert code(steps, called).startswith("cols = im2col(")
+    inside = [code(steps, one) for one in record.steps if one.frame == 3]
+    assert "cols[row, y_out * W_out + x_out] = x[c, y_in, x_in]" in inside
+    assert hasattr(reference.conv.im2col, "py_func") == hasattr(im2col, "py_func")
+
+
+def test_a_large_kernel_is_begun_as_python_and_finished_compiled():
+    x = drawn(3, 40, 41)
+    steps = step(im2col, x, 11, 1, 0, 30, 31)
+    np.testing.assert_array_equal(steps.result, im2col(x, 11, 1, 0, 30, 31))
+    assert steps._record.frames[0].cut == hasattr(im2col, "py_func")
+
+
+@pytest.mark.parametrize(
+    "layer, shape, options",
+    [("lrn", (1, 5, 2, 3), {"alpha": 0.5}), ("pool", (1, 3, 5, 4), {}), ("conv", (1, 2, 4, 3), {})],
+)
+def test_vector_kernels_compute_the_same_as_python(layer, shape, options):
+    x = drawn(*shape)
+    arguments = (x, drawn(3, 2, 2, 2), drawn(3)) if layer == "conv" else (x,)
+    there, back = (getattr(fast, f"{layer}_{way}") for way in ("forward", "backward"))
+    as_python = [kernels.opened(f, Record(), in_kernel=True) for f in (there, back)]
+    y, cache = there(*arguments, **options)
+    y_python, cache_python = as_python[0](*arguments, **options)
+    np.testing.assert_allclose(y_python, y, rtol=1e-12, atol=1e-12)
+    dy = drawn(*y.shape)
+    for found, expected in zip(as_python[1](dy, cache_python), back(dy, cache), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_random_numbers_are_drawn_as_often_as_without_the_stepper():
+    one, two = np.random.default_rng(5), np.random.default_rng(5)
+    steps = step(reference.dropout_forward, drawn(4, 6), rng=one)
+    y, _ = reference.dropout_forward(drawn(4, 6), rng=two)
+    steps._repr_html_()
+    np.testing.assert_array_equal(steps.result[0], y)
+    assert one.random() == two.random()
+
+
+def test_a_failing_line_is_shown_and_its_error_kept():
+    steps = step(breaks, drawn(3))
+    (failed,) = [one for one in steps._record.steps if one.raised]
+    assert code(steps, failed) == 'y = y / "three"'
+    assert "✗ UFuncTypeError" in str(steps) or "✗ TypeError" in str(steps)
+    assert "error" in str(data_of(steps._repr_html_())["steps"][failed.number])
+    with pytest.raises(TypeError):
+        steps.result  # noqa: B018
+
+
+def test_a_layer_that_refuses_its_arguments_says_so_in_its_own_words():
+    steps = step(conv_forward, drawn(N, C, H, W), drawn(K, C + 1, f, f), drawn(K))
+    assert "✗ ValueError: conv: x has 3 channels but w expects 4" in str(steps)
+
+
+# Nobody else notices.
+
+
+def test_the_tracer_from_before_is_there_again_even_after_an_error():
+    seen = []
+
+    def tracer(frame, event, argument):
+        seen.append(frame.f_code.co_name)
+
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        step(doubled, drawn(3), 2)
+        step(breaks, drawn(3))
+        small_conv()
+        assert sys.gettrace() is tracer
+        nested(1)
+    finally:
+        sys.settrace(before)
+    assert seen[-1] == "nested"
+
+
+def test_another_thread_is_not_traced():
+    traced = []
+
+    def call(x):
+        thread = threading.Thread(target=lambda: traced.append(sys.gettrace()))
+        thread.start()
+        thread.join()
+        return x
+
+    step(call, drawn(3))
+    assert len(traced) == 1 and getattr(traced[0], "__name__", "") != "called"
+
+
+def test_arguments_stay_as_they_are():
+    x, w, b = drawn(1, 2, 5, 4), drawn(3, 2, 3, 3), drawn(3)
+    kept = [array.copy() for array in (x, w, b)]
+    steps = step(conv_forward, x, w, b)
+    steps._repr_html_()
+    steps.touch("w", (0, 1, 2, 2), drawn(*steps.result[0].shape))
+    for array, before in zip((x, w, b), kept, strict=True):
+        np.testing.assert_array_equal(array, before)
+
+
+# The way back.
+
+UNDOES = [  # layer, line of backward, line of forward
+    ("conv", "dw_rows += dy_n @ cols", "y_n = w_rows @ cols"),
+    ("conv", "dcols = w_rows.transpose", "y_n = w_rows @ cols"),
+    ("conv", "dx[n] = col2im", "cols = im2col"),
+    ("conv", "db = dy.sum", "y[n] = y_n.reshape"),
+    ("fc", "dx = (dy @ w)", "y = x_rows @ w.T + b"),
+    ("fc", "dw = dy.T", "y = x_rows @ w.T + b"),
+    ("relu", "dx = np.where(y > 0", "y = np.maximum(x, 0)"),
+    ("tanh", "dx = dy * ", "y = np.tanh(x)"),
+    ("dropout", "dx = np.where(kept", "y = np.where(kept"),
+    ("pool", "dplace += ", "y = np.max(places"),
+    ("lrn", "own = dy * scale", "y = x * scale"),
+]
+
+
+@pytest.mark.parametrize("layer, back, there", UNDOES)
+def test_a_line_of_backward_knows_the_line_that_it_undoes(layer, back, there):
+    forward = source.read(getattr(reference, f"{layer}_forward").__code__)
+    backward = source.read(getattr(reference, f"{layer}_backward").__code__)
+    found = {
+        backward.lines[line - backward.first].strip(): [
+            forward.lines[other - forward.first].strip() for other in others
+        ]
+        for line, others in pairs.pairs(forward, backward).items()
+    }
+    (lines,) = [others for line, others in found.items() if line.startswith(back)]
+    assert any(line.startswith(there) for line in lines), lines
+
+
+def test_the_way_back_shows_forward_lines_and_arrays_beside_their_gradients():
+    steps = small_conv()
+    back = steps.backward(drawn(*steps.result[0].shape))
+    assert "forward: y_n = w_rows @ cols" in str(back)
+    data = data_of(back._repr_html_())
+    forward = [data["names"][n] for n in data["forward"][::2]]
+    assert {"x", "w", "b", "cols", "y_n"} <= set(forward)
+
+
+def test_a_function_without_a_way_back_says_so():
+    with pytest.raises(ValueError, match="step: doubled has no backward"):
+        step(doubled, drawn(3), 2).backward(drawn(3))
+
+
+def test_a_touched_entry_agrees_with_backward():
+    x, w, b = drawn(N, C, H, W), drawn(K, C, f, f), drawn(K)
+    steps = step(conv_forward, x, w, b, stride=2)
+    dy = drawn(*steps.result[0].shape)
+    for name, index in [("x", (1, 2, 6, 0)), ("w", (3, 0, 2, 1)), ("b", (2,))]:
+        touch = steps.touch(name, index, dy)
+        assert touch.difference < 1e-8 and not touch.kink
+        assert abs((touch.up - touch.down) / (2 * touch.step) - touch.analytic) < 1e-6
+        assert f"{name}[{', '.join(map(str, index))}]" in str(touch)
+
+
+def test_a_kink_is_called_a_kink():
+    x = drawn(2, 3)
+    x[1, 2] = 0
+    touch = step(relu_forward, x).touch("x", (1, 2), drawn(2, 3))
+    assert touch.kink and "kink" in str(touch)
+
+
+@pytest.mark.parametrize(
+    "name, index, dy, message",
+    [
+        ("v", (0,), (3, 3, 3, 2), "'v' is no array of floats that conv_forward has; expected x, w"),
+        ("w", (0, 1), (1, 3, 3, 2), r"w has no entry \(0, 1\); its shape is \(3, 2, 3, 3\)"),
+        ("b", (3,), (1, 3, 3, 2), r"b has no entry \(3,\); its shape is \(3,\)"),
+        ("b", (2,), (3, 2), r"dy has shape \(3, 2\); expected \(1, 3, 3, 2\)"),
+    ],
+)
+def test_what_cannot_be_touched_is_refused_in_one_sentence(name, index, dy, message):
+    with pytest.raises(ValueError, match=message):
+        small_conv().touch(name, index, drawn(*dy))
+
+
+# Where an entry comes from.
+
+
+def linked(bits, outputs, inputs):
+    import base64
+
+    table = np.frombuffer(base64.b64decode(bits), np.uint8)
+    return np.unpackbits(table)[: outputs * inputs].reshape(outputs, inputs).astype(bool)
+
+
+def test_an_output_is_linked_to_its_window_and_its_kernel():
+    steps = small_conv(stride=2)
+    y, _ = steps.result
+    links = of_call(conv_forward, steps._before, steps.result)["result"]
+    from_x = linked(links["x"], y.size, 40).reshape(*y.shape, 2, 5, 4)
+    window = np.zeros((2, 5, 4), bool)
+    window[:, 2:5, 0:3] = True
+    np.testing.assert_array_equal(from_x[0, 1, 1, 0], window)
+    from_w = linked(links["w"], y.size, 54).reshape(*y.shape, 3, 18)
+    np.testing.assert_array_equal(from_w[0, 1, 1, 0], [[False] * 18, [True] * 18, [False] * 18])
+
+
+def test_links_are_those_that_backward_knows_where_nothing_is_cut_off():
+    x = drawn(1, 6, 2, 3)
+    steps = step(reference.lrn_forward, x, n=3)
+    y, cache = steps.result
+    links = of_call(reference.lrn_forward, steps._before, steps.result)["result"]
+    for entry, row in enumerate(linked(links["x"], y.size, x.size)):
+        dy = np.zeros(y.size)
+        dy[entry] = 1
+        (dx,) = reference.lrn_backward(dy.reshape(y.shape), cache)
+        np.testing.assert_array_equal(row, dx.reshape(-1) != 0)
+
+
+def test_the_line_of_the_product_links_rows_and_columns():
+    steps = small_conv()
+    (product,) = [one for one in own_steps(steps) if code(steps, one).startswith("y_n = ")]
+    bits = linked(product.links["y_n"]["cols"], 3 * 6, 18 * 6).reshape(3, 6, 18, 6)
+    assert bits[2, 4, :, 4].all() and bits[2, 4].sum() == 18
+
+
+# Networks.
+
+
+def test_a_network_goes_row_by_row_and_each_row_can_be_opened():
+    layers = cifar.four_layer(reference, np.random.default_rng(0), dtype=np.float64)
+    steps = step(net.forward, layers, drawn(2, 3, 32, 32))
+    record = steps._record
+    rows = [one for one in own_steps(steps) if code(steps, one).startswith("x, cache = ")]
+    assert len(rows) == len(layers)
+    opened = {frame.parent: frame.source.name for frame in record.frames}
+    assert [opened[row.number] for row in rows] == [layer.forward.__name__ for layer in layers]
+    (loop,) = [loop for loop in data_of(steps._repr_html_())["loops"] if len(loop) > 3]
+    assert loop[3] == [layer.name for layer in layers]
+    back = steps.backward(drawn(2, 10))
+    assert [frame.source.name for frame in back._record.frames][0] == "backward"
+    assert set(back.result[1]) == {layer.name for layer in layers}
+
+
+# On a page.
+
+
+def test_a_page_is_small_and_needs_nothing_from_elsewhere():
+    html = small_conv()._repr_html_()
+    assert len(html.encode()) < 50_000
+    assert not re.search(r"https?://|@import|src=|url\(", html)
+
+
+def test_the_page_of_alexnets_first_layer_stays_small():
+    x, w = drawn(1, 3, 224, 224), drawn(96, 3, 11, 11)
+    steps = step(conv_forward, x, w, np.zeros(96), stride=4, ceil_mode=True)
+    assert steps.result[0].shape == (1, 96, 55, 55)
+    assert len(steps._repr_html_().encode()) < 300_000
+
+
+def test_a_page_has_the_numbers_of_small_arrays_and_bytes_of_large_ones():
+    data = data_of(step(relu_forward, drawn(1, 2, 4, 5))._repr_html_())
+    arrays = [value for value in data["values"] if isinstance(value, dict) and "v" in value]
+    (x,) = [value for value in arrays if value["r"][0] < 0]
+    np.testing.assert_allclose(x["v"], drawn(1, 2, 4, 5).reshape(-1), rtol=1e-3)
+    data = data_of(picture(x=drawn(1, 2, 40, 50))._repr_html_())
+    assert "q" in data["values"][0]
+
+
+def test_code_cannot_end_its_script_early():
+    def odd(x):
+        text = "</script><b>"
+        return x, text
+
+    html = step(odd, drawn(3))._repr_html_()
+    assert html.count("</script>") == 2
+
+
+def test_a_page_is_written_whole(tmp_path):
+    small_conv().save(tmp_path / "conv.html")
+    text = (tmp_path / "conv.html").read_text("utf-8")
+    assert text.startswith("<!DOCTYPE html>") and text.rstrip().endswith("</html>")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError):
+        small_conv().save(tmp_path / "file" / "conv.html")
+
+
+# In a terminal.
+
+
+def test_the_text_is_plain_and_of_bounded_length():
+    text = str(step(conv_forward, drawn(2, 2, 9, 8), drawn(3, 2, 3, 3), drawn(3)))
+    assert "\033" not in text and len(text) < 12_000
+    assert "conv_forward, reference/conv.py" in text
+
+
+def test_one_walks_forward_back_into_a_call_and_out_of_it(capsys):
+    answers = iter(["", "", "b", "", "", "", "o", "", "u", "q"])
+    prompts = []
+
+    def pause(prompt):
+        prompts.append(prompt)
+        return next(answers)
+
+    small_conv().show(pause)
+    where = [prompt.split()[0] for prompt in prompts]
+    assert where == ["1/13", "2/13", "3/13", "2/13", "3/13", "4/13", "5/13", "1/5", "2/5", "5/13"]
+    assert "out_size" in prompts[6] and "\033" not in capsys.readouterr().out
+
+
+def test_a_turn_can_be_picked_and_the_end_of_the_input_quits(capsys):
+    answers = ["", "", "t 5", ""]
+
+    def pause(prompt):
+        if not answers:
+            raise EOFError
+        return answers.pop(0)
+
+    step(doubled, drawn(3), 7).show(pause)
+    assert "turn 5 of 7" in capsys.readouterr().out
+
+
+def test_without_a_pause_it_runs_through(capsys):
+    small_conv().show(pause=None)
+    printed = capsys.readouterr().out
+    assert "y_n = w_rows @ cols" in printed and "return y, " in printed
+
+
+def test_colour_is_for_terminals_that_want_it(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    picture(x=drawn(20, 30)).show()
+    assert "▀" in capsys.readouterr().out
+    monkeypatch.setenv("NO_COLOR", "1")
+    picture(x=drawn(20, 30)).show()
+    assert capsys.readouterr().out == f"x  {values.caption(values.look(drawn(20, 30)))}\n"
+
+
+# Pictures, and what is refused.
+
+
+def test_a_picture_says_shape_and_range_and_has_the_numbers_of_small_arrays():
+    text = str(picture(x=np.array([[1.5, -2], [0, 3]]), big=drawn(40, 50)))
+    assert "x  2 × 2 float64, −2 … 3" in text and "1.5" in text
+    assert "big  40 × 50 float64" in text
+
+
+def test_views_of_one_array_have_the_same_colours():
+    steps = step(filled_by_a_view, drawn(2, 3))
+    data = data_of(steps._repr_html_())
+    kin = {v["k"] for v in data["values"] if isinstance(v, dict) and "k" in v}
+    assert len(kin) == 2  # x; and y with its view
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: step(np.maximum, 1, 2), "step: maximum is a ufunc; expected a Python function"),
+        (
+            lambda: step(conv_forward, 1, 2),
+            "step: conv_forward cannot be called like this: missing",
+        ),
+        (lambda: picture(x="photo"), "picture: x is a str; expected an array of numbers"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_in_one_sentence(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+def test_a_function_without_source_is_refused():
+    scope = {}
+    exec("def nameless(x):\n    return x", scope)
+    with pytest.raises(ValueError, match="step: the source of nameless cannot be read"):
+        step(scope["nameless"], 1)
+
+
+def test_pooling_lights_up_its_window():
+    steps = step(pool_forward, drawn(1, 1, 5, 5))
+    y, _ = steps.result
+    links = of_call(pool_forward, steps._before, steps.result)["result"]
+    from_x = linked(links["x"], y.size, 25).reshape(2, 2, 5, 5)
+    assert from_x[1, 0, 2:5, 0:3].all() and from_x[1, 0].sum() == 9

@@ -1,0 +1,213 @@
+"""The stepper's page in a real browser: keys, buttons, sliders, touch, pointing, dark and narrow.
+
+These tests need Chromium and its driver (Debian's packages chromium and chromium-driver) and
+Selenium (the extra `dev`).  Where one of them is missing, they are skipped.
+"""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from minicnn import cifar, net, reference
+from minicnn.reference import conv_forward
+from minicnn.step import picture, step
+from minicnn.stepping import page
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="the page's tests need selenium")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
+if not (CHROMIUM and DRIVER):
+    pytest.skip("the page's tests need chromium and chromedriver", allow_module_level=True)
+
+FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run
+--disable-background-networking --disable-component-update --disable-sync""".split()
+ROOT = "const root = document.querySelectorAll('.minicnn-step')[arguments[0]].shadowRoot;"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for flag in FLAGS:
+        options.add_argument(flag)
+    service = webdriver.ChromeService(DRIVER)
+    driver = webdriver.Chrome(options=options, service=service)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """Return where the pages are: a convolution, its way back, a network, and two on one page."""
+    rng = np.random.default_rng(0)
+    x, w, b = rng.standard_normal((1, 2, 5, 5)), rng.standard_normal((3, 2, 3, 3)), np.zeros(3)
+    folder = tmp_path_factory.mktemp("pages")
+    conv = step(conv_forward, x, w, b, stride=2)
+    conv.save(folder / "conv.html")
+    conv.backward(rng.standard_normal(conv.result[0].shape)).save(folder / "back.html")
+    layers = cifar.four_layer(reference, rng, dtype=np.float64)
+    step(net.forward, layers, rng.standard_normal((1, 3, 32, 32))).save(folder / "net.html")
+    step(conv_forward, x, w[:, :1], b).save(folder / "failed.html")
+    both = conv._repr_html_() + picture(x=x, big=rng.standard_normal((3, 40, 40)))._repr_html_()
+    (folder / "both.html").write_text(page.whole("both", both), "utf-8")
+    return folder
+
+
+@pytest.fixture
+def opened(browser, pages):
+    """Return a function that opens a page, and then demand that its console stayed empty."""
+
+    def at(name, width=1200, height=800, dark=False):
+        size = dict(width=width, height=height, deviceScaleFactor=1, mobile=width < 700)
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        browser.get((pages / f"{name}.html").as_uri())
+        return browser
+
+    yield at
+    assert browser.get_log("browser") == []
+
+
+def ask(browser, expression, which=0, *arguments):
+    """Return what a JavaScript expression of `root` gives; arguments[1] is the first argument."""
+    return browser.execute_script(f"{ROOT} return {expression}", which, *arguments)
+
+
+def line(browser):
+    """Return the number of the line that is marked."""
+    return int(ask(browser, "root.querySelector('.now').dataset.line"))
+
+
+def press(browser, *keys):
+    """Press keys, as a hand would, where the focus is."""
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    ActionChains(browser).send_keys(*keys).perform()
+
+
+def focus(browser):
+    ask(browser, "root.querySelector('.stepper').focus()")
+
+
+def test_keys_go_from_line_to_line(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("conv")
+    focus(browser)
+    first = line(browser)
+    press(browser, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert line(browser) == first + 3
+    press(browser, Keys.ARROW_LEFT)
+    assert line(browser) == first + 2
+    press(browser, Keys.END)
+    assert "return y" in ask(browser, "root.querySelector('.now').textContent")
+    press(browser, Keys.HOME)
+    assert line(browser) == first
+
+
+def test_a_call_opens_and_closes(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("conv")
+    focus(browser)
+    press(browser, *[Keys.ARROW_RIGHT] * 8, Keys.ENTER)
+    assert "im2col" in ask(browser, "root.querySelector('.trail').textContent")
+    assert ask(browser, "root.querySelectorAll('.trail button').length") == 1
+    press(browser, Keys.ESCAPE)
+    assert "cols = im2col" in ask(browser, "root.querySelector('.now').textContent")
+
+
+def test_buttons_and_the_slider_of_a_loop_work(opened):
+    browser = opened("conv")
+    for _ in range(8):
+        ask(browser, "root.querySelector('.bar button:nth-child(3)').click()")
+    ask(browser, "root.querySelector('.calls button').click()")
+    for _ in range(5):
+        ask(browser, "root.querySelector('.bar button:nth-child(3)').click()")
+    slide = "(() => { const s = root.querySelectorAll('input')[2]; s.value = arguments[1]; "
+    slide += "s.dispatchEvent(new Event('input')); })()"
+    ask(browser, slide, 0, 3)
+    assert "turn 3 of 3" in ask(browser, "root.querySelector('.turns').textContent")
+    assert "j2" in ask(browser, "root.querySelector('dl').textContent")
+
+
+def test_a_swipe_goes_on(opened):
+    browser = opened("conv", width=390, height=844)
+    first = line(browser)
+    box = ask(browser, "root.querySelector('.stage').getBoundingClientRect().toJSON()")
+    y = min(box["y"] + 20, 820)
+    for kind, x in [("touchStart", 300), ("touchMove", 200), ("touchEnd", 120)]:
+        points = [] if kind == "touchEnd" else [{"x": x, "y": y}]
+        event = {"type": kind, "touchPoints": points}
+        browser.execute_cdp_cmd("Input.dispatchTouchEvent", event)
+    assert line(browser) > first
+
+
+def test_pointing_at_an_output_says_its_number_and_lights_up_where_it_came_from(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("conv")
+    pixels = "[...root.querySelectorAll('canvas')].map((c) => c.toDataURL())"
+    before = ask(browser, pixels)
+    ask(browser, "root.querySelector('canvas').focus()")
+    press(browser, Keys.ARROW_DOWN)
+    assert ask(browser, "root.querySelector('figcaption').textContent").startswith(
+        "y[0, 0, 0, 0] ="
+    )
+    assert all(a != b for a, b in zip(before, ask(browser, pixels), strict=True))
+
+
+def test_arrays_have_words_for_those_who_do_not_see_them(opened):
+    browser = opened("conv")
+    labels = ask(browser, "[...root.querySelectorAll('canvas')].map((c) => c.ariaLabel)")
+    assert labels[1].startswith("x: 1 × 2 × 5 × 5 float64, −")
+    assert ask(browser, "root.querySelector('.voice').textContent").startswith("line ")
+
+
+def test_the_way_back_shows_the_forward_line_and_the_array_beside_its_gradient(opened):
+    browser = opened("back")
+    for _ in range(20):
+        ask(browser, "root.querySelector('.bar button:nth-child(3)').click()")
+        if "dcols = w_rows" in ask(browser, "root.querySelector('.now').textContent"):
+            break
+    assert "y_n = w_rows @ cols" in ask(browser, "root.querySelector('.undoes').textContent")
+    names = ask(browser, "[...root.querySelectorAll('figure b')].map((b) => b.textContent)")
+    assert names[:2] == ["dcols", "cols"]
+
+
+def test_rows_of_a_network_have_their_names(opened):
+    browser = opened("net")
+    for _ in range(3):
+        ask(browser, "root.querySelector('.bar button:nth-child(3)').click()")
+    assert "turn 1 (conv1) of 10" in ask(browser, "root.querySelector('.turns').textContent")
+
+
+def test_a_failed_line_is_marked_and_its_error_said(opened):
+    browser = opened("failed")
+    ask(browser, "root.querySelector('.bar button:nth-child(4)').click()")
+    assert "check_conv(" in ask(browser, "root.querySelector('.failed').textContent")
+    assert "✗ ValueError: conv: x has" in ask(browser, "root.querySelector('.error').textContent")
+
+
+@pytest.mark.parametrize("width, columns", [(1200, 2), (390, 1)])
+def test_on_a_phone_there_is_one_column_and_nothing_sticks_out(opened, width, columns):
+    browser = opened("conv", width=width, height=844)
+    style = "getComputedStyle(root.querySelector('.both')).gridTemplateColumns.split(' ').length"
+    assert ask(browser, style) == columns
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+def test_dark_is_dark_and_light_is_light(opened):
+    colour = "getComputedStyle(root.querySelector('.stepper')).backgroundColor"
+    assert ask(opened("conv"), colour) == "rgb(255, 255, 255)"
+    assert ask(opened("conv", dark=True), colour) == "rgb(20, 24, 29)"
+
+
+def test_two_on_one_page_do_not_disturb_each_other_nor_the_page(opened):
+    browser = opened("both")
+    ask(browser, "root.querySelector('.bar button:nth-child(4)').click()")
+    assert ask(browser, "root.querySelectorAll('canvas').length", 1) == 2
+    assert browser.execute_script("return document.querySelectorAll('body > style').length") == 0
