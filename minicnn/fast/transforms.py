@@ -85,18 +85,12 @@ def interpolate(x):
 def copy_tile(x, at, row, step, window, desk):
     """Copy 6×6 pixels to the desk, with zeros outside of the window."""
     top, bottom, left, right = window
-    nothing = zero(x)
     for i in range(SIDE):
-        begin, end = min(max(left, 0), SIDE), max(min(right, SIDE), 0)
-        if not top <= i < bottom or begin > end:
-            begin, end = 0, 0
-        to = i * SIDE * LANES
-        for j in range(begin):
-            store(desk, to + j * LANES, nothing)
-        for j in range(begin, end):
-            store(desk, to + j * LANES, load(x, at + i * row + j * step))
-        for j in range(end, SIDE):
-            store(desk, to + j * LANES, nothing)
+        for j in range(SIDE):
+            pixel = zero(x)
+            if top <= i < bottom and left <= j < right:
+                pixel = load(x, at + i * row + j * step)
+            store(desk, (i * SIDE + j) * LANES, pixel)
 
 
 @njit(**PLAIN)
