@@ -91,11 +91,9 @@ def show_list(options):
     known = progress.all_done()
     walked, passed = known.get("lesson", []), known.get("exercise", [])
     for path in cells.lessons():
-        heading, question = cells.title(path)
-        number = int(path.name[:2])
-        heading = heading.removeprefix(f"{number}.").removeprefix(f"Lesson {number}:").strip()
+        title, question = cells.title(path)
         mark = terminal.painted("  (done)", terminal.CYAN) if path.stem in walked else ""
-        print(f"{number:4}  {terminal.painted(terminal.plain(heading), terminal.BOLD)}{mark}")
+        print(f"{int(path.name[:2]):4}  {terminal.painted(title, terminal.BOLD)}{mark}")
         print(terminal.filled(question, " " * 6, " " * 6))
     if passed:
         print(f"\nExercises passed: {', '.join(passed)}")

@@ -1,15 +1,17 @@
 """A lesson is a script in cells: this file reads them, and runs them one after the other.
 
-# %% [markdown]               a cell of text: Markdown, each line after "# "
-# # How does it work?
-# %%                          a cell of code
-y, cache = relu_forward(x)
-y                             the value of its last expression is shown, as in a notebook
+    # %% [markdown]               a cell of text: Markdown, each line after "# "
+    # # How does it work?
+    # %%                          a cell of code
+    y, cache = relu_forward(x)
+    y                             the value of its last expression is shown, as in a notebook
 
-kind, source   "markdown" or "code", and the text of a cell without its marker
-namespace      the names that the cells have defined so far
-value          what the last expression of a code cell is worth
-pause          asks the reader to go on, and returns the answer: `input`, or None to run through
+What stands before the first marker is code, too.  The letters of this file:
+
+    kind, source   "markdown" or "code", and the text of a cell without its marker
+    namespace      the names that the cells have defined so far
+    value          what the last expression of a code cell is worth
+    pause          asks the reader to go on, and returns the answer: `input`; None to run through
 """
 
 import ast
@@ -47,12 +49,12 @@ def find(number):
 
 
 def title(path):
-    """Return the heading of a lesson, and the emphasised question that it begins with, or ""."""
+    """Return the heading of a lesson without its number, and its emphasised question, or ""."""
     text = "\n".join(source for kind, source in cells(path) if kind == "markdown")
-    heading = re.search(r"^# +(.+)", text, re.MULTILINE)
+    heading = re.search(r"^# +(?:\d+\. +)?(.+)", text, re.MULTILINE)
     question = re.search(r"(?<!\*)\*(?![*\s])([^*]*\?[^*]*)\*", text)
-    question = terminal.plain(" ".join(question[1].split())) if question else ""
-    return heading[1].strip() if heading else path.stem, question
+    found = [heading[1] if heading else path.stem, question[1] if question else ""]
+    return tuple(terminal.plain(" ".join(words.split())) for words in found)
 
 
 def cells(path):
@@ -72,7 +74,7 @@ def numbered(path):
     markers = list(MARKER.finditer(text))
     ends = [marker.start() for marker in markers[1:]] + [len(text)]
     spans = [(marker[1], marker.end(), end) for marker, end in zip(markers, ends, strict=True)]
-    if markers:  # what stands before the first marker is code, too: an import, say
+    if markers:  # there may be code before the first of them
         spans.insert(0, ("", 0, markers[0].start()))
     found = []
     for tag, start, end in spans or [("", 0, len(text))]:

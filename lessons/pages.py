@@ -15,8 +15,9 @@ import re
 import shutil
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
-from . import cells, source, terminal
+from . import cells, source
 
 SITE = cells.OUT / "site"
 TOP = cells.FOLDER.parent
@@ -71,8 +72,13 @@ def build(numbers=None, site=SITE, report=print):
 
 def check_folder(site):
     """Raise ValueError if `site` is something else than a site from before: it would be lost."""
-    if site.exists() and not (site / "index.html").is_file() and any(site.iterdir()):
-        raise ValueError(f"{site} holds other things than a site; name another folder with --out")
+    if not site.exists() or not any(site.iterdir()):
+        return
+    first = site / "index.html"
+    if not first.is_file() or "<title>Lessons · minicnn</title>" not in first.read_text("utf-8"):
+        raise ValueError(
+            f"{site} holds other things than this site; name another folder with --out"
+        )
 
 
 def need_extra():
@@ -89,9 +95,8 @@ def need_extra():
 
 def about(path):
     """Return what a page says about itself."""
-    heading, question = cells.title(path)
+    title, question = cells.title(path)
     number = int(path.name[:2])
-    title = terminal.plain(heading).removeprefix(f"{number}.").strip()
     return {"number": number, "title": title, "question": question, "file": f"{path.stem}.html"}
 
 
@@ -142,7 +147,7 @@ def executed(path, scratch):
 
     client.on_cell_start = note
     try:
-        client.execute(env=os.environ | settings)
+        run_to_the_end(client, manager, os.environ | settings)
     except CellExecutionError as error:
         raise ValueError(f"{path.name}, cell {at}: {error.ename}: {error.evalue}") from None
     except CellTimeoutError:
@@ -155,12 +160,28 @@ def executed(path, scratch):
     return notebook
 
 
+def run_to_the_end(client, manager, environment):
+    """Run a notebook; at Ctrl-C end its Python, too.
+
+    In the main thread nbclient would answer to Ctrl-C itself, and fail over it.
+    """
+    from jupyter_core.utils import run_sync
+
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(client.execute, env=environment)
+        try:
+            running.result()
+        except KeyboardInterrupt:
+            run_sync(manager.shutdown_kernel)(now=True)
+            raise
+
+
 def as_html(notebook, page, links, path):
     """Return the page of a lesson that has run."""
     from nbconvert import HTMLExporter
     from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
-    exporter = HTMLExporter(extra_template_basedirs=[str(cells.FOLDER)], template_name="page")
+    exporter = HTMLExporter(extra_template_basedirs=[str(LOOKS.parent)], template_name=LOOKS.name)
     renderer = prose_renderer(links, path.name)
     exporter.register_filter("markdown2html", lambda text: MarkdownWithMath(renderer).render(text))
     exporter.register_filter("linked", lambda text: source.linked(text, links))

@@ -1,8 +1,10 @@
 """Links from a lesson to the lines of the library that it uses, and pages for these lines to be on.
 
-name     as it stands in a lesson: "net.forward", where `from minicnn import net` came before
-link     where it is defined: "source/minicnn/net.py.html#L-21"
-links    link of every name
+    name     as it stands in a lesson: "net.forward", where `from minicnn import net` came before
+    link     where it is defined: "source/minicnn/net.py.html#L-21"
+    links    link of every name
+
+Functions, classes and modules have a line where they are defined; arrays and constants have not.
 """
 
 import ast
@@ -29,17 +31,14 @@ def links_of(sources):
     known = {name: f"minicnn.reference.{name}" for name in minicnn.reference.__all__}
     trees = [ast.parse(source) for source in sources]
     for node in (node for tree in trees for node in ast.walk(tree)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "minicnn":
-            dotted = {one: f"{node.module}.{one.name}" for one in node.names}
-            known |= {one.name: dotted[one] for one in node.names}
-            known |= {one.asname: dotted[one] for one in node.names if one.asname}
+        if isinstance(node, ast.ImportFrom) and is_ours(node.module):
             known[node.module] = node.module
+            for one in node.names:
+                known[one.name] = known[one.asname or one.name] = f"{node.module}.{one.name}"
         elif isinstance(node, ast.Import):
-            ours = [one for one in node.names if one.name.split(".")[0] == "minicnn"]
-            known |= {
-                one.asname or "minicnn": one.name if one.asname else "minicnn" for one in ours
-            }
-            known |= {one.name: one.name for one in ours}
+            for one in filter(lambda one: is_ours(one.name), node.names):
+                known["minicnn"], known[one.name] = "minicnn", one.name
+                known[one.asname or one.name] = one.name
     roots = dict(known)
     for node in (node for tree in trees for node in ast.walk(tree)):
         if isinstance(node, ast.Attribute):
@@ -49,6 +48,11 @@ def links_of(sources):
                 known[name] = f"{roots[root]}.{rest}"
     found = {name: link_to(dotted) for name, dotted in known.items()}
     return {name: link for name, link in found.items() if link}
+
+
+def is_ours(module):
+    """Return whether a module belongs to minicnn."""
+    return (module or "").split(".")[0] == "minicnn"
 
 
 def link_to(dotted):
@@ -78,11 +82,10 @@ def linked(highlighted, links):
     def link(match):
         spans = re.split(r'(?<=</span>)(?=<span class="o">\.</span>)', match[0])
         for count in range(len(spans), 0, -1):  # net.forward, or else net
-            name = re.sub(r"<[^>]+>", "", "".join(spans[:count]))
+            first, rest = "".join(spans[:count]), "".join(spans[count:])
+            name = re.sub(r"<[^>]+>", "", first)
             if name in links:
-                return f'<a href="{links[name]}">{"".join(spans[:count])}</a>' + "".join(
-                    spans[count:]
-                )
+                return f'<a href="{links[name]}">{first}</a>{rest}'
         return match[0]
 
     return NAMES.sub(link, highlighted)

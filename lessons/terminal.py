@@ -22,6 +22,7 @@ SIGNS = {
     "mid": "|", "left": "", "right": "", "bigl": "", "bigr": "", "big": "", "Big": "", "ell": "ℓ",
     "top": "ᵀ",
 }  # fmt: skip
+ITEM = r"(?:[-*+]|\d+\.) "  # how an item of a list begins
 RAISED = dict(zip("0123456789+-−niT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻ⁿⁱᵀ", strict=True))
 LOWERED = dict(zip("0123456789+-−aeijklmnopt", "₀₁₂₃₄₅₆₇₈₉₊₋₋ₐₑᵢⱼₖₗₘₙₒₚₜ", strict=True))
 
@@ -37,24 +38,30 @@ def painted(text, colour):
 
 
 def code(source):
-    """Return the code of a cell, indented, its keywords coloured."""
+    """Return the code of a cell beside a bar, coloured where there are colours."""
     if has_colours():
-        from pygments import highlight  # pytest has brought it
-        from pygments.formatters import TerminalFormatter
-        from pygments.lexers import PythonLexer
-
-        source = highlight(source, PythonLexer(), TerminalFormatter(colorscheme=colours()))
+        source = highlighted(source)
     bar = painted("│ ", GREY)
     return "\n".join(bar + line for line in source.rstrip().splitlines()) + "\n"
 
 
-def colours():
-    """Return which kinds of tokens have colours: a few that can be read on black and on white."""
-    from pygments.token import Comment, Keyword, Operator, String, Token
-
-    chosen = {Token: "", Keyword: "magenta", Operator.Word: "magenta", String: "green"}
-    chosen[Comment] = "gray"
-    return {kind: (colour, colour) for kind, colour in chosen.items()}
+def highlighted(source):
+    """Return Python with keywords, texts and comments in colours for both black and white paper."""
+    try:
+        from pygments import highlight, token  # pytest brings it, since its version 8.4
+        from pygments.formatters import TerminalFormatter
+        from pygments.lexers import PythonLexer
+    except ImportError:
+        return source
+    colours = {
+        token.Token: "",
+        token.Keyword: "magenta",
+        token.Operator.Word: "magenta",
+        token.String: "green",
+        token.Comment: "gray",
+    }
+    both = {kind: (colour, colour) for kind, colour in colours.items()}
+    return highlight(source, PythonLexer(), TerminalFormatter(colorscheme=both))
 
 
 def width():
@@ -81,9 +88,9 @@ def block_text(block):
         return heading + ("\n" + block_text(rest.strip("\n")) if rest.strip() else "")
     if block.startswith("|"):
         return table(block)
-    if re.match(r"\s*([-*+]|\d+\.) ", block):
-        items = re.split(r"\n(?=\s*(?:[-*+]|\d+\.) )", block)
-        return "\n".join(filled(item, later="  ") for item in items)
+    if re.match(ITEM, block):
+        items = re.split(rf"\n(?={ITEM})", block)
+        return "\n".join(filled(item, later=" " * len(re.match(ITEM, item)[0])) for item in items)
     return filled(block)
 
 
@@ -136,6 +143,7 @@ def formulas(text):
 
 def formula(tex):
     r"""Return a formula in LaTeX as plain text: \frac{\partial L}{\partial x} as ∂L/∂x."""
+    tex = " ".join(tex.split())
     tex = re.sub(r"\\(?:text|mathrm|mathbf|operatorname|mathit|mathcal)\{([^{}]*)\}", r"{\1}", tex)
     tex = re.sub(r"\\(partial|nabla|left|right) +", lambda m: SIGNS[m[1]], tex)
     tex = re.sub(r"\\([A-Za-z]+)", lambda m: sign(m[1]), tex)
@@ -161,7 +169,7 @@ def sign(name):
     if name in SIGNS:
         return SIGNS[name]
     case = "CAPITAL" if name[0].isupper() else "SMALL"
-    greek = {"epsilon": "epsilon", "varepsilon": "epsilon", "lambda": "lamda"}.get(name, name)
+    greek = {"varepsilon": "epsilon", "lambda": "lamda"}.get(name, name)  # so Unicode spells it
     try:
         return unicodedata.lookup(f"GREEK {case} LETTER {greek.upper()}")
     except KeyError:
@@ -177,4 +185,5 @@ def script(text, letters, mark):
 
 def held(text):
     """Return text in brackets, unless it holds together without them."""
-    return text if re.fullmatch(r"[\w∂α-ωΑ-Ω.ₐ-ₜ₀-₉⁰-⁹²³ᵀ]+|∂\w+", text.strip()) else f"({text})"
+    whole = re.fullmatch(r"[\w∂.ₐ-ₜ₀-₉⁰-⁹²³ᵀ]+", text.strip()) and "_" not in text
+    return text if whole else f"({text})"

@@ -21,7 +21,7 @@ from types import FunctionType
 
 import numpy as np
 
-from . import checkpoint
+from . import checkpoint, net
 from .stepping import kernels, links, page, pairs, source, terminal, walk
 from .stepping import touch as touching
 from .stepping.record import Record
@@ -83,12 +83,17 @@ def other_way(function):
     return back
 
 
+def network_back(layers, dy, caches):
+    """Return (dx,): net.backward with the arguments in the order of a layer's."""
+    return net.backward(layers, caches, dy)[:1]
+
+
 class Steps:
     """The steps of one run; see the module's docstring for what can be done with them."""
 
-    def __init__(self, function, python, bound, forward=None):
-        self.function, self._bound, self._forward = function, bound, forward
-        self._record = Record()
+    def __init__(self, function, python, bound):
+        self.function, self._bound, self._record = function, bound, Record()
+        self._forward = None  # the Steps of the forward pass, where these are the way back
         runs = kernels.opened(function, self._record)
         self._before = copy.copy(bound)  # what it may change, for whoever calls it again
         self._before.arguments = {
@@ -118,12 +123,11 @@ class Steps:
             If there is no backward function in the same module, or forward did not return.
         """
         back = other_way(self.function)
-        y, cache = self.result
-        if self.function.__name__ == "forward":  # net.forward(layers, x): y, caches
-            arguments = (self._bound.arguments["layers"], cache, *dy)
+        _, cache = self.result
+        if self.function is net.forward:
+            steps = step(back, self._bound.arguments["layers"], cache, *dy, **options)
         else:
-            arguments = (*dy, cache)
-        steps = step(back, *arguments, **options)
+            steps = step(back, *dy, cache, **options)
         steps._forward = self
         return steps
 
@@ -150,6 +154,8 @@ class Steps:
             For a name, an index or a dy that does not fit.
         """
         back = other_way(self.function)
+        if self.function is net.forward:
+            back = functools.partial(network_back, self._bound.arguments["layers"])
         return touching.touch(self.function, back, self._before, name, index, dy)
 
     def _pairs(self):
@@ -215,9 +221,9 @@ class Picture:
     """Arrays as heat maps; made by `picture`."""
 
     def __init__(self, arrays):
-        self._shots = {
-            name: look(np.asarray(array), pixels=PIXELS) for name, array in arrays.items()
-        }
+        self._shots = {}
+        for name, array in arrays.items():  # each with colours of its own
+            self._shots[name] = look(np.asarray(array), lambda _, own=name: own, PIXELS)
 
     def _repr_html_(self):
         return page.of_arrays(self._shots)

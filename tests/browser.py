@@ -1,11 +1,12 @@
 """A real browser for the tests of pages: Chromium without a window, driven by Selenium.
 
-    with browser(width=390, touch=True) as driver:
-        driver.get(page.as_uri())
+    with browser() as driver:
+        look(driver, page, width=390, touch=True)
         assert complaints(driver) == []
 
-Both come from the system (Debian: chromium and chromium-driver) and from the extra `dev`.  Nothing
-here downloads anything, and a page that asks for something from a network is told on.
+Both come from the system (Debian: chromium and chromium-driver), and Selenium from the extra `dev`;
+where one is missing, the test is skipped.  Nothing here downloads anything, and a page that asks
+for something from a network is told on.
 """
 
 import json
@@ -16,33 +17,39 @@ import pytest
 
 OPTIONS = (
     "--headless=new --no-sandbox --disable-dev-shm-usage --no-first-run --disable-gpu "
-    "--disable-background-networking --disable-component-update --hide-scrollbars"
+    "--disable-sync --disable-quic --disable-background-networking --disable-component-update "
+    "--hide-scrollbars"
 ).split()
 
 
 @contextmanager
-def browser(width=1300, height=900, dark=False, touch=False):
-    """Give a Chromium with a window of this size; its reader may like it dark, or have a phone."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    driver_path = shutil.which("chromedriver")
-    if not (chromium and driver_path):
-        pytest.skip("needs Chromium and chromedriver (Debian: chromium, chromium-driver)")
+def browser():
+    """Give a Chromium."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="this test needs selenium")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    chromedriver = shutil.which("chromedriver")
+    if not (chromium and chromedriver):
+        pytest.skip("this test needs chromium and chromedriver")
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for option in OPTIONS:
         options.add_argument(option)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(driver_path))
+    driver = webdriver.Chrome(options, webdriver.ChromeService(chromedriver))
     try:
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        command(driver, "Emulation.setEmulatedMedia", features=[scheme])
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": touch}
-        command(driver, "Emulation.setDeviceMetricsOverride", **size)
-        command(driver, "Emulation.setTouchEmulationEnabled", enabled=touch)
         yield driver
     finally:
         driver.quit()
+
+
+def look(driver, page, width=1300, height=900, dark=False, touch=False):
+    """Open a page, a path or an address, in a window of this size; a reader may like it dark."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": touch}
+    command(driver, "Emulation.setDeviceMetricsOverride", **size)
+    command(driver, "Emulation.setTouchEmulationEnabled", enabled=touch)
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    command(driver, "Emulation.setEmulatedMedia", features=[scheme])
+    driver.get(page if isinstance(page, str) else page.as_uri())
 
 
 def command(driver, name, **parameters):

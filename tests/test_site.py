@@ -4,6 +4,7 @@ They need the extras `lessons` and `dev`, and Chromium with its driver.
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import threading
 from html.parser import HTMLParser
 
 import pytest
-from browser import browser, command, complaints, requests
+from browser import browser, command, complaints, look, requests
 
 from lessons import cells, notebooks, pages
 
@@ -32,9 +33,9 @@ def site(tmp_path_factory):
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     """A folder of lessons to write one's own into; its text becomes lesson 1."""
+    pytest.importorskip("nbconvert")
     monkeypatch.setattr(cells, "FOLDER", tmp_path / "lessons")
     cells.FOLDER.mkdir()
-    (cells.FOLDER / "page").symlink_to(pages.LOOKS)
     return lambda text: (cells.FOLDER / "01_tiny.py").write_text(text)
 
 
@@ -118,15 +119,27 @@ def test_formulas_are_mathml_and_steppers_are_live(site):
 # What a browser makes of them.
 
 
-def test_pages_open_from_the_disk_without_a_word_of_complaint(site):
+@pytest.fixture(scope="module")
+def chromium():
     with browser() as driver:
-        for path in all_pages(site):
-            driver.get(path.as_uri())
-            assert complaints(driver) == []
-        assert all(address.startswith("file:") for address in requests(driver))
+        yield driver
 
 
-def test_pages_open_from_the_server_and_its_links_work(site):
+@pytest.fixture
+def driver(chromium):
+    """A browser whose console must stay empty."""
+    requests(chromium)
+    yield chromium
+    assert complaints(chromium) == []
+
+
+def test_pages_open_from_the_disk_and_ask_for_nothing_else(site, driver):
+    for path in all_pages(site):
+        look(driver, path)
+    assert all(address.startswith("file:") for address in requests(driver))
+
+
+def test_pages_open_from_the_server_and_its_links_work(site, driver):
     said, ready = [], threading.Event()
 
     def report(text):
@@ -136,27 +149,21 @@ def test_pages_open_from_the_server_and_its_links_work(site):
     threading.Thread(target=pages.serve, args=(0, site, report), daemon=True).start()
     assert ready.wait(10)
     address = re.search(r"http://127\.0\.0\.1:\d+/", said[0])[0]
-    with browser() as driver:
-        driver.get(address)
-        driver.find_element(
-            "link text", driver.find_elements("css selector", "li a")[0].text
-        ).click()
-        assert driver.current_url == f"{address}{NAMES[0]}.html"
-        driver.find_element("css selector", ".input a[href*='conv.py']").click()
-        assert "#L-" in driver.current_url
-        assert complaints(driver) == []
-        assert all(one.startswith(address) for one in requests(driver))
+    look(driver, address)
+    driver.find_element("css selector", "li a").click()
+    assert driver.current_url == f"{address}{NAMES[0]}.html"
+    driver.find_element("css selector", ".input a[href*='conv.py']").click()
+    assert "#L-" in driver.current_url
+    assert all(one.startswith(address) for one in requests(driver))
 
 
 @pytest.mark.parametrize("width, dark", [(390, False), (390, True), (1300, True)])
-def test_no_page_is_wider_than_the_window(site, width, dark):
-    with browser(width=width, dark=dark, touch=width < 600) as driver:
-        for path in all_pages(site):
-            driver.get(path.as_uri())
-            wide = driver.execute_script("return document.documentElement.scrollWidth")
-            assert wide <= width, path
-        paper = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
-        assert (sum(map(int, re.findall(r"\d+", paper))) < 200) == dark
+def test_no_page_is_wider_than_the_window(site, driver, width, dark):
+    for path in all_pages(site):
+        look(driver, path, width, dark=dark, touch=width < 600)
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= width, path
+    paper = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", paper))) < 200) == dark
 
 
 def stepper(driver):
@@ -170,38 +177,34 @@ def count(root):
     return root.find_element("css selector", ".count").text
 
 
-def test_the_stepper_answers_to_keys_and_clicks(site):
+def test_the_stepper_answers_to_keys_and_clicks(site, driver):
     from selenium.webdriver.common.keys import Keys
 
-    with browser() as driver:
-        driver.get((site / f"{NAMES[0]}.html").as_uri())
-        root = stepper(driver)
-        body = root.find_element("css selector", ".stepper")
-        assert count(root).startswith("1 of ")
-        body.send_keys(Keys.ARROW_RIGHT)
-        body.send_keys(Keys.ARROW_RIGHT)
-        assert count(root).startswith("3 of ")
-        body.send_keys(Keys.ARROW_LEFT)
-        assert count(root).startswith("2 of ")
-        buttons = root.find_elements("css selector", ".bar button")
-        next(one for one in buttons if one.text == "→").click()
-        assert count(root).startswith("3 of ")
-        assert complaints(driver) == []
+    look(driver, site / f"{NAMES[0]}.html")
+    root = stepper(driver)
+    body = root.find_element("css selector", ".stepper")
+    assert count(root).startswith("1 of ")
+    body.send_keys(Keys.ARROW_RIGHT)
+    body.send_keys(Keys.ARROW_RIGHT)
+    assert count(root).startswith("3 of ")
+    body.send_keys(Keys.ARROW_LEFT)
+    assert count(root).startswith("2 of ")
+    buttons = root.find_elements("css selector", ".bar button")
+    next(one for one in buttons if one.text == "→").click()
+    assert count(root).startswith("3 of ")
 
 
-def test_the_stepper_answers_to_a_finger(site):
-    with browser(width=390, touch=True) as driver:
-        driver.get((site / f"{NAMES[0]}.html").as_uri())
-        root = stepper(driver)
-        arrow = next(b for b in root.find_elements("css selector", ".bar button") if b.text == "→")
-        driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", arrow)
-        box = driver.execute_script("return arguments[0].getBoundingClientRect().toJSON()", arrow)
-        at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
-        assert min(box["width"], box["height"]) >= 24, "too small for a finger"
-        command(driver, "Input.dispatchTouchEvent", type="touchStart", touchPoints=[at])
-        command(driver, "Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
-        assert count(root).startswith("2 of ")
-        assert complaints(driver) == []
+def test_the_stepper_answers_to_a_finger(site, driver):
+    look(driver, site / f"{NAMES[0]}.html", width=390, touch=True)
+    root = stepper(driver)
+    arrow = next(b for b in root.find_elements("css selector", ".bar button") if b.text == "→")
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", arrow)
+    box = driver.execute_script("return arguments[0].getBoundingClientRect().toJSON()", arrow)
+    assert min(box["width"], box["height"]) >= 24, "too small for a finger"
+    at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    command(driver, "Input.dispatchTouchEvent", type="touchStart", touchPoints=[at])
+    command(driver, "Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+    assert count(root).startswith("2 of ")
 
 
 # Building.
@@ -235,6 +238,27 @@ def test_a_formula_that_cannot_be_read_is_one_sentence(tex, why):
     pytest.importorskip("latex2mathml")
     with pytest.raises(ValueError, match=f"01_tiny.py: the formula .* cannot be read: {why}"):
         pages.mathml(tex, "inline", "01_tiny.py")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C in another way")
+def test_ctrl_c_ends_the_building_and_the_lesson(tiny, tmp_path):
+    tiny(
+        "# %% [markdown]\n# # One\n\n# %%\nimport os, pathlib, signal, time\n"
+        f"pathlib.Path({str(tmp_path / 'began')!r}).write_text(str(os.getpid()))\n"
+        "os.kill(os.getppid(), signal.SIGINT)\ntime.sleep(60)\n"
+    )
+    code = (
+        "import pathlib, sys\nfrom lessons import cells, pages\nfrom lessons.__main__ import main\n"
+    )
+    code += (
+        "cells.FOLDER = pathlib.Path(sys.argv[1])\nsys.exit(main(['site', '--out', sys.argv[2]]))"
+    )
+    command = [sys.executable, "-c", code, str(cells.FOLDER), str(tmp_path / "site")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=pages.TOP, check=False)
+    assert (done.returncode, done.stderr) == (130, "\nlessons: stopped\n")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["began", "lessons"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "began").read_text()), 0)
 
 
 # Notebooks.

@@ -1,6 +1,7 @@
 """The stepper shows what really ran: the lines, the arrays they made, and where each came from."""
 
 import json
+import os
 import re
 import sys
 import threading
@@ -74,6 +75,19 @@ def breaks(x):
         if n == 3:
             y = y / "three"
     return y
+
+
+def winding(n):
+    found = []
+    while n > 0:
+        try:
+            found.append(1 / (n - 1))
+        except ZeroDivisionError as error:
+            found.append(str(error))
+        n -= 1
+    with open(os.devnull) as file:
+        found.append(file.read())
+    return found
 
 
 def unfilled(x):
@@ -164,6 +178,14 @@ def test_a_large_kernel_is_begun_as_python_and_finished_compiled():
     assert steps._record.frames[0].cut == hasattr(im2col, "py_func")
 
 
+def test_what_a_kernel_calls_counts_too_when_it_runs_as_python():
+    x, w, b = drawn(4, 3, 40, 41), drawn(32, 3, 5, 5), drawn(32)
+    steps = step(fast.conv_forward, x, w, b)
+    np.testing.assert_array_equal(steps.result[0], fast.conv_forward(x, w, b)[0])
+    names = {frame.source.name for frame in steps._record.frames if frame.cut}
+    assert {"multiply", "multiply_task"} <= names
+
+
 @pytest.mark.parametrize(
     "layer, shape, options",
     [("lrn", (1, 5, 2, 3), {"alpha": 0.5}), ("pool", (1, 3, 5, 4), {}), ("conv", (1, 2, 4, 3), {})],
@@ -188,6 +210,38 @@ def test_random_numbers_are_drawn_as_often_as_without_the_stepper():
     steps._repr_html_()
     np.testing.assert_array_equal(steps.result[0], y)
     assert one.random() == two.random()
+
+
+def test_a_network_with_dropout_draws_no_more_either():
+    def drawn_after(run):
+        rng = np.random.default_rng(5)
+        layers = [
+            net.row("relu", reference, "relu"),
+            net.row("dropout", reference, "dropout", p=0.5, rng=rng),
+        ]
+        y, _ = run(layers, drawn(2, 6))
+        return *y.reshape(-1), rng.random()
+
+    def stepped(layers, x):
+        steps = step(net.forward, layers, x)
+        steps._repr_html_()
+        return steps.result
+
+    assert drawn_after(stepped) == drawn_after(net.forward)
+
+
+def test_while_with_and_try_are_steps_like_others():
+    steps = step(winding, 3)
+    lines = [code(steps, one) for one in own_steps(steps)]
+    assert lines[1:] == [
+        "found = []",
+        *["while n > 0:", "try:", "found.append(1 / (n - 1))", "n -= 1"] * 2,
+        "while n > 0:",
+        "with open(os.devnull) as file:",
+        "found.append(file.read())",
+        "return found",
+    ]
+    assert steps.result == winding(3) == [0.5, 1.0, "division by zero", ""]
 
 
 def test_a_failing_line_is_shown_and_its_error_kept():
@@ -288,6 +342,9 @@ def test_the_way_back_shows_forward_lines_and_arrays_beside_their_gradients():
     data = data_of(back._repr_html_())
     forward = [data["names"][n] for n in data["forward"][::2]]
     assert {"x", "w", "b", "cols", "y_n"} <= set(forward)
+    values = dict(zip(forward, data["forward"][1::2], strict=True))
+    y, dy = data["values"][values["y"]], data["values"][data["frames"][0]["arguments"][1]]
+    assert y["s"] == dy["s"] and y["k"] != dy["k"]  # each with colours of its own
 
 
 def test_a_function_without_a_way_back_says_so():
@@ -364,6 +421,8 @@ def test_links_are_those_that_backward_knows_where_nothing_is_cut_off():
 def test_the_line_of_the_product_links_rows_and_columns():
     steps = small_conv()
     (product,) = [one for one in own_steps(steps) if code(steps, one).startswith("y_n = ")]
+    (clipped,) = [one for one in own_steps(step(relu_forward, drawn(2, 3))) if "y" in one.changed]
+    assert linked(clipped.links["y"]["x"], 6, 6).tolist() == np.eye(6, dtype=bool).tolist()
     bits = linked(product.links["y_n"]["cols"], 3 * 6, 18 * 6).reshape(3, 6, 18, 6)
     assert bits[2, 4, :, 4].all() and bits[2, 4].sum() == 18
 
@@ -372,8 +431,8 @@ def test_the_line_of_the_product_links_rows_and_columns():
 
 
 def test_a_network_goes_row_by_row_and_each_row_can_be_opened():
-    layers = cifar.four_layer(reference, np.random.default_rng(0), dtype=np.float64)
-    steps = step(net.forward, layers, drawn(2, 3, 32, 32))
+    layers = cifar.four_layer(reference, np.random.default_rng(0), size=8, dtype=np.float64)
+    steps = step(net.forward, layers, drawn(2, 3, 8, 8))
     record = steps._record
     rows = [one for one in own_steps(steps) if code(steps, one).startswith("x, cache = ")]
     assert len(rows) == len(layers)
@@ -381,6 +440,7 @@ def test_a_network_goes_row_by_row_and_each_row_can_be_opened():
     assert [opened[row.number] for row in rows] == [layer.forward.__name__ for layer in layers]
     (loop,) = [loop for loop in data_of(steps._repr_html_())["loops"] if len(loop) > 3]
     assert loop[3] == [layer.name for layer in layers]
+    assert steps.touch("x", (1, 2, 5, 7), drawn(2, 10)).difference < 1e-6
     back = steps.backward(drawn(2, 10))
     assert [frame.source.name for frame in back._record.frames][0] == "backward"
     assert set(back.result[1]) == {layer.name for layer in layers}
@@ -405,7 +465,7 @@ def test_the_page_of_alexnets_first_layer_stays_small():
 def test_a_page_has_the_numbers_of_small_arrays_and_bytes_of_large_ones():
     data = data_of(step(relu_forward, drawn(1, 2, 4, 5))._repr_html_())
     arrays = [value for value in data["values"] if isinstance(value, dict) and "v" in value]
-    (x,) = [value for value in arrays if value["r"][0] < 0]
+    (x,) = [value for value in arrays if "−" in value["c"]]
     np.testing.assert_allclose(x["v"], drawn(1, 2, 4, 5).reshape(-1), rtol=1e-3)
     data = data_of(picture(x=drawn(1, 2, 40, 50))._repr_html_())
     assert "q" in data["values"][0]

@@ -4,38 +4,23 @@ These tests need Chromium and its driver (Debian's packages chromium and chromiu
 Selenium (the extra `dev`).  Where one of them is missing, they are skipped.
 """
 
-import shutil
-
 import numpy as np
 import pytest
+from browser import browser as chromium
+from browser import complaints, look
 
 from minicnn import cifar, net, reference
 from minicnn.reference import conv_forward
 from minicnn.step import picture, step
 from minicnn.stepping import page
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="the page's tests need selenium")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-DRIVER = shutil.which("chromedriver")
-if not (CHROMIUM and DRIVER):
-    pytest.skip("the page's tests need chromium and chromedriver", allow_module_level=True)
-
-FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run
---disable-background-networking --disable-component-update --disable-sync""".split()
 ROOT = "const root = document.querySelectorAll('.minicnn-step')[arguments[0]].shadowRoot;"
 
 
 @pytest.fixture(scope="module")
 def browser():
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in FLAGS:
-        options.add_argument(flag)
-    service = webdriver.ChromeService(DRIVER)
-    driver = webdriver.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
+    with chromium() as driver:
+        yield driver
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +32,8 @@ def pages(tmp_path_factory):
     conv = step(conv_forward, x, w, b, stride=2)
     conv.save(folder / "conv.html")
     conv.backward(rng.standard_normal(conv.result[0].shape)).save(folder / "back.html")
-    layers = cifar.four_layer(reference, rng, dtype=np.float64)
-    step(net.forward, layers, rng.standard_normal((1, 3, 32, 32))).save(folder / "net.html")
+    layers = cifar.four_layer(reference, rng, size=8, dtype=np.float64)
+    step(net.forward, layers, rng.standard_normal((1, 3, 8, 8))).save(folder / "net.html")
     step(conv_forward, x, w[:, :1], b).save(folder / "failed.html")
     both = conv._repr_html_() + picture(x=x, big=rng.standard_normal((3, 40, 40)))._repr_html_()
     (folder / "both.html").write_text(page.whole("both", both), "utf-8")
@@ -60,15 +45,11 @@ def opened(browser, pages):
     """Return a function that opens a page, and then demand that its console stayed empty."""
 
     def at(name, width=1200, height=800, dark=False):
-        size = dict(width=width, height=height, deviceScaleFactor=1, mobile=width < 700)
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        browser.get((pages / f"{name}.html").as_uri())
+        look(browser, pages / f"{name}.html", width, height, dark, touch=width < 700)
         return browser
 
     yield at
-    assert browser.get_log("browser") == []
+    assert complaints(browser) == []
 
 
 def ask(browser, expression, which=0, *arguments):
@@ -132,6 +113,21 @@ def test_buttons_and_the_slider_of_a_loop_work(opened):
     ask(browser, slide, 0, 3)
     assert "turn 3 of 3" in ask(browser, "root.querySelector('.turns').textContent")
     assert "j2" in ask(browser, "root.querySelector('dl').textContent")
+
+
+def test_a_slider_can_be_dragged_through_all_turns(opened):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("conv")
+    focus(browser)
+    press(browser, *[Keys.ARROW_RIGHT] * 8, Keys.ENTER, *[Keys.ARROW_RIGHT] * 5)
+    slider = ask(browser, "root.querySelectorAll('input')[2]")
+    width = slider.size["width"]
+    drag = ActionChains(browser).move_to_element_with_offset(slider, 8 - width / 2, 0)
+    drag.click_and_hold().move_by_offset(width / 2 - 8, 0).move_by_offset(width / 2 - 8, 0)
+    drag.release().perform()
+    assert "turn 3 of 3" in ask(browser, "root.querySelector('.turns').textContent")
 
 
 def test_a_swipe_goes_on(opened):

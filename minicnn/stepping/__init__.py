@@ -9,5 +9,5 @@ touch.py     one entry of a gradient, by finite differences
 links.py     which entries of its inputs an entry of an array was made from
 values.py    what is kept of a value: an array's shape, range and a small picture
 terminal.py  all of it as text and as coloured blocks
-page.py      all of it as HTML, with page.css and page.js
+page.py      all of it as HTML, with page.css, arrays.js and steps.js
 """

@@ -14,7 +14,7 @@ import sys
 from types import FunctionType
 
 from .lanes import instructions
-from .record import HERE, ORIGINAL, WATCHED
+from .record import HERE, ORIGINAL, WATCHED, Enough
 
 
 def is_kernel(value):
@@ -74,7 +74,7 @@ def both(kernel, record):
             record.left = WATCHED
             try:
                 opened(kernel, record, in_kernel=True)(*copy.deepcopy(arguments), **options)
-            except Exception:  # Enough; what is wrong with the arguments, the kernel itself says
+            except (Enough, Exception):  # what is wrong with the arguments, the kernel itself says
                 for watch in record.live[depth:]:
                     record.frames[watch.frame].cut = True
             record.left = None

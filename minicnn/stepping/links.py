@@ -8,21 +8,35 @@ a value does not reach a result, because its unit was dropped, say, there is no 
     bits    for each entry of an output, a bit for each entry of an input: one row after the other
 
 The line runs on copies, with the kernels compiled.  What draws random numbers is left alone, and so
-is what is large: MOST entries in an array are probed at most.
+is what is large.
 """
 
 import ast
 import base64
 import copy
+import inspect
 
 import numpy as np
 
-MOST = 256  # entries of an array
-PLAIN = (np.ndarray, np.generic, np.dtype, int, float, str, bool, slice, tuple, list, type(None))
+MOST = 256  # entries of an array that is probed
+LONG = 10_000  # entries of one that only takes part
+PLAIN = (np.ndarray, np.generic, np.dtype, int, float, str, slice, type(None))
 
 
 def is_small(value):
     return isinstance(value, np.ndarray) and value.dtype.kind == "f" and 0 < value.size <= MOST
+
+
+def is_plain(value):
+    """Return whether a value is only numbers and words, so that nothing can be drawn from it."""
+    if isinstance(value, (tuple, list)):
+        return all(map(is_plain, value))
+    return isinstance(value, PLAIN)
+
+
+def is_long(values):
+    """Return whether to run again what has these values would take long: one is large."""
+    return any(isinstance(value, np.ndarray) and value.size > LONG for value in values)
 
 
 def of_line(statement, scope, after):
@@ -37,14 +51,20 @@ def of_line(statement, scope, after):
         What the names are now.
     """
     here = [scope[name] for name in statement.names if name in scope]
+    attributes = {n.attr for n in ast.walk(statement.node) if isinstance(n, ast.Attribute)}
     inputs = [name for name in statement.names if is_small(scope.get(name))]
     outputs = [name for name in statement.makes if is_small(after.get(name))]
-    if not inputs or not outputs or not all(isinstance(v, PLAIN) or callable(v) for v in here):
+    if not inputs or not outputs or is_long(here) or "random" in attributes:
+        return {}
+    if not all(is_plain(value) or callable(value) or inspect.ismodule(value) for value in here):
         return {}
     code = compile(ast.Module([statement.node], []), "<line>", "exec")
 
     def run(changes):
-        own = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in scope.items()}
+        own = dict(scope)  # with copies of the arrays that the line may write to
+        for name in statement.names:
+            if isinstance(own.get(name), np.ndarray):
+                own[name] = own[name].copy()
         own |= changes
         exec(code, own)
         return [own[name] for name in outputs]
@@ -56,7 +76,7 @@ def of_call(function, bound, result):
     """Return {"y": {input: bits}} of a whole layer, for its first result; see of_line."""
     y = result[0] if isinstance(result, tuple) and result else result
     inputs = {name: value for name, value in bound.arguments.items() if is_small(value)}
-    if not is_small(y) or not inputs:
+    if not is_small(y) or not inputs or is_long(bound.arguments.values()):
         return {}
 
     def run(changes):

@@ -2,11 +2,10 @@
 
 The data goes into the page as JSON, compact, because notebooks keep it:
 
-    values    every text and every array once.  s, d, r, n: shape, dtype, range, how many entries
-              are NaN or infinite; p, e: the size of its picture, and which rows and columns it has;
-              k: whose memory.  The entries are v, numbers of four digits, if they are few; else q,
-              a byte each, 0 for NaN.  Where few entries changed since value o, only these are
-              there: i, x; and r and n if they are new, too
+    values    every text and every array once.  s: shape; c: shape, dtype and range in words; p, e:
+              the size of its picture, and which rows and columns it has; k: whose memory.  The
+              entries are v, numbers of four digits, if they are few; else q, a byte each, 0 for
+              NaN.  Where few entries differ from those of value o, only these are there: i, x
     ranges    the least and the largest entry that an array had in the whole run, by k: its colours
               are the same in all steps
     names     every variable's name once
@@ -17,7 +16,8 @@ The data goes into the page as JSON, compact, because notebooks keep it:
     pairs     backward's lines → the forward lines that they undo
     forward   what forward's variables were in the end
 
-page.js draws it.  Without it (a notebook that is not trusted yet) the same is there as plain text.
+arrays.js and steps.js draw it.  Where they may not run, in a notebook that is not trusted yet, the
+same is there as plain text.
 """
 
 import base64
@@ -29,7 +29,7 @@ import numpy as np
 
 from . import terminal, walk
 from .record import ROWS
-from .values import Shot, Text
+from .values import Shot, Text, caption, is_photograph
 
 
 def of_steps(record, pairs, forward, result):
@@ -80,10 +80,11 @@ def page(data, store, text):
     data |= {"names": list(store.names), "values": store.values, "ranges": store.ranges}
     data["css"] = read("page.css")
     encoded = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
+    script = f"(() => {{\n{read('arrays.js')}\n{read('steps.js')}\n}})();"
     return (
         f'<div class="minicnn-step"><pre>{html.escape(text)}</pre>'
         f'<script type="application/json">{encoded}</script></div>'
-        f"<script>{read('page.js')}</script>"
+        f"<script>{script}</script>"
     )
 
 
@@ -168,7 +169,7 @@ class Store:
     """Every text and every array of a page, once."""
 
     def __init__(self, records):
-        self.values, self.ranges, self.names = [], {}, {}
+        self.values, self.ranges, self.names, self.kins = [], {}, {}, {}
         self.known, self.latest, self.same = {}, {}, {}  # to find what is there already
         for record in records:
             for frame in record.frames:
@@ -180,8 +181,13 @@ class Store:
         """Let the ranges hold these arrays."""
         for shot in values:
             if isinstance(shot, Shot) and shot.bad < np.prod(shot.shape, dtype=int):
-                lo, hi = self.ranges.get(shot.kin, (shot.lo, shot.hi))
-                self.ranges[shot.kin] = min(lo, shot.lo), max(hi, shot.hi)
+                kin = self.kin(shot)
+                lo, hi = self.ranges.get(kin, (shot.lo, shot.hi))
+                self.ranges[kin] = min(lo, shot.lo), max(hi, shot.hi)
+
+    def kin(self, shot):
+        """Return a small number for whose memory an array uses."""
+        return self.kins.setdefault(shot.kin, len(self.kins))
 
     def name(self, name):
         """Return the number of a name."""
@@ -209,20 +215,19 @@ class Store:
         return self.known[key]
 
     def array(self, shot):
-        self.ranges.setdefault(shot.kin, (0, 0))
+        kin = self.kin(shot)
+        self.ranges.setdefault(kin, (0, 0))
         found = {
             "s": shot.shape,
-            "d": shot.dtype,
-            "r": [four(shot.lo), four(shot.hi)],
-            "n": shot.bad,
+            "c": caption(shot),
             "p": shot.panels.shape,
             "e": shot.every,
-            "k": shot.kin,
+            "k": kin,
         }
         if shot.exact:
             found["exact"] = 1
-        if shot.dtype == "uint8" and len(shot.shape) >= 3 and shot.shape[-3] == 3:
-            found["rgb"] = 1  # a photograph
+        if is_photograph(shot):
+            found["rgb"] = 1
         entries = self.entries(shot)
         before = self.latest.get((shot.kin, shot.shape))
         self.latest[shot.kin, shot.shape] = len(self.values), entries, found
@@ -238,7 +243,7 @@ class Store:
         if before:
             changed = [i for i, (a, b) in enumerate(zip(before[1], entries, strict=True)) if a != b]
             if len(changed) <= len(entries) // 8:
-                new = {key: found[key] for key in ("r", "n") if found[key] != before[2][key]}
+                new = {key: found[key] for key in "c" if found[key] != before[2][key]}
                 return {"o": before[0], "i": changed, "x": [entries[i] for i in changed]} | new
         if shot.exact:
             return found | {"v": entries}
@@ -249,7 +254,7 @@ class Store:
         values = shot.panels.reshape(-1).astype(float)
         if shot.exact:
             return [four(value) if np.isfinite(value) else None for value in values]
-        lo, hi = self.ranges[shot.kin]
+        lo, hi = self.ranges[self.kin(shot)]
         if lo < 0:
             codes = 128 + np.round(127 * values / max(-lo, hi))
         else:

@@ -2,8 +2,8 @@
 
 Python itself tells us when a line begins (sys.settrace).  By then the line before it is done, so
 its variables are compared with what they were, and what is new or different is kept as values.py
-has it.  Nothing else is changed about the run: the function, its arguments and its result are the
-real ones.
+has it.  The function, its arguments and its result are the real ones.  One thing alone is changed:
+the memory that np.empty finds, which may hold anything, is filled with NaN.
 
     frame    one call: of the function itself, or of something that it calls in minicnn or in its
              own file
@@ -21,6 +21,8 @@ A record is bounded, however long the run: it has some STEPS steps, and no array
 """
 
 import ast
+import inspect
+import itertools
 import os
 import sys
 import weakref
@@ -33,7 +35,8 @@ from . import links, source
 from .values import look
 
 STEPS, TURNS, SHOWN, DEPTH = 200, 64, 2, 3
-WATCHED = 200_000  # lines; so many of one kernel's are run as Python, see kernels.py
+LARGE = 1_000_000  # entries; whether a larger array has changed is judged by so many of them
+WATCHED = 100_000  # lines; so many of one kernel's are run as Python, see kernels.py
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of minicnn
 ROWS = os.path.join(HERE, "net.py")
@@ -41,7 +44,10 @@ ORIGINAL = "__original__"  # in the globals of a twin, see kernels.py: those of 
 SKIPPED = ("checks.py", "threads.py", "buffers.py", "stepping", "step.py")  # not opened
 
 
-class Enough(Exception):
+NUMBERS = itertools.count()  # one for the memory of each array, in whatever record
+
+
+class Enough(BaseException):
     """Raised in a kernel that runs as Python, when its first lines have been seen."""
 
 
@@ -102,19 +108,20 @@ class Record:
         self.kin = {}
         self.sources = {}
         self.error = self.result = None
-        self.files = set()
-        self.twins = {}  # see kernels.py
+        self.files = {}  # whether what a file defines is opened
         self.left = None  # how many lines of a kernel are still watched
 
     def run(self, function, code, arguments, options):
         """Call the function; keep its result, or the exception that it raised."""
-        self.code, self.files = code, {code.co_filename}
+        self.code, self.files = code, {code.co_filename: True}
         self.sources[code] = source.read(code)
         before = sys.gettrace()
         sys.settrace(self.called)
         try:
             self.result = function(*arguments, **options)
         except Exception as error:
+            if is_own(error):
+                raise
             self.error = error
         finally:
             sys.settrace(before)
@@ -124,23 +131,36 @@ class Record:
 
     def called(self, frame, event, argument):
         """Decide, where a function is called, whether to watch it: Python's trace function."""
+        counted = None if self.left is None else self.counted
         if event != "call" or not self.opens(frame.f_code):
-            return None
+            return counted
         try:
             return self.watch(frame.f_code).event
         except ValueError:  # its source cannot be read: step over it
-            return None
+            return counted
+
+    def counted(self, frame, event, argument):
+        """Count the lines of a kernel that runs as Python: the trace function of what is not shown.
+
+        Raises Enough when there were so many.
+        """
+        if event == "line":
+            self.left -= 1
+            if self.left < 0:
+                raise Enough
+        return self.counted
 
     def opens(self, code):
+        """Return whether to look into a call: of the function itself, or of what it calls in
+        minicnn or in its own file."""
         if not self.live:
             return code is self.code
-        if code.co_name.startswith("<") or code.co_flags & 0x20:  # a comprehension, a generator
+        file = code.co_filename
+        if file not in self.files:  # asked of every call in the run, so each file is judged once
+            parts = file[len(HERE) :].split(os.sep)
+            self.files[file] = file.startswith(HERE) and not any(part in SKIPPED for part in parts)
+        if not self.files[file] or code.co_name[0] == "<" or code.co_flags & inspect.CO_GENERATOR:
             return False
-        if code.co_filename not in self.files:
-            path = os.path.relpath(code.co_filename, HERE) if code.co_filename[0] != "<" else ".."
-            parts = path.split(os.sep)
-            if parts[0] == ".." or any(part in SKIPPED for part in parts):
-                return False
         return self.may_open()
 
     def may_open(self, kernel=False):
@@ -173,6 +193,7 @@ class Record:
             turn = self.turns[turn].parent
 
     def watch(self, code):
+        """Return the Watch of a frame that begins."""
         if code not in self.sources:
             self.sources[code] = source.read(code)
         watch = Watch(self, code)
@@ -180,6 +201,7 @@ class Record:
         return watch
 
     def look(self, value):
+        """Return the Shot or the Text of a value."""
         return look(value, self.kin_of)
 
     def kin_of(self, array):
@@ -188,7 +210,7 @@ class Record:
             array = array.base
         known = self.kin.get(id(array))
         if known is None or known[0]() is not array:
-            known = weakref.ref(array), len(self.kin) + 1 if known is None else known[1] + 100_000
+            known = weakref.ref(array), next(NUMBERS)  # an id is used again, a number never
             self.kin[id(array)] = known
         return known[1]
 
@@ -225,10 +247,9 @@ class Watch:
         return self.event
 
     def line(self, frame):
+        """A line begins: the one before is done, and this one is a step if it is kept."""
         if self.record.left is not None:
-            self.record.left -= 1
-            if self.record.left < 0:
-                raise Enough
+            self.record.counted(frame, "line", None)
         statement = self.source.statements.get(frame.f_lineno)
         if statement is self.now or statement is None:
             return
@@ -240,7 +261,7 @@ class Watch:
         self.finish(frame)
         self.resolve(frame, statement)
         before, self.now = self.now, statement
-        if before and type(statement.node).__name__ == "With" and inside(before, statement.node):
+        if before and isinstance(statement.node, ast.With) and inside(before, statement.node):
             return  # Python comes back to the `with` to leave it
         loops = statement.loops
         while len(self.open) > len(loops) or (
@@ -267,6 +288,7 @@ class Watch:
         self.next_turn(loop)
 
     def next_turn(self, loop):
+        """Count a turn, and decide whether it is kept."""
         loop.number += 1
         if loop.loop is None:
             return
@@ -329,7 +351,8 @@ class Watch:
     def before(self, frame, statement):
         """Return what all names are before a line runs, if links.py may ask the line; else None."""
         here = frame.f_locals
-        if not any(links.is_small(here.get(name)) for name in statement.names):
+        values = [here[name] for name in statement.names if name in here]
+        if not any(map(links.is_small, values)) or links.is_long(values):
             return None
         scope = {**frame.f_globals.get(ORIGINAL, frame.f_globals), **here}
         for name in statement.names:
@@ -344,7 +367,7 @@ class Watch:
         statement, here = self.step.statement, frame.f_locals
         names = [name for name in statement.names if name in here]
         names += [name for name in statement.makes if name in here and name not in names]
-        if is_empty(statement.node):
+        if is_empty(statement.node, frame.f_globals) and not self.raising:
             for name in statement.makes:
                 fill(here[name])
         self.step.changed |= self.sync(frame, names, statement.makes)
@@ -361,32 +384,52 @@ class Watch:
         for name in names:
             if name not in here or name == "_":
                 continue
-            value = here[name]
-            known = fingerprint(value), memory_of(value)
-            if name in made or self.known.get(name) != known:
-                changed[name] = self.record.look(value)
-                self.known[name] = known
+            for part, value in parts(name, here[name]):
+                known = fingerprint(value), memory_of(value)
+                if name in made or self.known.get(part) != known:
+                    changed[part] = self.record.look(value)
+                    self.known[part] = known
         return changed
 
 
+def is_own(error):
+    """Return whether an error was raised here, in the stepper, and not in what it steps through."""
+    trace = error.__traceback__
+    while trace.tb_next:
+        trace = trace.tb_next
+    return trace.tb_frame.f_code.co_filename.startswith(os.path.join(HERE, "stepping"))
+
+
 def inside(statement, node):
+    """Return whether a statement stands in the body of a node."""
     return node.lineno < statement.line <= node.end_lineno
+
+
+def parts(name, value):
+    """Return (name, value), or for an array in each of two columns (halves.py) both of them."""
+    if isinstance(value, tuple) and len(value) == 2:
+        if all(isinstance(half, np.ndarray) for half in value):
+            return [(f"{name}[{column}]", half) for column, half in enumerate(value)]
+    return [(name, value)]
 
 
 def fingerprint(value):
     """Return something that changes when the value does."""
     if isinstance(value, np.ndarray):
-        return value.shape, value.dtype, zlib.crc32(np.ascontiguousarray(value).view(np.uint8))
+        some = value if value.size < LARGE else value.reshape(-1)[:: value.size // LARGE]
+        return id(value), value.shape, zlib.crc32(np.ascontiguousarray(some).view(np.uint8))
     if isinstance(value, (int, float, str, bool, np.generic, type(None))):
         return repr(value)
     return id(value), len(value) if hasattr(value, "__len__") else 0
 
 
-def is_empty(node):
-    """Return whether a statement is y = np.empty(…) or the like."""
+def is_empty(node, scope):
+    """Return whether a statement is y = np.empty(…), or the same with the buffers of fast/."""
     value = getattr(node, "value", None)
     called = getattr(getattr(value, "body", value), "func", None)  # the body of `… if … else …`
-    return getattr(called, "attr", getattr(called, "id", "")) in ("empty", "empty_like")
+    name = getattr(called, "attr", getattr(called, "id", ""))
+    theirs = str(getattr(scope.get(name), "__module__", "")).startswith("minicnn.fast")
+    return name in ("empty", "empty_like") and (isinstance(called, ast.Attribute) or theirs)
 
 
 def fill(array):

@@ -5,12 +5,13 @@ or without colour their shape and range alone.
 """
 
 import os
+import shutil
 import sys
 
 import numpy as np
 
 from . import walk
-from .values import Shot, caption
+from .values import Shot, Text, caption, is_photograph
 
 NUMBERS = 100  # entries; up to so many are written out
 BOLD, DIM, RED, GREEN, MARK, OFF = (f"\033[{code}m" for code in ("1", "2", "31", "32", "7", "0"))
@@ -30,16 +31,17 @@ def has_colour(file=None):
 def array(name, shot, colour=False, indent="    "):
     """Return the lines of one array: its caption, then numbers or blocks."""
     lines = [f"{indent}{name}  {caption(shot)}"]
+    width = max(40, shutil.get_terminal_size((100, 24)).columns - len(indent) - 3) if colour else 96
     if not shot.panels.size:
         return lines
     if np.prod(shot.shape, dtype=int) <= NUMBERS:
-        lines += [f"{indent}  {line}" for line in numbers(shot)]
+        lines += [f"{indent}  {line}" for line in numbers(shot, width)]
     elif colour:
-        lines += [f"{indent}  {line}" for line in blocks(shot)]
+        lines += [f"{indent}  {line}" for line in blocks(shot, width)]
     return lines
 
 
-def numbers(shot, width=96):
+def numbers(shot, width):
     """Return the entries of a small array, its maps side by side as far as they fit."""
     text = [[[f"{value:.4g}" for value in row] for row in panel] for panel in shot.panels]
     cell = max(len(entry) for panel in text for row in panel for entry in row)
@@ -52,7 +54,7 @@ def numbers(shot, width=96):
     return lines
 
 
-def blocks(shot, width=96):
+def blocks(shot, width):
     """Return an array as half blocks: ▀ has one entry above in its colour, one below behind it."""
     panels = rgb(shot)
     beside = max(1, (width + 1) // (panels.shape[2] + 1))
@@ -87,6 +89,8 @@ def colour_code(rgb):
 def rgb(shot):
     """Return the panels in colours, (P, h, w, 3) from 0 to 255; with signs, 0 is white."""
     values = shot.panels.astype(float)
+    if is_photograph(shot):
+        return np.moveaxis(values.reshape(-1, 3, *values.shape[1:]), 1, -1)
     if shot.lo < 0:
         share = np.nan_to_num(values / max(-shot.lo, shot.hi))[..., None]
         red, blue = np.array([178, 24, 43]), np.array([33, 102, 172])
@@ -96,8 +100,11 @@ def rgb(shot):
     return np.repeat(grey[..., None], 3, axis=-1)
 
 
-def step_lines(record, step, colour=False, beside=None):
-    """Return one step as lines: where we are, the line of code, what it made."""
+def step_lines(record, step, pairs, colour=False):
+    """Return one step as lines: where we are, the line of code, what it made.
+
+    `pairs` is {line of backward: lines of forward}, or None.
+    """
     frame = record.frames[step.frame]
     source, paint = frame.source, painter(colour)
     first = step.statement.line - source.first
@@ -109,19 +116,22 @@ def step_lines(record, step, colour=False, beside=None):
         lines.append(paint(RED if step.raised else BOLD, f"  → {text.strip()}"))
     if step.after:
         lines.append(f"    done after {step.after} turns; together they changed")
-    if beside:
-        lines += [paint(DIM, f"    forward: {text}") for text in beside]
-    for name, value in step.changed.items():
-        lines += value_lines(name, value, colour)
+    beside = (pairs or {}).get(step.statement.line, ()) if step.frame == 0 else ()
+    lines += [paint(DIM, f"    forward: {text}") for text in beside]
+    lines += values_lines(step.changed, colour)
     if step.raised:
         lines.append(paint(RED, f"    ✗ {type(step.raised).__name__}: {step.raised}"))
     return lines
 
 
-def value_lines(name, value, colour=False):
-    if isinstance(value, Shot):
-        return array(name, value, colour)
-    return [f"    {name} = {value.text}"]
+def values_lines(named, colour=False):
+    """Return the lines of {name: Shot or Text}: what is no array goes into one line if it fits."""
+    words = [f"{name} = {value.text}" for name, value in named.items() if isinstance(value, Text)]
+    together = "   ".join(words)
+    lines = [f"    {text}" for text in ([together] if len(together) < 90 else words) if text]
+    for name, value in named.items():
+        lines += array(name, value, colour) if isinstance(value, Shot) else []
+    return lines
 
 
 def painter(colour):
@@ -132,7 +142,7 @@ def text(record, most=6000, pairs=None):
     """Return the steps of the function itself as plain text, about `most` characters of it."""
     lines, length = [walk.title(record)], 0
     for step in walk.steps(record, 0):
-        some = step_lines(record, step, beside=(pairs or {}).get(step.statement.line))
+        some = step_lines(record, step, pairs)
         length += sum(map(len, some))
         if length > most:
             lines.append("… and more; .show() walks through all of it")
@@ -161,7 +171,7 @@ def show(record, pause=input, pairs=None):
             steps, at = walk.steps(record, frame, picked), at + 1
             continue
         step = steps[at]
-        print("\n".join(step_lines(record, step, colour, (pairs or {}).get(step.statement.line))))
+        print("\n".join(step_lines(record, step, pairs, colour)))
         calls = [i for i, one in enumerate(record.frames) if one.parent == step.number]
         if not pause:
             at += 1
@@ -188,7 +198,7 @@ def show(record, pause=input, pairs=None):
             at += 1
     returned = record.frames[0].returned
     if returned is not None:
-        print("\n".join(value_lines("returns", returned, colour)))
+        print("\n".join(values_lines({"returned": returned}, colour)))
 
 
 def ask(pause, prompt):

@@ -10,12 +10,13 @@ entries if they are few, else a sample of them.
     lo, hi               the least and the largest entry of the whole array; NaNs are counted apart
 """
 
+import math
 from collections import namedtuple
 
 import numpy as np
 
 EXACT = 400  # entries; up to so many an array is kept whole
-PIXELS, PANELS = 2304, 12  # what is kept of a larger one, at most
+PIXELS = 2304  # of a larger one so many are kept at most, of up to twelve maps
 
 Shot = namedtuple("Shot", "shape dtype lo hi bad panels every exact kin")
 Text = namedtuple("Text", "text")
@@ -42,7 +43,7 @@ def shot(array, kin, most=PIXELS):
     every, exact = (1, 1), array.size <= EXACT
     if not exact:
         P, h, w = maps.shape
-        P = min(P, PANELS)
+        P = min(P, most // 576 * 3)  # three are a photograph
         side = int((most / P) ** 0.5)
         across = min(4 * side, most // P // min(h, side))  # a flat map may be wider
         every = -(-h // side), -(-w // across)
@@ -53,8 +54,9 @@ def shot(array, kin, most=PIXELS):
 
 def range_of(array):
     """Return the least and the largest of the finite entries, and how many others there are."""
-    if array.size and np.isfinite(array.min()) and np.isfinite(array.max()):  # NaN is both
-        return float(array.min()), float(array.max()), 0
+    lo, hi = (array.min(), array.max()) if array.size else (0, 0)
+    if np.isfinite(lo) and np.isfinite(hi):  # a NaN would be both
+        return float(lo), float(hi), 0
     finite = array[np.isfinite(array)]
     bad = array.size - finite.size
     return (float(finite.min()), float(finite.max()), bad) if finite.size else (0.0, 0.0, bad)
@@ -90,15 +92,31 @@ def shortened(text, most):
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def caption(value):
-    """Return shape, dtype and range of a Shot in one line: "(2, 3) float64, −1.5 … 0.25"."""
-    shape = " × ".join(map(str, value.shape)) or "one number"
-    text = f"{shape} {value.dtype}"
-    if 0 in value.shape:
+def caption(shot):
+    """Return shape, dtype and range in a line, and what the picture of a large array leaves out.
+
+    "2 × 3 float64, −1.5 … 0.25"
+    """
+    count = math.prod(shot.shape)
+    text = f"{' × '.join(map(str, shot.shape)) or 'one number'} {shot.dtype}"
+    if not count:
         return f"{text}, empty"
-    text += f", {number(value.lo)} … {number(value.hi)}" if value.hi > value.lo else ""
-    text += f", all {number(value.lo)}" if value.hi == value.lo and not value.bad else ""
-    return text + (f", {value.bad:,} NaN or infinite" if value.bad else "")
+    if shot.bad == count:
+        return f"{text}, NaN or not written yet"
+    same = f"all {number(shot.lo)}"
+    text += f", {number(shot.lo)} … {number(shot.hi)}" if shot.hi > shot.lo else f", {same}"
+    text += f"; {shot.bad:,} of {count:,} NaN, infinite or not written yet" if shot.bad else ""
+    maps, (rows, columns), left_out = math.prod(shot.shape[:-2]), shot.every, []
+    if len(shot.panels) < maps:
+        left_out.append(f"{len(shot.panels)} of {maps:,} maps")
+    if rows > 1 or columns > 1:
+        left_out.append(f"1 of {rows} rows and of {columns} columns")
+    return f"{text} (shown: {', '.join(left_out)})" if left_out else text
+
+
+def is_photograph(shot):
+    """Return whether an array is a photograph, or several: (…, 3, H, W) in bytes."""
+    return shot.dtype == "uint8" and len(shot.shape) >= 3 and shot.shape[-3] == 3
 
 
 def number(value):

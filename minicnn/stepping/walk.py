@@ -29,10 +29,16 @@ def to_turn(record, frame, picked, loop, number, before, at):
 
 
 def turn_label(record, step):
-    """Return where in its loops a step is: ", turn 2 of 9"."""
+    """Return where in its loops a step is: ", turn 2 of 9", or ", turns i 1/3, j 2/9"."""
     turns = [t for t in record.path(step.turn) if record.loops[t.loop].frame == step.frame]
-    parts = [f"turn {t.number} of {record.loops[t.loop].total}" for t in reversed(turns)]
-    return f", {', '.join(parts)}" if parts else ""
+    if len(turns) == 1:
+        return f", turn {turns[0].number} of {record.loops[turns[0].loop].total}"
+    statements, parts = record.frames[step.frame].source.statements, []
+    for turn in reversed(turns):
+        loop = record.loops[turn.loop]
+        variables = ", ".join(statements[loop.line].makes) or "while"
+        parts.append(f"{variables} {turn.number}/{loop.total}")
+    return f", turns {', '.join(parts)}" if parts else ""
 
 
 def title(record):

@@ -1,0 +1,305 @@
+// How the stepper's page draws arrays: heat maps with numbers in them where there is room.
+//
+//   value    an array as page.py wrote it: shape, caption, and its picture's panels
+//   cells    the numbers of that picture; those of a large array are rounded to 8 bits
+//   place    where the cells lie on the canvas: panels side by side, or one below the other
+//   at       a cell: panel · h · w + row · w + column
+
+const SHOWN = 2,
+  BLUE = [33, 102, 172],
+  RED = [178, 24, 43],
+  MARK = "#ff8c00";
+const KEYWORDS =
+  /\b(def|return|for|in|if|else|elif|while|with|not|and|or|None|True|False|raise|lambda)\b/g;
+
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value !== undefined && value !== false) made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+const short = (x, digits = 4) =>
+  x === null ? "NaN" : String(Number(x.toPrecision(digits))).replace("-", "−");
+/** A number that fits into a cell. */
+function brief(x) {
+  const size = Math.abs(x);
+  if (size !== 0 && (size < 0.001 || size >= 1e5))
+    return x.toExponential(0).replace("e+", "e").replaceAll("-", "−");
+  return short(x, size < 0.1 ? 1 : size < 1 ? 2 : 3);
+}
+
+const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+
+/** Return the cells of a value: exact numbers, or what is left of them in 8 bits. */
+function cells(data, id) {
+  const value = data.values[id];
+  if (value.cells) return value.cells;
+  if (value.o !== undefined) {
+    value.cells = cells(data, value.o).slice();
+    value.i.forEach((at, n) => (value.cells[at] = decoded(data, value, value.x[n])));
+  } else if (value.v) value.cells = value.v;
+  else value.cells = Array.from(bytes(value.q), (code) => decoded(data, value, code));
+  return value.cells;
+}
+
+function decoded(data, value, code) {
+  if (value.exact) return code;
+  if (code === 0) return null; // NaN or infinite
+  const [lo, hi] = data.ranges[value.k];
+  return lo < 0 ? ((code - 128) / 127) * Math.max(-lo, hi) : ((code - 1) / 254) * hi;
+}
+
+/** Return red, green and blue of a number: white at 0 where there are signs, else grey. */
+function colour(x, [lo, hi]) {
+  if (lo >= 0 && hi > 0) return Array(3).fill(Math.max(0, Math.min(255, (255 * x) / (hi || 1))));
+  const share = Math.max(-1, Math.min(1, x / (Math.max(-lo, hi) || 1)));
+  return (share > 0 ? RED : BLUE).map((c) => 255 + Math.abs(share) * (c - 255));
+}
+
+/** Where the cells of an array's picture lie: panels side by side, or one below the other. */
+function layout(value, width) {
+  let [P, h, w] = value.p;
+  if (value.rgb) P /= 3;
+  const numbers = value.exact && P * h * w <= 160 && w * 34 <= width && !value.rgb;
+  const room = P > 1 ? 130 : Math.min(width, 300);
+  const px = Math.max(1, Math.min(P > 1 ? 12 : 16, Math.floor(room / Math.max(w, h))));
+  const cw = numbers ? 38 : px,
+    ch = numbers ? 22 : px,
+    gap = 5;
+  let across = Math.max(1, Math.min(P, Math.floor((width + gap) / (w * cw + gap))));
+  const maps = value.s.length > 3 ? value.s[value.s.length - 3] : P;
+  if (!value.rgb && maps < across && P % maps === 0 && P > maps) across = maps; // an image a row
+  return {
+    P,
+    h,
+    w,
+    cw,
+    ch,
+    gap,
+    across,
+    numbers,
+    width: across * (w * cw + gap) - gap,
+    height: Math.ceil(P / across) * (h * ch + gap) - gap,
+  };
+}
+
+function corner(place, at) {
+  const { h, w, cw, ch, gap, across } = place;
+  const panel = Math.floor(at / (h * w)),
+    row = Math.floor(at / w) % h,
+    column = at % w;
+  return [
+    (panel % across) * (w * cw + gap) + column * cw,
+    Math.floor(panel / across) * (h * ch + gap) + row * ch,
+  ];
+}
+
+function draw(canvas, data, id, place, marks) {
+  const value = data.values[id],
+    all = cells(data, id),
+    range = data.ranges[value.k];
+  const scale = window.devicePixelRatio || 1;
+  canvas.width = place.width * scale;
+  canvas.height = place.height * scale;
+  canvas.style.width = `${place.width}px`;
+  const pen = canvas.getContext("2d");
+  pen.scale(scale, scale);
+  pen.textAlign = "center";
+  pen.textBaseline = "middle";
+  pen.font = "10.5px ui-monospace, Menlo, Consolas, monospace";
+  const area = place.h * place.w;
+  for (let at = 0; at < place.P * area; at++) {
+    const [x, y] = corner(place, at);
+    const first = value.rgb ? Math.floor(at / area) * 3 * area + (at % area) : at;
+    const entry = all[first];
+    const rgb = value.rgb
+      ? [entry, all[first + area], all[first + 2 * area]]
+      : entry === null || entry === undefined
+        ? null
+        : colour(entry, range);
+    pen.fillStyle = rgb ? `rgb(${rgb.map(Math.round).join(" ")})` : "#8884";
+    pen.fillRect(x, y, place.cw, place.ch);
+    if (place.numbers) {
+      pen.strokeStyle = "#8883";
+      pen.strokeRect(x + 0.5, y + 0.5, place.cw - 1, place.ch - 1);
+      const dark = rgb && 0.3 * rgb[0] + 0.6 * rgb[1] + 0.1 * rgb[2] < 140;
+      pen.fillStyle = !rgb ? "#888" : dark ? "#fff" : "#111";
+      pen.fillText(rgb ? brief(entry) : "·", x + place.cw / 2, y + place.ch / 2);
+    }
+  }
+  pen.strokeStyle = MARK;
+  pen.lineWidth = place.cw > 6 ? 2 : 1;
+  for (const at of marks || []) {
+    const [x, y] = corner(place, at),
+      inset = pen.lineWidth / 2;
+    pen.strokeRect(x + inset, y + inset, place.cw - 2 * inset, place.ch - 2 * inset);
+  }
+}
+
+/** The index of a cell in the array, as one would write it. */
+function index(value, at) {
+  const [P, h, w] = value.p;
+  let panel = Math.floor(at / (h * w)),
+    place = [];
+  for (let axis = value.s.length - 3; axis >= 0; axis--) {
+    place.unshift(panel % value.s[axis]);
+    panel = Math.floor(panel / value.s[axis]);
+  }
+  const row = (Math.floor(at / w) % h) * value.e[0],
+    column = (at % w) * value.e[1];
+  if (value.s.length > 1) place.push(row);
+  if (value.s.length > 0) place.push(column);
+  return `[${place.join(", ")}]`;
+}
+
+/** One array: name, picture, caption.  point(at) is called when a cell is pointed at. */
+function card(data, name, id, state, width, point) {
+  const value = data.values[id],
+    place = layout(value, width);
+  const canvas = element("canvas", {
+    role: "img",
+    tabindex: 0,
+    "aria-label": `${name}: ${value.c}`,
+  });
+  const under = element("figcaption", {}, value.c);
+  const figure = element(
+    "figure",
+    { class: state },
+    element("b", {}, name),
+    element("i", {}, state === "read" || state === "seen" ? "" : state),
+    canvas,
+    under,
+  );
+  let here = null;
+  const paint = (marks) => draw(canvas, data, id, place, here === null ? marks : [here]);
+  const say = (at) => {
+    here = at;
+    paint();
+    const all = cells(data, id);
+    if (at === null) under.firstChild.data = value.c;
+    else if (value.rgb) {
+      const area = place.h * place.w,
+        first = Math.floor(at / area) * 3 * area + (at % area);
+      const shades = [0, 1, 2].map((c) => short(all[first + c * area]));
+      under.firstChild.data = `red, green, blue = ${shades}`;
+    } else {
+      const entry = value.exact ? `= ${short(all[at])}` : `≈ ${short(all[at], 2)}`;
+      under.firstChild.data = `${name}${index(value, at)} ${entry}`;
+    }
+    if (point) point(at);
+  };
+  const find = (event) => {
+    const box = canvas.getBoundingClientRect(),
+      { h, w, cw, ch, gap, across } = place;
+    const x = ((event.clientX - box.left) / box.width) * place.width;
+    const y = ((event.clientY - box.top) / box.height) * place.height;
+    const right = Math.floor(x / (w * cw + gap)),
+      down = Math.floor(y / (h * ch + gap));
+    const column = Math.floor((x - right * (w * cw + gap)) / cw),
+      row = Math.floor((y - down * (h * ch + gap)) / ch);
+    const panel = down * across + right;
+    if (panel >= place.P || column >= w || row >= h || column < 0 || row < 0) return null;
+    return panel * h * w + row * w + column;
+  };
+  canvas.addEventListener("pointermove", (event) => {
+    const at = find(event);
+    if (at !== here) say(at);
+  });
+  canvas.addEventListener("pointerdown", (event) => say(find(event)));
+  canvas.addEventListener("pointerleave", (event) => {
+    if (event.pointerType === "mouse") say(null);
+  });
+  canvas.addEventListener("blur", () => {
+    if (here !== null) say(null);
+  });
+  canvas.addEventListener("keydown", (event) => {
+    const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -place.w, ArrowDown: place.w };
+    if (!(event.key in moves) || (here === null && event.key !== "ArrowDown")) return;
+    const last = place.P * place.h * place.w - 1;
+    say(here === null ? 0 : Math.max(0, Math.min(last, here + moves[event.key])));
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  paint();
+  return {
+    figure,
+    mark: (marks) => {
+      if (here === null) paint(marks);
+    },
+  };
+}
+
+/** The entries of an input that an entry of an output was made from: a row of a table of bits. */
+function linked(bits, entry, inputs) {
+  const table = bytes(bits),
+    found = [];
+  for (let q = 0; q < inputs; q++) {
+    const at = entry * inputs + q;
+    if (table[at >> 3] & (128 >> (at & 7))) found.push(q);
+  }
+  return found;
+}
+
+/** Cards that know each other: a cell that is pointed at lights up where it came from. */
+function cards(data, items, links, width) {
+  const made = new Map();
+  for (const [name, id, state] of items) {
+    made.set(
+      name,
+      card(data, name, id, state, width, (at) => {
+        for (const [other, otherId] of items) {
+          if (other === name) continue;
+          const inputs = data.values[otherId].s.reduce((a, b) => a * b, 1);
+          const outputs = data.values[id].s.reduce((a, b) => a * b, 1);
+          const back = links?.[name]?.[other],
+            on = links?.[other]?.[name];
+          let marks = [];
+          if (at !== null && back) marks = linked(data.values[back], at, inputs);
+          else if (at !== null && on) {
+            for (let y = 0; y < inputs; y++)
+              if (linked(data.values[on], y, outputs).includes(at)) marks.push(y);
+          }
+          made.get(other).mark(marks);
+        }
+      }),
+    );
+  }
+  return [...made.values()].map((one) => one.figure);
+}
+
+/** Undo what page.py did to make the data small. */
+function unpack(data) {
+  const named = (flat) =>
+    Object.fromEntries(flat.flatMap((n, at) => (at % 2 ? [] : [[data.names[n], flat[at + 1]]])));
+  for (const value of data.values)
+    // an array that differs little from another one
+    if (value.o !== undefined)
+      Object.assign(value, { ...data.values[value.o], cells: undefined, ...value });
+  if (!data.steps) return data;
+  data.loops = data.loops.map(([line, frame, total, rows]) => ({ line, frame, total, rows }));
+  data.frames.forEach((frame) => (frame.arguments = named(frame.arguments)));
+  data.forward = named(data.forward);
+  data.result = named(data.result);
+  data.steps = data.steps.map(([frame, line, turn, changed, rest = {}], number) => {
+    const source = data.sources[data.frames[frame].source];
+    const [, last, names, again] = source.statements.find(([first]) => first === line) || [];
+    return {
+      number,
+      frame,
+      line,
+      last: last ?? source.header,
+      turn,
+      start: last === undefined,
+      names: (names || []).map((n) => data.names[n]),
+      again: (again || []).map((n) => data.names[n]),
+      changed: named(changed),
+      ...rest,
+      before: named(rest.before || []),
+    };
+  });
+  return data;
+}

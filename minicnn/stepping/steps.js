@@ -1,0 +1,444 @@
+// The stepper's page: source on the left, the arrays of the current line on the right.
+//
+// Every <div class="minicnn-step"> holds its data as JSON (see page.py) and gets a shadow root, so
+// that no style leaks in or out.  There is no network and no library.  arrays.js draws the arrays.
+//
+//   step       {number, frame, line, turn, changed, before, …}
+//   visible    the steps that → and ← go through: of one frame, in its first two turns and picked
+//              ones
+//   latest     what a variable is when a step is done
+
+function stepper(data, root) {
+  let now = 0,
+    picked = {};
+  const pathOf = (step) => {
+    const path = [];
+    for (let turn = step.turn; turn !== null; turn = data.turns[turn][2])
+      path.unshift(data.turns[turn]);
+    return path; // [loop, number, parent], the outermost first
+  };
+  const within = (step) => pathOf(step).filter(([loop]) => data.loops[loop].frame === step.frame);
+  const isShown = ([loop, number]) =>
+    number <= SHOWN || data.loops[loop].rows || picked[loop] === number;
+  const visible = (frame) =>
+    data.steps.filter((s) => s.frame === frame && (s.error || within(s).every(isShown)));
+
+  const code = element("div", { class: "code" });
+  const stage = element("div", { class: "stage" });
+  const trail = element("nav", { class: "trail", "aria-label": "where we are" });
+  const turns = element("div", { class: "turns" });
+  const count = element("span", { class: "count" });
+  const voice = element("p", { class: "voice", "aria-live": "polite" });
+  const calls = element("span", { class: "calls" });
+  const button = (text, label, act) =>
+    element(
+      "button",
+      {
+        type: "button",
+        title: label,
+        "aria-label": label,
+        onclick: () => {
+          act();
+          if (!root.activeElement) body.focus({ preventScroll: true }); // the button is gone
+        },
+      },
+      text,
+    );
+  const bar = element(
+    "div",
+    { class: "bar", role: "toolbar", "aria-label": "steps" },
+    button("⇤", "first line (Home)", () => go("Home")),
+    button("←", "line before (←)", () => go("ArrowLeft")),
+    button("→", "next line (→)", () => go("ArrowRight")),
+    button("⇥", "last line (End)", () => go("End")),
+    count,
+    calls,
+  );
+  const body = element(
+    "section",
+    {
+      class: "stepper",
+      tabindex: 0,
+      "aria-label": `${data.title}: arrow keys go from line to line`,
+    },
+    element("header", {}, trail, bar, turns),
+    element("div", { class: "both" }, code, stage),
+    voice,
+  );
+  root.append(body);
+  const most = Math.max(...data.sources.map((source) => source.lines.length));
+  body.style.setProperty("--lines", most);
+
+  /** What a variable is when this step is done, or null. */
+  function latest(step, name, from = step.number) {
+    for (let n = from; n >= 0; n--) {
+      const other = data.steps[n];
+      if (other.frame !== step.frame) continue;
+      if (name in other.changed) return other.changed[name];
+      if (name in other.before) return other.before[name];
+    }
+    return data.frames[step.frame].arguments[name] ?? null;
+  }
+
+  function go(key) {
+    const step = data.steps[now],
+      list = visible(step.frame),
+      at = list.indexOf(step);
+    const child = data.frames.findIndex((f) => f.parent === now),
+      parent = data.frames[step.frame].parent;
+    if (key === "Home") now = list[0].number;
+    else if (key === "End") now = list[list.length - 1].number;
+    else if (key === "ArrowLeft") {
+      if (at > 0) now = list[at - 1].number;
+      else if (parent !== null) now = parent;
+    } else if (key === "ArrowRight") {
+      if (at + 1 < list.length) now = list[at + 1].number;
+      else if (parent !== null) {
+        // the call is over: on with the caller
+        now = parent;
+        const up = visible(data.steps[now].frame),
+          after = up.indexOf(data.steps[now]) + 1;
+        if (after < up.length) now = up[after].number;
+      }
+    } else if (key === "Enter" && child >= 0) now = visible(child)[0].number;
+    else if (key === "Escape" && parent !== null) now = parent;
+    else return false;
+    render();
+    return true;
+  }
+
+  function pick(loop, number) {
+    const first = data.steps.find((s) => pathOf(s).some(([l, n]) => l === loop && n === number));
+    if (!first) return;
+    picked[loop] = number;
+    now = first.number;
+    render();
+  }
+
+  function render() {
+    const step = data.steps[now],
+      frame = data.frames[step.frame],
+      source = data.sources[frame.source];
+    const list = visible(step.frame);
+    count.textContent = `${list.indexOf(step) + 1} of ${list.length}`;
+    trail.replaceChildren(...crumbs(step));
+    calls.replaceChildren(
+      ...data.frames.flatMap((f, n) =>
+        f.parent !== now
+          ? []
+          : [
+              button(`open ${data.sources[f.source].name}`, "step into the call (Enter)", () => {
+                now = visible(n)[0].number;
+                render();
+              }),
+            ],
+      ),
+    );
+    if (frame.parent !== null)
+      calls.append(button("close", "back to the caller (Esc)", () => go("Escape")));
+    showTurns(within(step));
+    showCode(step, source);
+    showStage(step, frame);
+    voice.textContent = `line ${step.line}: ${source.lines[step.line - source.first].trim()}`;
+  }
+
+  function crumbs(step) {
+    const names = [];
+    for (let s = step; s; s = data.steps[data.frames[s.frame].parent]) {
+      const source = data.sources[data.frames[s.frame].source],
+        n = s.number,
+        turn = within(s)
+          .map(([loop]) => data.loops[loop].rows?.[within(s)[0][1] - 1])
+          .find(Boolean);
+      if (turn && s !== step) names.unshift(` ${turn} › `);
+      names.unshift(
+        s === step
+          ? element("strong", {}, source.name)
+          : element(
+              "button",
+              {
+                type: "button",
+                onclick: () => {
+                  now = n;
+                  render();
+                },
+              },
+              source.name,
+            ),
+        s === step ? "" : " › ",
+      );
+    }
+    const source = data.sources[data.frames[step.frame].source];
+    return [...names, element("span", { class: "file" }, `${source.file}:${step.line}`)];
+  }
+
+  /** A slider for each loop; who is being dragged must stay in its place. */
+  function showTurns(path) {
+    while (turns.children.length > path.length) turns.lastChild.remove();
+    path.forEach(([loop, number], n) => {
+      const there = turns.children[n],
+        made = slider([loop, number]);
+      if (!there) turns.append(made);
+      else if (there.dataset.loop !== String(loop)) there.replaceWith(made);
+      else {
+        there.lastChild.data = made.lastChild.data;
+        const range = there.querySelector("input");
+        if (range) range.value = number;
+      }
+    });
+  }
+
+  function slider([loop, number]) {
+    const { line, total, frame, rows } = data.loops[loop];
+    const last = Math.max(...data.turns.filter(([l]) => l === loop).map(([, n]) => n));
+    const source = data.sources[data.frames[frame].source];
+    const text = source.lines[line - source.first].trim().replace(/:.*$/, "");
+    const range = element("input", {
+      type: "range",
+      min: 1,
+      max: last,
+      value: number,
+      "aria-label": `turn of ${text}`,
+      oninput: (event) => pick(loop, Number(event.target.value)),
+    });
+    const what = rows ? ` (${rows[number - 1]})` : "";
+    const more = last < total ? `, ${last} kept` : "";
+    return element(
+      "label",
+      { "data-loop": loop },
+      element("code", {}, text),
+      last > 1 ? range : "",
+      `turn ${number}${what} of ${total}${more}`,
+    );
+  }
+
+  function showCode(step, source) {
+    const shown = code.dataset.source === source.file + source.name;
+    if (!shown) {
+      code.dataset.source = source.file + source.name;
+      code.replaceChildren(
+        ...source.lines.map((text, n) => codeLine(source, text, source.first + n)),
+      );
+    }
+    code.querySelectorAll(".undoes").forEach((one) => one.remove());
+    for (const row of code.children) {
+      const line = Number(row.dataset.line),
+        on = line >= step.line && line <= step.last;
+      row.classList.toggle("now", on);
+      row.classList.toggle("failed", on && Boolean(step.error));
+      if (on) row.setAttribute("aria-current", "step");
+      else row.removeAttribute("aria-current");
+    }
+    const row = code.querySelector(`[data-line="${step.last}"]`);
+    for (const text of (step.frame === 0 && data.pairs[step.line]) || [])
+      row.after(
+        element(
+          "div",
+          { class: "undoes" },
+          element("span", {}, "undoes"),
+          element("code", {}, text),
+        ),
+      );
+    const top = code.querySelector(".now").offsetTop,
+      bottom = row.offsetTop + row.offsetHeight;
+    if (top < code.scrollTop + 24 || bottom > code.scrollTop + code.clientHeight - 24)
+      code.scrollTop = top - code.clientHeight / 2.5;
+  }
+
+  function codeLine(source, text, line) {
+    const [whole, comment = ""] = text.match(/#(?![^"]*"[^"]*$).*$/)
+      ? [text.replace(/\s*#.*$/, ""), text.match(/\s*#.*$/)[0]]
+      : [text];
+    const indent = text.length - text.trimStart().length; // a line that is broken hangs further in
+    const row = element("div", {
+      "data-line": line,
+      class: source.quiet.includes(line - source.first) ? "quiet" : undefined,
+    });
+    const parts = element("code", { style: `padding-left:${indent + 4}ch` });
+    let at = indent;
+    for (const match of source.quiet.includes(line - source.first)
+      ? []
+      : whole.matchAll(KEYWORDS)) {
+      parts.append(whole.slice(at, match.index), element("b", {}, match[0]));
+      at = match.index + match[0].length;
+    }
+    parts.append(whole.slice(at), element("i", {}, comment));
+    row.append(element("span", { class: "number" }, String(line)), parts);
+    row.addEventListener("click", () => {
+      const step = visible(data.steps[now].frame).find((s) => s.line === line);
+      if (step) {
+        now = step.number;
+        render();
+      }
+    });
+    return row;
+  }
+
+  /** A name, or the two that stand for its columns. */
+  const columns = (step, name) =>
+    latest(step, `${name}[0]`) === null ? [name] : [`${name}[0]`, `${name}[1]`];
+
+  /** The names of the line before with an array: they stay in view where a line has none. */
+  function lastSeen(step, frame) {
+    const named = (s) => (s.start ? Object.keys(frame.arguments) : s.names);
+    const hasArray = (s) =>
+      named(s).some((name) => typeof data.values[latest(s, name)] === "object");
+    const before = data.steps
+      .slice(0, step.number)
+      .filter((s) => s.frame === step.frame && hasArray(s))
+      .pop();
+    return before ? named(before) : [];
+  }
+
+  function showStage(step, frame) {
+    const source = data.sources[frame.source];
+    const width = Math.max(230, Math.min(640, stage.clientWidth - 26 || 480));
+    const isArray = (name) => typeof data.values[latest(step, name)] === "object";
+    const last = visible(step.frame).at(-1) === step;
+    const names = step.start
+      ? Object.keys(frame.arguments)
+      : [
+          ...new Set([
+            ...step.names.flatMap((name) => columns(step, name)),
+            ...Object.keys(step.changed),
+          ]),
+        ];
+    const arrays = [],
+      words = [];
+    const add = (name, id, state) => {
+      if (typeof data.values[id] === "string") words.push([name, data.values[id], state]);
+      else arrays.push([name, id, state]);
+    };
+    if (step.start && step.number === 0)
+      Object.entries(data.result).forEach(([name, id]) => add(name, id, "returned"));
+    const seen = names.some(isArray) ? [] : lastSeen(step, frame).filter(isArray);
+    for (const name of [...names, ...seen]) {
+      const id = latest(step, name);
+      if (id === null) continue;
+      const state =
+        name in step.changed
+          ? step.start
+            ? "argument"
+            : "made"
+          : name in step.before
+            ? "changed meanwhile"
+            : seen.includes(name)
+              ? "seen"
+              : "read";
+      add(name, id, state);
+      if (step.again.includes(name.replace(/\[.\]$/, ""))) {
+        const before =
+          name in step.before ? step.before[name] : latest(step, name, step.number - 1);
+        if (before !== null && typeof data.values[before] !== "string")
+          add(`${name} before`, before, "read");
+      }
+      const base = name.startsWith("d") ? name.slice(1) : "";
+      const twin =
+        base && !names.includes(base) && state !== "seen"
+          ? (latest(step, base) ?? (step.frame === 0 ? data.forward[base] : null))
+          : null;
+      if (
+        twin !== null &&
+        twin !== undefined &&
+        data.values[id].s &&
+        String(data.values[twin].s) === String(data.values[id].s)
+      )
+        add(base, twin, "its gradient is beside");
+    }
+    const parts = [];
+    if (step.error) parts.push(element("p", { class: "error", role: "alert" }, `✗ ${step.error}`));
+    if (step.after)
+      parts.push(
+        element(
+          "p",
+          { class: "note" },
+          `The loop is done after ${step.after} turns; the slider has more of them.`,
+        ),
+      );
+    if (words.length)
+      parts.push(
+        element(
+          "dl",
+          {},
+          ...words.map(([name, text, state]) =>
+            element("div", {}, element("dt", { class: state }, name), element("dd", {}, text)),
+          ),
+        ),
+      );
+    parts.push(element("div", { class: "arrays" }, ...cards(data, arrays, step.links, width)));
+    if (last && frame.returned !== null && typeof data.values[frame.returned] === "string")
+      parts.push(element("p", { class: "note" }, `returns ${data.values[frame.returned]}`));
+    if (last && frame.cut)
+      parts.push(
+        element(
+          "p",
+          { class: "note" },
+          "As Python this would take long: the compiled kernel did the rest.",
+        ),
+      );
+    if (!words.length && !arrays.length && !parts.some((p) => p.className))
+      parts.push(element("p", { class: "note" }, source.name + " goes on."));
+    stage.replaceChildren(...parts);
+  }
+
+  body.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.target.type === "range") return;
+    if (event.key === "Enter" && event.target.tagName === "BUTTON") return;
+    if (!["ArrowLeft", "ArrowRight", "Home", "End", "Enter", "Escape"].includes(event.key)) return;
+    go(event.key);
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  let begun = null; // of a touch
+  stage.addEventListener(
+    "touchstart",
+    (event) => {
+      begun = event.touches[0];
+    },
+    { passive: true },
+  );
+  stage.addEventListener(
+    "touchend",
+    (event) => {
+      const end = event.changedTouches[0],
+        x = end.clientX - begun.clientX,
+        y = end.clientY - begun.clientY;
+      if (Math.abs(x) > 50 && Math.abs(x) > 2 * Math.abs(y)) go(x < 0 ? "ArrowRight" : "ArrowLeft");
+    },
+    { passive: true },
+  );
+  let width = 0;
+  new ResizeObserver(() => {
+    if (body.clientWidth === width) return;
+    width = body.clientWidth;
+    render();
+  }).observe(body);
+  render();
+}
+
+function start(host) {
+  if (host.shadowRoot) return;
+  const data = unpack(JSON.parse(host.querySelector("script").textContent));
+  const root = host.attachShadow({ mode: "open" }),
+    page = document.documentElement;
+  root.append(element("style", {}, data.css));
+  const dark =
+    document.body.dataset.jpThemeLight === "false" ||
+    document.body.classList.contains("vscode-dark") ||
+    page.getAttribute("theme") === "dark";
+  const light =
+    document.body.dataset.jpThemeLight === "true" ||
+    document.body.classList.contains("vscode-light");
+  if (dark || light) host.dataset.theme = dark ? "dark" : "light";
+  if (data.steps) stepper(data, root);
+  else {
+    const items = data.arrays.map(([name, id]) => [name, id, "read"]);
+    const box = element("section", { class: "arrays picture" });
+    root.append(box);
+    box.append(...cards(data, items, null, Math.min(640, box.clientWidth - 26 || 640)));
+  }
+}
+
+const own = document.currentScript?.previousElementSibling;
+if (own?.matches(".minicnn-step")) start(own);
+document.querySelectorAll(".minicnn-step").forEach(start);
