@@ -68,7 +68,9 @@ print(f"{slow * 1e3:.0f} ms for 4 images: {flops / slow / 1e9:.0f} GFLOP/s")
 #
 # The windows are in `x` already. `fast/product.py` reads them there, through two small tables that
 # say where each window begins and where its entries are. Six sums of a whole vector stay in
-# registers until they are complete, and all cores share the work. **Predict** what the first call
+# registers until they are complete, and all cores share the work. Where many channels meet many
+# kernels, as here, `fast/winograd.py` goes one step further and needs only a third of the
+# multiplications (below, all that the definition has are counted). **Predict** what the first call
 # costs.
 
 # %%
