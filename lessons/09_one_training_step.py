@@ -22,35 +22,31 @@ picture(image=sample.train_x[7], x=x[7])
 # ## Before it has learned anything
 #
 # Section 5 draws every weight from a Gaussian with a deviation of 0.01. (Its original code has 0.03
-# in conv3, conv4 and conv5.) Here is the small network of Figure 1: three convolutions, three pools
-# and a fully connected layer. Its biases are 0. AlexNet's are 1 in five layers, so that their ReLUs
-# have something to pass on.
+# in conv3, conv4 and conv5.) Here is the small network of Figure 1, a list of rows, one for each
+# layer: three convolutions, three pools, a fully connected layer. Its biases are 0 (in five layers
+# of AlexNet they are 1, so that ReLU has something to pass on).
+#
+# Weights so small make nearly equal scores, and softmax makes of them ten nearly equal
+# probabilities. The loss is the mean of $-\ln p$ of the right class (lesson 8). **Predict**: what
+# is it when every $p$ is about a tenth?
 
 # %%
 layers = cifar.four_layer(ops, np.random.default_rng(0))
 scores, caches = net.forward(layers, x)
 print(f"{net.count_parameters(layers):,} weights and biases; scores {scores[7].round(2)}")
-
-# %% [markdown]
-# Scores so small and so nearly equal become ten nearly equal probabilities. **Predict** before you
-# run the next cell: the loss is the mean of $-\ln p$ of the right class. What is it when every $p$
-# is about a tenth?
-
-# %%
 loss, loss_cache = ops.softmax_loss_forward(scores, labels)
 print(f"loss {loss:.3f} nats;  ln 10 = {np.log(10):.3f}")
 
 # %% [markdown]
-# A loss of 2.303 nats is the sign of an honest beginner; with the thousand classes of ImageNet it
-# is 6.908. A network that starts far above is not ignorant but sure of itself, and wrong: its first
-# weights are too large for its inputs.
+# About 2.303 nats is the sign of an honest beginner; with ImageNet's thousand classes it is 6.908.
+# One that starts far above is sure of itself, and wrong: its first weights are too large.
 #
 # Now the way back. `backward` hands the gradient of the loss up through the rows, and every weight
-# gets one number: how much the mean loss of these images grows if the weight grows.
+# gets one number: how fast the mean loss of these images grows if the weight grows.
 
 # %%
 (dscores,) = ops.softmax_loss_backward(loss_cache)
-_, grads = net.backward(layers, caches, dscores, need_dx=False)
+_, grads = net.backward(layers, caches, dscores, need_dx=False)  # no gradient for the pixels
 w, dw = layers[0].params["w"], grads["conv1"]["w"]
 picture(w=w[0, 0], dw=dw[0, 0])
 
@@ -99,14 +95,12 @@ print(f"step 1: {pace[0]:.1f}, step {half_way}: {pace[half_way - 1]:.1f}, step 6
 
 # %% [markdown]
 # Ten times $\epsilon$: momentum makes a learning rate of 0.01 one of 0.1, once it is rolling. Where
-# the slope keeps changing its sign the terms cancel instead. And as $\epsilon$ sits inside $v$, the
-# old pace fades out slowly when $\epsilon$ falls.
+# the slope keeps changing its sign the terms cancel instead.
 #
 # ## What weight decay does
 #
-# Now no slope at all: only $-0.0005 \, \epsilon \, w$ is left. The decay is multiplied by
-# $\epsilon$, which is easily overlooked. **Predict**: at AlexNet's $\epsilon = 0.01$, after how
-# many steps is a useless weight half as large?
+# Now no slope at all: only $-0.0005 \, \epsilon \, w$ is left. **Predict**: at AlexNet's
+# $\epsilon = 0.01$, after how many steps is a useless weight half as large?
 
 # %%
 weight, v, halved = np.ones(1), np.zeros(1), 0
@@ -117,18 +111,17 @@ epochs = halved * 128 / 1_200_000  # batches of 128, 1.2 million images
 print(f"half after {halved:,} steps, or {epochs:.1f} epochs of ImageNet")
 
 # %% [markdown]
-# 13,866 steps, one and a half of AlexNet's ninety epochs. So gentle a force, and yet, says the
-# paper, it is no mere regularizer: with it the training error itself is smaller. Biases do not
-# decay, here as in the original code. There they also learn twice as fast, with an $\epsilon$ of
-# 0.02, where the paper says "an equal learning rate for all layers".
+# 13,866 steps, one and a half of AlexNet's ninety epochs; and yet, says the paper, even the
+# training error is smaller with it. Biases do not decay, here as in the original code. There they
+# also learn twice as fast, with an $\epsilon$ of 0.02; the paper has one $\epsilon$ for all layers.
 #
 # ## The whole step, and again
 #
-# Forward, loss, backward, update: nothing else happens in training, and the loop of `train.py` has
-# the same five lines, with reports and checkpoints around them. **Predict** the loss of the same
-# ten images after one step, and after sixteen.
+# Forward, loss, backward, update: nothing else happens in training, and `train.py` has the same
+# five lines in a loop. **Predict** the loss of these ten images after one step, and after sixteen.
 
 # %%
+# a v of zeros for every w and b
 velocities = {row.name: {q: np.zeros_like(p) for q, p in row.params.items()} for row in layers}
 losses = []
 for _ in range(17):
@@ -142,19 +135,16 @@ print(f"{losses[0]:.3f}, after one step {losses[1]:.3f}, after sixteen {losses[1
 
 figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
 axes.plot(losses, "o-", color="black")
-axes.axhline(np.log(10), linestyle="dotted", color="grey")
 axes.set(xlabel="steps", ylabel="loss, nats")
 figure
 
 # %% [markdown]
-# The first step changes almost nothing: from 2.328 to 2.306. Then momentum gathers pace, and the
-# network learns ten pictures by heart, which is not yet seeing: lesson 12 is about that. But it is
-# the best first test of a network of your own. If it cannot learn ten images, something is broken.
+# The first step changes little: from 2.328 to 2.306. Then momentum gathers pace, and the network
+# learns ten pictures by heart, which is not yet seeing (lesson 12). But try it first with every
+# network of your own: if it cannot learn ten images, something is broken.
 #
 # ## Change this and predict
 #
 # 1. Set `epsilon` to 0.01, AlexNet's own. Where does the curve go?
 # 2. Set `momentum=0.99` in the cell with `pace`. How large is a step in the end?
-# 3. Draw the first weights with `init="fan-in"`. Is the first loss larger or smaller than ln 10?
-#
-# Write the rule yourself: `python -m lessons exercise sgd_update`.
+# 3. Write the rule yourself: `python -m lessons exercise sgd_update`.

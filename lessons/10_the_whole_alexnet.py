@@ -2,9 +2,7 @@
 # # 10. The whole of AlexNet
 #
 # *"60 million parameters and 650,000 neurons": where are they all? And do the paper's numbers add
-# up?*
-#
-# Here is the network of Figure 2 as a table of rows, with no weights drawn yet.
+# up?* Here is the network of Figure 2 as a list of rows, with no weights drawn yet.
 
 # %%
 import matplotlib.pyplot as plt
@@ -16,8 +14,6 @@ from minicnn.step import picture, step
 
 layers = alexnet.alexnet(ops, rng=None)
 print(f"{net.count_parameters(layers):,} weights and biases")
-
-# %%
 sizes = {size.name: size for size in summary.measure(layers, (3, 224, 224))}
 learned = [size for size in sizes.values() if size.parameters]
 names = [size.name for size in learned]
@@ -30,84 +26,65 @@ axes[0].invert_yaxis()
 figure
 
 # %% [markdown]
-# Two pictures of one network, and each is almost the other upside down. Convolutions use few
-# weights very often: conv2 lays each of its kernels on 729 places. Fully connected layers use many
-# weights once.
+# Each picture is almost the other upside down. Convolutions use few weights very often: conv2 lays
+# each of its kernels on 729 places. Fully connected layers use many weights once.
 #
 # ## Counting by hand
 #
 # conv1 has 96 kernels of $3 \times 11 \times 11$ weights and a bias each. conv2 has 256 kernels,
 # and each sees only the 48 maps on its own GPU. fc6 has 4096 units, and each sees all
-# $256 \times 6 \times 6$ numbers that pool5 leaves. **Predict** which of the three is the largest,
-# and by how much.
+# $256 \times 6 \times 6$ numbers that pool5 leaves. **Predict**: which of them is the largest?
 
 # %%
 by_hand = {"conv1": 96 * (3 * 11 * 11 + 1), "conv2": 256 * (48 * 5 * 5 + 1)}
 by_hand["fc6"] = 4096 * (256 * 6 * 6 + 1)
 for name, count in by_hand.items():
     print(f"{name:6} by hand {count:10,}   in the table {sizes[name].parameters:10,}")
-
-# %%
 convolutions = [size for size in learned if size.name.startswith("conv")]
 total, work = (sum(getattr(s, q) for s in learned) for q in ("parameters", "multiply_adds"))
 share = sum(s.parameters for s in convolutions) / total
 work_share = sum(s.multiply_adds for s in convolutions) / work
 print(f"convolutions: {share:.1%} of the parameters, {work_share:.1%} of {work:,} multiply-adds")
+shares = {s.name: 100 * s.parameters / total for s in convolutions}
+print("each:", "  ".join(f"{name} {percent:.2f}%" for name, percent in shares.items()))
 
 # %% [markdown]
 # So 60,965,224 is the paper's "60 million". Convolutions hold 3.8% of it and do 91.9% of the work.
-# Keep both pictures in mind: who is short of time looks at the right one; who is short of memory,
-# or of images to learn so many weights from, at the left. That is why dropout stands in fc6 and fc7
-# alone.
-#
-# ## "No more than 1%"
-#
-# Removing any convolutional layer makes the network worse, says the introduction, though each
-# contains "no more than 1% of the model's parameters". **Predict**: is that so?
-
-# %%
-shares = {s.name: 100 * s.parameters / total for s in convolutions}
-print("  ".join(f"{name} {percent:.2f}%" for name, percent in shares.items()))
-
-# %% [markdown]
-# Not quite: conv3, which sees the maps of both GPUs, has 1.45%, and conv4 1.09%.
+# Who is short of time looks at the right picture; who is short of memory, or of images to learn so
+# many weights from, at the left. That is why dropout stands in fc6 and fc7 alone. Each convolution,
+# says the introduction, has "no more than 1% of the model's parameters", and yet none can be
+# spared. Not quite 1%: conv3, which sees the maps of both GPUs, has 1.45%, and conv4 1.09%.
 #
 # ## Puzzle 1: is it 224 or 227?
 #
 # The first layer has windows of 11×11 pixels, 4 apart. On 224 pixels there is room for
-# $(224 - 11)/4 = 53.25$ steps, and the paper has 55 outputs. **Predict** what rounding down gives.
+# $(224 - 11)/4 = 53.25$ steps, and the paper has 55 outputs. **Predict** what rounding down gives,
+# and what becomes of it in the three pools.
 
 # %%
-for size, ceil_mode in ((224, False), (224, True), (227, False)):
-    outputs = shapes.out_size(size, 11, stride=4, ceil_mode=ceil_mode)
-    print(f"{size} pixels, rounded {'up' if ceil_mode else 'down'}: {outputs} outputs")
+for size, ceil_mode in ((224, True), (227, False), (224, False)):
+    widths = [shapes.out_size(size, 11, stride=4, ceil_mode=ceil_mode)]
+    for _ in range(3):  # the other convolutions keep the width; each pool about halves it
+        widths.append(shapes.pool_size(widths[-1], z=3, s=2))
+    print(f"{size} pixels, rounded {'up' if ceil_mode else 'down'}: maps of {widths} pixels")
+lost = 4096 * 256 * (6**2 - widths[-1] ** 2)
+print(f"in the last case fc6 loses {lost:,} weights, which leaves {total - lost:,} parameters")
 
 # %% [markdown]
-# The original code rounds up (its `layer.py`), and so do these tables, with `ceil_mode=True`. The
+# The original code rounds up (its `layer.py`), and so does conv1 here, with `ceil_mode=True`. The
 # last windows hang over the far edge by 3 pixels and read zeros there. Libraries that round down
 # crop 227 pixels, as Caffe does, or pad. Many a page claims that the paper "must have meant 227";
-# but it also says that the input is "150,528-dimensional", which is $224 \times 224 \times 3$. Here
-# is rounding up in the smallest case: windows of 3, 2 apart, on 6 pixels of 1. **Predict** the
-# sums.
+# but it also says that the input is "150,528-dimensional", which is $224 \times 224 \times 3$. Who
+# rounds down on 224 by mistake gets no error message, but a count of 49,430,888 parameters.
+#
+# Here is rounding up in the smallest case: windows of 3×3 pixels, 2 apart, on 6×6 pixels, where all
+# pixels and weights are 1. **Predict** the sums.
 
 # %%
 ones, no_bias = np.ones((1, 1, 6, 6)), np.zeros(1)
 steps = step(ops.conv_forward, ones, ones[:, :, :3, :3], no_bias, stride=2, ceil_mode=True)
-hanging, _ = steps.result
-print(hanging[0, 0])
+print(steps.result[0][0, 0])
 steps
-
-# %% [markdown]
-# Who rounds down on 224 by mistake gets maps of 54, 26, 12 and 5 pixels. Nothing complains, but fc6
-# loses 11.5 million of its weights: a count of 49,430,888 parameters is the fingerprint of this
-# mistake.
-
-# %%
-pixels = [shapes.out_size(224, 11, stride=4)]
-for _ in range(3):  # the other convolutions keep the size; each pool about halves it
-    pixels.append(shapes.pool_size(pixels[-1], z=3, s=2))
-lost = 4096 * 256 * (6**2 - pixels[-1] ** 2)
-print(pixels, f"{lost:,} weights lost, {total - lost:,} left")
 
 # %% [markdown]
 # ## Puzzle 2: 253,440 neurons
@@ -129,40 +106,39 @@ print(f"{neurons:,} together; the paper's numbers add up to {sum(printed):,}")
 #
 # ## The real size, once
 #
-# Now draw 61 million weights, enlarge a small photograph to 224 pixels, and let it through. Every
-# row can be opened.
+# Now draw 61 million weights, enlarge a small photograph to 224 pixels, and let it through. Here
+# are the first four of 22 rows; each can be opened.
 
 # %%
 sample = data.load("sample")
 mean = sample.train_x.mean(axis=(0, 2, 3)).reshape(3, 1, 1)  # of red, green and blue
 x = data.augment.central_views(data.augment.rescaled(sample.train_x[7:8], 224), mean, 224)
-drawn = net.predicting(alexnet.alexnet(ops, np.random.default_rng(0)), ops)
-steps = step(net.forward, drawn, x)
-scores, caches = steps.result
+drawn = net.predicting(alexnet.alexnet(ops, np.random.default_rng(0)), ops)  # nothing drops out
+steps = step(net.forward, drawn[:4], x)
+pool1, caches = steps.result
 steps
 
 # %%
+scores, _ = net.forward(drawn[4:], pool1)  # and the other rows
 loss, _ = ops.softmax_loss_forward(scores, np.array([0]))
 print(f"{scores.size} scores from {scores.min():.2f} to {scores.max():.2f}, loss {loss:.2f}")
-picture(x=x[0], maps_of_conv1=caches[1][0][0, :8])
+picture(x=x[0], relu1=caches[1][0][0, :8])  # eight maps, as backward of relu1 will need them
 
 # %% [markdown]
-# The loss is not far from the $\ln 1000$ of one who knows nothing.
+# The loss is not far from the $\ln 1000$ of one who knows nothing (lesson 9).
 #
-# ## Memory
-#
-# **Predict** what takes more, when it learns from batches of 128: the weights with their gradients
-# and momentum, or what is kept of the images for backward?
+# **Predict**: when it learns from batches of 128, what takes more memory, the weights with their
+# gradients and momentum variables, or what forward keeps of the images for backward?
 
 # %%
 mebibyte = 2**20
-learning = 3 * 4 * total / mebibyte
+learning = 3 * 4 * total / mebibyte  # for each weight three numbers of four bytes
 kept = 128 * summary.kept_bytes(layers, (3, 224, 224)) / mebibyte
 print(f"weights, gradients, momentum {learning:.0f} MiB; kept of 128 images {kept:.0f} MiB")
 
 # %% [markdown]
-# 698 and 812 MiB; `python -m minicnn summary alexnet` prints the whole account. A GTX 580 had 3 GB,
-# and that, says the paper, limits the size of a network.
+# 698 and 812 MiB; `python -m minicnn summary alexnet` prints the whole account. Each of the
+# authors' two GPUs had 3 GB, and that, says the paper, limits the size of a network.
 #
 # ## Change this and predict
 #

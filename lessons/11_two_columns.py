@@ -2,13 +2,12 @@
 # # 11. Two columns, two GPUs
 #
 # *Why is Figure 2 of the paper two networks, one above the other, that talk only here and there?*
-# Who sees what? What crosses between them? And is it more than a trick for small GPUs?
+# And is it more than a trick for small GPUs?
 
 # %%
 import json
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import minicnn
@@ -16,13 +15,12 @@ from minicnn import alexnet, compare_columns, halves, net, summary
 from minicnn import reference as ops
 from minicnn.step import picture, step
 
-full = alexnet.two_columns(ops, rng=None)
+full = alexnet.two_columns(ops, rng=None)  # no weights drawn yet
 print(f"{net.count_parameters(full):,} parameters in two columns")
 
 # %% [markdown]
-# For a first picture take a small AlexNet, give one row some maps, and ask its backward pass: where
-# one map of the output gets all the gradient, which maps of the input get any? A map that gets none
-# has not been seen.
+# For a first picture take a small AlexNet and ask the backward pass of one row: if only one map of
+# the output gets a gradient, which maps of the input do? The others have not been seen.
 
 # %%
 small = {"kernels": (8, 8, 8, 8, 8), "hidden": 20, "size": 64, "classes": 10, "dropout": 0}
@@ -33,13 +31,13 @@ def seen(name, C):
     """Return for each map that a row makes of C maps whether it depends on each of them: 1 or 0."""
     row = [row for row in layers if row.name == name]
     y, caches = net.forward(row, np.random.default_rng(2).standard_normal((1, C, 7, 7)))
-    found = []
+    found = np.zeros((y.shape[1], C))
     for k in range(y.shape[1]):
         dy = np.zeros_like(y)
         dy[:, k] = 1
         dx, _ = net.backward(row, caches, dy)
-        found.append(np.abs(dx).max(axis=(0, 2, 3)) > 0)
-    return np.array(found, float)
+        found[k] = np.abs(dx).max(axis=(0, 2, 3)) > 0
+    return found
 
 
 conv2, conv3 = seen("conv2", 8), seen("conv3", 8)
@@ -55,7 +53,8 @@ picture(conv2=conv2, conv3=conv3)
 #
 # In `halves.py` an activation is a pair, one half of the channels each. Between two columns stands
 # one layer, `exchange`. Let column 0 have a map of ones and column 1 a map of twos. **Predict**
-# what each has afterwards.
+# what each has afterwards. On the way back `x0`, which was used in both columns, gets two
+# gradients, and they add: what is `dx0` when column 0 sends back ones and column 1 tens?
 
 # %%
 on_cpu = ops.columns.on()  # where the columns live: both on the CPU, here
@@ -63,25 +62,19 @@ x0, x1 = np.ones((1, 1, 2, 2)), np.full((1, 1, 2, 2), 2.0)
 steps = step(halves.exchange_forward, (x0, x1), on_cpu)
 (y0, y1), cache = steps.result
 print("column 0 has", y0[0, :, 0, 0], " column 1 has", y1[0, :, 0, 0])
-steps
-
-# %% [markdown]
-# Both have both. On the way back `x0`, which was used in both columns, gets two gradients, and they
-# add. **Predict** `dx0` when column 0 sends back ones and column 1 tens.
-
-# %%
 dy0, dy1 = np.ones_like(y0), np.full_like(y1, 10.0)
 ((dx0, dx1),) = halves.exchange_backward((dy0, dy1), cache, on_cpu)
 print("dx0", dx0[0, 0, 0, 0], " dx1", dx1[0, 0, 0, 0])
+steps
 
 # %% [markdown]
-# The other half of the file is `each(f)`: it applies a layer to both halves, and neither sees the
-# other. That is all; `net.py`, which walks the rows, knows nothing of columns.
+# Both have both, and both get 11. All other rows apply their layer to each half by itself, with
+# `each(f)` from the same file.
 #
 # ## The same arithmetic twice
 #
-# Libraries today write it without pairs, as one column with `groups=2` in conv2, conv4 and conv5.
-# From one seed both tables draw the same weights. **Predict** how far apart their scores are.
+# Libraries today write it as one column, with `groups=2` in conv2, conv4 and conv5, as in `layers`
+# above. From one seed both draw the same weights. **Predict** how far apart their scores are.
 
 # %%
 images = np.random.default_rng(3).standard_normal((2, 3, 64, 64))
@@ -99,33 +92,27 @@ print(f"largest score {np.abs(scores).max():.3f}, largest difference {apart:.0e}
 # ## What crosses, at the real size
 #
 # Four exchanges a step, for batches of 128 images. By hand, the first: conv3 needs the other
-# column's 128 maps of 13×13, in numbers of 4 bytes.
+# column's 128 maps of 13×13, in numbers of 4 bytes. (`both` brings the images, and `join` puts the
+# scores of the two columns together.) The alternative, usual today: each GPU has the whole network
+# and half of the images, and the gradients of all weights cross. **Predict**: is that more?
 
 # %%
 crossings = summary.crossings(full, (3, 224, 224), batch=128)
 print(f"by hand: {128 * 128 * 13 * 13 * 4 / 1e6:.2f} MB")
 print("\n".join(summary.crossings_in_words(crossings, 128)))
-
-# %% [markdown]
-# **Predict** the alternative: each GPU has the whole network and half of the images, as is usual
-# today. Then nothing crosses but the gradients of all weights. How many MB are they?
-
-# %%
 activities = sum(c.forward[1] for c in crossings if "exchange" in c.name) / 1e6
 gradients = 4 * net.count_parameters(full) / 1e6
 conv1 = 4 * 128 * 48 * 55 * 55 / 1e6
-print(f"exchanges {activities:.1f} MB each way, and as much back; gradients {gradients:.0f} MB")
-print(f"conv1's maps, had they to cross: {conv1:.0f} MB")
+print(f"exchanges {activities:.1f} MB, gradients {gradients:.0f} MB, conv1's maps {conv1:.0f} MB")
 
 # %% [markdown]
-# 244 MB against 15.5, so to cut the network was a fine choice for this one, with most of its
-# weights in fully connected layers. And one sees where not to talk: conv1's maps are 74 MB. (The
-# original sends column 1's half of fc7 to GPU 0, which computes all scores; here each column
-# computes its half.)
+# 15.5 MB each way, and as much back, against 244: it was a fine choice to cut this network, with
+# most of its weights in fully connected layers. And one sees where not to talk: conv1's maps are 74
+# MB. (In the original GPU 0 computes all scores; here each column computes half of them.)
 #
 # ## Is it a fair comparison?
 #
-# Two columns make 1.7 points fewer top-1 errors than "a net with half as many kernels in each
+# Two columns have a top-1 error 1.7 points lower than "a net with half as many kernels in each
 # convolutional layer trained on one GPU", says the paper. Footnote 2 adds that in this net the last
 # convolution and the fully connected layers keep their size.
 
@@ -137,10 +124,7 @@ for name, rows in (("two columns", full), ("the one-GPU net", one), ("a true hal
 
 # %% [markdown]
 # So 61.0 million parameters are compared with 59.8, where a true half would have 16.6. As the
-# footnote says, that favours the one-GPU net.
-#
-# ## What we found, at a small size
-#
+# footnote says, that favours the one-GPU net. And at a small size?
 # `python -m minicnn halves --experiment` trained small networks on the bundled sample, three seeds
 # each. **Predict**: does it matter how often the columns talk?
 
@@ -149,30 +133,18 @@ results = Path(minicnn.__file__).parent / "results" / "halves.jsonl"
 lines = [json.loads(line) for line in results.read_text().splitlines()]
 print(compare_columns.report(lines))
 
-# %%
-figure, axes = plt.subplots(figsize=(7, 2.6), layout="constrained")
-errors = {}
-for variant, runs in compare_columns.by_variant(lines):
-    errors[variant] = [100 * run["error"] for run in runs]
-    axes.plot(errors[variant], [variant] * len(runs), "o", color="black", markerfacecolor="none")
-    axes.plot(np.mean(errors[variant]), variant, "|", color="tab:red", markersize=18)
-axes.set(xlabel="test error, %; a circle is a seed, the line their mean")
-axes.invert_yaxis()
-figure
-
 # %% [markdown]
 # The paper's variant makes 41.5% errors and the one-GPU net 43.9%: the same direction as in the
-# paper. But seeds of one variant differ by as much as most variants do, and three seeds cannot tell
-# 41.5 from 42.0. (In the authors' own notes a network without the exchange before conv3 is 1.2
-# points worse.) And Figure 3? In every run of the authors one GPU's first kernels became grey and
-# the other's colourful. Not so here: the shares of colour are 0.58 and 0.61, where random weights
-# have 0.67. Perhaps eight hundred steps are too few; we do not know.
+# paper. But seeds of one variant differ by as much as most variants do (the ±), and three seeds
+# cannot tell 41.5 from 42.0. (Without the exchange before conv3, say the authors' own notes, it is
+# 1.2 points worse.) The numbers on the right say how much of each GPU's first kernels is colour and
+# not grey: 0.58 and 0.61, where random weights have 0.67. In every run of the authors one GPU's
+# kernels became grey and the other's colourful (Figure 3). Perhaps eight hundred steps are too few;
+# we do not know.
 #
 # ## Change this and predict
 #
 # 1. Give `alexnet.two_columns` the option `exchanges=("conv2", "conv3", "fc6", "fc7", "fc8")`.
 #    Which row gets more parameters, and what does the table of crossings say of `exchange2`?
-# 2. Draw `seen("lrn2", 8)`. Where would the paper's formula, read literally, differ from the
-#    picture?
-# 3. Twice the batch: which of the two numbers, 15.5 and 244 MB, doubles? From which batch on would
-#    halves of the images be the better choice?
+# 2. Draw `seen("lrn2", 8)`. What would the paper's formula, read literally, make of the picture?
+# 3. Which of the two, 15.5 and 244 MB, doubles with the batch? Which batch would make them equal?

@@ -17,6 +17,7 @@ from minicnn import alexnet, fast, reference, summary
 from minicnn.reference.im2col import im2col
 from minicnn.step import picture, step
 
+package = Path(minicnn.__file__).parent
 maps = np.random.default_rng(0).standard_normal((8, 27, 27)).astype(np.float32)
 im2col(maps, 5, 1, 2, 27, 27)  # the first call compiles
 in_python = min(timeit.repeat(lambda: im2col.py_func(maps, 5, 1, 2, 27, 27), number=1, repeat=3))
@@ -25,32 +26,34 @@ print(f"as Python {in_python * 1e3:.1f} ms, compiled {compiled * 1e3:.2f} ms")
 picture(maps=maps[0], cols=im2col(maps[:1], 5, 1, 2, 27, 27))
 
 # %% [markdown]
-# That was one function, twice: the loops of `im2col`, run by Python's interpreter and compiled by
-# Numba. Not a letter differs. (All times are your own machine's, in this minute.) Step through it.
-# Each line is work for the interpreter, too: names, types, integers. For one number copied.
+# That was one function, twice: the loops of `im2col`, run by Python's interpreter, and compiled by
+# Numba, which is the first idea. (All times are your own machine's, in this minute.) Step through
+# it, for a row of two pixels and windows of one. Of each name the interpreter must find out, every
+# time, what it is; all that for two numbers copied.
 
 # %%
-step(im2col, np.arange(9.0).reshape(1, 3, 3), f=2, stride=1, pad=0, H_out=2, W_out=2)
-
-# %%
-turns = 8 * 5 * 5 * 27 * 27  # places in a window, times windows
+turns = maps.size * 5 * 5  # each of 8·27·27 windows has 5·5 places
 pace, pace_compiled = in_python / turns, compiled / turns  # seconds a turn
 print(f"{turns:,} turns: {pace * 1e9:.0f} ns each, and {pace_compiled * 1e9:.1f} ns compiled")
-layers = alexnet.alexnet(reference, rng=None)
-sizes = {size.name: size for size in summary.measure(layers, (3, 224, 224))}
+sizes = {s.name: s for s in summary.measure(alexnet.alexnet(reference, rng=None), (3, 224, 224))}
 work = sum(size.multiply_adds for size in sizes.values())
 print(f"AlexNet: {work:,} multiply-adds an image, at Python's pace {work * pace / 60:.1f} minutes")
+step(im2col, np.array([[[7.0, 8.0]]]), f=1, stride=1, pad=0, H_out=1, W_out=2)
 
 # %% [markdown]
-# 724,406,816 multiply-adds are minutes, if each is a turn of a loop in Python. Training took 90
-# times 1.2 million images, forward and backward, and the paper's six days would have become
-# centuries. So: no loop over pixels in Python.
+# 724,406,816 multiply-adds are minutes, if each is a turn of a loop in Python. For 90 times 1.2
+# million images, forward and backward, the paper's six days would have become centuries.
 #
-# ## Second idea: let a matrix product do it
+# ## Second and third idea: a matrix product, and then no matrix
 #
 # `reference.conv_forward` lays the windows out (lesson 2) and leaves the sums to NumPy, whose
 # matrix product is the work of decades. **Predict** the price: how many times the memory of `x`
 # does the matrix of conv2's 5×5 windows take?
+#
+# But the windows are in `x` already. `fast/product.py` reads them there, through two small tables.
+# Sums stay inside the processor until they are complete, all cores share the work, and where many
+# channels meet many kernels `fast/winograd.py` needs a third of the multiplications. **Predict**
+# what the first call costs. (A GFLOP is a billion of the definition's sums and products.)
 
 # %%
 rng = np.random.default_rng(1)
@@ -61,33 +64,19 @@ cols = im2col(x[0], 5, 1, 2, 27, 27)
 print(f"cols {cols.nbytes / 1e6:.1f} MB, {cols.nbytes / x[0].nbytes:.0f} times as much as x")
 flops = 2 * 4 * 27 * 27 * w.size  # a multiplication and an addition each
 slow = min(timeit.repeat(lambda: reference.conv_forward(x, w, b, pad=2, groups=2), number=1))
-print(f"{slow * 1e3:.0f} ms for 4 images: {flops / slow / 1e9:.0f} GFLOP/s")
-
-# %% [markdown]
-# ## Third idea: do not write the matrix at all
-#
-# The windows are in `x` already. `fast/product.py` reads them there, through two small tables that
-# say where each window begins and where its entries are. Six sums of a whole vector stay in
-# registers until they are complete, and all cores share the work. **Predict** what the first call
-# costs.
-
-# %%
+print(f"reference: {slow * 1e3:.0f} ms for 4 images, {flops / slow / 1e9:.0f} GFLOP/s")
 times = timeit.repeat(lambda: fast.conv_forward(x, w, b, pad=2, groups=2), number=1)
-print(f"first call {times[0]:.2f} s, then {min(times) * 1e3:.0f} ms", end=": ")
-print(f"{flops / min(times) / 1e9:.0f} GFLOP/s")
-
-# %% [markdown]
-# Numba compiles a function when it is first called, and keeps the result on disk: the very first
-# call takes seconds. Is the answer still the same? Sums in another order round differently, so ask
-# for the first digits.
-
-# %%
+quick = min(times)
+print(f"fast: first {times[0]:.2f} s, then {quick * 1e3:.0f} ms, {flops / quick / 1e9:.0f} GFLOP/s")
 y, _ = reference.conv_forward(x, w, b, pad=2, groups=2)
 y_fast, _ = fast.conv_forward(x, w, b, pad=2, groups=2)
 apart = np.abs(y - y_fast).max() / np.abs(y).max()
 print(f"largest difference {apart:.0e} of the largest number")
 
 # %% [markdown]
+# Numba compiles a function when it is first called, which takes seconds, and keeps the result. Only
+# the last digits differ: sums in another order round differently.
+#
 # ## How fast could it be?
 #
 # A processor can do so many sums a second, and its memory can bring so many bytes a second. Which
@@ -111,15 +100,12 @@ for name in ("conv2", "fc6"):
 
 # %% [markdown]
 # For one image fc6 reads each weight for a single product: half an operation a byte, and the
-# processor waits. With 128 images each weight serves 128 times. That is what batches are for.
-#
-# Now the *roofline*: a slope where memory is the limit, and a roof where the sums are. The circles
-# are rows of AlexNet, forward, in batches of 32, measured by `python -m minicnn bench` on two cores
-# of a server.
+# processor waits. With 128 images each weight serves 128 times. That is what batches are for. Now
+# the *roofline*: a slope where memory is the limit, a roof where the sums are, and rows of AlexNet,
+# forward, in batches of 32 (from `python -m minicnn bench`, on two cores of a server).
 
 # %%
-bench = Path(minicnn.__file__).parent / "results" / "bench-alexnet.json"
-measured = json.loads(bench.read_text())
+measured = json.loads((package / "results" / "bench-alexnet.json").read_text())
 limits, lines = measured["limits"], measured["lines"]
 forward = {line["row"]: line for line in lines if line["pass"] == "forward"}
 points = {name: (intensity(name, 32), forward[name]["gflops"]) for name in inputs}
@@ -136,42 +122,29 @@ figure
 
 # %% [markdown]
 # Convolutions live under the roof and come near it: conv2 reached 86% of NumPy's own product. ReLU
-# lives on the slope, where no cleverness in arithmetic helps, only to touch memory less often. That
-# is where a library can lose most: our normalization of conv1's maps took a 43rd of PyTorch's time
-# there, because it reads each number once.
+# lives on the slope, where it only helps to touch memory less often: our normalization of conv1's
+# maps took a 43rd of PyTorch's time there, because it reads each number once.
 #
 # ## Fourth idea: ten thousand threads
 #
 # A GPU has a higher roof and a steeper slope, and asks for another way to think: not "for each
-# number, do this", but "I am thread $i$; what is mine?" Here is ReLU from `cuda/activations.py`. We
-# only read it: this lesson needs no GPU.
-
-
-# %%
-def kernel(file, name):
-    """Return the source of a kernel, with its decorator."""
-    text = (Path(minicnn.__file__).parent / "cuda" / file).read_text(encoding="utf-8")
-    return f"@cuda.jit\ndef {name}" + text.split(f"def {name}")[1].split("\n\n\n")[0]
-
-
-print(kernel("activations.py", "relu_kernel"))
-
-# %% [markdown]
-# The loop has gone: the hardware is the loop. (`if i < x.size`, because threads come in blocks, and
-# the last block has some too many.) It becomes interesting where two threads want the same number.
-# In backward of overlapping pooling (lesson 5) two windows may send gradients to one pixel. With
-# `+=` by two threads at once, who writes last wins, and a gradient is lost. **Predict** how to
-# avoid that, and then read the kernel:
+# number, do this", but "I am thread $i$; what is mine?" The loop goes: the hardware is the loop. It
+# becomes interesting where two threads want the same number. In backward of overlapping pooling
+# (lesson 5) two windows may send gradients to one pixel. With `+=` by two threads at once, who
+# writes last wins, and a gradient is lost. **Predict** how to avoid that. Then read two kernels,
+# ReLU and that one. (We only read them: this lesson needs no GPU.)
 
 # %%
-print(kernel("pool.py", "plain_max_back_kernel"))
+for file, name in (("activations.py", "relu_kernel"), ("pool.py", "plain_max_back_kernel")):
+    text = (package / "cuda" / file).read_text(encoding="utf-8")
+    print(f"@cuda.jit\ndef {name}" + text.split(f"def {name}")[1].split("\n\n\n")[0] + "\n")
 
 # %% [markdown]
-# The windows do not send: the pixels ask. Each pixel has one thread, which looks at the few windows
+# (`if i < x.size`, because threads come in blocks, and the last block has some too many.) The
+# windows do not send: the pixels ask. Each pixel has one thread, which looks at the few windows
 # that hold it, adds up what it has won, and writes once.
 #
 # ## Change this and predict
 #
-# 1. Make `x`, `w` and `b` float64: a vector holds half as many numbers. What becomes of the
-#    GFLOP/s?
+# 1. Make `x`, `w` and `b` float64: numbers twice as long. What becomes of the GFLOP/s?
 # 2. `python -m minicnn bench --only layers` measures your machine. Which rows are on the slope?

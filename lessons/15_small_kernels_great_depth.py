@@ -33,20 +33,16 @@ picture(dy=dy[0, 0], dx=dx[0, 0])
 # %% [markdown]
 # Seven by seven, as a single window of 7×7 would. But the pile does not look evenly: it looks at
 # the middle most. **Predict** the middle row by hand: start from 1, and three times put in the
-# place of each number its sum with its two neighbours.
+# place of each number its sum with its two neighbours. Then step through the pile, up again.
 
 # %%
 middle = dx[0, 0, 5, 2:9].astype(int)
 print(middle // 7, "times 7")
-
-# %% [markdown]
-# 1, then 1 1 1, then 1 2 3 2 1, then 1 3 6 7 6 3 1. From the middle seven paths lead to the top in
-# each direction, from a corner one. Step through the pile, up again:
-
-# %%
 step(net.forward, pile, x).backward(dy)
 
 # %% [markdown]
+# 1, then 1 1 1, then 1 2 3 2 1, then 1 3 6 7 6 3 1: so many paths lead up, in each direction.
+#
 # ## What it costs
 #
 # Let each convolution see $C$ maps and make $C$ maps. One of 7×7 then has $49 C^2$ weights.
@@ -54,14 +50,7 @@ step(net.forward, pile, x).backward(dy)
 
 # %%
 C = 64
-
-
-def weights(f):
-    """Return how many weights a convolution of f×f has that sees C maps and makes C."""
-    return net.gaussian(None, (C, C, f, f), std=0)["w"].size
-
-
-three, seven = 3 * weights(3), weights(7)
+three, seven = 3 * np.zeros((C, C, 3, 3)).size, np.zeros((C, C, 7, 7)).size
 print(f"{three // C**2}·C² and {seven // C**2}·C²: {seven / three - 1:.0%} more for 7×7")
 
 # %% [markdown]
@@ -90,7 +79,7 @@ for name, digits in vgg.CONFIGURATIONS.items():
 # ## Where it all is
 #
 # D has 138,357,544 parameters, AlexNet 60,965,224. **Predict**: how many times AlexNet's
-# multiply-adds has it? And how many times the memory that an image needs for backward?
+# multiply-adds has it? And how many times the memory that an image needs for backward (lesson 10)?
 
 # %%
 shape = (3, 224, 224)
@@ -108,35 +97,18 @@ print(f"the first two convolutions and their pool keep {first_block:.0%} of the 
 # 21 times the work with little more than twice the parameters, most of which sit in the fully
 # connected layers again. And 14 times the memory, 43% of it for the first two convolutions: 64 maps
 # of 224×224, because nothing has a stride. AlexNet's stride of 4 was a way to afford it in 2012.
-
-# %%
-figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
-for name, layers, mark in (("AlexNet", small, "s-"), ("VGG D", deep, "o-")):
-    seen = [s.sees for s in summary.measure(layers, shape) if np.isfinite(s.sees) and s.neurons]
-    axes.plot(range(1, len(seen) + 1), seen, mark, label=name)
-axes.set(xlabel="convolutions", ylabel="sees so many pixels")
-axes.legend()
-figure
-
-# %% [markdown]
+#
 # ## Deep networks were hard to start
 #
 # First weights are normal, the paper says, with "zero mean and $10^{-2}$ variance". A variance of
 # 0.01 is a deviation of 0.1. **Predict**: a unit of conv4_2 sums $9 \cdot 512$ products, whose
 # variances add up. If half of its inputs are 0 after a ReLU, by what factor does the deviation grow
-# in a layer?
+# in a layer? Then watch it at the real width, on a small photograph.
 
 # %%
 inputs = 9 * 512
 for deviation in (0.1, 0.01):
     print(f"deviation {deviation}: times {deviation * np.sqrt(inputs / 2):.2f} a layer")
-
-# %% [markdown]
-# Nearly 5, many times over. With 0.01 as the deviation, AlexNet's number, nearly a half. Watch it
-# at the real width, on a small photograph. (Biases are 0, so a tenth of the weights makes a tenth
-# of the activities after one layer, a hundredth after two: one run shows both readings.)
-
-# %%
 image = data.prepare(data.load("sample"))[0][:1]
 deviations = {}
 for init in ("paper", "glorot"):
@@ -147,6 +119,7 @@ for init in ("paper", "glorot"):
         if row.params:
             deviations[init].append(y.std())
 depth = np.arange(1, 17)
+# Biases are 0: a tenth of the weights makes a tenth of what comes out, then a hundredth, and so on.
 deviations["0.01"] = np.array(deviations["paper"]) * 0.1**depth
 for reading, numbers in deviations.items():
     print(f"{reading:7} conv1_1 {numbers[0]:.2g}, scores {numbers[-1]:.1g}")
@@ -161,17 +134,17 @@ axes.legend()
 figure
 
 # %% [markdown]
-# Read literally, the scores of a network that knows nothing come out by the million, and softmax is
-# certain of a wrong class. Read as a deviation, they are nearly 0 after sixteen layers, and so is
-# the gradient. That would fit what the paper tells: A with its eleven layers could start from
-# random weights, and the deeper ones took over A's first and last layers (`take_from_a`). We do not
-# know which it was. The third curve is what the authors found afterwards: with the scale of Glorot
-# and Bengio, no such help is needed.
+# Nearly 5 a layer. With 0.01 as the deviation, AlexNet's number, nearly a half. Read literally, the
+# scores of a network that knows nothing come out by the million, and softmax is certain of a wrong
+# class. Read as a deviation, they are nearly 0 after sixteen layers, and so is the gradient. That
+# would fit what the paper tells: A with its eleven layers could start from random weights, and the
+# deeper ones took over A's first and last layers (`take_from_a`). We do not know which it was. The
+# authors found afterwards that with the scale of Glorot and Bengio (2010), the third curve, no such
+# help is needed.
 #
 # ## Change this and predict
 #
 # 1. Put a pool, `net.row("pool", ops, "pool", z=2, s=2)`, behind the first convolution of the pile.
-#    How many pixels does a number at the top see now? (`summary.measure` can tell you, too.)
+#    How many pixels does a number at the top see now?
 # 2. `python -m minicnn summary vgg-e --batch 64`: would that fit into the memory of your machine?
-# 3. Make the plot of deviations for `alexnet.alexnet(ops, rng)` with `bias=0` and `bias=1`. What do
-#    biases of 1 change?
+# 3. Plot the deviations of `alexnet.alexnet(ops, rng)` with `bias=0` and `bias=1`. What changes?

@@ -112,7 +112,7 @@ def test_a_lesson_begins_with_a_question_and_soon_with_code_and_ends_with_exerci
     assert opening.startswith(f"# {number}. ") and title in opening.lower()
     assert "?" in opening and len(opening.splitlines()) <= 10
     assert "## Change this and predict\n" in ending
-    assert 80 <= len(path.read_text(encoding="utf-8").splitlines()) <= 200
+    assert 80 <= len(path.read_text(encoding="utf-8").splitlines()) <= 150
 
 
 @every_lesson

@@ -14,8 +14,7 @@ CLAIMS = [
     ("227", "227 if shapes.out_size(227, 11, stride=4) == 55 else 0"),
     ("On 224 pixels", "224 if shapes.out_size(224, 11, stride=4, ceil_mode=True) == 55 else 0"),
     ("$224 \\times 224 \\times 3$", "224 * 224 * 3 == 150_528"),
-    ("rounds down on 224 by mistake gets maps of 54, 26, 12 and 5", "pixels == [54, 26, 12, 5]"),
-    ("11.5 million of its weights", "lost / 1e6"),
+    ("Who rounds down on 224 by mistake", "widths == [54, 26, 12, 5]"),
     ("49,430,888", "total - lost"),
     ("should be 290,400", "sizes['conv1'].neurons"),
     ("sum is 659,272", "neurons"),
@@ -31,5 +30,5 @@ QUOTED = [
     ("150,528-dimensional", "Krizhevsky et al. (2012), Section 3.5"),
     ("Puzzle 1: is it 224", "Krizhevsky et al. (2012), Section 3.5"),
     ("Puzzle 2: 253,440 neurons", "Krizhevsky et al. (2012), Figure 2"),
-    ("A GTX 580 had 3 GB", "Krizhevsky et al. (2012), Section 3.2"),
+    ("two GPUs had 3 GB", "Krizhevsky et al. (2012), Section 3.2"),
 ]
