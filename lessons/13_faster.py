@@ -50,10 +50,10 @@ step(im2col, np.array([[[7.0, 8.0]]]), f=1, stride=1, pad=0, H_out=1, W_out=2)
 # matrix product is the work of decades. **Predict** the price: how many times the memory of `x`
 # does the matrix of conv2's 5×5 windows take?
 #
-# But the windows are in `x` already. `fast/product.py` reads them there, through two small tables
-# that say where each window begins and where its entries are. Sums stay inside the processor until
-# they are complete, and all cores share the work. **Predict** what its first call costs. (A GFLOP
-# is a billion sums or products.)
+# But the windows are in `x` already. `fast/product.py` reads them there, through two small tables.
+# Sums stay inside the processor until they are complete, all cores share the work, and where many
+# channels meet many kernels `fast/winograd.py` needs a third of the multiplications. **Predict**
+# what the first call costs. (A GFLOP is a billion of the definition's sums and products.)
 
 # %%
 rng = np.random.default_rng(1)

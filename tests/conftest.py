@@ -25,7 +25,7 @@ WITHOUT_LOOPS = (
     "test_augment test_checkpoint test_data test_download test_exercises test_gallery test_import "
     "test_lessons_doors test_net test_prepare test_readme test_weights"
 ).split()
-CALL_EVERY_LOOP = "(gradients_have_the_shapes and fast) or number_of_threads_changes_no_bit"
+CALL_EVERY_LOOP = "(gradients_have_the_shapes and fast) or winograd_is_the_definition"
 compiling = None  # the second process
 
 
@@ -48,8 +48,8 @@ def pytest_collection_modifyitems(items):
     global compiling
     items.sort(key=needs_loops)  # else in the order they had
     if sum(map(needs_loops, items)) > 1000:
-        layers = Path(__file__).parent / "test_layers.py"
-        command = [sys.executable, "-m", "pytest", "-q", str(layers), "-k", CALL_EVERY_LOOP]
+        files = [str(Path(__file__).parent / name) for name in ("test_layers.py", "test_fast.py")]
+        command = [sys.executable, "-m", "pytest", "-q", *files, "-k", CALL_EVERY_LOOP]
         compiling = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

@@ -1,6 +1,7 @@
 """What fast promises beside the contract: buffers, layout, threads, vectors of any width."""
 
 import os
+import signal
 import subprocess
 import sys
 import tracemalloc
@@ -8,8 +9,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from minicnn import cifar, fast, net, train
-from minicnn.fast import buffers, layout, threads, vector
+from minicnn import cifar, fast, net, reference, train
+from minicnn.fast import buffers, layout, threads, transforms, vector
+from minicnn.gradcheck import check_layer
 
 RNG = np.random.default_rng(0)
 SHAPE = (3, 5, 7, 6)
@@ -157,12 +159,36 @@ def test_a_number_of_threads_that_cannot_be_is_refused():
         python(code, {"MINICNN_THREADS": "two"})
 
 
-def test_the_threads_of_the_callers_own_loops_stay_as_they_were():
-    import numba
+def test_every_thread_is_done_before_an_error_comes_through():
+    parts = []
 
-    before = numba.get_num_threads()
-    fast.relu_forward(RNG.standard_normal(10))
-    assert numba.get_num_threads() == before
+    def loop(first, stop, out):
+        if first:
+            parts.append((first, stop))
+            raise ArithmeticError(f"from {first}")
+        out[first:stop] = 1
+
+    out = np.zeros(7)
+    with pytest.raises(ArithmeticError, match="from"):
+        threads.at_once(loop, [(0, 3, out), (3, 5, out), (5, 7, out)])
+    assert out.sum() == 3 and sorted(parts) == [(3, 5), (5, 7)]
+    with pytest.raises(ZeroDivisionError):
+        threads.at_once(lambda i: 1 // i, [(0,), (1,)])
+    threads.at_once(loop, [(0, 7, out)])
+    assert out.sum() == 7
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process")  # is multi-threaded: that is the question
+def test_a_forked_child_has_threads_of_its_own():
+    threads.at_once(np.copyto, [(np.zeros(1), 1)] * 3)
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        out = np.zeros(3)
+        threads.at_once(np.copyto, [(out[i : i + 1], 1) for i in range(3)])
+        os._exit(0 if out.all() else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 TRAINING = """
@@ -180,6 +206,114 @@ def test_one_and_four_threads_train_the_same_weights():
     code = TRAINING.format(here=os.path.dirname(__file__))
     one, four = python(code, {"MINICNN_THREADS": "1"}, {"MINICNN_THREADS": "4"})
     assert one == four
+
+
+# Winograd's algorithm.
+
+CONVOLUTIONS = [  # N, C, H, W, K, f, options
+    (2, 3, 9, 7, 5, 2, {}),
+    (3, 34, 5, 6, 21, 3, {"pad": 2, "groups": 1}),
+    (2, 6, 8, 11, 38, 3, {"pad": 1, "groups": 2}),
+    (1, 4, 4, 9, 3, 4, {"pad": 3, "ceil_mode": True}),
+    (2, 3, 5, 8, 4, 5, {"pad": 2}),
+    (2, 3, 2, 3, 4, 2, {"pad": 9}),  # some tiles see only padding
+]
+
+
+@pytest.fixture
+def winograd_everywhere(monkeypatch):
+    """Winograd's algorithm where it can be, whether it pays or not."""
+
+    def can(N, C, K, H_out, W_out, f, stride):
+        return stride == 1 and 2 <= f <= 5
+
+    monkeypatch.setattr(fast.winograd, "pays", can)
+
+
+def convolution(case, dtype=np.float64, seed=1):
+    """Return x, w, b and the options."""
+    N, C, H, W, K, f, options = case
+    rng = np.random.default_rng(seed)
+    shapes = (N, C, H, W), (K, C // options.get("groups", 1), f, f), (K,)
+    return [rng.standard_normal(shape).astype(dtype) for shape in shapes], options
+
+
+def passes(ops, arguments, options):
+    """Return y, dx, dw and db for the same dy."""
+    y, cache = ops.conv_forward(*arguments, **options)
+    dy = np.random.default_rng(2).standard_normal(y.shape).astype(y.dtype)
+    return y, *ops.conv_backward(dy, cache)
+
+
+def test_the_three_matrices_make_a_convolution_of_six_by_six_pixels():
+    points = [0, transforms.P, -transforms.P, transforms.Q, -transforms.Q]
+
+    def evaluation(n):  # n coefficients in five points, and the last of them
+        return np.vstack([np.vander(points, n, increasing=True), np.eye(n)[-1]])
+
+    B = np.linalg.inv(evaluation(6))
+    for f in (2, 3, 4, 5):
+        E_n, E_f = evaluation(7 - f), evaluation(f)
+        x, w = RNG.standard_normal((6, 6)), RNG.standard_normal((f, f))
+        y = E_n.T @ ((E_f @ w @ E_f.T) * (B.T @ x @ B)) @ E_n
+        expected, _ = reference.conv_forward(x[None, None], w[None, None], np.zeros(1))
+        np.testing.assert_allclose(y, expected[0, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS)
+def test_winograd_is_the_definition(case, winograd_everywhere):
+    arguments, options = convolution(case)
+    expected = passes(reference, arguments, options)
+    for dtype, most in ((np.float64, 1e-13), (np.float32, 1e-5)):
+        found = passes(fast, [a.astype(dtype) for a in arguments], options)
+        for a, e in zip(found, expected, strict=True):
+            assert a.dtype == dtype and a.shape == e.shape
+            assert abs(a - e).max() < most * abs(e).max()
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS[2:4])
+def test_winograd_gradients_are_those_of_its_forward_pass(case, winograd_everywhere):
+    arguments, options = convolution(case)
+    functions = fast.conv_forward, fast.conv_backward
+    report = check_layer(*functions, *arguments, max_entries=20, **options)
+    assert report.ok, report
+
+
+def test_a_nan_reaches_its_windows_and_no_further_than_its_tiles(winograd_everywhere):
+    (x, w, b), _ = convolution((3, 4, 14, 13, 5, 3, {}))
+    clean, _ = fast.conv_forward(x, w, b, pad=1)
+    for value in (np.nan, np.inf):
+        x[1, 2, 5, 6] = value
+        y, _ = fast.conv_forward(x, w, b, pad=1)
+        seen = ~np.isfinite(y)
+        assert seen[1, :, 4:7, 5:8].all()  # the windows that hold it
+        near = np.zeros(seen.shape, bool)
+        near[1, :, 1:10, 2:11] = True  # n − 1 = 3 pixels more
+        assert not seen[~near].any()
+        np.testing.assert_array_equal(y[~near], clean[~near])
+
+
+def test_the_number_of_threads_changes_no_bit_of_winograd(winograd_everywhere):
+    arguments, options = convolution((19, 38, 9, 7, 34, 3, {"pad": 1, "groups": 2}), np.float32)
+    before = threads.count
+    try:
+        results = []
+        for count in (1, 2):
+            threads.use(count)
+            results.append(passes(fast, arguments, options))
+    finally:
+        threads.use(before)
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_winograd_is_used_where_it_pays():
+    assert not fast.winograd.pays(32, 3, 96, 55, 55, 11, 4)  # AlexNet's conv1
+    assert fast.winograd.pays(32, 48, 128, 27, 27, 5, 1)  # conv2, one group
+    assert fast.winograd.pays(32, 256, 384, 13, 13, 3, 1)  # conv3
+    assert fast.winograd.pays(128, 32, 64, 8, 8, 5, 1)  # conv3 of the four-layer network
+    assert not fast.winograd.pays(128, 3, 32, 32, 32, 5, 1)  # its conv1: three channels
+    assert not fast.winograd.pays(1, 256, 384, 13, 13, 3, 1)  # to prepare the kernels takes longer
 
 
 # Vectors.

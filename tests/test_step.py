@@ -199,6 +199,14 @@ def test_a_row_has_the_size_of_a_picture_however_large_its_arrays():
         assert isinstance(values.look(other), values.Text)
 
 
+def test_a_tuple_with_something_that_cannot_be_copied_disturbs_nobody():
+    def call(x, things):
+        y = x * len(things)
+        return y
+
+    np.testing.assert_array_equal(step(call, drawn(3), (np, x := drawn(3))).result, 2 * x)
+
+
 def test_a_row_that_becomes_one_array_is_one():
     def join(x):
         x = np.concatenate(x)
@@ -224,7 +232,10 @@ def test_a_large_kernel_is_begun_as_python_and_finished_compiled():
     x = drawn(3, 40, 41)
     steps = step(im2col, x, 11, 1, 0, 30, 31)
     np.testing.assert_array_equal(steps.result, im2col(x, 11, 1, 0, 30, 31))
-    assert steps._record.frames[0].cut == hasattr(im2col, "py_func")
+    compiled = hasattr(im2col, "py_func")
+    assert steps._record.frames[0].cut == compiled
+    totals = [walk.total(loop) for loop in steps._record.loops[:3]]  # over c, i and j
+    assert totals == (["1+", "2+", "11"] if compiled else ["3", "11", "11"])
 
 
 def test_what_a_kernel_calls_counts_too_when_it_runs_as_python():

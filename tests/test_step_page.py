@@ -32,7 +32,9 @@ def pages(tmp_path_factory):
     conv = step(conv_forward, x, w, b, stride=2)
     conv.save(folder / "conv.html")
     conv.backward(rng.standard_normal(conv.result[0].shape)).save(folder / "back.html")
-    step(pool_forward, x).save(folder / "pool.html")
+    pool = step(pool_forward, x)
+    pool.save(folder / "pool.html")
+    pool.backward(rng.standard_normal((1, 2, 2, 2))).save(folder / "pool_back.html")
     step(relu_forward, x[0, 0]).save(folder / "relu.html")
     layers = cifar.four_layer(reference, rng, size=8, dtype=np.float64)
     step(net.forward, layers, rng.standard_normal((1, 3, 8, 8))).save(folder / "net.html")
@@ -183,9 +185,9 @@ def test_the_one_cell_that_a_line_has_changed_stands_out(opened):
     focus(browser)
     press(browser, *[Keys.ARROW_RIGHT] * 8, Keys.ENTER, *[Keys.ARROW_RIGHT] * 12)
     assert "cols[row, y_out" in ask(browser, "root.querySelector('.now').textContent")
-    corner = "root.querySelector('canvas').getContext('2d').getImageData({}, 0, 1, 1).data"
-    colours = [ask(browser, corner.format(x))[:3] for x in (1, 39)]
-    assert colours[0] == [255, 140, 0] != colours[1]
+    row = "[...root.querySelector('canvas').getContext('2d').getImageData(0, 0, 40, 1).data]"
+    colours = ask(browser, row)
+    assert colours[4:7] == [255, 140, 0] != colours[-4:-1]  # of the first cell, of the second
 
 
 def test_the_stepper_is_as_high_as_what_it_shows_up_to_a_limit(opened):
@@ -232,6 +234,14 @@ def test_on_a_phone_there_is_one_column_and_nothing_sticks_out(opened, width, co
     style = "getComputedStyle(root.querySelector('.both')).gridTemplateColumns.split(' ').length"
     assert ask(browser, style) == columns
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+def test_on_a_phone_the_slider_of_a_long_loop_is_there(opened):
+    browser = opened("pool_back", width=390, height=844)
+    for _ in range(7):
+        ask(browser, "root.querySelector('.bar button:nth-child(3)').click()")
+    edges = "root.querySelector('input').getBoundingClientRect().toJSON()"
+    assert 0 < ask(browser, edges)["left"] and ask(browser, edges)["right"] < 390
 
 
 def test_dark_is_dark_and_light_is_light(opened):

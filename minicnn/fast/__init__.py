@@ -1,20 +1,19 @@
 """The same layers for speed on a CPU: Numba loops, in files named like those of reference/.
 
-A simple loop over numbers is all that most layers need.  Beside the layers there are six files, to
-be read in this order: flags.py and threads.py, how the loops are compiled and shared out;
+A simple loop over numbers is all that most layers need.  Beside the layers there are eight files,
+to be read in this order: flags.py and threads.py, how the loops are compiled and shared out;
 buffers.py, memory that is used again; layout.py, where the numbers of an array lie in it;
 vector.py, vectors as a type; product.py, the one product behind convolutions and fully connected
-layers.  (Numba keeps compiled code on disk, and does not see when another file than the loop's own
-has changed: after a change to vector.py or flags.py, delete *.nbi and *.nbc from __pycache__.)
+layers; transforms.py and winograd.py, convolutions with fewer multiplications.
+
+(Numba keeps compiled code on disk, and does not see when another file than the loop's own has
+changed: after a change to vector.py or flags.py, delete *.nbi and *.nbc from __pycache__.)
 """
 
 import os
 import sys
 
-# Idle threads sleep instead of spinning: on a busy machine of two cores a parallel ReLU took 7.7 ms
-# with spinning threads and 0.03 ms without.  Numba reads this when its first parallel loop runs.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# Numba makes its threads ready when it is imported, and does not want to hear of another number.
+# The most threads that there can be is Numba's number, which it reads when it is imported.
 if os.environ.get("MINICNN_THREADS", "0").strip("0").isdecimal() and "numba" not in sys.modules:
     os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["MINICNN_THREADS"])
 

@@ -7,12 +7,12 @@ and the formulas are the reference's.
 import math
 
 import numpy as np
-from numba import prange
+from numba import njit
 
 from ..checks import check_array, check_gradient
-from .flags import FAST
+from .flags import FAST, LOOP
 from .layout import empty_like, flat, in_order_of, ordered
-from .threads import run, shared
+from .threads import run_flat
 
 HALF, ONE, TWO, TWENTY = np.float32(0.5), np.float32(1), np.float32(2), np.float32(20)
 LOG2_HIGH = np.float32(0.693145751953125)  # log 2 in two parts: the high one has few digits, so
@@ -25,7 +25,7 @@ def relu_forward(x):
     check_array("relu", "x", x)
     x = ordered(x)
     y = empty_like(x)
-    run(relu_loop, x.size / 4, flat(x), flat(y))
+    run_flat(relu_loop, x.size / 4, flat(x), flat(y))
     return y, (y,)
 
 
@@ -34,7 +34,7 @@ def relu_backward(dy, cache):
     (y,) = cache
     check_gradient("relu", dy, y.shape, y.dtype)
     dx = empty_like(y)
-    run(relu_back_loop, y.size / 3, flat(in_order_of(y, dy)), flat(y), flat(dx))
+    run_flat(relu_back_loop, y.size / 3, flat(in_order_of(y, dy)), flat(y), flat(dx))
     return (dx,)
 
 
@@ -44,7 +44,7 @@ def tanh_forward(x):
     loop = tanh_loop32 if x.dtype == np.float32 else tanh_loop64
     x = ordered(x)
     y = empty_like(x)
-    run(loop, 2 * x.size, flat(x), flat(y))
+    run_flat(loop, 2 * x.size, flat(x), flat(y))
     return y, (y,)
 
 
@@ -53,7 +53,7 @@ def tanh_backward(dy, cache):
     (y,) = cache
     check_gradient("tanh", dy, y.shape, y.dtype)
     dx = empty_like(y)
-    run(tanh_back_loop, y.size / 3, flat(in_order_of(y, dy)), flat(y), flat(dx))
+    run_flat(tanh_back_loop, y.size / 3, flat(in_order_of(y, dy)), flat(y), flat(dx))
     return (dx,)
 
 
@@ -62,7 +62,7 @@ def logistic_forward(x):
     check_array("logistic", "x", x)
     x = ordered(x)
     y = empty_like(x)
-    run(logistic_loop, 6 * x.size, flat(x), flat(y))
+    run_flat(logistic_loop, 6 * x.size, flat(x), flat(y))
     return y, (y,)
 
 
@@ -71,36 +71,36 @@ def logistic_backward(dy, cache):
     (y,) = cache
     check_gradient("logistic", dy, y.shape, y.dtype)
     dx = empty_like(y)
-    run(logistic_back_loop, y.size / 3, flat(in_order_of(y, dy)), flat(y), flat(dx))
+    run_flat(logistic_back_loop, y.size / 3, flat(in_order_of(y, dy)), flat(y), flat(dx))
     return (dx,)
 
 
-@shared(**FAST)
+@njit(**LOOP, **FAST)
 def relu_loop(x, y):
-    for i in prange(x.size):
+    for i in range(x.size):
         y[i] = x.dtype.type(0) if x[i] < 0 else x[i]  # a NaN is not < 0 and stays
 
 
-@shared(**FAST)
+@njit(**LOOP, **FAST)
 def relu_back_loop(dy, y, dx):
-    for i in prange(dy.size):
+    for i in range(dy.size):
         dx[i] = dy[i] if y[i] > 0 else dy.dtype.type(0)
 
 
-@shared(**FAST)
+@njit(**LOOP, **FAST)
 def tanh_loop64(x, y):
-    for i in prange(x.size):
+    for i in range(x.size):
         y[i] = math.tanh(x[i])
 
 
-@shared(fastmath={"contract", "nsz"})
+@njit(**LOOP, fastmath={"contract", "nsz"})
 def tanh_loop32(x, y):
     """tanh(x) = e / (e + 2) with e = e^(2|x|) − 1, and x's sign: four times as fast as math.tanh.
 
     2|x| = z = n·log 2 + r splits e^z into 2ⁿ, a shift, and eʳ, the first terms of its series: no
     branch and no call, so the compiler makes vectors of it.  Right to 2e-7, like math.tanh.
     """
-    for i in prange(x.size):
+    for i in range(x.size):
         z = TWO * abs(x[i])
         z = TWENTY if z > TWENTY else z  # tanh(10) is 1 in float32; a NaN is not > 20 and stays
         n = np.int32(z / (LOG2_HIGH + LOG2_LOW) + HALF)
@@ -113,23 +113,23 @@ def tanh_loop32(x, y):
         y[i] = t if x[i] >= 0 else -t
 
 
-@shared(**FAST)
+@njit(**LOOP, **FAST)
 def tanh_back_loop(dy, y, dx):
     one = dy.dtype.type(1)
-    for i in prange(dy.size):
+    for i in range(dy.size):
         dx[i] = dy[i] * (one - y[i] * y[i])
 
 
-@shared(**FAST)
+@njit(**LOOP, **FAST)
 def logistic_loop(x, y):
     one = x.dtype.type(1)
-    for i in prange(x.size):
+    for i in range(x.size):
         e = math.exp(-abs(x[i]))  # at most 1: no overflow on either side
         y[i] = (one if x[i] >= 0 else e) / (one + e)
 
 
-@shared(**FAST)
+@njit(**LOOP, **FAST)
 def logistic_back_loop(dy, y, dx):
     one = dy.dtype.type(1)
-    for i in prange(dy.size):
+    for i in range(dy.size):
         dx[i] = dy[i] * y[i] * (one - y[i])

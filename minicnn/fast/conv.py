@@ -3,7 +3,8 @@
 There, every window is copied into a column, f·f copies of every pixel, and a matrix product
 multiplies the columns.  Here the product (product.py) reads the windows where they lie, through
 tables that say where each window begins and where its entries are.  dx is the same product, of dy
-and the kernels turned around; dw multiplies windows and dy.
+and the kernels turned around; dw multiplies windows and dy.  Where many channels meet many kernels,
+winograd.py computes the same with a third of the multiplications.
 
     x         (N, C, H, W)                images; their memory is channels last, see layout.py
     w         (K, C/groups, f, f)         K kernels
@@ -20,6 +21,7 @@ import numpy as np
 
 from ..checks import check_conv, check_gradient
 from ..shapes import out_size
+from . import winograd
 from .buffers import empty
 from .layout import (
     cut,
@@ -30,9 +32,8 @@ from .layout import (
     pixels_of,
     row_table,
     window_table,
-    writable,
 )
-from .product import correlate, multiply, pack, unpack
+from .product import correlate, multiply, packed, tasks, unpack
 from .threads import run, shares
 from .vector import LANES, whole_vectors
 
@@ -46,21 +47,26 @@ def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
     H_all = max(H + 2 * pad, stride * (H_out - 1) + f)
     W_all = max(W + 2 * pad, stride * (W_out - 1) + f)
 
+    w_groups = w.reshape(groups, K // groups, C_group, f, f)
+    if winograd.pays(N, C_group, K // groups, H_out, W_out, f, stride):
+        x_pixels = filled(pixels_of(x), groups)
+        y = images(cut(winograd.forward(x_pixels, w_groups, b, pad, H_out, W_out), K, groups))
+        return y, (x_pixels, x.shape, w, y.shape, stride, pad, groups)
+
     x_frame = framed(x, pad, pad, H_all, W_all)
     K_group, K_wide = K // groups, whole_vectors(K // groups)
     y_wide = empty((N, H_out, W_out, groups * K_wide), x.dtype)
     corners = pixel_table(x_frame.shape, H_out, W_out, stride=stride)
     taps = window_table(x_frame.shape, C_group, range(f), range(f))
     places = pixel_table(y_wide.shape, H_out, W_out)
+    panels = packed(w_groups)
     for g in range(groups):
-        kernels = slice(g * K_group, (g + 1) * K_group)
-        panels = packed(w[kernels].transpose(0, 2, 3, 1))
         b_wide = np.zeros(K_wide, x.dtype)
-        b_wide[:K_group] = b[kernels]
+        b_wide[:K_group] = b[g * K_group : (g + 1) * K_group]
         run(
-            multiply, corners.size * panels.size / 40,
+            multiply, tasks(corners.size, K_wide), corners.size * panels[g].size / 40,
             x_frame.reshape(-1), g * C_group, corners, taps,
-            panels, taps.size * LANES, LANES, b_wide, y_wide.reshape(-1), g * K_wide, places,
+            panels[g], taps.size * LANES, LANES, b_wide, y_wide.reshape(-1), g * K_wide, places,
         )  # fmt: skip
     y = images(cut(y_wide, K, groups))
     return y, (x_frame, x.shape, w, y.shape, stride, pad, groups)
@@ -89,6 +95,13 @@ def backward_x(dy, cache):
     check_gradient("conv", dy, y_shape, w.dtype)
     K, C_group, f, _ = w.shape
     K_group, C_wide = K // groups, whole_vectors(C_group)
+    w_swapped = w.reshape(groups, K_group, C_group, f, f).swapaxes(1, 2)
+
+    if winograd.pays(N, C_group, K_group, *y_shape[2:], f, stride):
+        turned = w_swapped[..., ::-1, ::-1]
+        dy_pixels, no_bias = filled(pixels_of(dy), groups), np.zeros(C, dy.dtype)
+        dx_wide = winograd.forward(dy_pixels, turned, no_bias, f - 1 - pad, H, W)
+        return images(cut(dx_wide, C, groups))
 
     # Zeros around dy: the first row of pixels asks for rows from −margin on, and the last row for
     # row (H − 1 + pad) // stride.
@@ -112,13 +125,12 @@ def backward_x(dy, cache):
                 dy_frame.shape, K_group, backwards(f, i, stride), backwards(f, j, stride)
             )
             places = pixel_table(dx_wide.shape, rows, columns, h_0, w_0, stride)
+            panels = packed(w_swapped[..., i::stride, j::stride])
             for g in range(groups):
-                w_class = w[g * K_group : (g + 1) * K_group, :, i::stride, j::stride]
-                panels = packed(w_class.transpose(1, 2, 3, 0))
                 run(
-                    multiply, corners.size * panels.size / 40,
+                    multiply, tasks(corners.size, C_wide), corners.size * panels[g].size / 40,
                     dy_frame.reshape(-1), g * K_group, corners, taps,
-                    panels, taps.size * LANES, LANES, no_bias,
+                    panels[g], taps.size * LANES, LANES, no_bias,
                     dx_wide.reshape(-1), g * C_wide, places,
                 )  # fmt: skip
     return images(cut(dx_wide, C, groups))
@@ -133,6 +145,8 @@ def backward_w(dy, cache):
     H_out, W_out = y_shape[2:]
 
     dy_wide = filled(pixels_of(dy), groups)
+    if winograd.pays(len(dy), C_group, K_group, H_out, W_out, f, stride):
+        return winograd.backward_w(x_frame, dy_wide, w.reshape(groups, K_group, C_group, f, f), pad)
     corners = pixel_table(x_frame.shape, H_out, W_out, stride=stride)
     taps = window_table(x_frame.shape, C_group, range(f), range(f))
     homes = row_table(taps.size, LANES)
@@ -141,23 +155,13 @@ def backward_w(dy, cache):
     dw, db, db_wide = empty(w.shape, w.dtype), empty((K,), w.dtype), empty((K_wide,), w.dtype)
     for g in range(groups):
         run(
-            correlate, corners.size * panels.size / 40,
+            correlate, K_wide // LANES * parts, corners.size * panels.size / 40,
             x_frame.reshape(-1), g * C_group, corners, taps, dy_wide.reshape(-1), g * K_wide,
             groups * K_wide, panels.reshape(-1), taps.size * LANES, homes, db_wide, parts,
         )  # fmt: skip
         unpack(panels, dw[g * K_group : (g + 1) * K_group])
         db[g * K_group : (g + 1) * K_group] = db_wide[:K_group]
     return dw, db
-
-
-def packed(w):
-    """Return kernels (K, rows, columns, C) as flat panels, zeros in lanes without a kernel."""
-    K, rows, columns, C = w.shape
-    panels = empty((whole_vectors(K) // LANES, rows, columns, C, LANES), w.dtype)
-    if K % LANES:
-        panels[-1] = 0
-    pack(writable(w), panels)
-    return panels.reshape(-1)
 
 
 def backwards(f, i, stride):

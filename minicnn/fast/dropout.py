@@ -8,13 +8,13 @@ The numbers are drawn in the reference's order, so the same rng drops the same u
 """
 
 import numpy as np
-from numba import prange
+from numba import njit
 
 from ..checks import check_dropout, check_gradient, check_rng
 from .buffers import empty
-from .flags import FAST
+from .flags import FAST, LOOP
 from .layout import empty_like, flat, ordered, writable
-from .threads import run, shared
+from .threads import run_flat
 
 
 def dropout_forward(x, p=0.5, rng=None):
@@ -24,7 +24,7 @@ def dropout_forward(x, p=0.5, rng=None):
     chance, kept = empty((x.size,), np.float32), empty((x.size,), np.bool_)
     rng.random(dtype=np.float32, out=chance)
     y = empty(x.shape, x.dtype)
-    run(drop_loop, x.size, writable(x).ravel(), chance, np.float32(p), y.reshape(-1), kept)
+    run_flat(drop_loop, x.size, writable(x).ravel(), chance, np.float32(p), y.reshape(-1), kept)
     return y, (kept, x.shape, x.dtype)
 
 
@@ -33,7 +33,7 @@ def dropout_backward(dy, cache):
     kept, shape, dtype = cache
     check_gradient("dropout", dy, shape, dtype)
     dx = empty(shape, dtype)
-    run(mask_loop, dy.size / 2, writable(dy).ravel(), kept, dx.reshape(-1))
+    run_flat(mask_loop, dy.size / 2, writable(dy).ravel(), kept, dx.reshape(-1))
     return (dx,)
 
 
@@ -42,7 +42,7 @@ def dropout_predict_forward(x, p=0.5):
     check_dropout("dropout_predict", x, p)
     x = ordered(x)
     y = empty_like(x)
-    run(scale_loop, x.size / 4, flat(x), x.dtype.type(1 - p), flat(y))
+    run_flat(scale_loop, x.size / 4, flat(x), x.dtype.type(1 - p), flat(y))
     return y, (p, x.shape, x.dtype)
 
 
@@ -52,24 +52,24 @@ def dropout_predict_backward(dy, cache):
     check_gradient("dropout_predict", dy, shape, dtype)
     dy = ordered(dy)
     dx = empty_like(dy)
-    run(scale_loop, dy.size / 4, flat(dy), dtype.type(1 - p), flat(dx))
+    run_flat(scale_loop, dy.size / 4, flat(dy), dtype.type(1 - p), flat(dx))
     return (dx,)
 
 
-@shared(**FAST)
+@njit(**LOOP, **FAST)
 def drop_loop(x, chance, p, y, kept):
-    for i in prange(x.size):
+    for i in range(x.size):
         kept[i] = chance[i] >= p
         y[i] = x[i] if kept[i] else x.dtype.type(0)
 
 
-@shared(**FAST)
+@njit(**LOOP, **FAST)
 def mask_loop(dy, kept, dx):
-    for i in prange(dy.size):
+    for i in range(dy.size):
         dx[i] = dy[i] if kept[i] else dy.dtype.type(0)
 
 
-@shared(**FAST)
+@njit(**LOOP, **FAST)
 def scale_loop(x, factor, y):
-    for i in prange(x.size):
+    for i in range(x.size):
         y[i] = x[i] * factor

@@ -14,14 +14,14 @@ the other layers.)
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from ..checks import check_fc, check_gradient
 from .buffers import empty
-from .flags import PLAIN
+from .flags import LOOP, PLAIN
 from .layout import cut, filled, row_table, writable
-from .product import correlate, multiply
-from .threads import run, shared, shares
+from .product import correlate, multiply, tasks
+from .threads import run, shares
 from .vector import LANES, fma, load, total, whole_vectors, zero
 
 OUTPUTS, INPUTS = 24, 1024  # a block of w that fits into a cache: so many rows and columns
@@ -35,7 +35,10 @@ def fc_forward(x, w, b):
     y[:] = b
     rows = x.reshape(N, D)
     x_flat, w_flat = filled(rows).ravel(), filled(w).ravel()
-    run(forward_loop, N * w.size / 40 + w.size / 10, x_flat, w_flat, y, whole_vectors(D))
+    run(
+        forward_loop, -(-K // OUTPUTS), N * w.size / 40 + w.size / 10, x_flat, w_flat, y,
+        whole_vectors(D),
+    )  # fmt: skip
     return y, (rows, x.shape, w)
 
 
@@ -54,7 +57,7 @@ def backward_x(dy, cache):
     D_wide = whole_vectors(D)
     dx = empty((N, D_wide), w.dtype)
     run(
-        multiply, N * w.size / 40,
+        multiply, tasks(N, D_wide), N * w.size / 40,
         writable(dy).ravel(), 0, row_table(N, K), row_table(K), filled(w).ravel(), LANES, D_wide,
         np.zeros(D_wide, w.dtype), dx.reshape(-1), 0, row_table(N, D_wide),
     )  # fmt: skip
@@ -68,17 +71,18 @@ def backward_w(dy, cache):
     check_gradient("fc", dy, (N, K), w.dtype)
     D_wide = whole_vectors(D)
     dw, nothing = empty((K, D_wide), w.dtype), empty((D_wide,), w.dtype)
+    parts = shares(D_wide // LANES)
     run(
-        correlate, N * w.size / 40,
+        correlate, D_wide // LANES * parts, N * w.size / 40,
         writable(dy).ravel(), 0, row_table(N, K), row_table(K), filled(rows).ravel(), 0, D_wide,
-        dw.reshape(-1), LANES, row_table(K, D_wide), nothing, shares(D_wide // LANES),
+        dw.reshape(-1), LANES, row_table(K, D_wide), nothing, parts,
     )  # fmt: skip
     return cut(dw, D), dy.sum(axis=0)
 
 
-@shared()
-def forward_loop(x, w, y, D):
-    for task in prange((y.shape[1] + OUTPUTS - 1) // OUTPUTS):
+@njit(**LOOP)
+def forward_loop(first, stop, x, w, y, D):
+    for task in range(first, stop):
         for d in range(0, D, INPUTS):
             forward_block(x, w, y, D, task * OUTPUTS, d, min(d + INPUTS, D))
 

@@ -15,11 +15,11 @@ The next layer finds its input in the order that it likes, and copies nothing.
 import functools
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from .buffers import empty
-from .flags import PLAIN
-from .threads import run, shared
+from .flags import LOOP, PLAIN
+from .threads import run
 from .vector import number, whole_vectors
 
 
@@ -44,14 +44,14 @@ def framed(x, top, left, H_all, W_all):
         return pixels
     x, frame = ordered(x), empty((N, H_all, W_all, C), x.dtype)
     steps = [step // x.itemsize for step in x.strides]  # in either order of memory
-    run(frame_loop, frame.size / 2, flat(x), *steps, H, W, top, left, frame)
+    run(frame_loop, N * H_all, frame.size / 2, flat(x), *steps, H, W, top, left, frame)
     return frame
 
 
-@shared()
-def frame_loop(x, n_step, c_step, h_step, w_step, H, W, top, left, frame):
-    N, H_all = frame.shape[:2]
-    for task in prange(N * H_all):
+@njit(**LOOP)
+def frame_loop(first, stop, x, n_step, c_step, h_step, w_step, H, W, top, left, frame):
+    H_all = frame.shape[1]
+    for task in range(first, stop):
         n, row = task // H_all, task % H_all
         inside = top <= row < top + H
         x_at = n * n_step + (row - top) * h_step

@@ -13,13 +13,13 @@ together: the row's squares, read again from one place further, n times.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from ..checks import check_gradient, check_lrn
 from .buffers import empty
-from .flags import PLAIN
+from .flags import LOOP, PLAIN
 from .layout import cut, filled, images, pixels_of
-from .threads import run, shared
+from .threads import run
 from .vector import LANES, fma, load, over, plus, power, root, same, store, times
 
 ROWS = 64  # of a task
@@ -32,7 +32,7 @@ def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
     y, scale = empty(pixels.shape, x.dtype), empty(pixels.shape, x.dtype)
     before, after = n // 2, (n - 1) // 2
     run(
-        forward_loop, 2 * pixels.size,
+        forward_loop, tasks(pixels, groups), 2 * pixels.size,
         pixels.reshape(-1), y.reshape(-1), scale.reshape(-1), pixels.shape[3] // groups,
         x.dtype.type(k), x.dtype.type(alpha), x.dtype.type(beta), before, after,
     )  # fmt: skip
@@ -46,7 +46,7 @@ def lrn_backward(dy, cache):
     number, dx = pixels.dtype.type, empty(pixels.shape, pixels.dtype)
     before, after = (n - 1) // 2, n // 2  # the forward window mirrored
     run(
-        backward_loop, 3 * pixels.size,
+        backward_loop, tasks(pixels, groups), 3 * pixels.size,
         filled(pixels_of(dy), groups).reshape(-1), pixels.reshape(-1), scale.reshape(-1),
         dx.reshape(-1), pixels.shape[3] // groups,
         number(2 * alpha * beta), number(beta), before, after,
@@ -54,9 +54,14 @@ def lrn_backward(dy, cache):
     return (images(cut(dx, shape[1], groups)),)
 
 
-@shared()
-def forward_loop(x, y, scale, C, k, alpha, beta, before, after):
-    for task in prange((x.size // C + ROWS - 1) // ROWS):
+def tasks(pixels, groups):
+    """Return how many tasks of ROWS rows there are."""
+    return -(-pixels.size * groups // (pixels.shape[3] * ROWS))
+
+
+@njit(**LOOP)
+def forward_loop(begin, end, x, y, scale, C, k, alpha, beta, before, after):
+    for task in range(begin, end):
         first = task * ROWS * C
         normalize(
             x, y, scale, C, first, min(first + ROWS * C, x.size), k, alpha, beta, before, after
@@ -78,9 +83,9 @@ def normalize(x, y, scale, C, first, stop, k, alpha, beta, before, after):
             store(y, row + c, times(load(x, row + c), shrink(x, divisor, beta)))
 
 
-@shared()
-def backward_loop(dy, x, scale, dx, C, twice, beta, before, after):
-    for task in prange((x.size // C + ROWS - 1) // ROWS):
+@njit(**LOOP)
+def backward_loop(begin, end, dy, x, scale, dx, C, twice, beta, before, after):
+    for task in range(begin, end):
         first = task * ROWS * C
         normalize_back(
             dy, x, scale, dx, C, first, min(first + ROWS * C, x.size), twice, beta, before, after

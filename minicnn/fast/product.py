@@ -17,18 +17,19 @@ The letters: P windows of T entries, K kernels.
     LANES          a number                 kernels in a vector
     panels         (⌈K/LANES⌉·T·LANES,)    w for the product: for LANES kernels, entry by entry
 
-Both come down to `tile`: six sums of a vector each.  It loads one vector of kernels and multiplies
+Both come down to `sums`: six sums of a vector each.  It loads one vector of kernels and multiplies
 it by six single numbers, from six windows (multiply) or six taps (correlate).  So every vector that
 is loaded serves six times, every single number LANES times, and no sum goes back to memory before
 it is complete.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
+from .buffers import empty
 from .flags import LOOP, PLAIN
-from .threads import shared
-from .vector import LANES, fma, load, number, plus, spread, store, zero
+from .layout import writable
+from .vector import LANES, fma, load, number, plus, spread, store, whole_vectors, zero
 
 # What is worked on at a time, so that it stays in the nearest cache:
 WINDOWS, PANELS = 96, 16  # a task of multiply has at most so many windows and panels of kernels,
@@ -37,17 +38,14 @@ PIXELS = 128  # a task of correlate goes through so many pixels at a time
 
 
 @njit(**PLAIN)
-def tile(x, rows, table, first, stop, w, w_at, step, out, places):
-    """out[places_m + lane] += Σ_t x[rows_m + table_t] · w[w_t + lane].
+def sums(x, rows, table, first, stop, w, w_at, step):
+    """Return Σ_t x[rows_m + table_t] · w[w_t + lane]: six vectors at once, m = 0 … 5.
 
-    That is six sums of vectors at once, m = 0 … 5; t runs from first to stop − 1, and w_t is w_at,
-    then `step` more each time.  In multiply the rows are corners and the table holds the taps; in
-    correlate it is the other way round.
+    t runs from first to stop − 1, and w_t is w_at, then `step` more each time.  In multiply the
+    rows are corners and the table holds the taps; in correlate it is the other way round.
     """
     r0, r1, r2, r3, r4, r5 = rows
-    p0, p1, p2, p3, p4, p5 = places
-    a0, a1, a2 = load(out, p0), load(out, p1), load(out, p2)
-    a3, a4, a5 = load(out, p3), load(out, p4), load(out, p5)
+    a0 = a1 = a2 = a3 = a4 = a5 = zero(x)
     for t in range(first, stop):
         entry = number(table, t)
         kernels = load(w, w_at)
@@ -58,6 +56,33 @@ def tile(x, rows, table, first, stop, w, w_at, step, out, places):
         a4 = fma(spread(x, r4 + entry), kernels, a4)
         a5 = fma(spread(x, r5 + entry), kernels, a5)
         w_at += step
+    return a0, a1, a2, a3, a4, a5
+
+
+@njit(**PLAIN)
+def put_six(out, places, vectors):
+    """Write these vectors to out[places_m + lane]."""
+    p0, p1, p2, p3, p4, p5 = places
+    v0, v1, v2, v3, v4, v5 = vectors
+    store(out, p0, v0)
+    store(out, p1, v1)
+    store(out, p2, v2)
+    store(out, p3, v3)
+    store(out, p4, v4)
+    store(out, p5, v5)
+
+
+@njit(**PLAIN)
+def add_six(out, places, vectors):
+    """Add these vectors to out[places_m + lane].
+
+    A place that comes twice gets its vector once, if it is the same one: all six are read before
+    any is written.
+    """
+    p0, p1, p2, p3, p4, p5 = places
+    v0, v1, v2, v3, v4, v5 = vectors
+    a0, a1, a2 = plus(load(out, p0), v0), plus(load(out, p1), v1), plus(load(out, p2), v2)
+    a3, a4, a5 = plus(load(out, p3), v3), plus(load(out, p4), v4), plus(load(out, p5), v5)
     store(out, p0, a0)
     store(out, p1, a1)
     store(out, p2, a2)
@@ -77,15 +102,20 @@ def six(table, i, last, at):
     )  # fmt: skip
 
 
-@shared()
-def multiply(x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places):
+def tasks(P, K_wide):
+    """Return how many tasks multiply has with P windows and K_wide kernels."""
+    return -(-P // WINDOWS) * -(-K_wide // (LANES * PANELS))
+
+
+@njit(**LOOP)
+def multiply(begin, end, x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places):
     """Write y[p, k] = b[k] + Σ_t x[corner_p + tap_t] · w[t, k].
 
     w's panels are panel_step apart, and in a panel the entries are `step` apart.
     """
     panels = b.size // LANES
     bundles = (panels + PANELS - 1) // PANELS
-    for task in prange((corners.size + WINDOWS - 1) // WINDOWS * bundles):
+    for task in range(begin, end):
         window, panel = task // bundles * WINDOWS, task % bundles * PANELS
         multiply_task(
             x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places,
@@ -109,24 +139,26 @@ def multiply_task(
                     store(y, k + number(places, p), bias)
             for p in range(first, stop, 6):
                 rows, out = six(corners, p, stop - 1, x_at), six(places, p, stop - 1, k)
-                tile(x, rows, taps, t, t_stop, w, w_at, step, y, out)
+                add_six(y, out, sums(x, rows, taps, t, t_stop, w, w_at, step))
 
 
-@shared()
-def correlate(x, x_at, corners, taps, dy, dy_at, step, dw, panel_step, homes, db, parts):
+@njit(**LOOP)
+def correlate(
+    begin, end, x, x_at, corners, taps, dy, dy_at, step, dw, panel_step, homes, db, parts
+):
     """Write dw[panel, t, lane] = Σ_p x[corner_p + tap_t] · dy[p, k] and db[k] = Σ_p dy[p, k].
 
     dy's pixels are `step` apart, dw's panels panel_step; homes (T,) says where in a panel the sums
     of each tap begin.  A task is one panel and a part of the taps: no two tasks add to the same
     number, so the result does not depend on the number of threads.
     """
-    for task in prange(db.size // LANES * parts):
+    for task in range(begin, end):
         panel, part = task // parts, task % parts
         sixes = (taps.size + 5) // 6
-        begin, end = part * sixes // parts * 6, min((part + 1) * sixes // parts * 6, taps.size)
-        if begin < end:
+        t, t_stop = part * sixes // parts * 6, min((part + 1) * sixes // parts * 6, taps.size)
+        if t < t_stop:
             correlate_task(
-                x, x_at, corners, taps, begin, end, dy, dy_at + panel * LANES, step,
+                x, x_at, corners, taps, t, t_stop, dy, dy_at + panel * LANES, step,
                 dw, panel * panel_step, homes, db, panel * LANES,
             )  # fmt: skip
 
@@ -142,8 +174,7 @@ def correlate_task(
     same few places in the cache.
     """
     panel, bias = np.empty(PIXELS * LANES, dw.dtype), zero(dy)
-    for t in range(begin, end):
-        store(dw, dw_at + number(homes, t), bias)
+    start, apart = np.int64(0), np.int64(LANES)  # for plain numbers, sums would be compiled anew
     for first in range(0, max(corners.size, 1), PIXELS):
         stop = min(first + PIXELS, corners.size)
         for p in range(stop - first):
@@ -152,22 +183,40 @@ def correlate_task(
             bias = plus(bias, pixel)
         for t in range(begin, end, 6):
             rows, out = six(taps, t, end - 1, x_at), six(homes, t, end - 1, dw_at)
-            tile(x, rows, corners, first, stop, panel, 0, LANES, dw, out)
+            vectors = sums(x, rows, corners, first, stop, panel, start, apart)
+            if first == 0:
+                put_six(dw, out, vectors)
+            else:
+                add_six(dw, out, vectors)
     if begin == 0:
         store(db, k, bias)
 
 
+def packed(w):
+    """Return kernels (groups, K, C, rows, columns) as panels, flat for each group.
+
+    In lanes without a kernel stand zeros.
+    """
+    groups, K, C, rows, columns = w.shape
+    panels = empty((groups, whole_vectors(K) // LANES, rows, columns, C, LANES), w.dtype)
+    if K % LANES:
+        panels[:, -1] = 0
+    for g in range(groups):
+        pack(writable(w[g]), panels[g])
+    return panels.reshape(groups, -1)
+
+
 @njit(**LOOP)
 def pack(w, panels):
-    """Copy w (K, f, f, C) to panels (⌈K/LANES⌉, f, f, C, LANES)."""
-    K, rows, columns, C = w.shape
+    """Copy w (K, C, f, f) to panels (⌈K/LANES⌉, f, f, C, LANES)."""
+    K, C, rows, columns = w.shape
     for panel in range(panels.shape[0]):
         first = panel * LANES
         for c in range(C):
             for i in range(rows):
                 for j in range(columns):
                     for lane in range(min(LANES, K - first)):
-                        panels[panel, i, j, c, lane] = w[first + lane, i, j, c]
+                        panels[panel, i, j, c, lane] = w[first + lane, c, i, j]
 
 
 @njit(**LOOP)

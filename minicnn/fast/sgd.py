@@ -6,10 +6,11 @@ The reference makes several arrays on its way to the next w and v.  Here one loo
 and dw once, and writes the next w and v over the old ones.
 """
 
-from numba import prange
+from numba import njit
 
 from ..checks import check_update
-from .threads import run, shared
+from .flags import LOOP
+from .threads import run_flat
 
 
 def sgd_update(w, v, dw, epsilon, momentum=0.9, decay=0.0005):
@@ -23,12 +24,14 @@ def sgd_update(w, v, dw, epsilon, momentum=0.9, decay=0.0005):
             )
     number = w.dtype.type
     epsilon, momentum, decay = number(epsilon), number(momentum), number(decay)
-    run(update_loop, w.size / 2, w.reshape(-1), v.reshape(-1), dw.ravel(), epsilon, momentum, decay)
+    run_flat(
+        update_loop, w.size / 2, w.reshape(-1), v.reshape(-1), dw.ravel(), epsilon, momentum, decay
+    )
     return w, v
 
 
-@shared()
+@njit(**LOOP)
 def update_loop(w, v, dw, epsilon, momentum, decay):
-    for i in prange(w.size):
+    for i in range(w.size):
         v[i] = momentum * v[i] - decay * epsilon * w[i] - epsilon * dw[i]
         w[i] = w[i] + v[i]

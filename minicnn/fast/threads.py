@@ -1,40 +1,44 @@
-"""Loops that are shared out to the threads, and how many threads they get.
+"""Loops that are shared out to threads, and how many threads they get.
 
-    @shared()
-    def loop(x, y):                    each turn of prange computes something of its own
-        for i in prange(x.size): …
+    @njit(**LOOP)
+    def loop(first, stop, x, y):       does its turns first … stop − 1, each something of its own
+        for i in range(first, stop): …
 
-    run(loop, nanoseconds, x, y)       calls it
+    run(loop, turns, nanoseconds, x, y)       all turns, each thread an equal part of them
 
-To wake a sleeping thread takes longer than many a small loop (0.1 ms on a virtual machine), so a
-loop with little to do runs on the thread that calls it: one image through the four-layer network
-took 0.9 ms, and 2.4 ms when every loop woke a second thread.  Such a loop is compiled without
-threads, which takes half as long.  Which of the two runs depends on the work alone, and with
-threads every turn computes the same, whoever takes it: so the number of threads changes no result.
+    run_flat(loop, nanoseconds, x, y, 0.5)    of a loop(x, y, factor) over all numbers of x and y,
+                                              each thread its part of these arrays
 
-`count` threads are used: as many as MINICNN_THREADS says, but never more than Numba has made ready,
-which is one a processor unless NUMBA_NUM_THREADS says something else.
+While a compiled loop runs, it lets go of Python's lock (nogil in flags.py), so plain threads of
+Python are enough.  Numba has threads of its own, but to compile for them takes long: the first step
+of AlexNet took 39 seconds of processor time with them, and takes 19 without.
+
+To wake a sleeping thread takes longer than many a small loop (0.04 to 0.1 ms on a virtual machine),
+so a loop with little to do runs on the thread that calls it.  Every turn computes the same, whoever
+takes it: so the number of threads changes no result.
+
+`count` threads are used: as many as MINICNN_THREADS says, or NUMBA_NUM_THREADS, or one a processor.
 """
 
 import math
 import os
-from collections import namedtuple
-from types import FunctionType
+import queue
+import threading
 
 import numba
-
-from .flags import LOOP
+import numpy as np
 
 WORTH_WAKING = 250_000  # nanoseconds
 
 count = numba.config.NUMBA_NUM_THREADS
+inboxes = []  # of the threads that help
 
 
 def use(threads):
     """Use so many threads from now on.
 
-    Raises ValueError for less than one, or more than Numba has made ready: as many as there are
-    processors, or as MINICNN_THREADS said when minicnn.fast was imported.
+    Raises ValueError for less than one, or more than there are processors; or than MINICNN_THREADS
+    said when minicnn.fast was imported.
     """
     global count
     most = numba.config.NUMBA_NUM_THREADS
@@ -43,36 +47,58 @@ def use(threads):
     count = threads
 
 
-Loop = namedtuple("Loop", "alone together")
+def run(loop, turns, nanoseconds, *arguments, room=None):
+    """Call a loop for all of its turns; `nanoseconds` is, roughly, what it would take one thread.
 
-
-def shared(**flags):
-    """Return the decorator for a loop over prange, with these flags besides LOOP."""
-
-    def compiled_twice(loop):
-        together = numba.njit(**LOOP, parallel=True, **flags)(loop)
-        alone = FunctionType(loop.__code__, loop.__globals__, loop.__name__)
-        alone.__qualname__ = f"{loop.__qualname__}_alone"  # the name of its file in Numba's cache
-        alone.__module__ = loop.__module__
-        return Loop(numba.njit(**LOOP, **flags)(alone), together)  # here prange is range
-
-    return compiled_twice
-
-
-def run(loop, nanoseconds, *arguments):
-    """Call a shared loop; `nanoseconds` is, roughly, what it would take one thread.
-
-    In a nanosecond a thread does some 40 multiply-adds of a product, or 4 numbers of a ReLU.
+    In a nanosecond a thread does some 40 multiply-adds of a product, or 4 numbers of a ReLU.  Where
+    there is a `room` with a row for each thread, a thread gets its row as the last argument.
     """
-    if nanoseconds <= WORTH_WAKING:
-        loop.alone(*arguments)
+    threads = count if nanoseconds > WORTH_WAKING else 1
+    cuts = [turns * i // threads for i in range(threads + 1)]
+    rows = [()] * threads if room is None else [(row,) for row in room]
+    at_once(loop, [(*cuts[i : i + 2], *arguments, *rows[i]) for i in range(threads)])
+
+
+def run_flat(loop, nanoseconds, *arguments):
+    """Call a loop over all numbers of some arrays of one axis and of the same size."""
+    if nanoseconds <= WORTH_WAKING or count == 1:
+        loop(*arguments)
         return
-    before = numba.get_num_threads()
-    numba.set_num_threads(count)
+    parts = [np.array_split(a, count) if np.ndim(a) else [a] * count for a in arguments]
+    at_once(loop, list(zip(*parts, strict=True)))
+
+
+def at_once(loop, calls):
+    """Call a loop with each of these arguments, the first in this thread, each other in its own."""
+    done = queue.SimpleQueue()
+    while len(inboxes) < len(calls) - 1:
+        inboxes.append(queue.SimpleQueue())
+        threading.Thread(target=help_out, args=(inboxes[-1],), daemon=True).start()
+    for inbox, arguments in zip(inboxes, calls[1:], strict=False):
+        inbox.put((loop, arguments, done))
     try:
-        loop.together(*arguments)
+        loop(*calls[0])
     finally:
-        numba.set_num_threads(before)
+        errors = [done.get() for _ in calls[1:]]  # nobody may still be writing
+    for error in filter(None, errors):
+        raise error
+
+
+def help_out(inbox):
+    """Do for ever what comes in."""
+    while True:
+        loop, arguments, done = inbox.get()
+        error = None
+        try:
+            loop(*arguments)
+        except BaseException as caught:
+            error = caught
+        del arguments  # before anybody asks who holds these arrays, see buffers.py
+        done.put(error)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=inboxes.clear)  # a child has none of its parent's threads
 
 
 def shares(tasks):

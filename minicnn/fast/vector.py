@@ -8,7 +8,8 @@ the few operations that the loop needs:
     load(a, i)               LANES neighbours a[i], a[i+1], …      store(a, i, v)   the way back
     spread(a, i)             the one number a[i] in every lane     number(a, i)     just a[i]
     fma(u, v, acc)           u·v + acc, lane by lane, rounded once
-    plus, times, over(u, v)  u + v, u·v, u / v                root, power(v, w)     √v, v to the w
+    plus, minus, times, over(u, v)   u + v, u − v, u·v, u / v
+    root, power(v, w)        √v, v to the w
     total(v)                 the sum of the lanes
     zero(a)                  zeros, of the dtype of a
     same(a, value)           a value in every lane, of the dtype of a
@@ -214,7 +215,8 @@ def lane_by_lane(operation):
     return intrinsic_of_two
 
 
-plus, times, over = lane_by_lane("fadd"), lane_by_lane("fmul"), lane_by_lane("fdiv")
+plus, minus = lane_by_lane("fadd"), lane_by_lane("fsub")
+times, over = lane_by_lane("fmul"), lane_by_lane("fdiv")
 
 
 @intrinsic

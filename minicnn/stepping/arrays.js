@@ -303,7 +303,13 @@ function unpack(data) {
     if (value.o !== undefined)
       Object.assign(value, { ...data.values[value.o], cells: undefined, ...value });
   if (!data.steps) return data;
-  data.loops = data.loops.map(([line, frame, total, rows]) => ({ line, frame, total, rows }));
+  data.loops = data.loops.map(([line, frame, total, rows, goesOn]) => ({
+    line,
+    frame,
+    total,
+    rows,
+    goesOn,
+  }));
   data.frames.forEach((frame) => (frame.arguments = named(frame.arguments)));
   data.forward = named(data.forward);
   data.result = named(data.result);

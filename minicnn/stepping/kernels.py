@@ -76,7 +76,7 @@ def both(kernel, record):
                 opened(kernel, record, in_kernel=True)(*copy.deepcopy(arguments), **options)
             except (Enough, Exception):  # what is wrong with the arguments, the kernel itself says
                 for watch in record.live[depth:]:
-                    record.frames[watch.frame].cut = True
+                    watch.cut()
             record.left = None
             del record.live[depth:]
         sys.settrace(None)  # Numba may compile first, which is nobody's step

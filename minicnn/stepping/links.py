@@ -18,7 +18,7 @@ import inspect
 
 import numpy as np
 
-from .values import parts
+from .values import is_row, parts
 
 MOST = 256  # entries of an array that is probed
 LONG = 10_000  # entries of one that only takes part
@@ -54,10 +54,10 @@ def small_parts(names, scope):
 
 
 def with_copies(scope, names):
-    """Return the scope with copies of the arrays of these names, and of lists of them."""
-    copies = {name: scope[name] for name in names if name in scope}
-    kinds = np.ndarray, tuple, list
-    return scope | {n: copy.deepcopy(v) for n, v in copies.items() if isinstance(v, kinds)}
+    """Return the scope with copies of the arrays of these names, and of rows of them."""
+    values = {name: scope[name] for name in names if name in scope}
+    arrays = {n: v for n, v in values.items() if isinstance(v, np.ndarray) or is_row(v)}
+    return scope | copy.deepcopy(arrays)
 
 
 def of_line(statement, scope, after):

@@ -131,6 +131,8 @@ def loop_of(record, number):
     loop = record.loops[number]
     source = record.frames[loop.frame].source
     found = [loop.line, loop.frame, loop.total]
+    if loop.more:
+        found += [0, 1]
     if source.file == ROWS:
         found.append([row_name(record, number, turn) for turn in range(1, loop.total + 1)])
     return found

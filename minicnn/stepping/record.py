@@ -66,6 +66,7 @@ class Loop:
     line: int
     frame: int
     total: int = 0  # turns
+    more: bool = False  # it went on when the rest of a kernel ran compiled
 
 
 @dataclass
@@ -277,6 +278,13 @@ class Watch:
             self.store(frame, statement)
         else:
             self.stale = True
+
+    def cut(self):
+        """The rest of this frame ran compiled."""
+        self.record.frames[self.frame].cut = True
+        for one in self.open:
+            if one.loop is not None:
+                self.record.loops[one.loop].more = True
 
     def begin(self, statement):
         """A loop begins with its first turn."""

@@ -189,7 +189,7 @@ function stepper(data, root) {
   }
 
   function slider([loop, number]) {
-    const { line, total, frame, rows } = data.loops[loop];
+    const { line, total, frame, rows, goesOn } = data.loops[loop];
     const last = Math.max(...data.turns.filter(([l]) => l === loop).map(([, n]) => n));
     const source = data.sources[data.frames[frame].source];
     const text = source.lines[line - source.first].trim().replace(/:.*$/, "");
@@ -208,7 +208,7 @@ function stepper(data, root) {
       { "data-loop": loop },
       element("code", {}, text),
       last > 1 ? range : "",
-      `turn ${number}${what} of ${total}${more}`,
+      `turn ${number}${what} of ${total}${goesOn ? " and more" : ""}${more}`,
     );
   }
 
@@ -262,7 +262,7 @@ function stepper(data, root) {
       parts.append(whole.slice(at, match.index), element("b", {}, match[0]));
       at = match.index + match[0].length;
     }
-    parts.append(whole.slice(at), element("i", {}, comment));
+    parts.append(whole.slice(at), element("i", {}, whole ? comment : comment.trim()));
     row.append(element("span", { class: "number" }, String(line)), parts);
     row.addEventListener("click", () => {
       const step = visible(data.steps[now].frame).find((s) => s.line === line);

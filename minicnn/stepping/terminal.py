@@ -36,7 +36,7 @@ def array(name, value, colour=False, indent="    ", width=None):
         lines = [f"{name}  {row_caption(value)}"]
         drawings = [drawn(shot, width, colour, value.shots) for shot in value.shots]
         found = [[f"{name}[{n}]", *drawing] for n, drawing in enumerate(drawings) if drawing]
-        lines += [f"  {line}" for line in beside(found, width)]
+        lines += [f"  {line}" for line in side_by_side(found, width)]
     else:
         lines = [f"{name}  {caption(value)}"]
         lines += [f"  {line}" for line in drawn(value, width, colour, (value,))]
@@ -68,14 +68,14 @@ def numbers(shot, width):
     text = [[[f"{value:.4g}" for value in row] for row in panel] for panel in shot.panels]
     cell = max(len(entry) for panel in text for row in panel for entry in row)
     maps = [["  ".join(entry.rjust(cell) for entry in row) for row in panel] for panel in text]
-    return beside(maps, width)
+    return side_by_side(maps, width)
 
 
-def beside(blocks, width):
+def side_by_side(blocks, width):
     """Return blocks of lines side by side as far as they fit, and the others below."""
     rows, used = [], 0
     for block in blocks:
-        wide = max(map(length, block)) + 4
+        wide = max(map(breadth, block)) + 4
         if not rows or used + wide - 4 > width:
             rows, used = [*rows, []], 0
         rows[-1].append((block, wide))
@@ -85,11 +85,11 @@ def beside(blocks, width):
         lines += [""] if lines else []
         for n in range(max(len(block) for block, _ in row)):
             parts = [(block[n] if n < len(block) else "", wide) for block, wide in row]
-            lines.append("".join(part + " " * (wide - length(part)) for part, wide in parts))
+            lines.append("".join(part + " " * (wide - breadth(part)) for part, wide in parts))
     return [line.rstrip() for line in lines]
 
 
-def length(line):
+def breadth(line):
     """Return how wide a line is in the terminal, where codes of colours have no width."""
     return len(re.sub("\033.*?m", "", line))
 
@@ -156,8 +156,8 @@ def step_lines(record, step, pairs, colour=False, forward=None):
         lines.append(paint(RED if step.raised else BOLD, f"  → {text.strip()}"))
     if step.after:
         lines.append(f"    done after {step.after} turns; together they changed")
-    beside = (pairs or {}).get(step.statement.line, ()) if step.frame == 0 else ()
-    lines += [paint(DIM, f"    forward: {text}") for text in beside]
+    undone = (pairs or {}).get(step.statement.line, ()) if step.frame == 0 else ()
+    lines += [paint(DIM, f"    forward: {text}") for text in undone]
     twins = {}  # q for dq, where both are small and dq has anything in it
     for name, value in step.changed.items():
         q = walk.latest(record, step, name[1:])
@@ -184,10 +184,10 @@ def values_lines(named, colour=False, twins=None):
         if isinstance(value, Text):
             continue
         group = {name: value, name[1:]: twins[name]} if name in (twins or {}) else {name: value}
-        half = width_of(colour) // 2 - 2  # two of them, with four spaces between
-        both = [array(key, one, colour, width=half) for key, one in group.items()]
-        if len(both) == 2 and max(map(length, both[0] + both[1])) <= half:
-            lines += beside(both, width_of(colour))
+        width = width_of(colour)
+        both = [array(key, one, colour, width=width // 2) for key, one in group.items()]
+        if len(both) == 2 and sum(max(map(breadth, one)) + 4 for one in both) <= width + 4:
+            lines += side_by_side(both, width)
         else:
             for key, one in group.items():
                 lines += array(key, one, colour)

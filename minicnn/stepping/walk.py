@@ -51,13 +51,18 @@ def turn_label(record, step):
     """Return where in its loops a step is: ", turn 2 of 9", or ", turns i 1/3, j 2/9"."""
     turns = [t for t in record.path(step.turn) if record.loops[t.loop].frame == step.frame]
     if len(turns) == 1:
-        return f", turn {turns[0].number} of {record.loops[turns[0].loop].total}"
+        return f", turn {turns[0].number} of {total(record.loops[turns[0].loop])}"
     statements, parts = record.frames[step.frame].source.statements, []
     for turn in reversed(turns):
         loop = record.loops[turn.loop]
         variables = ", ".join(statements[loop.line].makes) or "while"
-        parts.append(f"{variables} {turn.number}/{loop.total}")
+        parts.append(f"{variables} {turn.number}/{total(loop)}")
     return f", turns {', '.join(parts)}" if parts else ""
+
+
+def total(loop):
+    """Return how many turns a loop had: "9", or "9+" if the rest of them ran compiled."""
+    return f"{loop.total}+" if loop.more else str(loop.total)
 
 
 def title(record):
