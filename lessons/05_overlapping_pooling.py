@@ -55,7 +55,9 @@ back
 
 # %% [markdown]
 # Here the 9 is at place 8 of the first window, its lower right, at place 6 of the second, 2 of the
-# third and 0 of the fourth. So `dplace += …` adds to it in four different turns of the loop.
+# third and 0 of the fourth. So `dplace += …` adds to it in four different turns of the loop: turns
+# count from 1, so these are 1, 3, 7 and 9. The stepper shows the first two turns of a loop and then
+# where it is done; there, in a terminal, type `t 9` to see turn 9. On a page the slider has them.
 #
 # ## Plant the mistake
 #

@@ -45,8 +45,9 @@ def step(function, *arguments, **options):
     Returns
     -------
     Steps
-        Should the function raise an exception, the steps end with the line that failed, and
-        `.result` raises it.
+        Should the function raise an exception, `step` does not: the steps end with the line that
+        failed, for a mistake is worth a look, too.  So they say when they are shown, and
+        `.result` raises the exception.
 
     Raises
     ------

@@ -156,7 +156,24 @@ def test_an_array_that_a_view_changes_has_changed():
 def test_memory_that_is_not_written_yet_is_shown_as_such():
     steps = step(unfilled, drawn(2, 3))
     shots = [one.changed["y"] for one in own_steps(steps) if "y" in one.changed]
-    assert [shot.bad for shot in shots] == [6, 3]
+    assert [values.caption(shot).partition("float64")[2] for shot in shots] == [
+        ", not written yet",
+        ", −1.324 … −0.2484; 3 of 6 not written yet",
+    ]
+
+
+def test_what_is_not_finite_is_called_what_it_is():
+    def odd(x):
+        y = np.empty(4)
+        y[1:] = np.inf, -np.inf, np.nan
+        return y
+
+    made = [one.changed["y"] for one in own_steps(step(odd, 1)) if "y" in one.changed]
+    kinds = "1 of 4 not written yet, 1 of 4 NaN, 1 of 4 −∞, 1 of 4 ∞"
+    assert values.caption(made[1]) == f"4 float64, {kinds}"
+    assert values.caption(values.look(np.full((2, 3), -np.inf))) == "2 × 3 float64, all −∞"
+    mixed = np.array([1, np.nan, 3, -np.inf], np.float32)
+    assert values.caption(values.look(mixed)).endswith("1 … 3; 1 of 4 NaN, 1 of 4 −∞")
 
 
 def test_memory_that_fast_uses_again_does_not_show_the_answer_of_before():
@@ -314,9 +331,16 @@ def test_a_failing_line_is_shown_and_its_error_kept():
         steps.result  # noqa: B018
 
 
-def test_a_layer_that_refuses_its_arguments_says_so_in_its_own_words():
+def test_a_layer_that_refuses_its_arguments_says_so_in_its_own_words(capsys):
     steps = step(conv_forward, drawn(N, C, H, W), drawn(K, C + 1, f, f), drawn(K))
-    assert "✗ ValueError: conv: x has 3 channels but w expects 4" in str(steps)
+    why = "ValueError: conv: x has 3 channels but w expects 4"
+    assert f"✗ {why}" in str(steps)
+    first = f"conv_forward did not return; .result raises {why}"
+    steps.show(pause=None)
+    for text in (str(steps), capsys.readouterr().out):
+        assert text.split("\n")[1].startswith(first)
+    assert data_of(steps._repr_html_())["failure"].startswith(first)
+    assert data_of(small_conv()._repr_html_())["failure"] == ""
 
 
 # Nobody else notices.
@@ -625,6 +649,92 @@ def test_a_turn_can_be_picked_and_the_end_of_the_input_quits(capsys):
 
     step(doubled, drawn(3), 7).show(pause)
     assert "turn 5 of 7" in capsys.readouterr().out
+
+
+def walked(steps, *answers):
+    """Answer a walk with these, then with q; return where each was asked: "2/9"."""
+    left, asked = list(answers), []
+
+    def pause(prompt):
+        asked.append(prompt.split()[0])
+        return left.pop(0) if left else "q"
+
+    steps.show(pause)
+    return asked
+
+
+def test_what_cannot_be_done_gets_a_sentence_and_one_stays(capsys):
+    asked = walked(step(doubled, drawn(3), 7), "b", "u", "o", "h", "zz", "t 7", "", "", "t 8")
+    assert asked == ["1/10"] * 7 + ["2/10"] + ["3/10"] * 2
+    out = capsys.readouterr().out
+    for sentence in (
+        "This is the first step.",
+        "No call is open, so there is nothing to leave.",
+        "No call can be opened in this line.",
+        "There is no turn 7: this line is in no loop.",
+        "There is no turn 8 to show: of this loop turns 1 to 7 were kept.",
+    ):
+        assert out.count(sentence) == 1
+    assert out.count("Enter: on ") == 3  # at first, for h and for zz
+
+
+def test_where_a_loop_is_done_the_turns_passed_by_can_be_seen(capsys):
+    walked(step(doubled, drawn(3), 7), *[""] * 8, "t 7", "", "", "")
+    out = capsys.readouterr().out
+    shown = "done after 7 turns, of which the first 2 are shown; t 7 shows turn 7"
+    assert out.count(f"{shown}; together they changed\n") == 2
+    assert "turn 7 of 7" in out and "turn 6 of 7" not in out
+
+
+def test_a_loop_that_changed_nothing_says_only_that_it_is_done():
+    def idle(n):
+        for _ in range(n):
+            pass
+        return n
+
+    assert "done after 3 turns, of which the first 2 are shown; t 3 shows turn 3\n" in str(
+        step(idle, 3)
+    )
+
+
+def test_ctrl_c_leaves_the_walk_politely(monkeypatch):
+    def interrupt(prompt=""):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # the lessons' own question: they see to it
+        small_conv().show(interrupt)
+    monkeypatch.setattr("builtins.input", interrupt)
+    small_conv().show(interrupt)
+
+
+def test_maps_of_one_image_stand_in_a_row_and_say_which_it_is():
+    y = np.arange(2 * 3 * 2 * 2).reshape(2, 3, 2, 2)
+    assert str(picture(y=y)).split("\n")[1:] == [
+        "  [0]   0   1     4   5     8   9",
+        "        2   3     6   7    10  11",
+        "",
+        "  [1]  12  13    16  17    20  21",
+        "       14  15    18  19    22  23",
+    ]
+
+
+def test_no_line_of_numbers_is_too_long_and_alike_ones_are_not_written_out():
+    assert str(picture(b=np.zeros(96))) == "b  96 float64, all 0"
+    for array in (drawn(96), drawn(2, 50)):
+        lines = str(picture(x=array)).split("\n")
+        assert max(map(len, lines)) <= 100
+        assert len(" ".join(lines[1:]).split()) == array.size
+
+
+def test_numbers_that_are_near_each_other_have_the_digits_that_differ():
+    scale = 2 + np.array([[1e-4, 2e-4, 3e-4]])
+    assert str(picture(scale=scale)).split("\n") == [
+        "scale  1 × 3 float64, 2.0001 … 2.0003",
+        "  2.0001  2.0002  2.0003",
+    ]
+    data = data_of(picture(scale=scale)._repr_html_())
+    assert data["values"][0]["v"] == [2.0001, 2.0002, 2.0003]
+    assert values.digits(values.look(np.array([1.0, 3]))) == 4
 
 
 def test_without_a_pause_it_runs_through(capsys):

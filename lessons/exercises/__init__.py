@@ -86,7 +86,7 @@ def run_exercise(options):
         return 0
     passed = progress.all_done().get("exercise", [])
     for exercise in statements.EXERCISES:
-        mark = "  (done)" if exercise.name in passed else ""
+        mark = "  (passed once)" if exercise.name in passed else ""
         print(f"  {exercise.name:23}{exercise.question}  (lesson {exercise.lesson}){mark}")
     todo = [one.name for one in statements.EXERCISES if one.name not in passed]
     print(f"\nNext: python -m lessons exercise {todo[0]}" if todo else "\nAll of them are done.")

@@ -193,7 +193,7 @@ function card(data, [name, id, state, fresh, under], width, point) {
       const shades = [0, 1, 2].map((c) => short(all[first + c * area]));
       under.firstChild.data = `red, green, blue = ${shades}`;
     } else {
-      const entry = value.exact ? `= ${short(all[at])}` : `≈ ${short(all[at], 2)}`;
+      const entry = value.exact ? `= ${short(all[at], 10)}` : `≈ ${short(all[at], 2)}`;
       under.firstChild.data = `${name}${index(value, at)} ${entry}`;
     }
     if (point) point(at);

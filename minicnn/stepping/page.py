@@ -4,9 +4,9 @@ The data goes into the page as JSON, compact, because notebooks keep it:
 
     values    every text and every array once.  s: shape; c: shape, dtype and range in words; p, e:
               the size of its picture, and which rows and columns it has; k: whose memory.  The
-              entries are v, numbers of four digits, if they are few; else q, a byte each, 0 for
-              NaN.  Where few entries differ from those of value o, only these are there: i, x.
-              A row of arrays is row, the numbers of its arrays
+              entries are v, numbers with as many digits as it takes, if they are few; else q, a
+              byte each, 0 for NaN.  Where few entries differ from those of value o, only these are
+              there: i, x.  A row of arrays is row, the numbers of its arrays
     ranges    the least and the largest entry that an array had in the whole run, by k: its colours
               are the same in all steps
     names     every variable's name once
@@ -14,6 +14,7 @@ The data goes into the page as JSON, compact, because notebooks keep it:
     frames, loops, turns     as in record.py
     steps     [frame, line, turn, changed], and what only some have.  Where a value is due, there is
               its number in `values`; {name: value} is written name, value, name, value, …
+    failure   why the function did not return, or ""
     pairs     backward's lines → the forward lines that they undo
     forward   what forward's variables were in the end
 
@@ -30,7 +31,7 @@ import numpy as np
 
 from . import terminal, walk
 from .record import ROWS
-from .values import Row, Shot, Text, caption, is_photograph, row_caption
+from .values import Row, Shot, Text, caption, digits, is_photograph, row_caption
 
 
 def of_steps(record, pairs, forward, result):
@@ -45,6 +46,7 @@ def of_steps(record, pairs, forward, result):
     numbers = {key: number for number, key in enumerate(code_of)}
     data = {
         "title": walk.title(record),
+        "failure": walk.failure(record),
         "sources": [source_of(source, store) for source in code_of.values()],
         "frames": [
             {
@@ -256,10 +258,10 @@ class Store:
         return found | {"q": base64.b64encode(bytes(entries)).decode()}
 
     def entries(self, shot):
-        """Return the entries of an array's picture: numbers of four digits, or bytes."""
+        """Return the entries of an array's picture: numbers of four digits or more, or bytes."""
         values = shot.panels.reshape(-1).astype(float)
         if shot.exact:
-            return [four(value) for value in values]
+            return [rounded(value, digits(shot)) for value in values]
         lo, hi = self.ranges[self.kin(shot)]
         if lo < 0:
             codes = 128 + np.round(127 * values / max(-lo, hi))
@@ -268,9 +270,9 @@ class Store:
         return np.where(np.isfinite(values), codes.clip(1, 255), 0).astype(int).tolist()
 
 
-def four(value):
-    """Return a number rounded to four digits, whole if it is; ∞ is a text, and NaN is None."""
+def rounded(value, digits):
+    """Return a number with so many digits, whole if it is; ∞ is a text, and NaN is None."""
     if not np.isfinite(value):
         return None if np.isnan(value) else "∞" if value > 0 else "−∞"
-    rounded = float(f"{value:.4g}")
-    return int(rounded) if rounded.is_integer() and abs(rounded) < 1e9 else rounded
+    short = float(f"{value:.{digits}g}")
+    return int(short) if short.is_integer() and abs(short) < 1e9 else short

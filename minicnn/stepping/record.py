@@ -6,9 +6,10 @@ has it.  The function, its arguments and its result are the real ones.  One thin
 the memory that np.empty finds, which may hold anything, is filled with NaN.
 
     frame    one call: of the function itself, or of something that it calls in minicnn or in its
-             own file
+             own file.  A step says which by its number in record.frames
+    running  the same as Python has it, with the variables as they are now
     step     one statement of a frame, once
-    loop     one run of a `for` or `while`; turn 1, 2, … are its turns
+    loop     one run of a `for` or `while`; turn 1, 2, … are its turns.  Both have numbers, too
     shown    of a loop the first two turns are shown, and the others if one picks them; but the
              loops of net.py go through the rows of a network, and each of them is shown
     kept     of a loop the first two turns are kept, in whatever loops it stands, and further ones
@@ -16,6 +17,9 @@ the memory that np.empty finds, which may hold anything, is filled with NaN.
              up to TURNS turns in any case
     stale    a frame is stale after lines that were not kept; what they changed is found out with
              the next step that is
+    look     a Shot, a Row or a Text: what values.py keeps of a value
+    kin      a number for a piece of memory: an array and its views are of one kin
+    links    which entries of an array were made from which, as links.py finds out
 
 A record is bounded, however long the run: it has some STEPS steps, and no array, only Shots.
 """
@@ -32,7 +36,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import links, source
-from .values import is_row, look
+from .values import is_row, look, unwrite
 
 STEPS, TURNS, SHOWN, DEPTH = 200, 64, 2, 3
 LARGE = 1_000_000  # entries; whether a larger array has changed is judged by so many of them
@@ -40,7 +44,7 @@ WATCHED = 100_000  # lines; so many of one kernel's are run as Python, see kerne
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of minicnn
 ROWS = os.path.join(HERE, "net.py")
-ORIGINAL = "__original__"  # in the globals of a twin, see kernels.py: those of the real function
+ORIGINAL = "__original__"  # kernels.py runs functions with globals of its own; here are the real
 SKIPPED = ("checks.py", "threads.py", "buffers.py", "stepping", "step.py")  # not opened
 
 
@@ -83,6 +87,7 @@ class Step:
     statement: object
     turn: int | None  # the innermost turn that it belongs to
     after: int = 0  # turns, where a loop is done
+    loop: int | None = None  # which one that is
     before: dict = field(default_factory=dict)  # what turns that are not kept have changed
     changed: dict = field(default_factory=dict)  # what this statement made
     raised: Exception | None = None
@@ -106,11 +111,11 @@ class Record:
     def __init__(self):
         self.steps, self.frames, self.loops, self.turns = [], [], [], []
         self.live = []  # a Watch for each frame that is running, outermost first
-        self.kin = {}
-        self.sources = {}
+        self.kin = {}  # id of an array: a weak reference to it, and its number
+        self.sources = {}  # of each code object
         self.error = self.result = None
         self.files = {}  # whether what a file defines is opened
-        self.left = None  # how many lines of a kernel are still watched
+        self.left = None  # in a kernel that runs as Python: how many lines are still watched
 
     def run(self, function, code, arguments, options):
         """Call the function; keep its result, or the exception that it raised."""
@@ -130,17 +135,17 @@ class Record:
             if step.raised is not self.error:
                 step.raised = None  # it was caught on the way
 
-    def called(self, frame, event, argument):
+    def called(self, running, event, argument):
         """Decide, where a function is called, whether to watch it: Python's trace function."""
         counted = None if self.left is None else self.counted
-        if event != "call" or not self.opens(frame.f_code):
+        if event != "call" or not self.opens(running.f_code):
             return counted
         try:
-            return self.watch(frame.f_code).event
+            return self.watch(running.f_code).event
         except ValueError:  # its source cannot be read: step over it
             return counted
 
-    def counted(self, frame, event, argument):
+    def counted(self, running, event, argument):
         """Count the lines of a kernel that runs as Python: the trace function of what is not shown.
 
         Raises Enough when there were so many.
@@ -230,37 +235,37 @@ class Watch:
         self.now = self.step = self.pending = None
         self.open, self.known, self.stale, self.raising = [], {}, False, False
 
-    def event(self, frame, event, argument):
+    def event(self, running, event, argument):
         """Python's local trace function: a line begins, or an exception or the return is here."""
         if event == "line":
             self.raising = False
-            self.line(frame)
+            self.line(running)
         elif event == "exception" and self.now:
             if self.step is None:
-                self.store(frame, self.now)
+                self.store(running, self.now)
             self.step.raised, self.raising = argument[1], True
         elif event == "return":
-            self.finish(frame)
+            self.finish(running)
             if not self.raising:
                 self.record.frames[self.frame].returned = self.record.look(argument)
             if self.record.live and self.record.live[-1] is self:
                 self.record.live.pop()
         return self.event
 
-    def line(self, frame):
+    def line(self, running):
         """A line begins: the one before is done, and this one is a step if it is kept."""
         if self.record.left is not None:
-            self.record.counted(frame, "line", None)
-        statement = self.source.statements.get(frame.f_lineno)
+            self.record.counted(running, "line", None)
+        statement = self.source.statements.get(running.f_lineno)
         if statement is self.now or statement is None:
             return
         if self.now is None:
-            self.store(frame, self.source.header)
-            self.step.changed = self.sync(frame, frame.f_locals)
+            self.store(running, self.source.header)
+            self.step.changed = self.sync(running, running.f_locals)
             self.record.frames[self.frame].arguments = self.step.changed
             self.step = None
-        self.finish(frame)
-        self.resolve(frame, statement)
+        self.finish(running)
+        self.resolve(running, statement)
         before, self.now = self.now, statement
         if before and isinstance(statement.node, ast.With) and inside(before, statement.node):
             return  # Python comes back to the `with` to leave it
@@ -275,7 +280,7 @@ class Watch:
                 return
             self.begin(statement)
         if all(loop.kept for loop in self.open):
-            self.store(frame, statement)
+            self.store(running, statement)
         else:
             self.stale = True
 
@@ -311,7 +316,7 @@ class Watch:
             loop.turn = len(record.turns)
             record.turns.append(Turn(loop.loop, loop.number, around))
 
-    def resolve(self, frame, statement):
+    def resolve(self, running, statement):
         """A loop came round: was there another turn, or was that the end?"""
         header, self.pending = self.pending, None
         if header is None:
@@ -320,8 +325,8 @@ class Watch:
         if statement is not None and header.line in statement.loops:
             self.next_turn(loop)
             if loop.kept:
-                self.store(frame, header)
-                self.finish(frame)
+                self.store(running, header)
+                self.finish(running)
             else:
                 self.stale = True
             return
@@ -329,8 +334,8 @@ class Watch:
         around = all(one.kept for one in self.open)
         if around and loop.loop is not None and loop.number > SHOWN:
             hidden = self.made_in(loop.loop)
-            self.store(frame, header, after=loop.number)
-            here = frame.f_locals
+            self.store(running, header, loop)
+            here = running.f_locals
             known = {name: self.record.look(here[name]) for name in hidden if name in here}
             self.step.changed, self.step.before = known | self.step.before, {}
             self.step = None
@@ -344,48 +349,53 @@ class Watch:
                 made |= step.changed
         return list(made)
 
-    def store(self, frame, statement, after=0):
-        """Keep this statement as a step; what it makes is found out when it is done."""
+    def store(self, running, statement, done=None):
+        """Keep this statement as a step, or the end of a loop that is done.
+
+        What it makes is found out when the next line begins.
+        """
         turn = self.open[-1].turn if self.open else self.outer
-        self.step = Step(len(self.record.steps), self.frame, statement, turn, after)
+        self.step = Step(len(self.record.steps), self.frame, statement, turn)
+        if done:
+            self.step.after, self.step.loop = done.number, done.loop
         if self.stale:
-            self.step.before = self.sync(frame, frame.f_locals)
+            self.step.before = self.sync(running, running.f_locals)
             self.stale = False
         self.record.steps.append(self.step)
         self.scope = None
         if isinstance(statement.node, (ast.Assign, ast.AugAssign)) and self.record.left is None:
-            self.scope = self.before(frame, statement)
+            self.scope = self.before(running, statement)
 
-    def before(self, frame, statement):
+    def before(self, running, statement):
         """Return what all names are before a line runs, if links.py may ask the line; else None."""
-        here = frame.f_locals
+        here = running.f_locals
         values = [here[name] for name in statement.names if name in here]
         if not links.small_parts(statement.names, here) or links.is_long(values):
             return None
-        scope = {**frame.f_globals.get(ORIGINAL, frame.f_globals), **here}
+        scope = {**running.f_globals.get(ORIGINAL, running.f_globals), **here}
         return links.with_copies(scope, statement.names)
 
-    def finish(self, frame):
+    def finish(self, running):
         """The statement is done: keep what it made."""
         if self.step is None:
             return
-        statement, here = self.step.statement, frame.f_locals
+        statement, here = self.step.statement, running.f_locals
         names = [name for name in statement.names if name in here]
         names += [name for name in statement.makes if name in here and name not in names]
         if not self.raising:
-            for name in unwritten(statement.node, frame.f_globals):
-                fill(here[name])
-        self.step.changed |= self.sync(frame, names, statement.makes)
+            for name in unwritten(statement.node, running.f_globals):
+                unwrite(here[name])
+        self.step.changed |= self.sync(running, names, statement.makes)
         if self.scope is not None and not self.raising:
             self.step.links = links.of_line(statement, self.scope, here)
         memory = {place for name in self.step.changed for place in self.known[name][1]}
         views = [name for name, known in self.known.items() if memory & known[1]]
-        self.step.changed |= self.sync(frame, [name for name in views if name not in names])
+        self.step.changed |= self.sync(running, [name for name in views if name not in names])
         self.step = None
 
-    def sync(self, frame, names, made=()):
+    def sync(self, running, names, made=()):
         """Return {name: Shot or Text} of those variables that are new, or not what they were."""
-        here, changed = frame.f_locals, {}
+        here, changed = running.f_locals, {}
         for name in names:
             if name not in here or name == "_":
                 continue
@@ -440,12 +450,6 @@ def is_empty(value, scope):
     name = getattr(called, "attr", getattr(called, "id", ""))
     theirs = str(getattr(scope.get(name), "__module__", "")).startswith("minicnn.fast")
     return name in ("empty", "empty_like") and (isinstance(called, ast.Attribute) or theirs)
-
-
-def fill(array):
-    """Fill memory that is not written yet, and holds anything, with NaN: so one sees it fill."""
-    if isinstance(array, np.ndarray) and array.dtype.kind == "f":
-        array[...] = np.nan
 
 
 def memory_of(value):

@@ -29,6 +29,7 @@ function stepper(data, root) {
   const trail = element("nav", { class: "trail", "aria-label": "where we are" });
   const turns = element("div", { class: "turns" });
   const count = element("span", { class: "count" });
+  const failure = data.failure ? [element("p", { class: "error" }, data.failure)] : [];
   const voice = element("p", { class: "voice", "aria-live": "polite" });
   const calls = element("span", { class: "calls" });
   const button = (text, label, act) =>
@@ -62,7 +63,7 @@ function stepper(data, root) {
       tabindex: 0,
       "aria-label": `${data.title}: arrow keys go from line to line`,
     },
-    element("header", {}, trail, bar, turns),
+    element("header", {}, trail, bar, turns, ...failure),
     both,
     voice,
   );

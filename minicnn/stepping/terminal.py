@@ -4,6 +4,7 @@ Small arrays are numbers.  Large ones are blocks of colour, two rows of entries 
 or without colour their shape and range alone.
 """
 
+import math
 import os
 import re
 import shutil
@@ -12,7 +13,8 @@ import sys
 import numpy as np
 
 from . import walk
-from .values import Row, Shot, Text, caption, is_photograph, row_caption, widest
+from .record import SHOWN
+from .values import Row, Shot, Text, caption, digits, is_photograph, row_caption, widest
 
 NUMBERS = 100  # entries; up to so many are written out
 BOLD, DIM, RED, GREEN, MARK, OFF = (f"\033[{code}m" for code in ("1", "2", "31", "32", "7", "0"))
@@ -64,11 +66,37 @@ def drawn(shot, width, colour, row):
 
 
 def numbers(shot, width):
-    """Return the entries of a small array, its maps side by side as far as they fit."""
-    text = [[[f"{value:.4g}" for value in row] for row in panel] for panel in shot.panels]
+    """Return the entries of a small array, its maps side by side as far as they fit.
+
+    Each image begins a line of its own, with its number before it: the maps of [0], then of [1].
+    """
+    count = digits(shot)
+    text = [[[f"{value:.{count}g}" for value in row] for row in panel] for panel in shot.panels]
     cell = max(len(entry) for panel in text for row in panel for entry in row)
-    maps = [["  ".join(entry.rjust(cell) for entry in row) for row in panel] for panel in text]
-    return side_by_side(maps, width)
+    most = max(1, (width + 2) // (cell + 2))  # entries in a line
+    if shot.lo == shot.hi and not shot.bad and shot.panels.shape[2] > most:
+        return []  # all of them are alike, and the caption says so
+    maps = [folded(panel, cell, most) for panel in text]
+    images = math.prod(shot.shape[:-3])
+    if images == 1:
+        return side_by_side(maps, width)
+    lines, each = [], shot.shape[-3]
+    for n in range(images):
+        label = f"{list(map(int, np.unravel_index(n, shot.shape[:-3])))}"
+        some = side_by_side(maps[n * each : (n + 1) * each], width - len(label) - 2)
+        lines += [""] if n and len(some) > 1 else []
+        lines += [f"{label if i == 0 else '':{len(label)}}  {line}" for i, line in enumerate(some)]
+    return lines
+
+
+def folded(panel, cell, most):
+    """Return the lines of a map; if it has more than `most` columns, the others stand below."""
+    lines = []
+    for first in range(0, len(panel[0]), most):
+        lines += [""] if lines and len(panel) > 1 else []
+        some = [row[first : first + most] for row in panel]
+        lines += ["  ".join(entry.rjust(cell) for entry in row) for row in some]
+    return lines
 
 
 def side_by_side(blocks, width):
@@ -155,7 +183,7 @@ def step_lines(record, step, pairs, colour=False, forward=None):
     for text in source.lines[first : first + step.statement.last - step.statement.line + 1]:
         lines.append(paint(RED if step.raised else BOLD, f"  → {text.strip()}"))
     if step.after:
-        lines.append(f"    done after {step.after} turns; together they changed")
+        lines += [f"    {text}" for text in done(record, step)]
     undone = (pairs or {}).get(step.statement.line, ()) if step.frame == 0 else ()
     lines += [paint(DIM, f"    forward: {text}") for text in undone]
     twins = {}  # q for dq, where both are small and dq has anything in it
@@ -170,6 +198,20 @@ def step_lines(record, step, pairs, colour=False, forward=None):
     if step.raised:
         lines.append(paint(RED, f"    ✗ {type(step.raised).__name__}: {step.raised}"))
     return lines
+
+
+def done(record, step):
+    """Return the lines that say that a loop is done, and how to see the turns that were passed by.
+
+    What all of them changed stands below, if they did.
+    """
+    last = walk.turns_of(record, step.loop)[-1]
+    text = f"done after {step.after} turns"
+    if not record.is_shown(last):
+        text += f", of which the first {SHOWN} are shown; t {last.number} shows turn {last.number}"
+    elif last.number < step.after:
+        text += f", of which only the first {last.number} were kept"
+    return [f"{text}; together they changed" if step.changed else text]
 
 
 def values_lines(named, colour=False, twins=None):
@@ -198,9 +240,9 @@ def painter(colour):
     return (lambda code, text: f"{code}{text}{OFF}") if colour else (lambda code, text: text)
 
 
-def text(record, most=6000, pairs=None, forward=None):
+def text(record, most=8000, pairs=None, forward=None):
     """Return the steps of the function itself as plain text, about `most` characters of it."""
-    lines, length = [walk.title(record)], 0
+    lines, length = [walk.title(record)] + [walk.failure(record)] * bool(record.error), 0
     for step in walk.steps(record, 0):
         some = step_lines(record, step, pairs, forward=forward)
         length += sum(map(len, some))
@@ -215,14 +257,20 @@ HELP = "Enter: on   b: back   o: open the call   u: up   t 5: turn 5   r: run on
 
 
 def show(record, pause=input, pairs=None, forward=None):
-    """Print step by step, asking pause(prompt) after each of them; with None, without a stop."""
+    """Print step by step, asking pause(prompt) after each of them; with None, without a stop.
+
+    An answer that cannot be followed gets a sentence, and one stays where one is.
+    """
     colour = has_colour()
     paint = painter(colour)
     print(walk.title(record))
+    if record.error is not None:
+        print(paint(RED, walk.failure(record)))
     frame, picked, stack = 0, {}, []
     steps, at = walk.steps(record, 0), 0
     if pause:
         print(paint(DIM, HELP))
+    sorry = ""
     while True:
         if at >= len(steps):
             if not stack:
@@ -231,19 +279,23 @@ def show(record, pause=input, pairs=None, forward=None):
             steps, at = walk.steps(record, frame, picked), at + 1
             continue
         step = steps[at]
-        print("\n".join(step_lines(record, step, pairs, colour, forward)))
+        lines = [sorry] if sorry else step_lines(record, step, pairs, colour, forward)
+        print("\n".join(lines))
         calls = [i for i, one in enumerate(record.frames) if one.parent == step.number]
         if not pause:
             at += 1
             continue
         hint = f" [o: open {record.frames[calls[0]].source.name}]" if calls else ""
         answer = ask(pause, f"{at + 1}/{len(steps)}{hint} ")
+        sorry = ""
         if answer == "q":
             return
         if answer == "r":
             pause = None
-        if answer == "b":
-            at = max(0, at - 1)
+        if answer in ("", "r"):
+            at += 1
+        elif answer == "b" and at:
+            at -= 1
         elif answer == "o" and calls:
             stack.append((frame, at))
             frame, at = calls[0], 0
@@ -251,19 +303,43 @@ def show(record, pause=input, pairs=None, forward=None):
         elif answer == "u" and stack:
             frame, at = stack.pop()
             steps = walk.steps(record, frame, picked)
-        elif answer.startswith("t") and answer[1:].strip().isdecimal() and step.turn is not None:
-            loop = record.turns[step.turn].loop
-            steps, at = walk.to_turn(record, frame, picked, loop, int(answer[1:]), steps, at)
+        elif number := re.fullmatch(r"t ?(\d+)", answer):
+            loop, number = walk.loop_of(record, step), int(number[1])
+            if number in [turn.number for turn in walk.turns_of(record, loop)]:
+                steps, at = walk.to_turn(record, frame, picked, loop, number)
+            else:
+                sorry = no_turn(record, loop, number)
         else:
-            at += 1
+            sorry = CANNOT.get(answer, HELP)
     returned = record.frames[0].returned
     if returned is not None:
         print("\n".join(values_lines({"returned": returned}, colour)))
 
 
+CANNOT = {
+    "b": "This is the first step.",
+    "o": "No call can be opened in this line.",
+    "u": "No call is open, so there is nothing to leave.",
+}
+
+
+def no_turn(record, loop, number):
+    """Return a sentence that says why one cannot go to this turn of a loop."""
+    if loop is None:
+        return f"There is no turn {number}: this line is in no loop."
+    last = walk.turns_of(record, loop)[-1].number
+    return f"There is no turn {number} to show: of this loop turns 1 to {last} were kept."
+
+
 def ask(pause, prompt):
-    """Return the answer in small letters; the end of the input is a q."""
+    """Return the answer in small letters; the end of the input is a q, and so is Ctrl-C.
+
+    Where another `pause` is given, as in the lessons, it sees to Ctrl-C itself.
+    """
     try:
         return (pause(prompt) or "").strip().lower()
-    except EOFError:
+    except (EOFError, KeyboardInterrupt) as stop:
+        if pause is not input and isinstance(stop, KeyboardInterrupt):
+            raise
+        print()
         return "q"

@@ -7,7 +7,11 @@ entries if they are few, else a sample of them.
                          for each map.  An array with one axis is one row
     every    (a, b)      the picture has every a-th row and every b-th column
     exact                whether the picture has all entries
-    lo, hi               the least and the largest entry of the whole array; NaNs are counted apart
+    lo, hi               the least and the largest finite entry of the whole array
+    bad                  how many are not finite; `odd` says what they are: ((3, "NaN"), (1, "−∞"))
+    kin                  a number for its memory, which arrays that are views of one another share
+
+Anything else is kept as a Text: what it is in a few words.
 
 A list or tuple of a few arrays of one shape is kept as a Row of Shots, whose pictures share the
 room of one: the places of pooling, or the two columns of the paper's network.
@@ -21,8 +25,11 @@ import numpy as np
 EXACT = 400  # entries; up to so many an array is kept whole
 PIXELS = 2304  # of a larger one so many are kept at most, of up to twelve maps
 ROW = 16  # arrays of one shape, at most
+NOT_YET = "not written yet"
+# The bits of such an entry, by its bytes: a NaN that no computation makes, unlike all others.
+UNWRITTEN = {2: 0x7E17, 4: 0x7FC00E17, 8: 0x7FF8000000000E17}
 
-Shot = namedtuple("Shot", "shape dtype lo hi bad panels every exact kin")
+Shot = namedtuple("Shot", "shape dtype lo hi bad odd panels every exact kin")
 Row = namedtuple("Row", "shots")
 Text = namedtuple("Text", "text")
 
@@ -62,7 +69,8 @@ def parts(name, value):
 
 def shot(array, kin, most=PIXELS):
     """Return the Shot of an array."""
-    lo, hi, bad = range_of(array)
+    lo, hi, odd = range_of(array)
+    bad = sum(count for count, _ in odd)
     maps = array.reshape((1,) * max(0, 3 - array.ndim) + array.shape)
     maps = maps.reshape(-1, *maps.shape[-2:]) if array.size else np.zeros((0, 0, 0), array.dtype)
     every, exact = (1, 1), array.size <= min(EXACT, most)
@@ -74,17 +82,37 @@ def shot(array, kin, most=PIXELS):
         every = -(-h // side), -(-w // across)
         maps = maps[:P, :: every[0], :: every[1]]
     panels = np.array(maps)  # a copy: the array may change
-    return Shot(array.shape, array.dtype.name, lo, hi, bad, panels, every, exact, kin)
+    return Shot(array.shape, array.dtype.name, lo, hi, bad, odd, panels, every, exact, kin)
 
 
 def range_of(array):
-    """Return the least and the largest of the finite entries, and how many others there are."""
+    """Return the least and the largest of the finite entries, and of what kinds the others are."""
     lo, hi = (array.min(), array.max()) if array.size else (0, 0)
     if np.isfinite(lo) and np.isfinite(hi):  # a NaN would be both
-        return float(lo), float(hi), 0
+        return float(lo), float(hi), ()
     finite = array[np.isfinite(array)]
-    bad = array.size - finite.size
-    return (float(finite.min()), float(finite.max()), bad) if finite.size else (0.0, 0.0, bad)
+    lo, hi = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    unwritten = np.count_nonzero(is_unwritten(array))
+    counts = {
+        NOT_YET: unwritten,
+        "NaN": np.count_nonzero(np.isnan(array)) - unwritten,
+        "−∞": np.count_nonzero(np.isneginf(array)),
+        "∞": np.count_nonzero(np.isposinf(array)),
+    }
+    return lo, hi, tuple((int(count), kind) for kind, count in counts.items() if count)
+
+
+def is_unwritten(array):
+    """Return where an array has what `unwrite` put there."""
+    if array.itemsize not in UNWRITTEN:
+        return np.zeros(array.shape, bool)
+    return array.view(f"u{array.itemsize}") == UNWRITTEN[array.itemsize]
+
+
+def unwrite(array):
+    """Mark memory that is not written yet, and holds anything: so one sees it fill."""
+    if isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.itemsize in UNWRITTEN:
+        array.view(f"u{array.itemsize}")[...] = UNWRITTEN[array.itemsize]
 
 
 def described(value, most=60):
@@ -127,16 +155,25 @@ def caption(shot):
     if not count:
         return f"{text}, empty"
     if shot.bad == count:
-        return f"{text}, NaN, infinite or not written yet"
-    same = f"all {number(shot.lo)}"
-    text += f", {number(shot.lo)} … {number(shot.hi)}" if shot.hi > shot.lo else f", {same}"
-    text += f"; {shot.bad:,} of {count:,} NaN, infinite or not written yet" if shot.bad else ""
+        return f"{text}, {kinds(shot)}"
+    lo, hi = (number(value, digits(shot)) for value in (shot.lo, shot.hi))
+    text += f", {lo} … {hi}" if shot.hi > shot.lo else f", all {lo}"
+    text += f"; {kinds(shot)}" if shot.bad else ""
     maps, (rows, columns), left_out = math.prod(shot.shape[:-2]), shot.every, []
     if len(shot.panels) < maps:
         left_out.append(f"{len(shot.panels)} of {maps:,} maps")
     if rows > 1 or columns > 1:
         left_out.append(f"1 of {rows} rows and of {columns} columns")
     return f"{text} (shown: {', '.join(left_out)})" if left_out else text
+
+
+def kinds(shot):
+    """Return in words how many entries are not finite: "all NaN", or "2 of 9 NaN, 1 of 9 ∞"."""
+    size = math.prod(shot.shape)
+    if shot.odd[0][0] < size:
+        return ", ".join(f"{count:,} of {size:,} {kind}" for count, kind in shot.odd)
+    kind = shot.odd[0][1]
+    return kind if kind == NOT_YET else f"all {kind}"
 
 
 def row_caption(row):
@@ -154,7 +191,7 @@ def widest(shots):
     if not some:
         return shots[0]
     lo, hi = min(shot.lo for shot in some), max(shot.hi for shot in some)
-    return some[0]._replace(lo=lo, hi=hi, bad=0)
+    return some[0]._replace(lo=lo, hi=hi, bad=0, odd=())
 
 
 def is_photograph(shot):
@@ -162,6 +199,16 @@ def is_photograph(shot):
     return shot.dtype == "uint8" and len(shot.shape) >= 3 and shot.shape[-3] == 3
 
 
-def number(value):
-    """Return a number with four digits, and a real minus."""
-    return f"{value:.4g}".replace("-", "−")
+def digits(shot):
+    """Return how many digits show how an array's entries differ: four, or more if they are close.
+
+    2 and 2.0001 are too near for four, but never more than ten are worth reading.
+    """
+    apart, largest = shot.hi - shot.lo, max(abs(shot.lo), abs(shot.hi))
+    close = math.log10(largest / apart) if 0 < apart < math.inf else 0
+    return min(10, max(4, 3 + int(close)))
+
+
+def number(value, digits=4):
+    """Return a number with four digits, or so many, and a real minus."""
+    return f"{value:.{digits}g}".replace("-", "−")

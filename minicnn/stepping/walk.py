@@ -18,14 +18,25 @@ def steps(record, frame, picked=None):
     return found
 
 
-def to_turn(record, frame, picked, loop, number, before, at):
-    """Pick a turn of a loop, if it was kept; return the steps and the place of its first one."""
+def to_turn(record, frame, picked, loop, number):
+    """Pick a turn of a loop that was kept; return the steps and the place of its first one."""
     picked[loop] = number
-    after = steps(record, frame, picked)
-    for place, step in enumerate(after):
+    found = steps(record, frame, picked)
+    for place, step in enumerate(found):
         if any(t.loop == loop and t.number == number for t in record.path(step.turn)):
-            return after, place
-    return before, at
+            return found, place
+
+
+def loop_of(record, step):
+    """Return the loop that a step ends, or else the innermost one that it stands in, or None."""
+    around = [turn.loop for turn in record.path(step.turn)]
+    own = [loop for loop in around if record.loops[loop].frame == step.frame]
+    return own[0] if own and step.loop is None else step.loop
+
+
+def turns_of(record, loop):
+    """Return the turns that were kept of a loop, in their order."""
+    return [turn for turn in record.turns if turn.loop == loop]
 
 
 def latest(record, step, name):
@@ -63,6 +74,14 @@ def turn_label(record, step):
 def total(loop):
     """Return how many turns a loop had: "9", or "9+" if the rest of them ran compiled."""
     return f"{loop.total}+" if loop.more else str(loop.total)
+
+
+def failure(record):
+    """Return a sentence that says how the function failed, or "" if it returned."""
+    if record.error is None:
+        return ""
+    why = f"{type(record.error).__name__}: {record.error}"
+    return f"{record.frames[0].source.name} did not return; .result raises {why}"
 
 
 def title(record):
