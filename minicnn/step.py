@@ -224,7 +224,7 @@ class Steps:
         """
         path = pathlib.Path(path)
         if path.is_dir():
-            raise IsADirectoryError(21, "is a folder; save needs the name of a file", str(path))
+            raise IsADirectoryError(f"save: {path} is a folder; expected the name of a file")
         if path.suffix.lower() not in (".html", ".htm"):
             path = path.with_name(f"{path.name}.html")
         checkpoint.write_text(path, page.whole(walk.title(self._record), self._repr_html_()))

@@ -329,10 +329,13 @@ def interrupts():
 
 
 def progress_bar(run, images, title, wanted):
-    """Return a bar over all images to come; in 80 columns, loss and error still stand behind it."""
+    """Return a bar over all images to come, as long as there is room.
+
+    Behind it stand, in 80 columns, too: the time left, loss, training error, images per second.
+    """
     from tqdm import tqdm
 
-    parts = "{desc} {percentage:3.0f}% |{bar:10}| {remaining} left at most{postfix}, {rate_fmt}"
+    parts = "{desc} {percentage:3.0f}% |{bar}| at most {remaining}{postfix}, {rate_fmt}"
     return tqdm(
         total=images,
         initial=sum(run.images),

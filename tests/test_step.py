@@ -612,7 +612,7 @@ def test_save_says_where_the_page_is(tmp_path):
     assert small_conv().save(tmp_path / "v1.2") == tmp_path / "v1.2.html"
     assert (tmp_path / "v1.2.html").is_file()
     (tmp_path / "runs").mkdir()
-    with pytest.raises(OSError, match="is a folder; save needs the name of a file"):
+    with pytest.raises(OSError, match="^save: .*runs is a folder; expected the name of a file"):
         small_conv().save(tmp_path / "runs")
 
 
@@ -682,7 +682,7 @@ def test_where_a_loop_is_done_the_turns_passed_by_can_be_seen(capsys):
     walked(step(doubled, drawn(3), 7), *[""] * 8, "t 7", "", "", "")
     out = capsys.readouterr().out
     shown = "done after 7 turns, of which the first 2 are shown; t 7 shows turn 7"
-    assert out.count(f"{shown}; together they changed\n") == 2
+    assert out.count(f"{shown}\n    together they changed\n") == 2
     assert "turn 7 of 7" in out and "turn 6 of 7" not in out
 
 
@@ -692,9 +692,8 @@ def test_a_loop_that_changed_nothing_says_only_that_it_is_done():
             pass
         return n
 
-    assert "done after 3 turns, of which the first 2 are shown; t 3 shows turn 3\n" in str(
-        step(idle, 3)
-    )
+    text = str(step(idle, 3))
+    assert "done after 3 turns" in text and "together they changed" not in text
 
 
 def test_ctrl_c_leaves_the_walk_politely(monkeypatch):

@@ -91,7 +91,9 @@ def test_in_80_columns_loss_and_error_are_seen():
         bar.start_t -= 6000  # seconds: so there are hours to come
         train.show(bar, run, 4, 6)
         line = str(bar)[:80]
-    assert f"left at most, loss {run.losses[-1]:.3f}, error {run.training_error(4):.1%}," in line
+    assert (
+        f"| at most 4:26:40, loss {run.losses[-1]:.3f}, error {run.training_error(4):.1%}," in line
+    )
 
 
 def test_a_run_stops_at_the_first_step_that_reaches_its_goal():

@@ -211,7 +211,7 @@ def done(record, step):
         text += f", of which the first {SHOWN} are shown; t {last.number} shows turn {last.number}"
     elif last.number < step.after:
         text += f", of which only the first {last.number} were kept"
-    return [f"{text}; together they changed" if step.changed else text]
+    return [text, *["together they changed"] * bool(step.changed)]
 
 
 def values_lines(named, colour=False, twins=None):
