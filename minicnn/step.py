@@ -186,8 +186,8 @@ class Steps:
         ----------
         pause : function or None
             Asked with a prompt after every step, like `input`: Enter goes on, b back, o opens the
-            call of the line, u leaves it, t 5 goes to turn 5 of the loop, r runs on, q quits.  With
-            None nothing stops.
+            call of the line, u leaves it, t 5 goes to turn 5 of the loop, also where the loop is
+            done, r runs on, and q or Ctrl-C quits.  With None nothing stops.
         """
         terminal.show(self._record, pause, self._pairs(), self._there())
 

@@ -4,7 +4,6 @@ Small arrays are numbers.  Large ones are blocks of colour, two rows of entries 
 or without colour their shape and range alone.
 """
 
-import math
 import os
 import re
 import shutil
@@ -77,12 +76,12 @@ def numbers(shot, width):
     if shot.lo == shot.hi and not shot.bad and shot.panels.shape[2] > most:
         return []  # all of them are alike, and the caption says so
     maps = [folded(panel, cell, most) for panel in text]
-    images = math.prod(shot.shape[:-3])
-    if images == 1:
+    images = list(np.ndindex(shot.shape[:-3]))
+    if len(images) == 1:
         return side_by_side(maps, width)
     lines, each = [], shot.shape[-3]
-    for n in range(images):
-        label = f"{list(map(int, np.unravel_index(n, shot.shape[:-3])))}"
+    for n, place in enumerate(images):
+        label = str(list(place))
         some = side_by_side(maps[n * each : (n + 1) * each], width - len(label) - 2)
         lines += [""] if n and len(some) > 1 else []
         lines += [f"{label if i == 0 else '':{len(label)}}  {line}" for i, line in enumerate(some)]
