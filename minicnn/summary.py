@@ -109,9 +109,10 @@ def kept_bytes(layers, shape, batch=128):
     """Return how many bytes minicnn.fast keeps of one image between forward and backward.
 
     That is what its caches hold: a convolution its input, copied with the zeros around it where
-    there are any, unless it goes by Winograd's algorithm, which depends on the batch; a fully connected layer its input; a nonlinearity its output; a normalization its
-    input and as many divisors; a pool a byte an output, which place has won; dropout a byte a unit.
-    What one row keeps as its output and the next one as its input is one array and counts once.
+    there are any (Winograd's algorithm, which is taken or not depending on the batch, needs none);
+    a fully connected layer its input; a nonlinearity its output; a normalization its input and as
+    many divisors; a pool a byte an output, which place has won; dropout a byte a unit.  What one
+    row keeps as its output and the next one as its input is one array and counts once.
     """
     outputs = [[shape], *[size.output for size in measure(layers, shape)]]
     number = np.dtype(dtype_of(layers)).itemsize
