@@ -137,7 +137,7 @@ kept = 128 * summary.kept_bytes(layers, (3, 224, 224)) / mebibyte
 print(f"weights, gradients, momentum {learning:.0f} MiB; kept of 128 images {kept:.0f} MiB")
 
 # %% [markdown]
-# 698 and 812 MiB; `python -m minicnn summary alexnet` prints the whole account. Each of the
+# 698 and 710 MiB; `python -m minicnn summary alexnet` prints the whole account. Each of the
 # authors' two GPUs had 3 GB, and that, says the paper, limits the size of a network.
 #
 # ## Change this and predict

@@ -95,7 +95,7 @@ print(f"the first two convolutions and their pool keep {first_block:.0%} of the 
 
 # %% [markdown]
 # 21 times the work with little more than twice the parameters, most of which sit in the fully
-# connected layers again. And 14 times the memory, 43% of it for the first two convolutions: 64 maps
+# connected layers again. And 11 times the memory, 43% of it for the first two convolutions: 64 maps
 # of 224×224, because nothing has a stride. AlexNet's stride of 4 was a way to afford it in 2012.
 #
 # ## Deep networks were hard to start

@@ -105,13 +105,14 @@ def stacks(layers):
     return {stack: names for stack, names in found.items() if len(stack) > 1}
 
 
-def kept_bytes(layers, shape):
+def kept_bytes(layers, shape, batch=128):
     """Return how many bytes minicnn.fast keeps of one image between forward and backward.
 
     That is what its caches hold: a convolution its input, copied with the zeros around it where
-    there are any; a fully connected layer its input; a nonlinearity its output; a normalization its
-    input and as many divisors; a pool a byte an output, which place has won; dropout a byte a unit.
-    What one row keeps as its output and the next one as its input is one array and counts once.
+    there are any (Winograd's algorithm, which is taken or not depending on the batch, needs none);
+    a fully connected layer its input; a nonlinearity its output; a normalization its input and as
+    many divisors; a pool a byte an output, which place has won; dropout a byte a unit.  What one
+    row keeps as its output and the next one as its input is one array and counts once.
     """
     outputs = [[shape], *[size.output for size in measure(layers, shape)]]
     number = np.dtype(dtype_of(layers)).itemsize
@@ -121,7 +122,9 @@ def kept_bytes(layers, shape):
             x_array, y_array, own = (i, column), (i + 1, column), (layer.name, column)
             match kind_of(layer):
                 case "conv":
-                    frame = with_zeros(layer, x, y)
+                    kernels = columns(layer.params["w"])[column]
+                    copied = not by_winograd(layer, kernels, y, batch)
+                    frame = with_zeros(layer, x, y) if copied else x
                     arrays[x_array if frame == x else own] = math.prod(frame) * number
                 case "fc":
                     arrays[x_array] = math.prod(x) * number
@@ -132,6 +135,15 @@ def kept_bytes(layers, shape):
                 case "pool" | "dropout":
                     arrays[own] = math.prod(y)
     return sum(arrays.values())
+
+
+def by_winograd(layer, w, y, batch):
+    """Return whether minicnn.fast computes a convolution by Winograd's algorithm."""
+    from .fast.winograd import pays  # brings Numba
+
+    (K, C, f, _), (_, H_out, W_out) = w.shape, y
+    groups, stride = layer.options.get("groups", 1), layer.options.get("stride", 1)
+    return pays(batch, C, K // groups, H_out, W_out, f, stride)
 
 
 def with_zeros(layer, x, y):
@@ -213,7 +225,7 @@ def summary(layers, shape, batch=128):
     lines += [*crossings_in_words(crossed, batch), ""] if crossed else []
 
     dtype, count = dtype_of(layers), sum(size.parameters for size in sizes)
-    learned, image = 3 * count * dtype.itemsize, kept_bytes(layers, shape)
+    learned, image = 3 * count * dtype.itemsize, kept_bytes(layers, shape, batch)
     lines += [
         f"To train it with batches of {batch} in {dtype}, minicnn.fast holds",
         f"{mebibytes(learned)}  parameters, gradients and velocities: 3 × {count:,}",

@@ -127,7 +127,7 @@ def test_the_memory_for_backward_is_what_the_caches_of_fast_hold(name, size, opt
     held = {id(memory): memory.nbytes for memory in map(memory_of, arrays_in(tuple(caches)))}
     for w in net.parameters(layers).values():
         held.pop(id(memory_of(w)), None)
-    assert summary.kept_bytes(layers, x.shape[1:]) == pytest.approx(
+    assert summary.kept_bytes(layers, x.shape[1:], N) == pytest.approx(
         sum(held.values()) / N, rel=0.02
     )
 
