@@ -223,9 +223,13 @@ def test_rows_of_a_network_have_their_names(opened):
 
 def test_a_failed_line_is_marked_and_its_error_said(opened):
     browser = opened("failed")
+    above = ask(browser, "root.querySelector('header .error').textContent")
+    assert above.startswith("conv_forward did not return; .result raises ValueError: conv: x has")
     ask(browser, "root.querySelector('.bar button:nth-child(4)').click()")
     assert "check_conv(" in ask(browser, "root.querySelector('.failed').textContent")
-    assert "✗ ValueError: conv: x has" in ask(browser, "root.querySelector('.error').textContent")
+    assert "✗ ValueError: conv: x has" in ask(
+        browser, "root.querySelector('.error[role]').textContent"
+    )
 
 
 @pytest.mark.parametrize("width, columns", [(1200, 2), (390, 1)])
