@@ -14,7 +14,14 @@ winograd.py computes the same with a third of the multiplications.
     K_group   a number                    kernels in a group
     K_wide    a number                    the same, rounded up to whole vectors; also C_wide
     y_wide    (…, groups·K_wide)          pixels of y, each group filled up to K_wide channels
-    panels    see product.py              the kernels, in vectors
+    panels    see product.py              the kernels, in vectors of LANES numbers
+    corners   (N·H_out·W_out,)            where each window begins, in the memory of x_frame
+    taps      (f·f·C/groups,)             how far from its corner each entry of a window is
+    places    (N·H_out·W_out,)            where each pixel of y_wide is
+    homes     (f·f·C/groups,)             where each row of dw is, in panels
+    parts     a number                    of a panel's work, so that all threads have as much to do
+
+run(…)'s second number is how long all of it takes one thread: 40 multiply-adds a nanosecond.
 """
 
 import numpy as np
