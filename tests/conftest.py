@@ -17,9 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from minicnn import data
+# Read once, when NumPy and Numba are imported.  NumPy's product waits for its second thread without
+# sleeping, and while the second process compiles there is no processor for it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
 
-os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")  # Numba reads it once, when it is imported
+from minicnn import data  # noqa: E402
 
 WITHOUT_LOOPS = (
     "test_augment test_checkpoint test_data test_download test_exercises test_gallery test_import "
