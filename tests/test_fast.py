@@ -349,6 +349,7 @@ print(LANES)
 """
 
 
+@pytest.mark.slow
 def test_vectors_of_every_width_compute_the_same(tmp_path):
     others = [str(lanes) for lanes in (8, 16, 32) if lanes != vector.LANES]  # all other tests: this
     environments = [

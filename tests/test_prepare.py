@@ -521,6 +521,7 @@ def test_two_workers_write_the_same_bytes_as_one(tmp_path, monkeypatch):
     assert not any(name.endswith((".npz", ".part")) or "begun" in name for name in one)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 def test_a_run_stopped_and_then_killed_goes_on_to_the_same_bytes(tmp_path):
     folder = fill(tmp_path / "photographs", count=1)

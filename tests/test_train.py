@@ -236,6 +236,7 @@ CHILD = """
 """
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_bit_for_bit_as_if_it_had_not_been(tmp_path):
     folder = tmp_path / "run"
     here = os.path.dirname(__file__)
