@@ -372,7 +372,12 @@ function stepper(data, root) {
   }
 
   body.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.target.type === "range") return;
+    // Shift+Enter, say, belongs to the notebook
+    if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
+    if (event.target.type === "range") {
+      if (event.key !== "Tab") event.stopPropagation(); // it would select another cell
+      return;
+    }
     if (event.key === "Enter" && event.target.tagName === "BUTTON") return;
     if (!["ArrowLeft", "ArrowRight", "Home", "End", "Enter", "Escape"].includes(event.key)) return;
     go(event.key);
@@ -407,20 +412,33 @@ function stepper(data, root) {
   render();
 }
 
+/** Be dark where the notebook is; Jupyter, VS Code and Colab each say it in a way of their own. */
+function setTheme(host, page) {
+  const { jpThemeLight, vscodeThemeKind = "" } = document.body.dataset;
+  const dark =
+    jpThemeLight === "false" ||
+    ["vscode-dark", "vscode-high-contrast"].includes(vscodeThemeKind) ||
+    page.getAttribute("theme") === "dark";
+  if (dark) host.dataset.theme = "dark";
+  else if (jpThemeLight || vscodeThemeKind || window.google?.colab) host.dataset.theme = "light";
+}
+
+/** Look again whenever something changes there, as long as the stepper is in the page. */
+function followTheme(host, page) {
+  setTheme(host, page);
+  const observer = new MutationObserver(() =>
+    host.isConnected ? setTheme(host, page) : observer.disconnect(),
+  );
+  for (const one of [page, document.body]) observer.observe(one, { attributes: true });
+}
+
 function start(host) {
   if (host.shadowRoot) return;
   const data = unpack(JSON.parse(host.querySelector("script").textContent));
   const root = host.attachShadow({ mode: "open" }),
     page = document.documentElement;
   root.append(element("style", {}, data.css));
-  const dark =
-    document.body.dataset.jpThemeLight === "false" ||
-    document.body.classList.contains("vscode-dark") ||
-    page.getAttribute("theme") === "dark";
-  const light =
-    document.body.dataset.jpThemeLight === "true" ||
-    document.body.classList.contains("vscode-light");
-  if (dark || light) host.dataset.theme = dark ? "dark" : "light";
+  followTheme(host, page);
   if (data.steps) stepper(data, root);
   else {
     const items = data.arrays.map(([name, id]) => [name, id, "read"]);
