@@ -1,10 +1,12 @@
 """The stepper shows what really ran: the lines, the arrays they made, and where each came from."""
 
+import base64
 import json
 import os
 import re
 import sys
 import threading
+import zlib
 
 import numpy as np
 import pytest
@@ -40,7 +42,8 @@ def own_steps(steps, picked=None):
 
 def data_of(html):
     """Return what page.py wrote into a page."""
-    return json.loads(re.search(r'application/json">(.*?)</script>', html, re.DOTALL)[1])
+    deflated = re.search(r'application/deflated-json">(.*?)</script>', html, re.DOTALL)[1]
+    return json.loads(zlib.decompress(base64.b64decode(deflated)))
 
 
 # Small functions to step through.
@@ -507,8 +510,6 @@ def test_what_cannot_be_touched_is_refused_in_one_sentence(name, index, dy, mess
 
 
 def linked(bits, outputs, inputs):
-    import base64
-
     table = np.frombuffer(base64.b64decode(bits), np.uint8)
     return np.unpackbits(table)[: outputs * inputs].reshape(outputs, inputs).astype(bool)
 

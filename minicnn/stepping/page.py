@@ -1,6 +1,6 @@
 """Steps and arrays as HTML that needs nothing else: no network, no library, no other file.
 
-The data goes into the page as JSON, compact, because notebooks keep it:
+The data goes into the page as JSON, deflated to a third or less, because notebooks keep it:
 
     values    every text and every array once.  s: shape; c: shape, dtype and range in words; p, e:
               the size of its picture, and which rows and columns it has; k: whose memory.  The
@@ -18,13 +18,14 @@ The data goes into the page as JSON, compact, because notebooks keep it:
     pairs     backward's lines → the forward lines that they undo
     forward   what forward's variables were in the end
 
-arrays.js and steps.js draw it.  Where they may not run, in a notebook that is not trusted yet, the
-same is there as plain text.
+arrays.js and steps.js, which stay readable, draw it.  Where they may not run, in a notebook that is
+not trusted yet, or cannot, in a browser from before 2023, its beginning is there as plain text.
 """
 
 import base64
 import html
 import json
+import zlib
 from importlib import resources
 
 import numpy as np
@@ -82,11 +83,12 @@ def of_arrays(shots):
 def page(data, store, text):
     data |= {"names": list(store.names), "values": store.values, "ranges": store.ranges}
     data["css"] = read("page.css").replace("\n", "")
-    encoded = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
+    encoded = json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
+    deflated = base64.b64encode(zlib.compress(encoded, 9)).decode()
     script = f"(() => {{\n{read('arrays.js')}\n{read('steps.js')}\n}})();"
     return (
         f'<div class="minicnn-step"><pre>{html.escape(text)}</pre>'
-        f'<script type="application/json">{encoded}</script></div>'
+        f'<script type="application/deflated-json">{deflated}</script></div>'
         f"<script>{script}</script>"
     )
 

@@ -1,7 +1,8 @@
 // The stepper's page: source on the left, the arrays of the current line on the right.
 //
-// Every <div class="minicnn-step"> holds its data as JSON (see page.py) and gets a shadow root, so
-// that no style leaks in or out.  There is no network and no library.  arrays.js draws the arrays.
+// Every <div class="minicnn-step"> holds its data as deflated JSON (see page.py), beside some plain
+// text that is seen until the data is read.  Then it gets a shadow root, so that no style leaks in
+// or out.  There is no network and no library.  arrays.js draws the arrays.
 //
 //   step       {number, frame, line, turn, changed, before, …}
 //   visible    the steps that → and ← go through: of one frame, in its first two turns and picked
@@ -407,9 +408,19 @@ function stepper(data, root) {
   render();
 }
 
-function start(host) {
-  if (host.shadowRoot) return;
-  const data = unpack(JSON.parse(host.querySelector("script").textContent));
+const OLD =
+  "This is only the beginning: a browser from 2023 or later shows all of it, with its arrays.";
+
+function inflated(text) {
+  const inflater = new DecompressionStream("deflate");
+  return new Response(new Blob([bytes(text)]).stream().pipeThrough(inflater)).json();
+}
+
+async function start(host) {
+  if (host.begun) return;
+  host.begun = true;
+  if (typeof DecompressionStream === "undefined") return host.append(element("p", {}, OLD));
+  const data = unpack(await inflated(host.querySelector("script").textContent));
   const root = host.attachShadow({ mode: "open" }),
     page = document.documentElement;
   root.append(element("style", {}, data.css));
