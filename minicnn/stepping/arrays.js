@@ -38,16 +38,11 @@ const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 function cells(data, id) {
   const value = data.values[id];
   if (value.cells) return value.cells;
-  if (value.o !== undefined) {
-    value.cells = cells(data, value.o).slice();
-    value.i.forEach((at, n) => (value.cells[at] = decoded(data, value, value.x[n])));
-  } else if (value.v) value.cells = value.v;
-  else value.cells = Array.from(bytes(value.q), (code) => decoded(data, value, code));
+  value.cells = value.v ?? Array.from(bytes(value.q), (code) => decoded(data, value, code));
   return value.cells;
 }
 
 function decoded(data, value, code) {
-  if (value.exact) return code;
   if (code === 0) return null; // NaN or infinite
   const [lo, hi] = data.ranges[value.k];
   return lo < 0 ? ((code - 128) / 127) * Math.max(-lo, hi) : ((code - 1) / 254) * hi;
@@ -64,7 +59,7 @@ function colour(x, [lo, hi]) {
 function layout(value, width) {
   let [P, h, w] = value.p;
   if (value.rgb) P /= 3;
-  const numbers = value.exact && P * h * w <= 160 && w * 34 <= width && !value.rgb;
+  const numbers = value.v && P * h * w <= 160 && w * 34 <= width && !value.rgb;
   const room = P > 1 ? 130 : Math.min(width, 300);
   const px = Math.max(1, Math.min(P > 1 ? 12 : 16, Math.floor(room / Math.max(w, h))));
   const cw = numbers ? 38 : px,
@@ -193,7 +188,7 @@ function card(data, [name, id, state, fresh, under], width, point) {
       const shades = [0, 1, 2].map((c) => short(all[first + c * area]));
       under.firstChild.data = `red, green, blue = ${shades}`;
     } else {
-      const entry = value.exact ? `= ${short(all[at], 10)}` : `≈ ${short(all[at], 2)}`;
+      const entry = value.v ? `= ${short(all[at], 10)}` : `≈ ${short(all[at], 2)}`;
       under.firstChild.data = `${name}${index(value, at)} ${entry}`;
     }
     if (point) point(at);
@@ -243,7 +238,7 @@ function card(data, [name, id, state, fresh, under], width, point) {
 function different(data, before, id) {
   const old = data.values[before],
     value = data.values[id];
-  if (!old?.exact || !value.exact || String(old.s) !== String(value.s)) return [];
+  if (!old?.v || !value.v || String(old.s) !== String(value.s)) return [];
   const [a, b] = [cells(data, before), cells(data, id)];
   const found = b.flatMap((x, at) => (x === a[at] ? [] : [at]));
   return 2 * found.length > b.length ? [] : found;
@@ -294,14 +289,10 @@ function cards(data, items, links, width) {
   });
 }
 
-/** Undo what page.py did to make the data small. */
+/** Put names in the place of their numbers. */
 function unpack(data) {
   const named = (flat) =>
     Object.fromEntries(flat.flatMap((n, at) => (at % 2 ? [] : [[data.names[n], flat[at + 1]]])));
-  for (const value of data.values)
-    // an array that differs little from another one
-    if (value.o !== undefined)
-      Object.assign(value, { ...data.values[value.o], cells: undefined, ...value });
   if (!data.steps) return data;
   data.loops = data.loops.map(([line, frame, total, rows, goesOn]) => ({
     line,

@@ -5,8 +5,7 @@ The data goes into the page as JSON, deflated to a third or less, because notebo
     values    every text and every array once.  s: shape; c: shape, dtype and range in words; p, e:
               the size of its picture, and which rows and columns it has; k: whose memory.  The
               entries are v, numbers with as many digits as it takes, if they are few; else q, a
-              byte each, 0 for NaN.  Where few entries differ from those of value o, only these are
-              there: i, x.  A row of arrays is row, the numbers of its arrays
+              byte each, 0 for NaN.  A row of arrays is row, the numbers of its arrays
     ranges    the least and the largest entry that an array had in the whole run, by k: its colours
               are the same in all steps
     names     every variable's name once
@@ -169,7 +168,7 @@ class Store:
 
     def __init__(self, records):
         self.values, self.ranges, self.names, self.kins = [], {}, {}, {}
-        self.known, self.latest, self.same = {}, {}, {}  # to find what is there already
+        self.known = {}  # the number of what is there already
         for record in records:
             for frame in record.frames:
                 self.widen([*frame.arguments.values(), frame.returned])
@@ -234,27 +233,9 @@ class Store:
             "e": shot.every,
             "k": kin,
         }
-        if shot.exact:
-            found["exact"] = 1
         if is_photograph(shot):
             found["rgb"] = 1
         entries = self.entries(shot)
-        before = self.latest.get((shot.kin, shot.shape))
-        self.latest[shot.kin, shot.shape] = len(self.values), entries, found
-        if shot.exact:  # the same numbers in another shape, or in other memory
-            twin = self.same.setdefault(tuple(entries), len(self.values))
-            if twin != len(self.values):
-                new = {
-                    key: value
-                    for key, value in found.items()
-                    if value != self.values[twin].get(key)
-                }
-                return {"o": twin, "i": [], "x": []} | new
-        if before:
-            changed = [i for i, (a, b) in enumerate(zip(before[1], entries, strict=True)) if a != b]
-            if len(changed) <= len(entries) // 8:
-                new = {key: found[key] for key in "c" if found[key] != before[2][key]}
-                return {"o": before[0], "i": changed, "x": [entries[i] for i in changed]} | new
         if shot.exact:
             return found | {"v": entries}
         return found | {"q": base64.b64encode(bytes(entries)).decode()}
