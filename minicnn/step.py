@@ -26,6 +26,7 @@ from . import checkpoint, net
 from .stepping import kernels, links, page, pairs, source, terminal, walk
 from .stepping import touch as touching
 from .stepping.record import Record
+from .stepping.run import run
 from .stepping.values import Shot, Text, look
 
 PIXELS = 16384  # of a picture's array, at most
@@ -102,7 +103,7 @@ class Steps:
             name: copy.deepcopy(value) if changes(value) else value
             for name, value in bound.arguments.items()
         }
-        self._record.run(runs, python.__code__, bound.args, bound.kwargs)
+        run(self._record, runs, python.__code__, bound.args, bound.kwargs)
 
     @property
     def result(self):

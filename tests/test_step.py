@@ -255,10 +255,11 @@ def test_a_large_kernel_is_begun_as_python_and_finished_compiled():
     compiled = hasattr(im2col, "py_func")
     assert steps._record.frames[0].cut == compiled
     totals = [walk.total(loop) for loop in steps._record.loops[:3]]  # over c, i and j
-    assert totals == (["1+", "2+", "11"] if compiled else ["3", "11", "11"])
+    assert totals == ["3", "11", "11"]
 
 
-def test_what_a_kernel_calls_counts_too_when_it_runs_as_python():
+def test_what_a_kernel_calls_counts_too_when_it_runs_as_python(monkeypatch):
+    monkeypatch.setattr(kernels, "WATCHED", 20_000)
     x, w, b = drawn(4, 3, 40, 41), drawn(32, 3, 5, 5), drawn(32)
     steps = step(fast.conv_forward, x, w, b)
     np.testing.assert_array_equal(steps.result[0], fast.conv_forward(x, w, b)[0])
