@@ -294,12 +294,12 @@ function unpack(data) {
   const named = (flat) =>
     Object.fromEntries(flat.flatMap((n, at) => (at % 2 ? [] : [[data.names[n], flat[at + 1]]])));
   if (!data.steps) return data;
-  data.loops = data.loops.map(([line, frame, total, rows, goesOn]) => ({
+  data.loops = data.loops.map(([line, frame, total, more, rows]) => ({
     line,
     frame,
     total,
+    more,
     rows,
-    goesOn,
   }));
   data.frames.forEach((frame) => (frame.arguments = named(frame.arguments)));
   data.forward = named(data.forward);

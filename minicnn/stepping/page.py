@@ -30,22 +30,36 @@ from importlib import resources
 import numpy as np
 
 from . import terminal, walk
-from .record import ROWS
+from .record import ROWS, SHOWN, TURNS
+from .shorter import shorter
 from .values import Row, Shot, Text, caption, digits, is_photograph, row_caption
+
+ROOM = 48_000  # bytes; a page of steps is larger only where it is with two turns of each loop
 
 
 def of_steps(record, pairs, forward, result):
-    """Return the HTML of a record.
+    """Return the HTML of a record, with as many turns of its loops as there is room for.
 
     `pairs` is {line: lines of code}, `forward` the record of the forward pass or None, and
     `result` what the function returned, {"y": Shot}: step 0 shows it beside the arguments.
     """
+    text = terminal.text(record, most=1500, pairs=pairs)
+    for most in (TURNS, 16, 8, 4, SHOWN):
+        found = with_turns(shorter(record, most), pairs, forward, result, text)
+        if len(found.encode()) <= ROOM:
+            break
+    return found
+
+
+def with_turns(record, pairs, forward, result, text):
+    """Return the HTML of a record with all turns that are in it."""
     store = Store([record] + [forward] * (forward is not None))
     store.widen(result.values())
     code_of = {id(frame.source): frame.source for frame in record.frames}
     numbers = {key: number for number, key in enumerate(code_of)}
     data = {
         "title": walk.title(record),
+        "start": record.start,
         "failure": walk.failure(record),
         "sources": [source_of(source, store) for source in code_of.values()],
         "frames": [
@@ -65,7 +79,7 @@ def of_steps(record, pairs, forward, result):
         "result": store.ids(result),
         "forward": store.ids(walk.last_values(forward)) if forward else [],
     }
-    return page(data, store, terminal.text(record, most=1500, pairs=pairs))
+    return page(data, store, text)
 
 
 def of_arrays(shots):
@@ -133,9 +147,7 @@ def source_of(source, store):
 def loop_of(record, number):
     loop = record.loops[number]
     source = record.frames[loop.frame].source
-    found = [loop.line, loop.frame, loop.total]
-    if loop.more:
-        found += [0, 1]
+    found = [loop.line, loop.frame, loop.total, int(loop.more)]
     if source.file == ROWS:
         found.append([row_name(record, number, turn) for turn in range(1, loop.total + 1)])
     return found
@@ -154,7 +166,7 @@ def step_of(step, store):
     """Return [frame, line, turn, changed] of a step, and what only some have as a dict behind."""
     rest = {
         "before": store.ids(step.before),
-        "after": step.after,
+        "after": [step.after, step.loop] if step.after else None,
         "error": f"{type(step.raised).__name__}: {step.raised}" if step.raised else "",
         "links": store.links(step.links),
     }

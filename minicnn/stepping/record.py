@@ -85,6 +85,7 @@ class Record:
     def __init__(self, wanted=None):
         self.wanted = wanted or {}
         self.steps, self.frames, self.loops, self.turns = [], [], [], []
+        self.start = 0  # the step that a reader begins with
         self.error = self.result = None
         self.live = []  # a Watch for each frame that is running, outermost first
         self.kin = {}  # id of an array: a weak reference to it, and its number
