@@ -18,6 +18,7 @@ from minicnn.step import picture, step
 from minicnn.stepping import kernels, pairs, source, values, walk
 from minicnn.stepping.links import of_call
 from minicnn.stepping.record import Record
+from minicnn.stepping.shorter import shorter
 
 N, C, K, H, W, f = 2, 3, 4, 7, 5, 3
 
@@ -43,7 +44,13 @@ def own_steps(steps, picked=None):
 def data_of(html):
     """Return what page.py wrote into a page."""
     deflated = re.search(r'application/deflated-json">(.*?)</script>', html, re.DOTALL)[1]
-    return json.loads(zlib.decompress(base64.b64decode(deflated)))
+    data = json.loads(zlib.decompress(base64.b64decode(deflated)))
+    for columns in ("values", "steps"):
+        if columns in data:
+            entries = zip(*data[columns].values(), strict=True)
+            rows = [dict(zip(data[columns], row, strict=True)) for row in entries]
+            data[columns] = [{k: v for k, v in row.items() if v is not None} for row in rows]
+    return data
 
 
 # Small functions to step through.
@@ -182,10 +189,10 @@ def test_a_turn_of_a_kernel_can_be_had_too_and_the_page_opens_with_it():
     last = steps.turn(lines["for c in range(C):"], 3).turn(lines["for i in range(f):"], 5)
     assert "im2col, turns c 3/3, i 5/5" in str(last)
     data = data_of(last._repr_html_())
-    frame, line, turn, _ = data["steps"][data["start"]][:4]
-    loop, number, around = data["turns"][turn]
-    assert (line, number, data["turns"][around][1]) == (lines["for i in range(f):"], 5, 3)
-    assert data["sources"][data["frames"][frame]["source"]]["name"] == "im2col"
+    first = data["steps"][data["start"]]
+    loop, number, around = data["turns"][first["turn"]]
+    assert (first["line"], number, data["turns"][around][1]) == (lines["for i in range(f):"], 5, 3)
+    assert data["sources"][data["frames"][first["frame"]]["source"]]["name"] == "im2col"
 
 
 def test_for_another_turn_the_arguments_are_those_from_before_the_first_call():
@@ -684,11 +691,40 @@ def test_a_page_is_small_and_needs_nothing_from_elsewhere():
     assert not re.search(r"https?://|@import|src=|url\(", html)
 
 
+def test_the_way_back_through_a_small_convolution_is_small_too():
+    x, w, b = drawn(2, 3, 8, 8), drawn(4, 3, 3, 3), drawn(4)
+    for options in ({}, {"stride": 2, "pad": 1}):
+        steps = step(conv_forward, x, w, b, **options)
+        back = steps.backward(drawn(*steps.result[0].shape))
+        for html in (steps._repr_html_(), back._repr_html_()):
+            assert len(html.encode()) < 50_000
+
+
 def test_the_page_of_alexnets_first_layer_stays_small():
     x, w = drawn(1, 3, 224, 224), drawn(96, 3, 11, 11)
     steps = step(conv_forward, x, w, np.zeros(96), stride=4, ceil_mode=True)
     assert steps.result[0].shape == (1, 96, 55, 55)
-    assert len(steps._repr_html_().encode()) < 300_000
+    assert len(steps._repr_html_().encode()) < 100_000
+    assert len(steps.backward(drawn(1, 96, 55, 55))._repr_html_().encode()) < 150_000
+
+
+def test_a_shorter_record_says_what_the_turns_left_out_have_changed():
+    def both(n):
+        first, last = 0, 0
+        for i in range(n):
+            first = i if i < 9 else first
+            last = i
+        return first, last
+
+    steps = step(both, 5000)
+    line = steps._record.loops[0].line
+    record = shorter(steps.turn(line, 4000)._record, 3)
+    turns = [turn.number for turn in record.turns]
+    assert turns == [1, 2, 3, 4, 4000]
+    start = record.steps[record.start]
+    assert record.turns[start.turn].number == 4000
+    assert (walk.latest(record, start, "first").text, start.changed["i"].text) == ("8", "3999")
+    assert [one.number for one in record.steps] == list(range(len(record.steps)))
 
 
 def test_a_page_has_the_numbers_of_small_arrays_and_bytes_of_large_ones():

@@ -8,9 +8,11 @@ changed.py   which values a line has changed
 kernels.py   functions that Numba compiled, as the Python that they were written in
 lanes.py     and what vector instructions do, in NumPy
 pairs.py     which line of forward a line of backward undoes
+again.py     the arguments of a call, to run it once more
 touch.py     one entry of a gradient, by finite differences
 links.py     which entries of its inputs an entry of an array was made from
 values.py    what is kept of a value: an array's shape, range and a small picture
 terminal.py  all of it as text and as coloured blocks
+shorter.py   a record without the turns that a page has no room for
 page.py      all of it as HTML, with page.css, arrays.js and steps.js
 """

@@ -5,13 +5,14 @@ The data goes into the page as JSON, deflated to a third or less, because notebo
     values    every text and every array once.  s: shape; c: shape, dtype and range in words; p, e:
               the size of its picture, and which rows and columns it has; k: whose memory.  The
               entries are v, numbers with as many digits as it takes, if they are few; else q, a
-              byte each, 0 for NaN.  A row of arrays is row, the numbers of its arrays
+              byte each, 0 for NaN.  A row of arrays is row, the numbers of its arrays.  All of
+              them and all steps are in columns: what each has for s, what each has for c, …
     ranges    the least and the largest entry that an array had in the whole run, by k: its colours
               are the same in all steps
     names     every variable's name once
     sources   a function's lines, and its statements: [line, last line, names, again]
     frames, loops, turns     as in record.py
-    steps     [frame, line, turn, changed], and what only some have.  Where a value is due, there is
+    steps     frame, line, turn, changed, and what only some have.  Where a value is due, there is
               its number in `values`; {name: value} is written name, value, name, value, …
     failure   why the function did not return, or ""
     pairs     backward's lines → the forward lines that they undo
@@ -23,6 +24,7 @@ not trusted yet, or cannot, in a browser from before 2023, its beginning is ther
 
 import base64
 import html
+import itertools
 import json
 import zlib
 from importlib import resources
@@ -30,11 +32,13 @@ from importlib import resources
 import numpy as np
 
 from . import terminal, walk
-from .record import ROWS, SHOWN, TURNS
+from .record import ROWS, TURNS
 from .shorter import shorter
-from .values import Row, Shot, Text, caption, digits, is_photograph, row_caption
+from .values import DRAWN, EXACT, Row, Shot, Text, caption, digits, is_photograph, row_caption
 
-ROOM = 48_000  # bytes; a page of steps is larger only where it is with two turns of each loop
+ROOM = 49_000  # bytes for a page of steps; twice as many where large arrays take more in any case
+# Turns away from the first ones (see shorter.py), and entries of an array that has its numbers.
+DETAILS = (TURNS, EXACT), (16, EXACT), (8, EXACT), (4, EXACT), (4, DRAWN), (2, DRAWN), (1, DRAWN)
 
 
 def of_steps(record, pairs, forward, result):
@@ -44,16 +48,19 @@ def of_steps(record, pairs, forward, result):
     `result` what the function returned, {"y": Shot}: step 0 shows it beside the arguments.
     """
     text = terminal.text(record, most=1500, pairs=pairs)
-    for most in (TURNS, 16, 8, 4, SHOWN):
-        found = with_turns(shorter(record, most), pairs, forward, result, text)
-        if len(found.encode()) <= ROOM:
-            break
-    return found
+
+    def with_details(most, exact):
+        return of_record(shorter(record, most), pairs, forward, result, text, exact)
+
+    least = with_details(*DETAILS[-1])
+    room = ROOM if len(least.encode()) <= ROOM else 2 * ROOM
+    pages = itertools.starmap(with_details, DETAILS[:-1])
+    return next((one for one in pages if len(one.encode()) <= room), least)
 
 
-def with_turns(record, pairs, forward, result, text):
-    """Return the HTML of a record with all turns that are in it."""
-    store = Store([record] + [forward] * (forward is not None))
+def of_record(record, pairs, forward, result, text, exact):
+    """Return the HTML of a record with all its turns, and with numbers of arrays of such a size."""
+    store = Store([record] + [forward] * (forward is not None), exact)
     store.widen(result.values())
     code_of = {id(frame.source): frame.source for frame in record.frames}
     numbers = {key: number for number, key in enumerate(code_of)}
@@ -74,7 +81,7 @@ def with_turns(record, pairs, forward, result, text):
         ],
         "loops": [loop_of(record, number) for number in range(len(record.loops))],
         "turns": [[turn.loop, turn.number, turn.parent] for turn in record.turns],
-        "steps": [step_of(step, store) for step in record.steps],
+        "steps": columns([step_of(step, store) for step in record.steps]),
         "pairs": pairs,
         "result": store.ids(result),
         "forward": store.ids(walk.last_values(forward)) if forward else [],
@@ -94,7 +101,7 @@ def of_arrays(shots):
 
 
 def page(data, store, text):
-    data |= {"names": list(store.names), "values": store.values, "ranges": store.ranges}
+    data |= {"names": list(store.names), "values": columns(store.values), "ranges": store.ranges}
     data["css"] = read("page.css").replace("\n", "")
     encoded = json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
     deflated = base64.b64encode(zlib.compress(encoded, 9)).decode()
@@ -163,22 +170,32 @@ def row_name(record, loop, number):
 
 
 def step_of(step, store):
-    """Return [frame, line, turn, changed] of a step, and what only some have as a dict behind."""
-    rest = {
+    """Return what a step has, but for what it has not."""
+    found = {
+        "changed": store.ids(step.changed),
         "before": store.ids(step.before),
         "after": [step.after, step.loop] if step.after else None,
         "error": f"{type(step.raised).__name__}: {step.raised}" if step.raised else "",
         "links": store.links(step.links),
     }
-    rest = {name: value for name, value in rest.items() if value}
-    found = [step.frame, step.statement.line, step.turn, store.ids(step.changed)]
-    return found + [rest] * bool(rest)
+    found = {name: value for name, value in found.items() if value}
+    return {"frame": step.frame, "line": step.statement.line, "turn": step.turn, **found}
+
+
+def columns(rows):
+    """Return {key: what each of the dicts has for it, or None}: like beside like is deflated best.
+
+    arrays.js makes rows of it again.
+    """
+    keys = dict.fromkeys(key for row in rows for key in row)
+    return {key: [row.get(key) for row in rows] for key in keys}
 
 
 class Store:
     """Every text and every array of a page, once."""
 
-    def __init__(self, records):
+    def __init__(self, records, exact=EXACT):
+        self.exact = exact  # entries; an array of no more has its numbers in the page
         self.values, self.ranges, self.names, self.kins = [], {}, {}, {}
         self.known = {}  # the number of what is there already
         for record in records:
@@ -233,7 +250,7 @@ class Store:
         if isinstance(value, Row):
             shape = [len(value.shots), *value.shots[0].shape]
             return {"row": list(map(self.id, value.shots)), "s": shape, "c": row_caption(value)}
-        return self.array(value) if isinstance(value, Shot) else value.text
+        return self.array(value) if isinstance(value, Shot) else {"text": value.text}
 
     def array(self, shot):
         kin = self.kin(shot)
@@ -247,22 +264,23 @@ class Store:
         }
         if is_photograph(shot):
             found["rgb"] = 1
-        entries = self.entries(shot)
-        if shot.exact:
-            return found | {"v": entries}
-        return found | {"q": base64.b64encode(bytes(entries)).decode()}
+        if shot.exact and shot.panels.size <= self.exact:
+            return found | {"v": self.numbers(shot)}
+        return found | {"q": base64.b64encode(self.bytes(shot)).decode()}
 
-    def entries(self, shot):
-        """Return the entries of an array's picture: numbers of four digits or more, or bytes."""
+    def numbers(self, shot):
+        """Return the entries of an array, with four digits or more."""
+        return [rounded(value, digits(shot)) for value in shot.panels.reshape(-1).astype(float)]
+
+    def bytes(self, shot):
+        """Return the entries of an array's picture, a byte each; 0 is for NaN."""
         values = shot.panels.reshape(-1).astype(float)
-        if shot.exact:
-            return [rounded(value, digits(shot)) for value in values]
         lo, hi = self.ranges[self.kin(shot)]
         if lo < 0:
             codes = 128 + np.round(127 * values / max(-lo, hi))
         else:
             codes = 1 + np.round(254 * values / (hi or 1))
-        return np.where(np.isfinite(values), codes.clip(1, 255), 0).astype(int).tolist()
+        return np.where(np.isfinite(values), codes.clip(1, 255), 0).astype(np.uint8).tobytes()
 
 
 def rounded(value, digits):

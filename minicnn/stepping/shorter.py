@@ -6,17 +6,19 @@ from .record import Record
 
 
 def shorter(record, most):
-    """Return a record that has turns 1 … most of each loop, and those that are wanted.
+    """Return a record without turns that are more than `most` turns away from the first ones.
 
-    What the turns left out have changed, the next step says with what `before` is.
+    Turn 5 of a loop, in turn 2 of the loop around it, is 4 + 1 away.  Rows of a network, turns that
+    are wanted and a turn that failed stay.  What the turns left out have changed, the next step
+    says with what `before` is.
     """
     failed = [turn for step in record.steps if step.raised for turn in record.path(step.turn)]
 
-    def stays(turn):
-        asked = record.is_shown(turn) or record.is_wanted(turn)
-        return turn.number <= most or asked or turn in failed
+    def away(turn):
+        stays = record.is_row(turn) or record.is_wanted(turn) or turn in failed
+        return 0 if stays else turn.number - 1
 
-    turns = [n for n in range(len(record.turns)) if all(map(stays, record.path(n)))]
+    turns = [n for n in range(len(record.turns)) if sum(map(away, record.path(n))) <= most]
     new_turn = new_numbers(turns)
     steps = [n for n, step in enumerate(record.steps) if step.turn in {None, *turns}]
     new_step = new_numbers(steps)
