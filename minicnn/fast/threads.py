@@ -86,8 +86,9 @@ def run_flat(loop, nanoseconds, *arguments):
     if nanoseconds <= WORTH_WAKING or n == 1:
         loop(*arguments)
         return
-    parts = [np.array_split(a, n) if np.ndim(a) else [a] * n for a in arguments]
-    at_once(loop, list(zip(*parts, strict=True)))
+    size = arguments[0].size
+    cuts = [slice(size * i // n, size * (i + 1) // n) for i in range(n)]
+    at_once(loop, [[a[cut] if np.ndim(a) else a for a in arguments] for cut in cuts])
 
 
 def in_halves(work):
@@ -118,6 +119,9 @@ def at_once(loop, calls, apart=1):
 
     Of the team's helpers every one is taken, or of so many that stand together the last one.
     """
+    if len(calls) == 1:
+        loop(*calls[0])
+        return
     done = queue.SimpleQueue()
     places = [team.first + apart * number - 1 for number in range(1, len(calls))]
     with hiring:
