@@ -7,6 +7,7 @@
     steps.show()                 in a terminal: Enter for the next line
     steps.result                 y, cache: what the function returned
     steps.backward(dy)           the same for the way back
+    steps.turn(40, 57)           the same steps, at turn 57 of the loop in line 40
     steps.touch("w", (0, 1, 2, 2), dy)      one entry of the gradient, by finite differences
     steps.save("conv.html")      a page of its own; returns its path
 
@@ -25,7 +26,9 @@ import numpy as np
 from . import checkpoint, net
 from .stepping import kernels, links, page, pairs, source, terminal, walk
 from .stepping import touch as touching
+from .stepping.again import Arguments
 from .stepping.record import Record
+from .stepping.run import run
 from .stepping.values import Shot, Text, look
 
 PIXELS = 16384  # of a picture's array, at most
@@ -93,16 +96,22 @@ def network_back(layers, dy, caches):
 class Steps:
     """The steps of one run; see the module's docstring for what can be done with them."""
 
-    def __init__(self, function, python, bound):
-        self.function, self._bound, self._record = function, bound, Record()
+    def __init__(self, function, python, bound, wanted=None):
+        self.function, self._python, self._bound = function, python, bound
         self._forward = None  # the Steps of the forward pass, where these are the way back
-        runs = kernels.opened(function, self._record)
-        self._before = copy.copy(bound)  # what it may change, for whoever calls it again
-        self._before.arguments = {
-            name: copy.deepcopy(value) if changes(value) else value
-            for name, value in bound.arguments.items()
-        }
-        self._record.run(runs, python.__code__, bound.args, bound.kwargs)
+        self._arguments = Arguments(bound)
+        self._record = self._run(bound, wanted)
+
+    def _run(self, bound, wanted=None):
+        """Return the Record of a run; `wanted` are turns that it is to keep."""
+        record = Record(wanted)
+        runs = kernels.opened(self.function, record)
+        run(record, runs, self._python.__code__, bound.args, bound.kwargs)
+        return record
+
+    def _again(self, wanted):
+        """Return the Record of another run, with the arguments that the first one had."""
+        return self._run(self._arguments.bound("turn"), self._record.wanted | wanted)
 
     @property
     def result(self):
@@ -138,6 +147,41 @@ class Steps:
         steps._forward = self
         return steps
 
+    def turn(self, line, number):
+        """Return Steps that begin in a turn of a loop; the function runs once more and keeps it.
+
+        For a loop inside another one, name both: steps.turn(24, 3).turn(28, 50).
+
+        Parameters
+        ----------
+        line : int
+            Where the loop begins, in the function or in one that it calls: the number beside the
+            code.
+        number : int
+            Which turn of it; the first is 1.
+
+        Raises
+        ------
+        ValueError
+            If there is no such loop or turn, or it is beyond the first ten million lines of a
+            kernel, or an argument has changed that is too large for a copy.
+        """
+        loops = [loop for loop in self._record.loops if loop.line == line]
+        if not loops:
+            lines = ", ".join(map(str, sorted({loop.line for loop in self._record.loops})))
+            lines = f"those in lines {lines}" if lines else "no loop at all"
+            raise ValueError(f"turn: no loop begins in line {line}; there are {lines}")
+        if not any(walk.has_turn(loop, number) for loop in loops):
+            most = max(loop.total for loop in loops)
+            raise ValueError(f"turn: the loop in line {line} has {most:,} turns, and no {number:,}")
+        found = copy.copy(self)
+        found._record = self._again({line: number})
+        first = walk.first_in(found._record, [(line, number)])
+        if first is None:
+            raise ValueError(f"turn: {number:,} of line {line} {walk.unreached(found._record)}")
+        found._record.start = first.number
+        return found
+
     def touch(self, name, index, dy=None):
         """Compare one entry of the gradient with a finite difference.
 
@@ -163,7 +207,7 @@ class Steps:
         back = other_way(self.function)
         if self.function is net.forward:
             back = functools.partial(network_back, self._bound.arguments["layers"])
-        return touching.touch(self.function, back, self._before, name, index, dy)
+        return touching.touch(self.function, back, self._arguments.before, name, index, dy)
 
     def _pairs(self):
         """Return {line of backward: the lines of code of forward that it undoes}."""
@@ -187,9 +231,10 @@ class Steps:
         pause : function or None
             Asked with a prompt after every step, like `input`: Enter goes on, b back, o opens the
             call of the line, u leaves it, t 5 goes to turn 5 of the loop, also where the loop is
-            done, r runs on, and q or Ctrl-C quits.  With None nothing stops.
+            done, r runs on, and q or Ctrl-C quits.  With None nothing stops.  For a turn that was
+            not kept the function runs once more.
         """
-        terminal.show(self._record, pause, self._pairs(), self._there())
+        terminal.show(self._record, pause, self._pairs(), self._there(), self._again)
 
     def _arrays(self):
         """Return {"y": Shot or Row} of what was returned, by its name in the `return` line."""
@@ -201,7 +246,7 @@ class Steps:
         arrays = {name: shot for name, shot in looks.items() if not isinstance(shot, Text)}
         first = self._record.steps[0]
         if arrays and not first.links:
-            found = links.of_call(self.function, self._before, returned)
+            found = links.of_call(self.function, self._arguments.before, returned)
             first.links = {names[0]: found["result"]} if found else {}
         return arrays
 
@@ -234,11 +279,6 @@ class Steps:
         return terminal.text(self._record, pairs=self._pairs(), forward=self._there())
 
     __repr__ = __str__
-
-
-def changes(value):
-    """Return whether a call may leave a value different: a generator draws, an array is small."""
-    return isinstance(value, np.random.Generator) or links.is_small(value)
 
 
 class Picture:

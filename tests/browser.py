@@ -11,6 +11,7 @@ for something from a network is told on.
 
 import json
 import shutil
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -50,6 +51,11 @@ def look(driver, page, width=1300, height=900, dark=False, touch=False):
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     command(driver, "Emulation.setEmulatedMedia", features=[scheme])
     driver.get(page if isinstance(page, str) else page.as_uri())
+    steppers = "[...document.querySelectorAll('.minicnn-step')]"
+    for _ in range(200):  # they read their data when the page is there already
+        if driver.execute_script(f"return {steppers}.every((one) => one.shadowRoot)"):
+            break
+        time.sleep(0.02)
 
 
 def command(driver, name, **parameters):

@@ -1,10 +1,12 @@
 """The stepper shows what really ran: the lines, the arrays they made, and where each came from."""
 
+import base64
 import json
 import os
 import re
 import sys
 import threading
+import zlib
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from minicnn.step import picture, step
 from minicnn.stepping import kernels, pairs, source, values, walk
 from minicnn.stepping.links import of_call
 from minicnn.stepping.record import Record
+from minicnn.stepping.shorter import shorter
 
 N, C, K, H, W, f = 2, 3, 4, 7, 5, 3
 
@@ -40,7 +43,14 @@ def own_steps(steps, picked=None):
 
 def data_of(html):
     """Return what page.py wrote into a page."""
-    return json.loads(re.search(r'application/json">(.*?)</script>', html, re.DOTALL)[1])
+    deflated = re.search(r'application/deflated-json">(.*?)</script>', html, re.DOTALL)[1]
+    data = json.loads(zlib.decompress(base64.b64decode(deflated)))
+    for columns in ("values", "steps"):
+        if columns in data:
+            entries = zip(*data[columns].values(), strict=True)
+            rows = [dict(zip(data[columns], row, strict=True)) for row in entries]
+            data[columns] = [{k: v for k, v in row.items() if v is not None} for row in rows]
+    return data
 
 
 # Small functions to step through.
@@ -145,6 +155,114 @@ def test_a_long_loop_leaves_a_short_record():
     assert steps.result == nested(120)
     assert len(steps._record.steps) < 600
     assert [loop.total for loop in steps._record.loops[:2]] == [120, 120]
+
+
+def test_every_turn_can_be_had_of_a_loop_of_whatever_length():
+    x = drawn(3)
+    steps = step(doubled, x, 5000)
+    line = steps._record.loops[0].line
+    assert len(steps._record.steps) < 700
+    text = str(steps.turn(line, 4321))
+    assert [part.strip() for part in re.findall(r"→(.*)", text)] == [
+        "for turn in range(times):",
+        "added = x + turn",
+        "total = total + added",
+    ]
+    assert "doubled, turn 4321 of 5000" in text and "turn = 4320" in text
+    there = steps.turn(line, 4321)._record
+    made = next(s.changed["added"] for s in there.steps[there.start :] if "added" in s.changed)
+    np.testing.assert_array_equal(made.panels[0, 0], x + 4320)
+
+
+def test_of_loops_inside_each_other_both_turns_are_named_one_after_the_other():
+    steps = step(nested, 90)
+    outer, inner = sorted({loop.line for loop in steps._record.loops})
+    text = str(steps.turn(outer, 71).turn(inner, 82))
+    assert "nested, turns i 71/90, j 82/90" in text
+    turns = sum(i * j for i in range(71) for j in range(90 if i < 70 else 82))
+    assert f"turns = {turns}" in text
+
+
+def test_a_turn_of_a_kernel_can_be_had_too_and_the_page_opens_with_it():
+    steps = step(conv_forward, drawn(1, 3, 12, 11), drawn(4, 3, 5, 5), drawn(4))
+    lines = {code(steps, s): s.statement.line for s in steps._record.steps if s.frame}
+    last = steps.turn(lines["for c in range(C):"], 3).turn(lines["for i in range(f):"], 5)
+    assert "im2col, turns c 3/3, i 5/5" in str(last)
+    data = data_of(last._repr_html_())
+    first = data["steps"][data["start"]]
+    loop, number, around = data["turns"][first["turn"]]
+    assert (first["line"], number, data["turns"][around][1]) == (lines["for i in range(f):"], 5, 3)
+    assert data["sources"][data["frames"][first["frame"]]["source"]]["name"] == "im2col"
+
+
+def test_for_another_turn_the_arguments_are_those_from_before_the_first_call():
+    def moved(x, rng):
+        for _ in range(99):
+            x += rng.random()
+        return x
+
+    rng, x = np.random.default_rng(3), drawn(2)
+    before, steps = x.copy(), step(moved, x, rng)
+    line = steps._record.loops[0].line
+    after = rng.bit_generator.state
+    (moved_by,) = [s.changed["x"] for s in steps.turn(line, 98)._record.steps[-4:] if s.after]
+    np.testing.assert_array_equal(moved_by.panels[0, 0], x)
+    assert rng.bit_generator.state == after and not np.array_equal(x, before)
+
+
+def test_an_argument_that_is_too_large_for_a_copy_must_not_have_changed():
+    def filled(x):
+        for n in range(9):
+            x[n] = n
+        return x
+
+    steps = step(filled, np.ones(2_000_000))
+    with pytest.raises(ValueError, match=r"^turn: an argument of shape \(2000000,\) has changed"):
+        steps.turn(steps._record.loops[0].line, 8)
+
+
+@pytest.mark.parametrize(
+    "line, number, message",
+    [
+        (3, 1, r"^turn: no loop begins in line 3; there are those in lines \d+$"),
+        (0, 8, r"^turn: the loop in line \d+ has 7 turns, and no 8$"),
+        (0, 0, r"^turn: the loop in line \d+ has 7 turns, and no 0$"),
+    ],
+)
+def test_a_turn_that_is_not_there_is_refused_in_one_sentence(line, number, message):
+    steps = step(doubled, drawn(3), 7)
+    with pytest.raises(ValueError, match=message):
+        steps.turn(line or steps._record.loops[0].line, number)
+
+
+def test_a_turn_beyond_what_a_kernel_runs_as_python_is_refused(monkeypatch):
+    monkeypatch.setattr(kernels, "WATCHED", 300)
+    steps = step(im2col, drawn(3, 40, 41), 11, 1, 0, 30, 31)
+    if steps._record.frames[0].cut:
+        line = steps._record.loops[0].line
+        with pytest.raises(ValueError, match=f"^turn: 3 of line {line} was not reached in the"):
+            steps.turn(line, 3)
+
+
+def test_a_line_that_fails_late_is_in_the_turn_in_which_it_failed():
+    def late(n):
+        for i in range(n):
+            for j in range(n):
+                if (i, j) == (300, 7):
+                    raise KeyError(j)
+
+    text = str(step(late, 400))
+    assert "late, turn 301 of 301" in text and "✗ KeyError: 7" in text
+
+
+def test_a_loop_at_the_end_of_a_function_is_done_with_all_its_turns():
+    def last(n):
+        total = 0
+        for i in range(n):
+            total += i
+
+    (done,) = [one for one in step(last, 5000)._record.steps if one.after]
+    assert done.after == 5000 and done.changed["total"].text == str(sum(range(5000)))
 
 
 def test_an_array_that_a_view_changes_has_changed():
@@ -252,10 +370,11 @@ def test_a_large_kernel_is_begun_as_python_and_finished_compiled():
     compiled = hasattr(im2col, "py_func")
     assert steps._record.frames[0].cut == compiled
     totals = [walk.total(loop) for loop in steps._record.loops[:3]]  # over c, i and j
-    assert totals == (["1+", "2+", "11"] if compiled else ["3", "11", "11"])
+    assert totals == ["3", "11", "11"]
 
 
-def test_what_a_kernel_calls_counts_too_when_it_runs_as_python():
+def test_what_a_kernel_calls_counts_too_when_it_runs_as_python(monkeypatch):
+    monkeypatch.setattr(kernels, "WATCHED", 20_000)
     x, w, b = drawn(4, 3, 40, 41), drawn(32, 3, 5, 5), drawn(32)
     steps = step(fast.conv_forward, x, w, b)
     np.testing.assert_array_equal(steps.result[0], fast.conv_forward(x, w, b)[0])
@@ -507,8 +626,6 @@ def test_what_cannot_be_touched_is_refused_in_one_sentence(name, index, dy, mess
 
 
 def linked(bits, outputs, inputs):
-    import base64
-
     table = np.frombuffer(base64.b64decode(bits), np.uint8)
     return np.unpackbits(table)[: outputs * inputs].reshape(outputs, inputs).astype(bool)
 
@@ -516,7 +633,7 @@ def linked(bits, outputs, inputs):
 def test_an_output_is_linked_to_its_window_and_its_kernel():
     steps = small_conv(stride=2)
     y, _ = steps.result
-    links = of_call(conv_forward, steps._before, steps.result)["result"]
+    links = of_call(conv_forward, steps._arguments.before, steps.result)["result"]
     from_x = linked(links["x"], y.size, 40).reshape(*y.shape, 2, 5, 4)
     window = np.zeros((2, 5, 4), bool)
     window[:, 2:5, 0:3] = True
@@ -529,7 +646,7 @@ def test_links_are_those_that_backward_knows_where_nothing_is_cut_off():
     x = drawn(1, 6, 2, 3)
     steps = step(reference.lrn_forward, x, n=3)
     y, cache = steps.result
-    links = of_call(reference.lrn_forward, steps._before, steps.result)["result"]
+    links = of_call(reference.lrn_forward, steps._arguments.before, steps.result)["result"]
     for entry, row in enumerate(linked(links["x"], y.size, x.size)):
         dy = np.zeros(y.size)
         dy[entry] = 1
@@ -557,8 +674,8 @@ def test_a_network_goes_row_by_row_and_each_row_can_be_opened():
     assert len(rows) == len(layers)
     opened = {frame.parent: frame.source.name for frame in record.frames}
     assert [opened[row.number] for row in rows] == [layer.forward.__name__ for layer in layers]
-    (loop,) = [loop for loop in data_of(steps._repr_html_())["loops"] if len(loop) > 3]
-    assert loop[3] == [layer.name for layer in layers]
+    (loop,) = [loop for loop in data_of(steps._repr_html_())["loops"] if len(loop) > 4]
+    assert loop[4] == [layer.name for layer in layers]
     assert steps.touch("x", (1, 2, 5, 7), drawn(2, 10)).difference < 1e-6
     back = steps.backward(drawn(2, 10))
     assert [frame.source.name for frame in back._record.frames][0] == "backward"
@@ -574,11 +691,40 @@ def test_a_page_is_small_and_needs_nothing_from_elsewhere():
     assert not re.search(r"https?://|@import|src=|url\(", html)
 
 
+def test_the_way_back_through_a_small_convolution_is_small_too():
+    x, w, b = drawn(2, 3, 8, 8), drawn(4, 3, 3, 3), drawn(4)
+    for options in ({}, {"stride": 2, "pad": 1}):
+        steps = step(conv_forward, x, w, b, **options)
+        back = steps.backward(drawn(*steps.result[0].shape))
+        for html in (steps._repr_html_(), back._repr_html_()):
+            assert len(html.encode()) < 50_000
+
+
 def test_the_page_of_alexnets_first_layer_stays_small():
     x, w = drawn(1, 3, 224, 224), drawn(96, 3, 11, 11)
     steps = step(conv_forward, x, w, np.zeros(96), stride=4, ceil_mode=True)
     assert steps.result[0].shape == (1, 96, 55, 55)
-    assert len(steps._repr_html_().encode()) < 300_000
+    assert len(steps._repr_html_().encode()) < 100_000
+    assert len(steps.backward(drawn(1, 96, 55, 55))._repr_html_().encode()) < 150_000
+
+
+def test_a_shorter_record_says_what_the_turns_left_out_have_changed():
+    def both(n):
+        first, last = 0, 0
+        for i in range(n):
+            first = i if i < 9 else first
+            last = i
+        return first, last
+
+    steps = step(both, 5000)
+    line = steps._record.loops[0].line
+    record = shorter(steps.turn(line, 4000)._record, 3)
+    turns = [turn.number for turn in record.turns]
+    assert turns == [1, 2, 3, 4, 4000]
+    start = record.steps[record.start]
+    assert record.turns[start.turn].number == 4000
+    assert (walk.latest(record, start, "first").text, start.changed["i"].text) == ("8", "3999")
+    assert [one.number for one in record.steps] == list(range(len(record.steps)))
 
 
 def test_a_page_has_the_numbers_of_small_arrays_and_bytes_of_large_ones():
@@ -651,6 +797,29 @@ def test_a_turn_can_be_picked_and_the_end_of_the_input_quits(capsys):
     assert "turn 5 of 7" in capsys.readouterr().out
 
 
+def test_a_turn_that_was_not_kept_is_shown_by_running_once_more(capsys):
+    walked(step(nested, 400), *[""] * 4, "t 390", "", "b", "u", "t 391", "t 401")
+    out = capsys.readouterr().out
+    assert out.count("nested, turns i 1/400, j 390/400") == 3
+    assert "nested, turns i 1/400, j 391/400" in out
+    assert "There is no turn 401: this loop has 400." in out
+    walked(step(nested, 400), *[""] * 2, "t 300", "", "", "t 200")
+    assert "nested, turns i 300/400, j 200/400" in capsys.readouterr().out
+
+
+def test_a_turn_of_a_call_that_is_open_is_of_the_same_call(capsys):
+    def twice(n):
+        total = nested(3) + nested(n)
+        return total
+
+    record = (steps := step(twice, 300))._record
+    assert record.frames[2].arguments["n"].text == "300"
+    inside = [one for one in record.steps if one.frame == 2 and "+=" in code(steps, one)]
+    record.start = inside[0].number
+    walked(steps, "t 222")
+    assert "nested, turns i 1/300, j 222/300" in capsys.readouterr().out
+
+
 def walked(steps, *answers):
     """Answer a walk with these, then with q; return where each was asked: "2/9"."""
     left, asked = list(answers), []
@@ -672,7 +841,7 @@ def test_what_cannot_be_done_gets_a_sentence_and_one_stays(capsys):
         "No call is open, so there is nothing to leave.",
         "No call can be opened in this line.",
         "There is no turn 7: this line is in no loop.",
-        "There is no turn 8 to show: of this loop turns 1 to 7 were kept.",
+        "There is no turn 8: this loop has 7.",
     ):
         assert out.count(sentence) == 1
     assert out.count("Enter: on ") == 3  # at first, for h and for zz
@@ -796,6 +965,6 @@ def test_a_function_without_source_is_refused():
 def test_pooling_lights_up_its_window():
     steps = step(pool_forward, drawn(1, 1, 5, 5))
     y, _ = steps.result
-    links = of_call(pool_forward, steps._before, steps.result)["result"]
+    links = of_call(pool_forward, steps._arguments.before, steps.result)["result"]
     from_x = linked(links["x"], y.size, 25).reshape(2, 2, 5, 5)
     assert from_x[1, 0, 2:5, 0:3].all() and from_x[1, 0].sum() == 9

@@ -17,6 +17,13 @@ from minicnn.stepping import page
 ROOT = "const root = document.querySelectorAll('.minicnn-step')[arguments[0]].shadowRoot;"
 
 
+def summed(x, times):
+    total = x * 0
+    for turn in range(times):
+        total = total + turn
+    return total
+
+
 @pytest.fixture(scope="module")
 def browser():
     with chromium() as driver:
@@ -36,6 +43,9 @@ def pages(tmp_path_factory):
     pool.save(folder / "pool.html")
     pool.backward(rng.standard_normal((1, 2, 2, 2))).save(folder / "pool_back.html")
     step(relu_forward, x[0, 0]).save(folder / "relu.html")
+    long = step(summed, x[0, 0], 5000)
+    long.save(folder / "long.html")
+    long.turn(long._record.loops[0].line, 4321).save(folder / "turn.html")
     layers = cifar.four_layer(reference, rng, size=8, dtype=np.float64)
     step(net.forward, layers, rng.standard_normal((1, 3, 8, 8))).save(folder / "net.html")
     step(conv_forward, x, w[:, :1], b).save(folder / "failed.html")
@@ -71,6 +81,20 @@ def press(browser, *keys):
     from selenium.webdriver.common.action_chains import ActionChains
 
     ActionChains(browser).send_keys(*keys).perform()
+
+
+def slide(browser, which, number):
+    """Move the slider of a loop to a turn."""
+    move = "(() => { const s = root.querySelectorAll('input[type=range]')[arguments[1]]; "
+    move += "s.value = arguments[2]; s.dispatchEvent(new Event('input')); })()"
+    ask(browser, move, 0, which, number)
+
+
+def turns(browser):
+    """Return what the sliders say: "for j in range(f): turn 3 of 3"."""
+    one = "`${l.children[0].textContent}: turn ${l.querySelector('[type=number]').value}` "
+    one += "+ ` ${l.lastChild.data}`"
+    return ask(browser, f"[...root.querySelectorAll('.turns label')].map((l) => {one})")
 
 
 def focus(browser):
@@ -112,10 +136,8 @@ def test_buttons_and_the_slider_of_a_loop_work(opened):
     ask(browser, "root.querySelector('.calls button').click()")
     for _ in range(5):
         ask(browser, "root.querySelector('.bar button:nth-child(3)').click()")
-    slide = "(() => { const s = root.querySelectorAll('input')[2]; s.value = arguments[1]; "
-    slide += "s.dispatchEvent(new Event('input')); })()"
-    ask(browser, slide, 0, 3)
-    assert "turn 3 of 3" in ask(browser, "root.querySelector('.turns').textContent")
+    slide(browser, 2, 3)
+    assert turns(browser)[2] == "for j in range(f): turn 3 of 3"
     assert "j2" in ask(browser, "root.querySelector('dl').textContent")
 
 
@@ -126,12 +148,56 @@ def test_a_slider_can_be_dragged_through_all_turns(opened):
     browser = opened("conv")
     focus(browser)
     press(browser, *[Keys.ARROW_RIGHT] * 8, Keys.ENTER, *[Keys.ARROW_RIGHT] * 5)
-    slider = ask(browser, "root.querySelectorAll('input')[2]")
+    slider = ask(browser, "root.querySelectorAll('input[type=range]')[2]")
     width = slider.size["width"]
     drag = ActionChains(browser).move_to_element_with_offset(slider, 8 - width / 2, 0)
     drag.click_and_hold().move_by_offset(width / 2 - 8, 0).move_by_offset(width / 2 - 8, 0)
     drag.release().perform()
-    assert "turn 3 of 3" in ask(browser, "root.querySelector('.turns').textContent")
+    assert turns(browser)[2] == "for j in range(f): turn 3 of 3"
+
+
+def test_the_slider_has_all_turns_and_a_missing_one_says_how_to_get_it(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("long")
+    focus(browser)
+    press(browser, *[Keys.ARROW_RIGHT] * 2)
+    loop = line(browser)
+    assert turns(browser) == ["for turn in range(times): turn 1 of 5,000"]
+    slide(browser, 0, 4321)
+    assert turns(browser) == ["for turn in range(times): turn 4321 of 5,000"]
+    absent = "root.querySelector('.absent').textContent"
+    assert ask(browser, absent).startswith(
+        f"Turn 4,321 is not in this page. In Python steps.turn({loop}, 4321) has it"
+    )
+    ask(browser, "root.querySelector('.absent button').click()")  # copy: the text is marked, too
+    assert ask(browser, "getSelection().toString()") == f"steps.turn({loop}, 4321)"
+    press(browser, Keys.ARROW_RIGHT)
+    assert ask(browser, absent) == ""
+    assert turns(browser) == ["for turn in range(times): turn 1 of 5,000"]
+
+
+def test_a_turn_can_be_typed_and_where_a_loop_is_done_the_slider_is_at_its_end(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("long")
+    focus(browser)
+    press(browser, Keys.END, Keys.ARROW_LEFT)
+    assert turns(browser) == ["for turn in range(times): turn 5000 of 5,000"]
+    box = ask(browser, "root.querySelector('input[type=number]')")
+    box.clear()
+    box.send_keys("7", Keys.ENTER)
+    assert ask(browser, "root.querySelector('dd').textContent") == "6"
+    assert ask(browser, "root.querySelector('input[type=range]').value") == "7"
+    box.send_keys("777777", Keys.ENTER)  # there is no such turn: one stays
+    assert ask(browser, "root.querySelector('dd').textContent") == "6"
+
+
+def test_a_page_of_another_turn_opens_with_it(opened):
+    browser = opened("turn")
+    assert turns(browser) == ["for turn in range(times): turn 4321 of 5,000"]
+    assert "for turn in" in ask(browser, "root.querySelector('.now').textContent")
+    assert ask(browser, "root.querySelector('.absent').textContent") == ""
 
 
 def test_a_swipe_goes_on(opened):
@@ -218,7 +284,7 @@ def test_rows_of_a_network_have_their_names(opened):
     browser = opened("net")
     for _ in range(3):
         ask(browser, "root.querySelector('.bar button:nth-child(3)').click()")
-    assert "turn 1 (conv1) of 10" in ask(browser, "root.querySelector('.turns').textContent")
+    assert turns(browser) == ["for layer in layers: turn 1 (conv1) of 10"]
 
 
 def test_a_failed_line_is_marked_and_its_error_said(opened):

@@ -1,13 +1,18 @@
 """What `minicnn.step` is made of; one reads them in this order.
 
 source.py    a function's statements: where its lines, loops and names are
-record.py    run a function, and keep what every line made
+record.py    what is kept of a run: steps, and which turns of its loops
+run.py       run a function, and decide which calls are watched
+watch.py     follow a call line by line
+changed.py   which values a line has changed
 kernels.py   functions that Numba compiled, as the Python that they were written in
 lanes.py     and what vector instructions do, in NumPy
 pairs.py     which line of forward a line of backward undoes
+again.py     the arguments of a call, to run it once more
 touch.py     one entry of a gradient, by finite differences
 links.py     which entries of its inputs an entry of an array was made from
 values.py    what is kept of a value: an array's shape, range and a small picture
 terminal.py  all of it as text and as coloured blocks
+shorter.py   a record without the turns that a page has no room for
 page.py      all of it as HTML, with page.css, arrays.js and steps.js
 """

@@ -6,6 +6,7 @@
 //   at       a cell: panel · h · w + row · w + column
 
 const SHOWN = 2,
+  DRAWN = 160, // entries
   BLUE = [33, 102, 172],
   RED = [178, 24, 43],
   MARK = "#ff8c00";
@@ -38,16 +39,11 @@ const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 function cells(data, id) {
   const value = data.values[id];
   if (value.cells) return value.cells;
-  if (value.o !== undefined) {
-    value.cells = cells(data, value.o).slice();
-    value.i.forEach((at, n) => (value.cells[at] = decoded(data, value, value.x[n])));
-  } else if (value.v) value.cells = value.v;
-  else value.cells = Array.from(bytes(value.q), (code) => decoded(data, value, code));
+  value.cells = value.v ?? Array.from(bytes(value.q), (code) => decoded(data, value, code));
   return value.cells;
 }
 
 function decoded(data, value, code) {
-  if (value.exact) return code;
   if (code === 0) return null; // NaN or infinite
   const [lo, hi] = data.ranges[value.k];
   return lo < 0 ? ((code - 128) / 127) * Math.max(-lo, hi) : ((code - 1) / 254) * hi;
@@ -64,7 +60,7 @@ function colour(x, [lo, hi]) {
 function layout(value, width) {
   let [P, h, w] = value.p;
   if (value.rgb) P /= 3;
-  const numbers = value.exact && P * h * w <= 160 && w * 34 <= width && !value.rgb;
+  const numbers = value.v && P * h * w <= DRAWN && w * 34 <= width && !value.rgb;
   const room = P > 1 ? 130 : Math.min(width, 300);
   const px = Math.max(1, Math.min(P > 1 ? 12 : 16, Math.floor(room / Math.max(w, h))));
   const cw = numbers ? 38 : px,
@@ -193,7 +189,7 @@ function card(data, [name, id, state, fresh, under], width, point) {
       const shades = [0, 1, 2].map((c) => short(all[first + c * area]));
       under.firstChild.data = `red, green, blue = ${shades}`;
     } else {
-      const entry = value.exact ? `= ${short(all[at], 10)}` : `≈ ${short(all[at], 2)}`;
+      const entry = value.v ? `= ${short(all[at], 10)}` : `≈ ${short(all[at], 2)}`;
       under.firstChild.data = `${name}${index(value, at)} ${entry}`;
     }
     if (point) point(at);
@@ -239,11 +235,14 @@ function card(data, [name, id, state, fresh, under], width, point) {
   };
 }
 
+const count = (sizes) => sizes.reduce((a, b) => a * b, 1);
+/** Whether the picture of an array has all of its entries. */
+const isWhole = (value) => Boolean(value?.p) && count(value.s) === count(value.p);
+
 /** The cells of a small array that are not what they were, if they are no more than half. */
 function different(data, before, id) {
-  const old = data.values[before],
-    value = data.values[id];
-  if (!old?.exact || !value.exact || String(old.s) !== String(value.s)) return [];
+  const [old, value] = [data.values[before], data.values[id]];
+  if (!isWhole(old) || !isWhole(value) || String(old.s) !== String(value.s)) return [];
   const [a, b] = [cells(data, before), cells(data, id)];
   const found = b.flatMap((x, at) => (x === a[at] ? [] : [at]));
   return 2 * found.length > b.length ? [] : found;
@@ -263,7 +262,7 @@ function linked(bits, entry, inputs) {
 /** Cards that know each other: a cell that is pointed at lights up where it came from. */
 function cards(data, items, links, width) {
   const made = new Map(),
-    size = (id) => data.values[id].s.reduce((a, b) => a * b, 1);
+    size = (id) => count(data.values[id].s);
   const add = (item, width) => {
     const [name, id] = item;
     const one = card(data, item, width, (at) => {
@@ -294,41 +293,44 @@ function cards(data, items, links, width) {
   });
 }
 
-/** Undo what page.py did to make the data small. */
+/** Put names in the place of their numbers. */
 function unpack(data) {
   const named = (flat) =>
     Object.fromEntries(flat.flatMap((n, at) => (at % 2 ? [] : [[data.names[n], flat[at + 1]]])));
-  for (const value of data.values)
-    // an array that differs little from another one
-    if (value.o !== undefined)
-      Object.assign(value, { ...data.values[value.o], cells: undefined, ...value });
+  data.values = rows(data.values).map((value) => value.text ?? value);
   if (!data.steps) return data;
-  data.loops = data.loops.map(([line, frame, total, rows, goesOn]) => ({
+  data.loops = data.loops.map(([line, frame, total, more, rows]) => ({
     line,
     frame,
     total,
+    more,
     rows,
-    goesOn,
   }));
   data.frames.forEach((frame) => (frame.arguments = named(frame.arguments)));
   data.forward = named(data.forward);
   data.result = named(data.result);
-  data.steps = data.steps.map(([frame, line, turn, changed, rest = {}], number) => {
-    const source = data.sources[data.frames[frame].source];
-    const [, last, names, again] = source.statements.find(([first]) => first === line) || [];
+  data.steps = rows(data.steps).map((step, number) => {
+    const source = data.sources[data.frames[step.frame].source];
+    const [, last, names, again] = source.statements.find(([first]) => first === step.line) || [];
     return {
+      ...step,
       number,
-      frame,
-      line,
       last: last ?? source.header,
-      turn,
+      turn: step.turn ?? null,
       start: last === undefined,
       names: (names || []).map((n) => data.names[n]),
       again: (again || []).map((n) => data.names[n]),
-      changed: named(changed),
-      ...rest,
-      before: named(rest.before || []),
+      changed: named(step.changed || []),
+      before: named(step.before || []),
     };
   });
   return data;
+}
+
+/** Rows of what is in columns: {a: [1, 2], b: [null, 3]} are {a: 1} and {a: 2, b: 3}. */
+function rows(columns) {
+  const entries = Object.entries(columns);
+  return entries[0][1].map((_, n) =>
+    Object.fromEntries(entries.map(([key, all]) => [key, all[n]]).filter(([, x]) => x !== null)),
+  );
 }

@@ -14,7 +14,8 @@ import sys
 from types import FunctionType
 
 from .lanes import instructions
-from .record import HERE, ORIGINAL, WATCHED, Enough
+from .record import HERE, PATIENCE, WATCHED, Enough
+from .watch import ORIGINAL
 
 
 def is_kernel(value):
@@ -70,7 +71,7 @@ def both(kernel, record):
     def run(*arguments, **options):
         tracer, depth = sys.gettrace(), len(record.live)
         if not record.live or record.may_open(kernel=True):
-            record.left = WATCHED
+            record.left = WATCHED * (PATIENCE if record.wanted else 1)
             try:
                 opened(kernel, record, in_kernel=True)(*copy.deepcopy(arguments), **options)
             except (Enough, Exception):  # what is wrong with the arguments, the kernel itself says

@@ -1,51 +1,72 @@
 """Steps and arrays as HTML that needs nothing else: no network, no library, no other file.
 
-The data goes into the page as JSON, compact, because notebooks keep it:
+The data goes into the page as JSON, deflated to a third or less, because notebooks keep it:
 
     values    every text and every array once.  s: shape; c: shape, dtype and range in words; p, e:
               the size of its picture, and which rows and columns it has; k: whose memory.  The
               entries are v, numbers with as many digits as it takes, if they are few; else q, a
-              byte each, 0 for NaN.  Where few entries differ from those of value o, only these are
-              there: i, x.  A row of arrays is row, the numbers of its arrays
+              byte each, 0 for NaN.  A row of arrays is row, the numbers of its arrays.  All of
+              them and all steps are in columns: what each has for s, what each has for c, …
     ranges    the least and the largest entry that an array had in the whole run, by k: its colours
               are the same in all steps
     names     every variable's name once
     sources   a function's lines, and its statements: [line, last line, names, again]
     frames, loops, turns     as in record.py
-    steps     [frame, line, turn, changed], and what only some have.  Where a value is due, there is
+    steps     frame, line, turn, changed, and what only some have.  Where a value is due, there is
               its number in `values`; {name: value} is written name, value, name, value, …
     failure   why the function did not return, or ""
     pairs     backward's lines → the forward lines that they undo
     forward   what forward's variables were in the end
 
-arrays.js and steps.js draw it.  Where they may not run, in a notebook that is not trusted yet, the
-same is there as plain text.
+arrays.js and steps.js, which stay readable, draw it.  Where they may not run, in a notebook that is
+not trusted yet, or cannot, in a browser from before 2023, its beginning is there as plain text.
 """
 
 import base64
 import html
+import itertools
 import json
+import zlib
 from importlib import resources
 
 import numpy as np
 
 from . import terminal, walk
-from .record import ROWS
-from .values import Row, Shot, Text, caption, digits, is_photograph, row_caption
+from .record import ROWS, TURNS
+from .shorter import shorter
+from .values import DRAWN, EXACT, Row, Shot, Text, caption, digits, is_photograph, row_caption
+
+ROOM = 49_000  # bytes for a page of steps; twice as many where large arrays take more in any case
+# Turns away from the first ones (see shorter.py), and entries of an array that has its numbers.
+DETAILS = (TURNS, EXACT), (16, EXACT), (8, EXACT), (4, EXACT), (4, DRAWN), (2, DRAWN), (1, DRAWN)
 
 
 def of_steps(record, pairs, forward, result):
-    """Return the HTML of a record.
+    """Return the HTML of a record, with as many turns of its loops as there is room for.
 
     `pairs` is {line: lines of code}, `forward` the record of the forward pass or None, and
     `result` what the function returned, {"y": Shot}: step 0 shows it beside the arguments.
     """
-    store = Store([record] + [forward] * (forward is not None))
+    text = terminal.text(record, most=1500, pairs=pairs)
+
+    def with_details(most, exact):
+        return of_record(shorter(record, most), pairs, forward, result, text, exact)
+
+    least = with_details(*DETAILS[-1])
+    room = ROOM if len(least.encode()) <= ROOM else 2 * ROOM
+    pages = itertools.starmap(with_details, DETAILS[:-1])
+    return next((one for one in pages if len(one.encode()) <= room), least)
+
+
+def of_record(record, pairs, forward, result, text, exact):
+    """Return the HTML of a record with all its turns, and with numbers of arrays of such a size."""
+    store = Store([record] + [forward] * (forward is not None), exact)
     store.widen(result.values())
     code_of = {id(frame.source): frame.source for frame in record.frames}
     numbers = {key: number for number, key in enumerate(code_of)}
     data = {
         "title": walk.title(record),
+        "start": record.start,
         "failure": walk.failure(record),
         "sources": [source_of(source, store) for source in code_of.values()],
         "frames": [
@@ -60,12 +81,12 @@ def of_steps(record, pairs, forward, result):
         ],
         "loops": [loop_of(record, number) for number in range(len(record.loops))],
         "turns": [[turn.loop, turn.number, turn.parent] for turn in record.turns],
-        "steps": [step_of(step, store) for step in record.steps],
+        "steps": columns([step_of(step, store) for step in record.steps]),
         "pairs": pairs,
         "result": store.ids(result),
         "forward": store.ids(walk.last_values(forward)) if forward else [],
     }
-    return page(data, store, terminal.text(record, most=1500, pairs=pairs))
+    return page(data, store, text)
 
 
 def of_arrays(shots):
@@ -80,13 +101,14 @@ def of_arrays(shots):
 
 
 def page(data, store, text):
-    data |= {"names": list(store.names), "values": store.values, "ranges": store.ranges}
+    data |= {"names": list(store.names), "values": columns(store.values), "ranges": store.ranges}
     data["css"] = read("page.css").replace("\n", "")
-    encoded = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
+    encoded = json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
+    deflated = base64.b64encode(zlib.compress(encoded, 9)).decode()
     script = f"(() => {{\n{read('arrays.js')}\n{read('steps.js')}\n}})();"
     return (
         f'<div class="minicnn-step"><pre>{html.escape(text)}</pre>'
-        f'<script type="application/json">{encoded}</script></div>'
+        f'<script type="application/deflated-json">{deflated}</script></div>'
         f"<script>{script}</script>"
     )
 
@@ -132,9 +154,7 @@ def source_of(source, store):
 def loop_of(record, number):
     loop = record.loops[number]
     source = record.frames[loop.frame].source
-    found = [loop.line, loop.frame, loop.total]
-    if loop.more:
-        found += [0, 1]
+    found = [loop.line, loop.frame, loop.total, int(loop.more)]
     if source.file == ROWS:
         found.append([row_name(record, number, turn) for turn in range(1, loop.total + 1)])
     return found
@@ -150,24 +170,34 @@ def row_name(record, loop, number):
 
 
 def step_of(step, store):
-    """Return [frame, line, turn, changed] of a step, and what only some have as a dict behind."""
-    rest = {
+    """Return what a step has, but for what it has not."""
+    found = {
+        "changed": store.ids(step.changed),
         "before": store.ids(step.before),
-        "after": step.after,
+        "after": [step.after, step.loop] if step.after else None,
         "error": f"{type(step.raised).__name__}: {step.raised}" if step.raised else "",
         "links": store.links(step.links),
     }
-    rest = {name: value for name, value in rest.items() if value}
-    found = [step.frame, step.statement.line, step.turn, store.ids(step.changed)]
-    return found + [rest] * bool(rest)
+    found = {name: value for name, value in found.items() if value}
+    return {"frame": step.frame, "line": step.statement.line, "turn": step.turn, **found}
+
+
+def columns(rows):
+    """Return {key: what each of the dicts has for it, or None}: like beside like is deflated best.
+
+    arrays.js makes rows of it again.
+    """
+    keys = dict.fromkeys(key for row in rows for key in row)
+    return {key: [row.get(key) for row in rows] for key in keys}
 
 
 class Store:
     """Every text and every array of a page, once."""
 
-    def __init__(self, records):
+    def __init__(self, records, exact=EXACT):
+        self.exact = exact  # entries; an array of no more has its numbers in the page
         self.values, self.ranges, self.names, self.kins = [], {}, {}, {}
-        self.known, self.latest, self.same = {}, {}, {}  # to find what is there already
+        self.known = {}  # the number of what is there already
         for record in records:
             for frame in record.frames:
                 self.widen([*frame.arguments.values(), frame.returned])
@@ -220,7 +250,7 @@ class Store:
         if isinstance(value, Row):
             shape = [len(value.shots), *value.shots[0].shape]
             return {"row": list(map(self.id, value.shots)), "s": shape, "c": row_caption(value)}
-        return self.array(value) if isinstance(value, Shot) else value.text
+        return self.array(value) if isinstance(value, Shot) else {"text": value.text}
 
     def array(self, shot):
         kin = self.kin(shot)
@@ -232,42 +262,25 @@ class Store:
             "e": shot.every,
             "k": kin,
         }
-        if shot.exact:
-            found["exact"] = 1
         if is_photograph(shot):
             found["rgb"] = 1
-        entries = self.entries(shot)
-        before = self.latest.get((shot.kin, shot.shape))
-        self.latest[shot.kin, shot.shape] = len(self.values), entries, found
-        if shot.exact:  # the same numbers in another shape, or in other memory
-            twin = self.same.setdefault(tuple(entries), len(self.values))
-            if twin != len(self.values):
-                new = {
-                    key: value
-                    for key, value in found.items()
-                    if value != self.values[twin].get(key)
-                }
-                return {"o": twin, "i": [], "x": []} | new
-        if before:
-            changed = [i for i, (a, b) in enumerate(zip(before[1], entries, strict=True)) if a != b]
-            if len(changed) <= len(entries) // 8:
-                new = {key: found[key] for key in "c" if found[key] != before[2][key]}
-                return {"o": before[0], "i": changed, "x": [entries[i] for i in changed]} | new
-        if shot.exact:
-            return found | {"v": entries}
-        return found | {"q": base64.b64encode(bytes(entries)).decode()}
+        if shot.exact and shot.panels.size <= self.exact:
+            return found | {"v": self.numbers(shot)}
+        return found | {"q": base64.b64encode(self.bytes(shot)).decode()}
 
-    def entries(self, shot):
-        """Return the entries of an array's picture: numbers of four digits or more, or bytes."""
+    def numbers(self, shot):
+        """Return the entries of an array, with four digits or more."""
+        return [rounded(value, digits(shot)) for value in shot.panels.reshape(-1).astype(float)]
+
+    def bytes(self, shot):
+        """Return the entries of an array's picture, a byte each; 0 is for NaN."""
         values = shot.panels.reshape(-1).astype(float)
-        if shot.exact:
-            return [rounded(value, digits(shot)) for value in values]
         lo, hi = self.ranges[self.kin(shot)]
         if lo < 0:
             codes = 128 + np.round(127 * values / max(-lo, hi))
         else:
             codes = 1 + np.round(254 * values / (hi or 1))
-        return np.where(np.isfinite(values), codes.clip(1, 255), 0).astype(int).tolist()
+        return np.where(np.isfinite(values), codes.clip(1, 255), 0).astype(np.uint8).tobytes()
 
 
 def rounded(value, digits):

@@ -1,16 +1,19 @@
 // The stepper's page: source on the left, the arrays of the current line on the right.
 //
-// Every <div class="minicnn-step"> holds its data as JSON (see page.py) and gets a shadow root, so
-// that no style leaks in or out.  There is no network and no library.  arrays.js draws the arrays.
+// Every <div class="minicnn-step"> holds its data as deflated JSON (see page.py), beside some plain
+// text that is seen until the data is read.  Then it gets a shadow root, so that no style leaks in
+// or out.  There is no network and no library.  arrays.js draws the arrays.
 //
 //   step       {number, frame, line, turn, changed, before, …}
 //   visible    the steps that → and ← go through: of one frame, in its first two turns and picked
 //              ones
 //   latest     what a variable is when a step is done
+//   missing    {loop, number, now}: a turn that somebody chose and the page does not have
 
 function stepper(data, root) {
-  let now = 0,
-    picked = {};
+  let now = data.start,
+    picked = {},
+    missing = null;
   const pathOf = (step) => {
     const path = [];
     for (let turn = step.turn; turn !== null; turn = data.turns[turn][2])
@@ -28,6 +31,7 @@ function stepper(data, root) {
   const both = element("div", { class: "both" }, code, stage);
   const trail = element("nav", { class: "trail", "aria-label": "where we are" });
   const turns = element("div", { class: "turns" });
+  const absent = element("p", { class: "absent", role: "status" });
   const count = element("span", { class: "count" });
   const failure = data.failure ? [element("p", { class: "error" }, data.failure)] : [];
   const voice = element("p", { class: "voice", "aria-live": "polite" });
@@ -63,7 +67,7 @@ function stepper(data, root) {
       tabindex: 0,
       "aria-label": `${data.title}: arrow keys go from line to line`,
     },
-    element("header", {}, trail, bar, turns, ...failure),
+    element("header", {}, trail, bar, turns, absent, ...failure),
     both,
     voice,
   );
@@ -107,12 +111,18 @@ function stepper(data, root) {
     return true;
   }
 
-  function pick(loop, number) {
+  /** Go to a turn of a loop; if the page does not have it, say how to get it. */
+  function choose(loop, number) {
     const first = data.steps.find((s) => pathOf(s).some(([l, n]) => l === loop && n === number));
-    if (!first) return;
-    picked[loop] = number;
-    now = first.number;
+    missing = first ? null : { loop, number, now };
+    if (first) reach(first.number);
     render();
+  }
+
+  /** Go to a step, whatever turns it is in. */
+  function reach(number) {
+    now = number;
+    for (const [loop, turn] of pathOf(data.steps[now])) picked[loop] = turn;
   }
 
   function render() {
@@ -136,7 +146,8 @@ function stepper(data, root) {
     );
     if (frame.parent !== null)
       calls.append(button("close", "back to the caller (Esc)", () => go("Escape")));
-    showTurns(within(step));
+    if (missing?.now !== now) missing = null;
+    showTurns(step);
     showCode(step, source);
     showStage(step, frame);
     both.style.minHeight = `${both.offsetHeight}px`; // what is below moves down at most
@@ -173,44 +184,79 @@ function stepper(data, root) {
     return [...names, element("span", { class: "file" }, `${source.file}:${step.line}`)];
   }
 
-  /** A slider for each loop; who is being dragged must stay in its place. */
-  function showTurns(path) {
-    while (turns.children.length > path.length) turns.lastChild.remove();
-    path.forEach(([loop, number], n) => {
-      const there = turns.children[n],
-        made = slider([loop, number]);
-      if (!there) turns.append(made);
-      else if (there.dataset.loop !== String(loop)) there.replaceWith(made);
-      else {
-        there.lastChild.data = made.lastChild.data;
-        const range = there.querySelector("input");
-        if (range) range.value = number;
-      }
-    });
+  /** The loops that a step is in, or ends, outermost first: [loop, turn]. */
+  function loopsOf(step) {
+    const path = pathOf(step).map(([loop, number]) => [loop, number]);
+    return step.after ? [...path, [step.after[1], step.after[0]]] : path;
   }
 
-  function slider([loop, number]) {
-    const { line, total, frame, rows, goesOn } = data.loops[loop];
-    const last = Math.max(...data.turns.filter(([l]) => l === loop).map(([, n]) => n));
+  /** A slider for each loop of this call; one that is being dragged must stay in its place. */
+  function showTurns(step) {
+    const path = loopsOf(step).filter(([loop]) => data.loops[loop].frame === step.frame);
+    if (missing) path[path.findIndex(([loop]) => loop === missing.loop)][1] = missing.number;
+    while (turns.children.length > path.length) turns.lastChild.remove();
+    path.forEach(([loop, number], n) => {
+      let there = turns.children[n];
+      if (there?.dataset.loop !== String(loop)) {
+        const made = slider(loop);
+        if (there) there.replaceWith(made);
+        else turns.append(made);
+        there = made;
+      }
+      for (const input of there.querySelectorAll("input"))
+        if (Number(input.value) !== number) input.value = number;
+      there.lastChild.data = ofTotal(loop, number);
+    });
+    absent.replaceChildren(...(missing ? howToGet(step) : []));
+  }
+
+  function ofTotal(loop, number) {
+    const { total, more, rows } = data.loops[loop];
+    const name = rows ? `(${rows[number - 1]}) ` : "";
+    return `${name}of ${total.toLocaleString("en")}${more ? " and more" : ""}`;
+  }
+
+  function slider(loop) {
+    const { line, total, frame, more } = data.loops[loop];
     const source = data.sources[data.frames[frame].source];
     const text = source.lines[line - source.first].trim().replace(/:.*$/, "");
-    const range = element("input", {
-      type: "range",
-      min: 1,
-      max: last,
-      value: number,
-      "aria-label": `turn of ${text}`,
-      oninput: (event) => pick(loop, Number(event.target.value)),
-    });
-    const what = rows ? ` (${rows[number - 1]})` : "";
-    const more = last < total ? `, ${last} kept` : "";
+    const input = (type, on, last) =>
+      element("input", {
+        type,
+        min: 1,
+        max: last,
+        "aria-label": `turn of ${text}`,
+        [on]: ({ target }) =>
+          target.value && target.validity.valid && choose(loop, Number(target.value)),
+      });
     return element(
       "label",
       { "data-loop": loop },
       element("code", {}, text),
-      last > 1 ? range : "",
-      `turn ${number}${what} of ${total}${goesOn ? " and more" : ""}${more}`,
+      total > 1 ? input("range", "oninput", total) : "",
+      "turn ",
+      input("number", "onchange", more ? undefined : total),
+      "",
     );
+  }
+
+  /** The call that has the missing turn, to be copied. */
+  function howToGet(step) {
+    const path = loopsOf(step),
+      to = path.findIndex(([loop]) => loop === missing.loop);
+    const calls = [...path.slice(0, to).filter(([, n]) => n > 1), [missing.loop, missing.number]];
+    const text = calls.map(([loop, n]) => `.turn(${data.loops[loop].line}, ${n})`).join("");
+    const call = element("code", {}, `steps${text}`);
+    const copy = () => {
+      getSelection().selectAllChildren(call); // where a page may not write to the clipboard
+      navigator.clipboard?.writeText(call.textContent).catch(() => {});
+    };
+    return [
+      `Turn ${missing.number.toLocaleString("en")} is not in this page. In Python `,
+      call,
+      " has it, where steps is what the page shows. ",
+      button("copy", "copy this call", copy),
+    ];
   }
 
   function showCode(step, source) {
@@ -342,7 +388,7 @@ function stepper(data, root) {
         element(
           "p",
           { class: "note" },
-          `The loop is done after ${step.after} turns; the slider has more of them.`,
+          `The loop is done after ${step.after[0].toLocaleString("en")} turns.`,
         ),
       );
     if (words.length)
@@ -374,7 +420,7 @@ function stepper(data, root) {
   body.addEventListener("keydown", (event) => {
     // Shift+Enter, say, belongs to the notebook
     if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
-    if (event.target.type === "range") {
+    if (event.target.tagName === "INPUT") {
       if (event.key !== "Tab") event.stopPropagation(); // it would select another cell
       return;
     }
@@ -409,6 +455,7 @@ function stepper(data, root) {
     both.style.minHeight = "";
     render();
   }).observe(body);
+  reach(now);
   render();
 }
 
@@ -432,9 +479,19 @@ function followTheme(host, page) {
   for (const one of [page, document.body]) observer.observe(one, { attributes: true });
 }
 
-function start(host) {
-  if (host.shadowRoot) return;
-  const data = unpack(JSON.parse(host.querySelector("script").textContent));
+const OLD =
+  "This is only the beginning: a browser from 2023 or later shows all of it, with its arrays.";
+
+function inflated(text) {
+  const inflater = new DecompressionStream("deflate");
+  return new Response(new Blob([bytes(text)]).stream().pipeThrough(inflater)).json();
+}
+
+async function start(host) {
+  if (host.begun) return;
+  host.begun = true;
+  if (typeof DecompressionStream === "undefined") return host.append(element("p", {}, OLD));
+  const data = unpack(await inflated(host.querySelector("script").textContent));
   const root = host.attachShadow({ mode: "open" }),
     page = document.documentElement;
   root.append(element("style", {}, data.css));

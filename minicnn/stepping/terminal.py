@@ -12,7 +12,7 @@ import sys
 import numpy as np
 
 from . import walk
-from .record import SHOWN
+from .record import SHOWN, Turn
 from .values import Row, Shot, Text, caption, digits, is_photograph, row_caption, widest
 
 NUMBERS = 100  # entries; up to so many are written out
@@ -204,12 +204,9 @@ def done(record, step):
 
     What all of them changed stands below, if they did.
     """
-    last = walk.turns_of(record, step.loop)[-1]
     text = f"done after {step.after} turns"
-    if not record.is_shown(last):
-        text += f", of which the first {SHOWN} are shown; t {last.number} shows turn {last.number}"
-    elif last.number < step.after:
-        text += f", of which only the first {last.number} were kept"
+    if step.after > SHOWN and not record.is_row(Turn(step.loop, step.after, None)):
+        text += f", of which the first {SHOWN} are shown; t {step.after} shows turn {step.after}"
     return [text, *["together they changed"] * bool(step.changed)]
 
 
@@ -240,9 +237,15 @@ def painter(colour):
 
 
 def text(record, most=8000, pairs=None, forward=None):
-    """Return the steps of the function itself as plain text, about `most` characters of it."""
+    """Return the steps of the function itself as plain text, about `most` characters of it.
+
+    Where one begins in a turn of a loop: the steps of that turn.
+    """
     lines, length = [walk.title(record)] + [walk.failure(record)] * bool(record.error), 0
-    for step in walk.steps(record, 0):
+    first = record.steps[record.start]
+    for step in walk.steps(record, first.frame, walk.picks(record, first)):
+        if first.turn is not None and record.turns[first.turn] not in record.path(step.turn):
+            continue
         some = step_lines(record, step, pairs, forward=forward)
         length += sum(map(len, some))
         if length > most:
@@ -255,59 +258,50 @@ def text(record, most=8000, pairs=None, forward=None):
 HELP = "Enter: on   b: back   o: open the call   u: up   t 5: turn 5   r: run on   q: quit"
 
 
-def show(record, pause=input, pairs=None, forward=None):
+def show(record, pause=input, pairs=None, forward=None, again=None):
     """Print step by step, asking pause(prompt) after each of them; with None, without a stop.
 
-    An answer that cannot be followed gets a sentence, and one stays where one is.
+    An answer that cannot be followed gets a sentence, and one stays where one is.  again(turns)
+    returns a record of another run that has kept these turns, {line of a loop: number}.
     """
     colour = has_colour()
     paint = painter(colour)
     print(walk.title(record))
     if record.error is not None:
         print(paint(RED, walk.failure(record)))
-    frame, picked, stack = 0, {}, []
-    steps, at = walk.steps(record, 0), 0
+    step = record.steps[record.start]
+    picked = walk.picks(record, step)
     if pause:
         print(paint(DIM, HELP))
     sorry = ""
-    while True:
-        if at >= len(steps):
-            if not stack:
-                break
-            frame, at = stack.pop()  # the call is over: on with the caller
-            steps, at = walk.steps(record, frame, picked), at + 1
-            continue
-        step = steps[at]
-        lines = [sorry] if sorry else step_lines(record, step, pairs, colour, forward)
-        print("\n".join(lines))
-        calls = [i for i, one in enumerate(record.frames) if one.parent == step.number]
+    while step:
+        print(sorry or "\n".join(step_lines(record, step, pairs, colour, forward)))
+        sorry = ""
         if not pause:
-            at += 1
+            step = walk.following(record, step, picked)
             continue
+        steps = walk.steps(record, step.frame, picked)
+        at, parent = steps.index(step), record.frames[step.frame].parent
+        calls = [i for i, one in enumerate(record.frames) if one.parent == step.number]
         hint = f" [o: open {record.frames[calls[0]].source.name}]" if calls else ""
         answer = ask(pause, f"{at + 1}/{len(steps)}{hint} ")
-        sorry = ""
         if answer == "q":
             return
-        if answer == "r":
-            pause = None
         if answer in ("", "r"):
-            at += 1
+            pause = None if answer == "r" else pause
+            step = walk.following(record, step, picked)
         elif answer == "b" and at:
-            at -= 1
+            step = steps[at - 1]
         elif answer == "o" and calls:
-            stack.append((frame, at))
-            frame, at = calls[0], 0
-            steps = walk.steps(record, frame, picked)
-        elif answer == "u" and stack:
-            frame, at = stack.pop()
-            steps = walk.steps(record, frame, picked)
+            step = walk.steps(record, calls[0], picked)[0]
+        elif answer == "u" and parent is not None:
+            step = record.steps[parent]
         elif number := re.fullmatch(r"t ?(\d+)", answer):
-            loop, number = walk.loop_of(record, step), int(number[1])
-            if number in [turn.number for turn in walk.turns_of(record, loop)]:
-                steps, at = walk.to_turn(record, frame, picked, loop, number)
-            else:
-                sorry = no_turn(record, loop, number)
+            try:
+                record, step = to_turn(record, step, int(number[1]), again)
+                picked = walk.picks(record, step)
+            except ValueError as error:
+                sorry = str(error)
         else:
             sorry = CANNOT.get(answer, HELP)
     returned = record.frames[0].returned
@@ -315,19 +309,28 @@ def show(record, pause=input, pairs=None, forward=None):
         print("\n".join(values_lines({"returned": returned}, colour)))
 
 
+def to_turn(record, step, number, again):
+    """Return the first step of a turn of the loop around a step, and the record that has it."""
+    loop = walk.loop_of(record, step)
+    if loop is None:
+        raise ValueError(f"There is no turn {number}: this line is in no loop.")
+    if not walk.has_turn(record.loops[loop], number):
+        raise ValueError(f"There is no turn {number}: this loop has {record.loops[loop].total}.")
+    turns, calls = walk.turns_around(record, step, loop, number), walk.calls_to(record, step.frame)
+    found = walk.first_in(record, turns, calls)
+    if found is None:
+        record = again(dict(turns))
+        found = walk.first_in(record, turns, calls)
+    if found is None:
+        raise ValueError(f"Turn {number:,} {walk.unreached(record)}.")
+    return record, found
+
+
 CANNOT = {
     "b": "This is the first step.",
     "o": "No call can be opened in this line.",
     "u": "No call is open, so there is nothing to leave.",
 }
-
-
-def no_turn(record, loop, number):
-    """Return a sentence that says why one cannot go to this turn of a loop."""
-    if loop is None:
-        return f"There is no turn {number}: this line is in no loop."
-    last = walk.turns_of(record, loop)[-1].number
-    return f"There is no turn {number} to show: of this loop turns 1 to {last} were kept."
 
 
 def ask(pause, prompt):

@@ -4,6 +4,8 @@ From line to line of one frame: over a call, unless it is opened, and through th
 a loop, unless another turn is picked; and in any case to the line that failed.
 """
 
+from .record import PATIENCE, WATCHED
+
 
 def steps(record, frame, picked=None):
     """Return the steps of a frame in reading order; picked is {loop: turn number}."""
@@ -18,13 +20,22 @@ def steps(record, frame, picked=None):
     return found
 
 
-def to_turn(record, frame, picked, loop, number):
-    """Pick a turn of a loop that was kept; return the steps and the place of its first one."""
-    picked[loop] = number
-    found = steps(record, frame, picked)
-    for place, step in enumerate(found):
-        if any(t.loop == loop and t.number == number for t in record.path(step.turn)):
-            return found, place
+def picks(record, step):
+    """Return what must be picked, {loop: turn number}, for a step to be among those shown."""
+    return {turn.loop: turn.number for turn in record.path(step.turn)}
+
+
+def following(record, step, picked):
+    """Return the step after this one: where a call is over, the next one of the caller, or None."""
+    while True:
+        found = steps(record, step.frame, picked)
+        after = found.index(step) + 1
+        if after < len(found):
+            return found[after]
+        parent = record.frames[step.frame].parent
+        if parent is None:
+            return None
+        step = record.steps[parent]
 
 
 def loop_of(record, step):
@@ -34,9 +45,49 @@ def loop_of(record, step):
     return own[0] if own and step.loop is None else step.loop
 
 
-def turns_of(record, loop):
-    """Return the turns that were kept of a loop, in their order."""
-    return [turn for turn in record.turns if turn.loop == loop]
+def turns_around(record, step, loop, number):
+    """Return [(line, number of a turn), …], outermost first, that lead to a turn of a loop.
+
+    The loop is one that the step stands in, or ends.
+    """
+    path = list(record.path(step.turn))
+    inner = [n for n, turn in enumerate(path) if turn.loop == loop]
+    outer = path[inner[0] + 1 :] if inner else path
+    lines = [(record.loops[turn.loop].line, turn.number) for turn in reversed(outer)]
+    return [*lines, (record.loops[loop].line, number)]
+
+
+def first_in(record, turns, calls=None):
+    """Return the first step in these turns, [(line, number), …] with the outermost first, or None.
+
+    `calls` says in which call, as `calls_to` has it; otherwise other turns may be around these, and
+    those that are wanted come first.
+    """
+    best, most = None, -1
+    for step in record.steps:
+        path = [*record.path(step.turn)][::-1]
+        lines = [(record.loops[turn.loop].line, turn.number) for turn in path]
+        if calls is not None:
+            if lines[: len(turns)] == turns and calls_to(record, step.frame) == calls:
+                return step
+        elif set(turns) <= set(lines):
+            wanted = sum(map(record.is_wanted, path))
+            if wanted > most:
+                best, most = step, wanted
+    return best
+
+
+def calls_to(record, frame):
+    """Return which calls led to a frame: for each the line, and how many calls of it came before.
+
+    Another run of the same function has the same.
+    """
+    parent = record.frames[frame].parent
+    if parent is None:
+        return ()
+    caller = record.steps[parent]
+    before = [one.parent for one in record.frames[:frame]].count(parent)
+    return (*calls_to(record, caller.frame), (caller.statement.line, before))
 
 
 def latest(record, step, name):
@@ -69,6 +120,19 @@ def turn_label(record, step):
         variables = ", ".join(statements[loop.line].makes) or "while"
         parts.append(f"{variables} {turn.number}/{total(loop)}")
     return f", turns {', '.join(parts)}" if parts else ""
+
+
+def has_turn(loop, number):
+    """Return whether a loop has this turn, as far as one knows."""
+    return number >= 1 and (number <= loop.total or loop.more)
+
+
+def unreached(record):
+    """Return why a turn that was wanted is not in a record."""
+    if any(frame.cut for frame in record.frames):
+        most = WATCHED * PATIENCE
+        return f"was not reached in the first {most:,} lines of a kernel; smaller arrays have fewer"
+    return "was not reached when the function ran once more; does it do the same every time?"
 
 
 def total(loop):
