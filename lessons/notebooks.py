@@ -33,7 +33,11 @@ from IPython.core.pylabtools import select_figure_formats
 matplotlib.use("agg")  # figures are shown where they are the value of a cell, and only there
 select_figure_formats(get_ipython(), {{"png"}})"""
 INSTALL = "%pip install -q {address}"
-ASK = 'raise SystemExit("Put this notebook into the folder of minicnn, or install minicnn there.")'
+ASK = """\
+raise SystemExit(
+        "minicnn is not here: move this notebook into a clone of its repository, or install that; "
+        "python -m lessons notebook --from URL writes notebooks that install it themselves"
+    ) from None"""
 
 
 def write(paths, address=None, out=OUT):

@@ -148,8 +148,10 @@ def executed(path, scratch):
     client.on_cell_start = note
     try:
         run_to_the_end(client, manager, os.environ | settings)
-    except CellExecutionError as error:
-        raise ValueError(f"{path.name}, cell {at}: {error.ename}: {error.evalue}") from None
+    except CellExecutionError as error:  # of a value that cannot be shown only the output knows why
+        outputs = notebook.cells[at].outputs
+        said = next((one for one in outputs if one.output_type == "error"), error)
+        raise ValueError(f"{path.name}, cell {at}: {said.ename}: {said.evalue}") from None
     except CellTimeoutError:
         raise ValueError(f"{path.name}, cell {at} has not ended within {SECONDS} s") from None
     except DeadKernelError:

@@ -1,6 +1,7 @@
 """A stepper inside the notebooks of Jupyter, VS Code and Colab: python -m pytest -m site.
 
-What each of them does with an output is imitated here, as their own code has it.
+What each of them does with an output is imitated here, as their own code has it.  JupyterLab runs
+itself, where it is installed: python -m pip install jupyterlab.
 
     Jupyter   innerHTML, scripts made anew in their place; a theme in data-jp-theme-light of the
               body; every key that arrives at the document may be one of its own
@@ -11,8 +12,15 @@ What each of them does with an output is imitated here, as their own code has it
               <html theme="dark">, or none; google.colab is there
 """
 
+import contextlib
 import html
 import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 
 import numpy as np
 import pytest
@@ -84,15 +92,18 @@ def notebook(folder, outputs, render, body):
     return page
 
 
-def stepper(driver):
-    """Return the shadow root of the first host, the stepper's, as soon as it is there."""
+def wait(driver, seconds, expression):
+    """Return what a JavaScript expression gives, as soon as it gives something."""
     from selenium.webdriver.support.ui import WebDriverWait
 
-    host = driver.find_element("css selector", ".minicnn-step")
-    WebDriverWait(driver, 5).until(
-        lambda _: driver.execute_script("return arguments[0].shadowRoot?.firstElementChild", host)
-    )
-    return host.shadow_root
+    look_again = WebDriverWait(driver, seconds, poll_frequency=0.1)
+    return look_again.until(lambda _: driver.execute_script(f"return {expression}"))
+
+
+def stepper(driver, seconds=5):
+    """Return the shadow root of the first host, the stepper's, as soon as it is there."""
+    host = "document.querySelector('.minicnn-step')"
+    return wait(driver, seconds, f"{host}?.shadowRoot?.firstElementChild && {host}").shadow_root
 
 
 def press(driver, place, *keys):
@@ -189,3 +200,70 @@ def test_in_a_frame_of_colab_it_is_as_high_as_its_content_and_has_its_theme(
     needed = driver.execute_script("return document.documentElement.scrollHeight")
     driver.switch_to.default_content()
     assert needed - 40 <= int(frame.get_attribute("height")) <= needed
+
+
+# The real thing.
+
+
+@pytest.fixture(scope="module")
+def jupyterlab(tmp_path_factory, outputs):
+    """Start JupyterLab over two notebooks, trusted.ipynb and other.ipynb; give its address."""
+    pytest.importorskip("jupyterlab", reason="this test needs jupyterlab")
+    from nbformat import sign, v4, write
+
+    folder = tmp_path_factory.mktemp("jupyter")
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+    own = {name: str(folder / name.lower()) for name in names}  # nothing of the user's own is used
+    (folder / "jupyter_data_dir").mkdir()
+    shown = v4.new_output("execute_result", {"text/html": outputs[0], "text/plain": "a stepper"})
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    for name in ("trusted", "other"):
+        cells = [v4.new_markdown_cell("above"), v4.new_code_cell("steps", execution_count=1)]
+        cells[1].outputs = [shown]
+        notebook = v4.new_notebook(
+            cells=[*cells, v4.new_markdown_cell(f"below, {name}")], metadata=kernel
+        )
+        write(notebook, folder / f"{name}.ipynb")
+        if name == "trusted":
+            sign.NotebookNotary(data_dir=own["JUPYTER_DATA_DIR"]).sign(notebook)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
+    command += ["--ip=127.0.0.1", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, env=os.environ | own, **quiet) as lab:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(300):
+            time.sleep(0.2)
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/api"):
+                break
+        yield f"{address}/lab/tree"
+        lab.kill()  # when its server has gone, a kernel ends itself
+
+
+def active(driver):
+    """Return the number of the cell that JupyterLab has selected."""
+    cells = "[...document.querySelectorAll('.jp-Cell')]"
+    return driver.execute_script(f"return {cells}.findIndex(c => c.matches('.jp-mod-active'))")
+
+
+def test_in_jupyterlab_the_stepper_and_the_notebook_have_their_keys(chromium, jupyterlab):
+    from selenium.webdriver.common.keys import Keys
+
+    look(chromium, f"{jupyterlab}/trusted.ipynb?reset")
+    root = stepper(chromium, 30)
+    root.find_elements("css selector", ".bar button")[2].click()
+    body = root.find_element("css selector", ".stepper")
+    press(chromium, body, *[Keys.ARROW_RIGHT] * 7, Keys.ENTER, Keys.ARROW_RIGHT, Keys.ESCAPE)
+    assert root.find_element("css selector", ".count").text.startswith("9 of ")
+    slider = root.find_element("css selector", "input")
+    press(chromium, slider, Keys.ARROW_UP)
+    assert (slider.get_attribute("value"), active(chromium)) == ("2", 1)
+    press(chromium, body, Keys.ARROW_DOWN)
+    assert active(chromium) == 2
+
+
+def test_in_a_notebook_that_jupyterlab_does_not_trust_there_is_text(chromium, jupyterlab):
+    look(chromium, f"{jupyterlab}/other.ipynb?reset")
+    text = wait(chromium, 30, "document.querySelector('.minicnn-step')?.innerText")
+    assert text.startswith("conv_forward, reference/conv.py")

@@ -223,6 +223,15 @@ def test_an_error_names_the_lesson_and_the_cell_and_leaves_the_old_site(tiny, tm
     assert sorted(one.name for one in tmp_path.iterdir()) == ["lessons", "site"]
 
 
+def test_an_error_in_showing_a_value_is_said(tiny, tmp_path):
+    tiny(
+        "# %% [markdown]\n# # One\n\n# %%\nclass Steps:\n    def _repr_html_(self):\n"
+        "        raise TypeError('no colours')\n\n\nSteps()\n"
+    )
+    with pytest.raises(ValueError, match="01_tiny.py, cell 2: TypeError: no colours"):
+        pages.build(site=tmp_path / "site", report=lambda text: None)
+
+
 def test_a_figure_is_shown_once_and_has_words(tiny, tmp_path):
     tiny(
         "# %% [markdown]\n# # One\n\n# %%\nimport matplotlib.pyplot as plt\n\n"
@@ -307,4 +316,6 @@ def test_without_an_address_the_first_cell_says_what_to_do(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
     )
-    assert done.returncode == 1 and done.stderr.startswith("Put this notebook into")
+    assert done.returncode == 1 and done.stderr.startswith(
+        "minicnn is not here: move this notebook"
+    )
