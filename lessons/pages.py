@@ -110,8 +110,8 @@ def write_site(folder, paths, pages, report):
         for path, page in zip(paths, pages, strict=True):
             notebook = executed(path, scratch)  # one by one: some of them measure how fast they are
             links = source.links_of(one.source for one in notebook.cells if one.cell_type == "code")
-            used |= set(links.values())
             text = as_html(notebook, page, links, path)
+            used |= set(re.findall(r'href="(source/[^"]+)"', text))  # those of the prose, too
             (folder / page["file"]).write_text(text, encoding="utf-8")
             report(f"{page['number']:4}  {page['title']}")
     source.write_pages(used, folder, templates.get_template("source.html.j2"))
