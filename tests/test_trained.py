@@ -11,7 +11,6 @@ from PIL import Image
 from minicnn import (
     checkpoint,
     codes,
-    commands,
     data,
     fast,
     figures,
@@ -19,6 +18,7 @@ from minicnn import (
     net,
     networks,
     progress,
+    recipes,
     reference,
     trained,
 )
@@ -468,8 +468,7 @@ def test_without_validation_images_no_error_can_stall(place, tmp_path, capsys, q
     photos = data.load_photos(place / "set")
     none = photos._replace(test_x=photos.test_x[:0], test_y=photos.test_y[:0])
     monkeypatch.setattr(data, "open_photos", lambda name: none)
-    usual = {**commands.train.CIFAR, "schedule": {"stall": 5, "by": 10, "times": 3}}
-    monkeypatch.setattr(commands.train, "CIFAR", usual)
+    monkeypatch.setattr(recipes, "usual_plan", lambda network: recipes.ON_STALL)
     arguments = ["train", "--epochs", "1", "--data", "photos", "--out", str(tmp_path)]
     assert main([*arguments, "--divide-on-stall", "2"]) == 1
     error = capsys.readouterr().err
