@@ -22,7 +22,7 @@ import pytest
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
 
-from minicnn import data  # noqa: E402
+from minicnn import data, figures  # noqa: E402
 
 WITHOUT_LOOPS = (
     "test_augment test_checkpoint test_data test_download test_exercises test_gallery test_import "
@@ -67,10 +67,23 @@ def pytest_sessionfinish():
         compiling.wait()
 
 
+@pytest.fixture(scope="session")
+def sample():
+    """The bundled sample, read once: that takes a quarter of a second.  Nobody may change it."""
+    return data.load("sample")
+
+
 @pytest.fixture
-def few_images(monkeypatch):
-    """The bundled sample with 40 training and 20 test images, for the whole command line."""
-    sample = data.subset(data.load("sample"), 40)
-    small = sample._replace(test_x=sample.test_x[:20], test_y=sample.test_y[:20])
+def few_images(sample, monkeypatch):
+    """The sample with 40 training and 20 test images, for the whole command line."""
+    few = data.subset(sample, 40)
+    small = few._replace(test_x=few.test_x[:20], test_y=few.test_y[:20])
     for module in (data, data.cifar10):
         monkeypatch.setattr(module, "load", lambda name: small)
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Training and races draw nothing, which would take most of their time."""
+    for name in ("curves", "weights", "figure1"):
+        monkeypatch.setattr(figures, name, lambda *arguments: None)

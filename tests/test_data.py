@@ -18,11 +18,6 @@ needs_full = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def sample():
-    return data.load_sample()
-
-
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """A directory with a small CIFAR-10: six files of 30 records, random pixels, labels in turn."""

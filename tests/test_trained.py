@@ -13,7 +13,6 @@ from minicnn import (
     codes,
     data,
     fast,
-    figures,
     neighbours,
     net,
     networks,
@@ -225,7 +224,7 @@ def test_codes_are_compared_with_features(place, capsys):
     assert len(lines) == 6 and "256 bits" in lines[-1]
 
 
-def test_another_data_set_is_refused(place, capsys):
+def test_another_data_set_is_refused(place, capsys, few_images):
     assert main(["test", check(place), "--data", "sample"]) == 1
     assert "images of 36×36 pixels, but those of sample have 32×32" in capsys.readouterr().err
 
@@ -277,7 +276,7 @@ def test_a_size_larger_than_the_images_is_refused(place, capsys):
     assert not (place / "no" / "checkpoint.npz").exists()
 
 
-def test_a_jittered_network_is_tested_at_the_scale_in_the_middle(place):
+def test_a_jittered_network_is_tested_at_the_scale_in_the_middle(place, no_pictures):
     out = str(place / "jitter")
     arguments = command(place, "train", "--jitter", "32", "--epochs", "1", "--out", out)
     assert main(arguments) == 0
@@ -298,7 +297,7 @@ def test_a_scale_that_does_not_fit_leaves_no_run_behind(place, capsys):
     assert not (place / "no" / "checkpoint.npz").exists()
 
 
-def test_a_run_on_other_images_is_not_resumed(place, tmp_path, capsys):
+def test_a_run_on_other_images_is_not_resumed(place, tmp_path, capsys, no_pictures):
     arguments = command(place, "train", "--epochs", "1", "--out", str(tmp_path / "run"))
     assert main(arguments) == 0
     (tmp_path / "set").mkdir()
@@ -313,7 +312,7 @@ def test_a_run_on_other_images_is_not_resumed(place, tmp_path, capsys):
     assert "of a run on other images: their mean" in capsys.readouterr().err
 
 
-def test_an_epsilon_changed_by_hand_stays_changed(place, tmp_path):
+def test_an_epsilon_changed_by_hand_stays_changed(place, tmp_path, no_pictures):
     out = tmp_path / "run"
     arguments = command(place, "train", "--out", str(out), "--epochs", "1")
     arguments.remove("0.002")
@@ -344,7 +343,7 @@ def test_images_too_small_for_a_network_get_its_least_size_and_theirs(place, cap
     assert not (place / "no" / "checkpoint.npz").exists()
 
 
-def test_the_central_view_goes_without_noise(place, capsys):
+def test_the_central_view_goes_without_noise(place, capsys, no_pictures):
     arguments = command(place, "train", "--view", "central", "--out", str(place / "central"))
     assert main([*arguments, "--colour-noise", "0.1"]) == 1
     assert "--view central shows images as they are" in capsys.readouterr().err
@@ -353,7 +352,7 @@ def test_the_central_view_goes_without_noise(place, capsys):
     assert "view = central, this one has random" in capsys.readouterr().err
 
 
-def test_an_option_that_the_network_does_not_have_is_refused(place, capsys):
+def test_an_option_that_the_network_does_not_have_is_refused(place, capsys, few_images):
     arguments = ["train", "cifar-80sec", "--nonlinearity", "tanh", "--out", str(place / "no")]
     assert main(arguments) == 1
     assert "cifar-80sec has no option nonlinearity" in capsys.readouterr().err
@@ -374,7 +373,7 @@ def test_dropout_of_the_run_is_that_of_prediction(tmp_path, quick):
         np.testing.assert_allclose(drop.forward(x, **drop.options)[0], 1 - p, rtol=1e-6)
 
 
-def test_dropout_and_std_are_for_networks_that_have_them(tmp_path, capsys):
+def test_dropout_and_std_are_for_networks_that_have_them(tmp_path, capsys, few_images):
     for option, network in (("--dropout", "cifar-four-layer"), ("--std", "cifar-alexnet")):
         assert main(["train", network, option, "0.1", "--out", str(tmp_path / "no")]) == 1
         assert f"{network} has no option {option[2:]}" in capsys.readouterr().err
@@ -405,10 +404,8 @@ def test_the_standard_deviation_of_alexnets_first_weights_is_an_option():
 
 
 @pytest.fixture
-def quick(few_images, monkeypatch):
-    """Few images, and no pictures, which would take most of the time."""
-    for name in ("curves", "weights"):
-        monkeypatch.setattr(figures, name, lambda *args: None)
+def quick(few_images, no_pictures):
+    """Few images, and no pictures."""
 
 
 def run_of(folder, *more):

@@ -12,22 +12,7 @@ from .work import EPSILON, IN_ONE, Record, arguments_of, build, cost, images
 
 
 class Ours:
-    """A backend with one of the networks.
-
-    Parameters
-    ----------
-    contestant : str
-        "fast", "reference" or "cuda"; "fast-in-one" and so on: with the same network in one column,
-        if it has two; "cuda-plain": the plain kernels, in rows that have faster ones.
-    network : str
-        One of NETWORKS.
-    batch : int
-        Images in a step.
-    tf32 : bool
-        Multiply in TF32 on a GPU.
-    gpus : tuple of int
-        The GPUs of the columns.
-    """
+    """One of our backends with one of the networks; worker.py names what there is."""
 
     def __init__(self, contestant, network, batch, tf32=False, gpus=None):
         name = contestant.removesuffix("-in-one").removesuffix("-plain")

@@ -15,17 +15,7 @@ from .work import EPSILON, IN_ONE, Record, arguments_of, build, images
 
 
 class Torch:
-    """PyTorch in one of its modes.
-
-    Parameters
-    ----------
-    contestant : str
-        "torch": its standard layout, (N, C, H, W); "torch-channels-last": channels last in memory;
-        "torch-compiled": the standard layout through torch.compile, for whole networks alone;
-        "torch-gpu" and so on: the same three on a GPU.
-    network, batch, tf32
-        As in ours.py; networks of two columns are in one.
-    """
+    """PyTorch in one of its modes, which worker.py names; networks of two columns are in one."""
 
     def __init__(self, contestant, network, batch, tf32=False):
         import torch

@@ -11,10 +11,20 @@ processes.py writes one JSON object a line to its standard input; one comes back
     {"memory": true}                     → {"peak": …, "imports": …}   bytes, see memory
     what goes wrong                      → {"error": "…"}
 
-The contestants: fast, reference and cuda, also as fast-in-one and so on, and cuda-plain (ours.py);
-course; torch, torch-channels-last, torch-compiled, torch-gpu and so on (pytorch.py); limits and
-limits-gpu.  With a fourth word behind those three, tf32, all multiply in TF32 on a GPU, else in
-float32; a fifth one, such as 0,1, names the GPUs of the columns.
+The contestants:
+
+    fast, reference, cuda  our backends
+    fast-in-one, …         one of these with the same network in one column, if ours has two
+    cuda-plain             the same with its plain kernels, in rows that have faster ones
+    course                 reference, with convolution as course code usually has it
+    torch                  PyTorch in its standard layout, (N, C, H, W)
+    torch-channels-last    PyTorch with channels last in memory
+    torch-compiled         the standard layout through torch.compile; for whole networks alone
+    torch-gpu, …           the same three on a GPU
+    limits, limits-gpu     what the machine can do at best
+
+With a fourth word behind those three, tf32, all multiply in TF32 on a GPU, else in float32; a fifth
+one, such as 0,1, names the GPUs of the columns.
 """
 
 import json
