@@ -14,7 +14,8 @@ Their backward passes share one idea: what forward used twice gets two gradients
     C0          the number of channels of column 0; in a joined array they come first
     y           (N, C0 + C1, …)  all channels
     on          what two columns need of the backend, see reference/columns.py and cuda/columns.py:
-                `with on.at(1): …` works where column 1 lives, and
+                `with on.at(1): …` works where column 1 lives,
+                on.each(work, what) is (work(0), work(1)), at once where that is faster, and
                 `with on.crossing((x, 0, 1)) as (x_there,): …` lends it an array of column 0
 
 Labels, scores and loss live with column 0.  So do images, unless a trainer feeds two devices, of
@@ -49,11 +50,17 @@ def each(f, on):
                     f"{f.__name__} in two columns: argument {number} is {type(pair).__name__}; "
                     "expected a pair, one for each column (a row `both` makes one of the images)"
                 )
-        with on.at(0):
-            results_0 = f(*[pair[0] for pair in pairs], **options)
-        with on.at(1):  # on a GPU, column 0 is still at work
-            results_1 = f(*[pair[1] for pair in pairs], **options)
-        return tuple(zip(results_0, results_1, strict=True))  # ((y0, y1), (cache0, cache1)), say
+
+        def work(column):
+            with on.at(column):
+                return f(*[pair[column] for pair in pairs], **options)
+
+        if "rng" in options:  # both columns draw from it, in an order that can be repeated
+            results = work(0), work(1)
+        else:
+            shapes = [getattr(pair[0], "shape", None) for pair in pairs]
+            results = on.each(work, (f.__name__, *shapes))
+        return tuple(zip(*results, strict=True))  # ((y0, y1), (cache0, cache1)), say
 
     return on_both
 

@@ -12,13 +12,14 @@ runs a few training steps, watches the last one, prints it as a table and draws 
 On a GPU the ends of a span are events in the column's own stream, so that a span is what the GPU
 did, not what the host asked for.  One device's clock says nothing about another's: of two devices,
 the origins are made one after the other, while both are idle, and may be microseconds apart.  On
-the CPU the ends are read from the clock, and the columns run one after the other.  Watching costs a
-little: a step takes longer than one that nobody watches.
+the CPU the ends are read from the clock; with minicnn.fast each column has a thread.  Watching
+costs a little: a step takes longer than one that nobody watches.
 
 The backend is watched, not the network: every function that does work is wrapped, for this run.
 """
 
 import functools
+import threading
 from collections import namedtuple
 from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
@@ -36,8 +37,8 @@ COLOURS = {  # kinds of rows, by the beginnings of their names
 }  # fmt: skip
 
 
-def timeline(network, ops, gpus=None, batch=32, steps=3):
-    """Return the spans of the last of some training steps, in the order in which they were asked.
+def timeline(network, ops, gpus=None, batch=32, steps=8):
+    """Return the spans of the last of some training steps.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def timeline(network, ops, gpus=None, batch=32, steps=3):
     batch : int
         Images a step: random numbers.
     steps : int
-        At least 2: the first one compiles and takes memory.
+        At least 2: the first one compiles and takes memory; minicnn.fast tries ways out in six.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def timeline(network, ops, gpus=None, batch=32, steps=3):
         names = " and ".join(networks.TWO_COLUMNS)
         raise ValueError(f"{network} has one column, so nothing crosses; those of two are {names}")
     watcher = SimpleNamespace(
-        row="", phase="", column=0, journeys=[], ticks=[], tick=ops.columns.tick
+        row="", phase="", at=threading.local(), journeys=[], ticks=[], tick=ops.columns.tick
     )
     two = watched(ops, gpus, watcher)
     rng = np.random.default_rng(0)
@@ -116,7 +117,7 @@ def watched(ops, gpus, watcher):
         @functools.wraps(f)
         def at_work(*arguments, **options):
             copy = f.__name__ == "copied"
-            column = watcher.journeys.pop(0) if copy else watcher.column
+            column = watcher.journeys.pop(0) if copy else watcher.at.column
             start = watcher.tick()
             result = f(*arguments, **options)
             size = result.size * result.dtype.itemsize if copy else 0
@@ -127,7 +128,7 @@ def watched(ops, gpus, watcher):
         return at_work
 
     def at(column):
-        watcher.column = column
+        watcher.at.column = column
         return on.at(column)
 
     @contextmanager

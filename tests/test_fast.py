@@ -4,13 +4,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 import tracemalloc
 
 import numpy as np
 import pytest
 
 from minicnn import cifar, fast, net, reference, train
-from minicnn.fast import buffers, layout, threads, transforms, vector
+from minicnn.fast import buffers, columns, layout, threads, transforms, vector
 from minicnn.gradcheck import check_layer
 
 RNG = np.random.default_rng(0)
@@ -189,6 +191,77 @@ def test_a_forked_child_has_threads_of_its_own():
         threads.at_once(np.copyto, [(out[i : i + 1], 1) for i in range(3)])
         os._exit(0 if out.all() else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def team_of(count):
+    """Return who did the turns of a loop, by thread, each thread with a number of its own."""
+    doers = set()
+
+    def loop(first, stop):
+        doers.add(threading.get_ident())
+        time.sleep(0.02)  # long enough that no thread is done before another begins
+
+    threads.run(loop, 8, 1e9)
+    assert len(doers) == count
+    return doers
+
+
+@pytest.mark.parametrize("count, team", [(2, 1), (4, 2), (6, 3)])
+def test_two_halves_work_at_once_each_with_threads_of_its_own(monkeypatch, count, team):
+    monkeypatch.setattr(threads, "count", count)
+    meeting = threading.Barrier(2, timeout=20)  # who comes alone waits in vain
+
+    def work(half):
+        meeting.wait()
+        return team_of(team)
+
+    first, second = threads.in_halves(work)
+    assert not first & second
+    assert len(team_of(count) & (first | second)) == count  # and afterwards all are one again
+
+
+def test_halves_take_turns_where_there_is_one_thread_or_three_or_a_debugger(monkeypatch):
+    here = threading.get_ident()
+    for count in (1, 3):
+        monkeypatch.setattr(threads, "count", count)
+        assert threads.in_halves(lambda half: threading.get_ident()) == (here, here)
+    monkeypatch.setattr(threads, "count", 2)
+    before = sys.gettrace()
+    sys.settrace(lambda *event: None)
+    try:
+        assert threads.in_halves(lambda half: threading.get_ident()) == (here, here)
+    finally:
+        sys.settrace(before)
+
+
+def test_an_error_in_a_half_comes_through_and_leaves_the_team_whole(monkeypatch):
+    monkeypatch.setattr(threads, "count", 4)
+    for wrong in (0, 1):
+        with pytest.raises(ArithmeticError):
+            threads.in_halves(lambda half: 1 // (half - wrong))  # noqa: B023
+        assert threads.team_size() == 4 and len(team_of(4)) == 4
+
+
+def test_columns_go_the_way_that_was_faster(monkeypatch):
+    ways = []
+
+    def way(name, seconds):
+        def go(work):
+            ways.append(name)
+            time.sleep(seconds)
+            return work(0), work(1)
+
+        return go
+
+    slow, quick = way("slow", 0.004), way("quick", 0.0)
+    for pair in [(slow, quick), (quick, slow)]:
+        monkeypatch.setattr(columns, "WAYS", pair)
+        columns.tried.clear()
+        ways.clear()
+        results = {columns.each(lambda column: 10 + column, "a layer") for _ in range(10)}
+        assert results == {(10, 11)}
+        assert sorted(ways[:6]) == ["quick"] * 3 + ["slow"] * 3 and ways[6:] == ["quick"] * 4
+    columns.tried.clear()
 
 
 TRAINING = """

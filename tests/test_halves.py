@@ -5,7 +5,7 @@ import importlib
 import numpy as np
 import pytest
 
-from minicnn import net, reference
+from minicnn import fast, net, networks, reference
 from minicnn.halves import in_columns, join_columns, split_columns
 
 on_cpu = in_columns(reference)
@@ -150,6 +150,22 @@ def test_the_two_columns_drop_different_units(ops):
     (y0, y1), _ = in_columns(ops).dropout_forward(x, p=0.5, rng=np.random.default_rng(5))
     assert set(np.unique(y0)) == set(np.unique(y1)) == {0, 1}
     assert not np.array_equal(y0, y1)
+
+
+def test_columns_in_two_threads_compute_the_same_bits_as_in_turns(monkeypatch):
+    monkeypatch.setattr(fast.threads, "count", 2)
+    two, images = in_columns(fast), np.random.default_rng(9).standard_normal((3, 3, 24, 24))
+    results = []
+    for way in (fast.columns.WAYS[0], fast.threads.in_halves):
+        monkeypatch.setattr(fast.columns, "WAYS", (way, way))
+        layers = networks.build("cifar-2gpu", two, np.random.default_rng(10))
+        drop = net.row("drop4", two, "dropout", rng=np.random.default_rng(11))
+        layers.insert(-1, drop)  # before the columns are joined
+        y, caches = net.forward(layers, images.astype(np.float32))
+        dx, grads = net.backward(layers, caches, y)
+        pairs = [pair for row in grads.values() for pair in row.values()]
+        results.append([y, dx, *(half for pair in pairs for half in pair)])
+    assert all(map(np.array_equal, *results))
 
 
 def test_a_backend_in_columns_has_every_layer_and_leaves_the_loss_as_it_is(ops):

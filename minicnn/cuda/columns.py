@@ -41,7 +41,7 @@ import time
 from collections import namedtuple
 from contextlib import contextmanager
 
-from ..reference.columns import Columns
+from ..reference.columns import Columns, each, unwatched
 from . import gpu
 from .buffers import MiB, empty
 from .device import flat, to_device
@@ -78,11 +78,6 @@ def choose(gpus):
     )
 
 
-def unwatched(f):
-    """Return f as it is."""
-    return f
-
-
 def on(gpus=None, watch=unwatched):
     """Return what two columns need, on these two devices, as in reference/columns.py.
 
@@ -107,7 +102,7 @@ def on_devices(gpu_0, gpu_1, watch):
 
     fed = (0,) if gpu_0 == gpu_1 else (0, 1)
     work = watch(joined), watch(part), watch(added)
-    return Columns(fed, at_column, crossing_columns, *work, to_device)
+    return Columns(fed, at_column, each, crossing_columns, *work, to_device)
 
 
 def at(place, crossing=""):

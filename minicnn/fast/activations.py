@@ -25,7 +25,7 @@ def relu_forward(x):
     check_array("relu", "x", x)
     x = ordered(x)
     y = empty_like(x)
-    run_flat(relu_loop, x.size / 4, flat(x), flat(y))
+    run_flat(relu_loop, x.size / 7, flat(x), flat(y))
     return y, (y,)
 
 
@@ -34,7 +34,7 @@ def relu_backward(dy, cache):
     (y,) = cache
     check_gradient("relu", dy, y.shape, y.dtype)
     dx = empty_like(y)
-    run_flat(relu_back_loop, y.size / 3, flat(in_order_of(y, dy)), flat(y), flat(dx))
+    run_flat(relu_back_loop, y.size / 4, flat(in_order_of(y, dy)), flat(y), flat(dx))
     return (dx,)
 
 

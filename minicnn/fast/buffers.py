@@ -34,8 +34,8 @@ def empty(shape, dtype):
             memory = np.empty(size + ALIGNMENT, np.uint8)
             entry = [memory, -memory.ctypes.data % ALIGNMENT, calls]
             kept.setdefault(size, []).append(entry)
-        memory, start, entry[2] = entry[0], entry[1], calls
-        return memory[start : start + size].view(dtype).reshape(shape)
+        entry[2] = calls
+        return np.ndarray(shape, dtype, buffer=entry[0], offset=entry[1])
 
 
 def forget():

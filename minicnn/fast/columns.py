@@ -1,5 +1,41 @@
-"""What two columns need of a backend, as in reference/columns.py."""
+"""What two columns need of a backend, as in reference/columns.py; here both can work at once.
 
-from ..reference.columns import choose, chosen, on, seconds, tick
+Two columns may take turns, where every loop of a layer gets all cores, or each has a thread and
+half of the cores (in_halves in threads.py).  Threads wait for each other once a layer instead of
+once a loop, but somebody has to wake the second one: on two cores that pays from about a
+millisecond of work on.  So it is tried out: for each function and shape the first calls go both
+ways, and all others the one that was faster.  The results are the same, to the last bit.
+
+    what     a piece of work: a function's name and the shapes of its arrays
+    tried    what → for each way the seconds of its first calls
+"""
+
+from collections import defaultdict
+
+from ..reference import columns
+from ..reference.columns import choose, chosen, seconds, tick
+from .threads import in_halves
 
 __all__ = ["choose", "chosen", "on", "seconds", "tick"]
+
+WAYS = columns.each, in_halves
+TRIALS = 3  # of each way: the first call may have to compile
+tried = defaultdict(lambda: ([], []))
+
+
+def on(gpus=None, watch=columns.unwatched):
+    """Return what two columns need, see reference/columns.py."""
+    return columns.on(gpus, watch)._replace(each=each)
+
+
+def each(work, what):
+    """Return (work(0), work(1)), in the way that was faster for such work."""
+    times = tried[what]
+    for way, so_far in zip(WAYS, times, strict=True):
+        if len(so_far) < TRIALS:
+            start = tick()
+            results = way(work)
+            so_far.append(tick() - start)
+            return results
+    in_turns, at_once = map(min, times)
+    return WAYS[at_once < in_turns](work)

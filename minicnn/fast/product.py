@@ -210,21 +210,25 @@ def packed(w):
 def pack(w, panels):
     """Copy w (K, C, f, f) to panels (⌈K/LANES⌉, f, f, C, LANES)."""
     K, C, rows, columns = w.shape
-    for panel in range(panels.shape[0]):
-        first = panel * LANES
+    for first in range(0, K, LANES):
         for c in range(C):
             for i in range(rows):
                 for j in range(columns):
-                    for lane in range(min(LANES, K - first)):
-                        panels[panel, i, j, c, lane] = w[first + lane, c, i, j]
+                    kernels = w[first : first + LANES, c, i, j]
+                    lanes = panels[first // LANES, i, j, c]
+                    for lane in range(kernels.size):
+                        lanes[lane] = kernels[lane]
 
 
 @njit(**LOOP)
 def unpack(panels, w):
     """Copy panels (⌈K/LANES⌉, f, f, C, LANES) back to w (K, C, f, f)."""
     K, C, rows, columns = w.shape
-    for k in range(K):
+    for first in range(0, K, LANES):
         for c in range(C):
             for i in range(rows):
                 for j in range(columns):
-                    w[k, c, i, j] = panels[k // LANES, i, j, c, k % LANES]
+                    kernels = w[first : first + LANES, c, i, j]
+                    lanes = panels[first // LANES, i, j, c]
+                    for lane in range(kernels.size):
+                        kernels[lane] = lanes[lane]

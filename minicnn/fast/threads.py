@@ -9,6 +9,8 @@
     run_flat(loop, nanoseconds, x, y, 0.5)    of a loop(x, y, factor) over all numbers of x and y,
                                               each thread its part of these arrays
 
+    in_halves(work)       work(0) and work(1) at once, whose loops get half of the threads each
+
 While a compiled loop runs, it lets go of Python's lock (nogil in flags.py), so plain threads of
 Python are enough.  Numba has threads of its own, but to compile for them takes long: the first step
 of AlexNet took 39 seconds of processor time with them, and takes 19 without.
@@ -18,11 +20,15 @@ so a loop with little to do runs on the thread that calls it.  Every turn comput
 takes it: so the number of threads changes no result.
 
 `count` threads are used: as many as MINICNN_THREADS says, or NUMBA_NUM_THREADS, or one a processor.
+
+    team      the threads that the loops of one thread are shared out to: it, and helpers
+    inbox     what a helper takes its calls from; a team of n has n − 1, one after the other
 """
 
 import math
 import os
 import queue
+import sys
 import threading
 
 import numba
@@ -31,7 +37,17 @@ import numpy as np
 WORTH_WAKING = 250_000  # nanoseconds
 
 count = numba.config.NUMBA_NUM_THREADS
-inboxes = []  # of the threads that help
+inboxes = []  # of all helpers
+
+
+class Team(threading.local):
+    """The team of the thread that asks: all threads, unless it works in a half, see in_halves."""
+
+    halved, first = 0, 0  # how often it was cut in half, and which inbox is the first of its own
+
+
+team = Team()
+hiring = threading.Lock()
 
 
 def use(threads):
@@ -47,13 +63,18 @@ def use(threads):
     count = threads
 
 
+def team_size():
+    """Return how many threads a loop gets that is called here and now."""
+    return max(1, count >> team.halved)
+
+
 def run(loop, turns, nanoseconds, *arguments, room=None):
     """Call a loop for all of its turns; `nanoseconds` is, roughly, what it would take one thread.
 
     In a nanosecond a thread does some 40 multiply-adds of a product, or 4 numbers of a ReLU.  Where
     there is a `room` with a row for each thread, a thread gets its row as the last argument.
     """
-    threads = count if nanoseconds > WORTH_WAKING else 1
+    threads = team_size() if nanoseconds > WORTH_WAKING else 1
     cuts = [turns * i // threads for i in range(threads + 1)]
     rows = [()] * threads if room is None else [(row,) for row in room]
     at_once(loop, [(*cuts[i : i + 2], *arguments, *rows[i]) for i in range(threads)])
@@ -61,21 +82,54 @@ def run(loop, turns, nanoseconds, *arguments, room=None):
 
 def run_flat(loop, nanoseconds, *arguments):
     """Call a loop over all numbers of some arrays of one axis and of the same size."""
-    if nanoseconds <= WORTH_WAKING or count == 1:
+    n = team_size()
+    if nanoseconds <= WORTH_WAKING or n == 1:
         loop(*arguments)
         return
-    parts = [np.array_split(a, count) if np.ndim(a) else [a] * count for a in arguments]
-    at_once(loop, list(zip(*parts, strict=True)))
+    size = arguments[0].size
+    cuts = [slice(size * i // n, size * (i + 1) // n) for i in range(n)]
+    at_once(loop, [[a[cut] if np.ndim(a) else a for a in arguments] for cut in cuts])
 
 
-def at_once(loop, calls):
-    """Call a loop with each of these arguments, the first in this thread, each other in its own."""
+def in_halves(work):
+    """Return work(0) and work(1), done at once, each by half of the team.
+
+    They are done one after the other by a team that cannot be halved, and where somebody follows
+    what this thread does: a debugger, or step.py.
+    """
+    n, halved, first = team_size(), team.halved, team.first
+    if n % 2 or sys.gettrace():
+        return work(0), work(1)
+    results = [None, None]
+
+    def half(number):
+        before = team.halved, team.first  # of this thread
+        team.halved, team.first = halved + 1, first + number * n // 2
+        try:
+            results[number] = work(number)
+        finally:
+            team.halved, team.first = before
+
+    at_once(half, [(0,), (1,)], apart=n // 2)
+    return tuple(results)
+
+
+def at_once(loop, calls, apart=1):
+    """Call a loop with each of these arguments, the first in this thread, each other in a helper's.
+
+    Of the team's helpers every one is taken, or of so many that stand together the last one.
+    """
+    if len(calls) == 1:
+        loop(*calls[0])
+        return
     done = queue.SimpleQueue()
-    while len(inboxes) < len(calls) - 1:
-        inboxes.append(queue.SimpleQueue())
-        threading.Thread(target=help_out, args=(inboxes[-1],), daemon=True).start()
-    for inbox, arguments in zip(inboxes, calls[1:], strict=False):
-        inbox.put((loop, arguments, done))
+    places = [team.first + apart * number - 1 for number in range(1, len(calls))]
+    with hiring:
+        while places and len(inboxes) <= places[-1]:
+            inboxes.append(queue.SimpleQueue())
+            threading.Thread(target=help_out, args=(inboxes[-1],), daemon=True).start()
+    for place, arguments in zip(places, calls[1:], strict=True):
+        inboxes[place].put((loop, arguments, done))
     try:
         loop(*calls[0])
     finally:
@@ -104,7 +158,8 @@ if hasattr(os, "register_at_fork"):
 def shares(tasks):
     """Return into how many parts to cut each of so many equal tasks, so that all threads have the
     same to do: with 2 threads 3 tasks into 2 parts each, and 4 into 1."""
-    return count // math.gcd(count, tasks)
+    n = team_size()
+    return n // math.gcd(n, tasks)
 
 
 def from_environment():

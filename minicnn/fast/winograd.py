@@ -32,12 +32,11 @@ from collections import namedtuple
 import numpy as np
 from numba import njit
 
-from . import threads
 from .buffers import empty
 from .flags import LOOP, PLAIN
 from .layout import row_table
 from .product import add_six, packed, sums, unpack
-from .threads import run, shares
+from .threads import run, shares, team_size
 from .transforms import (
     HALF,
     POINTS,
@@ -100,7 +99,7 @@ def forward(x, w, b, pad, H_out, W_out):
     u = empty((groups * K_wide * POINTS * C,), x.dtype)
     run(kernels_loop, groups * K_wide // LANES * C, u.size / 2, panels, f, C, u)
 
-    blocks = -(-grid.tiles // (threads.count * TILES)) * threads.count
+    blocks = -(-grid.tiles // (team_size() * TILES)) * team_size()
     T = -(-grid.tiles // (blocks * 6)) * 6
     blocks = -(-grid.tiles // T)
     y = empty((N, H_out, W_out, groups * K_wide), x.dtype)
@@ -108,7 +107,7 @@ def forward(x, w, b, pad, H_out, W_out):
         forward_loop, blocks, grid.tiles * u.size / 40,
         x.reshape(-1), Image(H, W, C_all), row_table(C), u, b_wide,
         y.reshape(-1), Image(H_out, W_out, groups * K_wide), grid, T,
-        room=empty((threads.count, POINTS * T * (C_wide + LANES)), x.dtype),
+        room=empty((team_size(), POINTS * T * (C_wide + LANES)), x.dtype),
     )  # fmt: skip
     return y
 
@@ -141,7 +140,7 @@ def backward_w(x, dy, w, pad):
         backward_loop, groups * parts * panels, POINTS * grid.tiles * C * K_all / 40,
         x.reshape(-1), Image(H, W, C_all), dy.reshape(-1), Image(H_out, W_out, K_all), C, f,
         grid, T, C_wide, row_table(T, C_wide), parts, dw_panels.reshape(-1), db_wide,
-        room=empty((threads.count, POINTS * room), x.dtype),
+        room=empty((team_size(), POINTS * room), x.dtype),
     )  # fmt: skip
     dw, db = empty((groups * K, C, f, f), x.dtype), empty((groups * K,), x.dtype)
     for g in range(groups):

@@ -1,9 +1,6 @@
 """What two columns need of a backend, see halves.py.  On the CPU both columns are in one place.
 
-A column has the number 0 or 1.  They run one after the other, and each of minicnn.fast's loops
-takes all cores of the CPU.  Two Python threads with one core each would be faster (AlexNet's
-halves, 16 images, two cores, medians of five in turns: 0.37 against 0.46 s), which this file does
-not do yet.
+A column has the number 0 or 1.
 """
 
 import time
@@ -14,7 +11,7 @@ import numpy as np
 
 from .device import to_device
 
-Columns = namedtuple("Columns", "fed at crossing joined part added to_device")
+Columns = namedtuple("Columns", "fed at each crossing joined part added to_device")
 chosen = ()  # GPUs
 
 
@@ -24,7 +21,12 @@ def choose(gpus):
     raise ValueError(f"--gpus {numbers}: this backend computes on the CPU; --ops cuda takes a GPU")
 
 
-def on(gpus=None, watch=lambda f: f):
+def unwatched(f):
+    """Return f as it is."""
+    return f
+
+
+def on(gpus=None, watch=unwatched):
     """Return the functions below, as a named tuple; raise ValueError if GPUs are named.
 
     Those that do work go through watch, which may return them changed: timeline.py times them.
@@ -32,12 +34,20 @@ def on(gpus=None, watch=lambda f: f):
     """
     if gpus is not None:
         choose(gpus)
-    return Columns((0,), at, crossing, watch(joined), watch(part), watch(added), to_device)
+    return Columns((0,), at, each, crossing, watch(joined), watch(part), watch(added), to_device)
 
 
 def at(column):
     """Work where this column lives, within a with statement."""
     return nullcontext()
+
+
+def each(work, what=None):
+    """Return (work(0), work(1)), where work(column) does what there is to do for a column.
+
+    `what` says what that is: equal for equal work.
+    """
+    return work(0), work(1)
 
 
 @contextmanager
