@@ -24,9 +24,10 @@ os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
 
 from minicnn import data, figures  # noqa: E402
 
-WITHOUT_LOOPS = (
-    "test_augment test_checkpoint test_data test_download test_exercises test_gallery test_import "
-    "test_lessons_doors test_net test_prepare test_readme test_weights"
+WITHOUT_LOOPS = (  # but for tests that are named after minicnn.fast
+    "test_augment test_bad_input test_by_hand test_checkpoint test_data test_download "
+    "test_exercises test_gallery test_import test_lessons_doors test_net test_networks "
+    "test_planted_mistakes test_prepare test_readme test_summary test_vgg test_weights"
 ).split()
 CALL_EVERY_LOOP = "(gradients_have_the_shapes and fast) or winograd_is_the_definition"
 compiling = None  # the second process
@@ -34,11 +35,11 @@ compiling = None  # the second process
 
 def needs_loops(item):
     """Return whether a test calls minicnn.fast; one named after the reference alone does not."""
-    of_reference = "reference" in item.name and "fast" not in item.name
     if item.originalname == "test_a_lesson_runs_and_its_numbers_come_out":
         lesson = item.callspec.params["path"].read_text(encoding="utf-8")
         return re.search(r"^from minicnn import .*\bfast\b", lesson, re.MULTILINE) is not None
-    return not of_reference and item.path.stem not in WITHOUT_LOOPS
+    others = "reference" in item.name or item.path.stem in WITHOUT_LOOPS
+    return "fast" in item.name or not others
 
 
 def pytest_itemcollected(item):

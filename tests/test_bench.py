@@ -156,7 +156,7 @@ def test_it_measures_every_row_and_pass(tmp_path, capsys, hurried, monkeypatch):
     assert lines["conv2", "forward"]["ms"] > 0 and lines["conv2", "forward"]["rival"] is None
 
 
-def test_a_rival_that_fails_is_noted_and_one_that_works_is_compared(hurried):
+def test_a_rival_that_fails_is_noted_and_one_that_works_is_compared(hurried, in_threads):
     results = {
         "settings": {
             "network": "cifar",
