@@ -267,7 +267,8 @@ from test_fast import small_training, step, threads
 training = small_training()
 for _ in range(4):
     step(*training)
-print(threads.count, sum(float(abs(w).sum()) for row in training[0] for w in row.params.values()).hex())
+weights = (w for row in training[0] for w in row.params.values())
+print(threads.count, sum(float(abs(w).sum()) for w in weights).hex())
 """
 
 
