@@ -146,11 +146,7 @@ def add_options(one):
     )
     schedule = training.add_mutually_exclusive_group()
     schedule.add_argument(
-        "--divide-at",
-        type=whole,
-        nargs="+",
-        metavar="EPOCH",
-        help="divide ε after these epochs",
+        "--divide-at", type=whole, nargs="+", metavar="EPOCH", help="divide ε after these epochs"
     )
     schedule.add_argument(
         "--divide-on-stall",
