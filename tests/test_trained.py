@@ -387,7 +387,7 @@ def test_dropout_and_std_are_for_networks_that_have_them(tmp_path, capsys, few_i
 @pytest.mark.parametrize("name", [name for name in networks.NETWORKS if "alexnet" in name])
 def test_every_alexnet_takes_a_chance_of_dropout(name):
     networks.check_options(name, {"dropout": 0.2})
-    layers = networks.build(name, reference, None, dropout=0.2)
+    layers = networks.build(name, reference, None, dropout=0.2, hidden=6)
     assert {layer.options["p"] for layer in layers if "p" in layer.options} == {0.2}
 
 
