@@ -180,6 +180,13 @@ def test_a_rival_that_fails_is_noted_and_one_that_works_is_compared(hurried, in_
     )
 
 
+def test_threads_that_are_no_number_get_a_sentence(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("MINICNN_THREADS", "two")
+    assert main(["bench", "--out", str(tmp_path)]) == 1
+    assert "MINICNN_THREADS is 'two'; expected a whole number" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_our_own_failure_ends_with_a_sentence(tmp_path, hurried, monkeypatch):
     monkeypatch.setitem(work.NETWORKS, "nowhere", work.NETWORKS["cifar"])
     with pytest.raises(WorkerError, match="reference: KeyError: 'nowhere'"):

@@ -37,6 +37,17 @@ def cores():
     return os.cpu_count() or 1
 
 
+def usual_threads():
+    """Return as many threads as MINICNN_THREADS says, or one a core.
+
+    Raises ValueError if what it says is no such number.
+    """
+    text = os.environ.get("MINICNN_THREADS") or str(cores())
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"MINICNN_THREADS is {text!r}; expected a whole number of at least 1")
+    return int(text)
+
+
 def load():
     """Return the load average of the last minute, or None where there is none."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None

@@ -9,7 +9,6 @@ results   a dict: settings and machine; limits, in GFLOP/s and GB/s; lines, a li
 """
 
 import json
-import os
 import pathlib
 import statistics
 import sys
@@ -19,8 +18,9 @@ from .. import checkpoint
 from . import PARTS
 from .limits import COPIED, MULTIPLIED
 from .line import digits, line_of
-from .machine import cores, load, machine
+from .machine import load, machine, usual_threads
 from .processes import ask, noted, workers
+from .table import counted
 from .work import IN_ONE, NETWORKS
 
 SINGLE = ("layers", "course")  # parts that time one row at a time
@@ -79,7 +79,7 @@ def measure(
     WorkerError
         If our own contestant fails.
     ValueError
-        If the rows of two columns are to be timed, each on its own.
+        If the rows of two columns are to be timed, each on its own; or by MINICNN_THREADS.
     """
     if network in IN_ONE:
         if not set(parts) - set(SINGLE):
@@ -94,7 +94,7 @@ def measure(
         "network": network,
         "ops": ops,
         "batch": batch or NETWORKS[network].batch,
-        "threads": threads or int(os.environ.get("MINICNN_THREADS") or cores()),
+        "threads": threads or usual_threads(),
         "rounds": rounds,
         "parts": [part for part in PARTS if part in parts],
         "torch": torch,
@@ -124,7 +124,7 @@ def measure(
         rivals = [whole, modes[:1], in_one or reference]
         race(results, "step", rivals, ["training"])
     if "inference" in parts:
-        counts = ["1 image", f"{settings['batch']} images"]
+        counts = dict.fromkeys(counted(N, "image") for N in (1, settings["batch"]))
         race(results, "inference", [whole, in_one], counts)
     if "course" in parts and not gpu:
         race(results, "course", [("course",)], None)
@@ -147,7 +147,7 @@ def race(results, part, rivals, passes):
         See above.
     part : str
         Its name, and that of its one row.
-    passes : list of str
+    passes : collection of str
         Those of this row; None asks a worker for rows and passes.
     """
     from tqdm import tqdm
@@ -158,8 +158,8 @@ def race(results, part, rivals, passes):
     names = dict.fromkeys([ours, *[name for group in rivals for name in group]])
     with workers(settings, names) as running:
         if passes:
-            counted = {"flops": 2 * 4096**3} if part == "product" else {}
-            works = [{"row": part, "pass": what, **counted} for what in passes]
+            costs = {"flops": 2 * 4096**3} if part == "product" else {}
+            works = [{"row": part, "pass": what, **costs} for what in passes]
         else:
             asked = {"course": "course", "plain": "cuda-plain"}.get(part, ours)
             works = ask(running, asked, rows=True)["rows"]
