@@ -171,7 +171,7 @@ def test_a_rival_that_fails_is_noted_and_one_that_works_is_compared(hurried, in_
         "lines": [],
         "notes": [],
     }
-    measure.race(results, "course", [("course", "broken")], None)
+    measure.race(results, "course", [("course", "broken")])
     assert [line["row"] for line in results["lines"]] == ["conv1", "conv2", "conv3"]
     assert all(line["rival"] == "course" for line in results["lines"])
     (note,) = results["notes"]  # and not one for each row

@@ -89,7 +89,6 @@ def measure(
             )
         parts = [part for part in parts if part not in SINGLE]
     checkpoint.make_folder(out)
-    gpu = ops == "cuda"
     settings = {
         "network": network,
         "ops": ops,
@@ -103,42 +102,48 @@ def measure(
     }
     results = {"settings": settings, "machine": machine(), "limits": {}, "lines": []}
     results |= {"memory": {}, "first_step": {}, "notes": []}
-    if gpu:
+    if ops == "cuda":
         from ..cuda.gpu import described, ready
 
         ready()
         results["machine"]["gpu"] = described()
     results["limits"] = limits(results)
-
-    whole = tuple(name.replace("torch", "torch-gpu") if gpu else name for name in MODES if torch)
-    modes = whole[:2]
-    in_one = (f"{ops}-in-one",) if network in IN_ONE else ()
-    reference = ("fast",) if gpu else () if ops == "reference" else ("reference",)
-    if "layers" in parts:
-        race(results, "layers", [modes], None)
-    if gpu and "layers" in parts:
-        race(results, "plain", [("cuda-plain",)], None)
-        race(results, "product", [modes[:1]], ["4096×4096"])
-        race(results, "launch", [modes[:1]], ["1 number"])
-    if "step" in parts:
-        rivals = [whole, modes[:1], in_one or reference]
-        race(results, "step", rivals, ["training"])
-    if "inference" in parts:
-        counts = dict.fromkeys(counted(N, "image") for N in (1, settings["batch"]))
-        race(results, "inference", [whole, in_one], counts)
-    if "course" in parts and not gpu:
-        race(results, "course", [("course",)], None)
-    if "memory" in parts:
-        results["memory"] = memory(results, (ops, *in_one, *modes))
-    if "first-call" in parts:
-        results["first_step"] = first_step(results, (ops, *modes[:1]))
+    measure_parts(results)
     results["machine"]["load_after"] = load()
     text = json.dumps(results, indent=2) + "\n"
     checkpoint.write_text(pathlib.Path(out) / f"{network}.json", text)
     return results
 
 
-def race(results, part, rivals, passes):
+def measure_parts(results):
+    """Measure what the settings ask for, against whom it is to be compared with."""
+    settings = results["settings"]
+    ops, parts, gpu = settings["ops"], settings["parts"], settings["ops"] == "cuda"
+    whole = MODES if settings["torch"] else ()
+    whole = tuple(name.replace("torch", "torch-gpu") if gpu else name for name in whole)
+    modes = whole[:2]
+    in_one = (f"{ops}-in-one",) if settings["network"] in IN_ONE else ()
+    reference = ("fast",) if gpu else () if ops == "reference" else ("reference",)
+    if "layers" in parts:
+        race(results, "layers", [modes])
+    if "layers" in parts and gpu:
+        race(results, "plain", [("cuda-plain",)])
+        race(results, "product", [modes[:1]], ["4096×4096"])
+        race(results, "launch", [modes[:1]], ["1 number"])
+    if "step" in parts:
+        race(results, "step", [whole, modes[:1], in_one or reference], ["training"])
+    if "inference" in parts:
+        counts = dict.fromkeys(counted(N, "image") for N in (1, settings["batch"]))
+        race(results, "inference", [whole, in_one], counts)
+    if "course" in parts and not gpu:
+        race(results, "course", [("course",)])
+    if "memory" in parts:
+        results["memory"] = memory(results, (ops, *in_one, *modes))
+    if "first-call" in parts:
+        results["first_step"] = first_step(results, (ops, *modes[:1]))
+
+
+def race(results, part, rivals, passes=None):
     """Let all contestants do all works of a part in turns; add the lines to the results.
 
     Parameters
