@@ -22,11 +22,11 @@ import pytest
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
 
-from minicnn import data, figures  # noqa: E402
+from minicnn import data, figures, gallery  # noqa: E402
 
 WITHOUT_LOOPS = (  # but for tests that are named after minicnn.fast
-    "test_augment test_bad_input test_by_hand test_checkpoint test_data test_download "
-    "test_exercises test_gallery test_import test_lessons_doors test_net test_networks "
+    "test_augment test_bad_input test_checkpoint test_data test_download test_exercises "
+    "test_gallery test_import test_lessons_doors test_net test_networks "
     "test_planted_mistakes test_prepare test_readme test_summary test_vgg test_weights"
 ).split()
 CALL_EVERY_LOOP = "(gradients_have_the_shapes and fast) or winograd_is_the_definition"
@@ -34,7 +34,7 @@ compiling = None  # the second process
 
 
 def needs_loops(item):
-    """Return whether a test calls minicnn.fast; one named after the reference alone does not."""
+    """Return whether a test calls minicnn.fast, by its name, its file, or the lesson that it runs."""
     if item.originalname == "test_a_lesson_runs_and_its_numbers_come_out":
         lesson = item.callspec.params["path"].read_text(encoding="utf-8")
         return re.search(r"^from minicnn import .*\bfast\b", lesson, re.MULTILINE) is not None
@@ -51,7 +51,7 @@ def pytest_itemcollected(item):
 def pytest_collection_modifyitems(items):
     global compiling
     items.sort(key=needs_loops)  # else in the order they had
-    if sum(map(needs_loops, items)) > 1000:
+    if sum(map(needs_loops, items)) > 600:  # the whole suite
         files = [str(Path(__file__).parent / name) for name in ("test_layers.py", "test_fast.py")]
         command = [sys.executable, "-m", "pytest", "-q", *files, "-k", CALL_EVERY_LOOP]
         compiling = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -85,6 +85,7 @@ def few_images(sample, monkeypatch):
 
 @pytest.fixture
 def no_pictures(monkeypatch):
-    """Training and races draw nothing, which would take most of their time."""
-    for name in ("curves", "weights", "figure1"):
+    """Training, races and experiments draw nothing, which would take most of their time."""
+    for name in ("curves", "weights", "figure1", "save"):
         monkeypatch.setattr(figures, name, lambda *arguments: None)
+    monkeypatch.setattr(gallery, "figure3", lambda *arguments: None)

@@ -124,7 +124,7 @@ def test_the_experiment_writes_its_runs_and_pictures_and_runs_none_twice(
 
 
 def test_an_experiment_that_was_stopped_goes_on_within_its_run(
-    tmp_path, few_images, monkeypatch, capsys
+    tmp_path, few_images, no_pictures, monkeypatch, capsys
 ):
     def after_an_epoch():
         steps = itertools.count()
