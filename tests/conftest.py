@@ -34,7 +34,7 @@ compiling = None  # the second process
 
 
 def needs_loops(item):
-    """Return whether a test calls minicnn.fast, by its name, its file, or the lesson that it runs."""
+    """Return whether a test calls minicnn.fast: its name, its file or its lesson tells."""
     if item.originalname == "test_a_lesson_runs_and_its_numbers_come_out":
         lesson = item.callspec.params["path"].read_text(encoding="utf-8")
         return re.search(r"^from minicnn import .*\bfast\b", lesson, re.MULTILINE) is not None
