@@ -1,4 +1,4 @@
-"""The options of `train`; what they are where nothing is said, is in recipes.py."""
+"""The options of `train`; recipes.py has what they are where nothing is said."""
 
 from .. import networks
 from ..options import (
