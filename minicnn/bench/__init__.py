@@ -11,9 +11,10 @@ sleep, so that a busy spell of the machine meets them all.  In reading order:
     course.py      one of them with convolution as course code usually has it
     pytorch.py     PyTorch, in each of its modes
     limits.py      what the machine can do at best: a matrix product, a copy
-    worker.py      one contestant in its process: does what it is told, and says how long
+    worker.py      one contestant in a process of its own, which does what it is told
     processes.py   the other end: contestants are started, asked and ended
     measure.py     the parts of the benchmark, and how contestants take turns
+    machine.py     the processor, the versions, and how busy it all is
     line.py        one line of the table: how two times compare, and when that may be quoted
     table.py       all of it as text
 """
