@@ -601,6 +601,89 @@ def test_a_touched_entry_agrees_with_backward():
         assert f"{name}[{', '.join(map(str, index))}]" in str(touch)
 
 
+def test_on_the_way_back_dy_is_known_and_dw_is_where_w_is():
+    steps = small_conv()
+    dy = drawn(*steps.result[0].shape)
+    back = steps.backward(dy)
+    expected = steps.touch("w", (0, 1, 2, 2), dy)
+    assert back.touch("w", (0, 1, 2, 2)) == back.touch("dw", (0, 1, 2, -1)) == expected
+    assert expected.analytic == pytest.approx(back.result[1][0, 1, 2, 2], 1e-12)
+
+
+def test_a_page_of_a_way_back_has_every_entry_touched():
+    steps = small_conv(stride=2)
+    back = steps.backward(drawn(*steps.result[0].shape))
+    data = data_of(back._repr_html_())
+    assert sorted(data["touched"]) == ["b", "w", "x"]
+    for (name, found), gradient in zip(data["touched"].items(), back.result, strict=True):
+        np.testing.assert_allclose(found["numeric"], gradient.reshape(-1), rtol=1e-5, atol=1e-9)
+        assert found["analytic"] == {} and found["kinks"] == []
+        dq = data["values"][found["dq"]]
+        assert dq["s"] == data["values"][found["q"]]["s"] == list(gradient.shape)
+        np.testing.assert_allclose(dq["v"], gradient.reshape(-1), rtol=1e-3)
+
+
+def test_a_touch_in_float32_is_computed_in_float64():
+    arrays = [array.astype(np.float32) for array in (drawn(1, 2, 4, 4), drawn(3, 32), drawn(3))]
+    back = step(reference.fc_forward, *arrays).backward(drawn(1, 3).astype(np.float32))
+    assert back.result[0].dtype == np.float32
+    assert back.touch("x", (0, 1, 2, 3)).difference < 1e-9
+    assert all(found["analytic"] == {} for found in data_of(back._repr_html_())["touched"].values())
+
+
+def test_a_mistake_in_backward_shows_where_one_touches(tmp_path):
+    file = tmp_path / "doubling.py"
+    file.write_text(
+        "def doubling_forward(x):\n    y = 2 * x\n    return y, None\n\n\n"
+        "def doubling_backward(dy, cache):\n    dx = 2 * dy\n    dx[0] = dy[0]\n    return (dx,)\n"
+    )
+    scope = {}
+    exec(compile(file.read_text(), str(file), "exec"), scope)
+    back = step(scope["doubling_forward"], drawn(3)).backward(np.array([3.0, 4, 5]))
+    found = data_of(back._repr_html_())["touched"]["x"]
+    np.testing.assert_allclose(found["numeric"], [6, 8, 10], rtol=1e-6)
+    assert found["analytic"] == {"0": 3}
+
+
+def test_dropout_drops_the_same_units_however_often_one_touches():
+    steps = step(reference.dropout_forward, drawn(3, 5), rng=np.random.default_rng(2))
+    dy = drawn(3, 5) + 9
+    back = steps.backward(dy)
+    found = data_of(back._repr_html_())["touched"]["x"]
+    dx = np.where(steps.result[0], dy, 0)
+    np.testing.assert_allclose(found["numeric"], dx.reshape(-1), rtol=1e-6)
+    assert found["kinks"] == [] and found["analytic"] == {}
+
+
+def test_ties_and_zeros_are_kinks_on_the_page_too():
+    x = np.array([[-2.0, 0, 0.5], [3, -1, 2]])
+    data = data_of(step(relu_forward, x).backward(drawn(2, 3))._repr_html_())
+    assert data["touched"]["x"]["kinks"] == [1]
+    tied = np.arange(9.0).reshape(1, 1, 3, 3)
+    tied[0, 0, 2, 1] = 8
+    data = data_of(step(pool_forward, tied).backward(np.ones((1, 1, 1, 1)))._repr_html_())
+    assert data["touched"]["x"]["kinks"] == [7, 8]
+
+
+def test_where_entries_are_many_none_is_touched_ahead():
+    steps = step(relu_forward, drawn(4, 100))
+    data = data_of(steps.backward(drawn(4, 100))._repr_html_())
+    assert sorted(data["touched"]["x"]) == ["dq", "q"]
+
+
+def test_entries_are_touched_in_the_terminal_too(capsys):
+    steps = small_conv()
+    back = steps.backward(drawn(*steps.result[0].shape))
+    asked = walked(back, "w[0, 1, 2, 2]", "dw[0,1,2,2]", "w[0, 1]", "v[0]", "")
+    assert asked == ["1/20"] * 5 + ["2/20"]
+    out = capsys.readouterr().out
+    assert out.count(str(back.touch("w", (0, 1, 2, 2)))) == 2
+    assert "touch: w has no entry (0, 1); its shape is (3, 2, 3, 3)" in out
+    assert "touch: 'v' is no array of floats that conv_forward has; expected x, w, b" in out
+    walked(steps, "w[0, 1, 2, 2]")
+    assert "Entries are touched on the way back, where dy is known" in capsys.readouterr().out
+
+
 def test_a_kink_is_called_a_kink():
     x = drawn(2, 3)
     x[1, 2] = 0

@@ -260,18 +260,22 @@ function linked(bits, entry, inputs) {
 }
 
 /** Cards that know each other: a cell that is pointed at lights up where it came from. */
-function cards(data, items, links, width) {
+function cards(data, items, links, width, told) {
   const made = new Map(),
     size = (id) => count(data.values[id].s);
   const add = (item, width) => {
     const [name, id] = item;
     const one = card(data, item, width, (at) => {
+      if (at !== null) told?.(name, id, at);
       for (const [other, { otherId, mark }] of made) {
         if (other === name) continue;
         const back = links?.[name]?.[other],
-          on = links?.[other]?.[name];
+          on = links?.[other]?.[name],
+          twin = other === `d${name}` || name === `d${other}`; // q and dq
         let marks = at === null ? undefined : [];
-        if (at !== null && back) marks = linked(data.values[back], at, size(otherId));
+        if (at !== null && twin && String(data.values[id].p) === String(data.values[otherId].p))
+          marks = [at];
+        else if (at !== null && back) marks = linked(data.values[back], at, size(otherId));
         else if (at !== null && on) {
           for (let y = 0; y < size(otherId); y++)
             if (linked(data.values[on], y, size(id)).includes(at)) marks.push(y);

@@ -17,6 +17,9 @@ The data goes into the page as JSON, deflated to a third or less, because notebo
     failure   why the function did not return, or ""
     pairs     backward's lines → the forward lines that they undo
     forward   what forward's variables were in the end
+    touched   on the way back, of each argument: q, dq: its number in `values` and that of its
+              gradient; and if they are few, for every entry numeric, a finite difference; analytic,
+              where backward says something else; and kinks, where there is no one slope
 
 arrays.js and steps.js, which stay readable, draw it.  Where they may not run, in a notebook that is
 not trusted yet, or cannot, in a browser from before 2023, its beginning is there as plain text.
@@ -36,21 +39,23 @@ from .record import ROWS, TURNS
 from .shorter import shorter
 from .values import DRAWN, EXACT, Row, Shot, Text, caption, digits, is_photograph, row_caption
 
-ROOM = 49_000  # bytes for a page of steps; twice as many where large arrays take more in any case
+ROOM = 49_500  # bytes for a page of steps; twice as many where large arrays take more in any case
 # Turns away from the first ones (see shorter.py), and entries of an array that has its numbers.
 DETAILS = (TURNS, EXACT), (16, EXACT), (8, EXACT), (4, EXACT), (4, DRAWN), (2, DRAWN), (1, DRAWN)
 
 
-def of_steps(record, pairs, forward, result):
+def of_steps(record, pairs, forward, result, touched):
     """Return the HTML of a record, with as many turns of its loops as there is room for.
 
     `pairs` is {line: lines of code}, `forward` the record of the forward pass or None, and
     `result` what the function returned, {"y": Shot}: step 0 shows it beside the arguments.
+    `touched` has {"x": Touches of all its entries, or None} on the way back.
     """
-    text = terminal.text(record, most=1500, pairs=pairs)
+    text = terminal.text(record, most=1000, pairs=pairs)
 
     def with_details(most, exact):
-        return of_record(shorter(record, most), pairs, forward, result, text, exact)
+        some = shorter(record, most)
+        return of_record(some, pairs, forward, result, touched, text, exact)
 
     least = with_details(*DETAILS[-1])
     room = ROOM if len(least.encode()) <= ROOM else 2 * ROOM
@@ -58,7 +63,7 @@ def of_steps(record, pairs, forward, result):
     return next((one for one in pages if len(one.encode()) <= room), least)
 
 
-def of_record(record, pairs, forward, result, text, exact):
+def of_record(record, pairs, forward, result, touched, text, exact):
     """Return the HTML of a record with all its turns, and with numbers of arrays of such a size."""
     store = Store([record] + [forward] * (forward is not None), exact)
     store.widen(result.values())
@@ -85,6 +90,11 @@ def of_record(record, pairs, forward, result, text, exact):
         "pairs": pairs,
         "result": store.ids(result),
         "forward": store.ids(walk.last_values(forward)) if forward else [],
+        "touched": {
+            name: touched_of(touches, forward.frames[0].arguments[name], result[f"d{name}"], store)
+            for name, touches in touched.items()
+            if f"d{name}" in result
+        },
     }
     return page(data, store, text)
 
@@ -180,6 +190,23 @@ def step_of(step, store):
     }
     found = {name: value for name, value in found.items() if value}
     return {"frame": step.frame, "line": step.statement.line, "turn": step.turn, **found}
+
+
+def touched_of(touches, argument, gradient, store):
+    """Return the numbers of an argument q and of dq in `values`, and what touching found."""
+    found = {"q": store.id(argument), "dq": store.id(gradient)}
+    if touches is None:
+        return found
+    smooth = [abs(one.numeric) for one in touches if not one.kink]
+    floor = max(smooth, default=0) / 100  # a gradient of 5e-15 that should be 0 is no mistake
+    found["numeric"] = [rounded(one.numeric, 7) for one in touches]
+    found["kinks"] = [n for n, one in enumerate(touches) if one.kink]
+    found["analytic"] = {
+        n: rounded(one.analytic, 7)
+        for n, one in enumerate(touches)
+        if abs(one.analytic - one.numeric) > 1e-6 * max(abs(one.analytic), abs(one.numeric), floor)
+    }
+    return found
 
 
 def columns(rows):

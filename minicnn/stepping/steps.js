@@ -31,6 +31,7 @@ function stepper(data, root) {
   const both = element("div", { class: "both" }, code, stage);
   const trail = element("nav", { class: "trail", "aria-label": "where we are" });
   const turns = element("div", { class: "turns" });
+  const touch = element("p", { class: "note touch", role: "status" });
   const absent = element("p", { class: "absent", role: "status" });
   const count = element("span", { class: "count" });
   const failure = data.failure ? [element("p", { class: "error" }, data.failure)] : [];
@@ -246,17 +247,20 @@ function stepper(data, root) {
       to = path.findIndex(([loop]) => loop === missing.loop);
     const calls = [...path.slice(0, to).filter(([, n]) => n > 1), [missing.loop, missing.number]];
     const text = calls.map(([loop, n]) => `.turn(${data.loops[loop].line}, ${n})`).join("");
+    return [
+      `Turn ${missing.number.toLocaleString("en")} is not in this page. In Python `,
+      ...toCopy(text, " has it"),
+    ];
+  }
+
+  /** A call of what the page shows, with a button. */
+  function toCopy(text, what) {
     const call = element("code", {}, `steps${text}`);
     const copy = () => {
       getSelection().selectAllChildren(call); // where a page may not write to the clipboard
       navigator.clipboard?.writeText(call.textContent).catch(() => {});
     };
-    return [
-      `Turn ${missing.number.toLocaleString("en")} is not in this page. In Python `,
-      call,
-      " has it, where steps is what the page shows. ",
-      button("copy", "copy this call", copy),
-    ];
+    return [call, `${what}, where steps is what this page shows. `, button("copy", "copy", copy)];
   }
 
   function showCode(step, source) {
@@ -333,6 +337,42 @@ function stepper(data, root) {
     return before ? named(before) : [];
   }
 
+  /** The argument whose entries, or those of whose gradient, a card shows: {name, q, dq, …}. */
+  function touchedBy(card, id) {
+    const same = (other) => String(cells(data, other)) === String(cells(data, id));
+    for (const [name, found] of Object.entries(data.touched)) {
+      const other = { [name]: found.q, [`d${name}`]: found.dq }[card];
+      if (other !== undefined && data.values[id].p && same(other)) return { name, ...found };
+    }
+    return null;
+  }
+
+  /** What happens to L if an entry moves, beside what backward says. */
+  function showTouch(card, id, at) {
+    const found = touchedBy(card, id);
+    if (!found) return;
+    const { name, numeric, kinks, analytic } = found,
+      where = index(data.values[id], at);
+    if (!numeric) {
+      const place = where.slice(1, -1),
+        tuple = place.includes(",") ? `(${place})` : `(${place},)`;
+      touch.replaceChildren(
+        `There are too many entries to try all of them. In Python `,
+        ...toCopy(`.touch("${name}", ${tuple})`, " tries this one"),
+      );
+      return;
+    }
+    const says = analytic[at] ?? numeric[at],
+      slope = element("b", {}, short(numeric[at], 7));
+    touch.replaceChildren(
+      `Move ${name}${where} up and down by h: (L(${name}+h) − L(${name}−h)) / 2h = `,
+      slope,
+      at in analytic ? ", but backward says " : "; backward says ",
+      element("b", {}, `d${name}${where} = ${short(says, 7)}`),
+      kinks.includes(at) ? ". L has a kink there: it has no one slope." : ".",
+    );
+  }
+
   function showStage(step, frame) {
     const source = data.sources[frame.source];
     const width = Math.max(230, Math.min(640, stage.clientWidth - 26 || 480));
@@ -348,7 +388,11 @@ function stepper(data, root) {
       else arrays.push([name, id, state, fresh]);
     };
     if (step.start && step.number === 0)
-      Object.entries(data.result).forEach(([name, id]) => add(name, id, "returned"));
+      for (const [name, id] of Object.entries(data.result)) {
+        add(name, id, "returned");
+        const base = data.touched[name.slice(1)] && data.forward[name.slice(1)];
+        if (base !== undefined) add(name.slice(1), base, "its gradient is beside");
+      }
     const seen = names.some(isArray) ? [] : lastSeen(step, frame).filter(isArray);
     for (const name of [...names, ...seen]) {
       const id = latest(step, name);
@@ -401,7 +445,15 @@ function stepper(data, root) {
           ),
         ),
       );
-    parts.push(element("div", { class: "arrays" }, ...cards(data, arrays, step.links, width)));
+    const touchable = step.frame === 0 && arrays.some(([name, id]) => touchedBy(name, id));
+    if (touchable) parts.push(touch);
+    touch.replaceChildren(
+      "Point at an entry of an argument, or of its gradient: how much does L change if it moves?",
+    );
+    const told = touchable ? showTouch : null;
+    parts.push(
+      element("div", { class: "arrays" }, ...cards(data, arrays, step.links, width, told)),
+    );
     if (last && frame.returned !== null && typeof data.values[frame.returned] === "string")
       parts.push(element("p", { class: "note" }, `returns ${data.values[frame.returned]}`));
     if (last && frame.cut)

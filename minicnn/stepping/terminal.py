@@ -256,13 +256,15 @@ def text(record, most=8000, pairs=None, forward=None):
 
 
 HELP = "Enter: on   b: back   o: open the call   u: up   t 5: turn 5   r: run on   q: quit"
+TOUCH = "On the way back, w[0, 1] touches that entry: its finite difference, and its gradient."
 
 
-def show(record, pause=input, pairs=None, forward=None, again=None):
+def show(record, pause=input, pairs=None, forward=None, again=None, touch=None):
     """Print step by step, asking pause(prompt) after each of them; with None, without a stop.
 
     An answer that cannot be followed gets a sentence, and one stays where one is.  again(turns)
-    returns a record of another run that has kept these turns, {line of a loop: number}.
+    returns a record of another run that has kept these turns, {line of a loop: number};
+    touch(name, index) returns a Touch, on the way back.
     """
     colour = has_colour()
     paint = painter(colour)
@@ -272,7 +274,7 @@ def show(record, pause=input, pairs=None, forward=None, again=None):
     step = record.steps[record.start]
     picked = walk.picks(record, step)
     if pause:
-        print(paint(DIM, HELP))
+        print(paint(DIM, f"{HELP}\n{TOUCH}" if touch else HELP))
     sorry = ""
     while step:
         print(sorry or "\n".join(step_lines(record, step, pairs, colour, forward)))
@@ -302,11 +304,23 @@ def show(record, pause=input, pairs=None, forward=None, again=None):
                 picked = walk.picks(record, step)
             except ValueError as error:
                 sorry = str(error)
+        elif entry := re.fullmatch(r"(\w+) ?\[([-\d, ]*)\]", answer):
+            sorry = touched(touch, entry[1], re.findall(r"-?\d+", entry[2]))
         else:
             sorry = CANNOT.get(answer, HELP)
     returned = record.frames[0].returned
     if returned is not None:
         print("\n".join(values_lines({"returned": returned}, colour)))
+
+
+def touched(touch, name, index):
+    """Return what touching an entry says, or why there is nothing to touch."""
+    if not touch:
+        return "Entries are touched on the way back, where dy is known: steps.backward(dy).show()"
+    try:
+        return str(touch(name, tuple(map(int, index))))
+    except ValueError as error:
+        return str(error)
 
 
 def to_turn(record, step, number, again):
@@ -334,12 +348,13 @@ CANNOT = {
 
 
 def ask(pause, prompt):
-    """Return the answer in small letters; the end of the input is a q, and so is Ctrl-C.
+    """Return the answer; the end of the input is a q, and so is Ctrl-C.
 
     Where another `pause` is given, as in the lessons, it sees to Ctrl-C itself.
     """
     try:
-        return (pause(prompt) or "").strip().lower()
+        answer = (pause(prompt) or "").strip()
+        return answer if "[" in answer else answer.lower()  # the names of variables stay
     except (EOFError, KeyboardInterrupt) as stop:
         if pause is not input and isinstance(stop, KeyboardInterrupt):
             raise
