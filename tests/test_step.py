@@ -615,7 +615,7 @@ def test_a_page_of_a_way_back_has_every_entry_touched():
     back = steps.backward(drawn(*steps.result[0].shape))
     data = data_of(back._repr_html_())
     assert sorted(data["touched"]) == ["b", "w", "x"]
-    for (name, found), gradient in zip(data["touched"].items(), back.result, strict=True):
+    for found, gradient in zip(data["touched"].values(), back.result, strict=True):
         np.testing.assert_allclose(found["numeric"], gradient.reshape(-1), rtol=1e-5, atol=1e-9)
         assert found["analytic"] == {} and found["kinks"] == []
         dq = data["values"][found["dq"]]
@@ -735,6 +735,23 @@ def test_links_are_those_that_backward_knows_where_nothing_is_cut_off():
         dy[entry] = 1
         (dx,) = reference.lrn_backward(dy.reshape(y.shape), cache)
         np.testing.assert_array_equal(row, dx.reshape(-1) != 0)
+
+
+def test_a_line_of_a_kernel_knows_which_entries_its_indices_name():
+    steps = small_conv(stride=2, pad=1)
+    record, back = steps._record, steps.backward(drawn(1, 3, 3, 2))._record
+    for one in (record, back):
+        lines = [step for step in one.steps if step.at]
+        assert lines
+        for line in lines:
+            values = {step: walk.latest(one, line, step) for step in ("y_out", "x_out", "row")}
+            y_out, x_out, row = (int(value.text) for value in values.values())
+            cols, image = ("cols", "x") if "cols" in line.at else ("dcols", "dx")
+            assert line.at[cols] == row * 6 + y_out * 2 + x_out
+            c, i, j = row // 9, row // 3 % 3, row % 3
+            assert line.at[image] == c * 20 + (2 * y_out + i - 1) * 4 + 2 * x_out + j - 1
+    data = data_of(steps._repr_html_())
+    assert any(len(one.get("at", ())) == 4 for one in data["steps"])
 
 
 def test_the_line_of_the_product_links_rows_and_columns():

@@ -260,6 +260,11 @@ def test_the_one_cell_that_a_line_has_changed_stands_out(opened):
     row = "[...root.querySelector('canvas').getContext('2d').getImageData(0, 0, 40, 1).data]"
     colours = ask(browser, row)
     assert colours[4:7] == [255, 140, 0] != colours[-4:-1]  # of the first cell, of the second
+    pixels = (
+        "[...root.querySelectorAll('canvas')[1].getContext('2d').getImageData(0, 0, 80, 1).data]"
+    )
+    colours = ask(browser, pixels)  # and in x the entry that was read
+    assert colours[4:7] == [255, 140, 0] != colours[-4:-1]
 
 
 def test_the_stepper_is_as_high_as_what_it_shows_up_to_a_limit(opened):

@@ -152,6 +152,17 @@ function index(value, at) {
   return `[${place.join(", ")}]`;
 }
 
+/** The cell in which an entry of the array is, or is nearest to; [] if that map is not shown. */
+function cellOf(value, entry) {
+  const [P, h, w] = value.p,
+    width = value.s.at(-1) ?? 1,
+    height = value.s.at(-2) ?? 1;
+  const panel = Math.floor(entry / (height * width)),
+    row = Math.floor((Math.floor(entry / width) % height) / value.e[0]),
+    column = Math.floor((entry % width) / value.e[1]);
+  return panel < P ? [(panel * h + row) * w + column] : [];
+}
+
 function framed(name, state, ...inside) {
   const said = ["read", "seen", "part"].includes(state) ? "" : state;
   return element(
@@ -326,6 +337,7 @@ function unpack(data) {
       again: (again || []).map((n) => data.names[n]),
       changed: named(step.changed || []),
       before: named(step.before || []),
+      at: named(step.at || []),
     };
   });
   return data;

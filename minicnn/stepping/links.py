@@ -8,7 +8,8 @@ a value does not reach a result, because its unit was dropped, say, there is no 
     bits    for each entry of an output, a bit for each entry of an input: one row after the other
 
 The line runs on copies, with the kernels compiled.  What draws random numbers is left alone, and so
-is what is large.
+is what is large.  In a kernel that runs as Python a line has one entry on its left, and its indices
+say which it reads: x[c, y_in, x_in].
 """
 
 import ast
@@ -110,6 +111,29 @@ def of_call(function, bound, result):
         return [found[0] if isinstance(found, tuple) else found]
 
     return probe(run, inputs, ["result"], [y])
+
+
+def entries_of(node, scope):
+    """Return {array: the number of the entry that a line of a kernel reads or writes}.
+
+    Of an array with two such entries, and of x[n], which is more than one, nothing is said.
+    """
+    found = {}
+    for part in ast.walk(node):
+        if not isinstance(part, ast.Subscript) or not isinstance(part.value, ast.Name):
+            continue
+        name, array = part.value.id, scope.get(part.value.id)
+        if not isinstance(array, np.ndarray) or any(
+            isinstance(n, ast.Call) for n in ast.walk(part)
+        ):
+            continue
+        index = eval(compile(ast.Expression(part.slice), "<index>", "eval"), dict(scope))
+        index = index if isinstance(index, tuple) else (index,)
+        whole = all(isinstance(i, (int, np.integer)) for i in index)
+        inside = whole and all(0 <= i < n for i, n in zip(index, array.shape, strict=False))
+        if inside and len(index) == array.ndim:
+            found.setdefault(name, set()).add(int(np.ravel_multi_index(index, array.shape)))
+    return {name: entries.pop() for name, entries in found.items() if len(entries) == 1}
 
 
 def probe(run, inputs, outputs, expected):

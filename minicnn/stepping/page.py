@@ -39,7 +39,7 @@ from .record import ROWS, TURNS
 from .shorter import shorter
 from .values import DRAWN, EXACT, Row, Shot, Text, caption, digits, is_photograph, row_caption
 
-ROOM = 49_500  # bytes for a page of steps; twice as many where large arrays take more in any case
+ROOM = 49_900  # bytes for a page of steps; twice as many where large arrays take more in any case
 # Turns away from the first ones (see shorter.py), and entries of an array that has its numbers.
 DETAILS = (TURNS, EXACT), (16, EXACT), (8, EXACT), (4, EXACT), (4, DRAWN), (2, DRAWN), (1, DRAWN)
 
@@ -51,7 +51,7 @@ def of_steps(record, pairs, forward, result, touched):
     `result` what the function returned, {"y": Shot}: step 0 shows it beside the arguments.
     `touched` has {"x": Touches of all its entries, or None} on the way back.
     """
-    text = terminal.text(record, most=1000, pairs=pairs)
+    text = terminal.text(record, most=800, pairs=pairs)
 
     def with_details(most, exact):
         some = shorter(record, most)
@@ -187,6 +187,7 @@ def step_of(step, store):
         "after": [step.after, step.loop] if step.after else None,
         "error": f"{type(step.raised).__name__}: {step.raised}" if step.raised else "",
         "links": store.links(step.links),
+        "at": [n for name, entry in step.at.items() for n in (store.name(name), entry)],
     }
     found = {name: value for name, value in found.items() if value}
     return {"frame": step.frame, "line": step.statement.line, "turn": step.turn, **found}
@@ -303,10 +304,8 @@ class Store:
         """Return the entries of an array's picture, a byte each; 0 is for NaN."""
         values = shot.panels.reshape(-1).astype(float)
         lo, hi = self.ranges[self.kin(shot)]
-        if lo < 0:
-            codes = 128 + np.round(127 * values / max(-lo, hi))
-        else:
-            codes = 1 + np.round(254 * values / (hi or 1))
+        zero, scale = (128, 127 / max(-lo, hi)) if lo < 0 else (1, 254 / (hi or 1))
+        codes = zero + np.round(scale * values)
         return np.where(np.isfinite(values), codes.clip(1, 255), 0).astype(np.uint8).tobytes()
 
 

@@ -409,7 +409,13 @@ function stepper(data, root) {
               : "read";
       const before =
         name in step.changed ? (step.before[name] ?? latest(step, name, step.number - 1)) : null;
-      add(name, id, state, different(data, before, id));
+      const entry = step.at[name];
+      add(
+        name,
+        id,
+        state,
+        entry === undefined ? different(data, before, id) : cellOf(data.values[id], entry),
+      );
       if (step.again.includes(name) && typeof data.values[before] === "object")
         add(`${name} before`, before, "read");
       const base = name.startsWith("d") ? name.slice(1) : "";

@@ -248,7 +248,7 @@ def text(record, most=8000, pairs=None, forward=None):
             continue
         some = step_lines(record, step, pairs, forward=forward)
         length += sum(map(len, some))
-        if length > most:
+        if length > most and step is not first:
             lines.append("… and more; .show() walks through all of it")
             break
         lines += some

@@ -4,9 +4,9 @@
     numeric  = (L(q+h) − L(q−h)) / 2h            forward alone, twice
     analytic                                     the entry of dq that backward returns
 
-All of it in float64, on copies; a generator draws the same numbers each time, so that dropout drops
-the same units.  Which h, and when a difference is not to be trusted (at a kink of ReLU, or where two
-values tie for a maximum), gradcheck.py decides.
+All of it in float64, on copies; a generator draws the same numbers each time, so that dropout
+drops the same units.  Which h, and when a difference is not to be trusted (at a kink of ReLU, or
+where two values tie for a maximum), gradcheck.py decides.
 """
 
 import copy

@@ -217,8 +217,11 @@ class Watch:
             self.stale = False
         self.record.steps.append(self.step)
         self.scope = None
-        if isinstance(statement.node, (ast.Assign, ast.AugAssign)) and self.record.left is None:
-            self.scope = self.before(running, statement)
+        if isinstance(statement.node, (ast.Assign, ast.AugAssign)):
+            if self.record.left is None:
+                self.scope = self.before(running, statement)
+            else:
+                self.step.at = links.entries_of(statement.node, running.f_locals)
 
     def before(self, running, statement):
         """Return what all names are before a line runs, if links.py may ask the line; else None."""
