@@ -45,7 +45,7 @@ def data_of(html):
     """Return what page.py wrote into a page."""
     deflated = re.search(r'application/deflated-json">(.*?)</script>', html, re.DOTALL)[1]
     data = json.loads(zlib.decompress(base64.b64decode(deflated)))
-    for columns in ("values", "steps"):
+    for columns in ("values", "steps", "loops"):
         if columns in data:
             entries = zip(*data[columns].values(), strict=True)
             rows = [dict(zip(data[columns], row, strict=True)) for row in entries]
@@ -774,8 +774,8 @@ def test_a_network_goes_row_by_row_and_each_row_can_be_opened():
     assert len(rows) == len(layers)
     opened = {frame.parent: frame.source.name for frame in record.frames}
     assert [opened[row.number] for row in rows] == [layer.forward.__name__ for layer in layers]
-    (loop,) = [loop for loop in data_of(steps._repr_html_())["loops"] if len(loop) > 4]
-    assert loop[4] == [layer.name for layer in layers]
+    (loop,) = [loop for loop in data_of(steps._repr_html_())["loops"] if "rows" in loop]
+    assert loop["rows"] == [layer.name for layer in layers]
     assert steps.touch("x", (1, 2, 5, 7), drawn(2, 10)).difference < 1e-6
     back = steps.backward(drawn(2, 10))
     assert [frame.source.name for frame in back._record.frames][0] == "backward"

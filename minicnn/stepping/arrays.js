@@ -314,13 +314,7 @@ function unpack(data) {
     Object.fromEntries(flat.flatMap((n, at) => (at % 2 ? [] : [[data.names[n], flat[at + 1]]])));
   data.values = rows(data.values).map((value) => value.text ?? value);
   if (!data.steps) return data;
-  data.loops = data.loops.map(([line, frame, total, more, rows]) => ({
-    line,
-    frame,
-    total,
-    more,
-    rows,
-  }));
+  data.loops = rows(data.loops);
   data.frames.forEach((frame) => (frame.arguments = named(frame.arguments)));
   data.forward = named(data.forward);
   data.result = named(data.result);
@@ -345,8 +339,8 @@ function unpack(data) {
 
 /** Rows of what is in columns: {a: [1, 2], b: [null, 3]} are {a: 1} and {a: 2, b: 3}. */
 function rows(columns) {
-  const entries = Object.entries(columns);
-  return entries[0][1].map((_, n) =>
-    Object.fromEntries(entries.map(([key, all]) => [key, all[n]]).filter(([, x]) => x !== null)),
-  );
+  const made = [];
+  for (const [key, all] of Object.entries(columns))
+    all.forEach((x, n) => x !== null && ((made[n] ??= {})[key] = x));
+  return made;
 }

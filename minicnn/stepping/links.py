@@ -21,7 +21,7 @@ import numpy as np
 
 from .values import is_row, parts
 
-MOST = 256  # entries of an array that is probed
+MOST = 400  # entries of an array that is probed
 LONG = 10_000  # entries of one that only takes part
 PLAIN = (np.ndarray, np.generic, np.dtype, int, float, str, slice, type(None))
 

@@ -5,8 +5,7 @@ The data goes into the page as JSON, deflated to a third or less, because notebo
     values    every text and every array once.  s: shape; c: shape, dtype and range in words; p, e:
               the size of its picture, and which rows and columns it has; k: whose memory.  The
               entries are v, numbers with as many digits as it takes, if they are few; else q, a
-              byte each, 0 for NaN.  A row of arrays is row, the numbers of its arrays.  All of
-              them and all steps are in columns: what each has for s, what each has for c, …
+              byte each, 0 for NaN.  A row of arrays is row, the numbers of its arrays
     ranges    the least and the largest entry that an array had in the whole run, by k: its colours
               are the same in all steps
     names     every variable's name once
@@ -21,8 +20,10 @@ The data goes into the page as JSON, deflated to a third or less, because notebo
               gradient; and if they are few, for every entry numeric, a finite difference; analytic,
               where backward says something else; and kinks, where there is no one slope
 
-arrays.js and steps.js, which stay readable, draw it.  Where they may not run, in a notebook that is
-not trusted yet, or cannot, in a browser from before 2023, its beginning is there as plain text.
+Values, loops and steps are in columns, for like beside like is deflated best: what each has for s,
+what each has for c, …  arrays.js and steps.js, which stay readable, draw it.  Where they may not
+run, in a notebook that is not trusted yet, or cannot, in a browser from before 2023, its beginning
+is there as plain text.
 """
 
 import base64
@@ -37,11 +38,15 @@ import numpy as np
 from . import terminal, walk
 from .record import ROWS, TURNS
 from .shorter import shorter
-from .values import DRAWN, EXACT, Row, Shot, Text, caption, digits, is_photograph, row_caption
+from .values import EXACT, Row, Shot, Text, caption, digits, is_photograph, row_caption
 
 ROOM = 49_900  # bytes for a page of steps; twice as many where large arrays take more in any case
-# Turns away from the first ones (see shorter.py), and entries of an array that has its numbers.
-DETAILS = (TURNS, EXACT), (16, EXACT), (8, EXACT), (4, EXACT), (4, DRAWN), (2, DRAWN), (1, DRAWN)
+
+# What a page has, from more to less: turns so far away from the first ones (see shorter.py); and
+# the numbers of all small arrays, or of those that are drawn with them, while others are pictures.
+# An array has so many entries and columns at most.
+ALL, DRAWN = (EXACT, EXACT), (160, 18)
+DETAILS = (TURNS, ALL), (16, ALL), (8, ALL), (4, ALL), (4, DRAWN), (2, DRAWN), (1, DRAWN)
 
 
 def of_steps(record, pairs, forward, result, touched):
@@ -51,7 +56,7 @@ def of_steps(record, pairs, forward, result, touched):
     `result` what the function returned, {"y": Shot}: step 0 shows it beside the arguments.
     `touched` has {"x": Touches of all its entries, or None} on the way back.
     """
-    text = terminal.text(record, most=800, pairs=pairs)
+    text = terminal.text(record, most=700, pairs=pairs)
 
     def with_details(most, exact):
         some = shorter(record, most)
@@ -64,7 +69,7 @@ def of_steps(record, pairs, forward, result, touched):
 
 
 def of_record(record, pairs, forward, result, touched, text, exact):
-    """Return the HTML of a record with all its turns, and with numbers of arrays of such a size."""
+    """Return the HTML of a record with all its turns; `exact` are the arrays with numbers."""
     store = Store([record] + [forward] * (forward is not None), exact)
     store.widen(result.values())
     code_of = {id(frame.source): frame.source for frame in record.frames}
@@ -84,7 +89,7 @@ def of_record(record, pairs, forward, result, touched, text, exact):
             }
             for frame in record.frames
         ],
-        "loops": [loop_of(record, number) for number in range(len(record.loops))],
+        "loops": columns([loop_of(record, number) for number in range(len(record.loops))]),
         "turns": [[turn.loop, turn.number, turn.parent] for turn in record.turns],
         "steps": columns([step_of(step, store) for step in record.steps]),
         "pairs": pairs,
@@ -164,9 +169,11 @@ def source_of(source, store):
 def loop_of(record, number):
     loop = record.loops[number]
     source = record.frames[loop.frame].source
-    found = [loop.line, loop.frame, loop.total, int(loop.more)]
+    found = {"line": loop.line, "frame": loop.frame, "total": loop.total}
+    if loop.more:
+        found["more"] = 1
     if source.file == ROWS:
-        found.append([row_name(record, number, turn) for turn in range(1, loop.total + 1)])
+        found["rows"] = [row_name(record, number, turn) for turn in range(1, loop.total + 1)]
     return found
 
 
@@ -211,10 +218,7 @@ def touched_of(touches, argument, gradient, store):
 
 
 def columns(rows):
-    """Return {key: what each of the dicts has for it, or None}: like beside like is deflated best.
-
-    arrays.js makes rows of it again.
-    """
+    """Return {key: what each dict has for it, or None}; arrays.js makes rows of it again."""
     keys = dict.fromkeys(key for row in rows for key in row)
     return {key: [row.get(key) for row in rows] for key in keys}
 
@@ -222,8 +226,8 @@ def columns(rows):
 class Store:
     """Every text and every array of a page, once."""
 
-    def __init__(self, records, exact=EXACT):
-        self.exact = exact  # entries; an array of no more has its numbers in the page
+    def __init__(self, records, exact=ALL):
+        self.exact = exact  # entries and columns; an array of no more has its numbers in the page
         self.values, self.ranges, self.names, self.kins = [], {}, {}, {}
         self.known = {}  # the number of what is there already
         for record in records:
@@ -292,7 +296,8 @@ class Store:
         }
         if is_photograph(shot):
             found["rgb"] = 1
-        if shot.exact and shot.panels.size <= self.exact:
+        entries, columns = self.exact
+        if shot.exact and shot.panels.size <= entries and shot.panels.shape[-1] <= columns:
             return found | {"v": self.numbers(shot)}
         return found | {"q": base64.b64encode(self.bytes(shot)).decode()}
 

@@ -20,6 +20,8 @@ function stepper(data, root) {
       path.unshift(data.turns[turn]);
     return path; // [loop, number, parent], the outermost first
   };
+  const isArray = (id) => typeof data.values[id] === "object";
+  const note = (text) => element("p", { class: "note" }, text);
   const within = (step) => pathOf(step).filter(([loop]) => data.loops[loop].frame === step.frame);
   const isShown = ([loop, number]) =>
     number <= SHOWN || data.loops[loop].rows || picked[loop] === number;
@@ -328,11 +330,9 @@ function stepper(data, root) {
   /** The names of the line before with an array: they stay in view where a line has none. */
   function lastSeen(step, frame) {
     const named = (s) => (s.start ? Object.keys(frame.arguments) : s.names);
-    const hasArray = (s) =>
-      named(s).some((name) => typeof data.values[latest(s, name)] === "object");
     const before = data.steps
       .slice(0, step.number)
-      .filter((s) => s.frame === step.frame && hasArray(s))
+      .filter((s) => s.frame === step.frame && named(s).some((name) => isArray(latest(s, name))))
       .pop();
     return before ? named(before) : [];
   }
@@ -376,7 +376,7 @@ function stepper(data, root) {
   function showStage(step, frame) {
     const source = data.sources[frame.source];
     const width = Math.max(230, Math.min(640, stage.clientWidth - 26 || 480));
-    const isArray = (name) => typeof data.values[latest(step, name)] === "object";
+    const isNow = (name) => isArray(latest(step, name));
     const last = visible(step.frame).at(-1) === step;
     const names = step.start
       ? Object.keys(frame.arguments)
@@ -384,8 +384,8 @@ function stepper(data, root) {
     const arrays = [],
       words = [];
     const add = (name, id, state, fresh = []) => {
-      if (typeof data.values[id] === "string") words.push([name, data.values[id], state]);
-      else arrays.push([name, id, state, fresh]);
+      if (isArray(id)) arrays.push([name, id, state, fresh]);
+      else words.push([name, data.values[id], state]);
     };
     if (step.start && step.number === 0)
       for (const [name, id] of Object.entries(data.result)) {
@@ -393,7 +393,7 @@ function stepper(data, root) {
         const base = data.touched[name.slice(1)] && data.forward[name.slice(1)];
         if (base !== undefined) add(name.slice(1), base, "its gradient is beside");
       }
-    const seen = names.some(isArray) ? [] : lastSeen(step, frame).filter(isArray);
+    const seen = names.some(isNow) ? [] : lastSeen(step, frame).filter(isNow);
     for (const name of [...names, ...seen]) {
       const id = latest(step, name);
       if (id === null) continue;
@@ -416,7 +416,7 @@ function stepper(data, root) {
         state,
         entry === undefined ? different(data, before, id) : cellOf(data.values[id], entry),
       );
-      if (step.again.includes(name) && typeof data.values[before] === "object")
+      if (step.again.includes(name) && isArray(before))
         add(`${name} before`, before, "read");
       const base = name.startsWith("d") ? name.slice(1) : "";
       const twin =
@@ -434,13 +434,7 @@ function stepper(data, root) {
     const parts = [];
     if (step.error) parts.push(element("p", { class: "error", role: "alert" }, `✗ ${step.error}`));
     if (step.after)
-      parts.push(
-        element(
-          "p",
-          { class: "note" },
-          `The loop is done after ${step.after[0].toLocaleString("en")} turns.`,
-        ),
-      );
+      parts.push(note(`The loop is done after ${step.after[0].toLocaleString("en")} turns.`));
     if (words.length)
       parts.push(
         element(
@@ -460,18 +454,12 @@ function stepper(data, root) {
     parts.push(
       element("div", { class: "arrays" }, ...cards(data, arrays, step.links, width, told)),
     );
-    if (last && frame.returned !== null && typeof data.values[frame.returned] === "string")
-      parts.push(element("p", { class: "note" }, `returns ${data.values[frame.returned]}`));
+    if (last && frame.returned !== null && !isArray(frame.returned))
+      parts.push(note(`returns ${data.values[frame.returned]}`));
     if (last && frame.cut)
-      parts.push(
-        element(
-          "p",
-          { class: "note" },
-          "As Python this would take long: the compiled kernel did the rest.",
-        ),
-      );
+      parts.push(note("As Python this would take long: the compiled kernel did the rest."));
     if (!words.length && !arrays.length && !parts.some((p) => p.className))
-      parts.push(element("p", { class: "note" }, source.name + " goes on."));
+      parts.push(note(`${source.name} goes on.`));
     stage.replaceChildren(...parts);
   }
 

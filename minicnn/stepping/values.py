@@ -23,7 +23,6 @@ from collections import namedtuple
 import numpy as np
 
 EXACT = 400  # entries; up to so many an array is kept whole
-DRAWN = 160  # so many have their numbers drawn in the page; those of larger ones can be pointed at
 PIXELS = 2304  # of a larger one so many are kept at most, of up to twelve maps
 ROW = 16  # arrays of one shape, at most
 NOT_YET = "not written yet"
