@@ -15,7 +15,7 @@ from minicnn import cifar, fast, net, reference
 from minicnn.reference import conv_backward, conv_forward, pool_forward, relu_forward
 from minicnn.reference.im2col import im2col
 from minicnn.step import picture, step
-from minicnn.stepping import kernels, pairs, source, values, walk
+from minicnn.stepping import kernels, pairs, source, terminal, values, walk
 from minicnn.stepping.links import of_call
 from minicnn.stepping.record import Record
 from minicnn.stepping.shorter import shorter
@@ -645,6 +645,16 @@ def test_a_mistake_in_backward_shows_where_one_touches(tmp_path):
     assert found["analytic"] == {"0": 3}
 
 
+def test_a_backward_that_returns_something_else_is_told_what_was_expected(monkeypatch):
+    steps = step(relu_forward, drawn(2, 3))
+    back = steps.backward(drawn(2, 3))
+    monkeypatch.setattr(reference.activations, "relu_backward", lambda dy, cache: (dy.T,))
+    with pytest.raises(ValueError, match=r"^touch: dx has shape \(3, 2\) \(is it transposed\?\)"):
+        back.touch("x", (0, 0))
+    data = data_of(back._repr_html_())  # a page is had in any case
+    assert sorted(data["touched"]["x"]) == ["dq", "q"]
+
+
 def test_dropout_drops_the_same_units_however_often_one_touches():
     steps = step(reference.dropout_forward, drawn(3, 5), rng=np.random.default_rng(2))
     dy = drawn(3, 5) + 9
@@ -752,6 +762,16 @@ def test_a_line_of_a_kernel_knows_which_entries_its_indices_name():
             assert line.at[image] == c * 20 + (2 * y_out + i - 1) * 4 + 2 * x_out + j - 1
     data = data_of(steps._repr_html_())
     assert any(len(one.get("at", ())) == 4 for one in data["steps"])
+    frame = record.frames[3].source
+    product = next(n for n, line in enumerate(frame.lines) if "cols[row" in line) + frame.first
+    line = next(one for one in record.steps if one.frame == 3 and one.statement.line == product)
+    assert "    at cols[0, 3], x[0, 1, 1]" in terminal.step_lines(record, line, {})
+
+
+def test_what_a_picture_leaves_out_is_said():
+    assert values.caption(values.look(np.ones((27, 1444)))).endswith("(shown: 1 of 17 columns)")
+    shown = values.caption(values.look(np.ones((30, 300, 400))))
+    assert shown.endswith("(shown: 12 of 30 maps, 1 of 24 rows and of 29 columns)")
 
 
 def test_the_line_of_the_product_links_rows_and_columns():

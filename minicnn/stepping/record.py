@@ -150,6 +150,12 @@ class Record:
         if self.left < 0:
             raise Enough
 
+    def found(self, turn):
+        """A turn is kept; if it is all that was wanted, the rest of a kernel needs no patience."""
+        wanted = sum(map(self.is_wanted, self.path(turn)))
+        if self.left is not None and self.wanted and wanted == len(self.wanted):
+            self.left = min(self.left, WATCHED)
+
     def look(self, value):
         """Return what values.py keeps of a value."""
         return look(value, kin_of)

@@ -193,10 +193,18 @@ def step_lines(record, step, pairs, colour=False, forward=None):
             filled = isinstance(value, Shot) and (value.lo or value.hi)
             if filled and q.shape == value.shape and is_small(q):
                 twins[name] = q
+    entries = [entry_of(name, walk.latest(record, step, name), at) for name, at in step.at.items()]
+    lines += [paint(DIM, f"    at {', '.join(entries)}")] * bool(entries)
     lines += values_lines(step.changed, colour, twins)
     if step.raised:
         lines.append(paint(RED, f"    ✗ {type(step.raised).__name__}: {step.raised}"))
     return lines
+
+
+def entry_of(name, shot, at):
+    """Return an entry of an array as one would write it: x[2, 0, 1]."""
+    index = np.unravel_index(at, shot.shape)
+    return f"{name}[{', '.join(map(str, index))}]"
 
 
 def done(record, step):
@@ -319,7 +327,7 @@ def touched(touch, name, index):
         return "Entries are touched on the way back, where dy is known: steps.backward(dy).show()"
     try:
         return str(touch(name, tuple(map(int, index))))
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         return str(error)
 
 
@@ -333,6 +341,7 @@ def to_turn(record, step, number, again):
     turns, calls = walk.turns_around(record, step, loop, number), walk.calls_to(record, step.frame)
     found = walk.first_in(record, turns, calls)
     if found is None:
+        print("running once more …")
         record = again(dict(turns))
         found = walk.first_in(record, turns, calls)
     if found is None:

@@ -118,8 +118,11 @@ def in_float64(forward, backward, bound, dy):
     dy = 1.0 if dy is None else np.asarray(dy, np.float64)
     if np.shape(dy) != y.shape:
         raise ValueError(f"touch: dy has shape {np.shape(dy)}; expected {y.shape}, that of y")
-    gradients = backward(cache) if y.ndim == 0 else backward(dy, cache)
-    return Layer(arguments, lambda: run()[0], y, dy, dict(zip(arguments, gradients, strict=False)))
+    found = map(net.on_host, backward(cache) if y.ndim == 0 else backward(dy, cache))
+    gradients = dict(zip(arguments, found, strict=False))
+    for name, q in arguments.items():
+        gradcheck.demand_gradient("touch", name, q, gradients.get(name))
+    return Layer(arguments, lambda: run()[0], y, dy, gradients)
 
 
 def touched(layer, name, index):

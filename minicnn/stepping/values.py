@@ -162,8 +162,8 @@ def caption(shot):
     maps, (rows, columns), left_out = math.prod(shot.shape[:-2]), shot.every, []
     if len(shot.panels) < maps:
         left_out.append(f"{len(shot.panels)} of {maps:,} maps")
-    if rows > 1 or columns > 1:
-        left_out.append(f"1 of {rows} rows and of {columns} columns")
+    thinned = [f"{n} {what}" for n, what in ((rows, "rows"), (columns, "columns")) if n > 1]
+    left_out += [f"1 of {' and of '.join(thinned)}"] * bool(thinned)
     return f"{text} (shown: {', '.join(left_out)})" if left_out else text
 
 

@@ -170,6 +170,7 @@ class Watch:
         number = self.record.loops[inside.loop].total
         inside.turn = len(self.record.turns)
         self.record.turns.append(Turn(inside.loop, number, around))
+        self.record.found(inside.turn)
 
     def resolve(self, running, statement):
         """A loop came round: was there another turn, or was that the end?"""
