@@ -96,11 +96,11 @@ def network_back(layers, dy, caches):
 class Steps:
     """The steps of one run; see the module's docstring for what can be done with them."""
 
-    def __init__(self, function, python, bound, wanted=None):
+    def __init__(self, function, python, bound):
         self.function, self._python, self._bound = function, python, bound
         self._forward = self._dy = None  # the Steps of the forward pass, if these are the way back
         self._arguments = Arguments(bound)
-        self._record = self._run(bound, wanted)
+        self._record = self._run(bound)
 
     def _run(self, bound, wanted=None):
         """Return the Record of a run; `wanted` are turns that it is to keep."""
@@ -162,15 +162,19 @@ class Steps:
 
         Raises
         ------
+        TypeError
+            If the number is none.
         ValueError
             If there is no such loop or turn, or it is beyond the first ten million lines of a
             kernel, or an argument has changed that is too large for a copy.
         """
+        if not isinstance(number, (int, np.integer)):
+            raise TypeError(f"turn: the number of the turn is {number!r}; expected a whole number")
         loops = [loop for loop in self._record.loops if loop.line == line]
         if not loops:
             lines = ", ".join(map(str, sorted({loop.line for loop in self._record.loops})))
-            lines = f"those in lines {lines}" if lines else "no loop at all"
-            raise ValueError(f"turn: no loop begins in line {line}; there are {lines}")
+            others = f"loops begin in lines {lines}" if lines else "the function has none"
+            raise ValueError(f"turn: no loop begins in line {line}; {others}")
         if not any(walk.has_turn(loop, number) for loop in loops):
             most = max(loop.total for loop in loops)
             raise ValueError(f"turn: the loop in line {line} has {most:,} turns, and no {number:,}")

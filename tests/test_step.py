@@ -224,7 +224,7 @@ def test_an_argument_that_is_too_large_for_a_copy_must_not_have_changed():
 @pytest.mark.parametrize(
     "line, number, message",
     [
-        (3, 1, r"^turn: no loop begins in line 3; there are those in lines \d+$"),
+        (3, 1, r"^turn: no loop begins in line 3; loops begin in lines \d+$"),
         (0, 8, r"^turn: the loop in line \d+ has 7 turns, and no 8$"),
         (0, 0, r"^turn: the loop in line \d+ has 7 turns, and no 0$"),
     ],
@@ -233,6 +233,8 @@ def test_a_turn_that_is_not_there_is_refused_in_one_sentence(line, number, messa
     steps = step(doubled, drawn(3), 7)
     with pytest.raises(ValueError, match=message):
         steps.turn(line or steps._record.loops[0].line, number)
+    with pytest.raises(TypeError, match="^turn: the number of the turn is '5'; expected a whole"):
+        steps.turn(steps._record.loops[0].line, "5")
 
 
 def test_a_turn_beyond_what_a_kernel_runs_as_python_is_refused(monkeypatch):
