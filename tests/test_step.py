@@ -770,6 +770,18 @@ def test_a_line_of_a_kernel_knows_which_entries_its_indices_name():
     assert "    at cols[0, 3], x[0, 1, 1]" in terminal.step_lines(record, line, {})
 
 
+def test_a_loop_of_ones_own_knows_its_entries_too():
+    def product(a, b):
+        y = np.zeros((2, 3))
+        for i in range(2):
+            for j in range(3):
+                y[i, j] = a[i, -1] * b[j] + b[0] * b[1]
+        return y
+
+    lines = [one for one in step(product, drawn(2, 4), drawn(3))._record.steps if one.at]
+    assert [line.at for line in lines] == [{"y": n, "a": 3 if n < 3 else 7} for n in range(6)]
+
+
 def test_what_a_picture_leaves_out_is_said():
     assert values.caption(values.look(np.ones((27, 1444)))).endswith("(shown: 1 of 17 columns)")
     shown = values.caption(values.look(np.ones((30, 300, 400))))

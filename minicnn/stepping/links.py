@@ -8,14 +8,15 @@ a value does not reach a result, because its unit was dropped, say, there is no 
     bits    for each entry of an output, a bit for each entry of an input: one row after the other
 
 The line runs on copies, with the kernels compiled.  What draws random numbers is left alone, and so
-is what is large.  In a kernel that runs as Python a line has one entry on its left, and its indices
-say which it reads: x[c, y_in, x_in].
+is what is large.  Where a line is about single entries, as in a kernel, its indices say which, and
+nothing has to be asked: x[c, y_in, x_in].
 """
 
 import ast
 import base64
 import copy
 import inspect
+import operator
 
 import numpy as np
 
@@ -113,26 +114,30 @@ def of_call(function, bound, result):
     return probe(run, inputs, ["result"], [y])
 
 
-def entries_of(node, scope):
-    """Return {array: the number of the entry that a line of a kernel reads or writes}.
+def entries_of(node, running):
+    """Return {array: the number of the entry that a statement reads or writes, by its indices}.
 
     Of an array with two such entries, and of x[n], which is more than one, nothing is said.
     """
-    found = {}
+    found, here = {}, running.f_locals
     for part in ast.walk(node):
         if not isinstance(part, ast.Subscript) or not isinstance(part.value, ast.Name):
             continue
-        name, array = part.value.id, scope.get(part.value.id)
-        if not isinstance(array, np.ndarray) or any(
-            isinstance(n, ast.Call) for n in ast.walk(part)
-        ):
+        name, array = part.value.id, here.get(part.value.id)
+        risky = any(isinstance(one, (ast.Call, ast.NamedExpr)) for one in ast.walk(part.slice))
+        if not isinstance(array, np.ndarray) or risky:
             continue
-        index = eval(compile(ast.Expression(part.slice), "<index>", "eval"), dict(scope))
-        index = index if isinstance(index, tuple) else (index,)
-        whole = all(isinstance(i, (int, np.integer)) for i in index)
-        inside = whole and all(0 <= i < n for i, n in zip(index, array.shape, strict=False))
-        if inside and len(index) == array.ndim:
-            found.setdefault(name, set()).add(int(np.ravel_multi_index(index, array.shape)))
+        try:
+            code = compile(ast.Expression(part.slice), "<index>", "eval")
+            index = eval(code, running.f_globals, here)
+            index = map(operator.index, index if isinstance(index, tuple) else (index,))
+            places = [i + n if i < 0 else i for i, n in zip(index, array.shape, strict=True)]
+            entry = np.ravel_multi_index(places, array.shape)
+        except (
+            Exception
+        ):  # a slice, or fewer indices than axes, or a mistake that the line will show
+            continue
+        found.setdefault(name, set()).add(int(entry))
     return {name: entries.pop() for name, entries in found.items() if len(entries) == 1}
 
 

@@ -78,7 +78,7 @@ class Step:
     changed: dict = field(default_factory=dict)  # what this statement made
     raised: Exception | None = None
     links: dict = field(default_factory=dict)  # see links.py
-    at: dict = field(default_factory=dict)  # in a kernel: the entries that a line is about
+    at: dict = field(default_factory=dict)  # {array: the one entry of it that the line is about}
 
 
 class Record:

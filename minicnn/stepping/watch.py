@@ -219,10 +219,9 @@ class Watch:
         self.record.steps.append(self.step)
         self.scope = None
         if isinstance(statement.node, (ast.Assign, ast.AugAssign)):
+            self.step.at = links.entries_of(statement.node, running)
             if self.record.left is None:
                 self.scope = self.before(running, statement)
-            else:
-                self.step.at = links.entries_of(statement.node, running.f_locals)
 
     def before(self, running, statement):
         """Return what all names are before a line runs, if links.py may ask the line; else None."""
