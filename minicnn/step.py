@@ -24,7 +24,7 @@ from types import FunctionType
 import numpy as np
 
 from . import checkpoint, net
-from .stepping import kernels, links, page, pairs, source, terminal, walk
+from .stepping import kernels, links, page, pairs, source, terminal, walk, walkthrough
 from .stepping import touch as touching
 from .stepping.again import Arguments
 from .stepping.record import Record
@@ -261,7 +261,7 @@ class Steps:
             entry.  With None nothing stops.  For a turn that was not kept the function runs again.
         """
         touch = self.touch if self._forward else None
-        terminal.show(self._record, pause, self._pairs(), self._there(), self._again, touch)
+        walkthrough.show(self._record, pause, self._pairs(), self._there(), self._again, touch)
 
     def _arrays(self):
         """Return {"y": Shot or Row} of what was returned, by its name in the `return` line."""

@@ -259,15 +259,11 @@ function different(data, before, id) {
   return 2 * found.length > b.length ? [] : found;
 }
 
-/** The entries of an input that an entry of an output was made from: a row of a table of bits. */
-function linked(bits, entry, inputs) {
-  const table = bytes(bits),
-    found = [];
-  for (let q = 0; q < inputs; q++) {
-    const at = entry * inputs + q;
-    if (table[at >> 3] & (128 >> (at & 7))) found.push(q);
-  }
-  return found;
+/** Whether an entry of an output was made from one of an input: a bit in a table; see links.py. */
+function linked(data, id, at) {
+  data.tables ??= {};
+  const table = (data.tables[id] ??= bytes(data.values[id]));
+  return table[at >> 3] & (128 >> (at & 7));
 }
 
 /** Cards that know each other: a cell that is pointed at lights up where it came from. */
@@ -286,11 +282,10 @@ function cards(data, items, links, width, told) {
         let marks = at === null ? undefined : [];
         if (at !== null && twin && String(data.values[id].p) === String(data.values[otherId].p))
           marks = [at];
-        else if (at !== null && back) marks = linked(data.values[back], at, size(otherId));
-        else if (at !== null && on) {
-          for (let y = 0; y < size(otherId); y++)
-            if (linked(data.values[on], y, size(id)).includes(at)) marks.push(y);
-        }
+        else if (at !== null && (back || on))
+          for (let q = 0; q < size(otherId); q++)
+            if (back ? linked(data, back, at * size(otherId) + q) : linked(data, on, q * size(id) + at))
+              marks.push(q);
         mark(marks);
       }
     });
