@@ -27,8 +27,9 @@ is there as plain text.
 """
 
 import base64
+import bisect
+import functools
 import html
-import itertools
 import json
 import zlib
 from importlib import resources
@@ -37,15 +38,22 @@ from . import terminal, walk
 from .record import ROWS, TURNS
 from .shorter import shorter
 from .store import Store, rounded
-from .values import EXACT
+from .values import EXACT, PIXELS
 
 ROOM = 49_900  # bytes for a page of steps; twice as many where large arrays take more in any case
 
-# What a page has, from more to less: turns so far away from the first ones (see shorter.py); and
-# the numbers of all small arrays, or of those that are drawn with them, while others are pictures.
-# An array has so many entries and columns at most.
-ALL, DRAWN = (EXACT, EXACT), (160, 18)
-DETAILS = (TURNS, ALL), (16, ALL), (8, ALL), (4, ALL), (4, DRAWN), (2, DRAWN), (1, DRAWN)
+# What a page has, from more to less: turns so far away from the first ones (see shorter.py); the
+# numbers of all small arrays, or of those that are drawn with them (so many entries and columns),
+# while others are pictures; and pictures of so many pixels at most.
+ALL, DRAWN, FINE, COARSE = (EXACT, EXACT), (160, 18), PIXELS, 600
+DETAILS = (
+    (TURNS, ALL, FINE),
+    (16, ALL, FINE),
+    (4, ALL, FINE),
+    (4, DRAWN, FINE),
+    (4, DRAWN, COARSE),
+    (1, DRAWN, COARSE),
+)
 
 
 def of_steps(record, pairs, forward, result, touched):
@@ -57,19 +65,24 @@ def of_steps(record, pairs, forward, result, touched):
     """
     text = terminal.text(record, most=700, pairs=pairs)
 
-    def with_details(most, exact):
-        some = shorter(record, most)
-        return of_record(some, pairs, forward, result, touched, text, exact)
+    @functools.cache
+    def in_detail(n):
+        turns, *details = DETAILS[n]
+        return of_record(shorter(record, turns), pairs, forward, result, touched, text, details)
 
-    least = with_details(*DETAILS[-1])
-    room = ROOM if len(least.encode()) <= ROOM else 2 * ROOM
-    pages = itertools.starmap(with_details, DETAILS[:-1])
-    return next((one for one in pages if len(one.encode()) <= room), least)
+    def size(n):
+        return len(in_detail(n).encode())
+
+    if size(0) <= ROOM:
+        return in_detail(0)
+    last = len(DETAILS) - 1
+    room = ROOM if size(last) <= ROOM else 2 * ROOM
+    return in_detail(bisect.bisect_left(range(last), True, key=lambda n: size(n) <= room))
 
 
-def of_record(record, pairs, forward, result, touched, text, exact):
-    """Return the HTML of a record with all its turns; `exact` are the arrays with numbers."""
-    store = Store([record] + [forward] * (forward is not None), exact)
+def of_record(record, pairs, forward, result, touched, text, details):
+    """Return the HTML of a record with all its turns, and with arrays in such detail."""
+    store = Store([record] + [forward] * (forward is not None), *details)
     store.widen(result.values())
     code_of = {id(frame.source): frame.source for frame in record.frames}
     numbers = {key: number for number, key in enumerate(code_of)}
@@ -105,7 +118,7 @@ def of_record(record, pairs, forward, result, touched, text, exact):
 
 def of_arrays(shots):
     """Return the HTML of {name: Shot}."""
-    store = Store([], ALL)
+    store = Store([])
     store.widen(shots.values())
     data = {"arrays": [[name, store.id(shot)] for name, shot in shots.items()]}
     text = "\n".join(

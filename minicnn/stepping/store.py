@@ -5,17 +5,19 @@ entries these go from 1 to 255, and 128 is 0; else 1 is 0; and 0 is for what is 
 """
 
 import base64
+import math
 
 import numpy as np
 
-from .values import Row, Shot, Text, caption, digits, is_photograph, row_caption
+from .values import EXACT, Row, Shot, Text, caption, digits, is_photograph, row_caption, thinned
 
 
 class Store:
     """Every text and every array of a page, once."""
 
-    def __init__(self, records, exact):
+    def __init__(self, records, exact=(EXACT, EXACT), pixels=math.inf):
         self.exact = exact  # entries and columns; an array of no more has its numbers in the page
+        self.pixels = pixels  # of a picture
         self.values, self.ranges, self.names, self.kins = [], {}, {}, {}
         self.known = {}  # the number of what is there already
         for record in records:
@@ -74,6 +76,8 @@ class Store:
 
     def array(self, shot):
         kin = self.kin(shot)
+        while not shot.exact and shot.panels.size > self.pixels:
+            shot = thinned(shot)
         self.ranges.setdefault(kin, (0, 0))
         found = {
             "s": shot.shape,
@@ -91,7 +95,8 @@ class Store:
 
     def numbers(self, shot):
         """Return the entries of an array, with four digits or more."""
-        return [rounded(value, digits(shot)) for value in shot.panels.reshape(-1).astype(float)]
+        count = digits(shot)
+        return [rounded(value, count) for value in shot.panels.reshape(-1).astype(float).tolist()]
 
     def bytes(self, shot):
         """Return the entries of an array's picture, a byte each; 0 is for NaN."""
@@ -104,7 +109,7 @@ class Store:
 
 def rounded(value, digits):
     """Return a number with so many digits, whole if it is; ∞ is a text, and NaN is None."""
-    if not np.isfinite(value):
-        return None if np.isnan(value) else "∞" if value > 0 else "−∞"
+    if not math.isfinite(value):
+        return None if math.isnan(value) else "∞" if value > 0 else "−∞"
     short = float(f"{value:.{digits}g}")
     return int(short) if short.is_integer() and abs(short) < 1e9 else short

@@ -85,6 +85,12 @@ def shot(array, kin, most=PIXELS):
     return Shot(array.shape, array.dtype.name, lo, hi, bad, odd, panels, every, exact, kin)
 
 
+def thinned(shot):
+    """Return a Shot whose picture has every other row and every other column of this one's."""
+    rows, columns = shot.every
+    return shot._replace(panels=shot.panels[:, ::2, ::2], every=(2 * rows, 2 * columns))
+
+
 def range_of(array):
     """Return the least and the largest of the finite entries, and of what kinds the others are."""
     lo, hi = (array.min(), array.max()) if array.size else (0, 0)
