@@ -31,6 +31,7 @@ import bisect
 import functools
 import html
 import json
+import math
 import zlib
 from importlib import resources
 
@@ -38,9 +39,9 @@ from . import terminal, walk
 from .record import ROWS, TURNS
 from .shorter import shorter
 from .store import Store, rounded
-from .values import EXACT, PIXELS
+from .values import EXACT, PIXELS, Shot
 
-ROOM = 49_900  # bytes for a page of steps; twice as many where large arrays take more in any case
+ROOM = 49_900  # bytes for a page of steps; twice as many where arrays are large
 
 # What a page has, from more to less: turns so far away from the first ones (see shorter.py); the
 # numbers of all small arrays, or of those that are drawn with them (so many entries and columns),
@@ -73,11 +74,17 @@ def of_steps(record, pairs, forward, result, touched):
     def size(n):
         return len(in_detail(n).encode())
 
-    if size(0) <= ROOM:
+    room = 2 * ROOM if is_large(record) else ROOM
+    if size(0) <= room:
         return in_detail(0)
     last = len(DETAILS) - 1
-    room = ROOM if size(last) <= ROOM else 2 * ROOM
-    return in_detail(bisect.bisect_left(range(last), True, key=lambda n: size(n) <= room))
+    return in_detail(bisect.bisect_left(range(last), True, 1, key=lambda n: size(n) <= room))
+
+
+def is_large(record):
+    """Return whether there is an array of which no picture has all entries."""
+    values = [value for step in record.steps for value in step.changed.values()]
+    return any(isinstance(one, Shot) and math.prod(one.shape) > PIXELS for one in values)
 
 
 def of_record(record, pairs, forward, result, touched, text, details):
