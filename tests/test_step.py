@@ -257,6 +257,44 @@ def test_a_line_that_fails_late_is_in_the_turn_in_which_it_failed():
     assert "late, turn 301 of 301" in text and "✗ KeyError: 7" in text
 
 
+def test_break_continue_and_caught_errors_in_turns_that_pass_by_disturb_no_count():
+    def crooked(n):
+        seen = total = 0
+        for i in range(n):
+            if i % 3:
+                continue
+            k = 0
+            while True:
+                k += 1
+                if k > i:
+                    break
+            for j in range(i):
+                try:
+                    total += 1 // (j % 7)
+                except ZeroDivisionError:
+                    total -= 1
+                else:
+                    seen += 1
+            else:
+                seen += 1
+            if i > 250:
+                break
+        for _ in range(seen):
+            total += 1
+        return seen, total, k
+
+    steps = step(crooked, 400)
+    assert steps.result == crooked(400)
+    outer, *_, last = [loop for loop in steps._record.loops if loop.frame == 0]
+    assert (outer.total, last.total) == (253, crooked(400)[0])
+    there = steps.turn(outer.line, 100)
+    values = walk.last_values(there._record)
+    assert tuple(int(values[name].text) for name in ("seen", "total", "k")) == crooked(400)
+    start = there._record.steps[there._record.start]
+    assert start.changed["i"].text == "99"
+    assert walk.latest(there._record, start, "seen").text == str(crooked(99)[0])
+
+
 def test_a_loop_at_the_end_of_a_function_is_done_with_all_its_turns():
     def last(n):
         total = 0

@@ -246,9 +246,9 @@ function card(data, [name, id, state, fresh, under], width, point) {
   };
 }
 
-const count = (sizes) => sizes.reduce((a, b) => a * b, 1);
+const product = (sizes) => sizes.reduce((a, b) => a * b, 1);
 /** Whether the picture of an array has all of its entries. */
-const isWhole = (value) => Boolean(value?.p) && count(value.s) === count(value.p);
+const isWhole = (value) => Boolean(value?.p) && product(value.s) === product(value.p);
 
 /** The cells of a small array that are not what they were, if they are no more than half. */
 function different(data, before, id) {
@@ -269,7 +269,7 @@ function linked(data, id, at) {
 /** Cards that know each other: a cell that is pointed at lights up where it came from. */
 function cards(data, items, links, width, told) {
   const made = new Map(),
-    size = (id) => count(data.values[id].s);
+    size = (id) => product(data.values[id].s);
   const add = (item, width) => {
     const [name, id] = item;
     const one = card(data, item, width, (at) => {
