@@ -24,7 +24,7 @@ from types import FunctionType
 import numpy as np
 
 from . import checkpoint, net
-from .stepping import kernels, links, page, pairs, source, terminal, walk
+from .stepping import kernels, links, page, pairs, source, terminal, walk, walkthrough
 from .stepping import touch as touching
 from .stepping.again import Arguments
 from .stepping.record import Record
@@ -96,11 +96,11 @@ def network_back(layers, dy, caches):
 class Steps:
     """The steps of one run; see the module's docstring for what can be done with them."""
 
-    def __init__(self, function, python, bound, wanted=None):
+    def __init__(self, function, python, bound):
         self.function, self._python, self._bound = function, python, bound
-        self._forward = None  # the Steps of the forward pass, where these are the way back
+        self._forward = self._dy = None  # the Steps of the forward pass, if these are the way back
         self._arguments = Arguments(bound)
-        self._record = self._run(bound, wanted)
+        self._record = self._run(bound)
 
     def _run(self, bound, wanted=None):
         """Return the Record of a run; `wanted` are turns that it is to keep."""
@@ -144,7 +144,7 @@ class Steps:
             steps = step(back, self._bound.arguments["layers"], cache, *given, **options)
         else:
             steps = step(back, *given, cache, **options)
-        steps._forward = self
+        steps._forward, steps._dy = self, copy.deepcopy(dy)
         return steps
 
     def turn(self, line, number):
@@ -162,15 +162,19 @@ class Steps:
 
         Raises
         ------
+        TypeError
+            If the number is none.
         ValueError
             If there is no such loop or turn, or it is beyond the first ten million lines of a
             kernel, or an argument has changed that is too large for a copy.
         """
+        if not isinstance(number, (int, np.integer)):
+            raise TypeError(f"turn: the number of the turn is {number!r}; expected a whole number")
         loops = [loop for loop in self._record.loops if loop.line == line]
         if not loops:
             lines = ", ".join(map(str, sorted({loop.line for loop in self._record.loops})))
-            lines = f"those in lines {lines}" if lines else "no loop at all"
-            raise ValueError(f"turn: no loop begins in line {line}; there are {lines}")
+            others = f"loops begin in lines {lines}" if lines else "the function has none"
+            raise ValueError(f"turn: no loop begins in line {line}; {others}")
         if not any(walk.has_turn(loop, number) for loop in loops):
             most = max(loop.total for loop in loops)
             raise ValueError(f"turn: the loop in line {line} has {most:,} turns, and no {number:,}")
@@ -188,11 +192,12 @@ class Steps:
         Parameters
         ----------
         name : str
-            The argument: "x", "w" or "b", say.
+            The argument: "x", "w" or "b", say; "dw" is the same as "w".
         index : tuple of int
             Which entry of it.
         dy : array, optional
-            What y is multiplied with, so that L = Σ y·dy is one number.  Not for a loss.
+            What y is multiplied with, so that L = Σ y·dy is one number.  Not for a loss, and for
+            the steps of a backward pass it is the one that they began with.
 
         Returns
         -------
@@ -204,10 +209,31 @@ class Steps:
         ValueError
             For a name, an index or a dy that does not fit.
         """
+        if self._forward:
+            return self._forward.touch(name, index, self._dy if dy is None else dy)
+        return touching.touch(*self._both_ways(), name, index, dy)
+
+    def _both_ways(self):
+        """Return forward, backward, and the arguments of forward."""
         back = other_way(self.function)
         if self.function is net.forward:
             back = functools.partial(network_back, self._bound.arguments["layers"])
-        return touching.touch(self.function, back, self._arguments.before, name, index, dy)
+        return self.function, back, self._arguments.before
+
+    def _floats(self):
+        """Return the names of the arguments that have a gradient."""
+        arguments = self._bound.arguments.items()
+        return [name for name, value in arguments if touching.is_float(value)]
+
+    def _touched(self):
+        """Return {"x": the Touches of all its entries, or None} for the page of a way back."""
+        if not self._forward or self._record.error:
+            return {}
+        try:
+            every = touching.every(*self._forward._both_ways(), self._dy)
+        except Exception:  # in float64, for which it may not be made: the call will say why
+            every = {}
+        return {name: every.get(name) for name in self._forward._floats()}
 
     def _pairs(self):
         """Return {line of backward: the lines of code of forward that it undoes}."""
@@ -231,16 +257,19 @@ class Steps:
         pause : function or None
             Asked with a prompt after every step, like `input`: Enter goes on, b back, o opens the
             call of the line, u leaves it, t 5 goes to turn 5 of the loop, also where the loop is
-            done, r runs on, and q or Ctrl-C quits.  With None nothing stops.  For a turn that was
-            not kept the function runs once more.
+            done, r runs on, and q or Ctrl-C quits; on the way back, w[0, 1, 2, 2] touches that
+            entry.  With None nothing stops.  For a turn that was not kept the function runs again.
         """
-        terminal.show(self._record, pause, self._pairs(), self._there(), self._again)
+        touch = self.touch if self._forward else None
+        walkthrough.show(self._record, pause, self._pairs(), self._there(), self._again, touch)
 
     def _arrays(self):
         """Return {"y": Shot or Row} of what was returned, by its name in the `return` line."""
         returned = self._record.result
         parts = returned if isinstance(returned, tuple) else (returned,)
-        names = source.returned_names(self._record.frames[0].source)
+        names = [f"d{name}" for name in self._forward._floats()] if self._forward else []
+        if len(names) != len(parts):
+            names = source.returned_names(self._record.frames[0].source)
         names = names if len(names) == len(parts) else [f"result[{n}]" for n in range(len(parts))]
         looks = {name: self._record.look(part) for name, part in zip(names, parts, strict=True)}
         arrays = {name: shot for name, shot in looks.items() if not isinstance(shot, Text)}
@@ -252,7 +281,8 @@ class Steps:
 
     def _repr_html_(self):
         there = self._forward._record if self._forward else None
-        return page.of_steps(self._record, self._pairs(), there, self._arrays())
+        arrays, touched = self._arrays(), self._touched()
+        return page.of_steps(self._record, self._pairs(), there, arrays, touched)
 
     def save(self, path):
         """Write a page of its own that needs no network, whole or not at all; return its path.

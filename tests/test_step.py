@@ -15,7 +15,7 @@ from minicnn import cifar, fast, net, reference
 from minicnn.reference import conv_backward, conv_forward, pool_forward, relu_forward
 from minicnn.reference.im2col import im2col
 from minicnn.step import picture, step
-from minicnn.stepping import kernels, pairs, source, values, walk
+from minicnn.stepping import kernels, pairs, source, terminal, values, walk
 from minicnn.stepping.links import of_call
 from minicnn.stepping.record import Record
 from minicnn.stepping.shorter import shorter
@@ -45,7 +45,7 @@ def data_of(html):
     """Return what page.py wrote into a page."""
     deflated = re.search(r'application/deflated-json">(.*?)</script>', html, re.DOTALL)[1]
     data = json.loads(zlib.decompress(base64.b64decode(deflated)))
-    for columns in ("values", "steps"):
+    for columns in ("values", "steps", "loops"):
         if columns in data:
             entries = zip(*data[columns].values(), strict=True)
             rows = [dict(zip(data[columns], row, strict=True)) for row in entries]
@@ -184,7 +184,7 @@ def test_of_loops_inside_each_other_both_turns_are_named_one_after_the_other():
 
 
 def test_a_turn_of_a_kernel_can_be_had_too_and_the_page_opens_with_it():
-    steps = step(conv_forward, drawn(1, 3, 12, 11), drawn(4, 3, 5, 5), drawn(4))
+    steps = step(conv_forward, drawn(1, 3, 9, 8), drawn(4, 3, 5, 5), drawn(4))
     lines = {code(steps, s): s.statement.line for s in steps._record.steps if s.frame}
     last = steps.turn(lines["for c in range(C):"], 3).turn(lines["for i in range(f):"], 5)
     assert "im2col, turns c 3/3, i 5/5" in str(last)
@@ -224,7 +224,7 @@ def test_an_argument_that_is_too_large_for_a_copy_must_not_have_changed():
 @pytest.mark.parametrize(
     "line, number, message",
     [
-        (3, 1, r"^turn: no loop begins in line 3; there are those in lines \d+$"),
+        (3, 1, r"^turn: no loop begins in line 3; loops begin in lines \d+$"),
         (0, 8, r"^turn: the loop in line \d+ has 7 turns, and no 8$"),
         (0, 0, r"^turn: the loop in line \d+ has 7 turns, and no 0$"),
     ],
@@ -233,6 +233,8 @@ def test_a_turn_that_is_not_there_is_refused_in_one_sentence(line, number, messa
     steps = step(doubled, drawn(3), 7)
     with pytest.raises(ValueError, match=message):
         steps.turn(line or steps._record.loops[0].line, number)
+    with pytest.raises(TypeError, match="^turn: the number of the turn is '5'; expected a whole"):
+        steps.turn(steps._record.loops[0].line, "5")
 
 
 def test_a_turn_beyond_what_a_kernel_runs_as_python_is_refused(monkeypatch):
@@ -253,6 +255,44 @@ def test_a_line_that_fails_late_is_in_the_turn_in_which_it_failed():
 
     text = str(step(late, 400))
     assert "late, turn 301 of 301" in text and "✗ KeyError: 7" in text
+
+
+def test_break_continue_and_caught_errors_in_turns_that_pass_by_disturb_no_count():
+    def crooked(n):
+        seen = total = 0
+        for i in range(n):
+            if i % 3:
+                continue
+            k = 0
+            while True:
+                k += 1
+                if k > i:
+                    break
+            for j in range(i):
+                try:
+                    total += 1 // (j % 7)
+                except ZeroDivisionError:
+                    total -= 1
+                else:
+                    seen += 1
+            else:
+                seen += 1
+            if i > 250:
+                break
+        for _ in range(seen):
+            total += 1
+        return seen, total, k
+
+    steps = step(crooked, 400)
+    assert steps.result == crooked(400)
+    outer, *_, last = [loop for loop in steps._record.loops if loop.frame == 0]
+    assert (outer.total, last.total) == (253, crooked(400)[0])
+    there = steps.turn(outer.line, 100)
+    values = walk.last_values(there._record)
+    assert tuple(int(values[name].text) for name in ("seen", "total", "k")) == crooked(400)
+    start = there._record.steps[there._record.start]
+    assert start.changed["i"].text == "99"
+    assert walk.latest(there._record, start, "seen").text == str(crooked(99)[0])
 
 
 def test_a_loop_at_the_end_of_a_function_is_done_with_all_its_turns():
@@ -601,6 +641,99 @@ def test_a_touched_entry_agrees_with_backward():
         assert f"{name}[{', '.join(map(str, index))}]" in str(touch)
 
 
+def test_on_the_way_back_dy_is_known_and_dw_is_where_w_is():
+    steps = small_conv()
+    dy = drawn(*steps.result[0].shape)
+    back = steps.backward(dy)
+    expected = steps.touch("w", (0, 1, 2, 2), dy)
+    assert back.touch("w", (0, 1, 2, 2)) == back.touch("dw", (0, 1, 2, -1)) == expected
+    assert expected.analytic == pytest.approx(back.result[1][0, 1, 2, 2], 1e-12)
+
+
+def test_a_page_of_a_way_back_has_every_entry_touched():
+    steps = small_conv(stride=2)
+    back = steps.backward(drawn(*steps.result[0].shape))
+    data = data_of(back._repr_html_())
+    assert sorted(data["touched"]) == ["b", "w", "x"]
+    for found, gradient in zip(data["touched"].values(), back.result, strict=True):
+        np.testing.assert_allclose(found["numeric"], gradient.reshape(-1), rtol=1e-5, atol=1e-9)
+        assert found["analytic"] == {} and found["kinks"] == []
+        dq = data["values"][found["dq"]]
+        assert dq["s"] == data["values"][found["q"]]["s"] == list(gradient.shape)
+        np.testing.assert_allclose(dq["v"], gradient.reshape(-1), rtol=1e-3)
+
+
+def test_a_touch_in_float32_is_computed_in_float64():
+    arrays = [array.astype(np.float32) for array in (drawn(1, 2, 4, 4), drawn(3, 32), drawn(3))]
+    back = step(reference.fc_forward, *arrays).backward(drawn(1, 3).astype(np.float32))
+    assert back.result[0].dtype == np.float32
+    assert back.touch("x", (0, 1, 2, 3)).difference < 1e-9
+    assert all(found["analytic"] == {} for found in data_of(back._repr_html_())["touched"].values())
+
+
+def test_a_mistake_in_backward_shows_where_one_touches(tmp_path):
+    file = tmp_path / "doubling.py"
+    file.write_text(
+        "def doubling_forward(x):\n    y = 2 * x\n    return y, None\n\n\n"
+        "def doubling_backward(dy, cache):\n    dx = 2 * dy\n    dx[0] = dy[0]\n    return (dx,)\n"
+    )
+    scope = {}
+    exec(compile(file.read_text(), str(file), "exec"), scope)
+    back = step(scope["doubling_forward"], drawn(3)).backward(np.array([3.0, 4, 5]))
+    found = data_of(back._repr_html_())["touched"]["x"]
+    np.testing.assert_allclose(found["numeric"], [6, 8, 10], rtol=1e-6)
+    assert found["analytic"] == {"0": 3}
+
+
+def test_a_backward_that_returns_something_else_is_told_what_was_expected(monkeypatch):
+    steps = step(relu_forward, drawn(2, 3))
+    back = steps.backward(drawn(2, 3))
+    monkeypatch.setattr(reference.activations, "relu_backward", lambda dy, cache: (dy.T,))
+    with pytest.raises(ValueError, match=r"^touch: dx has shape \(3, 2\) \(is it transposed\?\)"):
+        back.touch("x", (0, 0))
+    data = data_of(back._repr_html_())  # a page is had in any case
+    assert sorted(data["touched"]["x"]) == ["dq", "q"]
+
+
+def test_dropout_drops_the_same_units_however_often_one_touches():
+    steps = step(reference.dropout_forward, drawn(3, 5), rng=np.random.default_rng(2))
+    dy = drawn(3, 5) + 9
+    back = steps.backward(dy)
+    found = data_of(back._repr_html_())["touched"]["x"]
+    dx = np.where(steps.result[0], dy, 0)
+    np.testing.assert_allclose(found["numeric"], dx.reshape(-1), rtol=1e-6)
+    assert found["kinks"] == [] and found["analytic"] == {}
+
+
+def test_ties_and_zeros_are_kinks_on_the_page_too():
+    x = np.array([[-2.0, 0, 0.5], [3, -1, 2]])
+    data = data_of(step(relu_forward, x).backward(drawn(2, 3))._repr_html_())
+    assert data["touched"]["x"]["kinks"] == [1]
+    tied = np.arange(9.0).reshape(1, 1, 3, 3)
+    tied[0, 0, 2, 1] = 8
+    data = data_of(step(pool_forward, tied).backward(np.ones((1, 1, 1, 1)))._repr_html_())
+    assert data["touched"]["x"]["kinks"] == [7, 8]
+
+
+def test_where_entries_are_many_none_is_touched_ahead():
+    steps = step(relu_forward, drawn(4, 100))
+    data = data_of(steps.backward(drawn(4, 100))._repr_html_())
+    assert sorted(data["touched"]["x"]) == ["dq", "q"]
+
+
+def test_entries_are_touched_in_the_terminal_too(capsys):
+    steps = small_conv()
+    back = steps.backward(drawn(*steps.result[0].shape))
+    asked = walked(back, "w[0, 1, 2, 2]", "dw[0,1,2,2]", "w[0, 1]", "v[0]", "")
+    assert asked == ["1/20"] * 5 + ["2/20"]
+    out = capsys.readouterr().out
+    assert out.count(str(back.touch("w", (0, 1, 2, 2)))) == 2
+    assert "touch: w has no entry (0, 1); its shape is (3, 2, 3, 3)" in out
+    assert "touch: 'v' is no array of floats that conv_forward has; expected x, w, b" in out
+    walked(steps, "w[0, 1, 2, 2]")
+    assert "Entries are touched on the way back, where dy is known" in capsys.readouterr().out
+
+
 def test_a_kink_is_called_a_kink():
     x = drawn(2, 3)
     x[1, 2] = 0
@@ -654,6 +787,45 @@ def test_links_are_those_that_backward_knows_where_nothing_is_cut_off():
         np.testing.assert_array_equal(row, dx.reshape(-1) != 0)
 
 
+def test_a_line_of_a_kernel_knows_which_entries_its_indices_name():
+    steps = small_conv(stride=2, pad=1)
+    record, back = steps._record, steps.backward(drawn(1, 3, 3, 2))._record
+    for one in (record, back):
+        lines = [step for step in one.steps if step.at]
+        assert lines
+        for line in lines:
+            values = {step: walk.latest(one, line, step) for step in ("y_out", "x_out", "row")}
+            y_out, x_out, row = (int(value.text) for value in values.values())
+            cols, image = ("cols", "x") if "cols" in line.at else ("dcols", "dx")
+            assert line.at[cols] == row * 6 + y_out * 2 + x_out
+            c, i, j = row // 9, row // 3 % 3, row % 3
+            assert line.at[image] == c * 20 + (2 * y_out + i - 1) * 4 + 2 * x_out + j - 1
+    data = data_of(steps._repr_html_())
+    assert any(len(one.get("at", ())) == 4 for one in data["steps"])
+    frame = record.frames[3].source
+    product = next(n for n, line in enumerate(frame.lines) if "cols[row" in line) + frame.first
+    line = next(one for one in record.steps if one.frame == 3 and one.statement.line == product)
+    assert "    at cols[0, 3], x[0, 1, 1]" in terminal.step_lines(record, line, {})
+
+
+def test_a_loop_of_ones_own_knows_its_entries_too():
+    def product(a, b):
+        y = np.zeros((2, 3))
+        for i in range(2):
+            for j in range(3):
+                y[i, j] = a[i, -1] * b[j] + b[0] * b[1]
+        return y
+
+    lines = [one for one in step(product, drawn(2, 4), drawn(3))._record.steps if one.at]
+    assert [line.at for line in lines] == [{"y": n, "a": 3 if n < 3 else 7} for n in range(6)]
+
+
+def test_what_a_picture_leaves_out_is_said():
+    assert values.caption(values.look(np.ones((27, 1444)))).endswith("(shown: 1 of 17 columns)")
+    shown = values.caption(values.look(np.ones((30, 300, 400))))
+    assert shown.endswith("(shown: 12 of 30 maps, 1 of 24 rows and of 29 columns)")
+
+
 def test_the_line_of_the_product_links_rows_and_columns():
     steps = small_conv()
     (product,) = [one for one in own_steps(steps) if code(steps, one).startswith("y_n = ")]
@@ -674,8 +846,8 @@ def test_a_network_goes_row_by_row_and_each_row_can_be_opened():
     assert len(rows) == len(layers)
     opened = {frame.parent: frame.source.name for frame in record.frames}
     assert [opened[row.number] for row in rows] == [layer.forward.__name__ for layer in layers]
-    (loop,) = [loop for loop in data_of(steps._repr_html_())["loops"] if len(loop) > 4]
-    assert loop[4] == [layer.name for layer in layers]
+    (loop,) = [loop for loop in data_of(steps._repr_html_())["loops"] if "rows" in loop]
+    assert loop["rows"] == [layer.name for layer in layers]
     assert steps.touch("x", (1, 2, 5, 7), drawn(2, 10)).difference < 1e-6
     back = steps.backward(drawn(2, 10))
     assert [frame.source.name for frame in back._record.frames][0] == "backward"
@@ -693,11 +865,8 @@ def test_a_page_is_small_and_needs_nothing_from_elsewhere():
 
 def test_the_way_back_through_a_small_convolution_is_small_too():
     x, w, b = drawn(2, 3, 8, 8), drawn(4, 3, 3, 3), drawn(4)
-    for options in ({}, {"stride": 2, "pad": 1}):
-        steps = step(conv_forward, x, w, b, **options)
-        back = steps.backward(drawn(*steps.result[0].shape))
-        for html in (steps._repr_html_(), back._repr_html_()):
-            assert len(html.encode()) < 50_000
+    back = step(conv_forward, x, w, b).backward(drawn(2, 4, 6, 6))
+    assert len(back._repr_html_().encode()) < 50_000
 
 
 def test_the_page_of_alexnets_first_layer_stays_small():
@@ -705,7 +874,19 @@ def test_the_page_of_alexnets_first_layer_stays_small():
     steps = step(conv_forward, x, w, np.zeros(96), stride=4, ceil_mode=True)
     assert steps.result[0].shape == (1, 96, 55, 55)
     assert len(steps._repr_html_().encode()) < 100_000
-    assert len(steps.backward(drawn(1, 96, 55, 55))._repr_html_().encode()) < 150_000
+
+
+@pytest.mark.slow
+def test_all_small_pages_are_small_and_the_way_back_through_alexnets_first_layer_is():
+    x, w, b = drawn(2, 3, 8, 8), drawn(4, 3, 3, 3), drawn(4)
+    for options in ({"stride": 2}, {"pad": 1}, {"stride": 2, "pad": 1}):
+        steps = step(conv_forward, x, w, b, **options)
+        back = steps.backward(drawn(*steps.result[0].shape))
+        assert len(steps._repr_html_().encode()) < 50_000
+        assert len(back._repr_html_().encode()) < 50_000
+    x, w = drawn(1, 3, 224, 224), drawn(96, 3, 11, 11)
+    steps = step(conv_forward, x, w, np.zeros(96), stride=4, ceil_mode=True)
+    assert len(steps.backward(drawn(1, 96, 55, 55))._repr_html_().encode()) < 100_000
 
 
 def test_a_shorter_record_says_what_the_turns_left_out_have_changed():
@@ -798,13 +979,13 @@ def test_a_turn_can_be_picked_and_the_end_of_the_input_quits(capsys):
 
 
 def test_a_turn_that_was_not_kept_is_shown_by_running_once_more(capsys):
-    walked(step(nested, 400), *[""] * 4, "t 390", "", "b", "u", "t 391", "t 401")
+    walked(step(nested, 99), *[""] * 4, "t 90", "", "b", "u", "t 91", "t 100")
     out = capsys.readouterr().out
-    assert out.count("nested, turns i 1/400, j 390/400") == 3
-    assert "nested, turns i 1/400, j 391/400" in out
-    assert "There is no turn 401: this loop has 400." in out
-    walked(step(nested, 400), *[""] * 2, "t 300", "", "", "t 200")
-    assert "nested, turns i 300/400, j 200/400" in capsys.readouterr().out
+    assert out.count("nested, turns i 1/99, j 90/99") == 3
+    assert "nested, turns i 1/99, j 91/99" in out
+    assert "There is no turn 100: this loop has 99." in out
+    walked(step(nested, 99), *[""] * 2, "t 80", "", "", "t 70")
+    assert "nested, turns i 80/99, j 70/99" in capsys.readouterr().out
 
 
 def test_a_turn_of_a_call_that_is_open_is_of_the_same_call(capsys):
@@ -812,12 +993,12 @@ def test_a_turn_of_a_call_that_is_open_is_of_the_same_call(capsys):
         total = nested(3) + nested(n)
         return total
 
-    record = (steps := step(twice, 300))._record
-    assert record.frames[2].arguments["n"].text == "300"
+    record = (steps := step(twice, 99))._record
+    assert record.frames[2].arguments["n"].text == "99"
     inside = [one for one in record.steps if one.frame == 2 and "+=" in code(steps, one)]
     record.start = inside[0].number
-    walked(steps, "t 222")
-    assert "nested, turns i 1/300, j 222/300" in capsys.readouterr().out
+    walked(steps, "t 77")
+    assert "nested, turns i 1/99, j 77/99" in capsys.readouterr().out
 
 
 def walked(steps, *answers):

@@ -4,10 +4,12 @@ These tests need Chromium and its driver (Debian's packages chromium and chromiu
 Selenium (the extra `dev`).  Where one of them is missing, they are skipped.
 """
 
+import re
+
 import numpy as np
 import pytest
 from browser import browser as chromium
-from browser import complaints, look
+from browser import command, complaints, look
 
 from minicnn import cifar, net, reference
 from minicnn.reference import conv_forward, pool_forward, relu_forward
@@ -43,6 +45,10 @@ def pages(tmp_path_factory):
     pool.save(folder / "pool.html")
     pool.backward(rng.standard_normal((1, 2, 2, 2))).save(folder / "pool_back.html")
     step(relu_forward, x[0, 0]).save(folder / "relu.html")
+    kinky = step(relu_forward, np.array([[2.0, 0], [-3, 1]]))
+    kinky.backward(np.array([[1.5, 2], [3, 4]])).save(folder / "relu_back.html")
+    large = step(relu_forward, rng.standard_normal((3, 12, 12)))
+    large.backward(rng.standard_normal((3, 12, 12))).save(folder / "large_back.html")
     long = step(summed, x[0, 0], 5000)
     long.save(folder / "long.html")
     long.turn(long._record.loops[0].line, 4321).save(folder / "turn.html")
@@ -254,6 +260,11 @@ def test_the_one_cell_that_a_line_has_changed_stands_out(opened):
     row = "[...root.querySelector('canvas').getContext('2d').getImageData(0, 0, 40, 1).data]"
     colours = ask(browser, row)
     assert colours[4:7] == [255, 140, 0] != colours[-4:-1]  # of the first cell, of the second
+    pixels = (
+        "[...root.querySelectorAll('canvas')[1].getContext('2d').getImageData(0, 0, 80, 1).data]"
+    )
+    colours = ask(browser, pixels)  # and in x the entry that was read
+    assert colours[4:7] == [255, 140, 0] != colours[-4:-1]
 
 
 def test_the_stepper_is_as_high_as_what_it_shows_up_to_a_limit(opened):
@@ -278,6 +289,59 @@ def test_the_way_back_shows_the_forward_line_and_the_array_beside_its_gradient(o
     assert "y_n = w_rows @ cols" in ask(browser, "root.querySelector('.undoes').textContent")
     names = ask(browser, "[...root.querySelectorAll('figure b')].map((b) => b.textContent)")
     assert names[:2] == ["dcols", "cols"]
+
+
+TOUCH = "root.querySelector('.touch')?.textContent"
+
+
+def point(browser, name, *keys):
+    """Go to the array of this name with the keyboard, and there to its first cell and on."""
+    from selenium.webdriver.common.keys import Keys
+
+    figures = "[...root.querySelectorAll('figure')]"
+    one = f"{figures}.find((f) => f.querySelector('b').textContent === arguments[1])"
+    ask(browser, f"{one}.querySelector('canvas').focus()", 0, name)
+    press(browser, Keys.ARROW_DOWN, *keys)
+
+
+def test_a_gradient_is_touched_by_pointing_at_an_entry_or_at_its_gradient(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("back")
+    assert "how much does L change if it moves?" in ask(browser, TOUCH)
+    point(browser, "w", Keys.ARROW_RIGHT)
+    words = ask(browser, TOUCH)
+    start = r"Move w\[0, 0, 0, 1\] up and down by h: \(L\(w\+h\) − L\(w−h\)\) / 2h = (\S+); "
+    found = re.fullmatch(start + r"backward says dw\[0, 0, 0, 1\] = (\S+)\.", words)
+    assert found[1] == found[2]
+    point(browser, "dw", Keys.ARROW_RIGHT)
+    assert ask(browser, TOUCH) == words
+    ask(browser, "root.querySelector('.bar button:nth-child(4)').click()")
+    assert "return dx" in ask(browser, "root.querySelector('.now').textContent")
+
+
+def test_a_finger_touches_too(opened):
+    browser = opened("relu_back", width=390, height=844)
+    box = "root.querySelector('canvas').getBoundingClientRect().toJSON()"
+    browser.execute_script("window.scrollTo(0, 9999)")
+    box = ask(browser, box)
+    at = {"x": box["x"] + 5, "y": box["y"] + 5}
+    command(browser, "Input.dispatchTouchEvent", type="touchStart", touchPoints=[at])
+    command(browser, "Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+    assert "backward says dx[0, 0] = 1.5" in ask(browser, TOUCH)
+
+
+def test_at_a_kink_it_says_so_and_of_many_entries_it_names_the_call(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("relu_back")
+    point(browser, "x", Keys.ARROW_RIGHT)
+    assert ask(browser, TOUCH).endswith(
+        "= 1, but backward says dx[0, 1] = 0. L has a kink there: it has no one slope."
+    )
+    browser = opened("large_back")
+    point(browser, "dx", Keys.ARROW_RIGHT)
+    assert 'In Python steps.touch("x", (0, 0, 1)) tries this one' in ask(browser, TOUCH)
 
 
 def test_rows_of_a_network_have_their_names(opened):

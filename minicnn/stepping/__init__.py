@@ -12,7 +12,10 @@ again.py     the arguments of a call, to run it once more
 touch.py     one entry of a gradient, by finite differences
 links.py     which entries of its inputs an entry of an array was made from
 values.py    what is kept of a value: an array's shape, range and a small picture
+walk.py      in which order one goes through steps and turns
 terminal.py  all of it as text and as coloured blocks
+walkthrough.py   from step to step in a terminal
 shorter.py   a record without the turns that a page has no room for
+store.py     every array of a page, once
 page.py      all of it as HTML, with page.css, arrays.js and steps.js
 """

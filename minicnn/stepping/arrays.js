@@ -152,6 +152,17 @@ function index(value, at) {
   return `[${place.join(", ")}]`;
 }
 
+/** The cell in which an entry of the array is, or is nearest to; [] if that map is not shown. */
+function cellOf(value, entry) {
+  const [P, h, w] = value.p,
+    width = value.s.at(-1) ?? 1,
+    height = value.s.at(-2) ?? 1;
+  const panel = Math.floor(entry / (height * width)),
+    row = Math.floor((Math.floor(entry / width) % height) / value.e[0]),
+    column = Math.floor((entry % width) / value.e[1]);
+  return panel < P ? [(panel * h + row) * w + column] : [];
+}
+
 function framed(name, state, ...inside) {
   const said = ["read", "seen", "part"].includes(state) ? "" : state;
   return element(
@@ -235,9 +246,9 @@ function card(data, [name, id, state, fresh, under], width, point) {
   };
 }
 
-const count = (sizes) => sizes.reduce((a, b) => a * b, 1);
+const product = (sizes) => sizes.reduce((a, b) => a * b, 1);
 /** Whether the picture of an array has all of its entries. */
-const isWhole = (value) => Boolean(value?.p) && count(value.s) === count(value.p);
+const isWhole = (value) => Boolean(value?.p) && product(value.s) === product(value.p);
 
 /** The cells of a small array that are not what they were, if they are no more than half. */
 function different(data, before, id) {
@@ -248,34 +259,33 @@ function different(data, before, id) {
   return 2 * found.length > b.length ? [] : found;
 }
 
-/** The entries of an input that an entry of an output was made from: a row of a table of bits. */
-function linked(bits, entry, inputs) {
-  const table = bytes(bits),
-    found = [];
-  for (let q = 0; q < inputs; q++) {
-    const at = entry * inputs + q;
-    if (table[at >> 3] & (128 >> (at & 7))) found.push(q);
-  }
-  return found;
+/** Whether an entry of an output was made from one of an input: a bit in a table; see links.py. */
+function linked(data, id, at) {
+  data.tables ??= {};
+  const table = (data.tables[id] ??= bytes(data.values[id]));
+  return table[at >> 3] & (128 >> (at & 7));
 }
 
 /** Cards that know each other: a cell that is pointed at lights up where it came from. */
-function cards(data, items, links, width) {
+function cards(data, items, links, width, told) {
   const made = new Map(),
-    size = (id) => count(data.values[id].s);
+    size = (id) => product(data.values[id].s);
   const add = (item, width) => {
     const [name, id] = item;
     const one = card(data, item, width, (at) => {
+      if (at !== null) told?.(name, id, at);
       for (const [other, { otherId, mark }] of made) {
         if (other === name) continue;
         const back = links?.[name]?.[other],
-          on = links?.[other]?.[name];
+          on = links?.[other]?.[name],
+          twin = other === `d${name}` || name === `d${other}`; // q and dq
         let marks = at === null ? undefined : [];
-        if (at !== null && back) marks = linked(data.values[back], at, size(otherId));
-        else if (at !== null && on) {
-          for (let y = 0; y < size(otherId); y++)
-            if (linked(data.values[on], y, size(id)).includes(at)) marks.push(y);
-        }
+        if (at !== null && twin && String(data.values[id].p) === String(data.values[otherId].p))
+          marks = [at];
+        else if (at !== null && (back || on))
+          for (let q = 0; q < size(otherId); q++)
+            if (back ? linked(data, back, at * size(otherId) + q) : linked(data, on, q * size(id) + at))
+              marks.push(q);
         mark(marks);
       }
     });
@@ -299,13 +309,7 @@ function unpack(data) {
     Object.fromEntries(flat.flatMap((n, at) => (at % 2 ? [] : [[data.names[n], flat[at + 1]]])));
   data.values = rows(data.values).map((value) => value.text ?? value);
   if (!data.steps) return data;
-  data.loops = data.loops.map(([line, frame, total, more, rows]) => ({
-    line,
-    frame,
-    total,
-    more,
-    rows,
-  }));
+  data.loops = rows(data.loops);
   data.frames.forEach((frame) => (frame.arguments = named(frame.arguments)));
   data.forward = named(data.forward);
   data.result = named(data.result);
@@ -322,6 +326,7 @@ function unpack(data) {
       again: (again || []).map((n) => data.names[n]),
       changed: named(step.changed || []),
       before: named(step.before || []),
+      at: named(step.at || []),
     };
   });
   return data;
@@ -329,8 +334,8 @@ function unpack(data) {
 
 /** Rows of what is in columns: {a: [1, 2], b: [null, 3]} are {a: 1} and {a: 2, b: 3}. */
 function rows(columns) {
-  const entries = Object.entries(columns);
-  return entries[0][1].map((_, n) =>
-    Object.fromEntries(entries.map(([key, all]) => [key, all[n]]).filter(([, x]) => x !== null)),
-  );
+  const made = [];
+  for (const [key, all] of Object.entries(columns))
+    all.forEach((x, n) => x !== null && ((made[n] ??= {})[key] = x));
+  return made;
 }

@@ -8,19 +8,21 @@ a value does not reach a result, because its unit was dropped, say, there is no 
     bits    for each entry of an output, a bit for each entry of an input: one row after the other
 
 The line runs on copies, with the kernels compiled.  What draws random numbers is left alone, and so
-is what is large.
+is what is large.  Where a line is about single entries, as in a kernel, its indices say which, and
+nothing has to be asked: x[c, y_in, x_in].
 """
 
 import ast
 import base64
 import copy
 import inspect
+import operator
 
 import numpy as np
 
 from .values import is_row, parts
 
-MOST = 256  # entries of an array that is probed
+MOST = 400  # entries of an array that is probed
 LONG = 10_000  # entries of one that only takes part
 PLAIN = (np.ndarray, np.generic, np.dtype, int, float, str, slice, type(None))
 
@@ -110,6 +112,33 @@ def of_call(function, bound, result):
         return [found[0] if isinstance(found, tuple) else found]
 
     return probe(run, inputs, ["result"], [y])
+
+
+def entries_of(node, running):
+    """Return {array: the number of the entry that a statement reads or writes, by its indices}.
+
+    Of an array with two such entries, and of x[n], which is more than one, nothing is said.
+    """
+    found, here = {}, running.f_locals
+    for part in ast.walk(node):
+        if not isinstance(part, ast.Subscript) or not isinstance(part.value, ast.Name):
+            continue
+        name, array = part.value.id, here.get(part.value.id)
+        risky = any(isinstance(one, (ast.Call, ast.NamedExpr)) for one in ast.walk(part.slice))
+        if not isinstance(array, np.ndarray) or risky:
+            continue
+        try:
+            code = compile(ast.Expression(part.slice), "<index>", "eval")
+            index = eval(code, running.f_globals, here)
+            index = map(operator.index, index if isinstance(index, tuple) else (index,))
+            places = [i + n if i < 0 else i for i, n in zip(index, array.shape, strict=True)]
+            entry = np.ravel_multi_index(places, array.shape)
+        except (
+            Exception
+        ):  # a slice, or fewer indices than axes, or a mistake that the line will show
+            continue
+        found.setdefault(name, set()).add(int(entry))
+    return {name: entries.pop() for name, entries in found.items() if len(entries) == 1}
 
 
 def probe(run, inputs, outputs, expected):

@@ -5,8 +5,7 @@ The data goes into the page as JSON, deflated to a third or less, because notebo
     values    every text and every array once.  s: shape; c: shape, dtype and range in words; p, e:
               the size of its picture, and which rows and columns it has; k: whose memory.  The
               entries are v, numbers with as many digits as it takes, if they are few; else q, a
-              byte each, 0 for NaN.  A row of arrays is row, the numbers of its arrays.  All of
-              them and all steps are in columns: what each has for s, what each has for c, …
+              byte each, 0 for NaN.  A row of arrays is row, the numbers of its arrays
     ranges    the least and the largest entry that an array had in the whole run, by k: its colours
               are the same in all steps
     names     every variable's name once
@@ -17,50 +16,80 @@ The data goes into the page as JSON, deflated to a third or less, because notebo
     failure   why the function did not return, or ""
     pairs     backward's lines → the forward lines that they undo
     forward   what forward's variables were in the end
+    touched   on the way back, of each argument: q, dq: its number in `values` and that of its
+              gradient; and if they are few, for every entry numeric, a finite difference; analytic,
+              where backward says something else; and kinks, where there is no one slope
 
-arrays.js and steps.js, which stay readable, draw it.  Where they may not run, in a notebook that is
-not trusted yet, or cannot, in a browser from before 2023, its beginning is there as plain text.
+Values, loops and steps are in columns, for like beside like is deflated best: what each has for s,
+what each has for c, …  arrays.js and steps.js, which stay readable, draw it.  Where they may not
+run, in a notebook that is not trusted yet, or cannot, in a browser from before 2023, its beginning
+is there as plain text.
 """
 
 import base64
+import bisect
+import functools
 import html
-import itertools
 import json
+import math
 import zlib
 from importlib import resources
-
-import numpy as np
 
 from . import terminal, walk
 from .record import ROWS, TURNS
 from .shorter import shorter
-from .values import DRAWN, EXACT, Row, Shot, Text, caption, digits, is_photograph, row_caption
+from .store import Store, rounded
+from .values import EXACT, PIXELS, Shot
 
-ROOM = 49_000  # bytes for a page of steps; twice as many where large arrays take more in any case
-# Turns away from the first ones (see shorter.py), and entries of an array that has its numbers.
-DETAILS = (TURNS, EXACT), (16, EXACT), (8, EXACT), (4, EXACT), (4, DRAWN), (2, DRAWN), (1, DRAWN)
+ROOM = 49_900  # bytes for a page of steps; twice as many where arrays are large
+
+# What a page has, from more to less: turns so far away from the first ones (see shorter.py); the
+# numbers of all small arrays, or of those that are drawn with them (so many entries and columns),
+# while others are pictures; and pictures of so many pixels at most.
+ALL, DRAWN, FINE, COARSE = (EXACT, EXACT), (160, 18), PIXELS, 600
+DETAILS = (
+    (TURNS, ALL, FINE),
+    (16, ALL, FINE),
+    (4, ALL, FINE),
+    (4, DRAWN, FINE),
+    (4, DRAWN, COARSE),
+    (1, DRAWN, COARSE),
+)
 
 
-def of_steps(record, pairs, forward, result):
+def of_steps(record, pairs, forward, result, touched):
     """Return the HTML of a record, with as many turns of its loops as there is room for.
 
     `pairs` is {line: lines of code}, `forward` the record of the forward pass or None, and
     `result` what the function returned, {"y": Shot}: step 0 shows it beside the arguments.
+    `touched` has {"x": Touches of all its entries, or None} on the way back.
     """
-    text = terminal.text(record, most=1500, pairs=pairs)
+    text = terminal.text(record, most=700, pairs=pairs)
 
-    def with_details(most, exact):
-        return of_record(shorter(record, most), pairs, forward, result, text, exact)
+    @functools.cache
+    def in_detail(n):
+        turns, *details = DETAILS[n]
+        return of_record(shorter(record, turns), pairs, forward, result, touched, text, details)
 
-    least = with_details(*DETAILS[-1])
-    room = ROOM if len(least.encode()) <= ROOM else 2 * ROOM
-    pages = itertools.starmap(with_details, DETAILS[:-1])
-    return next((one for one in pages if len(one.encode()) <= room), least)
+    def size(n):
+        return len(in_detail(n).encode())
+
+    room = 2 * ROOM if is_large(record) else ROOM
+    if size(0) <= room:
+        return in_detail(0)
+    last = len(DETAILS) - 1
+    return in_detail(bisect.bisect_left(range(last), True, 1, key=lambda n: size(n) <= room))
 
 
-def of_record(record, pairs, forward, result, text, exact):
-    """Return the HTML of a record with all its turns, and with numbers of arrays of such a size."""
-    store = Store([record] + [forward] * (forward is not None), exact)
+def is_large(record):
+    """Return whether there is an array of which no picture has all entries."""
+    values = [value for step in record.steps for value in step.changed.values()]
+    return any(isinstance(one, Shot) and math.prod(one.shape) > PIXELS for one in values)
+
+
+def of_record(record, pairs, forward, result, touched, text, details):
+    """Return the HTML of a record with all its turns, and with arrays in such detail."""
+    store = Store([record] + [forward] * (forward is not None), *details)
     store.widen(result.values())
     code_of = {id(frame.source): frame.source for frame in record.frames}
     numbers = {key: number for number, key in enumerate(code_of)}
@@ -79,12 +108,17 @@ def of_record(record, pairs, forward, result, text, exact):
             }
             for frame in record.frames
         ],
-        "loops": [loop_of(record, number) for number in range(len(record.loops))],
+        "loops": columns([loop_of(record, number) for number in range(len(record.loops))]),
         "turns": [[turn.loop, turn.number, turn.parent] for turn in record.turns],
         "steps": columns([step_of(step, store) for step in record.steps]),
         "pairs": pairs,
         "result": store.ids(result),
         "forward": store.ids(walk.last_values(forward)) if forward else [],
+        "touched": {
+            name: touched_of(touches, forward.frames[0].arguments[name], result[f"d{name}"], store)
+            for name, touches in touched.items()
+            if f"d{name}" in result
+        },
     }
     return page(data, store, text)
 
@@ -154,9 +188,11 @@ def source_of(source, store):
 def loop_of(record, number):
     loop = record.loops[number]
     source = record.frames[loop.frame].source
-    found = [loop.line, loop.frame, loop.total, int(loop.more)]
+    found = {"line": loop.line, "frame": loop.frame, "total": loop.total}
+    if loop.more:
+        found["more"] = 1
     if source.file == ROWS:
-        found.append([row_name(record, number, turn) for turn in range(1, loop.total + 1)])
+        found["rows"] = [row_name(record, number, turn) for turn in range(1, loop.total + 1)]
     return found
 
 
@@ -177,115 +213,30 @@ def step_of(step, store):
         "after": [step.after, step.loop] if step.after else None,
         "error": f"{type(step.raised).__name__}: {step.raised}" if step.raised else "",
         "links": store.links(step.links),
+        "at": [n for name, entry in step.at.items() for n in (store.name(name), entry)],
     }
     found = {name: value for name, value in found.items() if value}
     return {"frame": step.frame, "line": step.statement.line, "turn": step.turn, **found}
 
 
-def columns(rows):
-    """Return {key: what each of the dicts has for it, or None}: like beside like is deflated best.
+def touched_of(touches, argument, gradient, store):
+    """Return the numbers of an argument q and of dq in `values`, and what touching found."""
+    found = {"q": store.id(argument), "dq": store.id(gradient)}
+    if touches is None:
+        return found
+    smooth = [abs(one.numeric) for one in touches if not one.kink]
+    floor = max(smooth, default=0) / 100  # a gradient of 5e-15 that should be 0 is no mistake
+    found["numeric"] = [rounded(one.numeric, 7) for one in touches]
+    found["kinks"] = [n for n, one in enumerate(touches) if one.kink]
+    found["analytic"] = {
+        n: rounded(one.analytic, 7)
+        for n, one in enumerate(touches)
+        if abs(one.analytic - one.numeric) > 1e-6 * max(abs(one.analytic), abs(one.numeric), floor)
+    }
+    return found
 
-    arrays.js makes rows of it again.
-    """
+
+def columns(rows):
+    """Return {key: what each dict has for it, or None}; arrays.js makes rows of it again."""
     keys = dict.fromkeys(key for row in rows for key in row)
     return {key: [row.get(key) for row in rows] for key in keys}
-
-
-class Store:
-    """Every text and every array of a page, once."""
-
-    def __init__(self, records, exact=EXACT):
-        self.exact = exact  # entries; an array of no more has its numbers in the page
-        self.values, self.ranges, self.names, self.kins = [], {}, {}, {}
-        self.known = {}  # the number of what is there already
-        for record in records:
-            for frame in record.frames:
-                self.widen([*frame.arguments.values(), frame.returned])
-            for step in record.steps:
-                self.widen([*step.changed.values(), *step.before.values()])
-
-    def widen(self, values):
-        """Let the ranges hold these arrays."""
-        for shot in values:
-            if isinstance(shot, Row):
-                self.widen(shot.shots)
-            elif isinstance(shot, Shot) and shot.bad < np.prod(shot.shape, dtype=int):
-                kin = self.kin(shot)
-                lo, hi = self.ranges.get(kin, (shot.lo, shot.hi))
-                self.ranges[kin] = min(lo, shot.lo), max(hi, shot.hi)
-
-    def kin(self, shot):
-        """Return a small number for whose memory an array uses."""
-        return self.kins.setdefault(shot.kin, len(self.kins))
-
-    def name(self, name):
-        """Return the number of a name."""
-        return self.names.setdefault(name, len(self.names))
-
-    def links(self, links):
-        """Return {output: {input: number in `values`}}: many lines have the same links."""
-        found = {}
-        for output, inputs in links.items():
-            found[output] = {name: self.id(Text(bits)) for name, bits in inputs.items()}
-        return found
-
-    def ids(self, named):
-        """Return name, value, name, value, … as numbers."""
-        return [n for name, value in named.items() for n in (self.name(name), self.id(value))]
-
-    def id(self, value):
-        """Return the number of a value in `values`; put it there if it is new."""
-        key = value
-        if isinstance(value, Row):
-            key = tuple(map(self.id, value.shots))
-        elif isinstance(value, Shot):
-            key = value._replace(panels=value.panels.tobytes(), lo=repr(value.lo))
-        if key not in self.known:
-            self.known[key] = len(self.values)
-            self.values.append(self.entry(value))
-        return self.known[key]
-
-    def entry(self, value):
-        """Return what stands in `values` for a value."""
-        if isinstance(value, Row):
-            shape = [len(value.shots), *value.shots[0].shape]
-            return {"row": list(map(self.id, value.shots)), "s": shape, "c": row_caption(value)}
-        return self.array(value) if isinstance(value, Shot) else {"text": value.text}
-
-    def array(self, shot):
-        kin = self.kin(shot)
-        self.ranges.setdefault(kin, (0, 0))
-        found = {
-            "s": shot.shape,
-            "c": caption(shot),
-            "p": shot.panels.shape,
-            "e": shot.every,
-            "k": kin,
-        }
-        if is_photograph(shot):
-            found["rgb"] = 1
-        if shot.exact and shot.panels.size <= self.exact:
-            return found | {"v": self.numbers(shot)}
-        return found | {"q": base64.b64encode(self.bytes(shot)).decode()}
-
-    def numbers(self, shot):
-        """Return the entries of an array, with four digits or more."""
-        return [rounded(value, digits(shot)) for value in shot.panels.reshape(-1).astype(float)]
-
-    def bytes(self, shot):
-        """Return the entries of an array's picture, a byte each; 0 is for NaN."""
-        values = shot.panels.reshape(-1).astype(float)
-        lo, hi = self.ranges[self.kin(shot)]
-        if lo < 0:
-            codes = 128 + np.round(127 * values / max(-lo, hi))
-        else:
-            codes = 1 + np.round(254 * values / (hi or 1))
-        return np.where(np.isfinite(values), codes.clip(1, 255), 0).astype(np.uint8).tobytes()
-
-
-def rounded(value, digits):
-    """Return a number with so many digits, whole if it is; ∞ is a text, and NaN is None."""
-    if not np.isfinite(value):
-        return None if np.isnan(value) else "∞" if value > 0 else "−∞"
-    short = float(f"{value:.{digits}g}")
-    return int(short) if short.is_integer() and abs(short) < 1e9 else short

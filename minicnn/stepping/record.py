@@ -33,7 +33,8 @@ PATIENCE = 50  # times as many where a turn is wanted: some ten seconds
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of minicnn
 ROWS = os.path.join(HERE, "net.py")
 
-NUMBERS = itertools.count()  # one for the memory of each array, in whatever record
+KIN = {}  # id of an array: a weak reference to it, and a number for its memory
+NUMBERS = itertools.count()
 
 
 class Enough(BaseException):
@@ -77,6 +78,7 @@ class Step:
     changed: dict = field(default_factory=dict)  # what this statement made
     raised: Exception | None = None
     links: dict = field(default_factory=dict)  # see links.py
+    at: dict = field(default_factory=dict)  # {array: the one entry of it that the line is about}
 
 
 class Record:
@@ -88,7 +90,6 @@ class Record:
         self.start = 0  # the step that a reader begins with
         self.error = self.result = None
         self.live = []  # a Watch for each frame that is running, outermost first
-        self.kin = {}  # id of an array: a weak reference to it, and its number
         self.left = None  # in a kernel that runs as Python: how many lines are still watched
         self.asked = 0  # entries that were probed for links
 
@@ -149,16 +150,30 @@ class Record:
         if self.left < 0:
             raise Enough
 
+    def found(self, turn):
+        """A turn is kept; if it is all that was wanted, the rest of a kernel needs no patience."""
+        wanted = sum(map(self.is_wanted, self.path(turn)))
+        if self.left is not None and self.wanted and wanted == len(self.wanted):
+            self.left = min(self.left, WATCHED)
+
     def look(self, value):
         """Return what values.py keeps of a value."""
-        return look(value, self.kin_of)
+        return look(value, kin_of)
 
-    def kin_of(self, array):
-        """Return a number for the memory of an array: views of one array have the same."""
-        while isinstance(array.base, np.ndarray):
-            array = array.base
-        known = self.kin.get(id(array))
-        if known is None or known[0]() is not array:
-            known = weakref.ref(array), next(NUMBERS)  # an id is used again, a number never
-            self.kin[id(array)] = known
-        return known[1]
+
+def kin_of(array):
+    """Return a number for the memory of an array: its views have the same, in whatever record."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    known = KIN.get(id(array))
+    if known is None or known[0]() is not array:  # an id is used again, a number never
+        place = id(array)
+        known = weakref.ref(array, lambda gone: forget(place, gone)), next(NUMBERS)
+        KIN[place] = known
+    return known[1]
+
+
+def forget(place, gone):
+    """An array is gone; another one may be in its place already."""
+    if place in KIN and KIN[place][0] is gone:
+        del KIN[place]

@@ -20,6 +20,8 @@ function stepper(data, root) {
       path.unshift(data.turns[turn]);
     return path; // [loop, number, parent], the outermost first
   };
+  const isArray = (id) => typeof data.values[id] === "object";
+  const note = (text) => element("p", { class: "note" }, text);
   const within = (step) => pathOf(step).filter(([loop]) => data.loops[loop].frame === step.frame);
   const isShown = ([loop, number]) =>
     number <= SHOWN || data.loops[loop].rows || picked[loop] === number;
@@ -31,6 +33,7 @@ function stepper(data, root) {
   const both = element("div", { class: "both" }, code, stage);
   const trail = element("nav", { class: "trail", "aria-label": "where we are" });
   const turns = element("div", { class: "turns" });
+  const touch = element("p", { class: "note touch", role: "status" });
   const absent = element("p", { class: "absent", role: "status" });
   const count = element("span", { class: "count" });
   const failure = data.failure ? [element("p", { class: "error" }, data.failure)] : [];
@@ -246,17 +249,20 @@ function stepper(data, root) {
       to = path.findIndex(([loop]) => loop === missing.loop);
     const calls = [...path.slice(0, to).filter(([, n]) => n > 1), [missing.loop, missing.number]];
     const text = calls.map(([loop, n]) => `.turn(${data.loops[loop].line}, ${n})`).join("");
+    return [
+      `Turn ${missing.number.toLocaleString("en")} is not in this page. In Python `,
+      ...toCopy(text, " has it"),
+    ];
+  }
+
+  /** A call of what the page shows, with a button. */
+  function toCopy(text, what) {
     const call = element("code", {}, `steps${text}`);
     const copy = () => {
       getSelection().selectAllChildren(call); // where a page may not write to the clipboard
       navigator.clipboard?.writeText(call.textContent).catch(() => {});
     };
-    return [
-      `Turn ${missing.number.toLocaleString("en")} is not in this page. In Python `,
-      call,
-      " has it, where steps is what the page shows. ",
-      button("copy", "copy this call", copy),
-    ];
+    return [call, `${what}, where steps is what this page shows. `, button("copy", "copy", copy)];
   }
 
   function showCode(step, source) {
@@ -324,19 +330,53 @@ function stepper(data, root) {
   /** The names of the line before with an array: they stay in view where a line has none. */
   function lastSeen(step, frame) {
     const named = (s) => (s.start ? Object.keys(frame.arguments) : s.names);
-    const hasArray = (s) =>
-      named(s).some((name) => typeof data.values[latest(s, name)] === "object");
     const before = data.steps
       .slice(0, step.number)
-      .filter((s) => s.frame === step.frame && hasArray(s))
+      .filter((s) => s.frame === step.frame && named(s).some((name) => isArray(latest(s, name))))
       .pop();
     return before ? named(before) : [];
+  }
+
+  /** The argument whose entries, or those of whose gradient, a card shows: {name, q, dq, …}. */
+  function touchedBy(card, id) {
+    const same = (other) => String(cells(data, other)) === String(cells(data, id));
+    for (const [name, found] of Object.entries(data.touched)) {
+      const other = { [name]: found.q, [`d${name}`]: found.dq }[card];
+      if (other !== undefined && data.values[id].p && same(other)) return { name, ...found };
+    }
+    return null;
+  }
+
+  /** What happens to L if an entry moves, beside what backward says. */
+  function showTouch(card, id, at) {
+    const found = touchedBy(card, id);
+    if (!found) return;
+    const { name, numeric, kinks, analytic } = found,
+      where = index(data.values[id], at);
+    if (!numeric) {
+      const place = where.slice(1, -1),
+        tuple = place.includes(",") ? `(${place})` : `(${place},)`;
+      touch.replaceChildren(
+        `There are too many entries to try all of them. In Python `,
+        ...toCopy(`.touch("${name}", ${tuple})`, " tries this one"),
+      );
+      return;
+    }
+    const says = analytic[at] ?? numeric[at],
+      slope = element("b", {}, short(numeric[at], 7));
+    touch.replaceChildren(
+      `Move ${name}${where} up and down by h: (L(${name}+h) − L(${name}−h)) / 2h = `,
+      slope,
+      at in analytic ? ", but backward says " : "; backward says ",
+      element("b", {}, `d${name}${where} = ${short(says, 7)}`),
+      kinks.includes(at) ? ". L has a kink there: it has no one slope." : ".",
+    );
   }
 
   function showStage(step, frame) {
     const source = data.sources[frame.source];
     const width = Math.max(230, Math.min(640, stage.clientWidth - 26 || 480));
-    const isArray = (name) => typeof data.values[latest(step, name)] === "object";
+    const isNow = (name) => isArray(latest(step, name));
     const last = visible(step.frame).at(-1) === step;
     const names = step.start
       ? Object.keys(frame.arguments)
@@ -344,12 +384,16 @@ function stepper(data, root) {
     const arrays = [],
       words = [];
     const add = (name, id, state, fresh = []) => {
-      if (typeof data.values[id] === "string") words.push([name, data.values[id], state]);
-      else arrays.push([name, id, state, fresh]);
+      if (isArray(id)) arrays.push([name, id, state, fresh]);
+      else words.push([name, data.values[id], state]);
     };
     if (step.start && step.number === 0)
-      Object.entries(data.result).forEach(([name, id]) => add(name, id, "returned"));
-    const seen = names.some(isArray) ? [] : lastSeen(step, frame).filter(isArray);
+      for (const [name, id] of Object.entries(data.result)) {
+        add(name, id, "returned");
+        const base = data.touched[name.slice(1)] && data.forward[name.slice(1)];
+        if (base !== undefined) add(name.slice(1), base, "its gradient is beside");
+      }
+    const seen = names.some(isNow) ? [] : lastSeen(step, frame).filter(isNow);
     for (const name of [...names, ...seen]) {
       const id = latest(step, name);
       if (id === null) continue;
@@ -365,8 +409,14 @@ function stepper(data, root) {
               : "read";
       const before =
         name in step.changed ? (step.before[name] ?? latest(step, name, step.number - 1)) : null;
-      add(name, id, state, different(data, before, id));
-      if (step.again.includes(name) && typeof data.values[before] === "object")
+      const entry = step.at[name];
+      add(
+        name,
+        id,
+        state,
+        entry === undefined ? different(data, before, id) : cellOf(data.values[id], entry),
+      );
+      if (step.again.includes(name) && isArray(before))
         add(`${name} before`, before, "read");
       const base = name.startsWith("d") ? name.slice(1) : "";
       const twin =
@@ -384,13 +434,7 @@ function stepper(data, root) {
     const parts = [];
     if (step.error) parts.push(element("p", { class: "error", role: "alert" }, `✗ ${step.error}`));
     if (step.after)
-      parts.push(
-        element(
-          "p",
-          { class: "note" },
-          `The loop is done after ${step.after[0].toLocaleString("en")} turns.`,
-        ),
-      );
+      parts.push(note(`The loop is done after ${step.after[0].toLocaleString("en")} turns.`));
     if (words.length)
       parts.push(
         element(
@@ -401,19 +445,21 @@ function stepper(data, root) {
           ),
         ),
       );
-    parts.push(element("div", { class: "arrays" }, ...cards(data, arrays, step.links, width)));
-    if (last && frame.returned !== null && typeof data.values[frame.returned] === "string")
-      parts.push(element("p", { class: "note" }, `returns ${data.values[frame.returned]}`));
+    const touchable = step.frame === 0 && arrays.some(([name, id]) => touchedBy(name, id));
+    if (touchable) parts.push(touch);
+    touch.replaceChildren(
+      "Point at an entry of an argument, or of its gradient: how much does L change if it moves?",
+    );
+    const told = touchable ? showTouch : null;
+    parts.push(
+      element("div", { class: "arrays" }, ...cards(data, arrays, step.links, width, told)),
+    );
+    if (last && frame.returned !== null && !isArray(frame.returned))
+      parts.push(note(`returns ${data.values[frame.returned]}`));
     if (last && frame.cut)
-      parts.push(
-        element(
-          "p",
-          { class: "note" },
-          "As Python this would take long: the compiled kernel did the rest.",
-        ),
-      );
+      parts.push(note("As Python this would take long: the compiled kernel did the rest."));
     if (!words.length && !arrays.length && !parts.some((p) => p.className))
-      parts.push(element("p", { class: "note" }, source.name + " goes on."));
+      parts.push(note(`${source.name} goes on.`));
     stage.replaceChildren(...parts);
   }
 

@@ -193,10 +193,18 @@ def step_lines(record, step, pairs, colour=False, forward=None):
             filled = isinstance(value, Shot) and (value.lo or value.hi)
             if filled and q.shape == value.shape and is_small(q):
                 twins[name] = q
+    entries = [entry_of(name, walk.latest(record, step, name), at) for name, at in step.at.items()]
+    lines += [paint(DIM, f"    at {', '.join(entries)}")] * bool(entries)
     lines += values_lines(step.changed, colour, twins)
     if step.raised:
         lines.append(paint(RED, f"    ✗ {type(step.raised).__name__}: {step.raised}"))
     return lines
+
+
+def entry_of(name, shot, at):
+    """Return an entry of an array as one would write it: x[2, 0, 1]."""
+    index = np.unravel_index(at, shot.shape)
+    return f"{name}[{', '.join(map(str, index))}]"
 
 
 def done(record, step):
@@ -248,100 +256,8 @@ def text(record, most=8000, pairs=None, forward=None):
             continue
         some = step_lines(record, step, pairs, forward=forward)
         length += sum(map(len, some))
-        if length > most:
+        if length > most and step is not first:
             lines.append("… and more; .show() walks through all of it")
             break
         lines += some
     return "\n".join(lines)
-
-
-HELP = "Enter: on   b: back   o: open the call   u: up   t 5: turn 5   r: run on   q: quit"
-
-
-def show(record, pause=input, pairs=None, forward=None, again=None):
-    """Print step by step, asking pause(prompt) after each of them; with None, without a stop.
-
-    An answer that cannot be followed gets a sentence, and one stays where one is.  again(turns)
-    returns a record of another run that has kept these turns, {line of a loop: number}.
-    """
-    colour = has_colour()
-    paint = painter(colour)
-    print(walk.title(record))
-    if record.error is not None:
-        print(paint(RED, walk.failure(record)))
-    step = record.steps[record.start]
-    picked = walk.picks(record, step)
-    if pause:
-        print(paint(DIM, HELP))
-    sorry = ""
-    while step:
-        print(sorry or "\n".join(step_lines(record, step, pairs, colour, forward)))
-        sorry = ""
-        if not pause:
-            step = walk.following(record, step, picked)
-            continue
-        steps = walk.steps(record, step.frame, picked)
-        at, parent = steps.index(step), record.frames[step.frame].parent
-        calls = [i for i, one in enumerate(record.frames) if one.parent == step.number]
-        hint = f" [o: open {record.frames[calls[0]].source.name}]" if calls else ""
-        answer = ask(pause, f"{at + 1}/{len(steps)}{hint} ")
-        if answer == "q":
-            return
-        if answer in ("", "r"):
-            pause = None if answer == "r" else pause
-            step = walk.following(record, step, picked)
-        elif answer == "b" and at:
-            step = steps[at - 1]
-        elif answer == "o" and calls:
-            step = walk.steps(record, calls[0], picked)[0]
-        elif answer == "u" and parent is not None:
-            step = record.steps[parent]
-        elif number := re.fullmatch(r"t ?(\d+)", answer):
-            try:
-                record, step = to_turn(record, step, int(number[1]), again)
-                picked = walk.picks(record, step)
-            except ValueError as error:
-                sorry = str(error)
-        else:
-            sorry = CANNOT.get(answer, HELP)
-    returned = record.frames[0].returned
-    if returned is not None:
-        print("\n".join(values_lines({"returned": returned}, colour)))
-
-
-def to_turn(record, step, number, again):
-    """Return the first step of a turn of the loop around a step, and the record that has it."""
-    loop = walk.loop_of(record, step)
-    if loop is None:
-        raise ValueError(f"There is no turn {number}: this line is in no loop.")
-    if not walk.has_turn(record.loops[loop], number):
-        raise ValueError(f"There is no turn {number}: this loop has {record.loops[loop].total}.")
-    turns, calls = walk.turns_around(record, step, loop, number), walk.calls_to(record, step.frame)
-    found = walk.first_in(record, turns, calls)
-    if found is None:
-        record = again(dict(turns))
-        found = walk.first_in(record, turns, calls)
-    if found is None:
-        raise ValueError(f"Turn {number:,} {walk.unreached(record)}.")
-    return record, found
-
-
-CANNOT = {
-    "b": "This is the first step.",
-    "o": "No call can be opened in this line.",
-    "u": "No call is open, so there is nothing to leave.",
-}
-
-
-def ask(pause, prompt):
-    """Return the answer in small letters; the end of the input is a q, and so is Ctrl-C.
-
-    Where another `pause` is given, as in the lessons, it sees to Ctrl-C itself.
-    """
-    try:
-        return (pause(prompt) or "").strip().lower()
-    except (EOFError, KeyboardInterrupt) as stop:
-        if pause is not input and isinstance(stop, KeyboardInterrupt):
-            raise
-        print()
-        return "q"

@@ -4,11 +4,13 @@
     numeric  = (L(q+h) − L(q−h)) / 2h            forward alone, twice
     analytic                                     the entry of dq that backward returns
 
-All of it in float64, on copies.  Which h, and when a difference is not to be trusted (at a kink of
-ReLU, say), gradcheck.py decides.
+All of it in float64, on copies; a generator draws the same numbers each time, so that dropout
+drops the same units.  Which h, and when a difference is not to be trusted (at a kink of ReLU, or
+where two values tie for a maximum), gradcheck.py decides.
 """
 
 import copy
+import time
 from collections import namedtuple
 
 import numpy as np
@@ -16,6 +18,11 @@ import numpy as np
 from .. import gradcheck, net
 
 MISSING = "{}: dy is missing; expected an array of shape {}, that of y"
+ENTRIES, SECONDS = 300, 1  # so many entries are touched ahead, if it takes no longer
+
+# What it takes: the arguments that are floats, forward as a function of nothing, what it returned,
+# and the gradients of those arguments.
+Layer = namedtuple("Layer", "arguments run y dy gradients")
 
 
 class Touch(namedtuple("Touch", "name index value step up down numeric analytic kink")):
@@ -56,27 +63,52 @@ class Touch(namedtuple("Touch", "name index value step up down numeric analytic 
 
 def touch(forward, backward, bound, name, index, dy):
     """Return the Touch of entry `index` of argument `name`; see `Steps.touch`."""
-    title = forward.__name__
-    arguments = {
-        key: np.array(value, np.float64) if is_float(value) else value
-        for key, value in bound.arguments.items()
-    }
-    if not is_float(arguments.get(name)):
-        floats = ", ".join(key for key, value in arguments.items() if is_float(value))
+    floats = [key for key, value in bound.arguments.items() if is_float(value)]
+    name = name[1:] if name not in floats and name[1:] in floats else name  # dw is where w is
+    if name not in floats:
+        title = forward.__name__
         raise ValueError(
-            f"touch: {name!r} is no array of floats that {title} has; expected {floats}"
+            f"touch: {name!r} is no array of floats that {title} has; expected {', '.join(floats)}"
         )
-    q = arguments[name]
+    shape = bound.arguments[name].shape
     index = tuple(np.atleast_1d(index).tolist())
-    if len(index) != q.ndim or not all(-n <= i < n for i, n in zip(index, q.shape, strict=False)):
-        raise ValueError(f"touch: {name} has no entry {index}; its shape is {q.shape}")
-    given = bound.__class__(bound.signature, {**bound.arguments, **arguments})
+    fits = len(index) == len(shape) and all(isinstance(i, int) for i in index)
+    if not fits or not all(-n <= i < n for i, n in zip(index, shape, strict=True)):
+        raise ValueError(f"touch: {name} has no entry {index}; its shape is {shape}")
+    index = tuple(i % n for i, n in zip(index, shape, strict=True))
+    return touched(in_float64(forward, backward, bound, dy), name, index)
+
+
+def every(forward, backward, bound, dy):
+    """Return {name: [Touch of each entry]}, or {} where there are too many of them."""
+    arrays = [value for value in bound.arguments.values() if is_float(value)]
+    if sum(array.size for array in arrays) > ENTRIES:
+        return {}
+    layer = in_float64(forward, backward, bound, dy)
+    began = time.process_time()
+    layer.run()
+    if 4 * sum(array.size for array in arrays) * (time.process_time() - began) > SECONDS:
+        return {}
+    return {
+        name: [touched(layer, name, index) for index in np.ndindex(q.shape)]
+        for name, q in layer.arguments.items()
+    }
+
+
+def in_float64(forward, backward, bound, dy):
+    """Return the Layer of a call, with copies of its arguments in float64."""
+    arguments = {
+        key: np.array(value, np.float64)
+        for key, value in bound.arguments.items()
+        if is_float(value)
+    }
 
     def run():
-        own = copy.deepcopy(given)  # a rng in it draws the same numbers each time
-        for key in arguments:
-            if is_float(arguments[key]):
-                own.arguments[key] = arguments[key]
+        own = copy.copy(bound)
+        own.arguments = {
+            key: arguments[key] if key in arguments else copy.deepcopy(value)
+            for key, value in bound.arguments.items()
+        }
         y, cache = forward(*own.args, **own.kwargs)
         return np.array(net.on_host(y), np.float64), cache
 
@@ -86,20 +118,28 @@ def touch(forward, backward, bound, name, index, dy):
     dy = 1.0 if dy is None else np.asarray(dy, np.float64)
     if np.shape(dy) != y.shape:
         raise ValueError(f"touch: dy has shape {np.shape(dy)}; expected {y.shape}, that of y")
-    grads = backward(cache) if y.ndim == 0 else backward(dy, cache)
-    floats = [key for key, value in arguments.items() if is_float(value)]
-    analytic = dict(zip(floats, grads, strict=False))[name][index]
+    found = map(net.on_host, backward(cache) if y.ndim == 0 else backward(dy, cache))
+    gradients = dict(zip(arguments, found, strict=False))
+    for name, q in arguments.items():
+        gradcheck.demand_gradient("touch", name, q, gradients.get(name))
+    return Layer(arguments, lambda: run()[0], y, dy, gradients)
 
-    entry = np.ravel_multi_index([i % n for i, n in zip(index, q.shape, strict=True)], q.shape)
+
+def touched(layer, name, index):
+    """Return the Touch of one entry."""
+    run, q, dy = layer.run, layer.arguments[name], layer.dy
+    entry = np.ravel_multi_index(index, q.shape)
     steps = gradcheck.STEPS * max(1, np.abs(q).max())
-    numeric, doubt, noise = gradcheck.slope(lambda: run()[0], y, dy, q.reshape(-1), entry, steps)
+    numeric, doubt, noise = gradcheck.slope(run, layer.y, dy, q.reshape(-1), entry, steps)
     value, h = q[index], steps[0]
     q[index] = value + h
-    up = np.sum(run()[0] * dy)
+    up = np.sum(run() * dy)
     q[index] = value - h
-    down = np.sum(run()[0] * dy)
-    kink = doubt > 1e-6 * abs(numeric) + 20 * noise
-    return Touch(name, index, value, h, up, down, numeric, float(analytic), bool(kink))
+    down = np.sum(run() * dy)
+    q[index] = value
+    analytic = float(layer.gradients[name][index])
+    kink = bool(doubt > 1e-6 * abs(numeric) + 20 * noise)
+    return Touch(name, index, value, h, up, down, numeric, analytic, kink)
 
 
 def is_float(value):

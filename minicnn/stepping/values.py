@@ -23,7 +23,6 @@ from collections import namedtuple
 import numpy as np
 
 EXACT = 400  # entries; up to so many an array is kept whole
-DRAWN = 160  # so many have their numbers drawn in the page; those of larger ones can be pointed at
 PIXELS = 2304  # of a larger one so many are kept at most, of up to twelve maps
 ROW = 16  # arrays of one shape, at most
 NOT_YET = "not written yet"
@@ -84,6 +83,12 @@ def shot(array, kin, most=PIXELS):
         maps = maps[:P, :: every[0], :: every[1]]
     panels = np.array(maps)  # a copy: the array may change
     return Shot(array.shape, array.dtype.name, lo, hi, bad, odd, panels, every, exact, kin)
+
+
+def thinned(shot):
+    """Return a Shot whose picture has every other row and every other column of this one's."""
+    rows, columns = shot.every
+    return shot._replace(panels=shot.panels[:, ::2, ::2], every=(2 * rows, 2 * columns))
 
 
 def range_of(array):
@@ -163,8 +168,8 @@ def caption(shot):
     maps, (rows, columns), left_out = math.prod(shot.shape[:-2]), shot.every, []
     if len(shot.panels) < maps:
         left_out.append(f"{len(shot.panels)} of {maps:,} maps")
-    if rows > 1 or columns > 1:
-        left_out.append(f"1 of {rows} rows and of {columns} columns")
+    thinned = [f"{n} {what}" for n, what in ((rows, "rows"), (columns, "columns")) if n > 1]
+    left_out += [f"1 of {' and of '.join(thinned)}"] * bool(thinned)
     return f"{text} (shown: {', '.join(left_out)})" if left_out else text
 
 

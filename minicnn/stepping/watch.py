@@ -170,6 +170,7 @@ class Watch:
         number = self.record.loops[inside.loop].total
         inside.turn = len(self.record.turns)
         self.record.turns.append(Turn(inside.loop, number, around))
+        self.record.found(inside.turn)
 
     def resolve(self, running, statement):
         """A loop came round: was there another turn, or was that the end?"""
@@ -217,8 +218,10 @@ class Watch:
             self.stale = False
         self.record.steps.append(self.step)
         self.scope = None
-        if isinstance(statement.node, (ast.Assign, ast.AugAssign)) and self.record.left is None:
-            self.scope = self.before(running, statement)
+        if isinstance(statement.node, (ast.Assign, ast.AugAssign)):
+            self.step.at = links.entries_of(statement.node, running)
+            if self.record.left is None:
+                self.scope = self.before(running, statement)
 
     def before(self, running, statement):
         """Return what all names are before a line runs, if links.py may ask the line; else None."""
