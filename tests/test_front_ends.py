@@ -101,9 +101,11 @@ def wait(driver, seconds, expression):
 
 
 def stepper(driver, seconds=5):
-    """Return the shadow root of the first host, the stepper's, as soon as it is there."""
-    host = "document.querySelector('.minicnn-step')"
-    return wait(driver, seconds, f"{host}?.shadowRoot?.firstElementChild && {host}").shadow_root
+    """Return the shadow root of the first host, the stepper's, as soon as all are there."""
+    hosts = "[...document.querySelectorAll('.minicnn-step')]"
+    return wait(
+        driver, seconds, f"{hosts}.every((one) => one.shadowRoot) && {hosts}[0]"
+    ).shadow_root
 
 
 def press(driver, place, *keys):
@@ -199,7 +201,7 @@ def test_in_a_frame_of_colab_it_is_as_high_as_its_content_and_has_its_theme(
     assert root.find_element("css selector", ".count").text.startswith("2 of ")
     needed = driver.execute_script("return document.documentElement.scrollHeight")
     driver.switch_to.default_content()
-    assert needed - 40 <= int(frame.get_attribute("height")) <= needed
+    assert wait(driver, 5, f"Math.abs(document.querySelector('iframe').height - {needed}) < 40")
 
 
 # The real thing.
@@ -220,18 +222,17 @@ def jupyterlab(tmp_path_factory, outputs):
     for name in ("trusted", "other"):
         cells = [v4.new_markdown_cell("above"), v4.new_code_cell("steps", execution_count=1)]
         cells[1].outputs = [shown]
-        notebook = v4.new_notebook(
-            cells=[*cells, v4.new_markdown_cell(f"below, {name}")], metadata=kernel
-        )
-        write(notebook, folder / f"{name}.ipynb")
+        cells.append(v4.new_markdown_cell(f"below, {name}"))
+        written = v4.new_notebook(cells=cells, metadata=kernel)
+        write(written, folder / f"{name}.ipynb")
         if name == "trusted":
-            sign.NotebookNotary(data_dir=own["JUPYTER_DATA_DIR"]).sign(notebook)
+            sign.NotebookNotary(data_dir=own["JUPYTER_DATA_DIR"]).sign(written)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
-    command += ["--ip=127.0.0.1", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
+    start = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
+    start += ["--ip=127.0.0.1", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, env=os.environ | own, **quiet) as lab:
+    with subprocess.Popen(start, env=os.environ | own, **quiet) as lab:
         address = f"http://127.0.0.1:{port}"
         for _ in range(300):
             time.sleep(0.2)
