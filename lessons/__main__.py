@@ -1,7 +1,6 @@
 """The doors to the lessons: python -m lessons [NUMBER | COMMAND].
 
-Exit codes are those of minicnn: 0 it is done; 1 it failed, and one sentence says why; 2 the command
-was not understood; 130 it was stopped by Ctrl-C.
+Exit codes are those of minicnn: see minicnn/exits.py.
 """
 
 import argparse
@@ -9,7 +8,7 @@ import sys
 import time
 import traceback
 
-from minicnn.__main__ import explained, in_words
+from minicnn.exits import exit_code
 from minicnn.options import add_out, whole
 
 from . import cells, exercises, progress, terminal
@@ -27,19 +26,7 @@ def main(arguments=None):
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without ∂ shows ? in its place
     options = parser().parse_args(arguments)
-    try:
-        return options.run(options) or 0
-    except KeyboardInterrupt:
-        print("\nlessons: stopped", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of our output has gone
-        sys.stderr.close()
-        return 1
-    except Exception as error:
-        if not explained(error):
-            raise
-        print(f"lessons: {in_words(error)}", file=sys.stderr)
-        return 1
+    return exit_code("lessons", lambda: options.run(options))
 
 
 def parser():

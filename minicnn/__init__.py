@@ -25,6 +25,7 @@ If you want to read it all, here is an order in which every file builds on those
     checkpoint.py, run.py         what a run knows of itself, and how it is saved
     evaluate.py                   predictions from several views, errors, ensembles
     train.py, schedules.py        the training loop, and when its learning rate falls
+    recipes.py                    the numbers that each network's training starts from
     trained.py                    a trained network, and how it wants its images
     gallery.py, neighbours.py     Figures 3 and 4: what it has learned, and what it finds alike
     codes.py                      short binary codes from its features
@@ -34,10 +35,11 @@ If you want to read it all, here is an order in which every file builds on those
     timeline.py                   which of their rows runs when, and what crosses
     fast/                         the same layers for speed; each file has its twin in reference/
     cuda/                         and once more, as kernels for a GPU
+    bench/                        how fast every row is, and PyTorch's
     __main__.py, commands/        the command line
 
 checks.py, which every layer asks about its arguments, can wait until an error message brings you
-there, and so can progress.py, a bar, and fonts.py.  `import minicnn` loads none of these:
+there, and so can progress.py, a bar, tables.py and fonts.py.  `import minicnn` loads none of these:
 minicnn.net, minicnn.fast and the rest are imported when they are first named.
 """
 

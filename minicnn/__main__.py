@@ -15,53 +15,23 @@
     study       the sweep behind Figure 1: when does its claim hold?
     halves      two columns that seldom talk: what each of them learns, and when it is at work
 
-Each is a file in commands/; what several of them share is in options.py.
-
-Exit codes: 0 it is done; 1 it failed, and one sentence says why; 2 the command was not understood;
-130 it was stopped by Ctrl-C.
+Each is a file in commands/; what several of them share is in options.py, and how they end, in
+exits.py.
 """
 
 import argparse
+import importlib
 import os
 import sys
 
 from . import __version__
-from .commands import (
-    bench,
-    download,
-    features,
-    figure1,
-    figures,
-    gradcheck,
-    halves,
-    predict,
-    prepare,
-    study,
-    summary,
-    test,
-    train,
-    weights,
-)
+from .exits import exit_code
 from .options import THREADS
 
-OF_A_GPU = ("CudaAPIError", "CUDAError")  # numba-cuda's, and those of the library that it calls
-
-COMMANDS = (
-    figure1,
-    train,
-    test,
-    predict,
-    figures,
-    features,
-    prepare,
-    download,
-    weights,
-    summary,
-    gradcheck,
-    bench,
-    study,
-    halves,
-)
+COMMANDS = (  # files in commands/, in the order of the help
+    "figure1 train test predict figures features prepare download weights summary gradcheck bench "
+    "study halves"
+).split()
 
 
 def main(arguments=None):
@@ -69,21 +39,13 @@ def main(arguments=None):
     options, unknown = parser().parse_known_args(arguments)
     if unknown:  # argparse itself would show the usage of all commands instead of this one's
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    try:
+
+    def command():
         if getattr(options, "threads", None):
             use_threads(options.threads)
         return options.run(options)
-    except KeyboardInterrupt:
-        print("\nminicnn: stopped", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of our output has gone
-        sys.stderr.close()
-        return 1
-    except Exception as error:
-        if not explained(error):
-            raise
-        print(f"minicnn: {in_words(error)}", file=sys.stderr)
-        return 130 if type(error).__name__ == "Interrupted" else 1
+
+    return exit_code("minicnn", command)
 
 
 def use_threads(count):
@@ -97,22 +59,6 @@ def use_threads(count):
             os.environ[f"{library}_THREADS"] = str(count)
 
 
-def explained(error):
-    """Return whether the message was written for the user: no traceback is needed then."""
-    ours = ("Diverged", "Interrupted", "DownloadError", *OF_A_GPU)  # by name: they load slowly
-    known = (ValueError, OSError, MemoryError)
-    return isinstance(error, known) or type(error).__name__ in ours
-
-
-def in_words(error):
-    """Return the message; one from the operating system without its number in front."""
-    if type(error).__name__ in OF_A_GPU:  # whatever the driver was asked for when it noticed
-        return f"a GPU failed ({error}); what was saved before is as it was"
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
-    return str(error) or "there is not enough memory"
-
-
 def parser():
     """Return the parser of all commands."""
     top = argparse.ArgumentParser(
@@ -122,8 +68,8 @@ def parser():
     )
     top.add_argument("-V", "--version", action="version", version=f"minicnn {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add(commands)
+    for name in COMMANDS:
+        importlib.import_module(f".commands.{name}", __package__).add(commands)
     for one in commands.choices.values():
         one.set_defaults(parser=one)
     return top

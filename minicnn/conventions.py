@@ -35,6 +35,7 @@ import re
 import numpy as np
 
 from . import net
+from .net import kind_of
 
 # Red, green, blue.
 CAFFE_MEAN = (122.679, 116.669, 104.007)  # of its mean image, ilsvrc_2012_mean.npy
@@ -147,7 +148,7 @@ def check_normalization(library, layers):
     for layer in layers:
         k, alpha = layer.options.get("k", 2), layer.options.get("alpha", 1e-4)
         like_caffe = k == 1 and math.isclose(alpha, 1e-4 / 5)
-        if kind(layer) == "lrn" and library == "Caffe" and not like_caffe:
+        if kind_of(layer) == "lrn" and library == "Caffe" and not like_caffe:
             raise ValueError(
                 f"normalization has k = 1 and alpha = 1e-4/5 there, k = {k} and alpha = {alpha} in "
                 f"{layer.name} here; caffe_alexnet and caffenet in other_alexnets.py have Caffe's"
@@ -161,7 +162,8 @@ def check_order(kinds, layers):
 
     kinds: (name, kind) of its layers, as formats/caffemodel.py has them.
     """
-    here = [(row.name, kind(row)) for row in layers if kind(row) in ("conv", "lrn", "pool", "fc")]
+    here = [(row.name, kind_of(row)) for row in layers]
+    here = [(name, kind) for name, kind in here if kind in ("conv", "lrn", "pool", "fc")]
     for (their_name, theirs), (name, ours) in zip(kinds, here, strict=False):
         if {theirs, ours} == {"lrn", "pool"}:
             raise ValueError(
@@ -196,9 +198,9 @@ def as_torchvision(layers, arrays):
         If there is a row of a kind that those networks do not have.
     """
     for layer in layers:
-        if kind(layer) not in ("conv", "relu", "pool", "fc", "dropout", "dropout_predict"):
-            raise ValueError(f"torchvision has no such network: {layer.name} is {kind(layer)}")
-    last_pool = max(i for i, layer in enumerate(layers) if kind(layer) == "pool")
+        if kind_of(layer) not in ("conv", "relu", "pool", "fc", "dropout", "dropout_predict"):
+            raise ValueError(f"torchvision has no such network: {layer.name} is {kind_of(layer)}")
+    last_pool = max(i for i, layer in enumerate(layers) if kind_of(layer) == "pool")
     scale = factors("torchvision", layers)
     named = {}
     for i, layer in enumerate(layers):
@@ -213,8 +215,3 @@ def as_torchvision(layers, arrays):
 def first_weights(layers):
     """Return the name of the weights that meet the images: "conv1.w"."""
     return next(f"{layer.name}.w" for layer in layers if layer.params)
-
-
-def kind(layer):
-    """Return what a row is: "conv", "lrn", "pool", "fc", …"""
-    return layer.forward.__name__.removesuffix("_forward")

@@ -38,6 +38,7 @@ from collections import namedtuple
 import numpy as np
 
 from . import net
+from .tables import aligned
 
 STEPS = np.array([2e-4, 2e-5, 2e-6, 2e-7, 2e-8])
 EPSILON = np.finfo(np.float64).eps  # 2.2e-16
@@ -65,11 +66,8 @@ class Report(namedtuple("Report", "title tolerance rows")):
             checked = f"{row.checked} of {np.prod(row.shape, dtype=int)}"
             worst = f"{row.worst:.1e}", f"{row.index}", f"{row.analytic:.8g}", f"{row.numeric:.8g}"
             table.append((row.name, f"{row.shape}", checked, *worst, row.verdict))
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = [f"{self.title}: {'ok' if self.ok else 'NOT OK'} at tolerance {self.tolerance:.0e}"]
-        for cells in table:
-            padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-            lines.append("  " + "  ".join(padded).rstrip())
+        lines += [f"  {line}" for line in aligned(table)]
         lines += [f"  {row.name}: {note}" for row in self.rows for note in row.notes]
         return "\n".join(lines)
 

@@ -152,6 +152,11 @@ def summary(layers, shape, batch=128):
     return table(layers, shape, batch)
 
 
+def kind_of(layer):
+    """Return which layer a row is: "conv" if its forward is conv_forward."""
+    return layer.forward.__name__.removesuffix("_forward")
+
+
 def row(name, ops, kind, params=None, **options):
     """Return one row of a table: row("conv1", ops, "conv", weights, stride=4, ceil_mode=True)."""
     forward_function = getattr(ops, f"{kind}_forward")

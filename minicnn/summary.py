@@ -23,7 +23,8 @@ from collections import namedtuple
 
 import numpy as np
 
-from .net import columns, count_parameters, forward, parameters
+from .net import columns, count_parameters, forward, kind_of, parameters
+from .tables import aligned
 
 Size = namedtuple("Size", "name layer output sees parameters multiply_adds neurons")
 Crossing = namedtuple("Crossing", "name forward backward")
@@ -249,12 +250,8 @@ def table(sizes, shape):
         where = ["column", "0", *[COLUMNS.get(size.layer, "0, 1") for size in sizes], ""]
         cells = [(one[0], place, *one[1:]) for one, place in zip(cells, where, strict=True)]
 
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = []
-    for line in cells:
-        words = [line[i].ljust(widths[i]) for i in range(len(line) - 4)]
-        numbers = [line[i].rjust(widths[i]) for i in range(len(line) - 4, len(line))]
-        lines.append("  ".join(words + numbers).rstrip())
+    width = len(cells[0])
+    lines = aligned(cells, right=range(width - 4, width))
     rule = "-" * max(map(len, lines))
     return [lines[0], rule, *lines[1:-1], rule, lines[-1]]
 
@@ -265,11 +262,6 @@ def described(layer):
     words = [kind, square(window(layer)[0])] if kind == "conv" else [kind]
     options = [f"{name}={value}" for name, value in layer.options.items() if name != "rng"]
     return " ".join([*words, *options])
-
-
-def kind_of(layer):
-    """Return which layer a row is: "conv" if its forward is conv_forward."""
-    return layer.forward.__name__.removesuffix("_forward")
 
 
 def dtype_of(layers):

@@ -34,6 +34,7 @@ import numpy as np
 
 from . import checkpoint, conventions, net
 from .formats import about, array_dictionary, caffemodel, npz, safetensors
+from .tables import aligned
 
 Weights = namedtuple("Weights", "library arrays kinds mean mean_image about")
 
@@ -248,8 +249,7 @@ def report(weights, layers, fitted):
     for name, array in fitted.items():
         there = weights.arrays[names[name]]
         table.append((name, str(array.shape), names[name], str(there.shape)))
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = ["  ".join(map(str.ljust, cells, widths)).rstrip() for cells in table]
+    lines = aligned(table)
     lines.append(f"{sum(array.size for array in fitted.values()):,} parameters")
     first = conventions.first_weights(layers)
     if weights.library == "Caffe":

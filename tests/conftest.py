@@ -22,23 +22,24 @@ import pytest
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
 
-from minicnn import data  # noqa: E402
+from minicnn import data, figures, gallery  # noqa: E402
 
-WITHOUT_LOOPS = (
-    "test_augment test_checkpoint test_data test_download test_exercises test_gallery test_import "
-    "test_lessons_doors test_net test_prepare test_readme test_weights"
+WITHOUT_LOOPS = (  # but for tests that are named after minicnn.fast
+    "test_augment test_bad_input test_checkpoint test_data test_download test_exercises "
+    "test_gallery test_import test_lessons_doors test_net test_networks "
+    "test_planted_mistakes test_prepare test_readme test_summary test_vgg test_weights"
 ).split()
 CALL_EVERY_LOOP = "(gradients_have_the_shapes and fast) or winograd_is_the_definition"
 compiling = None  # the second process
 
 
 def needs_loops(item):
-    """Return whether a test calls minicnn.fast; one named after the reference alone does not."""
-    of_reference = "reference" in item.name and "fast" not in item.name
+    """Return whether a test calls minicnn.fast: its name, its file or its lesson tells."""
     if item.originalname == "test_a_lesson_runs_and_its_numbers_come_out":
         lesson = item.callspec.params["path"].read_text(encoding="utf-8")
         return re.search(r"^from minicnn import .*\bfast\b", lesson, re.MULTILINE) is not None
-    return not of_reference and item.path.stem not in WITHOUT_LOOPS
+    others = "reference" in item.name or item.path.stem in WITHOUT_LOOPS
+    return "fast" in item.name or not others
 
 
 def pytest_itemcollected(item):
@@ -50,7 +51,7 @@ def pytest_itemcollected(item):
 def pytest_collection_modifyitems(items):
     global compiling
     items.sort(key=needs_loops)  # else in the order they had
-    if sum(map(needs_loops, items)) > 1000:
+    if sum(map(needs_loops, items)) > 600:  # the whole suite
         files = [str(Path(__file__).parent / name) for name in ("test_layers.py", "test_fast.py")]
         command = [sys.executable, "-m", "pytest", "-q", *files, "-k", CALL_EVERY_LOOP]
         compiling = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -67,10 +68,24 @@ def pytest_sessionfinish():
         compiling.wait()
 
 
+@pytest.fixture(scope="session")
+def sample():
+    """The bundled sample, read once: that takes a quarter of a second.  Nobody may change it."""
+    return data.load("sample")
+
+
 @pytest.fixture
-def few_images(monkeypatch):
-    """The bundled sample with 40 training and 20 test images, for the whole command line."""
-    sample = data.subset(data.load("sample"), 40)
-    small = sample._replace(test_x=sample.test_x[:20], test_y=sample.test_y[:20])
+def few_images(sample, monkeypatch):
+    """The sample with 40 training and 20 test images, for the whole command line."""
+    few = data.subset(sample, 40)
+    small = few._replace(test_x=few.test_x[:20], test_y=few.test_y[:20])
     for module in (data, data.cifar10):
         monkeypatch.setattr(module, "load", lambda name: small)
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Training, races and experiments draw nothing, which would take most of their time."""
+    for name in ("curves", "weights", "figure1", "save"):
+        monkeypatch.setattr(figures, name, lambda *arguments: None)
+    monkeypatch.setattr(gallery, "figure3", lambda *arguments: None)

@@ -174,12 +174,12 @@ def test_the_fifty_views_are_a_regular_grid_with_reflections():
         assert np.array_equal(mirror, view[:, :, :, ::-1]) and mirror.shape == (1, 1, 5, 5)
 
 
-def test_the_views_of_cifar_are_the_same_functions(rng):
-    sample = data.with_moments(data.subset(data.load("sample"), 20))
-    x = augment.random_views(sample.train_x, sample.mean, 24, rng, sample[-2:])
+def test_the_views_of_cifar_are_the_same_functions(rng, sample):
+    few = data.with_moments(data.subset(sample, 20))
+    x = augment.random_views(few.train_x, few.mean, 24, rng, few[-2:])
     assert x.shape == (20, 3, 24, 24) and x.dtype == np.float32
-    centre = (sample.train_x - sample.mean)[:, :, 4:28, 4:28]
-    assert np.array_equal(augment.central_views(sample.train_x, sample.mean, 24), centre)
+    centre = (few.train_x - few.mean)[:, :, 4:28, 4:28]
+    assert np.array_equal(augment.central_views(few.train_x, few.mean, 24), centre)
 
 
 def test_images_are_left_as_they_were(images, mean, rng):

@@ -13,9 +13,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minicnn import alexnet, bench, bench_worker, cuda, net, reference
+from minicnn import alexnet, cuda, net, reference
 from minicnn.__main__ import main
-from minicnn.bench_worker import Ours, Torch, course_conv_backward, course_conv_forward
+from minicnn.bench import limits, measure, ours, work, worker
+from minicnn.bench.course import course_conv_backward, course_conv_forward
+from minicnn.bench.line import compared, line_of
+from minicnn.bench.ours import Ours
+from minicnn.bench.processes import WorkerError
+from minicnn.bench.pytorch import Torch
+from minicnn.bench.table import ratio_text, report
+from minicnn.bench.work import Network, work_of
 from minicnn.cuda import check, columns
 from minicnn.fast import threads
 
@@ -23,25 +30,25 @@ LIMITS = {"gflops": 100.0, "gb_per_s": 10.0}
 
 
 def text_of(result):
-    return bench.ratio_text({"disturbed": False, **result})
+    return ratio_text({"disturbed": False, **result})
 
 
 def test_a_ratio_is_the_median_of_the_rounds_with_half_their_interquartile_range():
-    result = bench.compared(ours=[1, 2, 1, 2, 1], theirs=[1.8, 4, 1.9, 4.2, 3])  # 1.8 2 1.9 2.1 3
+    result = compared(ours=[1, 2, 1, 2, 1], theirs=[1.8, 4, 1.9, 4.2, 3])  # 1.8 2 1.9 2.1 3
     assert result == {"ratio": 2, "spread": 0.1, "low": 1.8, "high": 3}
     assert text_of(result) == "2.00 ± 0.10"
 
 
 def test_a_ratio_closer_to_1_than_its_spread_is_not_quoted():
-    result = bench.compared(ours=[1, 1, 1, 1, 1], theirs=[0.95, 0.96, 1.01, 1.04, 1.05])
+    result = compared(ours=[1, 1, 1, 1, 1], theirs=[0.95, 0.96, 1.01, 1.04, 1.05])
     assert result == {"ratio": None, "spread": 0.04, "low": 0.95, "high": 1.05}
     assert text_of(result) == "≈ 1 (0.95–1.1)"
-    result = bench.compared(ours=[1, 1, 1, 1, 1], theirs=[0.5, 0.6, 1.1, 2, 3])
+    result = compared(ours=[1, 1, 1, 1, 1], theirs=[0.5, 0.6, 1.1, 2, 3])
     assert result["ratio"] is None and text_of(result) == "unclear (0.5–3)"
 
 
 def test_two_rounds_are_too_few_for_a_ratio():
-    result = bench.compared(ours=[1, 1], theirs=[2, 3])
+    result = compared(ours=[1, 1], theirs=[2, 3])
     assert result == {"ratio": None, "spread": None, "low": 2, "high": 3}
     assert text_of(result) == "2–3"
 
@@ -52,31 +59,31 @@ SECONDS = {"fast": [0.1, 0.1, 0.1], "slow": [0.9, 0.9, 0.9], "torch": [0.3, 0.2,
 
 def test_a_line_compares_with_the_best_rival():
     fastest = {"fast": 0.09, "slow": 0.8, "torch": 0.2}
-    line = bench.line_of(WORK, SECONDS, fastest, "fast", ("slow", "torch", "broken"), LIMITS)
+    line = line_of(WORK, SECONDS, fastest, "fast", ("slow", "torch", "broken"), LIMITS)
     assert (line["ms"], line["gflops"], line["of_limit"]) == (100, 20, 0.2)
     assert (line["rival"], line["rival_ms"], line["ratio"]) == ("torch", 300, 3)
     assert line["all_ms"] == {"fast": 100, "slow": 900, "torch": 300}
     assert line["gb_per_s"] is None
-    assert bench.line_of(WORK, SECONDS, fastest, "fast", (), LIMITS)["rival"] is None
+    assert line_of(WORK, SECONDS, fastest, "fast", (), LIMITS)["rival"] is None
 
 
 @pytest.mark.parametrize("name", ["fast", "torch"])
 def test_whoever_was_disturbed_is_not_quoted(name):
     fastest = {"fast": 0.09, "torch": 0.2, name: 0.01}
-    line = bench.line_of(WORK, SECONDS, fastest, "fast", ("torch",), LIMITS)
+    line = line_of(WORK, SECONDS, fastest, "fast", ("torch",), LIMITS)
     assert line["disturbed"] and line["ratio"] is None
-    assert bench.ratio_text(line) == "unclear (2–3)"
+    assert ratio_text(line) == "unclear (2–3)"
 
 
 def test_flops_and_bytes_of_a_row():
     x, y = np.zeros((2, 3, 7, 5), np.float32), np.zeros((2, 4, 6, 4), np.float32)
     w = np.zeros((4, 3, 2, 2), np.float32)
     products = 2 * 4 * 6 * 4 * 3 * 2 * 2  # numbers in y · numbers in a kernel
-    assert bench_worker.cost("conv", "dw", x, y, w) == {"flops": 2 * products}
-    assert bench_worker.cost("conv", "backward", x, y, w) == {"flops": 4 * products}
+    assert work.cost("conv", "dw", x, y, w) == {"flops": 2 * products}
+    assert work.cost("conv", "backward", x, y, w) == {"flops": 4 * products}
     x, y = np.zeros((2, 3, 7, 5), np.float32), np.zeros((2, 3, 3, 2), np.float32)
-    assert bench_worker.cost("pool", "forward", x, y) == {"bytes": 4 * 210 + 4 * 36}
-    assert bench_worker.cost("pool", "backward", x, y) == {"bytes": 4 * 210 + 4 * 36 + 36}
+    assert work.cost("pool", "forward", x, y) == {"bytes": 4 * 210 + 4 * 36}
+    assert work.cost("pool", "backward", x, y) == {"bytes": 4 * 210 + 4 * 36 + 36}
 
 
 @pytest.mark.parametrize("stride, pad", [(1, 0), (2, 1), (3, 2)])
@@ -98,33 +105,36 @@ def test_pytorch_computes_the_same(contestant, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     small = partial(alexnet.alexnet, classes=5, kernels=(8, 12, 6, 4, 10), hidden=7, size=68)
-    network = bench_worker.Network(small, (3, 68, 68), 5, 3)
-    monkeypatch.setitem(bench_worker.NETWORKS, "small", network)
-    ours, theirs = Ours("reference", "small", 3), Torch(contestant, "small", 3)
-    for work in ours.rows():
-        row, what = work["row"], work["pass"]
+    network = Network(small, (3, 68, 68), 5, 3)
+    monkeypatch.setitem(work.NETWORKS, "small", network)
+    one, other = Ours("reference", "small", 3), Torch(contestant, "small", 3)
+    rows_of_other = {layer.name: layer for layer in other.layers}
+    for line in one.rows():
+        row, what = line["row"], line["pass"]
         if row.startswith(("dropout", "loss", "update")):
             continue
-        layer, *arrays, _, dy = ours.records[row]
-        tensors = [theirs.tensor(np.array(array)) for array in (*arrays, dy)]
-        row_of_theirs = next(other for other in theirs.layers if other.name == row)
-        x, y, dy = tensors
-        theirs.records[row] = bench_worker.Record(row_of_theirs, x, y, None, dy)
-        expected, answers = ours.work(row, what)(), theirs.work(row, what)()
+        _, *arrays, _, dy = one.records[row]
+        x, y, dy = [other.tensor(np.array(array)) for array in (*arrays, dy)]
+        other.records[row] = work.Record(rows_of_other[row], x, y, None, dy)
+        expected, answers = work_of(one, row, what)(), work_of(other, row, what)()
         if what == "forward":
             expected, answers = expected[:1], [answers]
+        elif len(expected) == 3:
+            (dx, *_), (_, *dw_db) = [other.row(row, half)() for half in ("dx", "dw")]
+            np.testing.assert_array_equal(answers[1].detach(), dw_db[0])
+            answers = [dx, *dw_db]
         answers = answers if isinstance(answers, (tuple, list)) else [answers]
-        compared = [(a, b) for a, b in zip(expected, answers, strict=True) if b is not None]
-        assert len(compared) == len(expected) - (row == "conv1" and what == "backward")
-        for a, b in compared:
+        pairs = [(a, b) for a, b in zip(expected, answers, strict=True) if b is not None]
+        assert len(pairs) == len(expected) - (row == "conv1" and what == "backward")
+        for a, b in pairs:
             scale = np.abs(a).max()
             np.testing.assert_allclose(b.detach().numpy().reshape(a.shape), a, atol=1e-4 * scale)
 
 
 @pytest.fixture
 def hurried(monkeypatch):
-    monkeypatch.setattr(bench, "TURN", 0.001)
-    monkeypatch.setattr(bench, "limits", lambda results: LIMITS)
+    monkeypatch.setattr(measure, "TURN", 0.001)
+    monkeypatch.setattr(measure, "limits", lambda results: LIMITS)
 
 
 def test_it_measures_every_row_and_pass(tmp_path, capsys, hurried, monkeypatch):
@@ -146,7 +156,7 @@ def test_it_measures_every_row_and_pass(tmp_path, capsys, hurried, monkeypatch):
     assert lines["conv2", "forward"]["ms"] > 0 and lines["conv2", "forward"]["rival"] is None
 
 
-def test_a_rival_that_fails_is_noted_and_one_that_works_is_compared(hurried):
+def test_a_rival_that_fails_is_noted_and_one_that_works_is_compared(hurried, in_threads):
     results = {
         "settings": {
             "network": "cifar",
@@ -161,7 +171,7 @@ def test_a_rival_that_fails_is_noted_and_one_that_works_is_compared(hurried):
         "lines": [],
         "notes": [],
     }
-    bench.race(results, "course", [("course", "broken")], None, progress=False)
+    measure.race(results, "course", [("course", "broken")])
     assert [line["row"] for line in results["lines"]] == ["conv1", "conv2", "conv3"]
     assert all(line["rival"] == "course" for line in results["lines"])
     (note,) = results["notes"]  # and not one for each row
@@ -170,10 +180,17 @@ def test_a_rival_that_fails_is_noted_and_one_that_works_is_compared(hurried):
     )
 
 
+def test_threads_that_are_no_number_get_a_sentence(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("MINICNN_THREADS", "two")
+    assert main(["bench", "--out", str(tmp_path)]) == 1
+    assert "MINICNN_THREADS is 'two'; expected a whole number" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_our_own_failure_ends_with_a_sentence(tmp_path, hurried, monkeypatch):
-    monkeypatch.setitem(bench.NETWORKS, "nowhere", bench.NETWORKS["cifar"])
-    with pytest.raises(bench.WorkerError, match="reference: KeyError: 'nowhere'"):
-        bench.bench(tmp_path, "nowhere", "reference", parts=["layers"], progress=False)
+    monkeypatch.setitem(work.NETWORKS, "nowhere", work.NETWORKS["cifar"])
+    with pytest.raises(WorkerError, match="reference: KeyError: 'nowhere'"):
+        measure.measure(tmp_path, "nowhere", "reference", parts=["layers"])
 
 
 @pytest.mark.parametrize(
@@ -209,11 +226,11 @@ def tiny(ops, rng):
 
 @pytest.fixture
 def on_gpu(monkeypatch):
-    network = bench_worker.Network(tiny, (1, 3, 3), 2, 2)
-    monkeypatch.setitem(bench_worker.NETWORKS, "tiny", network)
+    network = Network(tiny, (1, 3, 3), 2, 2)
+    monkeypatch.setitem(work.NETWORKS, "tiny", network)
     a = np.random.default_rng(0).standard_normal((2, 3), np.float32)
     arrays = {"product": (a, a, a[0, :2]), "launch": (a,)}
-    monkeypatch.setattr(bench_worker, "arguments_of", arrays.get)
+    monkeypatch.setattr(ours, "arguments_of", arrays.get)
     return Ours("cuda", "tiny", 2)
 
 
@@ -228,28 +245,28 @@ def test_every_work_on_a_gpu_can_be_timed(on_gpu):
         ("inference", "1 image"),
     ]  # fmt: skip
     for row, what in works:
-        (seconds,) = bench_worker.seconds_of(on_gpu.work(row, what), 1, on_gpu.wait)
+        (seconds,) = worker.seconds_of(work_of(on_gpu, row, what), 1, on_gpu.wait)
         assert seconds > 0
-    assert on_gpu.memory()["peak"] > 0
+    assert on_gpu.memory() > 0
 
 
 @pytest.mark.parametrize("row", ["conv1", "fc2"])
 def test_the_halves_of_backward_are_backward(on_gpu, row):
     record = on_gpu.records[row]
     dx, dw, db = record.layer.backward(record.dy, record.cache)
-    found = on_gpu.work(row, "dx")(), *on_gpu.work(row, "dw")()
-    for ours, theirs in zip(found, (dx, dw, db), strict=True):
-        np.testing.assert_array_equal(cuda.to_host(ours), cuda.to_host(theirs))
+    found = on_gpu.row(row, "dx")(), *on_gpu.row(row, "dw")()
+    for half, whole in zip(found, (dx, dw, db), strict=True):
+        np.testing.assert_array_equal(cuda.to_host(half), cuda.to_host(whole))
 
 
 def test_calls_on_a_gpu_are_timed_together_and_waited_for():
     events = []
-    times = bench_worker.seconds_of(
+    times = worker.seconds_of(
         lambda: events.append("work"), 7, lambda: events.append("wait"), together=3
     )
     assert len(times) == 2 and events == 2 * [*3 * ["work"], "wait"]
     events.clear()
-    assert len(bench_worker.seconds_of(lambda: events.append("work"), 2, together=20)) == 1
+    assert len(worker.seconds_of(lambda: events.append("work"), 2, together=20)) == 1
     assert len(events) == 20
 
 
@@ -258,8 +275,8 @@ def in_threads(monkeypatch):
     """Contestants that are threads of this process, and not processes."""
 
     @contextlib.contextmanager
-    def workers(results, names, **environment):
-        running, settings = {}, results["settings"]
+    def workers(settings, names, **environment):
+        running = {}
         conditions = [settings["network"], settings["batch"], *["tf32"] * settings["tf32"]]
         for name in names:
             requests, replies = os.pipe(), os.pipe()
@@ -267,71 +284,70 @@ def in_threads(monkeypatch):
             threading.Thread(target=serve_and_close, args=(ends, name, conditions)).start()
             running[name] = SimpleNamespace(stdin=ends[2], stdout=open(replies[0]))  # noqa: SIM115
         yield running
-        for worker in running.values():
-            worker.stdin.close()
-            assert worker.stdout.read() == ""
-            worker.stdout.close()
+        for one in running.values():
+            one.stdin.close()
+            assert one.stdout.read() == ""
+            one.stdout.close()
 
-    monkeypatch.setattr(bench, "workers", workers)
+    monkeypatch.setattr(measure, "workers", workers)
 
 
 def serve_and_close(ends, name, conditions):
     with ends[0], ends[1]:
-        bench_worker.serve(ends[0], ends[1], name, *conditions)
+        worker.serve(ends[0], ends[1], name, *conditions)
 
 
 @pytest.mark.simulator
 def test_a_gpu_is_measured_and_reported(tmp_path, on_gpu, in_threads, hurried):
     parts = ["step", "memory"]
-    results = bench.bench(tmp_path, "tiny", "cuda", rounds=1, parts=parts, progress=False)
+    results = measure.measure(tmp_path, "tiny", "cuda", rounds=1, parts=parts)
     assert [(line["row"], line["rival"]) for line in results["lines"]] == [("step", "fast")]
     assert results["notes"] == [] and results["memory"]["cuda"]["imports"] == 0
-    text = bench.report(results)
+    text = report(results)
     assert "Numba's simulator of a GPU" in text and "TF32" not in text
     assert re.search(r"training: [\d,]+ images a second", text)
     assert re.search(
         r"peak memory of the GPU in the third training step: cuda \d+ MiB$", text, re.M
     )
     results["settings"]["tf32"] = True
-    assert "cuda, products in TF32, " in bench.report(results)
+    assert "cuda, products in TF32, " in report(results)
 
 
 def test_two_columns_are_timed_against_the_same_network_in_one(
     tmp_path, in_threads, hurried, monkeypatch
 ):
     def build(build_in):
-        return bench_worker.Network(lambda ops, rng: build_in(ops), (1, 4, 2), 3, 2)
+        return Network(lambda ops, rng: build_in(ops), (1, 4, 2), 3, 2)
 
-    monkeypatch.setitem(bench_worker.NETWORKS, "two", build(check.tiny_columns))
-    monkeypatch.setitem(bench_worker.NETWORKS, "one", build(check.tiny_in_one))
-    monkeypatch.setattr(bench_worker, "IN_ONE", {"two": "one"})
-    monkeypatch.setattr(bench, "IN_ONE", {"two": "one"})
-    results = bench.bench(tmp_path, "two", "fast", rounds=1, progress=False)
+    monkeypatch.setitem(work.NETWORKS, "two", build(check.tiny_columns))
+    monkeypatch.setitem(work.NETWORKS, "one", build(check.tiny_in_one))
+    monkeypatch.setitem(work.IN_ONE, "two", "one")
+    results = measure.measure(tmp_path, "two", "fast", rounds=1)
     lines = [(line["row"], line["pass"], line["rival"]) for line in results["lines"]]
     passes = [("step", "training"), ("inference", "1 image"), ("inference", "2 images")]
     assert lines == [(*names, "fast-in-one") for names in passes]
     assert results["notes"] == [] and results["memory"].keys() == {"fast", "fast-in-one"}
     with pytest.raises(ValueError, match="halves --timeline two shows when each of them runs"):
-        bench.bench(tmp_path, "two", "fast", parts=["layers"])
+        measure.measure(tmp_path, "two", "fast", parts=["layers"])
     scores = []
     for name in ("fast", "fast-in-one"):
         one = Ours(name, "two", 2)
         assert len(one.layers) == (9 if name == "fast" else 5)
-        scores.append(one.work("inference", "2 images")()[0])
+        scores.append(one.inference(2)()[0])
     np.testing.assert_allclose(*scores, rtol=1e-4)
 
 
 @pytest.mark.simulator
 @pytest.mark.parametrize("gpus", ["0,0", "0,1"])
 def test_two_columns_on_gpus_are_timed(gpus, monkeypatch):
-    tiny_two = bench_worker.Network(lambda ops, rng: check.tiny_columns(ops), (1, 4, 2), 3, 1)
-    monkeypatch.setitem(bench_worker.NETWORKS, "two", tiny_two)
-    monkeypatch.setattr(bench_worker, "IN_ONE", {"two": "one"})
+    tiny_two = Network(lambda ops, rng: check.tiny_columns(ops), (1, 4, 2), 3, 1)
+    monkeypatch.setitem(work.NETWORKS, "two", tiny_two)
+    monkeypatch.setitem(work.IN_ONE, "two", "one")
     monkeypatch.setattr(columns, "chosen", ())
     replies = io.StringIO()
     asked = [{"prepare": ["step", "training"]}, {"run": 1}, {"memory": True}]
     requests = [json.dumps(request) + "\n" for request in asked]
-    bench_worker.serve(requests, replies, "cuda", "two", "1", "", gpus)
+    worker.serve(requests, replies, "cuda", "two", "1", "", gpus)
     ready, ran, memory = map(json.loads, replies.getvalue().splitlines())
     assert ready == {} and ran["seconds"][0] > 0 and memory["peak"] > 0
     assert columns.chosen == tuple(map(int, gpus.split(",")))
@@ -347,7 +363,7 @@ def test_plain_kernels_are_measured_beside_the_fast_ones(
     assert {(w["row"], w["pass"]) for w in plain.rows()} == {
         ("conv1", "forward"), ("conv1", "dw"), ("fc2", "forward"), ("fc2", "dx"), ("fc2", "dw"),
     }  # fmt: skip
-    results = bench.bench(tmp_path, "tiny", "cuda", rounds=1, parts=["layers"], progress=False)
+    results = measure.measure(tmp_path, "tiny", "cuda", rounds=1, parts=["layers"])
     rows = [line["row"] for line in results["lines"] if line["rival"] == "cuda-plain"]
     assert rows == ["conv1", "conv1", "fc2", "fc2", "fc2"] and results["notes"] == []
     assert {"relu1", "loss", "update", "product"} <= {line["row"] for line in results["lines"]}
@@ -362,11 +378,11 @@ def test_tf32_is_for_gpus_and_is_handed_on(on_gpu, capsys, monkeypatch):
     asked = []
     monkeypatch.setattr(cuda.product, "use_tf32", lambda on=True: asked.append(on))
     for name, *more in (["cuda"], ["cuda", "tf32"], ["limits-gpu"], ["limits-gpu", "tf32"]):
-        bench_worker.serve(["{}"], io.StringIO(), name, "tiny", 2, *more)
+        worker.serve(["{}"], io.StringIO(), name, "tiny", 2, *more)
     assert asked == [True, False, True]  # a process begins without
 
 
 def test_the_copy_of_the_limits_runs(monkeypatch):
-    monkeypatch.setattr(bench_worker, "COPIED", 80)
-    limits = bench_worker.contestant("limits-gpu", "cifar", 1)
-    assert bench_worker.seconds_of(limits.work("limits", "copy"), 1, limits.wait)[0] > 0
+    monkeypatch.setattr(limits, "COPIED", 80)
+    one = worker.contestant("limits-gpu", "cifar", 1)
+    assert worker.seconds_of(one.alone("copy"), 1, one.wait)[0] > 0

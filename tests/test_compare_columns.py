@@ -30,7 +30,7 @@ def test_columns_talk_before_the_rows_that_are_named():
     assert exchanges_of(cifar.two_columns(reference, None)) == ["exchange3", "exchange4"]
     assert exchanges_of(cifar.two_columns(reference, None, exchanges=())) == []
     of_paper = ["exchange3", "exchange6", "exchange7", "exchange8"]
-    assert exchanges_of(alexnet.two_columns(reference, None)) == of_paper
+    assert exchanges_of(alexnet.two_columns(reference, None, hidden=6)) == of_paper
     every = ("conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
     talking = alexnet.two_columns(reference, None, exchanges=every)
     assert exchanges_of(talking) == [f"exchange{number}" for number in range(2, 9)]
@@ -124,7 +124,7 @@ def test_the_experiment_writes_its_runs_and_pictures_and_runs_none_twice(
 
 
 def test_an_experiment_that_was_stopped_goes_on_within_its_run(
-    tmp_path, few_images, monkeypatch, capsys
+    tmp_path, few_images, no_pictures, monkeypatch, capsys
 ):
     def after_an_epoch():
         steps = itertools.count()

@@ -31,8 +31,8 @@ from minicnn import (
     trained,
 )
 from minicnn.__main__ import main
-from minicnn.commands.train import what_fits
 from minicnn.cuda import buffers, check, columns, gpu
+from minicnn.cuda.room import what_fits
 from minicnn.halves import in_columns, split_columns
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="on a GPU, run minicnn.cuda.check")

@@ -6,16 +6,8 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import data, figure1, study, train
+from minicnn import figure1, study, train
 from minicnn.figure1 import ratio, spread, summary
-
-
-@pytest.fixture
-def few_images(monkeypatch):
-    """Let the sample be 40 training and 20 test images: one step is an epoch."""
-    sample = data.subset(data.load("sample"), 40)
-    small = sample._replace(test_x=sample.test_x[:20], test_y=sample.test_y[:20])
-    monkeypatch.setattr(data, "load", lambda name: small)
 
 
 def race(out, **options):
@@ -50,7 +42,7 @@ def test_what_was_not_reached_is_said(tmp_path, few_images):
     assert (tmp_path / "figure1.png").exists()
 
 
-def test_an_unfinished_race_is_not_thrown_away(tmp_path, few_images):
+def test_an_unfinished_race_is_not_thrown_away(tmp_path, few_images, no_pictures):
     race(tmp_path, epochs=1)
     (tmp_path / "results.json").unlink()
     with pytest.raises(FileExistsError, match="unfinished race: add --resume"):
@@ -61,7 +53,9 @@ def test_an_unfinished_race_is_not_thrown_away(tmp_path, few_images):
     race(tmp_path, epochs=1)  # finished: a new race may begin
 
 
-def test_a_mistake_in_the_conditions_does_not_cost_the_race_before(tmp_path, few_images):
+def test_a_mistake_in_the_conditions_does_not_cost_the_race_before(
+    tmp_path, few_images, no_pictures
+):
     race(tmp_path, epochs=1)
     before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
     with pytest.raises(ValueError, match="no learning rates are known"):

@@ -11,13 +11,13 @@ and no decimal number, and no whole number of three digits or more, may stand in
 being in one of them.  Years, numbers of sections, and what is set as code are free.
 """
 
-import functools
 import re
 import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from lessons.cells import cells, run
 from lessons.exercises.statements import BY_NAME
@@ -72,18 +72,11 @@ def unclaimed(text, claimed):
     return [n for n in numbers if "." in n or "e" in n or abs(value_of(n)) >= 100]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def sample_read_once():
-    """The lessons share the bundled pictures: reading them takes half a second."""
-    load = functools.cache(data.load)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "load", load)
-        yield
-
-
 @every_lesson
-def test_a_lesson_runs_and_its_numbers_come_out(path, tmp_path, monkeypatch):
+def test_a_lesson_runs_and_its_numbers_come_out(path, tmp_path, monkeypatch, sample):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(data, "load", {"sample": sample}.get)
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figure.draw_without_rendering())
     namespace = run(path, pause=None, write=lambda text: None)
     text = prose(path)
     for piece, expression in claims(path)[0]:

@@ -649,12 +649,12 @@ def test_components_are_exact_where_floating_point_would_cancel():
     assert np.abs(p[:, 0]) == pytest.approx([1, 0, 0])
 
 
-def test_cifar_becomes_photos(tmp_path):
-    sample = data.subset(data.load("sample"), 100)
-    photos = data.with_moments(sample)
-    assert photos.train_x is sample.train_x and photos.classes == sample.classes
-    assert np.allclose(photos.mean, sample.train_x.mean(axis=0), rtol=1e-6)
-    covariance = np.cov(sample.train_x.transpose(1, 0, 2, 3).reshape(3, -1), bias=True)
+def test_cifar_becomes_photos(sample):
+    few = data.subset(sample, 100)
+    photos = data.with_moments(few)
+    assert photos.train_x is few.train_x and photos.classes == few.classes
+    assert np.allclose(photos.mean, few.train_x.mean(axis=0), rtol=1e-6)
+    covariance = np.cov(few.train_x.transpose(1, 0, 2, 3).reshape(3, -1), bias=True)
     assert np.allclose(np.linalg.eigvalsh(covariance)[::-1], photos.eigenvalues)
 
 

@@ -65,9 +65,9 @@ def test_one_update_by_hand():
 
 
 @pytest.mark.parametrize("ops", [minicnn.reference, minicnn.fast], ids=["reference", "fast"])
-def test_32_images_are_learned_by_heart(ops):
+def test_32_images_are_learned_by_heart(ops, sample):
     rng = np.random.default_rng(0)
-    x, labels, *_ = data.prepare(data.subset(data.load("sample"), 40), "unit")
+    x, labels, *_ = data.prepare(data.subset(sample, 40), "unit")
     x, labels = x[:32, :, ::4, ::4], labels[:32]  # 8×8 pixels
     layers = cifar.four_layer(ops, rng, init="fan-in", size=8)
     options = {"epochs": 80, "epsilon": 0.003, "decay": 0, "batch": 32, "progress": False}

@@ -11,7 +11,6 @@ from PIL import Image
 from minicnn import (
     checkpoint,
     codes,
-    commands,
     data,
     fast,
     figures,
@@ -19,6 +18,7 @@ from minicnn import (
     net,
     networks,
     progress,
+    recipes,
     reference,
     trained,
 )
@@ -46,8 +46,11 @@ def place(tmp_path_factory):
             photograph(rng, colour).save(place / "raw" / name / f"{i}.png")
     prepare = ["prepare", str(place / "raw"), str(place / "set"), "--size", "36", "--workers", "1"]
     assert main([*prepare, "--validation", "0.25"]) == 0
-    for seed in ("0", "1"):
-        assert main(command(place, "train", "--seed", seed, "--out", str(place / seed))) == 0
+    assert main(command(place, "train", "--seed", "0", "--out", str(place / "0"))) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        for picture in ("curves", "weights"):  # those of one run are enough
+            patch.setattr(figures, picture, lambda *arguments: None)
+        assert main(command(place, "train", "--seed", "1", "--out", str(place / "1"))) == 0
     return place
 
 
@@ -225,7 +228,7 @@ def test_codes_are_compared_with_features(place, capsys):
     assert len(lines) == 6 and "256 bits" in lines[-1]
 
 
-def test_another_data_set_is_refused(place, capsys):
+def test_another_data_set_is_refused(place, capsys, few_images):
     assert main(["test", check(place), "--data", "sample"]) == 1
     assert "images of 36×36 pixels, but those of sample have 32×32" in capsys.readouterr().err
 
@@ -277,7 +280,7 @@ def test_a_size_larger_than_the_images_is_refused(place, capsys):
     assert not (place / "no" / "checkpoint.npz").exists()
 
 
-def test_a_jittered_network_is_tested_at_the_scale_in_the_middle(place):
+def test_a_jittered_network_is_tested_at_the_scale_in_the_middle(place, no_pictures):
     out = str(place / "jitter")
     arguments = command(place, "train", "--jitter", "32", "--epochs", "1", "--out", out)
     assert main(arguments) == 0
@@ -298,7 +301,7 @@ def test_a_scale_that_does_not_fit_leaves_no_run_behind(place, capsys):
     assert not (place / "no" / "checkpoint.npz").exists()
 
 
-def test_a_run_on_other_images_is_not_resumed(place, tmp_path, capsys):
+def test_a_run_on_other_images_is_not_resumed(place, tmp_path, capsys, no_pictures):
     arguments = command(place, "train", "--epochs", "1", "--out", str(tmp_path / "run"))
     assert main(arguments) == 0
     (tmp_path / "set").mkdir()
@@ -313,7 +316,7 @@ def test_a_run_on_other_images_is_not_resumed(place, tmp_path, capsys):
     assert "of a run on other images: their mean" in capsys.readouterr().err
 
 
-def test_an_epsilon_changed_by_hand_stays_changed(place, tmp_path):
+def test_an_epsilon_changed_by_hand_stays_changed(place, tmp_path, no_pictures):
     out = tmp_path / "run"
     arguments = command(place, "train", "--out", str(out), "--epochs", "1")
     arguments.remove("0.002")
@@ -344,7 +347,7 @@ def test_images_too_small_for_a_network_get_its_least_size_and_theirs(place, cap
     assert not (place / "no" / "checkpoint.npz").exists()
 
 
-def test_the_central_view_goes_without_noise(place, capsys):
+def test_the_central_view_goes_without_noise(place, capsys, no_pictures):
     arguments = command(place, "train", "--view", "central", "--out", str(place / "central"))
     assert main([*arguments, "--colour-noise", "0.1"]) == 1
     assert "--view central shows images as they are" in capsys.readouterr().err
@@ -353,7 +356,7 @@ def test_the_central_view_goes_without_noise(place, capsys):
     assert "view = central, this one has random" in capsys.readouterr().err
 
 
-def test_an_option_that_the_network_does_not_have_is_refused(place, capsys):
+def test_an_option_that_the_network_does_not_have_is_refused(place, capsys, few_images):
     arguments = ["train", "cifar-80sec", "--nonlinearity", "tanh", "--out", str(place / "no")]
     assert main(arguments) == 1
     assert "cifar-80sec has no option nonlinearity" in capsys.readouterr().err
@@ -374,7 +377,7 @@ def test_dropout_of_the_run_is_that_of_prediction(tmp_path, quick):
         np.testing.assert_allclose(drop.forward(x, **drop.options)[0], 1 - p, rtol=1e-6)
 
 
-def test_dropout_and_std_are_for_networks_that_have_them(tmp_path, capsys):
+def test_dropout_and_std_are_for_networks_that_have_them(tmp_path, capsys, few_images):
     for option, network in (("--dropout", "cifar-four-layer"), ("--std", "cifar-alexnet")):
         assert main(["train", network, option, "0.1", "--out", str(tmp_path / "no")]) == 1
         assert f"{network} has no option {option[2:]}" in capsys.readouterr().err
@@ -384,7 +387,7 @@ def test_dropout_and_std_are_for_networks_that_have_them(tmp_path, capsys):
 @pytest.mark.parametrize("name", [name for name in networks.NETWORKS if "alexnet" in name])
 def test_every_alexnet_takes_a_chance_of_dropout(name):
     networks.check_options(name, {"dropout": 0.2})
-    layers = networks.build(name, reference, None, dropout=0.2)
+    layers = networks.build(name, reference, None, dropout=0.2, hidden=6)
     assert {layer.options["p"] for layer in layers if "p" in layer.options} == {0.2}
 
 
@@ -405,10 +408,8 @@ def test_the_standard_deviation_of_alexnets_first_weights_is_an_option():
 
 
 @pytest.fixture
-def quick(few_images, monkeypatch):
-    """Few images, and no pictures, which would take most of the time."""
-    for name in ("curves", "weights"):
-        monkeypatch.setattr(figures, name, lambda *args: None)
+def quick(few_images, no_pictures):
+    """Few images, and no pictures."""
 
 
 def run_of(folder, *more):
@@ -468,8 +469,7 @@ def test_without_validation_images_no_error_can_stall(place, tmp_path, capsys, q
     photos = data.load_photos(place / "set")
     none = photos._replace(test_x=photos.test_x[:0], test_y=photos.test_y[:0])
     monkeypatch.setattr(data, "open_photos", lambda name: none)
-    usual = {**commands.train.CIFAR, "schedule": {"stall": 5, "by": 10, "times": 3}}
-    monkeypatch.setattr(commands.train, "CIFAR", usual)
+    monkeypatch.setattr(recipes, "usual_plan", lambda network: recipes.ON_STALL)
     arguments = ["train", "--epochs", "1", "--data", "photos", "--out", str(tmp_path)]
     assert main([*arguments, "--divide-on-stall", "2"]) == 1
     error = capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import sys
 
+from ..bench import PARTS
 from ..options import add_gpus, add_ops, add_out, backend, check_tf32, whole
 
 
@@ -41,14 +42,13 @@ def add(commands):
         metavar="N",
         help="turns of each contestant at each work (default: 7)",
     )
-    parts = ("layers", "step", "inference", "memory", "first-call", "course")
     one.add_argument(
         "--only",
         nargs="+",
-        choices=parts,
-        default=parts,
+        choices=PARTS,
+        default=PARTS,
         metavar="PART",
-        help=f"only these parts: {', '.join(parts)} (default: all); course is convolution as "
+        help=f"only these parts: {', '.join(PARTS)} (default: all); course is convolution as "
         "course code usually has it",
     )
     add_out(one, "runs/bench")
@@ -57,7 +57,9 @@ def add(commands):
 def run(options):
     import importlib.util
 
-    from .. import bench, networks
+    from .. import networks
+    from ..bench.measure import measure
+    from ..bench.table import report
 
     if options.against == "torch" and importlib.util.find_spec("torch") is None:
         print("minicnn: --against torch, but PyTorch is not installed", file=sys.stderr)
@@ -66,7 +68,7 @@ def run(options):
     if options.gpus:
         name = "cifar-four-layer" if options.network == "cifar" else options.network
         networks.backend(name, backend(options.ops, options.gpus))
-    results = bench.bench(
+    results = measure(
         options.out,
         options.network,
         options.ops,
@@ -78,6 +80,6 @@ def run(options):
         tf32=options.tf32,
         gpus=options.gpus,
     )
-    print(bench.report(results))
+    print(report(results))
     print(f"Wrote {options.out}/{options.network}.json")
     return 0

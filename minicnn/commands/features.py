@@ -23,10 +23,7 @@ def add(commands):
         "--layer", metavar="ROW", help="the name of a row, such as fc7 (default: the last hidden)"
     )
     one.add_argument(
-        "--out",
-        default="runs/features.npy",
-        metavar="FILE",
-        help="default: runs/features.npy",
+        "--out", default="runs/features.npy", metavar="FILE", help="default: runs/features.npy"
     )
     add_ops(one)
     add_gpus(one)

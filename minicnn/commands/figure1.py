@@ -22,18 +22,10 @@ def add(commands):
     )
     add_conditions(one)
     one.add_argument(
-        "--seeds",
-        type=whole,
-        default=2,
-        metavar="N",
-        help="runs of each nonlinearity (default: 2)",
+        "--seeds", type=whole, default=2, metavar="N", help="runs of each nonlinearity (default: 2)"
     )
     one.add_argument(
-        "--epochs",
-        type=whole,
-        default=60,
-        metavar="N",
-        help="give up after N epochs (default: 60)",
+        "--epochs", type=whole, default=60, metavar="N", help="give up after N epochs (default: 60)"
     )
     add_ops(one)
     add_gpus(one)

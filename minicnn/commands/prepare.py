@@ -29,10 +29,7 @@ def add(commands):
         "0.1)",
     )
     one.add_argument(
-        "--seed",
-        type=whole_or_zero,
-        metavar="N",
-        help="of the choice which these are (default: 0)",
+        "--seed", type=whole_or_zero, metavar="N", help="of the choice which these are (default: 0)"
     )
     one.add_argument(
         "--workers",

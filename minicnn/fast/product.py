@@ -128,18 +128,32 @@ def multiply_task(
     x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places, first, stop, panel, panel_stop
 ):  # fmt: skip
     """Write the outputs of some panels for the windows first … stop−1, in sixes, going through the
-    taps in pieces.  The last window may be computed again."""
+    taps in pieces.  The last window may be computed again.
+
+    Entries that lie apart are copied side by side first: those that are a power of two apart would
+    all want the same few places in the cache.
+    """
+    together, apart, piece = step == LANES, np.int64(LANES), min(TAPS, taps.size)
+    desk = np.empty(0 if together else (panel_stop - panel) * piece * LANES, w.dtype)
     for t in range(0, taps.size, TAPS):
         t_stop = min(t + TAPS, taps.size)
+        if not together:
+            for i in range(t_stop - t):
+                for q in range(panel_stop - panel):
+                    entry = load(w, (panel + q) * panel_step + (t + i) * step)
+                    store(desk, (q * piece + i) * LANES, entry)
         for q in range(panel, panel_stop):
-            k, w_at = y_at + q * LANES, q * panel_step + t * step
+            k = y_at + q * LANES
             if t == 0:
                 bias = load(b, q * LANES)
                 for p in range(first, stop):
                     store(y, k + number(places, p), bias)
+            kernels, w_at = w, q * panel_step + t * LANES
+            if not together:
+                kernels, w_at = desk, (q - panel) * piece * LANES
             for p in range(first, stop, 6):
                 rows, out = six(corners, p, stop - 1, x_at), six(places, p, stop - 1, k)
-                add_six(y, out, sums(x, rows, taps, t, t_stop, w, w_at, step))
+                add_six(y, out, sums(x, rows, taps, t, t_stop, kernels, w_at, apart))
 
 
 @njit(**LOOP)

@@ -1,27 +1,30 @@
-"""Three small matrices, with which winograd.py needs a third of the multiplications.
+"""Three small matrices, with which winograd.py needs a fifth of the multiplications.
 
 Two polynomials can be multiplied by way of their values: evaluate both in enough points, multiply
 value by value, and find the polynomial that has these values.  If a has n coefficients and w has f,
 their product has n + f − 1, and so many points are enough; coefficient by coefficient it takes n·f
 multiplications.  As matrices, with E for `evaluate` (E_n of n coefficients, E_f of f):
 
-    product of a and w = E₆⁻¹ [(E_n a) ⊙ (E_f w)]        here n + f − 1 = 6
+    product of a and w = E₈⁻¹ [(E_n a) ⊙ (E_f w)]        here n + f − 1 = 8
 
 A convolution is the transpose of that.  Its n outputs are y_i = Σ_j w_j x_{i+j}, so Σ_i a_i y_i is
 the product of a and w, coefficient by coefficient times x, whatever a may be.  That makes
 
-    y = E_nᵀ [(E_f w) ⊙ (Bᵀ x)]                          with B = E₆⁻¹
+    y = E_nᵀ [(E_f w) ⊙ (Bᵀ x)]                          with B = E₈⁻¹
 
 and in two dimensions, first along the columns and then along the rows,
 
-    y = E_nᵀ [(E_f w E_fᵀ) ⊙ (Bᵀ x B)] E_n               n×n outputs, f×f weights, 6×6 pixels
+    y = E_nᵀ [(E_f w E_fᵀ) ⊙ (Bᵀ x B)] E_n               n×n outputs, f×f weights, 8×8 pixels
 
-36 multiplications take the place of (n·f)².  The six points are 0, ±P, ±Q and ∞; at ∞ only the last
-coefficient of a polynomial counts.  (Toom, 1963; Winograd, Arithmetic Complexity of Computations,
-1980; Lavin and Gray, arXiv 1509.09308, for convolutions.)
+64 multiplications take the place of (n·f)².  The eight points are 0, ±½, ±1, ±2 and ∞; at ∞ only
+the last coefficient of a polynomial counts.  (Toom, 1963; Winograd, Arithmetic Complexity of
+Computations, 1980; Lavin and Gray, arXiv 1509.09308, for convolutions.)
 
-    a, m, x     six vectors (vector.py): six numbers each of as many channels
-    desk        (2·36·LANES,)  room for two tiles of 6×6 vectors, row by row: the first as it was
+Of p and −p the even powers are the same, and the odd ones differ in their sign: so each pair is
+computed as `even` plus and minus `odd`.
+
+    a, m, x     eight vectors (vector.py): eight numbers each of as many channels
+    desk        (2·64·LANES,)  room for two tiles of 8×8 vectors, row by row: the first as it was
                 copied there, the second after the columns
 """
 
@@ -30,35 +33,40 @@ from numba import njit
 from .flags import PLAIN
 from .vector import LANES, fma, load, minus, plus, same, store, times, zero
 
-SIDE, POINTS = 6, 36
+SIDE, POINTS = 8, 64
 HALF = POINTS * LANES  # where on the desk the second tile begins
-# With ±1 and ±2 errors are three times as large: in float32 1.4e-5 of a typical output with 3×3
-# kernels and 32 channels, here 3.8e-6.
-P, Q = 0.75, 1.5
-OF_P, OF_Q = 1 / (2 * P * (P * P - Q * Q)), 1 / (2 * Q * (Q * Q - P * P))
 
 
 @njit(**PLAIN)
 def evaluate(a, last):
-    """Return E a: a0 + a1·p + … + a4·p⁴ for p = 0, P, −P, Q and −Q, and the last coefficient."""
-    a0, a1, a2, a3, a4, _ = a
-    p, pp, q, qq = same(a0, P), same(a0, P * P), same(a0, Q), same(a0, Q * Q)
-    even, odd = fma(pp, fma(pp, a4, a2), a0), times(p, fma(pp, a3, a1))
-    even_q, odd_q = fma(qq, fma(qq, a4, a2), a0), times(q, fma(qq, a3, a1))
-    return a0, plus(even, odd), minus(even, odd), plus(even_q, odd_q), minus(even_q, odd_q), last
+    """Return E a: a0 + a1·p + … + a6·p⁶ for p = 0, ½, −½, 1, −1, 2 and −2, and the last one."""
+    a0, a1, a2, a3, a4, a5, a6, _ = a
+    half, quarter, two, four = same(a0, 0.5), same(a0, 0.25), same(a0, 2), same(a0, 4)
+    even_half = fma(quarter, fma(quarter, fma(quarter, a6, a4), a2), a0)
+    odd_half = times(half, fma(quarter, fma(quarter, a5, a3), a1))
+    even, odd = plus(plus(a0, a2), plus(a4, a6)), plus(plus(a1, a3), a5)
+    even_two = fma(four, fma(four, fma(four, a6, a4), a2), a0)
+    odd_two = times(two, fma(four, fma(four, a5, a3), a1))
+    return (
+        a0, plus(even_half, odd_half), minus(even_half, odd_half), plus(even, odd),
+        minus(even, odd), plus(even_two, odd_two), minus(even_two, odd_two), last,
+    )  # fmt: skip
 
 
 @njit(**PLAIN)
 def collect(m):
-    """Return Σ_p m_p·pⁱ for i = 0 … 4, and m at ∞: Eᵀ m, if that is added to the last of them."""
-    m0, m1, m2, m3, m4, last = m
-    even, odd, even_q, odd_q = plus(m1, m2), minus(m1, m2), plus(m3, m4), minus(m3, m4)
+    """Return Σ_p m_p·pⁱ for i = 0 … 6, and m at ∞: Eᵀ m, if that is added to the last of them."""
+    m0, m1, m2, m3, m4, m5, m6, last = m
+    even_half, odd_half = plus(m1, m2), minus(m1, m2)
+    even, odd, even_two, odd_two = plus(m3, m4), minus(m3, m4), plus(m5, m6), minus(m5, m6)
     return (
-        plus(m0, plus(even, even_q)),
-        fma(same(m0, Q), odd_q, times(same(m0, P), odd)),
-        fma(same(m0, Q**2), even_q, times(same(m0, P**2), even)),
-        fma(same(m0, Q**3), odd_q, times(same(m0, P**3), odd)),
-        fma(same(m0, Q**4), even_q, times(same(m0, P**4), even)),
+        plus(plus(m0, even_half), plus(even, even_two)),
+        fma(same(m0, 1 / 2), odd_half, fma(same(m0, 2), odd_two, odd)),
+        fma(same(m0, 1 / 4), even_half, fma(same(m0, 4), even_two, even)),
+        fma(same(m0, 1 / 8), odd_half, fma(same(m0, 8), odd_two, odd)),
+        fma(same(m0, 1 / 16), even_half, fma(same(m0, 16), even_two, even)),
+        fma(same(m0, 1 / 32), odd_half, fma(same(m0, 32), odd_two, odd)),
+        fma(same(m0, 1 / 64), even_half, fma(same(m0, 64), even_two, even)),
         last,
     )
 
@@ -67,23 +75,29 @@ def collect(m):
 def interpolate(x):
     """Return Bᵀ x: the sums of x with the coefficients of Lagrange's polynomials.
 
-    The one of point p is 1 there and 0 in the other four; that of ∞ is t·(t² − P²)·(t² − Q²).
+    The one of point p is 1 there and 0 in the other six; that of ∞ is t·(t² − ¼)·(t² − 1)·(t² − 4)
+    = t⁷ − 5¼·t⁵ + 5¼·t³ − t.
     """
-    x0, x1, x2, x3, x4, x5 = x
-    even, odd = fma(same(x0, -Q * Q), x2, x4), fma(same(x0, -Q * Q), x1, x3)
-    even_q, odd_q = fma(same(x0, -P * P), x2, x4), fma(same(x0, -P * P), x1, x3)
-    even, odd = times(same(x0, OF_P / P), even), times(same(x0, OF_P), odd)
-    even_q, odd_q = times(same(x0, OF_Q / Q), even_q), times(same(x0, OF_Q), odd_q)
+    x0, x1, x2, x3, x4, x5, x6, x7 = x
+    even_half = fma(same(x0, 4), x2, fma(same(x0, -5), x4, x6))
+    odd_half = fma(same(x0, 4), x1, fma(same(x0, -5), x3, x5))
+    even, odd = fma(same(x0, -4.25), x4, plus(x2, x6)), fma(same(x0, -4.25), x3, plus(x1, x5))
+    even_two = fma(same(x0, 1 / 4), x2, fma(same(x0, -5 / 4), x4, x6))
+    odd_two = fma(same(x0, 1 / 4), x1, fma(same(x0, -5 / 4), x3, x5))
+    even_half, odd_half = times(same(x0, 32 / 45), even_half), times(same(x0, 16 / 45), odd_half)
+    even, odd = times(same(x0, -2 / 9), even), times(same(x0, -2 / 9), odd)
+    even_two, odd_two = times(same(x0, 1 / 90), even_two), times(same(x0, 2 / 90), odd_two)
     return (
-        fma(same(x0, 1 / (P * Q) ** 2), x4, fma(same(x0, -1 / P**2 - 1 / Q**2), x2, x0)),
-        plus(even, odd), minus(even, odd), plus(even_q, odd_q), minus(even_q, odd_q),
-        fma(same(x0, (P * Q) ** 2), x1, fma(same(x0, -P * P - Q * Q), x3, x5)),
+        fma(same(x0, 5.25), minus(x4, x2), minus(x0, x6)),
+        plus(even_half, odd_half), minus(even_half, odd_half), plus(even, odd), minus(even, odd),
+        plus(even_two, odd_two), minus(even_two, odd_two),
+        fma(same(x0, 5.25), minus(x3, x5), minus(x7, x1)),
     )  # fmt: skip
 
 
 @njit(**PLAIN)
 def copy_tile(x, at, row, step, window, desk):
-    """Copy 6×6 pixels to the desk, with zeros outside of the window."""
+    """Copy 8×8 pixels to the desk, with zeros outside of the window."""
     top, bottom, left, right = window
     for i in range(SIDE):
         for j in range(SIDE):
@@ -94,34 +108,37 @@ def copy_tile(x, at, row, step, window, desk):
 
 
 @njit(**PLAIN)
-def load_six(x, at, step):
+def load_eight(x, at, step):
     """Return the vectors at x[at], x[at + step], …"""
     return (
-        load(x, at), load(x, at + step), load(x, at + 2 * step),
-        load(x, at + 3 * step), load(x, at + 4 * step), load(x, at + 5 * step),
+        load(x, at), load(x, at + step), load(x, at + 2 * step), load(x, at + 3 * step),
+        load(x, at + 4 * step), load(x, at + 5 * step), load(x, at + 6 * step),
+        load(x, at + 7 * step),
     )  # fmt: skip
 
 
 @njit(**PLAIN)
-def store_six(out, at, step, vectors):
+def store_eight(out, at, step, vectors):
     """Write the vectors to out[at], out[at + step], …"""
-    v0, v1, v2, v3, v4, v5 = vectors
+    v0, v1, v2, v3, v4, v5, v6, v7 = vectors
     store(out, at, v0)
     store(out, at + step, v1)
     store(out, at + 2 * step, v2)
     store(out, at + 3 * step, v3)
     store(out, at + 4 * step, v4)
     store(out, at + 5 * step, v5)
+    store(out, at + 6 * step, v6)
+    store(out, at + 7 * step, v7)
 
 
 @njit(**PLAIN)
 def interpolate_tile(desk, out, at, step):
     """Write Bᵀ x B of the tile on the desk."""
     for j in range(0, SIDE * LANES, LANES):
-        store_six(desk, HALF + j, SIDE * LANES, interpolate(load_six(desk, j, SIDE * LANES)))
+        store_eight(desk, HALF + j, SIDE * LANES, interpolate(load_eight(desk, j, SIDE * LANES)))
     for i in range(SIDE):
-        six = interpolate(load_six(desk, HALF + i * SIDE * LANES, LANES))
-        store_six(out, at + i * SIDE * step, step, six)
+        eight = interpolate(load_eight(desk, HALF + i * SIDE * LANES, LANES))
+        store_eight(out, at + i * SIDE * step, step, eight)
 
 
 @njit(**PLAIN)
@@ -129,24 +146,24 @@ def evaluate_tile(desk, n, out, at, step):
     """Write E x Eᵀ of the first n×n pixels of the tile on the desk; its others are 0."""
     for j in range(0, SIDE * LANES, LANES):
         last = load(desk, (n - 1) * SIDE * LANES + j)
-        six = evaluate(load_six(desk, j, SIDE * LANES), last)
-        store_six(desk, HALF + j, SIDE * LANES, six)
+        eight = evaluate(load_eight(desk, j, SIDE * LANES), last)
+        store_eight(desk, HALF + j, SIDE * LANES, eight)
     for i in range(SIDE):
         row = HALF + i * SIDE * LANES
-        six = evaluate(load_six(desk, row, LANES), load(desk, row + (n - 1) * LANES))
-        store_six(out, at + i * SIDE * step, step, six)
+        eight = evaluate(load_eight(desk, row, LANES), load(desk, row + (n - 1) * LANES))
+        store_eight(out, at + i * SIDE * step, step, eight)
 
 
 @njit(**PLAIN)
 def collect_tile(m, at, step, n, bias, desk, out, out_at, out_row, out_step, rows, columns):
     """Write the first rows and columns of the n×n numbers Eᵀ m E + bias."""
     for j in range(SIDE):
-        six = collect(load_six(m, at + j * step, SIDE * step))
-        store_six(desk, HALF + j * LANES, SIDE * LANES, six)
+        eight = collect(load_eight(m, at + j * step, SIDE * step))
+        store_eight(desk, HALF + j * LANES, SIDE * LANES, eight)
         add_last(desk, HALF + j * LANES, SIDE * LANES, n)
     for i in range(rows):
         row = HALF + i * SIDE * LANES
-        store_six(desk, row, LANES, collect(load_six(desk, row, LANES)))
+        store_eight(desk, row, LANES, collect(load_eight(desk, row, LANES)))
         add_last(desk, row, LANES, n)
         for j in range(columns):
             pixel = plus(bias, load(desk, row + j * LANES))
@@ -155,6 +172,6 @@ def collect_tile(m, at, step, n, bias, desk, out, out_at, out_row, out_step, row
 
 @njit(**PLAIN)
 def add_last(desk, at, step, n):
-    """Add the number at ∞, the sixth, to the last of n."""
+    """Add the number at ∞, the eighth, to the last of n."""
     last = at + (n - 1) * step
     store(desk, last, plus(load(desk, last), load(desk, at + (SIDE - 1) * step)))

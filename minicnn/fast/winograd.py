@@ -1,30 +1,31 @@
-"""Convolution with a third of the multiplications: Winograd's algorithm, forward and backward.
+"""Convolution with a fifth of the multiplications: Winograd's algorithm, forward and backward.
 
 product.py takes f·f multiplications for an output, channel and kernel, and cannot be made faster:
 the processor multiplies at its peak.  What is left is to multiply less.  The outputs are cut into
-tiles of n×n, n = 7 − f, which depend on 6×6 pixels each, and transforms.py says why this is right:
+tiles of n×n, n = 9 − f, which depend on 8×8 pixels each, and transforms.py says why this is right:
 
     y  = Eᵀ [(E w Eᵀ) ⊙ (Bᵀ x B)] E
     dw = Eᵀ [(E dy Eᵀ) ⊙ (Bᵀ x B)] E         the same: dy takes the place of w, and f that of n
     dx                                       forward, of dy and the kernels turned around
 
 What stands between the brackets is summed, over channels in y and over tiles in dw, before the last
-E: so it comes down to 36 matrix products, one a point (product.py's sums).  The rest, E and B, is
+E: so it comes down to 64 matrix products, one a point (product.py's sums).  The rest, E and B, is
 done once for each pixel or kernel, and there are many channels and kernels to share it.
 
     grid     the tiles: so many rows and columns of them an image
     T        tiles that are worked on at a time
-    u        (panels, 36, C, LANES)        E w Eᵀ
-    v        (36, T, C_wide)               Bᵀ x B
-    m        (T, 36, LANES)                sums of u · v for one panel
-    dm       (36, panels, T, LANES)        E dy Eᵀ
-    du       (36, panels, C, LANES)        sums of dm · v
+    u        (panels, 64, C, LANES)        E w Eᵀ
+    v        (64, T, C_wide)               Bᵀ x B
+    m        (T, 64, LANES)                sums of u · v for one panel
+    dm       (64, panels, T, LANES)        E dy Eᵀ
+    du       (64, panels, C, LANES)        sums of dm · v
     …_row, …_panel, …_point                how far apart those are; panels: see product.py
     room     one thread's v and m, or v, dm and du
 
-In float32 errors are two to thirteen times those of the direct product: in AlexNet's rows at most
-5e-6 of the largest number.  Infinity meets itself in Bᵀ x B and becomes NaN, and a NaN reaches all
-outputs of its tiles: it stays visible, but up to n − 1 pixels beyond the windows that hold it.
+In float32 errors are larger than those of the direct product, and the more so the more channels
+there are: in AlexNet's rows at most 3e-5 of the largest number, there 6e-7.  Infinity meets itself
+in Bᵀ x B and becomes NaN, and a NaN reaches all outputs of its tiles: it stays visible, but up to
+n − 1 pixels beyond the windows that hold it.
 """
 
 from collections import namedtuple
@@ -35,7 +36,7 @@ from numba import njit
 from .buffers import empty
 from .flags import LOOP, PLAIN
 from .layout import row_table
-from .product import add_six, packed, sums, unpack
+from .product import add_six, packed, put_six, sums, unpack
 from .threads import run, shares, team_size
 from .transforms import (
     HALF,
@@ -45,11 +46,10 @@ from .transforms import (
     copy_tile,
     evaluate_tile,
     interpolate_tile,
-    store_six,
 )
 from .vector import LANES, load, plus, store, whole_vectors, zero
 
-TILES = 48  # are worked on at a time; from 18 to 96 all take as long, with 192 dw took longer
+TILES = 24  # are worked on at a time; 12 take as long, and 48 are too many for the cache
 
 Image = namedtuple("Image", "H W C")  # C numbers from pixel to pixel
 Grid = namedtuple("Grid", "rows columns tiles n pad")  # of tiles; pad: zeros before the image
@@ -58,16 +58,18 @@ Grid = namedtuple("Grid", "rows columns tiles n pad")  # of tiles; pad: zeros be
 def pays(N, C, K, H_out, W_out, f, stride):
     """Return whether this is faster than product.py, for groups of C channels and K kernels.
 
-    Measured on one thread, forward and dw: 2.0 times as fast with 256 channels and 384 kernels of
-    3×3, 1.7 with 32 of each, 1.4 with 32 of each of 5×5; but 0.9 to 1.1 with 16 of each of 5×5, and
-    1.0 to 1.2 with 32 tiles, where to prepare the kernels takes as long as to use them.
+    Measured on one thread, forward, dx and dw: 2.2 to 2.7 times as fast with 32 channels and 32
+    kernels of 5×5, 2.1 to 2.4 with 64 and 64 of 3×3, 1.1 to 2.2 with 16, 1.2 with 8, 0.6 with 3.
+    But 0.7 to 1.1 where tiles reach so far over the edge that the direct product needs only 1.7
+    times as many multiplications, and 1.1 to 1.3 with 16 tiles, where kernels take as long to
+    prepare as to use.
     """
-    if stride != 1 or not 2 <= f <= 5:
+    if stride != 1 or not 2 <= f <= 7:
         return False
     n = SIDE + 1 - f
     tiles = -(-H_out // n) * -(-W_out // n)
-    saved = f * f * H_out * W_out / (POINTS * tiles)  # less where tiles reach over the edge
-    return saved > 1.5 and min(C, K) >= 32 and N * tiles >= 64
+    saved = f * f * H_out * W_out / (POINTS * tiles)
+    return saved > 2 and min(C, K) >= 8 and N * tiles >= 16
 
 
 def forward(x, w, b, pad, H_out, W_out):
@@ -219,7 +221,7 @@ def forward_loop(begin, end, x, x_image, channels, u, b, y, y_image, grid, T, ro
                 for t in range(0, stop - first, 6):
                     rows = steps(point * v_point + t * C_wide, C_wide)
                     six = sums(v, rows, channels, start, channels.size, u, u_at, apart)
-                    store_six(m, (t * POINTS + point) * LANES, POINTS * LANES, six)
+                    put_six(m, steps((t * POINTS + point) * LANES, POINTS * LANES), six)
             bias = load(b, q * LANES)
             for t in range(first, stop):
                 n, top, left = place(t, grid)

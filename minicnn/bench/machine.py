@@ -1,0 +1,53 @@
+"""What the numbers depend on: the processor, versions, and how busy the machine is."""
+
+import contextlib
+import datetime
+import importlib.metadata
+import os
+import pathlib
+import platform
+
+
+def machine():
+    """Return all of it as a dict; load_after is yet to come."""
+    processor, info = platform.processor() or platform.machine(), pathlib.Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                processor = line.partition(":")[2].strip()
+    versions = {"python": platform.python_version()}
+    for name in ("numpy", "numba", "torch"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return {
+        "processor": processor,
+        "cores": cores(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "date": f"{datetime.datetime.now():%Y-%m-%d %H:%M}",
+        "versions": versions,
+        "load_before": load(),
+        "load_after": None,
+    }
+
+
+def cores():
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def usual_threads():
+    """Return as many threads as MINICNN_THREADS says, or one a core.
+
+    Raises ValueError if what it says is no such number.
+    """
+    text = os.environ.get("MINICNN_THREADS") or str(cores())
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"MINICNN_THREADS is {text!r}; expected a whole number of at least 1")
+    return int(text)
+
+
+def load():
+    """Return the load average of the last minute, or None where there is none."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None

@@ -1,0 +1,137 @@
+"""Our backends as contestants; work.py says what a contestant does."""
+
+import importlib
+import sys
+from functools import cached_property, partial
+
+from .. import net, train
+from ..halves import in_columns
+from ..net import kind_of
+from ..run import Run
+from .work import EPSILON, IN_ONE, Record, arguments_of, build, cost, images
+
+
+class Ours:
+    """One of our backends with one of the networks; worker.py names what there is."""
+
+    def __init__(self, contestant, network, batch, tf32=False, gpus=None):
+        name = contestant.removesuffix("-in-one").removesuffix("-plain")
+        self.ops = importlib.import_module(f"minicnn.{name}")
+        self.plain = contestant == "cuda-plain"
+        if self.plain:
+            self.ops.gpu.PLAIN = True
+        if tf32:
+            self.ops.product.use_tf32()
+        if gpus:
+            self.ops.columns.choose(gpus)
+        if contestant.endswith("-in-one"):
+            network = IN_ONE.get(network, network)
+        if network in IN_ONE:
+            self.ops = in_columns(self.ops)
+        self.network, self.batch = network, batch
+        self.wait, self.memory = self.ops.device.wait, self.ops.device.memory
+
+    @cached_property
+    def run(self):
+        """The network and its velocities, where the backend computes."""
+        run = Run(build(self.network, self.ops), rng=None, epsilon=EPSILON)
+        run.to_device(self.ops)
+        return run
+
+    @property
+    def layers(self):
+        return self.run.layers
+
+    def images(self, N):
+        """Return images, where the backend wants them in training, and labels."""
+        return next(self.ops.device.feed([images(self.network, N)]))
+
+    @cached_property
+    def records(self):
+        """What each row sees in one training step."""
+        x, labels = self.images(self.batch)
+        xs, caches = [x], []
+        for layer in self.layers:
+            y, (cache,) = net.forward([layer], xs[-1])
+            xs.append(y)
+            caches.append(cache)
+        _, loss_cache = self.ops.softmax_loss_forward(xs[-1], labels)
+        dys = list(self.ops.softmax_loss_backward(loss_cache))
+        for layer, cache in zip(self.layers[:0:-1], caches[:0:-1], strict=True):
+            dys.append(layer.backward(dys[-1], cache)[0])  # the first row's dx is not needed
+        rows = zip(self.layers, xs[:-1], xs[1:], caches, reversed(dys), strict=True)
+        return {layer.name: Record(layer, *arrays) for layer, *arrays in rows}
+
+    def rows(self):
+        """Return what there is to time: a dict for each row and pass, with its cost."""
+        works = []
+        for layer, x, y, *_ in self.records.values():
+            for what in self.passes(layer):
+                counted = cost(kind_of(layer), what, x, y, layer.params.get("w"))
+                works.append({"row": layer.name, "pass": what, **counted})
+        if self.plain:
+            return works
+        weights = sum(array.nbytes for array in net.parameters(self.layers).values())
+        return [
+            *works,
+            {"row": "loss", "pass": "forward", "bytes": y.nbytes},  # y: the last row's, the scores
+            {"row": "loss", "pass": "backward", "bytes": 2 * y.nbytes},
+            {"row": "update", "pass": "all", "bytes": 5 * weights},  # w, v, dw in; w, v out
+        ]
+
+    def passes(self, layer):
+        """Return the passes that are timed; of plain kernels those that have faster ones."""
+        if self.plain and kind_of(layer) not in ("conv", "fc", "lrn"):
+            return ["backward"] if kind_of(layer) == "pool" else []
+        if split(layer):
+            return ["forward", "dw"] if layer is self.layers[0] else ["forward", "dx", "dw"]
+        return ["forward", "backward"]
+
+    def row(self, name, what):
+        layer, x, _, cache, dy = self.records[name]
+        forward = partial(layer.forward, x, *layer.params.values(), **layer.options)
+        if what == "forward":
+            return forward
+        if what == "forward + backward":
+            return lambda: layer.backward(dy, forward()[1])
+        backwards = {"backward": layer.backward, **split(layer)}
+        return partial(backwards[what], dy, cache)
+
+    def loss(self, what):
+        _, labels = self.images(self.batch)
+        scores = self.records[self.layers[-1].name].y
+        if what == "forward":
+            return partial(self.ops.softmax_loss_forward, scores, labels)
+        _, cache = self.ops.softmax_loss_forward(scores, labels)
+        return partial(self.ops.softmax_loss_backward, cache)
+
+    def training(self, row):
+        """Return one training step as train.train takes it, or its update alone."""
+        layers, ops, velocities = self.layers, self.ops, self.run.velocities
+        x, labels = self.images(self.batch)
+
+        def gradients():
+            scores, caches = net.forward(layers, x)
+            _, loss_cache = ops.softmax_loss_forward(scores, labels)
+            (dscores,) = ops.softmax_loss_backward(loss_cache)
+            return net.backward(layers, caches, dscores, need_dx=False)[1]
+
+        if row == "step":
+            return lambda: train.update(layers, ops, gradients(), velocities, EPSILON)
+        return partial(train.update, layers, ops, gradients(), velocities, EPSILON)
+
+    def inference(self, N):
+        x, _ = self.images(N)
+        return partial(net.forward, net.predicting(self.layers, self.ops), x)
+
+    def alone(self, row):
+        f = self.ops.fc_forward if row == "product" else self.ops.relu_forward
+        return partial(f, *map(self.ops.to_device, arguments_of(row)))
+
+
+def split(layer):
+    """Return {"dx": …, "dw": …}, the halves of a row's backward, or {} if it has no such halves."""
+    functions = sys.modules[layer.backward.__module__]
+    if kind_of(layer) not in ("conv", "fc") or not hasattr(functions, "backward_w"):
+        return {}
+    return {"dx": functions.backward_x, "dw": functions.backward_w}

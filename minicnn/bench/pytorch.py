@@ -1,0 +1,227 @@
+"""PyTorch as a contestant, with our weights and images; work.py says what a contestant does.
+
+It gets what helps it: channels-last images are laid out before the clock starts, whole networks
+have ReLU in place and the fused update, dropout at test time is nothing at all, and the first
+convolution computes no dx.  Backward passes of single rows call what autograd would call, without
+what autograd itself costs, which a whole network pays only once.
+"""
+
+import os
+from functools import cached_property, partial
+
+from ..net import kind_of
+from ..shapes import out_size
+from .work import EPSILON, IN_ONE, Record, arguments_of, build, images
+
+
+class Torch:
+    """PyTorch in one of its modes, which worker.py names; networks of two columns are in one."""
+
+    def __init__(self, contestant, network, batch, tf32=False):
+        import torch
+
+        from .. import reference
+
+        torch.optim.SGD([torch.zeros(1)])  # imports now what optimizers import at first use
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+        self.reference, self.torch, self.functional = reference, torch, torch.nn.functional
+        self.network, self.batch = IN_ONE.get(network, network), batch
+        self.channels_last = contestant.endswith("channels-last")
+        self.compiled = contestant.endswith("compiled")
+        self.gpu = "-gpu" in contestant
+        if self.gpu:
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+            torch.backends.cudnn.benchmark = True  # lets it choose the fastest of its algorithms
+
+    def wait(self):
+        if self.gpu:
+            self.torch.cuda.synchronize()
+
+    def memory(self):
+        """Return the most that tensors ever took of a GPU's memory, in bytes; None on the CPU."""
+        return self.torch.cuda.max_memory_allocated() if self.gpu else None
+
+    def tensor(self, array):
+        """Return the array as a tensor in this contestant's layout, where it computes."""
+        tensor = self.torch.from_numpy(array)
+        if self.gpu:
+            tensor = tensor.cuda()
+        if self.channels_last and tensor.ndim == 4:
+            tensor = tensor.contiguous(memory_format=self.torch.channels_last)
+        return tensor
+
+    def images(self, N):
+        """Return images and labels."""
+        return [self.tensor(array) for array in images(self.network, N)]
+
+    @cached_property
+    def layers(self):
+        """The rows, with tensors for parameters."""
+        layers = build(self.network, self.reference)
+        for layer in layers:
+            for name, w in layer.params.items():
+                layer.params[name] = self.tensor(w).requires_grad_()
+        return layers
+
+    @cached_property
+    def records(self):
+        """What each row sees in one training step."""
+        x, labels = self.images(self.batch)
+        xs = [x]
+        for layer in self.layers:
+            xs.append(torch_function(layer)(xs[-1], *layer.params.values()))
+        loss = self.functional.cross_entropy(xs[-1], labels)
+        dys = self.torch.autograd.grad(loss, xs[1:])
+        xs = [x.detach() for x in xs]
+        rows = zip(self.layers, xs[:-1], xs[1:], dys, strict=True)
+        return {layer.name: Record(layer, x, y, None, dy) for layer, x, y, dy in rows}
+
+    def row(self, name, what):
+        layer, x, _, _, dy = self.records[name]
+        first = layer is self.layers[0]
+        x_learns = x.detach().requires_grad_(not first)
+        forward = partial(torch_function(layer), x_learns, *layer.params.values())
+        if what == "forward":
+            return forward
+        if layer.params:
+            w, wanted = layer.params["w"].detach(), [what != "dw" and not first, what != "dx"]
+            of_kind = torch_conv_backward if kind_of(layer) == "conv" else torch_fc_backward
+            backward = of_kind(x, w, dy, *wanted, **layer.options)
+        else:
+            backward = torch_backward(forward(), x_learns, dy)
+        return self.torch.no_grad()(backward)
+
+    def loss(self, what):
+        scores = self.records[self.layers[-1].name].y.requires_grad_()
+        _, labels = self.images(self.batch)
+        forward = partial(self.functional.cross_entropy, scores, labels)
+        if what == "forward":
+            return forward
+        y = forward()
+        return self.torch.no_grad()(torch_backward(y, scores, self.torch.ones_like(y)))
+
+    def training(self, row):
+        """Return one training step, or its update alone."""
+        x, labels = self.images(self.batch)
+        weights = [w for layer in self.layers for w in layer.params.values()]
+        optimizer = self.torch.optim.SGD(
+            weights, EPSILON, momentum=0.9, weight_decay=0.0005, fused=True
+        )
+        loss = self.whole(loss=True, inplace=True)
+
+        def step():
+            optimizer.zero_grad(set_to_none=True)
+            loss(x, labels).backward()
+            optimizer.step()
+
+        if row == "step":
+            return step
+        step()  # leaves gradients
+        return optimizer.step
+
+    def inference(self, N):
+        x, _ = self.images(N)
+        forward = self.whole(training=False, inplace=True)
+        return self.torch.inference_mode()(partial(forward, x))
+
+    def whole(self, loss=False, **options):
+        """Return the function of x, or with loss=True of x and labels, that runs all rows."""
+        functions = [(torch_function(row, **options), row.params) for row in self.layers]
+
+        def forward(x, labels=None):
+            for function, params in functions:
+                x = function(x, *params.values())
+            return self.functional.cross_entropy(x, labels) if loss else x
+
+        return self.torch.compile(forward, dynamic=False) if self.compiled else forward
+
+    def alone(self, row):
+        f = self.functional.linear if row == "product" else self.functional.relu
+        return partial(f, *map(self.tensor, arguments_of(row)))
+
+
+def torch_function(layer, training=True, inplace=False):
+    """Return PyTorch's function of x and the parameters for one of our rows.
+
+    Its dropout scales in training, ours at test time.  Its normalization has no groups: they become
+    images; and it divides alpha by n.
+    """
+    from torch.nn import functional
+
+    def conv(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
+        x_all = torch_widened(x, w.shape[-1], stride, pad, ceil_mode)
+        return functional.conv2d(x_all, w, b, stride, pad, groups=groups)
+
+    def relu(x):
+        return functional.relu(x, inplace)
+
+    def lrn(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
+        N, C, H, W = x.shape
+        parts = x.reshape(N * groups, C // groups, H, W)
+        return functional.local_response_norm(parts, n, alpha * n, beta, k).reshape(x.shape)
+
+    def pool(x, z=3, s=2, ceil_mode=False):
+        return functional.max_pool2d(x, z, s, ceil_mode=ceil_mode)
+
+    def fc(x, w, b):
+        return functional.linear(x.flatten(1), w, b)
+
+    def dropout(x, p=0.5, rng=None):
+        return functional.dropout(x, p, training)
+
+    functions = {"conv": conv, "relu": relu, "lrn": lrn, "pool": pool, "fc": fc, "dropout": dropout}
+    return partial(functions[kind_of(layer)], **layer.options)
+
+
+def torch_widened(x, f, stride, pad, ceil_mode):
+    """Return x with the zeros past its far edge that ceil_mode reads; PyTorch does not have it."""
+    from torch.nn import functional
+
+    H = x.shape[-1]
+    far = stride * (out_size(H, f, stride, pad, ceil_mode) - 1) + f - H - 2 * pad
+    return functional.pad(x, (0, far, 0, far)) if far > 0 else x
+
+
+def torch_conv_backward(x, w, dy, dx=True, dw=True, *, stride=1, pad=0, groups=1, ceil_mode=False):
+    """Return the function that computes dx, or dw and db, or all of them."""
+    import torch
+
+    x_all = torch_widened(x, w.shape[-1], stride, pad, ceil_mode)
+    pads, strides, dilation, transposed = [pad, pad], [stride, stride], [1, 1], False
+    return partial(
+        torch.ops.aten.convolution_backward,
+        *(dy, x_all, w, [len(w)], strides, pads, dilation, transposed, [0, 0], groups),
+        [dx, dw, dw],
+    )
+
+
+def torch_fc_backward(x, w, dy, dx=True, dw=True):
+    """Return the function that computes dx, or dw and db, or all of them."""
+    x_rows = x.flatten(1)
+    return lambda: (dy @ w if dx else None, *((dy.T @ x_rows, dy.sum(0)) if dw else (None, None)))
+
+
+def torch_backward(y, x, dy):
+    """Return the function that computes dx of a layer without parameters.
+
+    It calls the nodes of the graph from y back to x, one after the other.  autograd.grad would add
+    some 0.1 ms.  A graph with branches needs it: that of normalization, where 0.1 ms is little.
+    """
+    import torch
+
+    nodes, node = [], y.grad_fn
+    while node.name() != "torch::autograd::AccumulateGrad":  # that one is x
+        nodes.append(node)
+        nexts = [n for n, _ in node.next_functions if n]
+        if len(nexts) > 1:
+            return partial(torch.autograd.grad, y, x, dy, retain_graph=True)
+        node = nexts[0]
+
+    def backward():
+        dx = dy
+        for node in nodes:
+            dx = node(dx)
+            dx = dx[0] if isinstance(dx, tuple) else dx
+        return dx
+
+    return backward
