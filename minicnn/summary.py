@@ -142,9 +142,8 @@ def by_winograd(layer, w, y, batch):
     """Return whether minicnn.fast computes a convolution by Winograd's algorithm."""
     from .fast.winograd import pays  # brings Numba
 
-    (K, C, f, _), (_, H_out, W_out) = w.shape, y
-    groups, stride = layer.options.get("groups", 1), layer.options.get("stride", 1)
-    return pays(batch, C, K // groups, H_out, W_out, f, stride)
+    (_, C, f, _), (_, H_out, W_out) = w.shape, y
+    return pays(batch, C, H_out, W_out, f, layer.options.get("stride", 1))
 
 
 def with_zeros(layer, x, y):

@@ -296,7 +296,7 @@ CONVOLUTIONS = [  # N, C, H, W, K, f, options
 def winograd_everywhere(monkeypatch):
     """Winograd's algorithm where it can be, whether it pays or not."""
 
-    def can(N, C, K, H_out, W_out, f, stride):
+    def can(N, C, H_out, W_out, f, stride):
         return stride == 1 and 2 <= f <= 7
 
     monkeypatch.setattr(fast.winograd, "pays", can)
@@ -380,13 +380,13 @@ def test_the_number_of_threads_changes_no_bit_of_winograd(winograd_everywhere):
 
 
 def test_winograd_is_used_where_it_pays():
-    assert not fast.winograd.pays(32, 3, 96, 55, 55, 11, 4)  # AlexNet's conv1
-    assert fast.winograd.pays(32, 48, 128, 27, 27, 5, 1)  # conv2, one group
-    assert fast.winograd.pays(32, 256, 384, 13, 13, 3, 1)  # conv3
-    assert fast.winograd.pays(128, 32, 64, 8, 8, 5, 1)  # conv3 of the four-layer network
-    assert not fast.winograd.pays(128, 3, 32, 32, 32, 5, 1)  # its conv1: three channels
-    assert fast.winograd.pays(1, 48, 128, 27, 27, 5, 1)  # conv2 for one image
-    assert not fast.winograd.pays(1, 256, 384, 13, 13, 3, 1)  # to prepare the kernels takes longer
+    assert not fast.winograd.pays(32, 3, 55, 55, 11, 4)  # AlexNet's conv1
+    assert fast.winograd.pays(32, 48, 27, 27, 5, 1)  # conv2, one group
+    assert fast.winograd.pays(32, 256, 13, 13, 3, 1)  # conv3
+    assert fast.winograd.pays(128, 32, 8, 8, 5, 1)  # conv3 of the four-layer network
+    assert not fast.winograd.pays(128, 3, 32, 32, 5, 1)  # its conv1: three channels
+    assert fast.winograd.pays(1, 48, 27, 27, 5, 1)  # conv2 for one image
+    assert not fast.winograd.pays(1, 256, 13, 13, 3, 1)  # to prepare the kernels takes longer
 
 
 # Vectors.

@@ -55,7 +55,7 @@ def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
     W_all = max(W + 2 * pad, stride * (W_out - 1) + f)
 
     w_groups = w.reshape(groups, K // groups, C_group, f, f)
-    if winograd.pays(N, C_group, K // groups, H_out, W_out, f, stride):
+    if winograd.pays(N, C_group, H_out, W_out, f, stride):
         x_pixels = filled(pixels_of(x), groups)
         y = images(cut(winograd.forward(x_pixels, w_groups, b, pad, H_out, W_out), K, groups))
         return y, (x_pixels, x.shape, w, y.shape, stride, pad, groups)
@@ -104,7 +104,7 @@ def backward_x(dy, cache):
     K_group, C_wide = K // groups, whole_vectors(C_group)
     w_swapped = w.reshape(groups, K_group, C_group, f, f).swapaxes(1, 2)
 
-    if winograd.pays(N, C_group, K_group, *y_shape[2:], f, stride):
+    if winograd.pays(N, K_group, H, W, f, stride):
         turned = w_swapped[..., ::-1, ::-1]
         dy_pixels, no_bias = filled(pixels_of(dy), groups), np.zeros(C, dy.dtype)
         dx_wide = winograd.forward(dy_pixels, turned, no_bias, f - 1 - pad, H, W)
@@ -152,7 +152,7 @@ def backward_w(dy, cache):
     H_out, W_out = y_shape[2:]
 
     dy_wide = filled(pixels_of(dy), groups)
-    if winograd.pays(len(dy), C_group, K_group, H_out, W_out, f, stride):
+    if winograd.pays(len(dy), C_group, H_out, W_out, f, stride):
         return winograd.backward_w(x_frame, dy_wide, w.reshape(groups, K_group, C_group, f, f), pad)
     corners = pixel_table(x_frame.shape, H_out, W_out, stride=stride)
     taps = window_table(x_frame.shape, C_group, range(f), range(f))

@@ -55,21 +55,21 @@ Image = namedtuple("Image", "H W C")  # C numbers from pixel to pixel
 Grid = namedtuple("Grid", "rows columns tiles n pad")  # of tiles; pad: zeros before the image
 
 
-def pays(N, C, K, H_out, W_out, f, stride):
-    """Return whether this is faster than product.py, for groups of C channels and K kernels.
+def pays(N, C, H_out, W_out, f, stride):
+    """Return whether this is faster than product.py, for sums over C channels: in dx, over kernels.
 
-    Measured on one thread, forward, dx and dw: 2.2 to 2.7 times as fast with 32 channels and 32
-    kernels of 5×5, 2.1 to 2.4 with 64 and 64 of 3×3, 1.1 to 2.2 with 16, 1.2 with 8, 0.6 with 3.
-    But 0.7 to 1.1 where tiles reach so far over the edge that the direct product needs only 1.7
-    times as many multiplications, and 1.1 to 1.3 with 16 tiles, where kernels take as long to
-    prepare as to use.
+    Measured on one thread, forward, dx and dw: 2.2 to 2.7 times as fast with 32 channels and 5×5
+    weights, 2.1 to 2.4 with 64 and 3×3, 1.1 to 2.2 with 16, 1.2 with 8, 0.4 to 0.7 with 3, whatever
+    the number of kernels.  But 0.7 to 1.1 where tiles reach so far over the edge that the direct
+    product needs only 1.7 times as many multiplications, and 1.1 to 1.3 with 16 tiles, where
+    kernels take as long to prepare as to use.
     """
     if stride != 1 or not 2 <= f <= 7:
         return False
     n = SIDE + 1 - f
     tiles = -(-H_out // n) * -(-W_out // n)
     saved = f * f * H_out * W_out / (POINTS * tiles)
-    return saved > 2 and min(C, K) >= 8 and N * tiles >= 16
+    return saved > 2 and C >= 8 and N * tiles >= 16
 
 
 def forward(x, w, b, pad, H_out, W_out):
