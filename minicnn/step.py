@@ -7,8 +7,9 @@
     steps.show()                 in a terminal: Enter for the next line
     steps.result                 y, cache: what the function returned
     steps.backward(dy)           the same for the way back
-    steps.turn(40, 57)           the same steps, at turn 57 of the loop in line 40
-    steps.touch("w", (0, 1, 2, 2), dy)      one entry of the gradient, by finite differences
+    steps.turn(34, 57)           the same steps, at turn 57 of the loop in line 34
+    steps.touch("w", (0, 1, 2, 2), dy)      one entry of the gradient, by finite differences;
+                                 in the page of steps.backward(dy) one points at it
     steps.save("conv.html")      a page of its own; returns its path
 
 What runs is the real function, never a copy of it; stepping/ has the parts.

@@ -384,6 +384,25 @@ def test_dark_is_dark_and_light_is_light(opened):
     assert ask(opened("conv", dark=True), colour) == "rgb(20, 24, 29)"
 
 
+def test_where_the_data_cannot_be_inflated_the_beginning_is_there_as_text(browser, pages):
+    script = {"source": "delete window.DecompressionStream"}
+    added = command(browser, "Page.addScriptToEvaluateOnNewDocument", **script)
+    browser.get((pages / "conv.html").as_uri())
+    command(browser, "Page.removeScriptToEvaluateOnNewDocument", **added)
+    text = browser.execute_script("return document.querySelector('.minicnn-step').innerText")
+    assert text.startswith("conv_forward, reference/conv.py")
+    assert text.rstrip().endswith("a browser from 2023 or later shows all of it, with its arrays.")
+    assert complaints(browser) == []
+
+
+def test_where_scripts_do_not_run_the_beginning_is_there_as_text(browser, pages):
+    command(browser, "Emulation.setScriptExecutionDisabled", value=True)
+    browser.get((pages / "conv.html").as_uri())
+    text = browser.find_element("css selector", ".minicnn-step").text
+    command(browser, "Emulation.setScriptExecutionDisabled", value=False)
+    assert text.startswith("conv_forward, reference/conv.py") and "x  1 × 2 × 5 × 5" in text
+
+
 def test_two_on_one_page_do_not_disturb_each_other_nor_the_page(opened):
     browser = opened("both")
     ask(browser, "root.querySelector('.bar button:nth-child(4)').click()")

@@ -2,7 +2,8 @@
 
 Inside a compiled function Python sees no lines.  So the stepper runs the Python source of a kernel
 on copies of its arguments, and watches that; and what the caller gets is what the compiled kernel
-then makes of the real ones.  Python is slow, so of a large kernel only the first WATCHED lines run.
+then makes of the real ones.  Python is slow, so of a large kernel only the first WATCHED lines run;
+PATIENCE times as many until a turn is reached that somebody wants to see.
 
 A kernel is found through the globals of the function that calls it.  `opened` builds the same
 function, of the very same code, with other globals, in which kernels stand as Python: nobody else,
@@ -71,9 +72,10 @@ def both(kernel, record):
     def run(*arguments, **options):
         tracer, depth = sys.gettrace(), len(record.live)
         if not record.live or record.may_open(kernel=True):
-            record.left = WATCHED * (PATIENCE if record.wanted else 1)
             try:
-                opened(kernel, record, in_kernel=True)(*copy.deepcopy(arguments), **options)
+                python, own = opened(kernel, record, in_kernel=True), copy.deepcopy(arguments)
+                record.left = WATCHED * (PATIENCE if record.wanted else 1)
+                python(*own, **options)
             except (Enough, Exception):  # what is wrong with the arguments, the kernel itself says
                 for watch in record.live[depth:]:
                     watch.cut()

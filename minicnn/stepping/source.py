@@ -58,6 +58,10 @@ def walk(body, loops):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             yield Statement(node.lineno, node.end_lineno, loops, (), (node.name,), (), node)
             continue
+        if isinstance(node, (ast.For, ast.While)) and node.body[0].lineno == node.lineno:
+            names, makes = mentioned(node, node._fields)  # `for n in x: y += n` is one step
+            yield Statement(node.lineno, node.end_lineno, loops, names, makes, (), node)
+            continue
         inside = loops + (node.lineno,) if isinstance(node, (ast.For, ast.While)) else loops
         inner = getattr(node, "body", None)
         last = max(node.lineno, inner[0].lineno - 1) if inner else node.end_lineno
@@ -80,9 +84,9 @@ def returned_names(source):
     return [ast.unparse(part) for part in parts]
 
 
-def mentioned(node):
-    """Return the names in the header of a statement, and those that it makes."""
-    header = {
+def mentioned(node, fields=None):
+    """Return the names in the header of a statement, or these fields of it, and what it makes."""
+    header = fields or {
         ast.For: ("target", "iter"),
         ast.While: ("test",),
         ast.If: ("test",),

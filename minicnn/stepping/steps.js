@@ -357,7 +357,7 @@ function stepper(data, root) {
       const place = where.slice(1, -1),
         tuple = place.includes(",") ? `(${place})` : `(${place},)`;
       touch.replaceChildren(
-        `There are too many entries to try all of them. In Python `,
+        `The page was made without trying all entries. In Python `,
         ...toCopy(`.touch("${name}", ${tuple})`, " tries this one"),
       );
       return;

@@ -80,9 +80,13 @@ def touch(forward, backward, bound, name, index, dy):
 
 
 def every(forward, backward, bound, dy):
-    """Return {name: [Touch of each entry]}, or {} where there are too many of them."""
+    """Return {name: [Touch of each entry]}, or {} where that would take long.
+
+    So it does with many entries; and in float32, where Numba may have to compile everything anew.
+    """
     arrays = [value for value in bound.arguments.values() if is_float(value)]
-    if sum(array.size for array in arrays) > ENTRIES:
+    small = sum(array.size for array in arrays) <= ENTRIES
+    if not small or any(array.dtype != np.float64 for array in arrays):
         return {}
     layer = in_float64(forward, backward, bound, dy)
     began = time.process_time()

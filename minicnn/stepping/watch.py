@@ -70,17 +70,17 @@ class Watch:
         """The trace function while turns pass by; what it does, it may do a million times."""
         inside = self.inside[-1]
         loop = self.record.loops[inside.loop]
-        if event == "line":
-            if inside.line < running.f_lineno <= inside.last:
-                if self.record.left is not None:
-                    self.record.count()
-                self.pending = None
-                return self.passing
-            if running.f_lineno == inside.line:
-                if loop.total + 1 != self.record.wanted.get(inside.line):
-                    loop.total += 1  # unless it turns out that the loop is done
-                    self.pending = self.source.statements[inside.line]
-                    return self.passing
+        in_body = inside.line < running.f_lineno <= inside.last
+        comes_round = running.f_lineno == inside.line
+        due = comes_round and loop.total + 1 == self.record.wanted.get(inside.line)
+        if event == "line" and (in_body or comes_round) and not due:
+            if self.record.left is not None:
+                self.record.count()
+            self.pending = None
+            if comes_round:
+                loop.total += 1  # unless it turns out that the loop is done
+                self.pending = self.source.statements[inside.line]
+            return self.passing
         if self.pending:
             loop.total -= 1  # it is
         return self.event(running, event, argument)
@@ -141,6 +141,8 @@ class Watch:
     def cut(self):
         """The rest of this call ran compiled."""
         self.record.frames[self.frame].cut = True
+        if self.pending and self.passes():  # nobody knows whether there was another turn
+            self.record.loops[self.inside[-1].loop].total -= 1
         for inside in self.inside:
             loop = self.record.loops[inside.loop]
             loop.total, loop.more = inside.planned or loop.total, inside.planned is None
