@@ -121,9 +121,9 @@ axes.set(xlabel="operations a byte", ylabel="GFLOP/s")
 figure
 
 # %% [markdown]
-# conv1 stands below the roof, at 52% of NumPy's own product; conv2 above it, at 140%, since it does
+# conv1 stands below the roof, at 89% of NumPy's own product; conv2 above it, at 328%, since it does
 # without four fifths of the multiplications. ReLU lives on the slope: there it only helps to touch
-# memory less often. So our normalization of conv1's maps took a 48th of PyTorch's time.
+# memory less often. So our normalization of conv1's maps took a 45th of PyTorch's time.
 #
 # ## Fourth idea: ten thousand threads
 #
