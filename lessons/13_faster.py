@@ -51,9 +51,9 @@ step(im2col, np.array([[[7.0, 8.0]]]), f=1, stride=1, pad=0, H_out=1, W_out=2)
 # does the matrix of conv2's 5×5 windows take?
 #
 # But the windows are in `x` already. `fast/product.py` reads them there, through two small tables.
-# Sums stay inside the processor until they are complete, all cores share the work, and where many
-# channels meet many kernels `fast/winograd.py` needs a fifth of the multiplications. **Predict**
-# what the first call costs. (A GFLOP is a billion of the definition's sums and products.)
+# Sums stay inside the processor until they are complete, all cores share the work, and where there
+# are channels enough `fast/winograd.py` needs a sixth of conv2's multiplications. **Predict** what
+# the first call costs. (A GFLOP is a billion of the definition's sums and products.)
 
 # %%
 rng = np.random.default_rng(1)
@@ -122,7 +122,7 @@ figure
 
 # %% [markdown]
 # conv1 stands below the roof, at 89% of NumPy's own product; conv2 above it, at 328%, since it does
-# without four fifths of the multiplications. ReLU lives on the slope: there it only helps to touch
+# without five sixths of the multiplications. ReLU lives on the slope: there it only helps to touch
 # memory less often. So our normalization of conv1's maps took a 45th of PyTorch's time.
 #
 # ## Fourth idea: ten thousand threads

@@ -58,11 +58,16 @@ def each(f, on):
         if "rng" in options:  # both columns draw from it, in an order that can be repeated
             results = work(0), work(1)
         else:
-            shapes = [getattr(pair[0], "shape", None) for pair in pairs]
-            results = on.each(work, (f.__name__, *shapes))
+            results = on.each(work, (f.__name__, shapes_of([pair[0] for pair in pairs])))
         return tuple(zip(*results, strict=True))  # ((y0, y1), (cache0, cache1)), say
 
     return on_both
+
+
+def shapes_of(values):
+    """Return the shapes of arrays, and of those in a cache; of whatever else, None."""
+    nested = isinstance(values, tuple | list)
+    return tuple(map(shapes_of, values)) if nested else getattr(values, "shape", None)
 
 
 def both_forward(x, on):

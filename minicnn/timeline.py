@@ -12,8 +12,8 @@ runs a few training steps, watches the last one, prints it as a table and draws 
 On a GPU the ends of a span are events in the column's own stream, so that a span is what the GPU
 did, not what the host asked for.  One device's clock says nothing about another's: of two devices,
 the origins are made one after the other, while both are idle, and may be microseconds apart.  On
-the CPU the ends are read from the clock; with minicnn.fast each column has a thread.  Watching
-costs a little: a step takes longer than one that nobody watches.
+the CPU the ends are read from the clock; with minicnn.fast each column has a thread where that is
+faster.  Watching costs a little: a step takes longer than one that nobody watches.
 
 The backend is watched, not the network: every function that does work is wrapped, for this run.
 """

@@ -1,12 +1,14 @@
 """What fast promises beside the contract: buffers, layout, threads, vectors of any width."""
 
 import os
+import queue
 import signal
 import subprocess
 import sys
 import threading
 import time
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -236,6 +238,48 @@ def test_an_error_in_a_half_comes_through_and_leaves_the_team_whole(monkeypatch)
         with pytest.raises(ArithmeticError):
             threads.in_halves(lambda half: 1 // (half - wrong))  # noqa: B023
         assert threads.team_size() == 4 and len(team_of(4)) == 4
+
+
+def test_a_helper_that_waits_holds_no_arrays(monkeypatch):
+    monkeypatch.setattr(threads, "count", 2)
+    x = np.ones(10)
+    gone = weakref.ref(x)
+
+    def work(half, x=x):
+        return x + half, np.zeros(10)
+
+    results = threads.in_halves(work)
+    seen = [weakref.ref(array) for pair in results for array in pair]
+    del x, work, results
+    end = time.monotonic() + 5
+    while any(array() is not None for array in (gone, *seen)):
+        assert time.monotonic() < end  # it only has to come round
+        time.sleep(0.001)
+
+
+def test_ctrl_c_waits_until_nobody_writes(monkeypatch):
+    monkeypatch.setattr(threads, "count", 2)
+    threads.in_halves(lambda half: None)  # there is a helper
+    done = []
+
+    class Answers(queue.SimpleQueue):
+        interrupts = 2
+
+        def get(self):
+            if self.interrupts:
+                self.interrupts -= 1
+                raise KeyboardInterrupt
+            return super().get()
+
+    monkeypatch.setattr(threads.queue, "SimpleQueue", Answers)
+
+    def work(half):
+        time.sleep(0.05 * half)
+        done.append(half)
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.in_halves(work)
+    assert done == [0, 1]
 
 
 def test_columns_go_the_way_that_was_faster(monkeypatch):

@@ -182,10 +182,11 @@ def take_turns(results, running, work):
     """Return the seconds of each contestant, and those of its fastest call; see line.py."""
     counts, seconds, fastest = {}, {}, {}
     where = f"{work['row']} {work['pass']}"
+    first = 7 if results["settings"]["network"] in IN_ONE else 1  # columns try two ways out
     for name in running:
         with noted(results, name, where):
             ask(running, name, prepare=[work["row"], work["pass"]])
-            ask(running, name, run=1)  # compiles
+            ask(running, name, run=first)  # compiles
             (once,) = ask(running, name, run=1)["seconds"]
             counts[name] = min(1000, max(1, round(TURN / once)))
             seconds[name], fastest[name] = [], once

@@ -38,11 +38,11 @@ PIXELS = 128  # a task of correlate goes through so many pixels at a time
 
 
 @njit(**PLAIN)
-def sums(x, rows, table, first, stop, w, w_at, step):
+def sums(x, rows, table, first, stop, w, w_at):
     """Return Σ_t x[rows_m + table_t] · w[w_t + lane]: six vectors at once, m = 0 … 5.
 
-    t runs from first to stop − 1, and w_t is w_at, then `step` more each time.  In multiply the
-    rows are corners and the table holds the taps; in correlate it is the other way round.
+    t runs from first to stop − 1, and w_t is w_at, then LANES more each time.  In multiply the rows
+    are corners and the table holds the taps; in correlate it is the other way round.
     """
     r0, r1, r2, r3, r4, r5 = rows
     a0 = a1 = a2 = a3 = a4 = a5 = zero(x)
@@ -55,7 +55,7 @@ def sums(x, rows, table, first, stop, w, w_at, step):
         a3 = fma(spread(x, r3 + entry), kernels, a3)
         a4 = fma(spread(x, r4 + entry), kernels, a4)
         a5 = fma(spread(x, r5 + entry), kernels, a5)
-        w_at += step
+        w_at += LANES
     return a0, a1, a2, a3, a4, a5
 
 
@@ -133,7 +133,7 @@ def multiply_task(
     Entries that lie apart are copied side by side first: those that are a power of two apart would
     all want the same few places in the cache.
     """
-    together, apart, piece = step == LANES, np.int64(LANES), min(TAPS, taps.size)
+    together, piece = step == LANES, min(TAPS, taps.size)
     desk = np.empty(0 if together else (panel_stop - panel) * piece * LANES, w.dtype)
     for t in range(0, taps.size, TAPS):
         t_stop = min(t + TAPS, taps.size)
@@ -153,7 +153,7 @@ def multiply_task(
                 kernels, w_at = desk, (q - panel) * piece * LANES
             for p in range(first, stop, 6):
                 rows, out = six(corners, p, stop - 1, x_at), six(places, p, stop - 1, k)
-                add_six(y, out, sums(x, rows, taps, t, t_stop, kernels, w_at, apart))
+                add_six(y, out, sums(x, rows, taps, t, t_stop, kernels, w_at))
 
 
 @njit(**LOOP)
@@ -188,7 +188,7 @@ def correlate_task(
     same few places in the cache.
     """
     panel, bias = np.empty(PIXELS * LANES, dw.dtype), zero(dy)
-    start, apart = np.int64(0), np.int64(LANES)  # for plain numbers, sums would be compiled anew
+    start = np.int64(0)  # for a plain 0, sums would be compiled anew
     for first in range(0, max(corners.size, 1), PIXELS):
         stop = min(first + PIXELS, corners.size)
         for p in range(stop - first):
@@ -197,7 +197,7 @@ def correlate_task(
             bias = plus(bias, pixel)
         for t in range(begin, end, 6):
             rows, out = six(taps, t, end - 1, x_at), six(homes, t, end - 1, dw_at)
-            vectors = sums(x, rows, corners, first, stop, panel, start, apart)
+            vectors = sums(x, rows, corners, first, stop, panel, start)
             if first == 0:
                 put_six(dw, out, vectors)
             else:

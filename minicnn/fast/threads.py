@@ -125,7 +125,7 @@ def at_once(loop, calls, apart=1):
     done = queue.SimpleQueue()
     places = [team.first + apart * number - 1 for number in range(1, len(calls))]
     with hiring:
-        while places and len(inboxes) <= places[-1]:
+        while len(inboxes) <= places[-1]:
             inboxes.append(queue.SimpleQueue())
             threading.Thread(target=help_out, args=(inboxes[-1],), daemon=True).start()
     for place, arguments in zip(places, calls[1:], strict=True):
@@ -133,9 +133,24 @@ def at_once(loop, calls, apart=1):
     try:
         loop(*calls[0])
     finally:
-        errors = [done.get() for _ in calls[1:]]  # nobody may still be writing
-    for error in filter(None, errors):
+        errors = answers(done, len(places))
+    for error in errors:
         raise error
+
+
+def answers(done, count):
+    """Return the errors in so many answers; wait for all, for nobody may still be writing.
+
+    Ctrl-C has to wait, too.
+    """
+    errors = []
+    while count:
+        try:
+            errors.append(done.get())
+            count -= 1
+        except KeyboardInterrupt as interrupt:
+            errors.append(interrupt)
+    return list(filter(None, errors))
 
 
 def help_out(inbox):
@@ -147,8 +162,9 @@ def help_out(inbox):
             loop(*arguments)
         except BaseException as caught:
             error = caught
-        del arguments  # before anybody asks who holds these arrays, see buffers.py
+        del loop, arguments  # before anybody asks who holds these arrays, see buffers.py
         done.put(error)
+        del error
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,4 +1,4 @@
-"""Three small matrices, with which winograd.py needs a fifth of the multiplications.
+"""Three small matrices, with which winograd.py needs a sixth of the multiplications.
 
 Two polynomials can be multiplied by way of their values: evaluate both in enough points, multiply
 value by value, and find the polynomial that has these values.  If a has n coefficients and w has f,

@@ -1,8 +1,10 @@
-"""Convolution with a fifth of the multiplications: Winograd's algorithm, forward and backward.
+"""Convolution with a sixth of the multiplications: Winograd's algorithm, forward and backward.
 
 product.py takes f·f multiplications for an output, channel and kernel, and cannot be made faster:
 the processor multiplies at its peak.  What is left is to multiply less.  The outputs are cut into
-tiles of n×n, n = 9 − f, which depend on 8×8 pixels each, and transforms.py says why this is right:
+tiles of n×n, n = 9 − f, which depend on 8×8 pixels each: 64 multiplications in place of (n·f)², a
+sixth with 5×5 weights, a fifth with 3×3, more where tiles reach over the edge.  transforms.py says
+why this is right:
 
     y  = Eᵀ [(E w Eᵀ) ⊙ (Bᵀ x B)] E
     dw = Eᵀ [(E dy Eᵀ) ⊙ (Bᵀ x B)] E         the same: dy takes the place of w, and f that of n
@@ -24,8 +26,8 @@ done once for each pixel or kernel, and there are many channels and kernels to s
 
 In float32 errors are larger than those of the direct product, and the more so the more channels
 there are: in AlexNet's rows at most 3e-5 of the largest number, there 6e-7.  Infinity meets itself
-in Bᵀ x B and becomes NaN, and a NaN reaches all outputs of its tiles: it stays visible, but up to
-n − 1 pixels beyond the windows that hold it.
+in Bᵀ x B and becomes NaN, and a NaN inside of a tile reaches all of its outputs: it stays visible,
+but up to n − 1 pixels beyond the windows that hold it.
 """
 
 from collections import namedtuple
@@ -210,7 +212,7 @@ def forward_loop(begin, end, x, x_image, channels, u, b, y, y_image, grid, T, ro
     C_wide = x_image.C // groups
     v_point = T * C_wide
     v, m, desk = room[: POINTS * v_point], room[POINTS * v_point :], np.empty(2 * HALF, x.dtype)
-    start, apart = np.int64(0), np.int64(LANES)  # for plain numbers, sums would be compiled anew
+    start, apart = np.int64(0), np.int64(LANES)  # for plain numbers, all would be compiled anew
     for group in range(begin * groups, end * groups):
         first, g = group // groups * T, group % groups
         stop = min(grid.tiles, first + T)
@@ -220,7 +222,7 @@ def forward_loop(begin, end, x, x_image, channels, u, b, y, y_image, grid, T, ro
                 u_at = (q * POINTS + point) * channels.size * LANES
                 for t in range(0, stop - first, 6):
                     rows = steps(point * v_point + t * C_wide, C_wide)
-                    six = sums(v, rows, channels, start, channels.size, u, u_at, apart)
+                    six = sums(v, rows, channels, start, channels.size, u, u_at)
                     put_six(m, steps((t * POINTS + point) * LANES, POINTS * LANES), six)
             bias = load(b, q * LANES)
             for t in range(first, stop):
@@ -264,7 +266,7 @@ def backward_task(
     C, f, grid, T, C_wide, tiles, dw, db, room,
 ):  # fmt: skip
     """Write dw of the channels c_first … c_stop−1 for some panels; who has channel 0 writes db."""
-    desk, start, apart = np.empty(2 * HALF, x.dtype), np.int64(0), np.int64(LANES)
+    desk, start = np.empty(2 * HALF, x.dtype), np.int64(0)
     channels, panels, nothing = c_stop - c_first, q_stop - q_first, zero(x)
     dm_panel, du_panel = T * LANES, channels * LANES
     v_point, dm_point, du_point = T * C_wide, panels * dm_panel, panels * du_panel
@@ -290,7 +292,7 @@ def backward_task(
                 for c in range(0, channels, 6):
                     rows = up_to(c, channels - 1, point * v_point, 1)
                     out = up_to(c, channels - 1, point * du_point + q * du_panel, LANES)
-                    six = sums(v, rows, tiles, start, stop - first, dm, dm_at, apart)
+                    six = sums(v, rows, tiles, start, stop - first, dm, dm_at)
                     add_six(du, out, six)
     for q in range(panels):
         for c in range(channels):
