@@ -74,8 +74,8 @@ apart = np.abs(y - y_fast).max() / np.abs(y).max()
 print(f"largest difference {apart:.0e} of the largest number")
 
 # %% [markdown]
-# Numba compiles a function when it is first called, which takes seconds, and keeps the result. Only
-# the last digits differ: sums in another order round differently.
+# Numba compiles a function when it is first called, which takes seconds, and keeps the result on
+# disk for the next time. Only the last digits differ: other sums round differently.
 #
 # ## How fast could it be?
 #

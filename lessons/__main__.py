@@ -21,7 +21,8 @@ class InputEnded(Exception):
 def main(arguments=None):
     """Run one command; return its exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if arguments and arguments[0].isdecimal():
+    first = next((text for text in arguments if not text.startswith("-")), "")
+    if first.isdecimal():  # python -m lessons 3, with --no-pause before or behind
         arguments.insert(0, "walk")
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without ∂ shows ? in its place

@@ -205,6 +205,12 @@ def test_what_is_wrong_with_the_form_has_a_name_for_the_report(line, name, tmp_p
     assert judged("relu_backward", f"{RELU}    {line}\n", tmp_path).mistake == name
 
 
+def test_shapes_that_do_not_fit_together_get_a_word_of_advice(tmp_path):
+    text = learners_file("fc_forward").replace("@ w.T", "@ w")
+    assert text != learners_file("fc_forward")
+    assert "has one to be transposed" in said(judged("fc_forward", text, tmp_path))
+
+
 def test_outputs_that_have_changed_places_are_noticed(tmp_path):
     text = learners_file("sgd_update").replace("return w, v", "return v, w")
     assert "have they changed places?" in judged("sgd_update", text, tmp_path).hint

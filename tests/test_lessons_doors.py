@@ -222,7 +222,7 @@ def test_the_list_has_every_lesson_and_what_is_done(folder, capsys):
     assert (
         "   3  A small lesson\n      It is about math. How long is π?\n" in capsys.readouterr().out
     )
-    assert main(["3", "--no-pause"]) == 0
+    assert main(["--no-pause", "3"]) == 0
     progress.done("exercise", "relu_backward")
     capsys.readouterr()
     assert main([]) == 0

@@ -26,12 +26,13 @@ from .statements import BARE, find, forward_of, function, kept, signature
 
 Fault = namedtuple("Fault", "output name lines")
 STEP = 1e-5
+DO_NOT_FIT = "matmul", "broadcast", "aligned", "could not multiply"  # words of NumPy's messages
 
 
 def look(name, one, answer, right, tell):
     """Return the first Fault of an answer, or None; only with `tell` lines show wrong numbers."""
     if answer["raised"]:
-        return Fault(None, "stopped", [called(name, answer["raised"])])
+        return Fault(None, "stopped", [called(name, answer["raised"]), *fitting(answer["raised"])])
     found = answer["returned"]
     if fault := structure(name, found):
         return Fault(None, *fault)
@@ -55,6 +56,16 @@ def called(name, error):
     if error["line"] is None and error["type"] == "TypeError":
         return f"It cannot be called as {signature(name)}: {error['message']}"
     return f"It stopped in {apart.raised(error)}"
+
+
+def fitting(error):
+    """Say what may help where NumPy says that the shapes of two arrays do not fit together."""
+    if error["type"] == "ValueError" and any(word in error["message"] for word in DO_NOT_FIT):
+        return [
+            "Two arrays do not fit together there.  Print their shapes before that line: has one "
+            "to be transposed (.T), or reshaped?"
+        ]
+    return []
 
 
 def in_place(name, place):

@@ -14,6 +14,8 @@ What stands between the brackets is summed, over channels in y and over tiles in
 E: so it comes down to 64 matrix products, one a point (product.py's sums).  The rest, E and B, is
 done once for each pixel or kernel, and there are many channels and kernels to share it.
 
+    E, B     the matrices of transforms.py, which has the desk and its size, too
+    point    one of the 64 numbers of a tile behind E or B
     grid     the tiles: so many rows and columns of them an image
     T        tiles that are worked on at a time
     u        (panels, 64, C, LANES)        E w Eᵀ
@@ -103,8 +105,8 @@ def forward(x, w, b, pad, H_out, W_out):
     u = empty((groups * K_wide * POINTS * C,), x.dtype)
     run(kernels_loop, groups * K_wide // LANES * C, u.size / 2, panels, f, C, u)
 
-    blocks = -(-grid.tiles // (team_size() * TILES)) * team_size()
-    T = -(-grid.tiles // (blocks * 6)) * 6
+    most = -(-grid.tiles // (team_size() * TILES)) * team_size()  # blocks; −(−a // b) rounds up
+    T = -(-grid.tiles // (most * 6)) * 6
     blocks = -(-grid.tiles // T)
     y = empty((N, H_out, W_out, groups * K_wide), x.dtype)
     run(
