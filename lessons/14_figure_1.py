@@ -140,4 +140,4 @@ print("5,000 images, two seeds:", *[f"{ratio:.2f}" for ratio in two_seeds["by_se
 # 1. Give the race `init="fan-in"`, and divide `x_few` by its deviation. Who wins?
 # 2. Race `"logistic"` against tanh: its slope is at most a quarter. What do three layers make of
 #    it?
-# 3. `python -m minicnn figure1` races on the whole sample, in about five minutes. The ratio?
+# 3. `python -m minicnn figure1` races on the whole sample, in about three minutes. The ratio?
