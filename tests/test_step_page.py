@@ -41,6 +41,8 @@ def pages(tmp_path_factory):
     conv = step(conv_forward, x, w, b, stride=2)
     conv.save(folder / "conv.html")
     conv.backward(rng.standard_normal(conv.result[0].shape)).save(folder / "back.html")
+    small = step(conv_forward, x[:, :1], w[:1, :1], b[:1])
+    small.backward(rng.standard_normal(small.result[0].shape)).save(folder / "small_back.html")
     pool = step(pool_forward, x)
     pool.save(folder / "pool.html")
     pool.backward(rng.standard_normal((1, 2, 2, 2))).save(folder / "pool_back.html")
@@ -291,7 +293,7 @@ def test_the_way_back_shows_the_forward_line_and_the_array_beside_its_gradient(o
     assert names[:2] == ["dcols", "cols"]
 
 
-TOUCH = "root.querySelector('.touch')?.textContent"
+TOUCH = "root.querySelector('.touch > span')?.textContent"
 
 
 def point(browser, name, *keys):
@@ -318,6 +320,30 @@ def test_a_gradient_is_touched_by_pointing_at_an_entry_or_at_its_gradient(opened
     assert ask(browser, TOUCH) == words
     ask(browser, "root.querySelector('.bar button:nth-child(4)').click()")
     assert "return dx" in ask(browser, "root.querySelector('.now').textContent")
+
+
+def test_no_card_moves_while_one_points(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("small_back", width=1300, height=900)
+    boxes = "[...root.querySelectorAll('figure, .touch')].map((f) => "
+    boxes += "JSON.stringify(f.getBoundingClientRect()))"
+    before = ask(browser, boxes)
+    for name in ("dw", "w", "dx", "x", "db"):
+        for keys in ([], [Keys.ARROW_RIGHT] * 4):
+            point(browser, name, *keys)
+            assert ask(browser, boxes) == before
+
+
+def test_beyond_the_border_and_between_maps_there_is_no_entry(opened):
+    browser = opened("back")
+    move = "((c, x, y) => { const b = c.getBoundingClientRect(); c.dispatchEvent(new PointerEvent("
+    move += "'pointermove', {clientX: b.x + x, clientY: b.y + y})); return c.parentNode"
+    move += ".querySelector('figcaption').textContent; })(root.querySelector('canvas'), "
+    move += "arguments[1], arguments[2])"
+    assert ask(browser, move, 0, 2, 2).startswith("dx[0, 0, 0, 0] =")
+    for x, y in [(-2, 2), (-9, -9), (2, -2), (5 * 38 + 2, 2), (2 * 5 * 38 + 7, 2), (2, 999)]:
+        assert ask(browser, move, 0, x, y).startswith("1 × 2 × 5 × 5 float64")
 
 
 def test_a_finger_touches_too(opened):
