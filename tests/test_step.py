@@ -16,7 +16,7 @@ from minicnn import cifar, fast, net, reference
 from minicnn.reference import conv_backward, conv_forward, pool_forward, relu_forward
 from minicnn.reference.im2col import im2col
 from minicnn.step import picture, step
-from minicnn.stepping import kernels, pairs, source, terminal, values, walk
+from minicnn.stepping import kernels, page, pairs, source, terminal, values, walk
 from minicnn.stepping.links import of_call
 from minicnn.stepping.record import Record
 from minicnn.stepping.shorter import shorter
@@ -744,9 +744,18 @@ def test_ties_and_zeros_are_kinks_on_the_page_too():
     assert data["touched"]["x"]["kinks"] == [7, 8]
 
 
+def test_the_example_of_the_readme_has_every_entry_touched():
+    x, w = drawn(2, 3, 8, 8), drawn(4, 3, 3, 3)
+    back = step(conv_forward, x, w, np.zeros(4), stride=2).backward(drawn(2, 4, 3, 3))
+    html = back._repr_html_()
+    touched = data_of(html)["touched"]
+    assert [len(touched[name]["numeric"]) for name in ("x", "w", "b")] == [384, 108, 4]
+    assert len(html.encode()) <= page.ROOM
+
+
 def test_where_entries_are_many_none_is_touched_ahead():
-    steps = step(relu_forward, drawn(4, 100))
-    data = data_of(steps.backward(drawn(4, 100))._repr_html_())
+    steps = step(relu_forward, drawn(7, 100))
+    data = data_of(steps.backward(drawn(7, 100))._repr_html_())
     assert sorted(data["touched"]["x"]) == ["dq", "q"]
 
 

@@ -49,8 +49,8 @@ def pages(tmp_path_factory):
     step(relu_forward, x[0, 0]).save(folder / "relu.html")
     kinky = step(relu_forward, np.array([[2.0, 0], [-3, 1]]))
     kinky.backward(np.array([[1.5, 2], [3, 4]])).save(folder / "relu_back.html")
-    large = step(relu_forward, rng.standard_normal((3, 12, 12)))
-    large.backward(rng.standard_normal((3, 12, 12))).save(folder / "large_back.html")
+    large = step(relu_forward, rng.standard_normal((5, 12, 12)))
+    large.backward(rng.standard_normal((5, 12, 12))).save(folder / "large_back.html")
     long = step(summed, x[0, 0], 5000)
     long.save(folder / "long.html")
     long.turn(long._record.loops[0].line, 4321).save(folder / "turn.html")
@@ -176,7 +176,8 @@ def test_the_slider_has_all_turns_and_a_missing_one_says_how_to_get_it(opened):
     assert turns(browser) == ["for turn in range(times): turn 4321 of 5,000"]
     absent = "root.querySelector('.absent').textContent"
     assert ask(browser, absent).startswith(
-        f"Turn 4,321 is not in this page. In Python steps.turn({loop}, 4321) has it"
+        f"Turn 4,321 is not in this page. In Python steps.turn({loop}, 4321) has it, "
+        "where steps = step(summed, …)."
     )
     ask(browser, "root.querySelector('.absent button').click()")  # copy: the text is marked, too
     assert ask(browser, "getSelection().toString()") == f"steps.turn({loop}, 4321)"
@@ -367,7 +368,9 @@ def test_at_a_kink_it_says_so_and_of_many_entries_it_names_the_call(opened):
     )
     browser = opened("large_back")
     point(browser, "dx", Keys.ARROW_RIGHT)
-    assert 'In Python steps.touch("x", (0, 0, 1)) tries this one' in ask(browser, TOUCH)
+    call = 'back.touch("x", (0, 0, 1))'
+    words = f"In Python {call} tries this one, where back = steps.backward(dy)."
+    assert words in ask(browser, TOUCH)
 
 
 def test_rows_of_a_network_have_their_names(opened):

@@ -259,12 +259,15 @@ function stepper(data, root) {
 
   /** A call of what the page shows, with a button. */
   function toCopy(text, what) {
-    const call = element("code", {}, `steps${text}`);
+    const [name, made] = Object.keys(data.forward).length
+      ? ["back", "steps.backward(dy)"]
+      : ["steps", `step(${data.sources[data.frames[0].source].name}, …)`];
+    const call = element("code", {}, `${name}${text}`);
     const copy = () => {
       getSelection().selectAllChildren(call); // where a page may not write to the clipboard
       navigator.clipboard?.writeText(call.textContent).catch(() => {});
     };
-    return [call, `${what}, where steps is what this page shows. `, button("copy", "copy", copy)];
+    return [call, `${what}, where ${name} = ${made}. `, button("copy", "copy", copy)];
   }
 
   function showCode(step, source) {
@@ -411,7 +414,7 @@ function stepper(data, root) {
       for (const [name, id] of Object.entries(data.result)) {
         add(name, id, "returned");
         const base = data.touched[name.slice(1)] && data.forward[name.slice(1)];
-        if (base !== undefined) add(name.slice(1), base, "its gradient is beside");
+        if (base !== undefined) add(name.slice(1), base, `${name} is its gradient`);
       }
     const seen = names.some(isNow) ? [] : lastSeen(step, frame).filter(isNow);
     for (const name of [...names, ...seen]) {
@@ -449,7 +452,7 @@ function stepper(data, root) {
         data.values[id].s &&
         String(data.values[twin].s) === String(data.values[id].s)
       )
-        add(base, twin, "its gradient is beside");
+        add(base, twin, `${name} is its gradient`);
     }
     const parts = [];
     if (step.error) parts.push(element("p", { class: "error", role: "alert" }, `✗ ${step.error}`));

@@ -18,7 +18,7 @@ import numpy as np
 from .. import gradcheck, net
 
 MISSING = "{}: dy is missing; expected an array of shape {}, that of y"
-ENTRIES, SECONDS = 300, 1  # so many entries are touched ahead, if it takes no longer
+ENTRIES, SECONDS = 600, 1  # so many entries are touched ahead, if it takes no longer
 
 # What it takes: the arguments that are floats, forward as a function of nothing, what it returned,
 # and the gradients of those arguments.
