@@ -753,9 +753,10 @@ def test_the_example_of_the_readme_has_every_entry_touched():
     assert len(html.encode()) <= page.ROOM
 
 
-def test_where_entries_are_many_none_is_touched_ahead():
-    steps = step(relu_forward, drawn(7, 100))
-    data = data_of(steps.backward(drawn(7, 100))._repr_html_())
+@pytest.mark.parametrize("shape", [(7, 100), (1, 450)])  # of the second a page has 1 in 3 columns
+def test_where_entries_are_many_none_is_touched_ahead(shape):
+    steps = step(relu_forward, drawn(*shape))
+    data = data_of(steps.backward(drawn(*shape))._repr_html_())
     assert sorted(data["touched"]["x"]) == ["dq", "q"]
 
 

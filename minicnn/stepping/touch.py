@@ -16,6 +16,7 @@ from collections import namedtuple
 import numpy as np
 
 from .. import gradcheck, net
+from .values import EXACT
 
 MISSING = "{}: dy is missing; expected an array of shape {}, that of y"
 ENTRIES, SECONDS = 600, 1  # so many entries are touched ahead, if it takes no longer
@@ -83,15 +84,17 @@ def every(forward, backward, bound, dy):
     """Return {name: [Touch of each entry]}, or {} where that would take long.
 
     So it does with many entries; and in float32, where Numba may have to compile everything anew.
+    Nor is an array tried of which a page has only a picture.
     """
     arrays = [value for value in bound.arguments.values() if is_float(value)]
-    small = sum(array.size for array in arrays) <= ENTRIES
+    sizes = [array.size for array in arrays]
+    small = sum(sizes) <= ENTRIES and max(sizes, default=0) <= EXACT
     if not small or any(array.dtype != np.float64 for array in arrays):
         return {}
     layer = in_float64(forward, backward, bound, dy)
     began = time.process_time()
     layer.run()
-    if 4 * sum(array.size for array in arrays) * (time.process_time() - began) > SECONDS:
+    if 4 * sum(sizes) * (time.process_time() - began) > SECONDS:
         return {}
     return {
         name: [touched(layer, name, index) for index in np.ndindex(q.shape)]
