@@ -30,7 +30,7 @@ from .stepping import touch as touching
 from .stepping.again import Arguments
 from .stepping.record import Record
 from .stepping.run import run
-from .stepping.values import Shot, Text, look
+from .stepping.values import Shot, Text, described, look
 
 PIXELS = 16384  # of a picture's array, at most
 
@@ -164,17 +164,19 @@ class Steps:
         Raises
         ------
         TypeError
-            If the number is none.
+            If the line or the number is no whole number.
         ValueError
             If there is no such loop or turn, or it is beyond the first ten million lines of a
             kernel, or an argument has changed that is too large for a copy.
         """
-        if not isinstance(number, (int, np.integer)):
-            raise TypeError(f"turn: the number of the turn is {number!r}; expected a whole number")
+        for what, value in (("line", line), ("number of the turn", number)):
+            if not isinstance(value, (int, np.integer)):
+                raise TypeError(
+                    f"turn: the {what} is {described(value)}; expected whole numbers: turn(34, 57)"
+                )
         loops = [loop for loop in self._record.loops if loop.line == line]
         if not loops:
-            lines = ", ".join(map(str, sorted({loop.line for loop in self._record.loops})))
-            others = f"loops begin in lines {lines}" if lines else "the function has none"
+            others = walk.beginnings(self._record)
             raise ValueError(f"turn: no loop begins in line {line}; {others}")
         if not any(walk.has_turn(loop, number) for loop in loops):
             most = max(loop.total for loop in loops)

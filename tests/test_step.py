@@ -225,7 +225,7 @@ def test_an_argument_that_is_too_large_for_a_copy_must_not_have_changed():
 @pytest.mark.parametrize(
     "line, number, message",
     [
-        (3, 1, r"^turn: no loop begins in line 3; loops begin in lines \d+$"),
+        (3, 1, r"^turn: no loop begins in line 3; the loop begins in line \d+$"),
         (0, 8, r"^turn: the loop in line \d+ has 7 turns, and no 8$"),
         (0, 0, r"^turn: the loop in line \d+ has 7 turns, and no 0$"),
     ],
@@ -234,8 +234,25 @@ def test_a_turn_that_is_not_there_is_refused_in_one_sentence(line, number, messa
     steps = step(doubled, drawn(3), 7)
     with pytest.raises(ValueError, match=message):
         steps.turn(line or steps._record.loops[0].line, number)
-    with pytest.raises(TypeError, match="^turn: the number of the turn is '5'; expected a whole"):
+    with pytest.raises(TypeError, match="^turn: the number of the turn is '5'; expected whole"):
         steps.turn(steps._record.loops[0].line, "5")
+    with pytest.raises(TypeError, match="^turn: the line is '34'; expected whole numbers"):
+        steps.turn("34", 1)
+
+
+def test_a_loop_that_begins_in_another_file_is_named_with_it():
+    steps = small_conv()
+    (own,) = {loop.line for loop in steps._record.loops if loop.frame == 0}
+    message = rf"; loops begin in line {own} and in lines \d+, .*\d of reference/im2col.py$"
+    with pytest.raises(ValueError, match=message):
+        steps.turn(3, 1)
+
+
+def test_printed_steps_name_the_call_that_has_the_turns_passed_by():
+    steps = step(doubled, drawn(3), 7)
+    call = f"steps.turn({steps._record.loops[0].line}, 7)"
+    assert f"of which the first 2 are shown; {call} shows turn 7" in str(steps)
+    assert "turn 7 of 7" in str(eval(call))
 
 
 def test_a_turn_beyond_what_a_kernel_runs_as_python_is_refused(monkeypatch):
