@@ -133,11 +133,13 @@ class Steps:
         ------
         ValueError
             If dy is missing, or there is no backward function in the same module.
+        TypeError
+            If forward did not return a pair (y, cache).
         Exception
             What forward raised, if it did not return.
         """
         back = other_way(self.function)
-        y, cache = self.result
+        y, cache = touching.pair("backward", self.function, self.result)
         if dy is None and np.ndim(y):
             raise ValueError(touching.MISSING.format("backward", np.shape(y)))
         given = () if dy is None else (dy,)
@@ -195,7 +197,8 @@ class Steps:
         Parameters
         ----------
         name : str
-            The argument: "x", "w" or "b", say; "dw" is the same as "w".
+            The argument: "x", "w" or "b", say; "dw" is the same as "w".  Of net.forward it is "x":
+            gradcheck.check_network compares what its rows learn.
         index : tuple of int
             Which entry of it.
         dy : array, optional
@@ -205,12 +208,14 @@ class Steps:
         Returns
         -------
         Touch
-            `.numeric`, `.analytic`, `.difference`; print it.
+            `.numeric`, `.analytic`, `.difference`, `.kink`, `.wrong`; print it.
 
         Raises
         ------
         ValueError
             For a name, an index or a dy that does not fit.
+        TypeError
+            If the name is no text, or forward did not return a pair (y, cache).
         """
         if self._forward:
             return self._forward.touch(name, index, self._dy if dy is None else dy)

@@ -65,6 +65,14 @@ def doubled(x, times):
     return total
 
 
+def alone_forward(x):
+    return x
+
+
+def alone_backward(dy, cache):
+    return (dy,)
+
+
 def filled_by_a_view(x):
     y = np.zeros_like(x)
     first = y[0]
@@ -729,6 +737,31 @@ def test_a_mistake_in_backward_shows_where_one_touches(tmp_path):
     found = data_of(back._repr_html_())["touched"]["x"]
     np.testing.assert_allclose(found["numeric"], [6, 8, 10], rtol=1e-6)
     assert found["analytic"] == {"0": 3}
+    verdict = "the gradient is wrong here, or L has a kink"
+    touches = [back.touch("x", n) for n in range(3)]
+    assert [verdict in str(touch) for touch in touches] == [True, False, False]
+    assert [touch.wrong for touch in touches] == [True, False, False]
+
+
+def test_a_forward_without_a_cache_is_told_to_return_one():
+    steps = step(relu_forward, drawn(2, 3))
+    bare = step(alone_forward, drawn(2, 3))
+    message = r": alone_forward returned an array of float64, shape \(2, 3\); expected a pair"
+    with pytest.raises(TypeError, match=f"^backward{message}"):
+        bare.backward(drawn(2, 3))
+    with pytest.raises(TypeError, match=f"^touch{message}"):
+        bare.touch("x", (0, 0), drawn(2, 3))
+    with pytest.raises(TypeError, match=r"^touch: the name is an array of .*; expected .*'x'$"):
+        steps.touch(drawn(2, 3), (0, 0), drawn(2, 3))
+
+
+def test_of_a_network_x_is_touched_and_for_the_rest_another_check_is_named():
+    layers = cifar.four_layer(reference, np.random.default_rng(0), size=8, dtype=np.float64)
+    steps = step(net.forward, layers, drawn(1, 3, 8, 8))
+    dy = drawn(*steps.result[0].shape)
+    assert not steps.touch("x", (0, 1, 2, 3), dy).wrong
+    with pytest.raises(ValueError, match=r"expected x; .* gradcheck.check_network compares$"):
+        steps.touch("conv1.w", (0, 0, 0, 0), dy)
 
 
 def test_a_backward_that_returns_something_else_is_told_what_was_expected(monkeypatch):

@@ -26,6 +26,16 @@ def summed(x, times):
     return total
 
 
+def doubled_forward(x):
+    return 2 * x, None
+
+
+def doubled_backward(dy, cache):
+    dx = 2 * dy
+    dx[0, 0] = 3 * dy[0, 0]  # the mistake to be found
+    return (dx,)
+
+
 @pytest.fixture(scope="module")
 def browser():
     with chromium() as driver:
@@ -49,6 +59,8 @@ def pages(tmp_path_factory):
     step(relu_forward, x[0, 0]).save(folder / "relu.html")
     kinky = step(relu_forward, np.array([[2.0, 0], [-3, 1]]))
     kinky.backward(np.array([[1.5, 2], [3, 4]])).save(folder / "relu_back.html")
+    wrong = step(doubled_forward, np.ones((1, 2)))
+    wrong.backward(np.ones((1, 2))).save(folder / "wrong_back.html")
     large = step(relu_forward, rng.standard_normal((5, 12, 12)))
     large.backward(rng.standard_normal((5, 12, 12))).save(folder / "large_back.html")
     long = step(summed, x[0, 0], 5000)
@@ -371,6 +383,17 @@ def test_at_a_kink_it_says_so_and_of_many_entries_it_names_the_call(opened):
     call = 'back.touch("x", (0, 0, 1))'
     words = f"In Python {call} tries this one, where back = steps.backward(dy)."
     assert words in ask(browser, TOUCH)
+
+
+def test_where_a_gradient_is_wrong_it_says_so(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("wrong_back")
+    point(browser, "dx")
+    words = "= 2, but backward says dx[0, 0] = 3. The gradient is wrong here, or L has a kink"
+    assert words in ask(browser, TOUCH)
+    press(browser, Keys.ARROW_RIGHT)
+    assert ask(browser, TOUCH).endswith("= 2; backward says dx[0, 1] = 2.")
 
 
 def test_rows_of_a_network_have_their_names(opened):

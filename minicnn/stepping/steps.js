@@ -371,7 +371,11 @@ function stepper(data, root) {
       slope,
       at in analytic ? ", but backward says " : "; backward says ",
       element("b", {}, `d${name}${where} = ${short(says, 7)}`),
-      kinks.includes(at) ? ". L has a kink there: it has no one slope." : ".",
+      kinks.includes(at)
+        ? ". L has a kink there: it has no one slope."
+        : at in analytic
+          ? ". The gradient is wrong here, or L has a kink that was not seen."
+          : ".",
     ];
   }
 
