@@ -24,7 +24,7 @@ from types import FunctionType
 
 import numpy as np
 
-from . import checkpoint, net
+from . import checkpoint, gradcheck, net
 from .stepping import kernels, links, page, pairs, source, terminal, walk, walkthrough
 from .stepping import touch as touching
 from .stepping.again import Arguments
@@ -65,8 +65,12 @@ def step(function, *arguments, **options):
         function = function.func
     python = function.py_func if kernels.is_kernel(function) else function
     if not isinstance(python, FunctionType):
-        what = getattr(function, "__name__", repr(function))
-        raise TypeError(f"step: {what} is a {type(function).__name__}; expected a Python function")
+        if not callable(function):  # what it returned, say
+            found = gradcheck.described(function)
+            raise TypeError(f"step: this is {found}; pass the function itself: step(f, x, …)")
+        kind = type(function).__name__
+        what = getattr(function, "__name__", "this")
+        raise TypeError(f"step: {what} is a {kind}; expected a Python function")
     try:
         bound = inspect.signature(python).bind(*arguments, **options)
     except TypeError as error:

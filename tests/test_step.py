@@ -1213,6 +1213,14 @@ def test_views_of_one_array_have_the_same_colours():
     [
         (lambda: step(np.maximum, 1, 2), "step: maximum is a ufunc; expected a Python function"),
         (
+            lambda: step(drawn(3, 4)),
+            r"^step: this is an array of float64, shape \(3, 4\); pass the function itself: step",
+        ),
+        (
+            lambda: step(relu_forward(drawn(3, 4))),
+            r"^step: this is a tuple of 2; pass the function itself: step\(f, x, …\)$",
+        ),
+        (
             lambda: step(conv_forward, 1, 2),
             "step: conv_forward cannot be called like this: missing",
         ),
