@@ -24,13 +24,13 @@ from types import FunctionType
 
 import numpy as np
 
-from . import checkpoint, net
+from . import checkpoint, gradcheck, net
 from .stepping import kernels, links, page, pairs, source, terminal, walk, walkthrough
 from .stepping import touch as touching
 from .stepping.again import Arguments
 from .stepping.record import Record
 from .stepping.run import run
-from .stepping.values import Shot, Text, look
+from .stepping.values import Shot, Text, described, look
 
 PIXELS = 16384  # of a picture's array, at most
 
@@ -65,8 +65,12 @@ def step(function, *arguments, **options):
         function = function.func
     python = function.py_func if kernels.is_kernel(function) else function
     if not isinstance(python, FunctionType):
-        what = getattr(function, "__name__", repr(function))
-        raise TypeError(f"step: {what} is a {type(function).__name__}; expected a Python function")
+        if not callable(function):  # what it returned, say
+            found = gradcheck.described(function)
+            raise TypeError(f"step: this is {found}; pass the function itself: step(f, x, …)")
+        kind = type(function).__name__
+        what = getattr(function, "__name__", "this")
+        raise TypeError(f"step: {what} is a {kind}; expected a Python function")
     try:
         bound = inspect.signature(python).bind(*arguments, **options)
     except TypeError as error:
@@ -133,11 +137,13 @@ class Steps:
         ------
         ValueError
             If dy is missing, or there is no backward function in the same module.
+        TypeError
+            If forward did not return a pair (y, cache).
         Exception
             What forward raised, if it did not return.
         """
         back = other_way(self.function)
-        y, cache = self.result
+        y, cache = touching.pair("backward", self.function, self.result)
         if dy is None and np.ndim(y):
             raise ValueError(touching.MISSING.format("backward", np.shape(y)))
         given = () if dy is None else (dy,)
@@ -164,17 +170,19 @@ class Steps:
         Raises
         ------
         TypeError
-            If the number is none.
+            If the line or the number is no whole number.
         ValueError
             If there is no such loop or turn, or it is beyond the first ten million lines of a
             kernel, or an argument has changed that is too large for a copy.
         """
-        if not isinstance(number, (int, np.integer)):
-            raise TypeError(f"turn: the number of the turn is {number!r}; expected a whole number")
+        for what, value in (("line", line), ("number of the turn", number)):
+            if not isinstance(value, (int, np.integer)):
+                raise TypeError(
+                    f"turn: the {what} is {described(value)}; expected whole numbers: turn(34, 57)"
+                )
         loops = [loop for loop in self._record.loops if loop.line == line]
         if not loops:
-            lines = ", ".join(map(str, sorted({loop.line for loop in self._record.loops})))
-            others = f"loops begin in lines {lines}" if lines else "the function has none"
+            others = walk.beginnings(self._record)
             raise ValueError(f"turn: no loop begins in line {line}; {others}")
         if not any(walk.has_turn(loop, number) for loop in loops):
             most = max(loop.total for loop in loops)
@@ -193,7 +201,8 @@ class Steps:
         Parameters
         ----------
         name : str
-            The argument: "x", "w" or "b", say; "dw" is the same as "w".
+            The argument: "x", "w" or "b", say; "dw" is the same as "w".  Of net.forward it is "x":
+            gradcheck.check_network compares what its rows learn.
         index : tuple of int
             Which entry of it.
         dy : array, optional
@@ -203,12 +212,14 @@ class Steps:
         Returns
         -------
         Touch
-            `.numeric`, `.analytic`, `.difference`; print it.
+            `.numeric`, `.analytic`, `.difference`, `.kink`, `.wrong`; print it.
 
         Raises
         ------
         ValueError
             For a name, an index or a dy that does not fit.
+        TypeError
+            If the name is no text, or forward did not return a pair (y, cache).
         """
         if self._forward:
             return self._forward.touch(name, index, self._dy if dy is None else dy)

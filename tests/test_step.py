@@ -16,7 +16,7 @@ from minicnn import cifar, fast, net, reference
 from minicnn.reference import conv_backward, conv_forward, pool_forward, relu_forward
 from minicnn.reference.im2col import im2col
 from minicnn.step import picture, step
-from minicnn.stepping import kernels, pairs, source, terminal, values, walk
+from minicnn.stepping import kernels, page, pairs, source, terminal, values, walk
 from minicnn.stepping.links import of_call
 from minicnn.stepping.record import Record
 from minicnn.stepping.shorter import shorter
@@ -63,6 +63,14 @@ def doubled(x, times):
         added = x + turn
         total = total + added
     return total
+
+
+def alone_forward(x):
+    return x
+
+
+def alone_backward(dy, cache):
+    return (dy,)
 
 
 def filled_by_a_view(x):
@@ -225,7 +233,7 @@ def test_an_argument_that_is_too_large_for_a_copy_must_not_have_changed():
 @pytest.mark.parametrize(
     "line, number, message",
     [
-        (3, 1, r"^turn: no loop begins in line 3; loops begin in lines \d+$"),
+        (3, 1, r"^turn: no loop begins in line 3; the loop begins in line \d+$"),
         (0, 8, r"^turn: the loop in line \d+ has 7 turns, and no 8$"),
         (0, 0, r"^turn: the loop in line \d+ has 7 turns, and no 0$"),
     ],
@@ -234,8 +242,25 @@ def test_a_turn_that_is_not_there_is_refused_in_one_sentence(line, number, messa
     steps = step(doubled, drawn(3), 7)
     with pytest.raises(ValueError, match=message):
         steps.turn(line or steps._record.loops[0].line, number)
-    with pytest.raises(TypeError, match="^turn: the number of the turn is '5'; expected a whole"):
+    with pytest.raises(TypeError, match="^turn: the number of the turn is '5'; expected whole"):
         steps.turn(steps._record.loops[0].line, "5")
+    with pytest.raises(TypeError, match="^turn: the line is '34'; expected whole numbers"):
+        steps.turn("34", 1)
+
+
+def test_a_loop_that_begins_in_another_file_is_named_with_it():
+    steps = small_conv()
+    (own,) = {loop.line for loop in steps._record.loops if loop.frame == 0}
+    message = rf"; loops begin in line {own} and in lines \d+, .*\d of reference/im2col.py$"
+    with pytest.raises(ValueError, match=message):
+        steps.turn(3, 1)
+
+
+def test_printed_steps_name_the_call_that_has_the_turns_passed_by():
+    steps = step(doubled, drawn(3), 7)
+    call = f"steps.turn({steps._record.loops[0].line}, 7)"
+    assert f"of which the first 2 are shown; {call} shows turn 7" in str(steps)
+    assert "turn 7 of 7" in str(eval(call))
 
 
 def test_a_turn_beyond_what_a_kernel_runs_as_python_is_refused(monkeypatch):
@@ -712,6 +737,31 @@ def test_a_mistake_in_backward_shows_where_one_touches(tmp_path):
     found = data_of(back._repr_html_())["touched"]["x"]
     np.testing.assert_allclose(found["numeric"], [6, 8, 10], rtol=1e-6)
     assert found["analytic"] == {"0": 3}
+    verdict = "the gradient is wrong here, or L has a kink"
+    touches = [back.touch("x", n) for n in range(3)]
+    assert [verdict in str(touch) for touch in touches] == [True, False, False]
+    assert [touch.wrong for touch in touches] == [True, False, False]
+
+
+def test_a_forward_without_a_cache_is_told_to_return_one():
+    steps = step(relu_forward, drawn(2, 3))
+    bare = step(alone_forward, drawn(2, 3))
+    message = r": alone_forward returned an array of float64, shape \(2, 3\); expected a pair"
+    with pytest.raises(TypeError, match=f"^backward{message}"):
+        bare.backward(drawn(2, 3))
+    with pytest.raises(TypeError, match=f"^touch{message}"):
+        bare.touch("x", (0, 0), drawn(2, 3))
+    with pytest.raises(TypeError, match=r"^touch: the name is an array of .*; expected .*'x'$"):
+        steps.touch(drawn(2, 3), (0, 0), drawn(2, 3))
+
+
+def test_of_a_network_x_is_touched_and_for_the_rest_another_check_is_named():
+    layers = cifar.four_layer(reference, np.random.default_rng(0), size=8, dtype=np.float64)
+    steps = step(net.forward, layers, drawn(1, 3, 8, 8))
+    dy = drawn(*steps.result[0].shape)
+    assert not steps.touch("x", (0, 1, 2, 3), dy).wrong
+    with pytest.raises(ValueError, match=r"expected x; .* gradcheck.check_network compares$"):
+        steps.touch("conv1.w", (0, 0, 0, 0), dy)
 
 
 def test_a_backward_that_returns_something_else_is_told_what_was_expected(monkeypatch):
@@ -744,9 +794,19 @@ def test_ties_and_zeros_are_kinks_on_the_page_too():
     assert data["touched"]["x"]["kinks"] == [7, 8]
 
 
-def test_where_entries_are_many_none_is_touched_ahead():
-    steps = step(relu_forward, drawn(4, 100))
-    data = data_of(steps.backward(drawn(4, 100))._repr_html_())
+def test_the_example_of_the_readme_has_every_entry_touched():
+    x, w = drawn(2, 3, 8, 8), drawn(4, 3, 3, 3)
+    back = step(conv_forward, x, w, np.zeros(4), stride=2).backward(drawn(2, 4, 3, 3))
+    html = back._repr_html_()
+    touched = data_of(html)["touched"]
+    assert [len(touched[name]["numeric"]) for name in ("x", "w", "b")] == [384, 108, 4]
+    assert len(html.encode()) <= page.ROOM
+
+
+@pytest.mark.parametrize("shape", [(7, 100), (1, 450)])  # of the second a page has 1 in 3 columns
+def test_where_entries_are_many_none_is_touched_ahead(shape):
+    steps = step(relu_forward, drawn(*shape))
+    data = data_of(steps.backward(drawn(*shape))._repr_html_())
     assert sorted(data["touched"]["x"]) == ["dq", "q"]
 
 
@@ -1152,6 +1212,14 @@ def test_views_of_one_array_have_the_same_colours():
     "call, message",
     [
         (lambda: step(np.maximum, 1, 2), "step: maximum is a ufunc; expected a Python function"),
+        (
+            lambda: step(drawn(3, 4)),
+            r"^step: this is an array of float64, shape \(3, 4\); pass the function itself: step",
+        ),
+        (
+            lambda: step(relu_forward(drawn(3, 4))),
+            r"^step: this is a tuple of 2; pass the function itself: step\(f, x, …\)$",
+        ),
         (
             lambda: step(conv_forward, 1, 2),
             "step: conv_forward cannot be called like this: missing",

@@ -26,6 +26,16 @@ def summed(x, times):
     return total
 
 
+def doubled_forward(x):
+    return 2 * x, None
+
+
+def doubled_backward(dy, cache):
+    dx = 2 * dy
+    dx[0, 0] = 3 * dy[0, 0]  # the mistake to be found
+    return (dx,)
+
+
 @pytest.fixture(scope="module")
 def browser():
     with chromium() as driver:
@@ -41,14 +51,18 @@ def pages(tmp_path_factory):
     conv = step(conv_forward, x, w, b, stride=2)
     conv.save(folder / "conv.html")
     conv.backward(rng.standard_normal(conv.result[0].shape)).save(folder / "back.html")
+    small = step(conv_forward, x[:, :1], w[:1, :1], b[:1])
+    small.backward(rng.standard_normal(small.result[0].shape)).save(folder / "small_back.html")
     pool = step(pool_forward, x)
     pool.save(folder / "pool.html")
     pool.backward(rng.standard_normal((1, 2, 2, 2))).save(folder / "pool_back.html")
     step(relu_forward, x[0, 0]).save(folder / "relu.html")
     kinky = step(relu_forward, np.array([[2.0, 0], [-3, 1]]))
     kinky.backward(np.array([[1.5, 2], [3, 4]])).save(folder / "relu_back.html")
-    large = step(relu_forward, rng.standard_normal((3, 12, 12)))
-    large.backward(rng.standard_normal((3, 12, 12))).save(folder / "large_back.html")
+    wrong = step(doubled_forward, np.ones((1, 2)))
+    wrong.backward(np.ones((1, 2))).save(folder / "wrong_back.html")
+    large = step(relu_forward, rng.standard_normal((5, 12, 12)))
+    large.backward(rng.standard_normal((5, 12, 12))).save(folder / "large_back.html")
     long = step(summed, x[0, 0], 5000)
     long.save(folder / "long.html")
     long.turn(long._record.loops[0].line, 4321).save(folder / "turn.html")
@@ -174,7 +188,8 @@ def test_the_slider_has_all_turns_and_a_missing_one_says_how_to_get_it(opened):
     assert turns(browser) == ["for turn in range(times): turn 4321 of 5,000"]
     absent = "root.querySelector('.absent').textContent"
     assert ask(browser, absent).startswith(
-        f"Turn 4,321 is not in this page. In Python steps.turn({loop}, 4321) has it"
+        f"Turn 4,321 is not in this page. In Python steps.turn({loop}, 4321) has it, "
+        "where steps = step(summed, …)."
     )
     ask(browser, "root.querySelector('.absent button').click()")  # copy: the text is marked, too
     assert ask(browser, "getSelection().toString()") == f"steps.turn({loop}, 4321)"
@@ -291,7 +306,7 @@ def test_the_way_back_shows_the_forward_line_and_the_array_beside_its_gradient(o
     assert names[:2] == ["dcols", "cols"]
 
 
-TOUCH = "root.querySelector('.touch')?.textContent"
+TOUCH = "root.querySelector('.touch > span')?.textContent"
 
 
 def point(browser, name, *keys):
@@ -320,6 +335,30 @@ def test_a_gradient_is_touched_by_pointing_at_an_entry_or_at_its_gradient(opened
     assert "return dx" in ask(browser, "root.querySelector('.now').textContent")
 
 
+def test_no_card_moves_while_one_points(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("small_back", width=1300, height=900)
+    boxes = "[...root.querySelectorAll('figure, .touch')].map((f) => "
+    boxes += "JSON.stringify(f.getBoundingClientRect()))"
+    before = ask(browser, boxes)
+    for name in ("dw", "w", "dx", "x", "db"):
+        for keys in ([], [Keys.ARROW_RIGHT] * 4):
+            point(browser, name, *keys)
+            assert ask(browser, boxes) == before
+
+
+def test_beyond_the_border_and_between_maps_there_is_no_entry(opened):
+    browser = opened("back")
+    move = "((c, x, y) => { const b = c.getBoundingClientRect(); c.dispatchEvent(new PointerEvent("
+    move += "'pointermove', {clientX: b.x + x, clientY: b.y + y})); return c.parentNode"
+    move += ".querySelector('figcaption').textContent; })(root.querySelector('canvas'), "
+    move += "arguments[1], arguments[2])"
+    assert ask(browser, move, 0, 2, 2).startswith("dx[0, 0, 0, 0] =")
+    for x, y in [(-2, 2), (-9, -9), (2, -2), (5 * 38 + 2, 2), (2 * 5 * 38 + 7, 2), (2, 999)]:
+        assert ask(browser, move, 0, x, y).startswith("1 × 2 × 5 × 5 float64")
+
+
 def test_a_finger_touches_too(opened):
     browser = opened("relu_back", width=390, height=844)
     box = "root.querySelector('canvas').getBoundingClientRect().toJSON()"
@@ -341,7 +380,20 @@ def test_at_a_kink_it_says_so_and_of_many_entries_it_names_the_call(opened):
     )
     browser = opened("large_back")
     point(browser, "dx", Keys.ARROW_RIGHT)
-    assert 'In Python steps.touch("x", (0, 0, 1)) tries this one' in ask(browser, TOUCH)
+    call = 'back.touch("x", (0, 0, 1))'
+    words = f"In Python {call} tries this one, where back = steps.backward(dy)."
+    assert words in ask(browser, TOUCH)
+
+
+def test_where_a_gradient_is_wrong_it_says_so(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("wrong_back")
+    point(browser, "dx")
+    words = "= 2, but backward says dx[0, 0] = 3. The gradient is wrong here, or L has a kink"
+    assert words in ask(browser, TOUCH)
+    press(browser, Keys.ARROW_RIGHT)
+    assert ask(browser, TOUCH).endswith("= 2; backward says dx[0, 1] = 2.")
 
 
 def test_rows_of_a_network_have_their_names(opened):

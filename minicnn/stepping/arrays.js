@@ -174,6 +174,18 @@ function framed(name, state, ...inside) {
   );
 }
 
+/** A caption; hidden in it is the longest that it says when one points, so that no card moves. */
+function captioned(data, name, id, text) {
+  const value = data.values[id],
+    last = index(value, product(value.p) - 1),
+    most = value.rgb
+      ? "red, green, blue = 888,888,888"
+      : value.v
+        ? `${name}${last} = −0.000008888888888`
+        : `${name}${last} ≈ −0.0000088`;
+  return element("figcaption", { "data-rest": text, "data-most": most }, element("span", {}, text));
+}
+
 // One array: name, picture, caption.  point(at) is called when a cell is pointed at.  The arrays of
 // a row share the caption `under` it.  `fresh` are cells that stand out until one points at some.
 function card(data, [name, id, state, fresh, under], width, point) {
@@ -184,8 +196,9 @@ function card(data, [name, id, state, fresh, under], width, point) {
     tabindex: 0,
     "aria-label": `${name}: ${value.c}`,
   });
-  const own = under ? "" : (under = element("figcaption", {}, value.c));
-  const caption = under.textContent;
+  const own = under ? "" : (under = captioned(data, name, id, value.c));
+  const words = under.firstChild,
+    caption = words.textContent;
   const figure = framed(name, state, canvas, own);
   let here = null;
   const paint = (marks) => draw(canvas, data, id, place, here === null ? (marks ?? fresh) : [here]);
@@ -193,15 +206,15 @@ function card(data, [name, id, state, fresh, under], width, point) {
     here = at;
     paint();
     const all = cells(data, id);
-    if (at === null) under.firstChild.data = caption;
+    if (at === null) words.textContent = caption;
     else if (value.rgb) {
       const area = place.h * place.w,
         first = Math.floor(at / area) * 3 * area + (at % area);
       const shades = [0, 1, 2].map((c) => short(all[first + c * area]));
-      under.firstChild.data = `red, green, blue = ${shades}`;
+      words.textContent = `red, green, blue = ${shades}`;
     } else {
       const entry = value.v ? `= ${short(all[at], 10)}` : `≈ ${short(all[at], 2)}`;
-      under.firstChild.data = `${name}${index(value, at)} ${entry}`;
+      words.textContent = `${name}${index(value, at)} ${entry}`;
     }
     if (point) point(at);
   };
@@ -215,7 +228,8 @@ function card(data, [name, id, state, fresh, under], width, point) {
     const column = Math.floor((x - right * (w * cw + gap)) / cw),
       row = Math.floor((y - down * (h * ch + gap)) / ch);
     const panel = down * across + right;
-    if (panel >= place.P || column >= w || row >= h || column < 0 || row < 0) return null;
+    const inside = right >= 0 && right < across && down >= 0 && panel < place.P;
+    if (!inside || column >= w || row >= h) return null; // beyond the border, or between maps
     return panel * h * w + row * w + column;
   };
   canvas.addEventListener("pointermove", (event) => {
@@ -296,7 +310,8 @@ function cards(data, items, links, width, told) {
     const [name, id, state] = item,
       { row, c } = data.values[id];
     if (!row) return add(item, width);
-    const under = element("figcaption", {}, c),
+    const end = row.length - 1,
+      under = captioned(data, `${name}[${end}]`, row[end], c),
       room = Math.max(130, width / row.length - 12);
     const parts = row.map((part, n) => add([`${name}[${n}]`, part, "part", [], under], room));
     return framed(name, state, element("div", { class: "row" }, ...parts), under);

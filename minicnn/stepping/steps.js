@@ -33,7 +33,9 @@ function stepper(data, root) {
   const both = element("div", { class: "both" }, code, stage);
   const trail = element("nav", { class: "trail", "aria-label": "where we are" });
   const turns = element("div", { class: "turns" });
-  const touch = element("p", { class: "note touch", role: "status" });
+  const touched = element("span"),
+    most = element("span", { class: "most", "aria-hidden": "true" }), // the longest: room for it
+    touch = element("p", { class: "note touch", role: "status" }, touched, most);
   const absent = element("p", { class: "absent", role: "status" });
   const count = element("span", { class: "count" });
   const failure = data.failure ? [element("p", { class: "error" }, data.failure)] : [];
@@ -257,12 +259,15 @@ function stepper(data, root) {
 
   /** A call of what the page shows, with a button. */
   function toCopy(text, what) {
-    const call = element("code", {}, `steps${text}`);
+    const [name, made] = Object.keys(data.forward).length
+      ? ["back", "steps.backward(dy)"]
+      : ["steps", `step(${data.sources[data.frames[0].source].name}, …)`];
+    const call = element("code", {}, `${name}${text}`);
     const copy = () => {
       getSelection().selectAllChildren(call); // where a page may not write to the clipboard
       navigator.clipboard?.writeText(call.textContent).catch(() => {});
     };
-    return [call, `${what}, where steps is what this page shows. `, button("copy", "copy", copy)];
+    return [call, `${what}, where ${name} = ${made}. `, button("copy", "copy", copy)];
   }
 
   function showCode(step, source) {
@@ -347,30 +352,52 @@ function stepper(data, root) {
     return null;
   }
 
-  /** What happens to L if an entry moves, beside what backward says. */
-  function showTouch(card, id, at) {
-    const found = touchedBy(card, id);
-    if (!found) return;
+  /** What happens to L if an entry moves, beside what backward says: parts of a sentence. */
+  function sentence(found, id, at) {
     const { name, numeric, kinks, analytic } = found,
       where = index(data.values[id], at);
     if (!numeric) {
       const place = where.slice(1, -1),
         tuple = place.includes(",") ? `(${place})` : `(${place},)`;
-      touch.replaceChildren(
+      return [
         `The page was made without trying all entries. In Python `,
         ...toCopy(`.touch("${name}", ${tuple})`, " tries this one"),
-      );
-      return;
+      ];
     }
     const says = analytic[at] ?? numeric[at],
       slope = element("b", {}, short(numeric[at], 7));
-    touch.replaceChildren(
+    return [
       `Move ${name}${where} up and down by h: (L(${name}+h) − L(${name}−h)) / 2h = `,
       slope,
       at in analytic ? ", but backward says " : "; backward says ",
       element("b", {}, `d${name}${where} = ${short(says, 7)}`),
-      kinks.includes(at) ? ". L has a kink there: it has no one slope." : ".",
-    );
+      kinks.includes(at)
+        ? ". L has a kink there: it has no one slope."
+        : at in analytic
+          ? ". The gradient is wrong here, or L has a kink that was not seen."
+          : ".",
+    ];
+  }
+
+  function showTouch(card, id, at) {
+    const found = touchedBy(card, id);
+    if (found) touched.replaceChildren(...sentence(found, id, at));
+  }
+
+  /** The longest sentence about these arrays: with room for it, nothing moves when one points. */
+  function longest(arrays) {
+    const length = (parts) => parts.map((part) => part.textContent ?? part).join("").length;
+    let best = [];
+    for (const [card, id] of arrays) {
+      const found = touchedBy(card, id);
+      if (!found) continue;
+      const end = product(data.values[id].s) - 1;
+      for (let at = found.numeric ? 0 : end; at <= end; at++) {
+        const parts = sentence(found, id, at);
+        if (length(parts) > length(best)) best = parts;
+      }
+    }
+    return best;
   }
 
   function showStage(step, frame) {
@@ -391,7 +418,7 @@ function stepper(data, root) {
       for (const [name, id] of Object.entries(data.result)) {
         add(name, id, "returned");
         const base = data.touched[name.slice(1)] && data.forward[name.slice(1)];
-        if (base !== undefined) add(name.slice(1), base, "its gradient is beside");
+        if (base !== undefined) add(name.slice(1), base, `${name} is its gradient`);
       }
     const seen = names.some(isNow) ? [] : lastSeen(step, frame).filter(isNow);
     for (const name of [...names, ...seen]) {
@@ -429,7 +456,7 @@ function stepper(data, root) {
         data.values[id].s &&
         String(data.values[twin].s) === String(data.values[id].s)
       )
-        add(base, twin, "its gradient is beside");
+        add(base, twin, `${name} is its gradient`);
     }
     const parts = [];
     if (step.error) parts.push(element("p", { class: "error", role: "alert" }, `✗ ${step.error}`));
@@ -447,7 +474,8 @@ function stepper(data, root) {
       );
     const touchable = step.frame === 0 && arrays.some(([name, id]) => touchedBy(name, id));
     if (touchable) parts.push(touch);
-    touch.replaceChildren(
+    most.replaceChildren(...(touchable ? longest(arrays) : []));
+    touched.replaceChildren(
       "Point at an entry of an argument, or of its gradient: how much does L change if it moves?",
     );
     const told = touchable ? showTouch : null;

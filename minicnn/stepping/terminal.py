@@ -167,10 +167,11 @@ def rgb(shot):
     return np.repeat(grey[..., None], 3, axis=-1)
 
 
-def step_lines(record, step, pairs, colour=False, forward=None):
+def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
     """Return one step as lines: where we are, the line of code, what it made.
 
-    `pairs` is {line of backward: lines of forward}, or None; `forward` what its variables were.
+    `pairs` is {line of backward: lines of forward}, or None; `forward` what its variables were;
+    `asked` says whether there is a prompt after it.
     """
     frame = record.frames[step.frame]
     source, paint = frame.source, painter(colour)
@@ -182,7 +183,7 @@ def step_lines(record, step, pairs, colour=False, forward=None):
     for text in source.lines[first : first + step.statement.last - step.statement.line + 1]:
         lines.append(paint(RED if step.raised else BOLD, f"  → {text.strip()}"))
     if step.after:
-        lines += [f"    {text}" for text in done(record, step)]
+        lines += [f"    {text}" for text in done(record, step, asked)]
     undone = (pairs or {}).get(step.statement.line, ()) if step.frame == 0 else ()
     lines += [paint(DIM, f"    forward: {text}") for text in undone]
     twins = {}  # q for dq, where both are small and dq has anything in it
@@ -207,14 +208,17 @@ def entry_of(name, shot, at):
     return f"{name}[{', '.join(map(str, index))}]"
 
 
-def done(record, step):
+def done(record, step, asked):
     """Return the lines that say that a loop is done, and how to see the turns that were passed by.
 
     What all of them changed stands below, if they did.
     """
-    text = f"done after {step.after} turns"
-    if step.after > SHOWN and not record.is_row(Turn(step.loop, step.after, None)):
-        text += f", of which the first {SHOWN} are shown; t {step.after} shows turn {step.after}"
+    last, text = step.after, f"done after {step.after} turns"
+    if last > SHOWN and not record.is_row(Turn(step.loop, last, None)):
+        turns = walk.turns_around(record, step, step.loop, last)
+        call = "steps" + "".join(f".turn({line}, {number})" for line, number in turns)
+        how = f"t {last}" if asked else call
+        text += f", of which the first {SHOWN} are shown; {how} shows turn {last}"
     return [text, *["together they changed"] * bool(step.changed)]
 
 
@@ -254,7 +258,7 @@ def text(record, most=8000, pairs=None, forward=None):
     for step in walk.steps(record, first.frame, walk.picks(record, first)):
         if first.turn is not None and record.turns[first.turn] not in record.path(step.turn):
             continue
-        some = step_lines(record, step, pairs, forward=forward)
+        some = step_lines(record, step, pairs, forward=forward, asked=False)
         length += sum(map(len, some))
         if length > most and step is not first:
             lines.append("… and more; .show() walks through all of it")

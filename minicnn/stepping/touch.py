@@ -16,16 +16,17 @@ from collections import namedtuple
 import numpy as np
 
 from .. import gradcheck, net
+from .values import EXACT
 
 MISSING = "{}: dy is missing; expected an array of shape {}, that of y"
-ENTRIES, SECONDS = 300, 1  # so many entries are touched ahead, if it takes no longer
+ENTRIES, SECONDS = 600, 1  # so many entries are touched ahead, if it takes no longer
 
 # What it takes: the arguments that are floats, forward as a function of nothing, what it returned,
 # and the gradients of those arguments.
 Layer = namedtuple("Layer", "arguments run y dy gradients")
 
 
-class Touch(namedtuple("Touch", "name index value step up down numeric analytic kink")):
+class Touch(namedtuple("Touch", "name index value step up down numeric analytic kink wrong")):
     """What `steps.touch` found; `print` it."""
 
     def __str__(self):
@@ -41,6 +42,8 @@ class Touch(namedtuple("Touch", "name index value step up down numeric analytic 
             lines.append("    here L has a kink: there is no one slope to compare with")
         else:
             lines.append(f"    they differ by {self.difference:.1e} of their size")
+        if self.wrong:
+            lines.append("    the gradient is wrong here, or L has a kink that was not seen")
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -64,11 +67,15 @@ class Touch(namedtuple("Touch", "name index value step up down numeric analytic 
 def touch(forward, backward, bound, name, index, dy):
     """Return the Touch of entry `index` of argument `name`; see `Steps.touch`."""
     floats = [key for key, value in bound.arguments.items() if is_float(value)]
+    if not isinstance(name, str):
+        found, names = gradcheck.described(name), ", ".join(map(repr, floats))
+        raise TypeError(f"touch: the name is {found}; expected a text, one of {names}")
     name = name[1:] if name not in floats and name[1:] in floats else name  # dw is where w is
     if name not in floats:
-        title = forward.__name__
+        title, names = forward.__name__, ", ".join(floats)
+        hint = "; what a row learns, gradcheck.check_network compares" * (forward is net.forward)
         raise ValueError(
-            f"touch: {name!r} is no array of floats that {title} has; expected {', '.join(floats)}"
+            f"touch: {name!r} is no array of floats that {title} has; expected {names}{hint}"
         )
     shape = bound.arguments[name].shape
     index = tuple(np.atleast_1d(index).tolist())
@@ -83,15 +90,17 @@ def every(forward, backward, bound, dy):
     """Return {name: [Touch of each entry]}, or {} where that would take long.
 
     So it does with many entries; and in float32, where Numba may have to compile everything anew.
+    Nor is an array tried of which a page has only a picture.
     """
     arrays = [value for value in bound.arguments.values() if is_float(value)]
-    small = sum(array.size for array in arrays) <= ENTRIES
+    sizes = [array.size for array in arrays]
+    small = sum(sizes) <= ENTRIES and max(sizes, default=0) <= EXACT
     if not small or any(array.dtype != np.float64 for array in arrays):
         return {}
     layer = in_float64(forward, backward, bound, dy)
     began = time.process_time()
     layer.run()
-    if 4 * sum(array.size for array in arrays) * (time.process_time() - began) > SECONDS:
+    if 4 * sum(sizes) * (time.process_time() - began) > SECONDS:
         return {}
     return {
         name: [touched(layer, name, index) for index in np.ndindex(q.shape)]
@@ -113,7 +122,7 @@ def in_float64(forward, backward, bound, dy):
             key: arguments[key] if key in arguments else copy.deepcopy(value)
             for key, value in bound.arguments.items()
         }
-        y, cache = forward(*own.args, **own.kwargs)
+        y, cache = pair("touch", forward, forward(*own.args, **own.kwargs))
         return np.array(net.on_host(y), np.float64), cache
 
     y, cache = run()
@@ -127,6 +136,14 @@ def in_float64(forward, backward, bound, dy):
     for name, q in arguments.items():
         gradcheck.demand_gradient("touch", name, q, gradients.get(name))
     return Layer(arguments, lambda: run()[0], y, dy, gradients)
+
+
+def pair(who, forward, returned):
+    """Return y and the cache, if that is what forward returned."""
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        found = gradcheck.described(returned)
+        raise TypeError(f"{who}: {forward.__name__} returned {found}; expected a pair (y, cache)")
+    return returned
 
 
 def touched(layer, name, index):
@@ -143,7 +160,10 @@ def touched(layer, name, index):
     q[index] = value
     analytic = float(layer.gradients[name][index])
     kink = bool(doubt > 1e-6 * abs(numeric) + 20 * noise)
-    return Touch(name, index, value, h, up, down, numeric, analytic, kink)
+    size = max(abs(analytic), abs(numeric))
+    right = abs(analytic - numeric) <= 1e-6 * size + 20 * noise  # of a NaN it is not true
+    wrong = bool(not kink and not right)
+    return Touch(name, index, value, h, up, down, numeric, analytic, kink, wrong)
 
 
 def is_float(value):

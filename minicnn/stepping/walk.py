@@ -127,6 +127,28 @@ def has_turn(loop, number):
     return number >= 1 and (number <= loop.total or loop.more)
 
 
+def beginnings(record):
+    """Return where loops begin: "the loop begins in line 60", or "loops begin in lines 53, 60".
+
+    Of another file than the function's own the name stands there, too.
+    """
+    files = {record.frames[0].source.file: set()}
+    for loop in record.loops:
+        source = record.frames[loop.frame].source
+        files.setdefault(source.file, set()).add((loop.line, file_of(source)))
+    places = []
+    for file, found in files.items():
+        lines = ", ".join(str(line) for line, _ in sorted(found))
+        text = f"in line{'s' * (len(found) > 1)} {lines}"
+        if file != record.frames[0].source.file:
+            text += f" of {min(name for _, name in found)}"
+        places += [text] * bool(found)
+    count = sum(map(len, files.values()))
+    if not count:
+        return "the function has none"
+    return f"{'loops begin' if count > 1 else 'the loop begins'} {' and '.join(places)}"
+
+
 def unreached(record):
     """Return why a turn that was wanted is not in a record."""
     if any(frame.cut for frame in record.frames):

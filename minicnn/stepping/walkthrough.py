@@ -29,7 +29,7 @@ def show(record, pause=input, pairs=None, forward=None, again=None, touch=None):
         print(paint(DIM, f"{HELP}\n{TOUCH}" if touch else HELP))
     sorry = ""
     while step:
-        print(sorry or "\n".join(step_lines(record, step, pairs, colour, forward)))
+        print(sorry or "\n".join(step_lines(record, step, pairs, colour, forward, bool(pause))))
         sorry = ""
         if not pause:
             step = walk.following(record, step, picked)
