@@ -11,6 +11,10 @@ tells of each of its lines, too, which are counted, no more; so a loop may have 
     pending  the head of a loop that came round: there is another turn, or the loop is done
     known    what each variable was when it was last looked at
     stale    lines have passed by since then; what they changed is found out with the next step
+    scope    what all names were before the line that is running, if links.py asks it; or None
+    outer    the turn of the caller's loop that this call belongs to
+    raising  an exception is on its way out of the call
+    failing  the same in a turn that passes by: where it was raised, and the exception
 """
 
 import ast
@@ -46,7 +50,7 @@ class Watch:
         self.frame = len(record.frames)
         record.frames.append(Frame(source, parent, depth, {}))
         self.outer = caller.step.turn if caller else None
-        self.now = self.step = self.pending = self.failing = None
+        self.now = self.step = self.pending = self.failing = self.scope = None
         self.inside, self.known, self.stale, self.raising = [], {}, False, False
 
     # What Python tells.
@@ -58,15 +62,15 @@ class Watch:
             if self.record.left is not None:
                 self.record.count()
             self.line(running)
-        elif event == "exception" and self.passes():
+        elif event == "exception" and self.passes_by():
             self.failing = running.f_lasti, argument[1]
         elif event == "exception" and self.now:
             self.fail(running, self.now, argument[1])
         elif event == "return":
             self.leave(running, argument)
-        return self.passing if self.passes() and not self.pending else self.event
+        return self.quick_event if self.passes_by() and not self.pending else self.event
 
-    def passing(self, running, event, argument):
+    def quick_event(self, running, event, argument):
         """The trace function while turns pass by; what it does, it may do a million times."""
         inside = self.inside[-1]
         loop = self.record.loops[inside.loop]
@@ -80,12 +84,12 @@ class Watch:
             if comes_round:
                 loop.total += 1  # unless it turns out that the loop is done
                 self.pending = self.source.statements[inside.line]
-            return self.passing
+            return self.quick_event
         if self.pending:
             loop.total -= 1  # it is
         return self.event(running, event, argument)
 
-    def passes(self):
+    def passes_by(self):
         """Return whether the turn that is running is not kept."""
         return bool(self.inside) and self.inside[-1].turn is None
 
@@ -112,7 +116,7 @@ class Watch:
         head = bool(loops) and loops[-1] == statement.line
         if head and len(self.inside) == len(loops):
             self.pending = statement  # the loop comes round
-        elif self.passes():
+        elif self.passes_by():
             self.stale = True
         else:
             if head:
@@ -141,7 +145,7 @@ class Watch:
     def cut(self):
         """The rest of this call ran compiled."""
         self.record.frames[self.frame].cut = True
-        if self.pending and self.passes():  # nobody knows whether there was another turn
+        if self.pending and self.passes_by():  # nobody knows whether there was another turn
             self.record.loops[self.inside[-1].loop].total -= 1
         for inside in self.inside:
             loop = self.record.loops[inside.loop]
@@ -181,7 +185,7 @@ class Watch:
             return
         if statement is not None and head.line in statement.loops:
             self.next_turn()
-            if self.passes():
+            if self.passes_by():
                 self.stale = True
             else:
                 self.store(running, head)
