@@ -46,7 +46,7 @@ ROOM = 49_900  # bytes for a page of steps; twice as many where arrays are large
 # What a page has, from more to less: turns so far away from the first ones (see shorter.py); the
 # numbers of all small arrays, or of those that are drawn with them (so many entries and columns),
 # while others are pictures; and pictures of so many pixels at most.
-ALL, DRAWN, FINE, COARSE = (EXACT, EXACT), (160, 18), PIXELS, 600
+ALL, DRAWN, FINE, COARSE, COARSEST = (EXACT, EXACT), (160, 18), PIXELS, 600, 400
 DETAILS = (
     (TURNS, ALL, FINE),
     (16, ALL, FINE),
@@ -54,6 +54,7 @@ DETAILS = (
     (4, DRAWN, FINE),
     (4, DRAWN, COARSE),
     (1, DRAWN, COARSE),
+    (1, DRAWN, COARSEST),
 )
 
 
