@@ -15,14 +15,14 @@ from . import networks, schedules
 ALEXNET = {"epochs": 90, "epsilon": 0.01, "batch": 128, "input": "raw", "colour_noise": 0.1}
 VGG = {**ALEXNET, "epochs": 74, "batch": 256, "init": "glorot"}
 CIFAR = {"epochs": 20, "epsilon": 0.001, "batch": 128, "input": "raw", "colour_noise": 0.0}
-CIFAR_ALEXNET = {**CIFAR, "epochs": 38, "epsilon": 0.03, "input": "unit"}
+PATCHES = {**CIFAR, "epsilon": 0.03, "input": "unit"}  # their first weights are scaled by fan-in
 ON_STALL = {"stall": 5, "by": 10, "times": 3}
 
 
 def recipe(network):
     """Return what a network's options are where nothing is said."""
-    if network == "cifar-alexnet":
-        return CIFAR_ALEXNET
+    if network in networks.PATCHES:
+        return {**PATCHES, "epochs": 38} if network == "cifar-alexnet" else PATCHES
     return CIFAR if network in networks.CIFAR else VGG if network.startswith("vgg") else ALEXNET
 
 

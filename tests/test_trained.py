@@ -377,6 +377,14 @@ def test_dropout_of_the_run_is_that_of_prediction(tmp_path, quick):
         np.testing.assert_allclose(drop.forward(x, **drop.options)[0], 1 - p, rtol=1e-6)
 
 
+@pytest.mark.parametrize("network", ["cifar-2gpu", "cifar-1gpu"])
+def test_the_first_losses_of_a_network_of_columns_stay_near_chance(network, tmp_path, few_images):
+    """With raw pixels, up to 128, and weights scaled by fan-in they would be 37 and 84."""
+    assert main(["train", network, "--epochs", "1", "--out", str(tmp_path)]) == 0
+    (line,) = map(json.loads, (tmp_path / "history.jsonl").read_text().splitlines())
+    assert line["loss"] < 3  # log 10 = 2.3
+
+
 def test_dropout_and_std_are_for_networks_that_have_them(tmp_path, capsys, few_images):
     for option, network in (("--dropout", "cifar-four-layer"), ("--std", "cifar-alexnet")):
         assert main(["train", network, option, "0.1", "--out", str(tmp_path / "no")]) == 1

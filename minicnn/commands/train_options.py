@@ -65,7 +65,8 @@ def add_options(one):
         "--input",
         choices=("raw", "unit"),
         help="raw: pixels 0 … 255 minus the mean image, as in the paper (default); "
-        "unit: also divided by their standard deviation (default for cifar-alexnet)",
+        "unit: also divided by their standard deviation (default for cifar-alexnet, cifar-2gpu, "
+        "cifar-1gpu)",
     )
     images.add_argument(
         "--workers",
@@ -128,8 +129,8 @@ def add_options(one):
         type=positive,
         metavar="E",
         help="learning rate ε (default: 0.01, or 0.001 for cifar networks, 0.03 for "
-        "cifar-alexnet); with --resume, another one than the run's is a change by hand, and "
-        "nothing keeps the run's",
+        "cifar-alexnet, cifar-2gpu, cifar-1gpu); with --resume, another one than the run's is a "
+        "change by hand, and nothing keeps the run's",
     )
     training.add_argument(
         "--momentum", type=not_negative, default=0.9, metavar="M", help="default: 0.9"
