@@ -83,12 +83,7 @@ def add_six(out, places, vectors):
     v0, v1, v2, v3, v4, v5 = vectors
     a0, a1, a2 = plus(load(out, p0), v0), plus(load(out, p1), v1), plus(load(out, p2), v2)
     a3, a4, a5 = plus(load(out, p3), v3), plus(load(out, p4), v4), plus(load(out, p5), v5)
-    store(out, p0, a0)
-    store(out, p1, a1)
-    store(out, p2, a2)
-    store(out, p3, a3)
-    store(out, p4, a4)
-    store(out, p5, a5)
+    put_six(out, places, (a0, a1, a2, a3, a4, a5))
 
 
 @njit(**PLAIN)
