@@ -74,6 +74,15 @@ def sample():
     return data.load("sample")
 
 
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser for the tests of a file; where there is none, they are skipped."""
+    from browser import browser
+
+    with browser() as driver:
+        yield driver
+
+
 @pytest.fixture
 def few_images(sample, monkeypatch):
     """The sample with 40 training and 20 test images, for the whole command line."""

@@ -24,7 +24,7 @@ import urllib.request
 
 import numpy as np
 import pytest
-from browser import browser, command, complaints, look, requests
+from browser import command, complaints, look, requests
 
 from minicnn.reference import conv_forward
 from minicnn.step import picture, step
@@ -56,12 +56,6 @@ def outputs():
     rng = np.random.default_rng(0)
     x, w, b = rng.standard_normal((2, 2, 5, 6)), rng.standard_normal((3, 2, 3, 3)), np.zeros(3)
     return [step(conv_forward, x, w, b, pad=1)._repr_html_(), picture(x=x, w=w)._repr_html_()]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as driver:
-        yield driver
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import threading
 from html.parser import HTMLParser
 
 import pytest
-from browser import browser, command, complaints, look, requests
+from browser import command, complaints, look, requests
 
 from lessons import cells, notebooks, pages
 
@@ -117,12 +117,6 @@ def test_formulas_are_mathml_and_steppers_are_live(site):
 
 
 # What a browser makes of them.
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as driver:
-        yield driver
 
 
 @pytest.fixture
