@@ -414,14 +414,14 @@ two_threads = pytest.mark.skipif(
 
 
 def with_threads(count, f):
-    before = fast.threads.count, fast.threads.WORTH_WAKING
+    before = fast.threads.count, fast.threads.WORTH_WAKING, fast.threads.LATE
     fast.threads.use(count)
-    fast.threads.WORTH_WAKING = -1  # however little there is to do
+    fast.threads.WORTH_WAKING, fast.threads.LATE = -1, 0  # however little there is to do
     try:
         return f()
     finally:
         fast.threads.use(before[0])
-        fast.threads.WORTH_WAKING = before[1]
+        fast.threads.WORTH_WAKING, fast.threads.LATE = before[1:]
 
 
 def assert_same_bits(arrays_1, arrays_2):

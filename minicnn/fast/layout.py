@@ -44,7 +44,11 @@ def framed(x, top, left, H_all, W_all):
         return pixels
     x, frame = ordered(x), empty((N, H_all, W_all, C), x.dtype)
     steps = [step // x.itemsize for step in x.strides]  # in either order of memory
-    run(frame_loop, N * H_all, frame.size / 2, flat(x), *steps, H, W, top, left, frame)
+    lines = frame
+    if (H_all, W_all) == (H, W):  # all rows of an image are one
+        H, W, lines = 1, H * W, frame.reshape(N, 1, H * W, C)
+    turns = N * lines.shape[1]
+    run(frame_loop, turns, frame.size / 2, flat(x), *steps, H, W, top, left, lines)
     return frame
 
 

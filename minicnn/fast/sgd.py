@@ -22,16 +22,17 @@ def sgd_update(w, v, dw, epsilon, momentum=0.9, decay=0.0005):
                 "sgd_update: w and v must be contiguous and not read-only, because they are "
                 "written in place; use a copy"
             )
-    number = w.dtype.type
-    epsilon, momentum, decay = number(epsilon), number(momentum), number(decay)
     run_flat(
-        update_loop, w.size / 2, w.reshape(-1), v.reshape(-1), dw.ravel(), epsilon, momentum, decay
-    )
+        update_loop, w.size / 2, w.reshape(-1), v.reshape(-1), dw.ravel(), float(epsilon),
+        float(momentum), float(decay),
+    )  # fmt: skip
     return w, v
 
 
 @njit(**LOOP)
 def update_loop(w, v, dw, epsilon, momentum, decay):
+    number = w.dtype.type
+    epsilon, momentum, decay = number(epsilon), number(momentum), number(decay)
     for i in range(w.size):
         v[i] = momentum * v[i] - decay * epsilon * w[i] - epsilon * dw[i]
         w[i] = w[i] + v[i]
