@@ -41,10 +41,10 @@ def predict(layers, ops, images, views_of):
     ValueError
         If scores are NaN or infinite: then nothing can be said of any class.
     """
-    parts, batch = [], batch_of(images)
+    rows, parts, batch = net.fused(layers, ops), [], batch_of(images)
     for first in range(0, len(images), batch):
         some = images[first : first + batch]
-        answers = [softmax_of(layers, ops, x) for x in views_of(some)]
+        answers = [softmax_of(rows, ops, x) for x in views_of(some)]
         parts.append(np.mean(answers, axis=0))
     return np.concatenate(parts)
 

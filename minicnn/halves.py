@@ -160,12 +160,10 @@ def in_columns(ops, gpus=None):
 def on_these(ops, on):
     """Return a backend for two columns that live on `on`."""
     two = ModuleType(f"{ops.__name__} in two columns")
-    for name in dir(ops):
-        f = getattr(ops, name)
-        if name.endswith(("_forward", "_backward", "_update")) and name not in ON_SCORES:
-            setattr(two, name, each(f, on))
-        elif name in ON_SCORES:
-            setattr(two, name, in_place(f, on))
+    for name, f in layers_of(ops):
+        setattr(two, name, in_place(f, on) if name in ON_SCORES else each(f, on))
+    if hasattr(ops, "fused"):
+        two.fused = SimpleNamespace(**{name: each(f, on) for name, f in layers_of(ops.fused)})
     for f in (
         both_forward, both_backward, exchange_forward, exchange_backward, join_forward,
         join_backward,
@@ -174,6 +172,13 @@ def on_these(ops, on):
     two.to_device, two.to_host = of_pairs(ops.to_device, on), of_pairs(ops.to_host, on)
     two.device = device_of(ops.device, on)
     return two
+
+
+def layers_of(ops):
+    """Return names and functions of all that one column computes, and of the loss."""
+    named = vars(ops).items()
+    endings = "_forward", "_backward", "_update"
+    return [(name, f) for name, f in named if name.endswith(endings) or name in ON_SCORES]
 
 
 def in_place(f, on):

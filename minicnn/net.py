@@ -106,6 +106,48 @@ def predicting(layers, ops):
     return rows
 
 
+def fused(layers, ops):
+    """Return the rows with which ops computes the same in fewer walks through memory.
+
+    A row next to a ReLU does its work on the way, see `hosts`.  It keeps its name, and its
+    parameters are the very same arrays; the ReLU's own row goes.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        Rows for training or for test time.
+    ops : module
+        The backend that they were built with.  It has such rows in a module `fused`, as fast does,
+        or it has none, and all rows stay as they are.
+    """
+    host, rows = hosts(layers, ops), []
+    for layer in layers:
+        if layer.name in host.values():
+            kind = f"{kind_of(layer)}_relu"
+            rows.append(row(layer.name, ops.fused, kind, layer.params, **layer.options))
+        elif layer.name not in host:
+            rows.append(layer)
+    return rows
+
+
+def hosts(layers, ops):
+    """Return which row does a ReLU's work: {"relu4": "conv4", "relu5": "pool5"} of AlexNet, say.
+
+    That is a pool or dropout behind it, where backward saves work, too, or else the pool or
+    convolution before it.  It is empty where ops has no such rows.
+    """
+    if not hasattr(ops, "fused"):
+        return {}
+    kinds = {getattr(ops, f"{kind}_forward"): kind for kind in ("relu", "pool", "dropout", "conv")}
+    kinds, found = [kinds.get(layer.forward) for layer in layers], {}
+    for i in range(len(layers)):
+        for j, can in (i + 1, ("pool", "dropout")), (i - 1, ("pool", "conv")):
+            near = 0 <= j < len(layers) and kinds[i] == "relu" and kinds[j] in can
+            if near and layers[i].name not in found and layers[j].name not in found.values():
+                found[layers[i].name] = layers[j].name
+    return found
+
+
 def columns(value):
     """Return the arrays in value as a tuple: two if it is a pair, one for each column, else one."""
     return value if isinstance(value, tuple) else (value,)

@@ -133,7 +133,7 @@ def train(
     images, labels = train_data
     steps = math.ceil(len(images) / batch)  # in an epoch; its last batch may be smaller
     view, test_view = view or as_they_are, test_view or as_they_are
-    test_layers = net.predicting(layers, ops)
+    rows, test_layers = net.fused(layers, ops), net.predicting(layers, ops)
     run.to_device(ops)
     look_every = ops.device.LOOK_EVERY if until is None else 1  # until is a matter of one step
     asked = []  # the losses and scores that nobody has looked at yet, one a step
@@ -149,13 +149,13 @@ def train(
                 seed=seed, epoch=run.epoch, first_step=run.step, workers=workers,
             )  # fmt: skip
             for x, labels_batch in ops.device.feed(batches):
-                scores, caches = net.forward(layers, x)
+                scores, caches = net.forward(rows, x)
                 loss, loss_cache = ops.softmax_loss_forward(scores, labels_batch)
                 asked.append((loss, scores, labels_batch))
                 if len(asked) == look_every or run.step + len(asked) == steps:
                     looked = look(asked, run, layers, ops, x, batches.waited)
                 (dscores,) = ops.softmax_loss_backward(loss_cache)
-                _, grads = net.backward(layers, caches, dscores, need_dx=False)
+                _, grads = net.backward(rows, caches, dscores, need_dx=False)
                 update(layers, ops, grads, run.velocities, run.epsilon, momentum, decay)
                 del scores, caches, loss, loss_cache, dscores, grads  # the next step needs the room
 

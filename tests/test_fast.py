@@ -16,6 +16,7 @@ import pytest
 from minicnn import cifar, fast, net, reference, train
 from minicnn.fast import buffers, columns, layout, threads, vector
 from minicnn.gradcheck import check_layer
+from minicnn.halves import in_columns, split_columns
 
 RNG = np.random.default_rng(0)
 SHAPE = (3, 5, 7, 6)
@@ -107,6 +108,130 @@ def test_after_the_first_steps_a_training_allocates_no_arrays():
     assert sum(map(len, buffers.kept.values())) == made
     # what is left: arrays the size of the scores, tables of some hundred bytes; y of conv1 has 4 MB
     assert peak - before < 200_000 and after - before < 50_000
+
+
+# ReLU on the way.
+
+
+def table(ops, rng, dtype):
+    """Rows in which every neighbour of a ReLU comes once, and one that has none that can."""
+
+    def params(*shape):
+        return net.gaussian(rng, shape, 0.3, bias=0.1, dtype=dtype)
+
+    return [
+        net.row("conv1", ops, "conv", params(7, 3, 4, 4), stride=2, pad=1),
+        net.row("relu1", ops, "relu"),
+        net.row("conv2", ops, "conv", params(9, 7, 3, 3), pad=1),
+        net.row("pool2", ops, "pool", z=3, s=2, ceil_mode=True),
+        net.row("relu2", ops, "relu"),
+        net.row("conv3", ops, "conv", params(6, 3, 3, 3), pad=1, groups=3),
+        net.row("relu3", ops, "relu"),
+        net.row("pool3", ops, "pool", z=2, s=2),
+        net.row("conv4", ops, "conv", params(20, 6, 3, 3), pad=2),
+        net.row("relu4", ops, "relu"),
+        net.row("fc5", ops, "fc", params(11, 20 * 5 * 4)),
+        net.row("relu5", ops, "relu"),
+        net.row("dropout5", ops, "dropout", p=0.4, rng=rng),
+        net.row("fc6", ops, "fc", params(5, 11)),
+        net.row("relu6", ops, "relu"),
+    ]
+
+
+def walked(rows, x, rng):
+    """Return y, dx and the gradients of all parameters."""
+    rng.bit_generator.state = np.random.default_rng(3).bit_generator.state
+    y, caches = net.forward(rows, x)
+    dy = np.random.default_rng(4).standard_normal(y.shape).astype(y.dtype)
+    dx, grads = net.backward(rows, caches, dy)
+    return [y, dx, *[dq for params in grads.values() for dq in params.values()]]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("large", [False, True])  # so large that two threads share the work
+def test_a_relu_done_on_the_way_changes_no_bit(dtype, large, winograd_everywhere):
+    rng = np.random.default_rng(0)
+    layers = table(fast, rng, dtype)
+    rows = net.fused(layers, fast)
+    assert [(row.name, net.kind_of(row)) for row in rows] == [
+        ("conv1", "conv_relu"), ("conv2", "conv"), ("pool2", "pool_relu"), ("conv3", "conv"),
+        ("pool3", "pool_relu"), ("conv4", "conv_relu"), ("fc5", "fc"), ("dropout5", "dropout_relu"),
+        ("fc6", "fc"), ("relu6", "relu"),
+    ]  # fmt: skip
+    N = 200 if large else 3
+    x = np.random.default_rng(1).standard_normal((N, 3, 26, 22)).astype(dtype)
+    expected, found = walked(layers, x, rng), walked(rows, x, rng)
+    assert all(abs(a).max() > 0 for a in expected)
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(a, b)
+    y, _ = net.forward(net.fused(net.predicting(layers, fast), fast), x)
+    np.testing.assert_array_equal(y, net.forward(net.predicting(layers, fast), x)[0])
+
+
+def test_fused_rows_share_parameters_and_options_and_no_row_does_two_relus():
+    layers = table(fast, np.random.default_rng(0), np.float32)
+    of = {layer.name: layer for layer in layers}
+    for row in net.fused(layers, fast):
+        assert row.options == of[row.name].options
+        assert all(row.params[name] is w for name, w in of[row.name].params.items())
+    twice = [net.row(name, fast, name[:4]) for name in ("relu1", "pool2", "relu3")]
+    assert net.hosts(twice, fast) == {"relu1": "pool2"}
+
+
+def test_a_backend_without_fused_rows_and_layers_of_ones_own_stay_as_they_are():
+    layers = table(reference, np.random.default_rng(0), np.float32)
+    assert net.fused(layers, reference) == layers
+
+    def relu_forward(x):
+        return abs(x), x
+
+    own = net.Layer("relu1", relu_forward, fast.relu_backward, {}, {})
+    layers = [own, net.row("pool1", fast, "pool")]
+    assert net.fused(layers, fast) == layers
+
+
+def test_two_columns_do_a_relu_on_the_way_too():
+    two = in_columns(fast)
+    layers = [
+        net.row("both", two, "both"),
+        net.row("conv1", two, "conv", split_columns(net.gaussian(RNG, (6, 3, 3, 3), 0.3)), pad=1),
+        net.row("relu1", two, "relu"),
+        net.row("pool2", two, "pool"),
+        net.row("join", two, "join"),
+    ]
+    rows = net.fused(layers, two)
+    assert [net.kind_of(row) for row in rows] == ["both", "conv", "pool_relu", "join"]
+    x = RNG.standard_normal((4, 3, 9, 7), np.float32)
+    for a, b in zip(walked(layers, x, RNG)[:2], walked(rows, x, RNG)[:2], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_nan_and_infinity_come_through_a_relu_on_the_way(value):
+    x = -abs(RNG.standard_normal((2, 20, 9, 8)))
+    x[1, 3:5, 2:7, 1:6] = value
+    w, b = RNG.standard_normal((4, 20, 1, 1)), np.zeros(4)
+    pairs = [
+        (fast.fused.pool_relu_forward(x), fast.relu_forward(fast.pool_forward(x)[0])),
+        (
+            fast.fused.dropout_relu_forward(x, 0.2, np.random.default_rng(0)),
+            fast.dropout_forward(fast.relu_forward(x)[0], 0.2, np.random.default_rng(0)),
+        ),
+        (
+            fast.fused.conv_relu_forward(x, w, b),
+            fast.relu_forward(fast.conv_forward(x, w, b)[0]),
+        ),
+    ]
+    for (found, _), (expected, _) in pairs:
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_window_of_minus_infinity_has_a_first_winner():
+    x = np.full((1, 1, 5, 4), -np.inf)
+    y, cache = fast.pool_forward(x, z=3, s=2)
+    dx, expected = fast.pool_backward(np.ones(y.shape), cache)[0], np.zeros(x.shape)
+    expected[0, 0, [0, 2], 0] = 1
+    np.testing.assert_array_equal(dx, expected)
 
 
 # Layout.
@@ -202,6 +327,22 @@ def team_of(count):
     threads.run(loop, 8, 1e9)
     assert len(doers) == count
     return doers
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 16])
+@pytest.mark.parametrize("turns", [0, 1, 7, 1000])
+def test_turns_are_shared_out_and_a_helper_that_is_late_gets_fewer(monkeypatch, count, turns):
+    monkeypatch.setattr(threads, "count", count)
+    assert threads.shared_out(turns, threads.WORTH_WAKING) == [(0, turns)]
+    monkeypatch.setattr(threads, "WORTH_WAKING", -1)
+    for nanoseconds in (0, threads.LATE, 5 * threads.LATE):
+        parts = threads.shared_out(turns, nanoseconds)
+        assert [turn for part in parts for turn in range(*part)] == list(range(turns))
+    if turns == 1000 and count > 1:
+        own, *others = [stop - first for first, stop in parts]
+        late = turns / 5  # what a thread does of them in LATE
+        assert len(others) == count - 1
+        assert all(abs(own - late - other) <= 2 for other in others)
 
 
 @pytest.mark.parametrize("count, team", [(2, 1), (4, 2), (6, 3)])

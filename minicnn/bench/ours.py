@@ -47,28 +47,47 @@ class Ours:
         return next(self.ops.device.feed([images(self.network, N)]))
 
     @cached_property
+    def fused(self):
+        """The rows that train.train walks through."""
+        return net.fused(self.layers, self.ops)
+
+    @cached_property
     def records(self):
-        """What each row sees in one training step."""
+        """What each row sees in one training step; a row that does a ReLU has both names."""
+        return self.record(self.fused)
+
+    @cached_property
+    def apart(self):
+        """The same, with each ReLU as a row of its own."""
+        return self.record(self.layers)
+
+    def record(self, layers):
         x, labels = self.images(self.batch)
         xs, caches = [x], []
-        for layer in self.layers:
+        for layer in layers:
             y, (cache,) = net.forward([layer], xs[-1])
             xs.append(y)
             caches.append(cache)
         _, loss_cache = self.ops.softmax_loss_forward(xs[-1], labels)
         dys = list(self.ops.softmax_loss_backward(loss_cache))
-        for layer, cache in zip(self.layers[:0:-1], caches[:0:-1], strict=True):
+        for layer, cache in zip(layers[:0:-1], caches[:0:-1], strict=True):
             dys.append(layer.backward(dys[-1], cache)[0])  # the first row's dx is not needed
-        rows = zip(self.layers, xs[:-1], xs[1:], caches, reversed(dys), strict=True)
-        return {layer.name: Record(layer, *arrays) for layer, *arrays in rows}
+        rows = zip(layers, xs[:-1], xs[1:], caches, reversed(dys), strict=True)
+        return {self.label(layer): Record(layer, *arrays) for layer, *arrays in rows}
+
+    def label(self, layer):
+        """Return the row's name, and beside it that of the ReLU that it does: "relu5+pool5"."""
+        host = net.hosts(self.layers, self.ops)
+        done = [one.name for one in self.layers if host.get(one.name, one.name) == layer.name]
+        return "+".join(done) if kind_of(layer).endswith("_relu") else layer.name
 
     def rows(self):
         """Return what there is to time: a dict for each row and pass, with its cost."""
         works = []
-        for layer, x, y, *_ in self.records.values():
+        for name, (layer, x, y, *_) in self.records.items():
             for what in self.passes(layer):
-                counted = cost(kind_of(layer), what, x, y, layer.params.get("w"))
-                works.append({"row": layer.name, "pass": what, **counted})
+                counted = cost(kind(layer), what, x, y, layer.params.get("w"))
+                works.append({"row": name, "pass": what, **counted})
         if self.plain:
             return works
         weights = sum(array.nbytes for array in net.parameters(self.layers).values())
@@ -81,14 +100,16 @@ class Ours:
 
     def passes(self, layer):
         """Return the passes that are timed; of plain kernels those that have faster ones."""
-        if self.plain and kind_of(layer) not in ("conv", "fc", "lrn"):
-            return ["backward"] if kind_of(layer) == "pool" else []
+        if self.plain and kind(layer) not in ("conv", "fc", "lrn"):
+            return ["backward"] if kind(layer) == "pool" else []
         if split(layer):
-            return ["forward", "dw"] if layer is self.layers[0] else ["forward", "dx", "dw"]
+            first = layer.name == self.layers[0].name
+            return ["forward", "dw"] if first else ["forward", "dx", "dw"]
         return ["forward", "backward"]
 
     def row(self, name, what):
-        layer, x, _, cache, dy = self.records[name]
+        records = self.records if name in self.records else self.apart
+        layer, x, _, cache, dy = records[name]
         forward = partial(layer.forward, x, *layer.params.values(), **layer.options)
         if what == "forward":
             return forward
@@ -99,7 +120,7 @@ class Ours:
 
     def loss(self, what):
         _, labels = self.images(self.batch)
-        scores = self.records[self.layers[-1].name].y
+        scores = list(self.records.values())[-1].y
         if what == "forward":
             return partial(self.ops.softmax_loss_forward, scores, labels)
         _, cache = self.ops.softmax_loss_forward(scores, labels)
@@ -107,14 +128,14 @@ class Ours:
 
     def training(self, row):
         """Return one training step as train.train takes it, or its update alone."""
-        layers, ops, velocities = self.layers, self.ops, self.run.velocities
+        layers, rows, ops, velocities = self.layers, self.fused, self.ops, self.run.velocities
         x, labels = self.images(self.batch)
 
         def gradients():
-            scores, caches = net.forward(layers, x)
+            scores, caches = net.forward(rows, x)
             _, loss_cache = ops.softmax_loss_forward(scores, labels)
             (dscores,) = ops.softmax_loss_backward(loss_cache)
-            return net.backward(layers, caches, dscores, need_dx=False)[1]
+            return net.backward(rows, caches, dscores, need_dx=False)[1]
 
         if row == "step":
             return lambda: train.update(layers, ops, gradients(), velocities, EPSILON)
@@ -122,16 +143,22 @@ class Ours:
 
     def inference(self, N):
         x, _ = self.images(N)
-        return partial(net.forward, net.predicting(self.layers, self.ops), x)
+        rows = net.fused(net.predicting(self.layers, self.ops), self.ops)
+        return partial(net.forward, rows, x)
 
     def alone(self, row):
         f = self.ops.fc_forward if row == "product" else self.ops.relu_forward
         return partial(f, *map(self.ops.to_device, arguments_of(row)))
 
 
+def kind(layer):
+    """Return which layer a row is, whether or not it does a ReLU on the way."""
+    return kind_of(layer).removesuffix("_relu")
+
+
 def split(layer):
     """Return {"dx": …, "dw": …}, the halves of a row's backward, or {} if it has no such halves."""
     functions = sys.modules[layer.backward.__module__]
-    if kind_of(layer) not in ("conv", "fc") or not hasattr(functions, "backward_w"):
+    if kind(layer) not in ("conv", "fc") or not hasattr(functions, "backward_w"):
         return {}
     return {"dx": functions.backward_x, "dw": functions.backward_w}

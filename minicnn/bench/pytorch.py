@@ -77,19 +77,33 @@ class Torch:
         return {layer.name: Record(layer, x, y, None, dy) for layer, x, y, dy in rows}
 
     def row(self, name, what):
-        layer, x, _, _, dy = self.records[name]
-        first = layer is self.layers[0]
+        """Return a pass of a row, or of two, such as "conv1+relu1", that are one row of ours."""
+        records = [self.records[one] for one in name.split("+")]
+        layers, x, y, dy = [r.layer for r in records], records[0].x, records[-1].y, records[-1].dy
+        first = layers[0] is self.layers[0]
         x_learns = x.detach().requires_grad_(not first)
-        forward = partial(torch_function(layer), x_learns, *layer.params.values())
+        forward = partial(self.in_turn(layers), x_learns)
         if what == "forward":
             return forward
-        if layer.params:
-            w, wanted = layer.params["w"].detach(), [what != "dw" and not first, what != "dx"]
-            of_kind = torch_conv_backward if kind_of(layer) == "conv" else torch_fc_backward
-            backward = of_kind(x, w, dy, *wanted, **layer.options)
+        params = layers[0].params
+        if params:
+            wanted = [what != "dw" and not first, what != "dx"]
+            of_kind = torch_conv_backward if kind_of(layers[0]) == "conv" else torch_fc_backward
+            gradients = of_kind(x, params["w"].detach(), *wanted, **layers[0].options)
+            on = partial(self.torch.ops.aten.threshold_backward, dy, y, 0)  # dy where y > 0
+            backward = partial(gradients, dy) if len(layers) == 1 else lambda: gradients(on())
         else:
             backward = torch_backward(forward(), x_learns, dy)
         return self.torch.no_grad()(backward)
+
+    def in_turn(self, layers):
+        """Return the function of x that runs these rows, ReLU in place where that is allowed."""
+        functions = [torch_function(layer, inplace=i > 0) for i, layer in enumerate(layers)]
+        params = [layer.params.values() for layer in layers]
+        if len(layers) == 1:
+            return lambda x: functions[0](x, *params[0])
+        first, second = functions
+        return lambda x: second(first(x, *params[0]))  # a second row has no parameters
 
     def loss(self, what):
         scores = self.records[self.layers[-1].name].y.requires_grad_()
@@ -182,23 +196,24 @@ def torch_widened(x, f, stride, pad, ceil_mode):
     return functional.pad(x, (0, far, 0, far)) if far > 0 else x
 
 
-def torch_conv_backward(x, w, dy, dx=True, dw=True, *, stride=1, pad=0, groups=1, ceil_mode=False):
-    """Return the function that computes dx, or dw and db, or all of them."""
+def torch_conv_backward(x, w, dx=True, dw=True, *, stride=1, pad=0, groups=1, ceil_mode=False):
+    """Return the function of dy that computes dx, or dw and db, or all of them."""
     import torch
 
     x_all = torch_widened(x, w.shape[-1], stride, pad, ceil_mode)
     pads, strides, dilation, transposed = [pad, pad], [stride, stride], [1, 1], False
-    return partial(
-        torch.ops.aten.convolution_backward,
-        *(dy, x_all, w, [len(w)], strides, pads, dilation, transposed, [0, 0], groups),
-        [dx, dw, dw],
-    )
+    rest = [len(w)], strides, pads, dilation, transposed, [0, 0], groups, [dx, dw, dw]
+    return lambda dy: torch.ops.aten.convolution_backward(dy, x_all, w, *rest)
 
 
-def torch_fc_backward(x, w, dy, dx=True, dw=True):
-    """Return the function that computes dx, or dw and db, or all of them."""
+def torch_fc_backward(x, w, dx=True, dw=True):
+    """Return the function of dy that computes dx, or dw and db, or all of them."""
     x_rows = x.flatten(1)
-    return lambda: (dy @ w if dx else None, *((dy.T @ x_rows, dy.sum(0)) if dw else (None, None)))
+
+    def backward(dy):
+        return dy @ w if dx else None, *((dy.T @ x_rows, dy.sum(0)) if dw else (None, None))
+
+    return backward
 
 
 def torch_backward(y, x, dy):

@@ -4,7 +4,8 @@ A simple loop over numbers is all that most layers need.  Beside the layers ther
 to be read in this order: flags.py and threads.py, how the loops are compiled and shared out;
 buffers.py, memory that is used again; layout.py, where the numbers of an array lie in it;
 vector.py, vectors as a type; product.py, the one product behind convolutions and fully connected
-layers; transforms.py and winograd.py, convolutions with fewer multiplications.
+layers; transforms.py and winograd.py, convolutions with fewer multiplications.  And one behind
+them, fused.py: rows that do a neighbour's ReLU on the way.
 
 (Numba keeps compiled code on disk, and does not see when another file than the loop's own has
 changed: after a change to vector.py or flags.py, delete *.nbi and *.nbc from __pycache__.)
@@ -18,6 +19,7 @@ if os.environ.get("MINICNN_THREADS", "0").strip("0").isdecimal() and "numba" not
     os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["MINICNN_THREADS"])
 
 from . import columns as columns
+from . import fused as fused
 from .activations import (
     logistic_backward,
     logistic_forward,

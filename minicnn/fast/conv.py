@@ -47,6 +47,11 @@ from .vector import LANES, whole_vectors
 
 def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
     """Return y and the cache that conv_backward needs."""
+    return convolve(x, w, b, stride, pad, groups, ceil_mode, least=-np.inf)
+
+
+def convolve(x, w, b, stride, pad, groups, ceil_mode, least):
+    """Return y, or `least` where y is not larger, and the cache."""
     check_conv(x, w, b, stride, pad, groups, ceil_mode)
     N, C, H, W = x.shape
     K, C_group, f, _ = w.shape
@@ -57,7 +62,8 @@ def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
     w_groups = w.reshape(groups, K // groups, C_group, f, f)
     if winograd.pays(N, C_group, H_out, W_out, f, stride):
         x_pixels = filled(pixels_of(x), groups)
-        y = images(cut(winograd.forward(x_pixels, w_groups, b, pad, H_out, W_out), K, groups))
+        y_wide = winograd.forward(x_pixels, w_groups, b, pad, H_out, W_out, least)
+        y = images(cut(y_wide, K, groups))
         return y, (x_pixels, x.shape, w, y.shape, stride, pad, groups)
 
     x_frame = framed(x, pad, pad, H_all, W_all)
@@ -74,6 +80,7 @@ def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
             multiply, tasks(corners.size, K_wide), corners.size * panels[g].size / 40,
             x_frame.reshape(-1), g * C_group, corners, taps,
             panels[g], taps.size * LANES, LANES, b_wide, y_wide.reshape(-1), g * K_wide, places,
+            least,
         )  # fmt: skip
     y = images(cut(y_wide, K, groups))
     return y, (x_frame, x.shape, w, y.shape, stride, pad, groups)
@@ -107,7 +114,7 @@ def backward_x(dy, cache):
     if winograd.pays(N, K_group, H, W, f, stride):
         turned = w_swapped[..., ::-1, ::-1]
         dy_pixels, no_bias = filled(pixels_of(dy), groups), np.zeros(C, dy.dtype)
-        dx_wide = winograd.forward(dy_pixels, turned, no_bias, f - 1 - pad, H, W)
+        dx_wide = winograd.forward(dy_pixels, turned, no_bias, f - 1 - pad, H, W, -np.inf)
         return images(cut(dx_wide, C, groups))
 
     # Zeros around dy: the first row of pixels asks for rows from −margin on, and the last row for
@@ -138,7 +145,7 @@ def backward_x(dy, cache):
                     multiply, tasks(corners.size, C_wide), corners.size * panels[g].size / 40,
                     dy_frame.reshape(-1), g * K_group, corners, taps,
                     panels[g], taps.size * LANES, LANES, no_bias,
-                    dx_wide.reshape(-1), g * C_wide, places,
+                    dx_wide.reshape(-1), g * C_wide, places, -np.inf,
                 )  # fmt: skip
     return images(cut(dx_wide, C, groups))
 

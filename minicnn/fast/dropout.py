@@ -19,12 +19,17 @@ from .threads import run_flat
 
 def dropout_forward(x, p=0.5, rng=None):
     """Return x with about a share p of its entries set to zero, and the cache."""
+    return kept_by(drop_loop, x, p, rng)
+
+
+def kept_by(loop, x, p, rng):
+    """Return y and the cache; the loop says which units are kept."""
     check_dropout("dropout", x, p)
     check_rng("dropout", rng)
     chance, kept = empty((x.size,), np.float32), empty((x.size,), np.bool_)
     rng.random(dtype=np.float32, out=chance)
     y = empty(x.shape, x.dtype)
-    run_flat(drop_loop, x.size, writable(x).ravel(), chance, np.float32(p), y.reshape(-1), kept)
+    run_flat(loop, x.size, writable(x).ravel(), chance, np.float32(p), y.reshape(-1), kept)
     return y, (kept, x.shape, x.dtype)
 
 

@@ -59,7 +59,7 @@ def backward_x(dy, cache):
     run(
         multiply, tasks(N, D_wide), N * w.size / 40,
         writable(dy).ravel(), 0, row_table(N, K), row_table(K), filled(w).ravel(), LANES, D_wide,
-        np.zeros(D_wide, w.dtype), dx.reshape(-1), 0, row_table(N, D_wide),
+        np.zeros(D_wide, w.dtype), dx.reshape(-1), 0, row_table(N, D_wide), -np.inf,
     )  # fmt: skip
     return cut(dx, D).reshape(shape)
 

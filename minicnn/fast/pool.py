@@ -22,21 +22,27 @@ from .buffers import empty
 from .flags import FAST, LOOP, PLAIN
 from .layout import cut, filled, images, pixels_of
 from .threads import run
-from .vector import LANES, larger, load, plus, same, store, store_whole, where, zero
+from .vector import LANES, at_least, larger, load, plus, same, store, store_whole, where, zero
 
 
 def pool_forward(x, z=3, s=2, ceil_mode=False):
     """Return the maxima and the cache that pool_backward needs."""
+    return largest(x, z, s, ceil_mode, least=-np.inf, nobody=0)
+
+
+def largest(x, z, s, ceil_mode, least, nobody):
+    """Return the maxima, or `least` where they are not larger: there the winner is `nobody`."""
     check_pool("pool", x, z, s, ceil_mode)
     N, C, H, W = x.shape
     H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)
     pixels = filled(pixels_of(x))
     C_wide = pixels.shape[3]
     y = empty((N, H_out, W_out, C_wide), x.dtype)
-    winner = empty(y.shape, np.uint8 if z * z <= 256 else np.int32)
+    winner = empty(y.shape, np.uint8 if z * z < 256 else np.int32)
     run(
-        max_loop, N * H_out, y.size * z * z / 4,
+        max_loop, N * H_out, y.size * z * z / 6,
         pixels.reshape(-1), H, W, C_wide, z, s, H_out, W_out, y.reshape(-1), winner.reshape(-1),
+        x.dtype.type(least), nobody,
     )  # fmt: skip
     return images(cut(y, C)), (x.shape, x.dtype, winner, z, s)
 
@@ -75,16 +81,17 @@ def average_pool_backward(dy, cache):
 
 
 @njit(**LOOP)
-def max_loop(first, stop, x, H, W, C, z, s, H_out, W_out, y, winner):
+def max_loop(first, stop, x, H, W, C, z, s, H_out, W_out, y, winner, least, nobody):
     for task in range(first, stop):
         n, row = task // H_out, task % H_out
-        max_row(x, n * H * W * C, H, W, C, z, s, row, W_out, y, winner, task * W_out * C)
+        x_at, y_at = n * H * W * C, task * W_out * C
+        max_row(x, x_at, H, W, C, z, s, row, W_out, y, winner, y_at, least, nobody)
 
 
 @njit(**PLAIN)
-def max_row(x, x_at, H, W, C, z, s, row, W_out, y, winner, y_at):
+def max_row(x, x_at, H, W, C, z, s, row, W_out, y, winner, y_at, least, nobody):
     """Find the largest of each window of one row of one image, whose first pixel is x[x_at]."""
-    top = row * s
+    top, least, nobody = row * s, same(x, least), same(x, nobody)
     for column in range(W_out):
         left, at = column * s, y_at + column * C
         rows, columns = min(z, H - top), min(z, W - left)
@@ -96,8 +103,8 @@ def max_row(x, x_at, H, W, C, z, s, row, W_out, y, winner, y_at):
                     here, pixel = same(x, i * z + j), load(x, corner + (i * W + j) * C + c)
                     place = larger(pixel, best, here, place)
                     best = larger(pixel, best, pixel, best)
-            store(y, at + c, best)
-            store_whole(winner, at + c, place)
+            store(y, at + c, at_least(least, best))
+            store_whole(winner, at + c, larger(best, least, place, nobody))
 
 
 @njit(**LOOP)

@@ -29,7 +29,19 @@ from numba import njit
 from .buffers import empty
 from .flags import LOOP, PLAIN
 from .layout import writable
-from .vector import LANES, fma, load, number, plus, spread, store, whole_vectors, zero
+from .vector import (
+    LANES,
+    at_least,
+    fma,
+    load,
+    number,
+    plus,
+    same,
+    spread,
+    store,
+    whole_vectors,
+    zero,
+)
 
 # What is worked on at a time, so that it stays in the nearest cache:
 WINDOWS, PANELS = 96, 16  # a task of multiply has at most so many windows and panels of kernels,
@@ -103,8 +115,8 @@ def tasks(P, K_wide):
 
 
 @njit(**LOOP)
-def multiply(begin, end, x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places):
-    """Write y[p, k] = b[k] + Σ_t x[corner_p + tap_t] · w[t, k].
+def multiply(begin, end, x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places, least):
+    """Write y[p, k] = b[k] + Σ_t x[corner_p + tap_t] · w[t, k], or `least` if that is less.
 
     w's panels are panel_step apart, and in a panel the entries are `step` apart.
     """
@@ -113,14 +125,15 @@ def multiply(begin, end, x, x_at, corners, taps, w, panel_step, step, b, y, y_at
     for task in range(begin, end):
         window, panel = task // bundles * WINDOWS, task % bundles * PANELS
         multiply_task(
-            x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places,
+            x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places, least,
             window, min(window + WINDOWS, corners.size), panel, min(panel + PANELS, panels),
         )  # fmt: skip
 
 
 @njit(**PLAIN)
 def multiply_task(
-    x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places, first, stop, panel, panel_stop
+    x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places, least,
+    first, stop, panel, panel_stop,
 ):  # fmt: skip
     """Write the outputs of some panels for the windows first … stop−1, in sixes, going through the
     taps in pieces.  The last window may be computed again.
@@ -149,6 +162,11 @@ def multiply_task(
             for p in range(first, stop, 6):
                 rows, out = six(corners, p, stop - 1, x_at), six(places, p, stop - 1, k)
                 add_six(y, out, sums(x, rows, taps, t, t_stop, kernels, w_at))
+    if least > -np.inf:
+        for q in range(panel, panel_stop):
+            for p in range(first, stop):
+                at = y_at + q * LANES + number(places, p)
+                store(y, at, at_least(same(y, least), load(y, at)))
 
 
 @njit(**LOOP)

@@ -31,7 +31,7 @@ computed as `even` plus and minus `odd`.
 from numba import njit
 
 from .flags import PLAIN
-from .vector import LANES, fma, load, minus, plus, same, store, times, zero
+from .vector import LANES, at_least, fma, load, minus, plus, same, store, times, zero
 
 SIDE, POINTS = 8, 64
 HALF = POINTS * LANES  # where on the desk the second tile begins
@@ -155,8 +155,8 @@ def evaluate_tile(desk, n, out, at, step):
 
 
 @njit(**PLAIN)
-def collect_tile(m, at, step, n, bias, desk, out, out_at, out_row, out_step, rows, columns):
-    """Write the first rows and columns of the n×n numbers Eᵀ m E + bias."""
+def collect_tile(m, at, step, n, bias, least, desk, out, out_at, out_row, out_step, rows, columns):
+    """Write the first rows and columns of the n×n numbers Eᵀ m E + bias, or `least` if less."""
     for j in range(SIDE):
         eight = collect(load_eight(m, at + j * step, SIDE * step))
         store_eight(desk, HALF + j * LANES, SIDE * LANES, eight)
@@ -166,7 +166,7 @@ def collect_tile(m, at, step, n, bias, desk, out, out_at, out_row, out_step, row
         store_eight(desk, row, LANES, collect(load_eight(desk, row, LANES)))
         add_last(desk, row, LANES, n)
         for j in range(columns):
-            pixel = plus(bias, load(desk, row + j * LANES))
+            pixel = at_least(least, plus(bias, load(desk, row + j * LANES)))
             store(out, out_at + i * out_row + j * out_step, pixel)
 
 

@@ -14,6 +14,7 @@ the few operations that the loop needs:
     zero(a)                  zeros, of the dtype of a
     same(a, value)           a value in every lane, of the dtype of a
     larger(u, v, a, b)       a where u > v, or where u is NaN and v is not; b elsewhere
+    at_least(u, v)           v, or u where that is larger; a NaN in v stays
 
 An intrinsic is written in two steps: its arguments are types, a is the type of an array; codegen
 gets the values and writes the instructions.
@@ -200,6 +201,15 @@ def larger(typing_context, u, v, a, b):
         return builder.select(builder.and_(larger_or_nan, first), a, b)
 
     return u(u, u, u, u), codegen
+
+
+@intrinsic
+def at_least(typing_context, u, v):
+    def codegen(context, builder, signature, arguments):
+        u, v = arguments
+        return builder.select(builder.fcmp_ordered(">", u, v), u, v)
+
+    return u(u, v), codegen
 
 
 def lane_by_lane(operation):

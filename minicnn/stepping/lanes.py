@@ -23,6 +23,7 @@ def instructions(LANES):
         "same": lambda a, value: np.full(LANES, value, a.dtype),
         "where": lambda a, i, value, v: np.where(a[i : i + LANES] == value, v, 0),
         "larger": lambda u, v, a, b: np.where(~(u <= v) & ~np.isnan(v), a, b),
+        "at_least": lambda u, v: np.where(u > v, u, v),
         "fma": lambda u, v, acc: u * v + acc,  # rounded twice; the instruction rounds once
         "plus": np.add,
         "times": np.multiply,

@@ -1,0 +1,74 @@
+"""ReLU on the way: rows that do a neighbour's ReLU while the numbers are in the processor anyway.
+
+A ReLU alone reads and writes every number for one comparison, so it takes as long as the memory
+does.  Its neighbours hold the same numbers in registers.  `net.fused` puts their rows in its place:
+
+    conv_relu       y = max(0, x ∗ w + b): one instruction more before y is stored
+    pool_relu       the maxima, or 0; where nothing in a window is above 0, nobody has won it, and
+                    backward finds no pixel for its dy.  ReLU never decreases, so it is the same
+                    whether it stands before or behind the pool
+    dropout_relu    what is not above 0 is not kept
+
+They compute what two rows do, bit for bit.  Options and errors are those of conv, pool and dropout.
+
+    y       what comes out; in backward of conv_relu it says which units were on
+"""
+
+from numba import njit
+
+from . import conv
+from .activations import relu_backward
+from .dropout import dropout_backward, kept_by
+from .flags import FAST, LOOP
+from .pool import largest, pool_backward
+
+
+def conv_relu_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
+    """Return max(0, y) of a convolution, and the cache."""
+    y, cache = conv.convolve(x, w, b, stride, pad, groups, ceil_mode, least=0.0)
+    return y, (cache, y)
+
+
+def conv_relu_backward(dy, cache, need_dx=True):
+    """Return dx, dw, db; dx is None where nobody needs it, as in the first layer."""
+    return conv.conv_backward(*before_relu(dy, cache), need_dx)
+
+
+def before_relu(dy, cache):
+    """Return what conv's backward takes: dy of the units that were on, and its cache."""
+    conv_cache, y = cache
+    (dy,) = relu_backward(dy, (y,))
+    return dy, conv_cache
+
+
+def backward_x(dy, cache):
+    """Return dx of conv_relu."""
+    return conv.backward_x(*before_relu(dy, cache))
+
+
+def backward_w(dy, cache):
+    """Return dw and db of conv_relu."""
+    return conv.backward_w(*before_relu(dy, cache))
+
+
+def pool_relu_forward(x, z=3, s=2, ceil_mode=False):
+    """Return the maxima, or 0 where they are below it, and the cache."""
+    return largest(x, z, s, ceil_mode, least=0.0, nobody=z * z)
+
+
+pool_relu_backward = pool_backward
+
+
+def dropout_relu_forward(x, p=0.5, rng=None):
+    """Return max(0, x) with about a share p of its entries set to zero, and the cache."""
+    return kept_by(drop_relu_loop, x, p, rng)
+
+
+dropout_relu_backward = dropout_backward
+
+
+@njit(**LOOP, **FAST)
+def drop_relu_loop(x, chance, p, y, kept):
+    for i in range(x.size):
+        kept[i] = chance[i] >= p and not x[i] <= 0  # a NaN is not ≤ 0 and stays
+        y[i] = x[i] if kept[i] else x.dtype.type(0)
