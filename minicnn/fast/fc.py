@@ -1,16 +1,18 @@
 """A fully connected layer, fast.  The definition is reference/fc.py.
 
-Its gradients are the two products of product.py: for dx, an image's dy is one window of K entries,
-and the columns of w are the kernels; dw correlates dy, in the place of x, with x, in that of dy.
-Only y needs a loop of its own, because both its factors lie in memory in the direction of the sum.
-(NumPy's own product is as fast, but its threads go on spinning after it and hold up the loops of
-the other layers.)
+All three are one matrix product, that of product.py:
+
+    y = (w · xᵀ)ᵀ + b        dx = dy · w        dw = dyᵀ · x
+
+It wants vectors of neighbours in the second factor, so x and dy, which are small, are turned around
+where that is needed, and w never.  A few images do not fill a vector, and for few outputs it does
+not pay to turn x around: then y has a loop of its own, along the sums.  (NumPy's own product is as
+fast, but its threads go on spinning after it and hold up the loops of the other layers.)
 
     x         (N, D)            images, flattened
     w         (K, D)            one row of weights an output
     b         (K,)
     y         (N, K)
-    D_wide    a number          D, rounded up to whole vectors; dx and dw are cut to D in the end
 """
 
 import numpy as np
@@ -20,8 +22,8 @@ from ..checks import check_fc, check_gradient
 from .buffers import empty
 from .flags import LOOP, PLAIN
 from .layout import cut, filled, row_table, writable
-from .product import correlate, multiply, tasks
-from .threads import run, shares
+from .product import multiply, tasks
+from .threads import run
 from .vector import LANES, fma, load, total, whole_vectors, zero
 
 OUTPUTS, INPUTS = 24, 1024  # a block of w that fits into a cache: so many rows and columns
@@ -30,15 +32,11 @@ OUTPUTS, INPUTS = 24, 1024  # a block of w that fits into a cache: so many rows 
 def fc_forward(x, w, b):
     """Return y and the cache that fc_backward needs."""
     check_fc(x, w, b)
-    N, (K, D) = x.shape[0], w.shape
-    y = empty((N, K), x.dtype)
-    y[:] = b
-    rows = x.reshape(N, D)
-    x_flat, w_flat = filled(rows).ravel(), filled(w).ravel()
-    run(
-        forward_loop, -(-K // OUTPUTS), N * w.size / 40 + w.size / 10, x_flat, w_flat, y,
-        whole_vectors(D),
-    )  # fmt: skip
+    rows = x.reshape(x.shape[0], w.shape[1])
+    if len(rows) >= 12 and len(w) >= 500:
+        y = np.add(matmul(w, turned(rows)).T, b, out=empty((len(rows), len(w)), w.dtype))
+    else:
+        y = with_few(rows, w, b)
     return y, (rows, x.shape, w)
 
 
@@ -52,43 +50,62 @@ def fc_backward(dy, cache, need_dx=True):
 def backward_x(dy, cache):
     """Return dx = dy · w."""
     rows, shape, w = cache
-    N, (K, D) = len(rows), w.shape
-    check_gradient("fc", dy, (N, K), w.dtype)
-    D_wide = whole_vectors(D)
-    dx = empty((N, D_wide), w.dtype)
-    run(
-        multiply, tasks(N, D_wide), N * w.size / 40,
-        writable(dy).ravel(), 0, row_table(N, K), row_table(K), filled(w).ravel(), LANES, D_wide,
-        np.zeros(D_wide, w.dtype), dx.reshape(-1), 0, row_table(N, D_wide), -np.inf,
-    )  # fmt: skip
-    return cut(dx, D).reshape(shape)
+    check_gradient("fc", dy, (len(rows), len(w)), w.dtype)
+    return matmul(dy, w).reshape(shape)
 
 
 def backward_w(dy, cache):
     """Return dw = dyᵀ · x, and db."""
     rows, shape, w = cache
-    N, (K, D) = len(rows), w.shape
-    check_gradient("fc", dy, (N, K), w.dtype)
+    check_gradient("fc", dy, (len(rows), len(w)), w.dtype)
+    return matmul(turned(dy), rows), dy.sum(axis=0)
+
+
+def turned(a):
+    """Return a (rows, columns) as (columns, rows)."""
+    copy = empty(a.shape[::-1], a.dtype)
+    copy[...] = a.T
+    return copy
+
+
+def matmul(a, m):
+    """Return a (P, T) times m (T, D).
+
+    To product.py a row of a is a window of T entries, and a column of m is a kernel.
+    """
+    (P, T), D = a.shape, m.shape[1]
     D_wide = whole_vectors(D)
-    dw, nothing = empty((K, D_wide), w.dtype), empty((D_wide,), w.dtype)
-    parts = shares(D_wide // LANES)
+    y, no_bias = empty((P, D_wide), m.dtype), np.zeros(D_wide, m.dtype)
     run(
-        correlate, D_wide // LANES * parts, N * w.size / 40,
-        writable(dy).ravel(), 0, row_table(N, K), row_table(K), filled(rows).ravel(), 0, D_wide,
-        dw.reshape(-1), LANES, row_table(K, D_wide), nothing, parts,
+        multiply, tasks(P, D_wide), a.size * D_wide / 40,
+        writable(a).ravel(), 0, row_table(P, T), row_table(T), filled(m).ravel(), LANES, D_wide,
+        no_bias, y.reshape(-1), 0, row_table(P, D_wide), -np.inf,
     )  # fmt: skip
-    return cut(dw, D), dy.sum(axis=0)
+    return cut(y, D)
+
+
+def with_few(rows, w, b):
+    """Return y of few images, or few outputs."""
+    N, (K, D) = len(rows), w.shape
+    y = empty((N, K), w.dtype)
+    y[:] = b
+    x_flat, w_flat = filled(rows).ravel(), filled(w).ravel()
+    run(
+        few_loop, -(-K // OUTPUTS), N * w.size / 40 + w.size / 10, x_flat, w_flat, y,
+        whole_vectors(D),
+    )  # fmt: skip
+    return y
 
 
 @njit(**LOOP)
-def forward_loop(first, stop, x, w, y, D):
+def few_loop(first, stop, x, w, y, D):
     for task in range(first, stop):
         for d in range(0, D, INPUTS):
-            forward_block(x, w, y, D, task * OUTPUTS, d, min(d + INPUTS, D))
+            few_block(x, w, y, D, task * OUTPUTS, d, min(d + INPUTS, D))
 
 
 @njit(**PLAIN)
-def forward_block(x, w, y, D, k_first, d, d_stop):
+def few_block(x, w, y, D, k_first, d, d_stop):
     """Add to y what entries d … d_stop−1 give to some outputs: three outputs of two images a time.
 
     Behind the last output, or image, it is computed again: all six are read before any is written.

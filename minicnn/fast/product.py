@@ -85,6 +85,13 @@ def put_six(out, places, vectors):
 
 
 @njit(**PLAIN)
+def plus_six(vectors, v):
+    """Return these vectors plus v."""
+    v0, v1, v2, v3, v4, v5 = vectors
+    return plus(v0, v), plus(v1, v), plus(v2, v), plus(v3, v), plus(v4, v), plus(v5, v)
+
+
+@njit(**PLAIN)
 def add_six(out, places, vectors):
     """Add these vectors to out[places_m + lane].
 
@@ -120,13 +127,16 @@ def multiply(begin, end, x, x_at, corners, taps, w, panel_step, step, b, y, y_at
 
     w's panels are panel_step apart, and in a panel the entries are `step` apart.
     """
-    panels = b.size // LANES
+    panels, blocks = b.size // LANES, (corners.size + WINDOWS - 1) // WINDOWS
     bundles = (panels + PANELS - 1) // PANELS
+    windows = (
+        (corners.size + 6 * blocks - 1) // max(6 * blocks, 1) * 6
+    )  # all blocks alike, in sixes
     for task in range(begin, end):
-        window, panel = task // bundles * WINDOWS, task % bundles * PANELS
+        window, panel = task // bundles * windows, task % bundles * PANELS
         multiply_task(
             x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places, least,
-            window, min(window + WINDOWS, corners.size), panel, min(panel + PANELS, panels),
+            window, min(window + windows, corners.size), panel, min(panel + PANELS, panels),
         )  # fmt: skip
 
 
@@ -143,7 +153,7 @@ def multiply_task(
     """
     together, piece = step == LANES, min(TAPS, taps.size)
     desk = np.empty(0 if together else (panel_stop - panel) * piece * LANES, w.dtype)
-    for t in range(0, taps.size, TAPS):
+    for t in range(0, max(taps.size, 1), TAPS):  # without taps, y is b
         t_stop = min(t + TAPS, taps.size)
         if not together:
             for i in range(t_stop - t):
@@ -151,17 +161,17 @@ def multiply_task(
                     entry = load(w, (panel + q) * panel_step + (t + i) * step)
                     store(desk, (q * piece + i) * LANES, entry)
         for q in range(panel, panel_stop):
-            k = y_at + q * LANES
-            if t == 0:
-                bias = load(b, q * LANES)
-                for p in range(first, stop):
-                    store(y, k + number(places, p), bias)
+            k, bias = y_at + q * LANES, load(b, q * LANES)
             kernels, w_at = w, q * panel_step + t * LANES
             if not together:
                 kernels, w_at = desk, (q - panel) * piece * LANES
             for p in range(first, stop, 6):
                 rows, out = six(corners, p, stop - 1, x_at), six(places, p, stop - 1, k)
-                add_six(y, out, sums(x, rows, taps, t, t_stop, kernels, w_at))
+                vectors = sums(x, rows, taps, t, t_stop, kernels, w_at)
+                if t == 0:
+                    put_six(y, out, plus_six(vectors, bias))
+                else:
+                    add_six(y, out, vectors)
     if least > -np.inf:
         for q in range(panel, panel_stop):
             for p in range(first, stop):
