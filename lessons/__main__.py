@@ -67,6 +67,8 @@ def parser():
     one.add_argument("--site", default=str(cells.OUT / "site"), metavar="DIR", help="its folder")
     one.set_defaults(run=serve)
 
+    for one in commands.choices.values():
+        one.allow_abbrev = False  # who mistypes an option shall hear of it
     return top
 
 

@@ -131,7 +131,7 @@ def run(path, pause=None, write=print):
             continue
         write(terminal.code(source))
         prompt = AGAIN if values.get(here) is None else SHOW_AGAIN
-        answer = pause(prompt if here in values else PROMPT).strip().lower() if pause else ""
+        answer = answered(pause, prompt if here in values else PROMPT) if pause else ""
         if answer == "q":
             return None
         if answer == "b":
@@ -147,6 +147,13 @@ def run(path, pause=None, write=print):
         write("")
         here += 1
     return namespace
+
+
+def answered(pause, prompt):
+    """Return what the reader answers, "", "b" or "q"; whatever else it is, ask again."""
+    while (answer := pause(prompt).strip().lower()) not in ("", "b", "back", "q", "quit"):
+        pass
+    return answer[:1]
 
 
 def before(all_cells, here):

@@ -72,6 +72,7 @@ def parser():
         importlib.import_module(f".commands.{name}", __package__).add(commands)
     for one in commands.choices.values():
         one.set_defaults(parser=one)
+        one.allow_abbrev = False  # who mistypes an option shall hear of it
     return top
 
 

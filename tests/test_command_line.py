@@ -56,11 +56,12 @@ def test_a_command_that_is_not_understood_ends_with_2(arguments, capsys):
     assert "error:" in capsys.readouterr().err
 
 
-def test_an_unknown_option_shows_how_to_use_its_command(capsys):
+@pytest.mark.parametrize("option", ["--hasty", "--bat=7"])  # nor is half of --batch one
+def test_an_unknown_option_shows_how_to_use_its_command(option, capsys):
     with pytest.raises(SystemExit) as left:
-        main(["summary", "alexnet", "--hasty"])
+        main(["summary", "alexnet", option])
     error = capsys.readouterr().err
-    assert left.value.code == 2 and "usage: minicnn summary" in error and "--hasty" in error
+    assert left.value.code == 2 and "usage: minicnn summary" in error and option in error
 
 
 def test_a_missing_folder_gets_one_sentence(tmp_path, capsys):

@@ -118,7 +118,19 @@ def test_an_error_keeps_its_kind_and_says_which_cell_and_line(folder):
 
 def test_b_goes_back_to_read_again_and_runs_nothing_twice(folder):
     shown, prompts = [], []
-    lines = ["", "", "b", "", "b", "b", "", "", ""]
+    lines = [
+        "x = 2",
+        "",
+        "",
+        "b",
+        "",
+        "back",
+        "n",
+        "b",
+        "",
+        "",
+        "",
+    ]  # what is no answer is asked again
 
     def pause(prompt):
         prompts.append(prompt)
@@ -127,7 +139,7 @@ def test_b_goes_back_to_read_again_and_runs_nothing_twice(folder):
     names = cells.run(folder / "03_small.py", pause, shown.append)
     assert names["ran"] == 1 and lines == []
     assert sum("How long" in text for text in shown) == 4
-    assert prompts[0] == cells.PROMPT and prompts[3] == cells.SHOW_AGAIN  # it ends on a value
+    assert prompts[0] == cells.PROMPT and prompts[4] == cells.SHOW_AGAIN  # it ends on a value
     assert shown.count("3") == 3  # its value is shown again, too
 
 

@@ -15,6 +15,8 @@ fast, but its threads go on spinning after it and hold up the loops of the other
     y         (N, K)
 """
 
+import math
+
 import numpy as np
 from numba import njit
 
@@ -32,7 +34,7 @@ OUTPUTS, INPUTS = 24, 1024  # a block of w that fits into a cache: so many rows 
 def fc_forward(x, w, b):
     """Return y and the cache that fc_backward needs."""
     check_fc(x, w, b)
-    rows = x.reshape(x.shape[0], w.shape[1])
+    rows = flattened(x)
     if len(rows) >= 12 and len(w) >= 500:
         y = np.add(matmul(w, turned(rows)).T, b, out=empty((len(rows), len(w)), w.dtype))
     else:
@@ -59,6 +61,14 @@ def backward_w(dy, cache):
     rows, shape, w = cache
     check_gradient("fc", dy, (len(rows), len(w)), w.dtype)
     return matmul(turned(dy), rows), dy.sum(axis=0)
+
+
+def flattened(x):
+    """Return x as (N, D), channel by channel, in whatever order it lies in memory."""
+    if not x.flags.c_contiguous:
+        x, as_it_lay = empty(x.shape, x.dtype), x
+        x[...] = as_it_lay
+    return x.reshape(len(x), math.prod(x.shape[1:]))
 
 
 def turned(a):
