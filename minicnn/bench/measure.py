@@ -13,6 +13,7 @@ import pathlib
 import statistics
 import sys
 import tempfile
+import time
 
 from .. import checkpoint
 from . import PARTS
@@ -26,7 +27,9 @@ from .work import IN_ONE, NETWORKS
 SINGLE = ("layers", "course")  # parts that time one row at a time
 MODES = ("torch", "torch-channels-last", "torch-compiled")  # the last for whole networks alone
 TOGETHER = 20  # calls on a GPU that are timed as one
-TURN = 0.2  # seconds of work in one turn
+LEAST = 3  # calls in a turn: the first one finds the caches full of somebody else's numbers
+TURN = 0.2  # seconds of work in one turn; behind it all rest for half as long, because threads that
+# wait spinning, as those of OpenBLAS, go on with it for a while and would slow down whoever is next
 
 
 def measure(
@@ -188,7 +191,7 @@ def take_turns(results, running, work):
             ask(running, name, prepare=[work["row"], work["pass"]])
             ask(running, name, run=first)  # compiles
             (once,) = ask(running, name, run=1)["seconds"]
-            counts[name] = min(1000, max(1, round(TURN / once)))
+            counts[name] = min(1000, max(LEAST, round(TURN / once)))
             seconds[name], fastest[name] = [], once
     rounds = results["settings"]["rounds"]
     most = TOGETHER if results["settings"]["ops"] == "cuda" else 1
@@ -196,6 +199,7 @@ def take_turns(results, running, work):
         for name, count in counts.items():
             together = min(most, count)  # what takes long is timed alone
             with noted(results, name, where):
+                time.sleep(TURN / 2)
                 times = ask(running, name, run=count, together=together)["seconds"]
                 seconds[name].append(statistics.median(times))
                 fastest[name] = min(fastest[name], *times)
