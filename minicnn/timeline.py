@@ -66,7 +66,8 @@ def timeline(network, ops, gpus=None, batch=32, steps=8):
     )
     two = watched(ops, gpus, watcher)
     rng = np.random.default_rng(0)
-    layers = [named(layer, watcher) for layer in networks.build(network, two, rng)]
+    rows = net.fused(networks.build(network, two, rng), two)  # as train.train
+    layers = [named(row, watcher) for row in rows]
     size = networks.image_size(network)
     x = rng.standard_normal((batch, 3, size, size), np.float32)
     labels = np.zeros(batch, int)
@@ -142,6 +143,9 @@ def watched(ops, gpus, watcher):
         f = getattr(ops, name)
         works = name.endswith(("_forward", "_backward", "_update"))
         setattr(one, name, watch(f) if works else f)
+    if hasattr(ops, "fused"):
+        fused = halves.layers_of(ops.fused)
+        one.fused = SimpleNamespace(**{name: watch(f) for name, f in fused})
     on = ops.columns.on(gpus, watch)
     two = halves.on_these(one, on._replace(at=at, crossing=crossing))
     two.on = on
