@@ -27,7 +27,7 @@ picture(x=x, y=y)
 # ## By hand
 #
 # Four windows, four winners: and all of them are the same pixel. (The 7, the 4 and the 8 lost to
-# it, each in its own corner.) Now let the four outputs be blamed with 1, 2, 3 and 4. Each of them
+# it, each in its own window.) Now let the four outputs be blamed with 1, 2, 3 and 4. Each of them
 # hands its blame to its winner, and nobody else had any influence. So what does the 9 get?
 
 # %%

@@ -100,7 +100,7 @@ def predicting(layers, ops):
             raise ValueError(
                 f"predicting: row {layer.name} draws random numbers but is not a dropout row of "
                 "these ops; pass the ops that the network was built with, "
-                "for two columns halves.in_columns(ops)"
+                "for two columns halves.in_columns(ops), and its rows as they were before net.fused"
             )
         rows.append(layer)
     return rows
@@ -121,17 +121,17 @@ def fused(layers, ops):
         or it has none, and all rows stay as they are.
     """
     host, rows = hosts(layers, ops), []
-    for layer in layers:
-        if layer.name in host.values():
+    for i, layer in enumerate(layers):
+        if i in host.values():
             kind = f"{kind_of(layer)}_relu"
             rows.append(row(layer.name, ops.fused, kind, layer.params, **layer.options))
-        elif layer.name not in host:
+        elif i not in host:
             rows.append(layer)
     return rows
 
 
 def hosts(layers, ops):
-    """Return which row does a ReLU's work: {"relu4": "conv4", "relu5": "pool5"} of AlexNet, say.
+    """Return which row does a ReLU's work, by their places in the list: {i of ReLU: j of its host}.
 
     That is a pool or dropout behind it, where backward saves work, too, or else the pool or
     convolution before it.  It is empty where ops has no such rows.
@@ -142,9 +142,9 @@ def hosts(layers, ops):
     kinds, found = [kinds.get(layer.forward) for layer in layers], {}
     for i in range(len(layers)):
         for j, can in (i + 1, ("pool", "dropout")), (i - 1, ("pool", "conv")):
-            near = 0 <= j < len(layers) and kinds[i] == "relu" and kinds[j] in can
-            if near and layers[i].name not in found and layers[j].name not in found.values():
-                found[layers[i].name] = layers[j].name
+            near = kinds[i] == "relu" and 0 <= j < len(layers) and kinds[j] in can
+            if near and i not in found and j not in found.values():
+                found[i] = j
     return found
 
 

@@ -142,10 +142,10 @@ def not_negative(text):
     return number(text)
 
 
-def chance(text):
-    """Return a chance below 1."""
+def below_one(text):
+    """Return a number of at least 0 and below 1."""
     if not 0 <= number(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a chance, at least 0 and below 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0 and below 1")
     return number(text)
 
 

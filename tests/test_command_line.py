@@ -38,6 +38,7 @@ def test_every_command_has_its_own_help(command, capsys):
         ["figure1", "--ops", "torch"],
         ["train", "--epsilon", "-1"],
         ["train", "--momentum", "nan"],
+        ["train", "--momentum", "1"],
         ["train", "--dropout", "1"],
         ["train", "--divide-times", "0"],
         ["train", "--seed", "-1"],

@@ -175,7 +175,22 @@ def test_fused_rows_share_parameters_and_options_and_no_row_does_two_relus():
         assert row.options == of[row.name].options
         assert all(row.params[name] is w for name, w in of[row.name].params.items())
     twice = [net.row(name, fast, name[:4]) for name in ("relu1", "pool2", "relu3")]
-    assert net.hosts(twice, fast) == {"relu1": "pool2"}
+    assert net.hosts(twice, fast) == {0: 1}
+
+
+def test_rows_of_one_name_are_not_mixed_up():
+    params = [net.gaussian(RNG, shape, 0.3) for shape in ((4, 3, 3, 3), (5, 4, 3, 3))]
+    layers = [
+        net.row(name, fast, kind, some)
+        for name, kind, some in (
+            ("conv", "conv", params[0]), ("relu", "relu", None), ("conv", "conv", params[1]),
+            ("relu", "relu", None),
+        )
+    ]  # fmt: skip
+    x = RNG.standard_normal((2, 3, 9, 8), np.float32)
+    rows = net.fused(layers, fast)
+    assert [net.kind_of(row) for row in rows] == ["conv_relu", "conv_relu"]
+    np.testing.assert_array_equal(net.forward(rows, x)[0], net.forward(layers, x)[0])
 
 
 def test_a_backend_without_fused_rows_and_layers_of_ones_own_stay_as_they_are():

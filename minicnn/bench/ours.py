@@ -78,7 +78,11 @@ class Ours:
     def label(self, layer):
         """Return the row's name, and beside it that of the ReLU that it does: "relu5+pool5"."""
         host = net.hosts(self.layers, self.ops)
-        done = [one.name for one in self.layers if host.get(one.name, one.name) == layer.name]
+        done = [
+            one.name
+            for i, one in enumerate(self.layers)
+            if self.layers[host.get(i, i)].name == layer.name
+        ]
         return "+".join(done) if kind_of(layer).endswith("_relu") else layer.name
 
     def rows(self):

@@ -6,7 +6,7 @@ from ..options import (
     add_gpus,
     add_ops,
     add_out,
-    chance,
+    below_one,
     not_negative,
     positive,
     whole,
@@ -106,7 +106,7 @@ def add_options(one):
     )
     network.add_argument(
         "--dropout",
-        type=chance,
+        type=below_one,
         metavar="P",
         help="chance that a unit is left out in training, where the network has dropout; "
         "prediction multiplies by 1 − P (default: 0.5)",
@@ -133,7 +133,7 @@ def add_options(one):
         "change by hand, and nothing keeps the run's",
     )
     training.add_argument(
-        "--momentum", type=not_negative, default=0.9, metavar="M", help="default: 0.9"
+        "--momentum", type=below_one, default=0.9, metavar="M", help="default: 0.9"
     )
     training.add_argument(
         "--decay",

@@ -4,8 +4,8 @@ A simple loop over numbers is all that most layers need.  Beside the layers ther
 to be read in this order: flags.py and threads.py, how the loops are compiled and shared out;
 buffers.py, memory that is used again; layout.py, where the numbers of an array lie in it;
 vector.py, vectors as a type; product.py, the one product behind convolutions and fully connected
-layers; transforms.py and winograd.py, convolutions with fewer multiplications.  And one behind
-them, fused.py: rows that do a neighbour's ReLU on the way.
+layers; transforms.py and winograd.py, convolutions with fewer multiplications.  And behind the
+layers fused.py, rows that do a neighbour's ReLU on the way, and columns.py, two columns at once.
 
 (Numba keeps compiled code on disk, and does not see when another file than the loop's own has
 changed: after a change to vector.py or flags.py, delete *.nbi and *.nbc from __pycache__.)

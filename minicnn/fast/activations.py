@@ -118,7 +118,7 @@ def tanh_loop32(x, y):
         power, rest = shrunk(TWENTY if z > TWENTY else z)  # tanh(10) is 1; a NaN is not > 20
         e = power * rest + (power - ONE)  # so that a small e stays exact
         t = e / (e + TWO)
-        y[i] = -t if x[i] >= 0 else t
+        y[i] = abs(t) if x[i] >= 0 else t
 
 
 @njit(**LOOP, **FAST)
@@ -140,7 +140,7 @@ def logistic_loop32(x, y):
     for i in range(x.size):
         z = abs(x[i])
         power, rest = shrunk(MOST if z > MOST else z)
-        e = ZERO if z > MOST else power + power * rest
+        e = ZERO if z > MOST else power + power * rest  # e^−87 is the last normal number
         y[i] = (ONE if x[i] >= 0 else e) / (ONE + e)
 
 

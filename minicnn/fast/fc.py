@@ -1,6 +1,6 @@
 """A fully connected layer, fast.  The definition is reference/fc.py.
 
-All three are one matrix product, that of product.py:
+Three matrix products, by the product of product.py:
 
     y = (w · xᵀ)ᵀ + b        dx = dy · w        dw = dyᵀ · x
 
@@ -13,6 +13,7 @@ fast, but its threads go on spinning after it and hold up the loops of the other
     w         (K, D)            one row of weights an output
     b         (K,)
     y         (N, K)
+    D         in the loops: rounded up to whole vectors
 """
 
 import math
@@ -28,6 +29,9 @@ from .product import multiply, tasks
 from .threads import run
 from .vector import LANES, fma, load, total, whole_vectors, zero
 
+# So many images and outputs make it worth while to turn x around.  12 images, 4096 inputs and
+# outputs: 4.9 ms in the place of 5.7; 128, 1152 and 512: 1.4 of 1.6; but 64, 4096, 200: 1.8 of 1.5
+MANY, OUTPUTS_OF_MANY = 12, 500
 OUTPUTS, INPUTS = 24, 1024  # a block of w that fits into a cache: so many rows and columns
 
 
@@ -35,7 +39,7 @@ def fc_forward(x, w, b):
     """Return y and the cache that fc_backward needs."""
     check_fc(x, w, b)
     rows = flattened(x)
-    if len(rows) >= 12 and len(w) >= 500:
+    if len(rows) >= MANY and len(w) >= OUTPUTS_OF_MANY:
         y = np.add(matmul(w, turned(rows)).T, b, out=empty((len(rows), len(w)), w.dtype))
     else:
         y = with_few(rows, w, b)

@@ -1,17 +1,21 @@
 """ReLU on the way: rows that do a neighbour's ReLU while the numbers are in the processor anyway.
 
 A ReLU alone reads and writes every number for one comparison, so it takes as long as the memory
-does.  Its neighbours hold the same numbers in registers.  `net.fused` puts their rows in its place:
+does.  Its neighbours have the same numbers at hand.  `net.fused` puts their rows in its place:
 
-    conv_relu       y = max(0, x ∗ w + b): one instruction more before y is stored
+    conv_relu       y = max(0, x ∗ w + b), before y leaves the nearest cache
     pool_relu       the maxima, or 0; where nothing in a window is above 0, nobody has won it, and
                     backward finds no pixel for its dy.  ReLU never decreases, so it is the same
                     whether it stands before or behind the pool
     dropout_relu    what is not above 0 is not kept
 
-They compute what two rows do, bit for bit.  Options and errors are those of conv, pool and dropout.
+They compute what two rows do, bit for bit.  (Of a NaN, too, forward; backward, two rows give it no
+gradient, and here pool and dropout hand it dy.)  Options and errors are those of conv, pool and
+dropout.
 
-    y       what comes out; in backward of conv_relu it says which units were on
+    y         what comes out; in backward of conv_relu it says which units were on
+    least     what stands where y would be less: 0, and −∞ in the rows without a ReLU
+    nobody    the winner of a window where nothing is above 0: z·z, a place that no window has
 """
 
 from numba import njit

@@ -61,7 +61,7 @@ def use(threads):
     """
     global count
     most = numba.config.NUMBA_NUM_THREADS
-    if not 1 <= threads <= most:
+    if threads not in range(1, most + 1):
         raise ValueError(f"threads = {threads}; expected a whole number from 1 to {most}")
     count = threads
 
@@ -129,7 +129,8 @@ def in_halves(work):
 def at_once(loop, calls, apart=1):
     """Call a loop with each of these arguments, the first in this thread, each other in a helper's.
 
-    Of the team's helpers every one is taken, or of so many that stand together the last one.
+    Call number i goes to the team's helper number i · apart: to one after the other, or, in
+    in_halves, past those who will help with the first half to the one who leads the second.
     """
     if len(calls) == 1:
         loop(*calls[0])
