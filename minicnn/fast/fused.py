@@ -13,6 +13,10 @@ They compute what two rows do, bit for bit.  (Of a NaN, too, forward; backward, 
 gradient, and here pool and dropout hand it dy.)  Options and errors are those of conv, pool and
 dropout.
 
+Measured on two cores: a step of the four-layer network 1.02 times as fast (quartiles 1.00 to 1.09),
+AlexNet's the same within 5%.  What it brings are the small rows, for which a second thread wakes
+too late: relu5 took PyTorch half as long, relu5 and pool5 together take us 0.9 times as long as it.
+
     y         what comes out; in backward of conv_relu it says which units were on
     least     what stands where y would be less: 0, and −∞ in the rows without a ReLU
     nobody    the winner of a window where nothing is above 0: z·z, a place that no window has
