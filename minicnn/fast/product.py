@@ -129,9 +129,8 @@ def multiply(begin, end, x, x_at, corners, taps, w, panel_step, step, b, y, y_at
     """
     panels, blocks = b.size // LANES, (corners.size + WINDOWS - 1) // WINDOWS
     bundles = (panels + PANELS - 1) // PANELS
-    windows = (
-        (corners.size + 6 * blocks - 1) // max(6 * blocks, 1) * 6
-    )  # all blocks alike, in sixes
+    sixes = (corners.size + 5) // 6
+    windows = (sixes + blocks - 1) // max(blocks, 1) * 6  # of a block: all are alike
     for task in range(begin, end):
         window, panel = task // bundles * windows, task % bundles * PANELS
         multiply_task(
