@@ -2,24 +2,30 @@
 
 The sentence names the layer and the argument, says what it was and what was expected.  It is a
 TypeError for what is not an array of float32 or float64, a ValueError for a wrong shape or value.
+
+Options may come as any kind of number: a file of results has np.uint8 and np.float64, in which
+sums overflow or float32 turns into float64.  So a check returns the options as Python's own
+numbers, and a layer computes with what its check returned.
 """
 
+import math
 import numbers
+import operator
 
 import numpy as np
 
 FLOATS = np.dtype(np.float32), np.dtype(np.float64)
-NUMBER = float, int, numbers.Real  # the usual types first, which takes a tenth of the time
-WHOLE = int, numbers.Integral
+MOST = 2**31 - 1  # of a whole number: sizes and steps that no array reaches
 
 
 def check_array(layer, name, x, ndim=None):
     """x is an array of float32 or float64, with `ndim` axes where that is given."""
-    if not hasattr(x, "dtype") or not hasattr(x, "shape"):
+    if not isinstance(x, np.ndarray | np.generic) and not hasattr(x, "copy_to_host"):
         raise TypeError(
             f"{layer}: {name} is a {type(x).__name__}; expected an array, "
             f"e.g. np.array({name}, np.float32)"
         )
+    check_plain(layer, name, x)
     if x.dtype not in FLOATS:
         raise TypeError(
             f"{layer}: {name} has dtype {x.dtype}; expected float32 or float64, "
@@ -28,6 +34,19 @@ def check_array(layer, name, x, ndim=None):
     if ndim is not None and x.ndim != ndim:
         wanted = {4: "(N, C, H, W)", 2: "(rows, columns)", 1: "(K,)"}[ndim]
         raise ValueError(f"{layer}: {name} has shape {x.shape}; expected {ndim} axes {wanted}")
+
+
+def check_plain(layer, name, x):
+    """x is no masked array, whose mask would be lost, and no matrix, whose * is another one."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            f"{layer}: {name} is a masked array, whose mask would be lost; expected a plain array, "
+            f"e.g. {name}.filled(0)"
+        )
+    if isinstance(x, np.matrix):
+        raise TypeError(
+            f"{layer}: {name} is an np.matrix; expected a plain array, e.g. np.asarray({name})"
+        )
 
 
 def check_same(layer, **arrays):
@@ -39,18 +58,42 @@ def check_same(layer, **arrays):
 
 
 def check_whole(layer, name, value, least):
-    """value is a whole number of at least `least`."""
-    if not isinstance(value, WHOLE) or value < least:
+    """Return value as an int; it is a whole number of at least `least`."""
+    try:
+        whole = operator.index(value)
+    except TypeError:
+        whole = None
+    if whole is None or whole < least:
         raise ValueError(
             f"{layer}: {name} = {value!r}; expected a whole number of at least {least}"
         )
+    if whole > MOST:
+        raise ValueError(f"{layer}: {name} = {value!r}; expected a whole number up to {MOST:,}")
+    return whole
 
 
-def check_number(layer, **options):
-    """Every option is a number, and not NaN."""
-    for name, value in options.items():
-        if not isinstance(value, NUMBER) or value != value:
-            raise TypeError(f"{layer}: {name} = {value!r}; expected a number")
+def check_switch(layer, name, value):
+    """Return value as a bool; it is True or False, Python's or NumPy's."""
+    single = isinstance(value, bool | np.bool_) or (
+        isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype == np.bool_
+    )
+    if not single:
+        raise TypeError(f"{layer}: {name} = {value!r}; expected True or False")
+    return bool(value)
+
+
+def check_number(layer, name, value):
+    """Return value as a float; it is a number, and finite."""
+    single = isinstance(value, numbers.Real) or (
+        isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iuf"
+    )
+    try:
+        number = float(value) if single else math.nan
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise TypeError(f"{layer}: {name} = {value!r}; expected a number, not NaN or infinity")
+    return number
 
 
 def check_window(layer, name, f, x, stride=1, pad=0, ceil_mode=False):
@@ -77,15 +120,26 @@ def check_gradient(layer, dy, shape, dtype):
         raise TypeError(f"{layer}: dy is {dy.dtype}; expected the dtype of y, {dtype}")
 
 
+def check_cache(layer, cache, *parts):
+    """cache has parts of these types, as only this layer's forward of this backend makes it."""
+    found = [type(part).__name__ for part in cache] if isinstance(cache, tuple) else []
+    if len(found) != len(parts) or not all(map(isinstance, cache, parts)):
+        found = f"a tuple of {', '.join(found)}" if found else f"a {type(cache).__name__}"
+        raise TypeError(
+            f"{layer}: cache is {found}; expected what {layer}_forward of the same backend returned"
+        )
+
+
 def check_conv(x, w, b, stride, pad, groups, ceil_mode):
-    """x, w, b and the options of a convolution fit together."""
+    """Return stride, pad, groups and ceil_mode; x, w, b and they fit together."""
     check_array("conv", "x", x, 4)
     check_array("conv", "w", w, 4)
     check_array("conv", "b", b, 1)
     check_same("conv", x=x, w=w, b=b)
-    check_whole("conv", "stride", stride, 1)
-    check_whole("conv", "pad", pad, 0)
-    check_whole("conv", "groups", groups, 1)
+    stride = check_whole("conv", "stride", stride, 1)
+    pad = check_whole("conv", "pad", pad, 0)
+    groups = check_whole("conv", "groups", groups, 1)
+    ceil_mode = check_switch("conv", "ceil_mode", ceil_mode)
     C, K = x.shape[1], w.shape[0]
     if 0 in w.shape:
         raise ValueError(f"conv: w has shape {w.shape}; expected at least one kernel of one weight")
@@ -104,14 +158,16 @@ def check_conv(x, w, b, stride, pad, groups, ceil_mode):
     if b.shape != (K,):
         raise ValueError(f"conv: b has shape {b.shape}; expected one bias a kernel, ({K},)")
     check_window("conv", "f", w.shape[2], x, stride, pad, ceil_mode)
+    return stride, pad, groups, ceil_mode
 
 
 def check_lrn(x, k, n, alpha, beta, groups):
-    """x has whole groups of channels, and k + α Σ x² stays above 0."""
+    """Return k, n, alpha, beta and groups; x has whole groups, and k + α Σ x² stays above 0."""
     check_array("lrn", "x", x, 4)
-    check_whole("lrn", "n", n, 1)
-    check_whole("lrn", "groups", groups, 1)
-    check_number("lrn", k=k, alpha=alpha, beta=beta)
+    n = check_whole("lrn", "n", n, 1)
+    groups = check_whole("lrn", "groups", groups, 1)
+    k = check_number("lrn", "k", k)
+    alpha, beta = check_number("lrn", "alpha", alpha), check_number("lrn", "beta", beta)
     check_window("lrn", "f", 1, x)
     if x.shape[1] % groups:
         raise ValueError(
@@ -119,17 +175,27 @@ def check_lrn(x, k, n, alpha, beta, groups):
         )
     if not k > 0 or not alpha >= 0:
         raise ValueError(
-            f"lrn: k = {k}, alpha = {alpha}; expected k > 0 and alpha ≥ 0, "
+            f"lrn: k = {k:g}, alpha = {alpha:g}; expected k > 0 and alpha ≥ 0, "
             f"so that no power of 0 is taken"
         )
+    with np.errstate(all="ignore"):
+        held = np.array([k, alpha, beta]).astype(x.dtype)
+        largest = held[0] ** -held[2]
+    if not (held[0] > 0 and np.isfinite(held).all() and np.isfinite(largest)):
+        raise ValueError(
+            f"lrn: k = {k:g}, alpha = {alpha:g}, beta = {beta:g} are beyond what {x.dtype} holds; "
+            f"expected k > 0, alpha and k^−beta within its range"
+        )
+    return k, n, alpha, beta, groups
 
 
 def check_pool(layer, x, z, s, ceil_mode):
-    """x is images into which a window of z×z fits; s is a whole number."""
+    """Return z, s and ceil_mode; x is images into which a window of z×z fits."""
     check_array(layer, "x", x, 4)
-    check_whole(layer, "z", z, 1)
-    check_whole(layer, "s", s, 1)
+    z, s = check_whole(layer, "z", z, 1), check_whole(layer, "s", s, 1)
+    ceil_mode = check_switch(layer, "ceil_mode", ceil_mode)
     check_window(layer, "z", z, x, s, 0, ceil_mode)
+    return z, s, ceil_mode
 
 
 def check_fc(x, w, b):
@@ -153,13 +219,14 @@ def check_fc(x, w, b):
 
 
 def check_dropout(layer, x, p):
-    """p is a chance below 1."""
+    """Return p; it is a chance below 1."""
     check_array(layer, "x", x)
-    check_number(layer, p=p)
+    p = check_number(layer, "p", p)
     if not 0 <= p < 1:
         raise ValueError(
-            f"{layer}: p = {p}; expected the chance that a unit is set to zero, 0 ≤ p < 1"
+            f"{layer}: p = {p:g}; expected the chance that a unit is set to zero, 0 ≤ p < 1"
         )
+    return p
 
 
 def check_rng(layer, rng):
@@ -171,14 +238,15 @@ def check_rng(layer, rng):
 
 
 def check_labels(scores, labels):
-    """labels holds one class for each row of scores."""
+    """Return labels as indices; it holds one class for each row of scores."""
     check_array("softmax_loss", "scores", scores, 2)
     N, classes = scores.shape
-    if not hasattr(labels, "dtype") or labels.dtype.kind not in "iu":
+    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu":
         raise TypeError(
             f"softmax_loss: labels is {getattr(labels, 'dtype', type(labels).__name__)}; "
             "expected an array of whole numbers, one class an image"
         )
+    check_plain("softmax_loss", "labels", labels)
     if labels.shape != (N,):
         raise ValueError(
             f"softmax_loss: labels has shape {labels.shape}; expected one label an image, ({N},)"
@@ -192,11 +260,14 @@ def check_labels(scores, labels):
             f"softmax_loss: labels run from {labels.min()} to {labels.max()}; "
             f"expected 0 … {classes - 1} for {classes} classes"
         )
+    return labels.astype(np.intp)
 
 
 def check_update(w, v, dw, epsilon, momentum, decay):
-    """w, v and dw are three arrays of one shape and dtype; the rest are numbers."""
-    check_number("sgd_update", epsilon=epsilon, momentum=momentum, decay=decay)
+    """Return epsilon, momentum and decay; w, v and dw are arrays of one shape and dtype."""
+    epsilon = check_number("sgd_update", "epsilon", epsilon)
+    momentum = check_number("sgd_update", "momentum", momentum)
+    decay = check_number("sgd_update", "decay", decay)
     for name, a in (("w", w), ("v", v), ("dw", dw)):
         check_array("sgd_update", name, a)
     check_same("sgd_update", w=w, v=v, dw=dw)
@@ -205,3 +276,16 @@ def check_update(w, v, dw, epsilon, momentum, decay):
             f"sgd_update: w, v, dw have shapes {w.shape}, {v.shape}, {dw.shape}; "
             f"expected three equal ones"
         )
+    if w is v or one_place(w, v):
+        raise ValueError("sgd_update: w and v are the same memory; expected two arrays")
+    return epsilon, momentum, decay
+
+
+def one_place(a, b):
+    """Return whether two arrays of the host share memory; or may, where that is hard to say."""
+    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
+        return False
+    try:
+        return np.shares_memory(a, b, max_work=1000)
+    except np.exceptions.TooHardError:
+        return True

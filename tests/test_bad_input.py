@@ -21,6 +21,7 @@ N, C, K, H, W, f = 2, 3, 4, 7, 5, 2
 X, WEIGHTS, B = zeros(N, C, H, W), zeros(K, C, f, f), zeros(K)
 ROWS, FC_WEIGHTS = zeros(N, C * H * W), zeros(K, C * H * W)
 PHOTO = np.zeros((N, C, H, W), np.uint8)
+MASKED, MATRIX = np.ma.masked_array(X, X > 0), ROWS.view(np.matrix)
 
 # Every case: the layer, its arguments, its options, the exception, and what the sentence must say.
 
@@ -49,6 +50,11 @@ CONV = [
     ([X, WEIGHTS, B], {"pad": -1}, ValueError, "pad = -1; expected a whole number of at least 0"),
     ([X, WEIGHTS, B], {"pad": "same"}, ValueError, "pad = 'same'; expected a whole number"),
     ([X, WEIGHTS, B], {"groups": 0}, ValueError, "groups = 0; expected a whole number of at"),
+    ([X, WEIGHTS, B], {"stride": 2**31}, ValueError, "expected a whole number up to 2,147,483,647"),
+    ([X, WEIGHTS, B], {"stride": np.uint8(0)}, ValueError, "expected a whole number of at least 1"),
+    ([X, WEIGHTS, B], {"pad": np.float64(1)}, ValueError, "expected a whole number of at least 0"),
+    ([X, WEIGHTS, B], {"ceil_mode": "no"}, TypeError, "ceil_mode = 'no'; expected True or False"),
+    ([X, MASKED, B], {}, TypeError, "w is a masked array, whose mask would be lost"),
 ]
 POOL = [
     ([PHOTO], {}, TypeError, "x has dtype uint8"),
@@ -70,6 +76,13 @@ LRN = [
     ([X], {"k": 0}, ValueError, "k = 0, alpha = 0.0001; expected k > 0 and alpha ≥ 0"),
     ([X], {"alpha": -0.5}, ValueError, "k = 2, alpha = -0.5; expected k > 0 and alpha ≥ 0"),
     ([X], {"alpha": np.nan}, TypeError, "alpha = nan; expected a number"),
+    ([X], {"k": 1e-50}, ValueError, "k = 1e-50, alpha = 0.0001, beta = 0.75 are beyond what float"),
+    ([X], {"k": 1e-45, "beta": 1}, ValueError, "are beyond what float32 holds; expected k > 0"),
+    ([X], {"alpha": 1e39}, ValueError, "alpha = 1e+39, beta = 0.75 are beyond what float32 holds"),
+    ([X], {"k": np.inf}, TypeError, "k = inf; expected a number, not NaN or infinity"),
+    ([X], {"beta": 10**400}, TypeError, "expected a number, not NaN or infinity"),
+    ([X], {"k": "2"}, TypeError, "k = '2'; expected a number"),
+    ([MASKED], {}, TypeError, "x is a masked array, whose mask would be lost; expected a plain"),
 ]
 FC = [
     ([ROWS.astype(np.int64), FC_WEIGHTS, B], {}, TypeError, "x has dtype int64"),
@@ -102,6 +115,9 @@ ANY_SHAPE = [
     ([X.astype(complex)], {}, TypeError, "x has dtype complex128"),
     ([[1.0, -2.0]], {}, TypeError, "x is a list; expected an array, e.g. np.array(x, np.float32)"),
     ([None], {}, TypeError, "x is a NoneType"),
+    ([MASKED], {}, TypeError, "x is a masked array, whose mask would be lost; expected a plain"),
+    ([MATRIX], {}, TypeError, "x is an np.matrix; expected a plain array, e.g. np.asarray(x)"),
+    ([X.astype(">f4")], {}, TypeError, "x has dtype >f4; expected float32 or float64"),
 ]
 LABELS = np.array([3, 0])
 SOFTMAX_LOSS = [
@@ -116,6 +132,8 @@ SOFTMAX_LOSS = [
     ([zeros(2, 3), LABELS], {}, ValueError, "labels run from 0 to 3; expected 0 … 2 for 3 classes"),
     ([zeros(2, 4), LABELS - 1], {}, ValueError, "labels run from -1 to 2; expected 0 … 3 for 4"),
     ([zeros(0, 4), LABELS[:0]], {}, ValueError, "expected an image and a class at least"),
+    ([zeros(2, 4), np.ma.masked_array(LABELS)], {}, TypeError, "labels is a masked array"),
+    ([zeros(2, 3), LABELS.astype(np.uint8)], {}, ValueError, "labels run from 0 to 3; expected 0"),
 ]
 CASES = [
     *[("conv", *case) for case in CONV],
@@ -214,6 +232,12 @@ def test_the_update_names_what_does_not_fit(ops):
     sentence = said(ValueError, w, v, dw.T, 0.1)
     assert "shapes (3, 5), (3, 5), (5, 3); expected three equal ones" in sentence
     said(ValueError, w, v[:1], dw, 0.1)  # would broadcast
+    for same in (w, w[:]):
+        assert "w and v are the same memory; expected two arrays" in said(
+            ValueError, w, same, dw, 0.1
+        )
+    assert "sgd_update: v is a masked array" in said(TypeError, w, np.ma.array(v), dw, 0.1)
+    assert "momentum = nan; expected a number" in said(TypeError, w, v, dw, 0.1, momentum=np.nan)
 
 
 def test_fast_refuses_to_update_what_it_cannot_write_into():

@@ -11,6 +11,7 @@ import sys
 import numba
 import numpy as np
 import pytest
+from arrays import awkward, plain
 from test_layers import SEEN_BY, SIGNATURES, assert_close, draw, walk, with_rng
 
 from minicnn import cuda, reference
@@ -106,6 +107,42 @@ def test_a_layer_is_the_references(dtype, name, shapes, options):
 
 @pytest.mark.parametrize(
     "name, shapes, options",
+    [
+        *LAYERS,
+        ("relu", [(1,)], {}),
+        ("lrn", [(2, 6, 3, 1)], {"alpha": 0.5}),
+        ("pool", [(2, 3, 4, 1)], {"z": 1, "s": 1}),
+        ("conv", [(1, 2, 3, 1), (2, 2, 1, 1)], {}),
+        ("fc", [(1, 2, 3), (1, 6)], {}),
+    ],
+)
+def test_arrays_that_lie_in_memory_in_any_way_give_what_plain_ones_give(name, shapes, options):
+    rng = np.random.default_rng(8)
+    for _ in range(8):
+        args = [awkward(array.shape, np.float64, rng) for array in draw(shapes, np.float64)]
+        y, _ = getattr(reference, f"{name}_forward")(*args, **with_rng(name, options))
+        dy = awkward(y.shape, np.float64, rng)
+        found = host(walk(cuda, name, args, options, lambda _, dy=dy: dy))
+        expected_args = [plain(array) for array in args]
+        if name == "dropout":  # the GPU drops others
+            expected = host(walk(cuda, name, expected_args, options, lambda _, dy=dy: plain(dy)))
+        else:
+            expected = walk(reference, name, expected_args, options, lambda _, dy=dy: plain(dy))
+        assert_close(found, expected)
+
+
+def test_windows_far_apart_or_wider_than_the_image_cost_no_more():
+    (x,) = draw([(1, 2, 3, 4)], np.float64)
+    for name in ("pool", "average_pool"):
+        for options in (dict(z=3, s=2**31 - 1), dict(z=10**6, s=2 * 10**6, ceil_mode=True)):
+            z = min(options["z"], 4)
+            found = host(walk(cuda, name, [x], options))
+            few = dict(z=z, s=4, ceil_mode=options.get("ceil_mode", False))
+            assert_close(found, walk(reference, name, [x], few))
+
+
+@pytest.mark.parametrize(
+    "name, shapes, options",
     [case for case in CASES if case[0] in ("lrn", "pool", "average_pool")],
 )  # conv and fc: in test_cuda_product.py; all others have one kernel
 def test_the_plain_kernels_are_the_reference(monkeypatch, name, shapes, options):
@@ -177,7 +214,7 @@ def test_kernels_are_launched_with_arguments_of_the_types_that_are_compiled(monk
     cuda.softmax_loss_backward(cache)
     cuda.softmax(ROWS)
     w = cuda.to_device(W)
-    cuda.sgd_update(w, w, w, 0.1)
+    cuda.sgd_update(w, cuda.to_device(np.zeros(3, np.float32)), w, 0.1)
     columns.joined(ROWS, ROWS)
     columns.added(ROWS, 1, columns.part(ROWS, 1, 2))
     monkeypatch.setattr(gpu, "PLAIN", True)
@@ -462,8 +499,12 @@ BAD = [
         ValueError,
         "labels has shape (1,); expected one label an image, (2,)",
     ),
-    (lambda: cuda.sgd_update(W, W, W, 0.1), TypeError, "w is an array of the host; expected one"),
-    (lambda: cuda.sgd_update(W, W, W[:2], 0.1), ValueError, "expected three equal ones"),
+    (
+        lambda: cuda.sgd_update(W, W + 0, W, 0.1),
+        TypeError,
+        "w is an array of the host; expected one",
+    ),
+    (lambda: cuda.sgd_update(W, W + 0, W[:2], 0.1), ValueError, "expected three equal ones"),
     (lambda: cuda.relu_forward(cuda.to_device(X)[:, :2]), ValueError, "has gaps in memory"),
     (lambda: buffers.empty((2**16, 2**15), np.int8), ValueError, "has 2,147,483,648 numbers"),
 ]

@@ -45,7 +45,7 @@ SHARE = 64 if SIMULATED else 4096  # pixels that are at least worth a block of t
 
 def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
     """Return y and the cache that conv_backward needs."""
-    check_conv(x, w, b, stride, pad, groups, ceil_mode)
+    stride, pad, groups, ceil_mode = check_conv(x, w, b, stride, pad, groups, ceil_mode)
     x, w, b = to_device(x), to_device(w), to_device(b)
     N, C, H, W = x.shape
     K, _, f, _ = w.shape

@@ -36,7 +36,8 @@ def to_device(x):
         return x
     array = empty(x.shape, x.dtype)
     if array.size:
-        array.copy_to_device(np.ascontiguousarray(x), stream=gpu.stream())
+        x_flat = np.ascontiguousarray(x).reshape(-1)  # an axis of size 1 may have any stride
+        flat(array).copy_to_device(x_flat, stream=gpu.stream())
     return array
 
 

@@ -39,7 +39,7 @@ def dropout_forward(x, p=0.5, rng=None):
     The units that are dropped are others than those of reference and fast for the same rng: these
     draw a number for each unit on the host, which would have to travel to the device.
     """
-    check_dropout("dropout", x, p)
+    p = check_dropout("dropout", x, p)
     check_rng("dropout", rng)
     x = to_device(x)
     seed = rng.integers(2**64, dtype=np.uint64)
@@ -56,7 +56,7 @@ def dropout_backward(dy, cache):
 
 def dropout_predict_forward(x, p=0.5):
     """Return every unit times 1 − p."""
-    check_dropout("dropout_predict", x, p)
+    p = check_dropout("dropout_predict", x, p)
     return scaled(to_device(x), 1 - p), (p, x.shape, x.dtype)
 
 

@@ -34,7 +34,7 @@ WIDEST = 16  # channels of a window that fit into a thread's registers; beyond, 
 
 def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
     """Return y and the cache that lrn_backward needs."""
-    check_lrn(x, k, n, alpha, beta, groups)
+    k, n, alpha, beta, groups = check_lrn(x, k, n, alpha, beta, groups)
     x = to_device(x)
     y = empty(x.shape, x.dtype)
     number = x.dtype.type
@@ -44,7 +44,7 @@ def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
     if gpu.PLAIN or n > WIDEST:
         launch(plain_kernel, x.size, *arguments, n // 2, (n - 1) // 2)
     else:
-        launch(fast_kernels(int(n), beta == 0.75)[0], x.size // (C // groups), *arguments)
+        launch(fast_kernels(n, beta == 0.75)[0], x.size // (C // groups), *arguments)
     return y, (x, n, constants, groups)
 
 
@@ -58,7 +58,7 @@ def lrn_backward(dy, cache):
     if gpu.PLAIN or n > WIDEST:
         launch(plain_back_kernel, x.size, *arguments, n // 2, (n - 1) // 2)
     else:
-        launch(fast_kernels(int(n), beta == 0.75)[1], x.size // (C // groups), *arguments)
+        launch(fast_kernels(n, beta == 0.75)[1], x.size // (C // groups), *arguments)
     return (dx,)
 
 

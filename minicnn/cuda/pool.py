@@ -31,13 +31,14 @@ from .gpu import cuda, launch
 
 def pool_forward(x, z=3, s=2, ceil_mode=False):
     """Return the maxima and the cache that pool_backward needs."""
-    check_pool("pool", x, z, s, ceil_mode)
+    z, s, ceil_mode = check_pool("pool", x, z, s, ceil_mode)
     x = to_device(x)
     N, C, H, W = x.shape
     H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)
+    z, s = min(z, max(H, W)), min(s, max(H, W))  # a larger window has no more pixels
     y = empty((N, C, H_out, W_out), x.dtype)
     winner = empty(y.shape, np.uint8 if z * z <= 256 else np.int32)
-    max_kernel, _ = max_kernels(int(z), int(s))
+    max_kernel, _ = max_kernels(z, s)
     launch(max_kernel, y.size, flat(x), flat(y), flat(winner), H, W, H_out, W_out)
     return y, (x.shape, x.dtype, winner, z, s)
 
@@ -54,19 +55,20 @@ def pool_backward(dy, cache):
     if gpu.PLAIN:
         launch(plain_max_back_kernel, dx.size, flat(dy), flat(winner), flat(dx), z, s, *sizes)
         return (dx,)
-    _, max_back_kernel = max_kernels(int(z), int(s))
+    _, max_back_kernel = max_kernels(z, s)
     launch(max_back_kernel, cells, flat(dy), flat(winner), flat(dx), cells, *sizes)
     return (dx,)
 
 
 def average_pool_forward(x, z=3, s=2, ceil_mode=False):
     """Return the means; a clipped window divides by the pixels that it really holds."""
-    check_pool("average_pool", x, z, s, ceil_mode)
+    z, s, ceil_mode = check_pool("average_pool", x, z, s, ceil_mode)
     x = to_device(x)
     N, C, H, W = x.shape
     H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)
+    z, s = min(z, max(H, W)), min(s, max(H, W))  # a larger window has no more pixels
     y = empty((N, C, H_out, W_out), x.dtype)
-    mean_kernel, _ = mean_kernels(int(z), int(s))
+    mean_kernel, _ = mean_kernels(z, s)
     launch(mean_kernel, y.size, flat(x), flat(y), H, W, H_out, W_out)
     return y, (x.shape, x.dtype, H_out, W_out, z, s)
 
@@ -82,7 +84,7 @@ def average_pool_backward(dy, cache):
     if gpu.PLAIN:
         launch(plain_mean_back_kernel, dx.size, flat(dy), flat(dx), z, s, *sizes)
         return (dx,)
-    _, mean_back_kernel = mean_kernels(int(z), int(s))
+    _, mean_back_kernel = mean_kernels(z, s)
     launch(mean_back_kernel, cells, flat(dy), flat(dx), cells, *sizes)
     return (dx,)
 

@@ -12,7 +12,7 @@ from .gpu import cuda, launch
 
 def sgd_update(w, v, dw, epsilon, momentum=0.9, decay=0.0005):
     """Write the next w and v into w and v, which must be on the device, and return them."""
-    check_update(w, v, dw, epsilon, momentum, decay)
+    epsilon, momentum, decay = check_update(w, v, dw, epsilon, momentum, decay)
     for name, array in (("w", w), ("v", v)):
         if not on_device(array):
             raise TypeError(

@@ -24,7 +24,7 @@ from .im2col import col2im, im2col
 
 def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
     """Return y and the cache that conv_backward needs."""
-    check_conv(x, w, b, stride, pad, groups, ceil_mode)
+    stride, pad, groups, ceil_mode = check_conv(x, w, b, stride, pad, groups, ceil_mode)
     N, C, H, W = x.shape
     K, _, f, _ = w.shape
     H_out, W_out = out_size(H, f, stride, pad, ceil_mode), out_size(W, f, stride, pad, ceil_mode)

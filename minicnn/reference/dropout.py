@@ -21,7 +21,7 @@ def dropout_forward(x, p=0.5, rng=None):
 
     rng is a numpy Generator and must be given: every random choice here can be repeated.
     """
-    check_dropout("dropout", x, p)
+    p = check_dropout("dropout", x, p)
     check_rng("dropout", rng)
     kept = rng.random(x.shape, dtype=np.float32) >= p
     y = np.where(kept, x, 0)  # not x · kept: ∞ · 0 is NaN
@@ -38,8 +38,8 @@ def dropout_backward(dy, cache):
 
 def dropout_predict_forward(x, p=0.5):
     """Return every unit times 1 − p."""
-    check_dropout("dropout_predict", x, p)
-    y = x * float(1 - p)
+    p = check_dropout("dropout_predict", x, p)
+    y = x * (1 - p)
     return y, (p, x.shape, x.dtype)
 
 
@@ -47,5 +47,5 @@ def dropout_predict_backward(dy, cache):
     """Multiply dy by 1 − p."""
     p, shape, dtype = cache
     check_gradient("dropout_predict", dy, shape, dtype)
-    dx = dy * float(1 - p)
+    dx = dy * (1 - p)
     return (dx,)

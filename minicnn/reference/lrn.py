@@ -36,8 +36,7 @@ def sum_over_channels(q, before, after, groups):
 
 def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
     """Return y and the cache that lrn_backward needs."""
-    check_lrn(x, k, n, alpha, beta, groups)
-    k, alpha, beta = float(k), float(alpha), float(beta)  # a np.float64 would make y float64
+    k, n, alpha, beta, groups = check_lrn(x, k, n, alpha, beta, groups)
     squares = sum_over_channels(x * x, n // 2, (n - 1) // 2, groups)
     scale = k + alpha * squares
     y = x * scale**-beta

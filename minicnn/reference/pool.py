@@ -36,7 +36,7 @@ def places_of(x_all, z, s, H_out, W_out):
 
 def pool_forward(x, z=3, s=2, ceil_mode=False):
     """Return the maxima and the cache that pool_backward needs."""
-    check_pool("pool", x, z, s, ceil_mode)
+    z, s, ceil_mode = check_pool("pool", x, z, s, ceil_mode)
     N, C, H, W = x.shape
     H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)
 
@@ -68,7 +68,7 @@ def average_pool_forward(x, z=3, s=2, ceil_mode=False):
 
     A clipped window divides by the pixels that it really holds, as in the original code.
     """
-    check_pool("average_pool", x, z, s, ceil_mode)
+    z, s, ceil_mode = check_pool("average_pool", x, z, s, ceil_mode)
     N, C, H, W = x.shape
     H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)
 

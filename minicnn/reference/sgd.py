@@ -16,8 +16,7 @@ from ..checks import check_update
 
 def sgd_update(w, v, dw, epsilon, momentum=0.9, decay=0.0005):
     """Return the next w and v."""
-    check_update(w, v, dw, epsilon, momentum, decay)
-    epsilon, momentum, decay = float(epsilon), float(momentum), float(decay)
+    epsilon, momentum, decay = check_update(w, v, dw, epsilon, momentum, decay)
     v = momentum * v - decay * epsilon * w - epsilon * dw
     w = w + v
     return w, v

@@ -26,7 +26,7 @@ def softmax(scores):
 
 def softmax_loss_forward(scores, labels):
     """Return the mean loss in nats, a number of the dtype of scores, and the cache."""
-    check_labels(scores, labels)
+    labels = check_labels(scores, labels)
     shifted = scores - scores.max(axis=1, keepdims=True)
     log_sums = np.log(np.exp(shifted).sum(axis=1))  # (N,)
     log_p_right = shifted[np.arange(len(labels)), labels] - log_sums  # (N,)
