@@ -69,11 +69,77 @@ def test_memory_begins_at_a_cache_line():
 
 def test_memory_that_is_not_used_for_long_is_given_back(monkeypatch):
     monkeypatch.setattr(buffers, "FORGET", 10)
+    monkeypatch.setattr(buffers, "kept", [])
     buffers.empty((12345,), np.float32)
-    assert 4 * 12345 in buffers.kept
+    assert 4 * 12345 in map(buffers.size_of, buffers.kept)
     for n in range(20):
         buffers.empty((54321 + n,), np.float32)  # of a new size every time
-    assert 4 * 12345 not in buffers.kept
+    assert 4 * 12345 not in map(buffers.size_of, buffers.kept)
+
+
+@pytest.fixture
+def nothing_kept(monkeypatch):
+    """Buffers and tables as in a new process."""
+    for name, value in dict(kept=[], tables={}, most=0, most_at=0).items():
+        monkeypatch.setattr(buffers, name, value)
+
+
+def bytes_kept():
+    return sum(map(buffers.size_of, buffers.kept)), sum(t.nbytes for t in buffers.tables.values())
+
+
+def test_images_of_many_sizes_keep_little_more_than_the_largest_needs(nothing_kept):
+    w, b = RNG.standard_normal((8, 3, 3, 3), np.float32), np.zeros(8, np.float32)
+    kept = []
+    for n in range(80):
+        x = np.ones((1, 3, 200 + (37 * n) % 80, 210 + (23 * n) % 80), np.float32)
+        y, cache = fast.conv_forward(x, w, b, stride=1 + n % 2, pad=1)
+        z, _ = fast.pool_forward(y)
+        fast.conv_backward(y, cache)
+        kept.append(sum(bytes_kept()))
+        del x, y, z, cache
+    largest = 4 * 280 * 290 * (3 + 16 * 4) + 2**23  # some arrays of whole vectors, and tables
+    assert max(kept) < 3 * largest and kept[-1] < 3 * largest
+
+
+def test_tables_are_kept_up_to_a_number_of_bytes(nothing_kept, monkeypatch):
+    monkeypatch.setattr(buffers, "TABLES", 10_000)
+    first = layout.row_table(1000)
+    assert layout.row_table(1000) is first
+    for n in range(1, 20):
+        assert (layout.row_table(100 * n, n) == n * np.arange(100 * n)).all()
+        assert bytes_kept()[1] <= max(10_000, 800 * n)
+    assert layout.row_table(1000) is not first
+
+
+def test_memory_up_to_twice_as_large_is_used_again(nothing_kept):
+    first = address(buffers.empty((1500,), np.float64))
+    assert address(buffers.empty((900,), np.float64)) == first
+    assert address(buffers.empty((700,), np.float64)) != first
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process")  # is multi-threaded: that is the question
+def test_a_child_that_is_forked_while_another_thread_takes_memory_can_take_some():
+    busy = threading.Event()
+
+    def take():
+        while not busy.is_set():
+            buffers.empty((1000,), np.float32)
+
+    other = threading.Thread(target=take)
+    other.start()
+    try:
+        for _ in range(30):
+            child = os.fork()
+            if not child:
+                signal.alarm(20)
+                buffers.empty((1000,), np.float32)[:] = 1
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        busy.set()
+        other.join()
 
 
 def step(layers, velocities, x, labels):
@@ -98,14 +164,14 @@ def test_after_the_first_steps_a_training_allocates_no_arrays():
     training = small_training()
     for _ in range(3):
         step(*training)
-    made = sum(map(len, buffers.kept.values()))
+    made = len(buffers.kept)
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     for _ in range(10):
         step(*training)
     after, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert sum(map(len, buffers.kept.values())) == made
+    assert len(buffers.kept) == made
     # what is left: arrays the size of the scores, tables of some hundred bytes; y of conv1 has 4 MB
     assert peak - before < 200_000 and after - before < 50_000
 
@@ -239,6 +305,37 @@ def test_nan_and_infinity_come_through_a_relu_on_the_way(value):
     ]
     for (found, _), (expected, _) in pairs:
         np.testing.assert_array_equal(found, expected)
+
+
+def test_units_that_are_zero_get_no_gradient_from_a_relu_on_the_way():
+    x = np.array([[-1.0, 0.0, 2.0, -0.0, 3.0]])
+    y, cache = fast.fused.dropout_relu_forward(x, 0, np.random.default_rng(0))
+    np.testing.assert_array_equal(y, [[0, 0, 2, 0, 3]])
+    (dx,) = fast.fused.dropout_relu_backward(np.ones(y.shape), cache)
+    np.testing.assert_array_equal(dx, [[0, 0, 1, 0, 1]])
+
+
+def test_a_cache_of_another_backend_or_layer_is_refused():
+    x, w = RNG.standard_normal((2, 16, 16, 16)), RNG.standard_normal((3, 16, 2, 2))
+    layers = {
+        "conv": [x, w, np.zeros(3)], "fc": [x, RNG.standard_normal((3, 4096)), np.zeros(3)],
+        "lrn": [x], "pool": [x, 1, 1], "average_pool": [x], "relu": [x], "dropout": [x],
+    }  # fmt: skip
+    caches = {}
+    for name, args in layers.items():
+        options = {"rng": np.random.default_rng(0)} if name == "dropout" else {}
+        y, cache = getattr(reference, f"{name}_forward")(*args, **options)
+        caches[name] = getattr(fast, f"{name}_forward")(*args, **options)[1]
+        if name != "relu":  # both keep y
+            with pytest.raises(TypeError, match=rf"^{name}: cache is .*; expected what {name}_for"):
+                getattr(fast, f"{name}_backward")(y, cache)
+    for name in layers:
+        for other, cache in caches.items():
+            if other != name:
+                with pytest.raises((TypeError, ValueError), match=f"^{name}: "):
+                    getattr(fast, f"{name}_backward")(x, cache)
+    with pytest.raises(TypeError, match="^pool: cache is a list"):
+        fast.pool_backward(x, list(caches["pool"]))
 
 
 def test_a_window_of_minus_infinity_has_a_first_winner():

@@ -6,6 +6,7 @@ import inspect
 import numba
 import numpy as np
 import pytest
+from arrays import awkward, plain
 
 from minicnn import fast, reference
 from minicnn.gradcheck import check_layer
@@ -275,6 +276,66 @@ def test_arrays_with_gaps_give_the_same(ops, name, shapes, options):
     assert_close(found, walk(ops, name, args, options))
 
 
+THIN = [  # axes of size 1, which may have any stride
+    ("conv", [(2, 3, 6, 1), (5, 3, 1, 1)], {}),
+    ("conv", [(4, 8, 9, 1), (8, 8, 3, 3)], {"pad": 1}),
+    ("conv", [(1, 1, 7, 5), (4, 1, 3, 3)], {"stride": 2, "pad": 1}),
+    ("conv", [(2, 4, 1, 6), (1, 4, 1, 1)], {}),
+    ("lrn", [(2, 6, 5, 1)], {"alpha": 0.5}),
+    ("lrn", [(1, 6, 1, 1)], {"alpha": 0.5, "groups": 2}),
+    ("pool", [(2, 16, 6, 1)], {"z": 1, "s": 1}),
+    ("pool", [(2, 1, 5, 4)], {"z": 2, "s": 1}),
+    ("average_pool", [(2, 16, 6, 1)], {"z": 1, "s": 2}),
+    ("average_pool", [(1, 3, 1, 7)], {"z": 1, "s": 1}),
+    ("fc", [(2, 3, 6, 1), (5, 18)], {}),
+    ("fc", [(1, 12), (1, 12)], {}),
+    ("tanh", [(2, 3, 6, 1)], {}),
+    ("dropout", [(1, 3, 1, 5)], {}),
+]
+WINOGRAD = ("conv", [(4, 16, 10, 9), (24, 8, 3, 3)], {"pad": 1, "groups": 2})
+
+
+@pytest.mark.parametrize("name, shapes, options", [*LAYERS, *THIN, WINOGRAD])
+def test_arrays_that_lie_in_memory_in_any_way_give_what_plain_ones_give(ops, name, shapes, options):
+    rng = np.random.default_rng(8)
+    for dtype in [np.float64] * 15 + [np.float32] * 5:
+        args = [awkward(array.shape, dtype, rng) for array in draw(shapes, dtype)]
+        for array in args[1::2]:  # w, so small that y is about as large as x
+            scaled = plain(array) / np.sqrt(np.prod(array.shape[1:]))
+            if array.flags.writeable:
+                array[...] = scaled
+        before = [plain(array) for array in args]
+        dys = []
+
+        def lying_anyhow(dy, dtype=dtype, dys=dys):
+            dys.append(awkward(dy.shape, dtype, rng))
+            return dys[0]
+
+        found = walk(ops, name, args, options, lying_anyhow)
+        expected = walk(reference, name, before, options, lambda dy, dys=dys: plain(dys[0]))
+        assert_close(found, expected)
+        for array, kept in zip(args, before, strict=True):
+            np.testing.assert_array_equal(array, kept)
+
+
+def test_the_update_takes_a_gradient_that_lies_in_memory_in_any_way(ops):
+    rng = np.random.default_rng(9)
+    for shape in [(4, 3, 2, 5), (6, 1), (1, 1, 3, 1), (7,)] * 5:
+        w, v, dw = (
+            rng.standard_normal(shape),
+            rng.standard_normal(shape),
+            awkward(shape, float, rng),
+        )
+        expected = reference.sgd_update(w, v, plain(dw), 0.1)
+        assert_close(ops.sgd_update(w.copy(), v.copy(), dw, 0.1), expected)
+
+
+def test_the_gradient_may_be_a_view_of_the_weights_that_the_update_overwrites(ops):
+    w, v = np.arange(6.0), np.ones(6)
+    expected = reference.sgd_update(w, v, w[::-1].copy(), 0.1)
+    assert_close(ops.sgd_update(w, v, w[::-1], 0.1), expected)
+
+
 @pytest.mark.parametrize("name, shapes, options", [LAYERS[0], LAYERS[1], LAYERS[7]])
 def test_read_only_arrays_give_the_same(ops, name, shapes, options):
     # Not for every layer: Numba compiles each kernel anew for read-only arrays.
@@ -291,6 +352,79 @@ def test_an_empty_batch_gives_an_empty_batch_and_gradients_of_zero(ops, name, sh
     assert y_empty.shape == (0, *y.shape[1:]) and dx.shape == (0, *x.shape[1:])
     for dq, q in zip(grads, w_and_b, strict=True):
         np.testing.assert_array_equal(dq, np.zeros_like(q))
+
+
+# Awkward options.
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.uint64, np.int16, np.array])
+def test_whole_numbers_of_any_type_are_taken(ops, kind):
+    conv = draw([(2, 40, 21, 19), (4, 20, 3, 3)], np.float64)
+    (x,) = draw([(1, 40, 6, 5)], np.float64)
+    for name, args, options in [
+        ("conv", conv, dict(stride=2, pad=10, groups=2)),
+        ("lrn", [x], dict(n=100, groups=2, alpha=0.5)),
+        ("pool", [x], dict(z=5, s=100)),
+        ("average_pool", [x], dict(z=4, s=3)),
+    ]:
+        whole = {
+            q: kind(value) if isinstance(value, int) else value for q, value in options.items()
+        }
+        found, expected = walk(ops, name, args, whole), walk(ops, name, args, options)
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_options_as_a_file_of_arrays_gives_them_are_taken(ops):
+    (x,) = draw([(2, 3, 8, 10)], np.float32)
+    expected, _ = ops.pool_forward(x, 3, 2, ceil_mode=True)
+    y, _ = ops.pool_forward(x, np.array(3), np.array(2), ceil_mode=np.array(True))
+    np.testing.assert_array_equal(y, expected)
+    expected, _ = ops.lrn_forward(x, k=2, alpha=0.5)
+    y, _ = ops.lrn_forward(x, k=np.array(2), alpha=np.array(0.5, np.float32))
+    np.testing.assert_array_equal(y, expected)
+    assert y.dtype == np.float32
+
+
+def test_a_window_of_normalization_wider_than_all_channels_costs_no_more_than_all(ops):
+    (x,) = draw([(2, 4, 5, 3)], np.float64)
+    for found, expected in zip(
+        walk(ops, "lrn", [x], dict(n=2**31 - 1, alpha=0.5)),
+        walk(ops, "lrn", [x], dict(n=9, alpha=0.5)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_pooling_windows_far_apart_are_one_window(ops):
+    (x,) = draw([(2, 3, 5, 4)], np.float64)
+    for name in ("pool", "average_pool"):
+        found = walk(ops, name, [x], dict(z=4, s=2**31 - 1))
+        for a, b in zip(found, walk(ops, name, [x], dict(z=4, s=5)), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("z", [15, 16, 17, 20])
+def test_the_last_place_of_a_large_window_can_win(ops, dtype, z):
+    x = np.arange(2 * z * z, dtype=dtype).reshape(1, 2, z, z)
+    y, cache = ops.pool_forward(x, z, 1)
+    np.testing.assert_array_equal(y.ravel(), [z * z - 1, 2 * z * z - 1])
+    (dx,) = ops.pool_backward(y, cache)
+    assert dx[0, 0, -1, -1] == y[0, 0, 0, 0] and np.count_nonzero(dx) == 2
+
+
+def test_the_same_chance_drops_the_same_units_whatever_type_it_has():
+    x = np.ones(10**6, np.float32)
+    chance = np.float64(np.random.default_rng(3).random(x.shape, np.float32)[7])  # as drawn
+    for p in (chance, float(chance), np.float32(chance), np.nextafter(chance, 0)):
+        kept = [ops.dropout_forward(x, p, np.random.default_rng(3))[0] for ops in (fast, reference)]
+        np.testing.assert_array_equal(*kept)
+
+
+def test_a_logistic_unit_far_below_zero_is_small_and_not_off(ops, dtype):
+    x = np.array([-80, -50, -30, -21], dtype)
+    y, _ = ops.logistic_forward(x)
+    np.testing.assert_allclose(y, np.exp(x.astype(np.float64)), rtol=1e-5)
 
 
 # NaN and infinity stay visible.

@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numba import njit
 
-from ..checks import check_array, check_gradient
+from ..checks import check_array, check_cache, check_gradient
 from .flags import FAST, LOOP, PLAIN
 from .layout import empty_like, flat, in_order_of, ordered
 from .threads import run_flat
@@ -32,8 +32,7 @@ def relu_forward(x):
 
 def relu_backward(dy, cache):
     """Let dy pass where the unit was on."""
-    (y,) = cache
-    check_gradient("relu", dy, y.shape, y.dtype)
+    y = output_of("relu", dy, cache)
     dx = empty_like(y)
     run_flat(relu_back_loop, y.size / 4, flat(in_order_of(y, dy)), flat(y), flat(dx))
     return (dx,)
@@ -51,8 +50,7 @@ def tanh_forward(x):
 
 def tanh_backward(dy, cache):
     """Multiply dy by the slope 1 − y²."""
-    (y,) = cache
-    check_gradient("tanh", dy, y.shape, y.dtype)
+    y = output_of("tanh", dy, cache)
     dx = empty_like(y)
     run_flat(tanh_back_loop, y.size / 3, flat(in_order_of(y, dy)), flat(y), flat(dx))
     return (dx,)
@@ -70,11 +68,18 @@ def logistic_forward(x):
 
 def logistic_backward(dy, cache):
     """Multiply dy by the slope y·(1 − y)."""
-    (y,) = cache
-    check_gradient("logistic", dy, y.shape, y.dtype)
+    y = output_of("logistic", dy, cache)
     dx = empty_like(y)
     run_flat(logistic_back_loop, y.size / 3, flat(in_order_of(y, dy)), flat(y), flat(dx))
     return (dx,)
+
+
+def output_of(layer, dy, cache):
+    """Return y, `ordered`, which is all that the cache of one of these layers holds."""
+    check_cache(layer, cache, np.ndarray)
+    (y,) = cache
+    check_gradient(layer, dy, y.shape, y.dtype)
+    return ordered(y)
 
 
 @njit(**LOOP, **FAST)

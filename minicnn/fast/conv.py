@@ -6,6 +6,13 @@ tables that say where each window begins and where its entries are.  dx is the s
 and the kernels turned around; dw multiplies windows and dy.  From eight channels on,
 winograd.py computes the same with a sixth to two fifths of the multiplications.
 
+In float32 that costs digits: an output may be wrong by 3e-5 of the largest number in its tile of
+8×8 pixels.  A pixel of −9999 among numbers near 1, say one that marks what is missing, makes
+outputs wrong by 0.3, even some whose windows do not hold it.  To look for such a pixel would take
+a pass over x in every call, and images and activations have none; so it is not looked for.  Where
+there may be one, put a number of the usual size in its place, or compute in float64, where the
+same error is 1e-13 of the largest number.
+
     x         (N, C, H, W)                images; their memory is channels last, see layout.py
     w         (K, C/groups, f, f)         K kernels
     b         (K,)                        one bias a kernel
@@ -26,11 +33,12 @@ run(…)'s second number is how long all of it takes one thread: 40 multiply-add
 
 import numpy as np
 
-from ..checks import check_conv, check_gradient
+from ..checks import check_cache, check_conv, check_gradient
 from ..shapes import out_size
 from . import winograd
 from .buffers import empty
 from .layout import (
+    contiguous,
     cut,
     filled,
     framed,
@@ -44,6 +52,8 @@ from .product import correlate, multiply, packed, tasks, unpack
 from .threads import run, shares
 from .vector import LANES, whole_vectors
 
+PARTS = np.ndarray, tuple, np.ndarray, tuple, int, int, int  # of a cache
+
 
 def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
     """Return y and the cache that conv_backward needs."""
@@ -52,7 +62,8 @@ def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
 
 def convolve(x, w, b, stride, pad, groups, ceil_mode, least):
     """Return y, or `least` where y is not larger, and the cache."""
-    check_conv(x, w, b, stride, pad, groups, ceil_mode)
+    stride, pad, groups, ceil_mode = check_conv(x, w, b, stride, pad, groups, ceil_mode)
+    w = contiguous(w)
     N, C, H, W = x.shape
     K, C_group, f, _ = w.shape
     H_out, W_out = out_size(H, f, stride, pad, ceil_mode), out_size(W, f, stride, pad, ceil_mode)
@@ -105,6 +116,7 @@ def backward_x(dy, cache):
     h_0, w_0  its first pixel; the others lie `stride` apart
     u, v      where (i, j) of the kernels sends that pixel: h_0 + pad − i = stride·u
     """
+    check_cache("conv", cache, *PARTS)
     x_frame, (N, C, H, W), w, y_shape, stride, pad, groups = cache
     check_gradient("conv", dy, y_shape, w.dtype)
     K, C_group, f, _ = w.shape
@@ -152,6 +164,7 @@ def backward_x(dy, cache):
 
 def backward_w(dy, cache):
     """Return dw and db."""
+    check_cache("conv", cache, *PARTS)
     x_frame, shape, w, y_shape, stride, pad, groups = cache
     check_gradient("conv", dy, y_shape, w.dtype)
     K, C_group, f, _ = w.shape

@@ -10,10 +10,10 @@ The numbers are drawn in the reference's order, so the same rng drops the same u
 import numpy as np
 from numba import njit
 
-from ..checks import check_dropout, check_gradient, check_rng
+from ..checks import check_cache, check_dropout, check_gradient, check_rng
 from .buffers import empty
 from .flags import FAST, LOOP
-from .layout import empty_like, flat, ordered, writable
+from .layout import contiguous, empty_like, flat, ordered
 from .threads import run_flat
 
 
@@ -24,27 +24,28 @@ def dropout_forward(x, p=0.5, rng=None):
 
 def kept_by(loop, x, p, rng):
     """Return y and the cache; the loop says which units are kept."""
-    check_dropout("dropout", x, p)
+    p = check_dropout("dropout", x, p)
     check_rng("dropout", rng)
     chance, kept = empty((x.size,), np.float32), empty((x.size,), np.bool_)
     rng.random(dtype=np.float32, out=chance)
     y = empty(x.shape, x.dtype)
-    run_flat(loop, x.size, writable(x).ravel(), chance, np.float32(p), y.reshape(-1), kept)
+    run_flat(loop, x.size, contiguous(x).reshape(-1), chance, np.float32(p), y.reshape(-1), kept)
     return y, (kept, x.shape, x.dtype)
 
 
 def dropout_backward(dy, cache):
     """Let dy pass where the unit was kept."""
+    check_cache("dropout", cache, np.ndarray, tuple, np.dtype)
     kept, shape, dtype = cache
     check_gradient("dropout", dy, shape, dtype)
     dx = empty(shape, dtype)
-    run_flat(mask_loop, dy.size / 2, writable(dy).ravel(), kept, dx.reshape(-1))
+    run_flat(mask_loop, dy.size / 2, contiguous(dy).reshape(-1), kept, dx.reshape(-1))
     return (dx,)
 
 
 def dropout_predict_forward(x, p=0.5):
     """Return every unit times 1 − p."""
-    check_dropout("dropout_predict", x, p)
+    p = check_dropout("dropout_predict", x, p)
     x = ordered(x)
     y = empty_like(x)
     run_flat(scale_loop, x.size / 4, flat(x), x.dtype.type(1 - p), flat(y))
@@ -53,6 +54,7 @@ def dropout_predict_forward(x, p=0.5):
 
 def dropout_predict_backward(dy, cache):
     """Multiply dy by 1 − p."""
+    check_cache("dropout_predict", cache, float, tuple, np.dtype)
     p, shape, dtype = cache
     check_gradient("dropout_predict", dy, shape, dtype)
     dy = ordered(dy)

@@ -21,10 +21,10 @@ import math
 import numpy as np
 from numba import njit
 
-from ..checks import check_fc, check_gradient
+from ..checks import check_cache, check_fc, check_gradient
 from .buffers import empty
 from .flags import LOOP, PLAIN
-from .layout import cut, filled, row_table, writable
+from .layout import contiguous, cut, filled, row_table
 from .product import multiply, tasks
 from .threads import run
 from .vector import LANES, fma, load, total, whole_vectors, zero
@@ -55,6 +55,7 @@ def fc_backward(dy, cache, need_dx=True):
 
 def backward_x(dy, cache):
     """Return dx = dy · w."""
+    check_cache("fc", cache, np.ndarray, tuple, np.ndarray)
     rows, shape, w = cache
     check_gradient("fc", dy, (len(rows), len(w)), w.dtype)
     return matmul(dy, w).reshape(shape)
@@ -62,6 +63,7 @@ def backward_x(dy, cache):
 
 def backward_w(dy, cache):
     """Return dw = dyᵀ · x, and db."""
+    check_cache("fc", cache, np.ndarray, tuple, np.ndarray)
     rows, shape, w = cache
     check_gradient("fc", dy, (len(rows), len(w)), w.dtype)
     return matmul(turned(dy), rows), dy.sum(axis=0)
@@ -69,10 +71,7 @@ def backward_w(dy, cache):
 
 def flattened(x):
     """Return x as (N, D), channel by channel, in whatever order it lies in memory."""
-    if not x.flags.c_contiguous:
-        x, as_it_lay = empty(x.shape, x.dtype), x
-        x[...] = as_it_lay
-    return x.reshape(len(x), math.prod(x.shape[1:]))
+    return contiguous(x).reshape(len(x), math.prod(x.shape[1:]))
 
 
 def turned(a):
@@ -92,7 +91,8 @@ def matmul(a, m):
     y, no_bias = empty((P, D_wide), m.dtype), np.zeros(D_wide, m.dtype)
     run(
         multiply, tasks(P, D_wide), a.size * D_wide / 40,
-        writable(a).ravel(), 0, row_table(P, T), row_table(T), filled(m).ravel(), LANES, D_wide,
+        contiguous(a).reshape(-1), 0, row_table(P, T), row_table(T),
+        filled(contiguous(m)).reshape(-1), LANES, D_wide,
         no_bias, y.reshape(-1), 0, row_table(P, D_wide), -np.inf,
     )  # fmt: skip
     return cut(y, D)
@@ -103,7 +103,7 @@ def with_few(rows, w, b):
     N, (K, D) = len(rows), w.shape
     y = empty((N, K), w.dtype)
     y[:] = b
-    x_flat, w_flat = filled(rows).ravel(), filled(w).ravel()
+    x_flat, w_flat = filled(rows).reshape(-1), filled(contiguous(w)).reshape(-1)
     run(
         few_loop, -(-K // OUTPUTS), N * w.size / 40 + w.size / 10, x_flat, w_flat, y,
         whole_vectors(D),

@@ -22,8 +22,10 @@ too late: relu5 took PyTorch half as long, relu5 and pool5 together take us 0.9 
     nobody    the winner of a window where nothing is above 0: z·z, a place that no window has
 """
 
+import numpy as np
 from numba import njit
 
+from ..checks import check_cache
 from . import conv
 from .activations import relu_backward
 from .dropout import dropout_backward, kept_by
@@ -44,6 +46,7 @@ def conv_relu_backward(dy, cache, need_dx=True):
 
 def before_relu(dy, cache):
     """Return what conv's backward takes: dy of the units that were on, and its cache."""
+    check_cache("conv_relu", cache, tuple, np.ndarray)
     conv_cache, y = cache
     (dy,) = relu_backward(dy, (y,))
     return dy, conv_cache

@@ -10,14 +10,17 @@ size of the images and of the batch.
     flat     (x.size,)       the same numbers, in the order of memory
 
 The next layer finds its input in the order that it likes, and copies nothing.
-"""
 
-import functools
+This file is the one door for arrays: `lies_first` and `lies_last` say whether kernels may use an
+array as it lies, and everything else is copied.  Kernels get no strides.  NumPy lets an axis of
+size 1 have any stride, so a stride may lead out of the array; shape and order of memory say where
+each number is, and they cannot lie.
+"""
 
 import numpy as np
 from numba import njit
 
-from .buffers import empty
+from .buffers import empty, table
 from .flags import LOOP, PLAIN
 from .threads import run
 from .vector import number, whole_vectors
@@ -28,22 +31,57 @@ def images(pixels):
     return pixels.transpose(0, 3, 1, 2)
 
 
-def pixels_of(x):
-    """Return x (N, C, H, W) as pixels (N, H, W, C): a view if memory has that order, or a copy.
+def usable(x):
+    """Return whether Numba's kernels take x's memory as it is.
 
-    What is read-only is copied, too.
+    A read-only or misaligned array is another type to Numba, which would compile every kernel anew.
     """
+    return x.flags.writeable and x.flags.aligned
+
+
+def lies_first(x):
+    """Return whether kernels may use x as NumPy lays out a new array: the last axis together."""
+    return usable(x) and x.flags.c_contiguous
+
+
+def lies_last(x):
+    """Return whether kernels may use x (N, C, H, W) as pixels."""
+    return usable(x) and x.ndim == 4 and x.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
+def contiguous(x):
+    """Return x if it lies first, or else a copy that does."""
+    x = np.asarray(x)
+    return x if lies_first(x) else copied(x)
+
+
+def ordered(x):
+    """Return x if it lies first or last, or else a copy that lies first."""
+    x = np.asarray(x)
+    return x if lies_first(x) or lies_last(x) else copied(x)
+
+
+def copied(x):
+    """Return a copy of x that lies first, in memory that is used again."""
+    copy = empty(x.shape, x.dtype)
+    copy[...] = x
+    return copy
+
+
+def pixels_of(x):
+    """Return x (N, C, H, W) as pixels (N, H, W, C): a view if x lies last, or a copy."""
     return framed(x, 0, 0, *x.shape[2:])
 
 
 def framed(x, top, left, H_all, W_all):
     """Return x as pixels (N, H_all, W_all, C), its first one at (top, left), zeros around it."""
+    x = np.asarray(x)
     N, C, H, W = x.shape
-    pixels = writable(x).transpose(0, 2, 3, 1)
-    if (H_all, W_all) == (H, W) and pixels.flags.c_contiguous:
-        return pixels
-    x, frame = ordered(x), empty((N, H_all, W_all, C), x.dtype)
-    steps = [step // x.itemsize for step in x.strides]  # in either order of memory
+    if (H_all, W_all) == (H, W) and lies_last(x):
+        return x.transpose(0, 2, 3, 1)
+    x = ordered(x)
+    steps = (C * H * W, H * W, W, 1) if lies_first(x) else (H * W * C, 1, W * C, C)  # n, c, h, w
+    frame = empty((N, H_all, W_all, C), x.dtype)
     lines = frame
     if (H_all, W_all) == (H, W):  # all rows of an image are one
         H, W, lines = 1, H * W, frame.reshape(N, 1, H * W, C)
@@ -80,11 +118,14 @@ def frame_row(x, x_at, c_step, w_step, W, C, left, line):
 
 
 def filled(a, groups=1):
-    """Return a with zeros behind each group of its last axis, up to whole vectors; or a itself."""
+    """Return a with zeros behind each group of its last axis, up to whole vectors; or a itself.
+
+    a lies first: it comes from `pixels_of` or `contiguous`.
+    """
     *rest, C = a.shape
     wide = whole_vectors(C // groups)
     if C == groups * wide:
-        return writable(a)
+        return a
     a_wide = np.zeros((*rest, groups, wide), a.dtype)
     a_wide[..., : C // groups] = a.reshape(*rest, groups, C // groups)
     return a_wide.reshape(*rest, groups * wide)
@@ -100,33 +141,19 @@ def cut(a, C, groups=1):
     return narrow.reshape(*rest, C)
 
 
-def writable(x):
-    """Return x, or a copy in the same order if it is read-only, which to Numba is another type.
-
-    Every kernel would be compiled anew for it.
-    """
-    return x if x.flags.writeable else x.copy(order="K")
-
-
-def ordered(x):
-    """Return x if its memory is contiguous in one of the two orders, or else a contiguous copy."""
-    x = writable(x)
-    last = x.ndim == 4 and x.transpose(0, 2, 3, 1).flags.c_contiguous
-    return x if last or x.flags.c_contiguous else np.ascontiguousarray(x)
-
-
 def empty_like(x):
-    """Return an empty array with x's shape, dtype and order in memory; x is `ordered`."""
-    if x.flags.c_contiguous:
+    """Return an empty array with x's shape, dtype and order of memory; x is `ordered`."""
+    if lies_first(x):
         return empty(x.shape, x.dtype)
     N, C, H, W = x.shape
     return images(empty((N, H, W, C), x.dtype))
 
 
 def in_order_of(y, dy):
-    """Return dy in y's order in memory, so that both can be walked through side by side."""
-    if dy.strides == y.strides:
-        return writable(dy)
+    """Return dy in y's order of memory, so that both can be walked through side by side."""
+    dy, lies_so = np.asarray(dy), lies_first if lies_first(y) else lies_last
+    if lies_so(dy):
+        return dy
     copy = empty_like(y)
     copy[...] = dy
     return copy
@@ -134,10 +161,10 @@ def in_order_of(y, dy):
 
 def flat(x):
     """Return an `ordered` array as one row of numbers, without a copy."""
-    return x.ravel(order="K")
+    return x.reshape(-1) if lies_first(x) else x.transpose(0, 2, 3, 1).reshape(-1)
 
 
-@functools.lru_cache(maxsize=256)
+@table
 def pixel_table(shape, rows, columns, row=0, column=0, stride=1):
     """Return where pixels begin in flat: every `stride`-th from (row, column) on, of each image.
 
@@ -151,17 +178,15 @@ def pixel_table(shape, rows, columns, row=0, column=0, stride=1):
 
     Returns
     -------
-    array (N·rows·columns,) int64, read-only: the same for every batch, so it is made once.
+    array (N·rows·columns,) int64, read-only: the same for every batch, so it is kept.
     """
     N, H, W, C = shape
     n, i, j = np.meshgrid(range(N), range(rows), range(columns), indexing="ij")
-    table = ((n * H + row + i * stride) * W + column + j * stride) * C
-    table = table.ravel().astype(np.int64)
-    table.flags.writeable = False
-    return table
+    places = ((n * H + row + i * stride) * W + column + j * stride) * C
+    return places.ravel().astype(np.int64)
 
 
-@functools.lru_cache(maxsize=256)
+@table
 def window_table(shape, channels, rows, columns):
     """Return how far each entry of a window lies from its corner, in flat.
 
@@ -180,14 +205,10 @@ def window_table(shape, channels, rows, columns):
     """
     _, _, W, C = shape
     i, j, c = np.meshgrid(rows, columns, range(channels), indexing="ij")
-    table = ((i * W + j) * C + c).ravel().astype(np.int64)
-    table.flags.writeable = False
-    return table
+    return ((i * W + j) * C + c).ravel().astype(np.int64)
 
 
-@functools.lru_cache(maxsize=256)
+@table
 def row_table(count, step=1):
     """Return 0, step, 2·step, …: where so many rows of a matrix begin; int64, read-only."""
-    table = np.arange(count) * step
-    table.flags.writeable = False
-    return table
+    return np.arange(count) * step

@@ -15,7 +15,7 @@ together: the row's squares, read again from one place further, n times.
 import numpy as np
 from numba import njit
 
-from ..checks import check_gradient, check_lrn
+from ..checks import check_cache, check_gradient, check_lrn
 from .buffers import empty
 from .flags import LOOP, PLAIN
 from .layout import cut, filled, images, pixels_of
@@ -27,10 +27,10 @@ ROWS = 64  # of a task
 
 def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
     """Return y and the cache that lrn_backward needs."""
-    check_lrn(x, k, n, alpha, beta, groups)
+    k, n, alpha, beta, groups = check_lrn(x, k, n, alpha, beta, groups)
     C, pixels = x.shape[1], filled(pixels_of(x), groups)
     y, scale = empty(pixels.shape, x.dtype), empty(pixels.shape, x.dtype)
-    before, after = n // 2, (n - 1) // 2
+    before, after = reach(n, C // groups)
     run(
         forward_loop, tasks(pixels, groups), 2 * pixels.size,
         pixels.reshape(-1), y.reshape(-1), scale.reshape(-1), pixels.shape[3] // groups,
@@ -41,10 +41,11 @@ def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
 
 def lrn_backward(dy, cache):
     """Return dx: its own term, and the cross-channel term."""
+    check_cache("lrn", cache, np.ndarray, np.ndarray, tuple, int, float, float, int)
     pixels, scale, shape, n, alpha, beta, groups = cache
     check_gradient("lrn", dy, shape, pixels.dtype)
     number, dx = pixels.dtype.type, empty(pixels.shape, pixels.dtype)
-    before, after = (n - 1) // 2, n // 2  # the forward window mirrored
+    after, before = reach(n, shape[1] // groups)  # the forward window mirrored
     run(
         backward_loop, tasks(pixels, groups), 3 * pixels.size,
         filled(pixels_of(dy), groups).reshape(-1), pixels.reshape(-1), scale.reshape(-1),
@@ -52,6 +53,11 @@ def lrn_backward(dy, cache):
         number(2 * alpha * beta), number(beta), before, after,
     )  # fmt: skip
     return (images(cut(dx, shape[1], groups)),)
+
+
+def reach(n, C):
+    """Return how far a window of n channels reaches before and behind its own, of C channels."""
+    return min(n // 2, C - 1), min((n - 1) // 2, C - 1)
 
 
 def tasks(pixels, groups):

@@ -16,13 +16,28 @@ stays in the cache until it is complete.
 import numpy as np
 from numba import njit
 
-from ..checks import check_gradient, check_pool
+from ..checks import check_cache, check_gradient, check_pool
 from ..shapes import pool_size
 from .buffers import empty
 from .flags import FAST, LOOP, PLAIN
 from .layout import cut, filled, images, pixels_of
 from .threads import run
-from .vector import LANES, at_least, larger, load, plus, same, store, store_whole, where, zero
+from .vector import (
+    LANES,
+    at_least,
+    larger,
+    load,
+    plus,
+    same,
+    store,
+    store_whole,
+    where,
+    whole_vectors,
+    zero,
+)
+
+PLACES = np.dtype(np.uint8), np.dtype(np.int32)  # types of winner
+WIDEST = 4096  # float32 holds the places of a window exactly, 0 … z·z−1, up to 2²⁴
 
 
 def pool_forward(x, z=3, s=2, ceil_mode=False):
@@ -32,13 +47,19 @@ def pool_forward(x, z=3, s=2, ceil_mode=False):
 
 def largest(x, z, s, ceil_mode, least, nobody):
     """Return the maxima, or `least` where they are not larger: there the winner is `nobody`."""
-    check_pool("pool", x, z, s, ceil_mode)
+    z, s, ceil_mode = check_pool("pool", x, z, s, ceil_mode)
     N, C, H, W = x.shape
     H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)
+    z = min(z, max(H, W))  # a larger window has no more pixels
+    if x.dtype == np.float32 and z > WIDEST:
+        raise ValueError(
+            f"pool: a window of {z}×{z} has more places than float32 can count; "
+            f"expected at most {WIDEST}×{WIDEST}, or x in float64"
+        )
     pixels = filled(pixels_of(x))
     C_wide = pixels.shape[3]
     y = empty((N, H_out, W_out, C_wide), x.dtype)
-    winner = empty(y.shape, np.uint8 if z * z < 256 else np.int32)
+    winner = empty(y.shape, PLACES[z * z >= 256])
     run(
         max_loop, N * H_out, y.size * z * z / 6,
         pixels.reshape(-1), H, W, C_wide, z, s, H_out, W_out, y.reshape(-1), winner.reshape(-1),
@@ -49,9 +70,12 @@ def largest(x, z, s, ceil_mode, least, nobody):
 
 def pool_backward(dy, cache):
     """Send each dy back to the place that won; add, because windows overlap."""
+    check_cache("pool", cache, tuple, np.dtype, np.ndarray, int, int)
     (N, C, H, W), dtype, winner, z, s = cache
     check_gradient("pool", dy, (N, C, *winner.shape[1:3]), dtype)
     _, H_out, W_out, C_wide = winner.shape
+    if C_wide != whole_vectors(C) or winner.dtype not in PLACES:
+        raise TypeError("pool: cache is of another backend; expected what pool_forward returned")
     dx = empty((N, H, W, C_wide), dtype)
     run(
         max_back_loop, N * H, winner.size * z * z / 6,
@@ -63,7 +87,7 @@ def pool_backward(dy, cache):
 
 def average_pool_forward(x, z=3, s=2, ceil_mode=False):
     """Return the means; a clipped window divides by the pixels that it really holds."""
-    check_pool("average_pool", x, z, s, ceil_mode)
+    z, s, ceil_mode = check_pool("average_pool", x, z, s, ceil_mode)
     N, C, H, W = x.shape
     H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)
     y = empty((N, H_out, W_out, C), x.dtype)
@@ -73,6 +97,7 @@ def average_pool_forward(x, z=3, s=2, ceil_mode=False):
 
 def average_pool_backward(dy, cache):
     """Give every pixel of a window its equal share of dy; add, because windows overlap."""
+    check_cache("average_pool", cache, tuple, np.dtype, int, int, int, int)
     (N, C, H, W), dtype, H_out, W_out, z, s = cache
     check_gradient("average_pool", dy, (N, C, H_out, W_out), dtype)
     dx = empty((N, H, W, C), dtype)

@@ -28,7 +28,6 @@ from numba import njit
 
 from .buffers import empty
 from .flags import LOOP, PLAIN
-from .layout import writable
 from .vector import (
     LANES,
     at_least,
@@ -238,7 +237,7 @@ def packed(w):
     if K % LANES:
         panels[:, -1] = 0
     for g in range(groups):
-        pack(writable(w[g]), panels[g])
+        pack(w[g], panels[g])
     return panels.reshape(groups, -1)
 
 

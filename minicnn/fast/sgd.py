@@ -8,23 +8,25 @@ and dw once, and writes the next w and v over the old ones.
 
 from numba import njit
 
-from ..checks import check_update
+from ..checks import check_update, one_place
 from .flags import LOOP
+from .layout import contiguous, copied, lies_first
 from .threads import run_flat
 
 
 def sgd_update(w, v, dw, epsilon, momentum=0.9, decay=0.0005):
     """Write the next w and v into w and v, and return them."""
-    check_update(w, v, dw, epsilon, momentum, decay)
-    for flags in (w.flags, v.flags):
-        if not (flags.c_contiguous and flags.writeable):
-            raise ValueError(
-                "sgd_update: w and v must be contiguous and not read-only, because they are "
-                "written in place; use a copy"
-            )
+    epsilon, momentum, decay = check_update(w, v, dw, epsilon, momentum, decay)
+    if not (lies_first(w) and lies_first(v)):
+        raise ValueError(
+            "sgd_update: w and v must be contiguous, aligned and not read-only, because they are "
+            "written in place; use a copy"
+        )
+    if one_place(w, dw) or one_place(v, dw):
+        dw = copied(dw)
     run_flat(
-        update_loop, w.size / 2, w.reshape(-1), v.reshape(-1), dw.ravel(), float(epsilon),
-        float(momentum), float(decay),
+        update_loop, w.size / 2, w.reshape(-1), v.reshape(-1), contiguous(dw).reshape(-1), epsilon,
+        momentum, decay,
     )  # fmt: skip
     return w, v
 
