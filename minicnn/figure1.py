@@ -29,12 +29,11 @@ import time
 
 import numpy as np
 
-from . import checkpoint, cifar, data, figures, train
+from . import checkpoint, data, figures, networks, train
 
 TARGET = 0.25
 BATCH = 128
 NONLINEARITIES = ("relu", "tanh")
-NETWORKS = {"four-layer": cifar.four_layer, "four-hidden-layer": cifar.four_hidden_layer}
 
 # The best ε of the trials in results/study.jsonl, by images, input and init.  A comment says where
 # the sweep has not tried a larger and a smaller one yet.
@@ -64,7 +63,8 @@ def race(ops, prepared, nonlinearity, epsilon, seed, network, input, init, epoch
     seed : int
         Of the first weights and the order of the images.
     network, input, init : str
-        The conditions: a name in NETWORKS, and as in data.prepare and cifar.first_weights.
+        The conditions: "four-layer" or "four-hidden-layer"; as in data.prepare; and as in
+        cifar.first_weights.
     epochs : int
         Give up after so many.
     **options
@@ -83,7 +83,7 @@ def race(ops, prepared, nonlinearity, epsilon, seed, network, input, init, epoch
     """
     train_x, train_y, test_x, test_y = prepared[:4]
     rng = np.random.default_rng(seed)
-    layers = NETWORKS[network](ops, rng, nonlinearity, init)
+    layers = networks.build(f"cifar-{network}", ops, rng, nonlinearity=nonlinearity, init=init)
     settings = {
         "network": network,
         "input": input,

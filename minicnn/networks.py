@@ -1,60 +1,105 @@
-"""Every network by the name that commands know it by: NETWORKS["vgg-d"](ops, rng).
+"""Every network by the name that commands know it by, and all that they know of it: one row each.
 
-Those of PHOTOGRAPHS are made for images of 224×224 pixels in 1000 classes, those of CIFAR for
-32×32 pixels, or patches of 24×24, in 10 classes; both take other sizes and numbers of classes.
-Those of ELSEWHERE are for the weights of other libraries, and for images of one size.
+    build(NAME, ops, rng)          the layers of a network, for training
+    NETWORKS[NAME]                 its row, a Network:
+
+    build          build(ops, rng, **options) → layers; its table
+    size           the width and height in pixels of the images that it is made for
+    least          the least size that it can be built for; a network of one size has size = least
+    width          the width and height of the images that such patches are cut from
+    classes        how many kinds of images it tells apart, where nothing else is asked for
+    columns        1, or 2 for the paper's Figure 2
+    in_one_column  of two columns: the network that computes the same in one, if there is one
+    recipe         the options of `train` where none are given
+    schedule       when ε is divided in training, as a plan of schedules.py
+    begins_with    the network whose weights it can begin with, and the layers that it takes over
+    torchvision    whether torchvision has this network, so that weights can be exchanged
+    batch          images in a batch of `bench`
+
+A new network is a table in one of the modules beside this one, and one row here.
 """
 
 import inspect
+from collections import Counter, namedtuple
 from functools import partial
 
 from . import alexnet, cifar, other_alexnets, vgg
 from .halves import in_columns
 
-PHOTOGRAPHS = {
-    "alexnet": alexnet.alexnet,
-    "alexnet-2gpu": alexnet.two_columns,
-    "alexnet-1gpu": alexnet.one_gpu,
-    "alexnet-6conv": alexnet.six_convolutions,
-    "alexnet-no-conv3": partial(alexnet.without_conv, 3),
-    "alexnet-no-conv4": partial(alexnet.without_conv, 4),
-    "alexnet-no-lrn": alexnet.without_lrn,
-    "alexnet-no-overlap": alexnet.without_overlap,
-    "vgg-a": partial(vgg.vgg, "A"),
-    "vgg-a-lrn": partial(vgg.vgg, "A-LRN"),
-    "vgg-b": partial(vgg.vgg, "B"),
-    "vgg-c": partial(vgg.vgg, "C"),
-    "vgg-d": partial(vgg.vgg, "D"),
-    "vgg-e": partial(vgg.vgg, "E"),
+Network = namedtuple(
+    "Network",
+    "build size least width classes recipe schedule batch columns in_one_column begins_with "
+    "torchvision",
+    defaults=(1, None, (None, ()), False),
+)
+
+# Section 5 of the AlexNet paper.  There ε falls "when the validation error rate stopped improving
+# with the current learning rate"; how many epochs that takes, the paper does not say.
+PAPER = {"epochs": 90, "epsilon": 0.01, "batch": 128, "input": "raw", "colour_noise": 0.1}
+ON_STALL = {"stall": 5, "by": 10, "times": 3}
+SMALL = {"epochs": 20, "epsilon": 0.001, "batch": 128, "input": "raw", "colour_noise": 0.0}
+
+ALEXNET = Network(alexnet.alexnet, 224, alexnet.LEAST, 256, 1000, PAPER, ON_STALL, batch=32)
+VGG = ALEXNET._replace(
+    least=vgg.LEAST, recipe={**PAPER, "epochs": 74, "batch": 256, "init": "glorot"}
+)
+DEEPER = VGG._replace(begins_with=("vgg-a", vgg.FROM_A))
+CIFAR = Network(cifar.four_layer, 32, cifar.LEAST, 32, 10, SMALL, {}, batch=128)
+PATCHES = CIFAR._replace(  # their first weights are scaled by fan-in
+    size=24, recipe={**SMALL, "epsilon": 0.03, "input": "unit"}
+)
+
+NETWORKS = {
+    "alexnet": ALEXNET,
+    "alexnet-2gpu": ALEXNET._replace(build=alexnet.two_columns, columns=2, in_one_column="alexnet"),
+    "alexnet-1gpu": ALEXNET._replace(build=alexnet.one_gpu),
+    "alexnet-6conv": ALEXNET._replace(build=alexnet.six_convolutions),
+    "alexnet-no-conv3": ALEXNET._replace(build=partial(alexnet.without_conv, 3)),
+    "alexnet-no-conv4": ALEXNET._replace(build=partial(alexnet.without_conv, 4)),
+    "alexnet-no-lrn": ALEXNET._replace(build=alexnet.without_lrn),
+    "alexnet-no-overlap": ALEXNET._replace(build=alexnet.without_overlap),
+    "vgg-a": VGG._replace(build=partial(vgg.vgg, "A"), torchvision=True),
+    "vgg-a-lrn": VGG._replace(build=partial(vgg.vgg, "A-LRN")),
+    "vgg-b": DEEPER._replace(build=partial(vgg.vgg, "B"), torchvision=True),
+    "vgg-c": DEEPER._replace(build=partial(vgg.vgg, "C")),
+    "vgg-d": DEEPER._replace(build=partial(vgg.vgg, "D"), torchvision=True),
+    "vgg-e": DEEPER._replace(build=partial(vgg.vgg, "E"), torchvision=True),
+    "caffe-alexnet": ALEXNET._replace(build=other_alexnets.caffe_alexnet, size=227, least=227),
+    "caffenet": ALEXNET._replace(build=other_alexnets.caffenet, size=227, least=227),
+    "torchvision-alexnet": ALEXNET._replace(
+        build=other_alexnets.torchvision_alexnet, least=224, torchvision=True
+    ),
+    "cifar-four-layer": CIFAR,
+    "cifar-four-hidden-layer": CIFAR._replace(build=cifar.four_hidden_layer),
+    "cifar-80sec": CIFAR._replace(build=cifar.layers_80sec),
+    "cifar-19pct": CIFAR._replace(build=cifar.layers_19pct),
+    "cifar-alexnet": PATCHES._replace(
+        build=cifar.small_alexnet, recipe={**PATCHES.recipe, "epochs": 38}
+    ),
+    "cifar-2gpu": PATCHES._replace(build=cifar.two_columns, columns=2),
+    "cifar-1gpu": PATCHES._replace(build=cifar.one_gpu),
 }
-ELSEWHERE = {
-    "caffe-alexnet": other_alexnets.caffe_alexnet,
-    "caffenet": other_alexnets.caffenet,
-    "torchvision-alexnet": other_alexnets.torchvision_alexnet,
-}
-CIFAR = {
-    "cifar-four-layer": cifar.four_layer,
-    "cifar-four-hidden-layer": cifar.four_hidden_layer,
-    "cifar-80sec": cifar.layers_80sec,
-    "cifar-19pct": cifar.layers_19pct,
-    "cifar-alexnet": cifar.small_alexnet,
-    "cifar-2gpu": cifar.two_columns,
-    "cifar-1gpu": cifar.one_gpu,
-}
-TWO_COLUMNS = ("alexnet-2gpu", "cifar-2gpu")
-PATCHES = ("cifar-alexnet", "cifar-2gpu", "cifar-1gpu")  # for 24×24 pixels of CIFAR's 32×32
-NETWORKS = PHOTOGRAPHS | ELSEWHERE | CIFAR
+
+
+def find(name):
+    """Return the row of a network.
+
+    Raises ValueError for a name that is not there; the message lists all names.
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"no network is called {name!r}; there are {', '.join(NETWORKS)}")
+    return NETWORKS[name]
 
 
 def build(name, ops, rng, **options):
-    """Return the rows of a network, for training (`net.predicting`: for test time).
+    """Return the layers of a network, for training (`net.predicting`: for test time).
 
     Parameters
     ----------
     name : str
         One of NETWORKS.
     ops : module
-        The backend: minicnn.reference or minicnn.fast.
+        The backend, such as minicnn.fast.
     rng : numpy Generator
         Draws the first weights and, in training, for dropout; None draws nothing, and weights are
         0: to measure a network, or for weights that come from elsewhere.
@@ -66,11 +111,11 @@ def build(name, ops, rng, **options):
     ValueError
         For a name that is not there; the message lists all names.
     """
-    return NETWORKS[known(name)](ops, rng, **options)
+    return find(name).build(ops, rng, **options)
 
 
 def build_described(about, ops, rng=None):
-    """Return the rows of the network that a run's settings describe, or a file of weights.
+    """Return the layers of the network that a run's settings describe, or a file of weights.
 
     Parameters
     ----------
@@ -81,34 +126,61 @@ def build_described(about, ops, rng=None):
     """
     name, given = about["network"], ("nonlinearity", "dropout")
     options = {option: about[option] for option in given if about.get(option) is not None}
-    if known(name) not in ELSEWHERE:  # these have one size
-        options["size"] = about["size"]
+    options |= of_size(name, about["size"])
     return build(name, ops, rng, classes=len(about["classes"]), **options)
+
+
+def of_size(name, size):
+    """Return the option that builds a network for this size; {} if it has one size only."""
+    return {"size": size} if find(name).least < find(name).size else {}
+
+
+def options_of(name):
+    """Return the names of the options that the network's function has."""
+    has = set(inspect.signature(find(name).build).parameters)
+    if "options" in has:  # **options: those of AlexNet
+        has |= set(inspect.signature(alexnet.alexnet).parameters)
+    return has
+
+
+def with_option(option):
+    """Return the names of the networks whose functions have this option."""
+    return [name for name in NETWORKS if option in options_of(name)]
 
 
 def check_options(name, options):
     """Raise ValueError if the network's function does not have all of these options."""
-    has = set(inspect.signature(NETWORKS[known(name)]).parameters)
-    if "options" in has:  # **options: those of AlexNet
-        has |= set(inspect.signature(alexnet.alexnet).parameters)
     for option in options:
-        if option not in has:
+        if option not in options_of(name):
             raise ValueError(f"{name} has no option {option}; its table says what it is made of")
 
 
-def image_size(name):
-    """Return how many pixels wide and high the images are that the network is made for."""
-    if known(name) in CIFAR:
-        return 24 if name in PATCHES else 32
-    return 227 if name in ("caffe-alexnet", "caffenet") else 224
+def defaults(fact):
+    """Return a default of all networks in words: "90, 74 for vgg-…, 38 for cifar-alexnet".
+
+    Parameters
+    ----------
+    fact : function
+        fact(network) returns the value for a row of NETWORKS, or None where there is none.
+    """
+    values = {name: fact(network) for name, network in NETWORKS.items()}
+    usual = most_common(values.values())
+    exceptions = {}
+    for family in dict.fromkeys(name.split("-")[0] for name in NETWORKS):
+        members = [name for name in NETWORKS if name.split("-")[0] == family]
+        common = most_common(values[name] for name in members)
+        if common != usual:
+            exceptions.setdefault(common, []).append(f"{family}-…")
+        for name in members:
+            if values[name] != common:
+                exceptions.setdefault(values[name], []).append(name)
+    words = [f"{value} for {', '.join(names)}" for value, names in exceptions.items()]
+    return ", ".join([str(usual), *words])
 
 
-def least_size(name):
-    """Return how many pixels wide and high images must be at least, for the network to be built."""
-    if known(name) in ELSEWHERE:
-        return image_size(name)
-    table = cifar if name in CIFAR else vgg if name.startswith("vgg") else alexnet
-    return table.LEAST
+def most_common(values):
+    """Return the value that comes most often; of several, the first."""
+    return Counter(values).most_common(1)[0][0]
 
 
 def backend(name, ops):
@@ -116,19 +188,17 @@ def backend(name, ops):
 
     Raises ValueError if a network of one column shall run on two GPUs.
     """
-    if known(name) in TWO_COLUMNS:
+    if find(name).columns == 2:
         return in_columns(ops)
     if len(ops.columns.chosen) > 1:
         numbers = ",".join(map(str, ops.columns.chosen))
         raise ValueError(
             f"--gpus {numbers}: {name} has one column, which runs on one GPU; those of two are "
-            f"{' and '.join(TWO_COLUMNS)}"
+            f"{' and '.join(two_columns())}"
         )
     return ops
 
 
-def known(name):
-    """Return the name if it is a network's; raise ValueError if not."""
-    if name not in NETWORKS:
-        raise ValueError(f"no network is called {name!r}; there are {', '.join(NETWORKS)}")
-    return name
+def two_columns():
+    """Return the names of the networks of two columns."""
+    return [name for name, network in NETWORKS.items() if network.columns == 2]

@@ -1,7 +1,6 @@
-"""What training starts from: the options of `train` where nothing is said, and when ε falls.
+"""The default training options of a network, and its learning-rate schedule.
 
-AlexNet's numbers are Section 5's.  There ε falls "when the validation error stopped improving"; how
-long to wait, the paper does not say.
+Both stand in the network's row of NETWORKS.
 
     options    the Namespace of `train`
     before     what a run that goes on has kept: the facts of its checkpoint; None for a new run
@@ -12,30 +11,12 @@ import sys
 
 from . import networks, schedules
 
-ALEXNET = {"epochs": 90, "epsilon": 0.01, "batch": 128, "input": "raw", "colour_noise": 0.1}
-VGG = {**ALEXNET, "epochs": 74, "batch": 256, "init": "glorot"}
-CIFAR = {"epochs": 20, "epsilon": 0.001, "batch": 128, "input": "raw", "colour_noise": 0.0}
-PATCHES = {**CIFAR, "epsilon": 0.03, "input": "unit"}  # their first weights are scaled by fan-in
-ON_STALL = {"stall": 5, "by": 10, "times": 3}
-
-
-def recipe(network):
-    """Return what a network's options are where nothing is said."""
-    if network in networks.PATCHES:
-        return {**PATCHES, "epochs": 38} if network == "cifar-alexnet" else PATCHES
-    return CIFAR if network in networks.CIFAR else VGG if network.startswith("vgg") else ALEXNET
-
-
-def usual_plan(network):
-    """Return its plan where nothing is said: CIFAR's networks keep their ε."""
-    return {} if network in networks.CIFAR else ON_STALL
-
 
 def complete(options, before):
     """Fill in the options that were not given."""
     if before and options.epsilon is None:  # what the run was begun with, or changed to, by hand
         options.epsilon = before["first_epsilon"]
-    for name, value in recipe(options.network).items():
+    for name, value in networks.find(options.network).recipe.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
 
@@ -48,7 +29,7 @@ def plan_of(options, before, validated):
     Raises ValueError for options that do not go together, or not with what is over.
     """
     kept = before["settings"].get("schedule") if before else None  # an older run does not say
-    usual = usual_plan(options.network) if kept is None else kept
+    usual = networks.find(options.network).schedule if kept is None else kept
     if kept is None and usual and not validated:
         usual = {}
         if not (options.divide_at or options.divide_on_stall):

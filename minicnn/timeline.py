@@ -43,7 +43,7 @@ def timeline(network, ops, gpus=None, batch=32, steps=8):
     Parameters
     ----------
     network : str
-        One of networks.TWO_COLUMNS.
+        One of two columns.
     ops : module
         The backend, for one column.
     gpus : pair of numbers, optional
@@ -58,8 +58,8 @@ def timeline(network, ops, gpus=None, batch=32, steps=8):
     ValueError
         For a network of one column.
     """
-    if network not in networks.TWO_COLUMNS:
-        names = " and ".join(networks.TWO_COLUMNS)
+    if networks.find(network).columns != 2:
+        names = " and ".join(networks.two_columns())
         raise ValueError(f"{network} has one column, so nothing crosses; those of two are {names}")
     watcher = SimpleNamespace(
         row="", phase="", at=threading.local(), journeys=[], ticks=[], tick=ops.columns.tick
@@ -68,7 +68,7 @@ def timeline(network, ops, gpus=None, batch=32, steps=8):
     rng = np.random.default_rng(0)
     rows = net.fused(networks.build(network, two, rng), two)  # as train.train
     layers = [named(row, watcher) for row in rows]
-    size = networks.image_size(network)
+    size = networks.find(network).size
     x = rng.standard_normal((batch, 3, size, size), np.float32)
     labels = np.zeros(batch, int)
     zeros = {row.name: {n: zeros_like(w) for n, w in row.params.items()} for row in layers}

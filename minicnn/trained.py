@@ -14,11 +14,9 @@ from collections import namedtuple
 
 import numpy as np
 
-from . import checkpoint, evaluate, net, networks, progress, vgg
+from . import checkpoint, evaluate, net, networks, progress
 from .data import augment
 from .halves import join_columns, split_columns
-
-DEEPER = ("vgg-b", "vgg-c", "vgg-d", "vgg-e")  # they begin with some of A's layers
 
 VIEWS = {  # how many each is
     "1": 1,  # the central patch
@@ -106,8 +104,9 @@ def take_weights(layers, network, classes, path):
     settings = facts.get("settings", {})
     theirs = {n.removeprefix("w:"): a for n, a in arrays.items() if n.startswith("w:")}
     theirs = in_one_column(theirs)
-    if settings.get("network") == "vgg-a" and network in DEEPER:
-        theirs = {n: a for n, a in theirs.items() if n.split(".")[0] in vgg.FROM_A}
+    first, taken_over = networks.find(network).begins_with
+    if settings.get("network") == first:
+        theirs = {n: a for n, a in theirs.items() if n.split(".")[0] in taken_over}
     rows = [layer for layer in layers if layer.params]
     taken = []
     for layer in rows if settings.get("classes") == classes else rows[:-1]:

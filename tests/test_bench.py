@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minicnn import alexnet, cuda, net, reference
+from minicnn import alexnet, cuda, net, networks, reference
 from minicnn.__main__ import main
 from minicnn.bench import limits, measure, ours, work, worker
 from minicnn.bench.course import course_conv_backward, course_conv_forward
@@ -22,7 +22,7 @@ from minicnn.bench.ours import Ours
 from minicnn.bench.processes import WorkerError
 from minicnn.bench.pytorch import Torch
 from minicnn.bench.table import ratio_text, report
-from minicnn.bench.work import Network, work_of
+from minicnn.bench.work import work_of
 from minicnn.cuda import check, columns
 from minicnn.fast import threads
 
@@ -106,8 +106,8 @@ def test_pytorch_computes_the_same(contestant, ours, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     small = partial(alexnet.alexnet, classes=5, kernels=(8, 12, 6, 4, 10), hidden=7, size=68)
-    network = Network(small, (3, 68, 68), 5, 3)
-    monkeypatch.setitem(work.NETWORKS, "small", network)
+    network = networks.NETWORKS["alexnet"]._replace(build=small, size=68, classes=5)
+    monkeypatch.setitem(networks.NETWORKS, "small", network)
     one, other = Ours(ours, "small", 3), Torch(contestant, "small", 3)
     rows_of_other = {layer.name: layer for layer in other.layers}
     for line in one.rows():
@@ -193,8 +193,8 @@ def test_threads_that_are_no_number_get_a_sentence(tmp_path, capsys, monkeypatch
 
 
 def test_our_own_failure_ends_with_a_sentence(tmp_path, hurried, monkeypatch):
-    monkeypatch.setitem(work.NETWORKS, "nowhere", work.NETWORKS["cifar"])
-    with pytest.raises(WorkerError, match="reference: KeyError: 'nowhere'"):
+    monkeypatch.setitem(networks.NETWORKS, "nowhere", networks.NETWORKS["cifar-four-layer"])
+    with pytest.raises(WorkerError, match="reference: ValueError: no network is called 'nowhere'"):
         measure.measure(tmp_path, "nowhere", "reference", parts=["layers"])
 
 
@@ -223,7 +223,7 @@ def tiny(ops, rng):
         return net.gaussian(rng, shape, 0.5)
 
     return [
-        net.row("conv1", ops, "conv", params(2, 1, 2, 2)),
+        net.row("conv1", ops, "conv", params(2, 3, 2, 2)),
         net.row("relu1", ops, "relu"),
         net.row("fc2", ops, "fc", params(2, 8)),
     ]
@@ -231,8 +231,8 @@ def tiny(ops, rng):
 
 @pytest.fixture
 def on_gpu(monkeypatch):
-    network = Network(tiny, (1, 3, 3), 2, 2)
-    monkeypatch.setitem(work.NETWORKS, "tiny", network)
+    network = networks.NETWORKS["cifar-four-layer"]._replace(build=tiny, size=3, classes=2, batch=2)
+    monkeypatch.setitem(networks.NETWORKS, "tiny", network)
     a = np.random.default_rng(0).standard_normal((2, 3), np.float32)
     arrays = {"product": (a, a, a[0, :2]), "launch": (a,)}
     monkeypatch.setattr(ours, "arguments_of", arrays.get)
@@ -318,15 +318,28 @@ def test_a_gpu_is_measured_and_reported(tmp_path, on_gpu, in_threads, hurried):
     assert "cuda, products in TF32, " in report(results)
 
 
+def two_and_one(monkeypatch, batch):
+    """Add a tiny network of two columns, and the same in one, to those that can be timed."""
+    one = networks.NETWORKS["cifar-four-layer"]._replace(
+        build=lambda ops, rng: check.tiny_in_one(ops), classes=3, batch=batch
+    )
+    two = one._replace(
+        build=lambda ops, rng: check.tiny_columns(ops), columns=2, in_one_column="one"
+    )
+    monkeypatch.setitem(networks.NETWORKS, "one", one)
+    monkeypatch.setitem(networks.NETWORKS, "two", two)
+
+    def images(network, N):
+        rng = np.random.default_rng(1)
+        return rng.standard_normal((N, 1, 4, 2), np.float32), rng.integers(3, size=N)
+
+    monkeypatch.setattr(ours, "images", images)
+
+
 def test_two_columns_are_timed_against_the_same_network_in_one(
     tmp_path, in_threads, hurried, monkeypatch
 ):
-    def build(build_in):
-        return Network(lambda ops, rng: build_in(ops), (1, 4, 2), 3, 2)
-
-    monkeypatch.setitem(work.NETWORKS, "two", build(check.tiny_columns))
-    monkeypatch.setitem(work.NETWORKS, "one", build(check.tiny_in_one))
-    monkeypatch.setitem(work.IN_ONE, "two", "one")
+    two_and_one(monkeypatch, batch=2)
     results = measure.measure(tmp_path, "two", "fast", rounds=1)
     lines = [(line["row"], line["pass"], line["rival"]) for line in results["lines"]]
     passes = [("step", "training"), ("inference", "1 image"), ("inference", "2 images")]
@@ -345,9 +358,7 @@ def test_two_columns_are_timed_against_the_same_network_in_one(
 @pytest.mark.simulator
 @pytest.mark.parametrize("gpus", ["0,0", "0,1"])
 def test_two_columns_on_gpus_are_timed(gpus, monkeypatch):
-    tiny_two = Network(lambda ops, rng: check.tiny_columns(ops), (1, 4, 2), 3, 1)
-    monkeypatch.setitem(work.NETWORKS, "two", tiny_two)
-    monkeypatch.setitem(work.IN_ONE, "two", "one")
+    two_and_one(monkeypatch, batch=1)
     monkeypatch.setattr(columns, "chosen", ())
     replies = io.StringIO()
     asked = [{"prepare": ["step", "training"]}, {"run": 1}, {"memory": True}]

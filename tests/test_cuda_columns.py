@@ -522,8 +522,8 @@ def small_columns(monkeypatch):
             net.row("join", two, "join"),
         ]
 
-    monkeypatch.setitem(networks.NETWORKS, "cifar-2gpu", build)
-    monkeypatch.setattr(networks, "image_size", lambda name: 2)
+    row = networks.NETWORKS["cifar-2gpu"]._replace(build=build, size=2)
+    monkeypatch.setitem(networks.NETWORKS, "cifar-2gpu", row)
 
 
 def check_spans(spans, *first):

@@ -40,8 +40,8 @@ def few_images_and_a_tiny_network(monkeypatch):
     )  # fmt: skip
     for module in (data, data.cifar10):
         monkeypatch.setattr(module, "load", lambda name: few)
-    monkeypatch.setitem(networks.NETWORKS, "cifar-four-layer", tiny)
-    monkeypatch.setitem(figure1.NETWORKS, "four-layer", tiny)
+    row = networks.NETWORKS["cifar-four-layer"]._replace(build=tiny)
+    monkeypatch.setitem(networks.NETWORKS, "cifar-four-layer", row)
     for name in ("curves", "weights"):  # of a run's history: where it was computed is all the same
         monkeypatch.setattr(figures, name, lambda history, path: None)
 

@@ -25,7 +25,7 @@ class CudaAPIError(Exception):
     """As Numba's, which copies and marks raise."""
 
 
-def rows_of_two(ops, rng, size, classes):
+def rows_of_two(ops, rng, classes):
     """cifar-2gpu without convolutions, for images of 2×2 pixels."""
     two = in_columns(ops)
     return [
@@ -47,9 +47,8 @@ def train_two(monkeypatch, capsys):
         pixels, np.array([1, 0]), *none, ("a", "b", "c"), mean, np.full(3, 5000.0), None
     )
     monkeypatch.setattr(data, "open_photos", lambda name: photos)
-    monkeypatch.setitem(networks.NETWORKS, "cifar-2gpu", rows_of_two)
-    monkeypatch.setattr(networks, "image_size", lambda name: 2)
-    monkeypatch.setattr(networks, "least_size", lambda name: 2)
+    row = networks.NETWORKS["cifar-2gpu"]._replace(build=rows_of_two, size=2, least=2)
+    monkeypatch.setitem(networks.NETWORKS, "cifar-2gpu", row)
     monkeypatch.setattr(columns, "chosen", ())
     monkeypatch.setattr(gpu, "here", gpu.here)
     for picture in ("curves", "weights"):

@@ -323,10 +323,13 @@ def test_first_weights_follow_the_rule_asked_for():
     assert spread(four, "tanh", "fan-in") == near(*(math.sqrt(1 / D) for D in inputs))
 
 
-@pytest.mark.parametrize("name", sorted(networks.NETWORKS.keys() - networks.ELSEWHERE.keys()))
+OF_MANY_SIZES = [name for name, row in networks.NETWORKS.items() if row.least < row.size]
+
+
+@pytest.mark.parametrize("name", OF_MANY_SIZES)
 def test_no_network_is_built_for_images_below_its_least_size(name):
-    least = networks.least_size(name)
-    few = {"classes": 2} if name in networks.CIFAR else {"classes": 2, "hidden": 2}
+    least, few = networks.find(name).least, {"classes": 2}
+    few |= {"hidden": 2} if "hidden" in networks.options_of(name) else {}
     layers = networks.build(name, reference, None, size=least, **few)
     assert measure(layers, (3, least, least))[-1].output[0] == (2,)
     with pytest.raises(ValueError, match=f"size = {least - 1}; "):
@@ -351,7 +354,7 @@ def test_unknown_rules_and_nonlinearities_are_named():
 
 
 def test_every_network_has_a_name():
-    made_for = {name: networks.image_size(name) for name in networks.NETWORKS}
+    made_for = {name: row.size for name, row in networks.NETWORKS.items()}
     assert made_for["alexnet-2gpu"] == made_for["vgg-a-lrn"] == 224
     assert made_for["cifar-80sec"] == made_for["cifar-four-hidden-layer"] == 32
     assert made_for["cifar-alexnet"] == 24
@@ -380,7 +383,7 @@ def test_two_columns_are_trained_with_a_backend_for_pairs():
 def test_an_unknown_network_gets_a_sentence_with_all_names():
     ask = (
         lambda: networks.build("resnet", reference, None),
-        lambda: networks.image_size("resnet"),
+        lambda: networks.of_size("resnet", 32),
         lambda: networks.backend("resnet", reference),
     )
     for asked in ask:

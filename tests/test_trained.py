@@ -18,7 +18,6 @@ from minicnn import (
     net,
     networks,
     progress,
-    recipes,
     reference,
     trained,
 )
@@ -477,7 +476,8 @@ def test_without_validation_images_no_error_can_stall(place, tmp_path, capsys, q
     photos = data.load_photos(place / "set")
     none = photos._replace(test_x=photos.test_x[:0], test_y=photos.test_y[:0])
     monkeypatch.setattr(data, "open_photos", lambda name: none)
-    monkeypatch.setattr(recipes, "usual_plan", lambda network: recipes.ON_STALL)
+    row = networks.NETWORKS["cifar-four-layer"]._replace(schedule=networks.ON_STALL)
+    monkeypatch.setitem(networks.NETWORKS, "cifar-four-layer", row)
     arguments = ["train", "--epochs", "1", "--data", "photos", "--out", str(tmp_path)]
     assert main([*arguments, "--divide-on-stall", "2"]) == 1
     error = capsys.readouterr().err

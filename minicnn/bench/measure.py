@@ -22,7 +22,7 @@ from .line import digits, line_of
 from .machine import load, machine, usual_threads
 from .processes import ask, noted, workers
 from .table import counted
-from .work import IN_ONE, NETWORKS
+from .work import find
 
 SINGLE = ("layers", "course")  # parts that time one row at a time
 MODES = ("torch", "torch-channels-last", "torch-compiled")  # the last for whole networks alone
@@ -51,12 +51,12 @@ def measure(
     out : path
         The folder.
     network : str
-        "cifar", the four layers of Figure 1, "alexnet", or "alexnet-2gpu": its two columns, as a
-        whole, against the same network in one.
+        A name in networks.NETWORKS, or "cifar" for the four layers of Figure 1.  Two columns are
+        timed as a whole, and against the same network in one column, where there is one.
     ops : str
         "fast", "reference" or "cuda"; PyTorch computes where it does, on the CPU or on the GPU.
     batch : int
-        Images a batch; None is 128 for cifar and 32 for alexnet.
+        Images a batch; None is what the network's row says.
     threads : int
         For each contestant; None is what MINICNN_THREADS says, or one a processor.
     torch : bool
@@ -84,7 +84,7 @@ def measure(
     ValueError
         If the rows of two columns are to be timed, each on its own; or by MINICNN_THREADS.
     """
-    if network in IN_ONE:
+    if find(network).columns == 2:
         if not set(parts) - set(SINGLE):
             raise ValueError(
                 f"the rows of {network} work two at a time, so bench times it as a whole; "
@@ -95,7 +95,7 @@ def measure(
     settings = {
         "network": network,
         "ops": ops,
-        "batch": batch or NETWORKS[network].batch,
+        "batch": batch or find(network).batch,
         "threads": threads or usual_threads(),
         "rounds": rounds,
         "parts": [part for part in PARTS if part in parts],
@@ -125,7 +125,7 @@ def measure_parts(results):
     whole = MODES if settings["torch"] else ()
     whole = tuple(name.replace("torch", "torch-gpu") if gpu else name for name in whole)
     modes = whole[:2]
-    in_one = (f"{ops}-in-one",) if settings["network"] in IN_ONE else ()
+    in_one = (f"{ops}-in-one",) if find(settings["network"]).in_one_column else ()
     reference = ("fast",) if gpu else () if ops == "reference" else ("reference",)
     if "layers" in parts:
         race(results, "layers", [modes])
@@ -185,7 +185,9 @@ def take_turns(results, running, work):
     """Return the seconds of each contestant, and those of its fastest call; see line.py."""
     counts, seconds, fastest = {}, {}, {}
     where = f"{work['row']} {work['pass']}"
-    first = 7 if results["settings"]["network"] in IN_ONE else 1  # columns try two ways out
+    first = (
+        7 if find(results["settings"]["network"]).columns == 2 else 1
+    )  # columns try two ways out
     for name in running:
         with noted(results, name, where):
             ask(running, name, prepare=[work["row"], work["pass"]])

@@ -8,7 +8,7 @@ from .. import net, train
 from ..halves import in_columns
 from ..net import kind_of
 from ..run import Run
-from .work import EPSILON, IN_ONE, Record, arguments_of, build, cost, images
+from .work import EPSILON, Record, arguments_of, build, cost, find, images
 
 
 class Ours:
@@ -25,8 +25,8 @@ class Ours:
         if gpus:
             self.ops.columns.choose(gpus)
         if contestant.endswith("-in-one"):
-            network = IN_ONE.get(network, network)
-        if network in IN_ONE:
+            network = find(network).in_one_column
+        if find(network).columns == 2:
             self.ops = in_columns(self.ops)
         self.network, self.batch = network, batch
         self.wait, self.memory = self.ops.device.wait, self.ops.device.memory

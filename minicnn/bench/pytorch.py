@@ -11,7 +11,7 @@ from functools import cached_property, partial
 
 from ..net import kind_of
 from ..shapes import out_size
-from .work import EPSILON, IN_ONE, Record, arguments_of, build, images
+from .work import EPSILON, Record, arguments_of, build, find, images
 
 
 class Torch:
@@ -25,7 +25,7 @@ class Torch:
         torch.optim.SGD([torch.zeros(1)])  # imports now what optimizers import at first use
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
         self.reference, self.torch, self.functional = reference, torch, torch.nn.functional
-        self.network, self.batch = IN_ONE.get(network, network), batch
+        self.network, self.batch = find(network).in_one_column or network, batch
         self.channels_last = contestant.endswith("channels-last")
         self.compiled = contestant.endswith("compiled")
         self.gpu = "-gpu" in contestant

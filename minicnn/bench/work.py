@@ -28,30 +28,30 @@ from collections import namedtuple
 
 import numpy as np
 
-from .. import alexnet, cifar
+from .. import networks
 
-Network = namedtuple("Network", "build shape classes batch")
-NETWORKS = {
-    "cifar": Network(cifar.four_layer, (3, 32, 32), 10, 128),
-    "alexnet": Network(alexnet.alexnet, (3, 224, 224), 1000, 32),
-    "alexnet-2gpu": Network(alexnet.two_columns, (3, 224, 224), 1000, 32),
-}
-IN_ONE = {"alexnet-2gpu": "alexnet"}  # of two columns → the same arithmetic in one, with groups
+SHORT = {"cifar": "cifar-four-layer"}  # names that only `bench` has
 EPSILON = 1e-6  # so small that a thousand steps on one batch change little
 Record = namedtuple("Record", "layer x y cache dy")  # what a row has in one step
 
 
+def find(network):
+    """Return the row of a network; see networks.NETWORKS."""
+    return networks.find(SHORT.get(network, network))
+
+
 def build(network, ops):
-    """Return the rows of a network; every contestant draws the same weights."""
-    return NETWORKS[network].build(ops, np.random.default_rng(0))
+    """Return the layers of a network; every contestant draws the same weights."""
+    return find(network).build(ops, np.random.default_rng(0))
 
 
 def images(network, N):
     """Return N images of noise, about as bright as photographs minus their mean, and labels."""
     rng = np.random.default_rng(1)
-    x = rng.standard_normal((N, *NETWORKS[network].shape), np.float32)
+    size, classes = find(network).size, find(network).classes
+    x = rng.standard_normal((N, 3, size, size), np.float32)
     x *= 64
-    return x, rng.integers(NETWORKS[network].classes, size=N)
+    return x, rng.integers(classes, size=N)
 
 
 def arguments_of(row):
@@ -81,7 +81,7 @@ def cost(kind, what, x, y, w=None):
     A multiply-add is two flops; the `backward` of a product is its dx and its dw.  Bytes are those
     that must be read and written once: forward x and y, backward dy, dx and what must be known of
     the forward pass.  That is x in normalization; in pooling, which pixel won, one byte an output;
-    in ReLU and dropout, which values passed, one byte each.
+    in ReLU and dropout, which values passed, one byte each; of tanh and the logistic function, y.
 
     Parameters
     ----------
@@ -98,4 +98,5 @@ def cost(kind, what, x, y, w=None):
     if what == "forward":
         return {"bytes": x.nbytes + y.nbytes}
     known = {"lrn": x.nbytes, "pool": y.size, "relu": x.size, "dropout": x.size}
-    return {"bytes": y.nbytes + x.nbytes + known[kind]}
+    known |= {"tanh": y.nbytes, "logistic": y.nbytes}
+    return {"bytes": y.nbytes + x.nbytes + known.get(kind, 0)}

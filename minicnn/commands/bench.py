@@ -7,6 +7,8 @@ from ..options import add_gpus, add_ops, add_out, backend, check_tf32, whole
 
 
 def add(commands):
+    from .. import networks
+
     one = commands.add_parser(
         "bench",
         help="how fast it is, row by row, and against PyTorch",
@@ -17,16 +19,18 @@ def add(commands):
     one.set_defaults(run=run)
     one.add_argument(
         "--network",
-        choices=("cifar", "alexnet", "alexnet-2gpu"),
+        choices=("cifar", *networks.NETWORKS),
         default="cifar",
-        help="the four layers of Figure 1 (cifar, default), AlexNet, or its two columns, which are "
-        "timed as a whole, and against the same network in one",
+        metavar="NETWORK",
+        help="cifar: the four layers of Figure 1 (default); or any of "
+        f"{', '.join(networks.NETWORKS)}.  Two columns are timed as a whole, and against the same "
+        "network in one",
     )
     one.add_argument(
         "--batch",
         type=whole,
         metavar="N",
-        help="images a batch (default: 128 for cifar, 32 for alexnet)",
+        help=f"images a batch (default: {networks.defaults(lambda network: network.batch)})",
     )
     add_ops(one, tf32=True)
     add_gpus(one)
@@ -60,13 +64,14 @@ def run(options):
     from .. import networks
     from ..bench.measure import measure
     from ..bench.table import report
+    from ..bench.work import SHORT
 
     if options.against == "torch" and importlib.util.find_spec("torch") is None:
         print("minicnn: --against torch, but PyTorch is not installed", file=sys.stderr)
         return 2
     check_tf32(options.ops, options.tf32)
     if options.gpus:
-        name = "cifar-four-layer" if options.network == "cifar" else options.network
+        name = SHORT.get(options.network, options.network)
         networks.backend(name, backend(options.ops, options.gpus))
     results = measure(
         options.out,

@@ -2,10 +2,11 @@
 
 from ..options import add_conditions, add_data, add_gpus, add_ops, add_out, backend, whole
 
-FOUR_LAYER_NETWORKS = ("four-layer", "four-hidden-layer")
-
 
 def add(commands):
+    from .. import networks
+
+    names = [name.removeprefix("cifar-") for name in networks.with_option("nonlinearity")]
     one = commands.add_parser(
         "figure1",
         help="ReLU against tanh on CIFAR-10: the paper's Figure 1",
@@ -16,7 +17,7 @@ def add(commands):
     add_data(one)
     one.add_argument(
         "--network",
-        choices=FOUR_LAYER_NETWORKS,
+        choices=names,
         default="four-layer",
         help="which reading of the paper's 'four-layer' (default: four-layer)",
     )

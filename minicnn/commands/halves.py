@@ -1,6 +1,5 @@
 """python -m minicnn halves: what two columns that seldom talk learn, and when each is at work."""
 
-from ..networks import TWO_COLUMNS
 from ..options import add_data, add_gpus, add_ops, add_out, backend, positive, whole
 
 EXPERIMENT = {  # what it alone takes
@@ -11,6 +10,8 @@ TIMELINE = {"batch": 128}
 
 
 def add(commands):
+    from ..networks import two_columns
+
     one = commands.add_parser(
         "halves",
         help="what two columns that seldom talk learn, and when each is at work",
@@ -27,9 +28,9 @@ def add(commands):
         "--timeline",
         nargs="?",
         const="cifar-2gpu",
-        choices=TWO_COLUMNS,
+        choices=two_columns(),
         metavar="NETWORK",
-        help="watch one step of this network: cifar-2gpu (default) or alexnet-2gpu",
+        help=f"watch one step of this network: {' or '.join(two_columns())} (default: cifar-2gpu)",
     )
     add_data(one, photos=True)
     one.set_defaults(data=None)

@@ -4,7 +4,7 @@ from ..options import whole
 
 
 def add(commands):
-    from ..networks import NETWORKS
+    from .. import networks
 
     one = commands.add_parser(
         "summary",
@@ -14,7 +14,10 @@ def add(commands):
     )
     one.set_defaults(run=run)
     one.add_argument(
-        "network", choices=NETWORKS, metavar="NETWORK", help=f"one of {', '.join(NETWORKS)}"
+        "network",
+        choices=networks.NETWORKS,
+        metavar="NETWORK",
+        help=f"one of {', '.join(networks.NETWORKS)}",
     )
     one.add_argument(
         "--batch", type=whole, default=128, metavar="N", help="images a batch (default: 128)"
@@ -23,14 +26,15 @@ def add(commands):
         "--classes",
         type=whole,
         metavar="N",
-        help="kinds of images to tell apart (default: 10 for cifar networks, 1000 for the others)",
+        help="kinds of images to tell apart (default: "
+        f"{networks.defaults(lambda network: network.classes)})",
     )
 
 
 def run(options):
     from .. import networks, reference, summary
 
-    size = networks.image_size(options.network)
+    size = networks.find(options.network).size
     classes = {"classes": options.classes} if options.classes else {}
     layers = networks.build(options.network, reference, None, **classes)
     print(summary.summary(layers, (3, size, size), options.batch))

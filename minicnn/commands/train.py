@@ -58,8 +58,8 @@ def run(options):
     given = {name: getattr(options, name) for name in OF_THE_NETWORK}
     given = {name: value for name, value in given.items() if value is not None}
     networks.check_options(options.network, given)
-    built = {} if options.network in networks.ELSEWHERE else {"size": size}  # they have one size
-    layers = networks.build(options.network, ops, rng, classes=len(classes), **built, **given)
+    given_size = networks.of_size(options.network, size)
+    layers = networks.build(options.network, ops, rng, classes=len(classes), **given_size, **given)
     if options.init_from and not before:
         print(trained.take_weights(layers, options.network, classes, options.init_from))
     counts = [len(photos.train_x), len(photos.test_x)]
@@ -129,18 +129,17 @@ def begun(out, resume):
 
 def size_of(options, width):
     """Return the width of what the network sees of images so wide, after seeing that it can be."""
-    made_for = networks.image_size(options.network)
+    made_for, least = networks.find(options.network).size, networks.find(options.network).least
     size = options.size or min(made_for, width)
     if size > width:
         raise ValueError(f"--size is {size}, but the images of {options.data} have {width} pixels")
-    least = networks.least_size(options.network)
     if size < least:
         has = f"--size is {size}" if options.size else f"those of {options.data} have {width}"
         raise ValueError(
             f"{options.network} needs images of at least {least} pixels, but {has}; "
             "name others with --data"
         )
-    if options.network in networks.ELSEWHERE and size != made_for:
+    if least == made_for != size:
         raise ValueError(f"{options.network} is made for images of {made_for} pixels")
     if options.jitter and not size <= options.jitter <= width:
         raise ValueError(
@@ -151,7 +150,7 @@ def size_of(options, width):
 
 def seen(options, images, size, width):
     """Return what the network is about to see, as a sentence: a wrong --data shows here."""
-    made_for = networks.image_size(options.network)
+    made_for = networks.find(options.network).size
     words = f"{options.network}: {images:,} images of {options.data}, {width}×{width} pixels"
     if size < width:
         words += f", seen {size}×{size} at a time"

@@ -1,6 +1,6 @@
 """The options of `train`; recipes.py has what they are where nothing is said."""
 
-from .. import networks
+from .. import cifar, networks, vgg
 from ..options import (
     add_data,
     add_gpus,
@@ -12,6 +12,11 @@ from ..options import (
     whole,
     whole_or_zero,
 )
+
+
+def default(option):
+    """Return what an option of `train` is where it is not given, in words."""
+    return networks.defaults(lambda network: network.recipe.get(option))
 
 
 def add_options(one):
@@ -31,8 +36,8 @@ def add_options(one):
         type=whole,
         metavar="S",
         help="width and height of what the network sees: where images are larger, random patches "
-        "of S×S pixels and their mirror images (default: what the network is made for, 224 or for "
-        "cifar networks 32 or 24, at most what the images have)",
+        "of S×S pixels and their mirror images (default: what the network is made for, "
+        f"{networks.defaults(lambda network: network.size)}, at most what the images have)",
     )
     images.add_argument(
         "--view",
@@ -53,7 +58,7 @@ def add_options(one):
         type=not_negative,
         metavar="SIGMA",
         help="change colours along their principal components, with α ~ N(0, SIGMA²) (default: "
-        "0.1, or 0 for cifar networks)",
+        f"{default('colour_noise')})",
     )
     images.add_argument(
         "--colour-magnitude",
@@ -65,8 +70,7 @@ def add_options(one):
         "--input",
         choices=("raw", "unit"),
         help="raw: pixels 0 … 255 minus the mean image, as in the paper (default); "
-        "unit: also divided by their standard deviation (default for cifar-alexnet, cifar-2gpu, "
-        "cifar-1gpu)",
+        f"unit: also divided by their standard deviation (default: {default('input')})",
     )
     images.add_argument(
         "--workers",
@@ -82,12 +86,12 @@ def add_options(one):
     )
     network.add_argument(
         "--nonlinearity",
-        choices=("relu", "tanh", "logistic"),
-        help="of cifar-four-layer and cifar-four-hidden-layer (default: relu)",
+        choices=cifar.NONLINEARITIES,
+        help=f"of {' and '.join(networks.with_option('nonlinearity'))} (default: relu)",
     )
     network.add_argument(
         "--init",
-        choices=("paper", "cuda-convnet", "fan-in", "glorot"),
+        choices=dict.fromkeys(cifar.INITS + vgg.INITS),
         help="first weights.  cifar-four…: N(0, 0.01²) as in the paper (default), as in "
         "cuda-convnet's files, or scaled by fan-in; vgg: glorot (default), or paper",
     )
@@ -122,15 +126,14 @@ def add_options(one):
         "--epochs",
         type=whole,
         metavar="N",
-        help="default: 90 for alexnet, 74 for vgg, 20 for cifar networks, 38 for cifar-alexnet",
+        help=f"default: {default('epochs')}",
     )
     training.add_argument(
         "--epsilon",
         type=positive,
         metavar="E",
-        help="learning rate ε (default: 0.01, or 0.001 for cifar networks, 0.03 for "
-        "cifar-alexnet, cifar-2gpu, cifar-1gpu); with --resume, another one than the run's is a "
-        "change by hand, and nothing keeps the run's",
+        help=f"learning rate ε (default: {default('epsilon')}); with --resume, another one than "
+        "the run's is a change by hand, and nothing keeps the run's",
     )
     training.add_argument(
         "--momentum", type=below_one, default=0.9, metavar="M", help="default: 0.9"
@@ -143,7 +146,7 @@ def add_options(one):
         help="weight decay (default: 0.0005)",
     )
     training.add_argument(
-        "--batch", type=whole, metavar="N", help="images a batch (default: 128, or 256 for vgg)"
+        "--batch", type=whole, metavar="N", help=f"images a batch (default: {default('batch')})"
     )
     schedule = training.add_mutually_exclusive_group()
     schedule.add_argument(
@@ -153,8 +156,8 @@ def add_options(one):
         "--divide-on-stall",
         type=whole,
         metavar="N",
-        help="divide ε when the validation error has not improved in N epochs (default: 5; cifar "
-        "networks keep their ε)",
+        help="divide ε when the validation error has not improved in N epochs (default: "
+        f"{networks.defaults(lambda network: network.schedule.get('stall', 'never'))})",
     )
     training.add_argument(
         "--divide-by", type=positive, metavar="F", help="divide ε by F (default: 10)"

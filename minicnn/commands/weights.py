@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-IN_TORCHVISION = ("torchvision-alexnet", "vgg-a", "vgg-b", "vgg-d", "vgg-e")
-
 
 def add(commands):
     add_import(commands)
@@ -61,7 +59,7 @@ def run_import(options):
         last = next(layer for layer in reversed(layers) if layer.params)
         count = sum(len(b) for b in net.columns(last.params["b"]))
         classes = classes or [f"class {k}" for k in range(count)]
-        said = {"network": name, "classes": classes, "size": networks.image_size(name)}
+        said = {"network": name, "classes": classes, "size": networks.find(name).size}
     fitted = weights.fit(found, layers, options.file)
     print(weights.report(found, layers, fitted))
     mean = weights.mean_of(found, layers)
@@ -85,7 +83,7 @@ def save_checkpoint(path, arrays, mean, mean_image, said):
     from .. import checkpoint, networks
 
     if mean_image is None:
-        width = max(said["size"], 32 if said["network"] in networks.CIFAR else 256)
+        width = max(said["size"], networks.find(said["network"]).width)
         colour = np.zeros(3) if mean is None else np.asarray(mean)
         mean_image = np.broadcast_to(colour[:, None, None], (3, width, width))
     content = {f"w:{name}": array.astype(np.float32) for name, array in arrays.items()}
@@ -94,6 +92,9 @@ def save_checkpoint(path, arrays, mean, mean_image, said):
 
 
 def add_export(commands):
+    from ..networks import NETWORKS
+
+    in_torchvision = [name for name, network in NETWORKS.items() if network.torchvision]
     one = commands.add_parser(
         "export",
         help="weights that were trained here, for PyTorch and others",
@@ -107,10 +108,10 @@ def add_export(commands):
     one.add_argument("out", metavar="OUT", help="a new file, .npz or .safetensors")
     one.add_argument(
         "--for-torchvision",
-        choices=IN_TORCHVISION,
+        choices=in_torchvision,
         metavar="NETWORK",
         help="with torchvision's names and scale, if they are weights of this network: "
-        f"{', '.join(IN_TORCHVISION)}",
+        f"{', '.join(in_torchvision)}",
     )
 
 
