@@ -205,3 +205,31 @@ def check_update(w, v, dw, epsilon, momentum, decay):
             f"sgd_update: w, v, dw have shapes {w.shape}, {v.shape}, {dw.shape}; "
             f"expected three equal ones"
         )
+
+
+def check_classes(who, labels, N, classes, name="labels"):
+    """Return labels as np.intp: an array with one class, 0 … classes−1, for each of N images.
+
+    Any type of whole numbers is welcome.  Whatever is computed with the result does not overflow,
+    as `labels * classes` would in uint8.
+    """
+    expected = f"{who}: {name} is a {type(labels).__name__}; expected an array of whole numbers"
+    if not isinstance(labels, np.ndarray):
+        raise TypeError(f"{expected}, e.g. np.array({name.split()[-1]})")
+    if isinstance(labels, np.ma.MaskedArray):
+        raise TypeError(f"{expected} without a mask: leave out the images that have no label")
+    if labels.dtype.kind not in "iu":
+        raise TypeError(
+            f"{who}: {name} has dtype {labels.dtype}; expected whole numbers, one class an image"
+        )
+    if labels.shape != (N,):
+        raise ValueError(
+            f"{who}: {name} has shape {labels.shape}; expected one label an image, ({N},)"
+        )
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(wrong):
+        raise ValueError(
+            f"{who}: {name}[{wrong[0]}] is {labels[wrong[0]]}; expected 0 … {classes - 1} for "
+            f"{classes} classes"
+        )
+    return np.array(labels, np.intp)
