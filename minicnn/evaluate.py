@@ -141,9 +141,9 @@ def error(probabilities, labels, k=1):
 
     Of equally probable classes the first comes first.
     """
-    check_probabilities("error", probabilities)
-    check_whole("error", "k", k, 1)
-    labels = check_classes("error", labels, *probabilities.shape)
+    check_probabilities("evaluate.error", probabilities)
+    check_whole("evaluate.error", "k", k, 1)
+    labels = check_classes("evaluate.error", labels, *probabilities.shape)
     own = np.take_along_axis(probabilities, labels[:, None], axis=1)
     before = np.arange(probabilities.shape[1]) < labels[:, None]
     rank = ((probabilities > own) | ((probabilities == own) & before)).sum(axis=1)
@@ -152,8 +152,8 @@ def error(probabilities, labels, k=1):
 
 def confusion(probabilities, labels):
     """Return how many images of each class (row) were taken for each class (column)."""
-    check_probabilities("confusion", probabilities)
-    labels = check_classes("confusion", labels, *probabilities.shape)
+    check_probabilities("evaluate.confusion", probabilities)
+    labels = check_classes("evaluate.confusion", labels, *probabilities.shape)
     classes = probabilities.shape[1]
     pairs = labels * classes + np.argmax(probabilities, axis=1)
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
@@ -187,7 +187,7 @@ def combine(members, weights=None):
     ValueError
         If the members do not speak of the same images and classes.
     """
-    check_equal("combine", members)
+    check_equal("evaluate.combine", members)
     return np.average(members, axis=0, weights=weights)
 
 
@@ -214,10 +214,10 @@ def choose_weights(members, labels, rounds=200):
         Of validation images, which no member was trained on.
     rounds : int
     """
-    check_equal("choose_weights", members)
+    check_equal("evaluate.choose_weights", members)
     for member in members:
-        check_probabilities("choose_weights", member)
-    labels = check_classes("choose_weights", labels, *members[0].shape)
+        check_probabilities("evaluate.choose_weights", member)
+    labels = check_classes("evaluate.choose_weights", labels, *members[0].shape)
     own = np.array([member[np.arange(len(labels)), labels] for member in members])  # (members, N)
     weights = np.full(len(members), 1 / len(members))
     for _ in range(rounds):

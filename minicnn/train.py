@@ -380,10 +380,14 @@ def where_it_broke(run, layers, x, batches=None, steps=None, what="the loss"):
     x : array
         What the network saw last.
     batches : Batches, optional
-        Those of this epoch; the network saw the first `steps` of them.
+        Those of this epoch; they tell which image it was.
+    steps : int, optional
+        How many of them the network saw; where nothing is said, one more than the run has counted.
+    what : str
+        What is not finite.
     """
-    epochs_done = len(run.losses) - run.step  # as steps
-    step = epochs_done + (run.step + 1 if steps is None else steps)
+    steps_before = len(run.losses) - run.step  # in the epochs that are done
+    step = steps_before + (run.step + 1 if steps is None else steps)
     when = f"step {step} (epoch {run.epoch + 1})"
     kept = f"; the last good state is in {run.path}" if run.path and run.path.exists() else ""
     pixels = net.on_host(net.columns(x)[0])

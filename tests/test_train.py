@@ -211,6 +211,21 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tmp_path):
     same(run_small(), run_small(tmp_path, resume=True))
 
 
+def test_ctrl_c_in_the_middle_of_validation_finishes_it_first(tmp_path):
+    seen = []
+
+    def test_view(images):
+        seen.append(len(images))
+        if len(seen) == 3:  # one image before the first step, then once an epoch
+            signal.raise_signal(signal.SIGINT)
+        return images
+
+    with pytest.raises(train.Interrupted, match="end of epoch 2"):
+        run_small(tmp_path, test_view=test_view)
+    assert seen == [1, 9, 9]
+    same(run_small(), run_small(tmp_path, resume=True))
+
+
 CHILD = """
     import os, signal, sys
     sys.path.insert(0, sys.argv[3])
@@ -497,6 +512,7 @@ def test_images_a_second_count_from_the_line_before(tmp_path):
     goal, end = run.history[-2:]
     images = sum(run.images[goal["step"] : end["step"]])
     assert 0 < images < 22
+    assert run.losses == run_small(epochs=epochs).losses
     seconds = end["seconds"] - goal["seconds"]
     assert end["images_per_second"] == pytest.approx(images / seconds, rel=0.5)
 
