@@ -33,18 +33,68 @@ def save(path, arrays, facts):
         The file; its folder is made if need be.
     arrays : dict of name → array
     facts : dict of name → value
-        Whatever JSON can hold.
+        Whatever `as_json` can write down.
 
     Raises
     ------
+    TypeError, ValueError
+        If JSON has no word for a fact, or an array holds Python objects.
     OSError
         If the disk is full or the folder cannot be written to; an older checkpoint at path stays
         as it was.
     """
-    text = json.dumps({"format": FORMAT, **facts})
-    content = {"facts": np.frombuffer(text.encode(), np.uint8)}
+    for name, array in arrays.items():
+        check_array(name, array)
+    content = {"facts": np.frombuffer(as_json({"format": FORMAT, **facts}).encode(), np.uint8)}
     content |= {f"array:{name}": array for name, array in arrays.items()}
     write_whole(path, lambda file: np.savez(file, **content))
+
+
+def check_array(name, array):
+    """Raise TypeError if NumPy would have to pickle an array: it holds Python objects."""
+    if np.asarray(array).dtype.hasobject:
+        raise TypeError(f"{name} holds Python objects; a checkpoint keeps numbers and text only")
+
+
+def as_json(value):
+    """Return a value as JSON text: NumPy's numbers and arrays, tuples and paths among the rest.
+
+    An array becomes a list, as a tuple does, and a path a text.
+
+    Raises
+    ------
+    TypeError
+        For what JSON has no word for, such as a function or a set.
+    ValueError
+        For NaN and infinite numbers, and for what contains itself.
+    """
+    return json.dumps(value, default=plainer, allow_nan=False)
+
+
+def plainer(value):
+    """Return what JSON can say in the place of a value that it cannot; json.dumps asks for it."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise TypeError(f"JSON has no word for a {type(value).__name__}")
+
+
+def plain(name, value):
+    """Return a value as it will come back from a checkpoint; refuse what would not come back.
+
+    So a tuple equals the list that was saved of it, and np.float32(0.1) the number.
+
+    Raises TypeError or ValueError, which begins with the name.
+    """
+    try:
+        return json.loads(as_json(value))
+    except (TypeError, ValueError, RecursionError) as error:
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(
+            f"{name} is a {type(value).__name__} that no checkpoint can keep ({error}); expected "
+            "finite numbers, text, True, False, None, and lists and dicts of these"
+        ) from None
 
 
 def load(path):
@@ -74,7 +124,8 @@ def load(path):
                 raise CheckpointError(f"{path} is one array, not a checkpoint of minicnn")
             if "facts" not in content.files:
                 raise CheckpointError(f"{path} is an .npz file, but not a checkpoint of minicnn")
-            facts = json.loads(content["facts"].tobytes())
+            text = content["facts"].tobytes()
+            facts = json.loads(text, parse_constant=lambda nan: None)  # an earlier version's NaN
             if facts.pop("format", None) != FORMAT:
                 raise CheckpointError(
                     f"{path} is not in the format '{FORMAT}' that this version reads"

@@ -241,26 +241,11 @@ def check_labels(scores, labels):
     """Return labels as indices; it holds one class for each row of scores."""
     check_array("softmax_loss", "scores", scores, 2)
     N, classes = scores.shape
-    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu":
-        raise TypeError(
-            f"softmax_loss: labels is {getattr(labels, 'dtype', type(labels).__name__)}; "
-            "expected an array of whole numbers, one class an image"
-        )
-    check_plain("softmax_loss", "labels", labels)
-    if labels.shape != (N,):
-        raise ValueError(
-            f"softmax_loss: labels has shape {labels.shape}; expected one label an image, ({N},)"
-        )
     if N == 0 or classes == 0:
         raise ValueError(
             f"softmax_loss: scores has shape {scores.shape}; expected an image and a class at least"
         )
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(
-            f"softmax_loss: labels run from {labels.min()} to {labels.max()}; "
-            f"expected 0 … {classes - 1} for {classes} classes"
-        )
-    return labels.astype(np.intp)
+    return check_classes("softmax_loss", labels, N, classes)
 
 
 def check_update(w, v, dw, epsilon, momentum, decay):
@@ -289,3 +274,29 @@ def one_place(a, b):
         return np.shares_memory(a, b, max_work=1000)
     except np.exceptions.TooHardError:
         return True
+
+
+def check_classes(who, labels, N, classes, name="labels"):
+    """Return labels as np.intp: an array with one class, 0 … classes−1, for each of N images.
+
+    Any type of whole numbers is welcome.  Whatever is computed with the result does not overflow,
+    as `labels * classes` would in uint8.
+    """
+    expected = "expected an array of whole numbers, one class an image"
+    if not isinstance(labels, np.ndarray):
+        raise TypeError(f"{who}: {name} is a {type(labels).__name__}; {expected}")
+    if isinstance(labels, np.ma.MaskedArray):
+        raise TypeError(f"{who}: {name} is a masked array; {expected}: leave out what is masked")
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"{who}: {name} has dtype {labels.dtype}; {expected}")
+    if labels.shape != (N,):
+        raise ValueError(
+            f"{who}: {name} has shape {labels.shape}; expected one label an image, ({N},)"
+        )
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(wrong):
+        raise ValueError(
+            f"{who}: {name} run from {labels.min()} to {labels.max()}; expected 0 … {classes - 1} "
+            f"for {classes} classes; {name}[{wrong[0]}] is {labels[wrong[0]]}"
+        )
+    return np.array(labels, np.intp)

@@ -15,6 +15,7 @@ import math
 import numpy as np
 
 from . import net
+from .checks import check_array, check_classes, check_whole
 
 VALUES = 2**22  # of images, that go through at a time: 27 of 224×224 pixels
 
@@ -39,12 +40,19 @@ def predict(layers, ops, images, views_of):
     Raises
     ------
     ValueError
-        If scores are NaN or infinite: then nothing can be said of any class.
+        If there are no images, or a view has not as many; or if scores are NaN or infinite: then
+        nothing can be said of any class, and the message says whether an image or a weight is so.
     """
+    if not len(images):
+        raise ValueError("predict: there are no images")
     rows, parts, batch = net.fused(layers, ops), [], batch_of(images)
     for first in range(0, len(images), batch):
         some = images[first : first + batch]
-        answers = [softmax_of(rows, ops, x) for x in views_of(some)]
+        answers = []
+        for x in views_of(some):
+            if len(x) != len(some):
+                raise ValueError(f"predict: the view of {len(some)} images has {len(x)}")
+            answers.append(softmax_of(rows, ops, x, first))
         parts.append(np.mean(answers, axis=0))
     return np.concatenate(parts)
 
@@ -54,17 +62,33 @@ def batch_of(images):
     return min(128, max(1, VALUES // max(1, math.prod(images.shape[1:]))))
 
 
-def softmax_of(layers, ops, x):
-    """Return the probabilities for one view of a batch, float64."""
-    x = ops.to_device(x)
-    for layer in layers:  # row by row, so that no cache outlives its row
-        x, _ = net.forward([layer], x)
-    scores = ops.to_host(x)
+def softmax_of(layers, ops, x, first=0):
+    """Return the probabilities for one view of a batch, float64; `first` is its first image."""
+    scores = scores_of(layers, ops, x)
     if not np.isfinite(scores).all():
-        raise ValueError("the network's scores are NaN or infinite: its weights are broken")
+        raise ValueError(f"the network's scores are NaN or infinite: {culprit(layers, x, first)}")
     if scores.ndim == 4:
         scores = scores.mean(axis=(2, 3))
     return ops.to_host(ops.softmax(np.asarray(scores, np.float64)))
+
+
+def scores_of(layers, ops, x):
+    """Return the network's output for x, on the host."""
+    x = ops.to_device(x)
+    for layer in layers:  # row by row, so that no cache outlives its row
+        x, _ = net.forward([layer], x)
+    return ops.to_host(x)
+
+
+def culprit(layers, x, first):
+    """Return why scores are NaN or infinite, in words; `first` is the first image of x."""
+    broken = net.first_broken(x)
+    if broken is not None:
+        return f"image {first + broken} has NaN or infinite pixels"
+    broken = net.broken_parameters(layers)
+    if broken:
+        return f"the network's weights are broken, in {' and '.join(broken)}"
+    return f"numbers overflow between pixels from {x.min():.3g} to {x.max():.3g} and the scores"
 
 
 def dense(layers, ops, size):
@@ -117,6 +141,9 @@ def error(probabilities, labels, k=1):
 
     Of equally probable classes the first comes first.
     """
+    check_probabilities("evaluate.error", probabilities)
+    check_whole("evaluate.error", "k", k, 1)
+    labels = check_classes("evaluate.error", labels, *probabilities.shape)
     own = np.take_along_axis(probabilities, labels[:, None], axis=1)
     before = np.arange(probabilities.shape[1]) < labels[:, None]
     rank = ((probabilities > own) | ((probabilities == own) & before)).sum(axis=1)
@@ -125,9 +152,24 @@ def error(probabilities, labels, k=1):
 
 def confusion(probabilities, labels):
     """Return how many images of each class (row) were taken for each class (column)."""
+    check_probabilities("evaluate.confusion", probabilities)
+    labels = check_classes("evaluate.confusion", labels, *probabilities.shape)
     classes = probabilities.shape[1]
     pairs = labels * classes + np.argmax(probabilities, axis=1)
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def check_probabilities(who, probabilities):
+    """Raise TypeError or ValueError unless they are an array (N, classes), N > 0, without NaN."""
+    check_array(who, "probabilities", probabilities, 2)
+    if 0 in probabilities.shape:
+        raise ValueError(
+            f"{who}: probabilities has shape {probabilities.shape}; expected at least one image "
+            "and one class"
+        )
+    wrong = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
+    if len(wrong):
+        raise ValueError(f"{who}: probabilities[{wrong[0]}] are NaN or infinite")
 
 
 def combine(members, weights=None):
@@ -145,10 +187,17 @@ def combine(members, weights=None):
     ValueError
         If the members do not speak of the same images and classes.
     """
-    shapes = {member.shape for member in members}
-    if len(shapes) > 1:
-        raise ValueError(f"combine: the members' answers have shapes {shapes}; expected equal ones")
+    check_equal("evaluate.combine", members)
     return np.average(members, axis=0, weights=weights)
+
+
+def check_equal(who, members):
+    """Raise ValueError unless there are members, and all answers have one shape."""
+    shapes = {member.shape for member in members}
+    if not shapes:
+        raise ValueError(f"{who}: there are no members")
+    if len(shapes) > 1:
+        raise ValueError(f"{who}: the members' answers have shapes {shapes}; expected equal ones")
 
 
 def choose_weights(members, labels, rounds=200):
@@ -165,6 +214,10 @@ def choose_weights(members, labels, rounds=200):
         Of validation images, which no member was trained on.
     rounds : int
     """
+    check_equal("evaluate.choose_weights", members)
+    for member in members:
+        check_probabilities("evaluate.choose_weights", member)
+    labels = check_classes("evaluate.choose_weights", labels, *members[0].shape)
     own = np.array([member[np.arange(len(labels)), labels] for member in members])  # (members, N)
     weights = np.full(len(members), 1 / len(members))
     for _ in range(rounds):

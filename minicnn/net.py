@@ -42,6 +42,7 @@ def backward(layers, caches, dy, need_dx=True):
             f"backward: {len(layers)} layers but {len(caches)} caches; "
             "pass the caches that forward returned for these layers"
         )
+    check_names(layers)
     grads = {layer.name: {} for layer in layers}
     last = 0
     if not need_dx:  # no row before the first one with parameters has anything to learn
@@ -59,6 +60,18 @@ def backward(layers, caches, dy, need_dx=True):
         grads[layer.name] = dict(zip(layer.params, dparams, strict=True))
         dy = dx  # the input of this row is the output of the row before it
     return dy if need_dx else None, grads
+
+
+def check_names(layers):
+    """Raise ValueError if two layers share a name: gradients and parameters are kept by name."""
+    places = {}
+    for i, layer in enumerate(layers):
+        if layer.name in places:
+            raise ValueError(
+                f"layers[{places[layer.name]}] and layers[{i}] are both called {layer.name!r}; "
+                "give each layer a name of its own, or one would lose its gradients"
+            )
+        places[layer.name] = i
 
 
 @contextmanager
@@ -158,15 +171,23 @@ def parameters(layers):
 
     In a network of two columns a parameter is a pair, and the column ends the name: "conv1.w.0" and
     "conv1.w.1".  The arrays are the network's own, not copies.
+
+    Raises ValueError if two layers, or two parameters, have the same name.
     """
-    named = {}
+    check_names(layers)
+    pairs = []
     for layer in layers:
         for letter, value in layer.params.items():
             name = f"{layer.name}.{letter}"
             if isinstance(value, tuple):
-                named |= {f"{name}.{column}": array for column, array in enumerate(value)}
+                pairs += [(f"{name}.{column}", array) for column, array in enumerate(value)]
             else:
-                named[name] = value
+                pairs.append((name, value))
+    named = dict(pairs)
+    if len(named) < len(pairs):  # layer "a.b" with a parameter "w", layer "a" with "b.w"
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"two parameters are called {twice!r}; name their layers without dots")
     return named
 
 
@@ -180,6 +201,19 @@ def to_device(layers, ops):
 def on_host(array):
     """Return an array as NumPy's, wherever it lives."""
     return array.copy_to_host() if hasattr(array, "copy_to_host") else array
+
+
+def first_broken(x):
+    """Return which image of x is the first with a number that is NaN or infinite, or None."""
+    numbers = on_host(x).reshape(len(x), -1)
+    broken = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
+    return int(broken[0]) if len(broken) else None
+
+
+def broken_parameters(layers):
+    """Return the names of all parameters in which a number is NaN or infinite."""
+    named = parameters(layers).items()
+    return [name for name, array in named if not np.isfinite(on_host(array)).all()]
 
 
 def count_parameters(layers):

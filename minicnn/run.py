@@ -13,7 +13,6 @@ In its folder, if it has one, a run keeps two files: checkpoint.npz, with everyt
 on, and history.jsonl, the history as one line of JSON an epoch.
 """
 
-import json
 import pathlib
 import time
 
@@ -40,12 +39,34 @@ class Run:
         Plain values that describe the run; on resuming they must be the same, but for BY_HAND.
     inputs : dict of name → array, optional
         How images become the network's inputs; kept in the checkpoint for those who use it.
+    training_images, batch : int, optional
+        How many images an epoch shows, and how many of them a step; on resuming both must be the
+        same.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If two layers have the same name, or a setting or an input cannot be kept in a checkpoint.
     """
 
-    def __init__(self, layers, rng, epsilon, folder=None, settings=None, inputs=None):
+    def __init__(
+        self,
+        layers,
+        rng,
+        epsilon,
+        folder=None,
+        settings=None,
+        inputs=None,
+        training_images=None,
+        batch=None,
+    ):
+        net.check_names(layers)
         self.layers, self.rng = layers, rng
         self.first_epsilon = self.epsilon = epsilon
-        self.settings, self.inputs = settings or {}, inputs or {}
+        self.settings, self.inputs = described(settings or {}), inputs or {}
+        for name, array in self.inputs.items():
+            checkpoint.check_array(f"the input {name!r}", array)
+        self.training_images, self.batch = training_images, batch
         self.folder = pathlib.Path(folder) if folder else None
         self.velocities = {
             layer.name: {name: zeros_like(w) for name, w in layer.params.items()}
@@ -78,6 +99,10 @@ class Run:
         self.images.append(images)
         self.seconds = time.perf_counter() - self.started
 
+    def loss(self, steps):
+        """Return the mean loss of the images, in nats, over the last epoch's worth of steps."""
+        return float(np.average(self.losses[-steps:], weights=self.images[-steps:]))
+
     def training_error(self, steps):
         """Return the share of wrong answers over the last epoch's worth of steps."""
         return sum(self.wrongs[-steps:]) / sum(self.images[-steps:])
@@ -93,20 +118,20 @@ class Run:
 
         An epoch may end early, where a run reaches its goal: then its number is not whole.
         """
-        before = self.history[-1]["seconds"] if self.history else 0.0
-        images = sum(self.images[-self.step :])
+        before = self.history[-1] if self.history else {"seconds": 0.0, "step": 0}
+        images, seconds = sum(self.images[before["step"] :]), self.seconds - before["seconds"]
         self.history.append(
             {
                 "epoch": round(len(self.losses) / steps, 4),
                 "step": len(self.losses),
-                "loss": float(np.mean(self.losses[-steps:])),
+                "loss": self.loss(steps),
                 "training_error": self.training_error(steps),
                 "validation_error": None,
                 **errors,
                 "epsilon": self.epsilon,
                 "seconds": round(self.seconds, 3),
                 "seconds_waited": round(self.waited, 3),
-                "images_per_second": round(images / max(self.seconds - before, 1e-9), 1),
+                "images_per_second": round(images / max(seconds, 1e-9), 1),
                 "weights": self.sizes(),
             }
         )
@@ -115,11 +140,11 @@ class Run:
 
     def sizes(self):
         """Return {"conv1.w": [mean |w|, mean |v|], …}: how large the weights of each layer are, and
-        the last step they took, w_{i+1} − w_i = v_{i+1}."""
+        the last step they took, w_{i+1} − w_i = v_{i+1}; None where a mean overflows."""
         arrays = self.arrays()
         names = [name.removeprefix("w:") for name in arrays if name.startswith("w:")]
         return {
-            name: [float(np.abs(arrays[f"{kind}:{name}"]).mean()) for kind in "wv"]
+            name: [mean_size(arrays[f"{kind}:{name}"]) for kind in "wv"]
             for name in names
             if ".w" in name  # biases start at 0 or 1, and tell little
         }
@@ -127,7 +152,7 @@ class Run:
     def write_history(self):
         """Write history.jsonl, if this run keeps files."""
         if self.folder:
-            lines = "".join(json.dumps(line) + "\n" for line in self.history)
+            lines = "".join(checkpoint.as_json(line) + "\n" for line in self.history)
             checkpoint.write_text(self.folder / "history.jsonl", lines)
 
     def save(self):
@@ -151,6 +176,9 @@ class Run:
             "seconds": self.seconds,
             "waited": self.waited,
             "rng": self.rng.bit_generator.state,
+            "rngs_of_layers": [rng.bit_generator.state for rng in self.rngs()[1:]],
+            "training_images": self.training_images,
+            "batch": self.batch,
             "history": self.history,
             "settings": self.settings,
         }
@@ -162,9 +190,14 @@ class Run:
         Raises
         ------
         checkpoint.CheckpointError
-            If it is damaged, or of a run with other settings or another network.
+            If it is damaged, or of a run with other settings, other images or another network; then
+            nothing has changed.
         """
         arrays, facts = checkpoint.load(self.path)
+        if "epoch" not in facts or "order" not in arrays:
+            raise checkpoint.CheckpointError(
+                f"{self.path} has no run that could go on; take another folder"
+            )
         for name in [*facts["settings"], *self.settings]:
             theirs, ours = facts["settings"].get(name), self.settings.get(name)
             if theirs != ours and name not in BY_HAND:
@@ -173,23 +206,76 @@ class Run:
                     "give the same options as before, or another folder"
                 )
         kept = {name: arrays.pop(name) for name in ("order", "losses", "wrongs")}
-        for name, ours in self.inputs.items():
-            theirs = arrays.pop(f"input:{name}", ours)  # older checkpoints do not say
-            if not np.array_equal(theirs, ours):
+        self.check_epoch(facts, len(kept["order"]))
+        saved = [name for name in arrays if name.startswith("input:")]  # older ones have none
+        inputs = {name.removeprefix("input:"): arrays.pop(name) for name in saved}
+        for name, theirs in inputs.items():
+            if not np.array_equal(theirs, self.inputs.get(name)):
                 raise checkpoint.CheckpointError(
                     f"{self.path} is of a run on other images: their {name} is another one; "
                     "give the same data as before, or another folder"
                 )
+        rngs, states = self.rngs(), [facts["rng"], *facts.get("rngs_of_layers", [])]
+        if "rngs_of_layers" not in facts:  # an earlier version kept the run's own alone
+            rngs = rngs[:1]
+        self.check_rngs(rngs, states)
         checkpoint.copy_into(self.arrays(), arrays, self.path)
+        for rng, state in zip(rngs, states, strict=True):
+            rng.bit_generator.state = state
         self.order, self.losses = kept["order"], kept["losses"].tolist()
         self.wrongs, self.images = kept["wrongs"].tolist(), facts["images"]
         self.epoch, self.step, self.seconds = facts["epoch"], facts["step"], facts["seconds"]
         self.waited = facts.get("waited", 0.0)  # a run of an earlier version does not say
-        self.rng.bit_generator.state = facts["rng"]
         self.history = facts["history"]
         if self.first_epsilon == facts["first_epsilon"]:  # else ε was changed by hand
             self.epsilon = facts["epsilon"]  # as the schedule has left it
         self.write_history()
+
+    def check_epoch(self, facts, ordered):
+        """Raise CheckpointError if the checkpoint's epochs have other images or other batches.
+
+        A checkpoint of an earlier version does not say how many images there were, but `ordered` of
+        them were drawn, and the largest of its batches was a whole one.
+        """
+        images, batch, ours = facts.get("training_images"), facts.get("batch"), self.batch
+        if images is None and ordered:
+            images, batch = ordered, max(facts["images"], default=0)
+            ours = ours and min(ours, ordered)  # no batch is larger than an epoch
+        if images and self.training_images not in (None, images):
+            raise checkpoint.CheckpointError(
+                f"{self.path} is of a run on {images} images, this one has {self.training_images}; "
+                "give the same data as before, or another folder"
+            )
+        if batch and ours not in (None, batch):
+            raise checkpoint.CheckpointError(
+                f"{self.path} is of a run with batches of {batch} images, this one has batches of "
+                f"{self.batch}; give the same batch as before, or another folder"
+            )
+
+    def check_rngs(self, rngs, states):
+        """Raise CheckpointError if the generators cannot go on where the saved ones were."""
+        if len(states) != len(rngs):
+            raise checkpoint.CheckpointError(
+                f"{self.path} is of a run that draws from {len(states)} generators, this one from "
+                f"{len(rngs)}; build the network with the same rng as before, or take another "
+                "folder"
+            )
+        for rng, state in zip(rngs, states, strict=True):
+            ours, theirs = type(rng.bit_generator).__name__, state["bit_generator"]
+            if ours != theirs:
+                raise checkpoint.CheckpointError(
+                    f"{self.path} is of a run whose rng is a {theirs}, this one's is a {ours}; "
+                    f"give np.random.Generator(np.random.{theirs}()), or another folder"
+                )
+
+    def rngs(self):
+        """Return the generators that the run draws from: its own, then those of layers, if others.
+
+        Dropout draws from the run's own, where the network was built with it.
+        """
+        found = [self.rng, *(layer.options.get("rng") for layer in self.layers)]
+        found = [rng for rng in found if isinstance(rng, np.random.Generator)]
+        return list({id(rng.bit_generator): rng for rng in found}.values())  # each once
 
     def arrays(self):
         """Return all parameters and velocities by name, such as w:conv1.w and v:conv1.w.
@@ -208,6 +294,21 @@ class Run:
         net.to_device(self.layers, ops)
         for layer in self.layers:
             net.to_device([layer._replace(params=self.velocities[layer.name])], ops)
+
+
+def described(settings):
+    """Return settings as they will come back from a checkpoint, by names that are texts."""
+    for name in settings:
+        if not isinstance(name, str):
+            raise TypeError(f"settings: the name {name!r} is a {type(name).__name__}, not a text")
+    return {name: checkpoint.plain(f"the setting {name}", settings[name]) for name in settings}
+
+
+def mean_size(array):
+    """Return the mean of |array|, or None if it is too large for the type of the array."""
+    with np.errstate(over="ignore"):
+        mean = float(np.abs(array).mean())
+    return mean if np.isfinite(mean) else None
 
 
 def zeros_like(w):

@@ -9,6 +9,10 @@ and reduced three times prior to termination."
                {"stall": 5, "by": 10, "times": 3}, or {}: ε stays as it is
 """
 
+from math import isclose
+
+from .checks import check_number, check_whole
+
 
 def divide_at(epochs, by=10):
     """Return the schedule that divides ε by `by` after each of these epochs.
@@ -18,7 +22,18 @@ def divide_at(epochs, by=10):
     epochs : collection of int
         Counted from 1.
     by : float
+
+    Raises
+    ------
+    TypeError, ValueError
+        For epochs that are no whole numbers from 1 on, and a `by` that is no number above 0.
     """
+    if not hasattr(epochs, "__iter__"):
+        raise TypeError(f"divide_at: epochs = {epochs!r}; expected several, e.g. [30, 60]")
+    epochs = set(epochs)
+    for epoch in epochs:
+        check_whole("divide_at", "epochs", epoch, 1)
+    check_by("divide_at", by)
     return lambda history, epsilon: epsilon / by if history[-1]["epoch"] in epochs else epsilon
 
 
@@ -35,18 +50,44 @@ def divide_on_stall(patience=3, by=10, times=3):
     by : float
     times : int
         At most so many divisions, changes of ε by hand among them; in the paper there were three.
+
+    Raises
+    ------
+    ValueError
+        For a patience below 1, a `by` that is no number above 0, or times below 0; from the
+        schedule itself, if the epoch has no validation error.
     """
+    check_whole("divide_on_stall", "patience", patience, 1)
+    check_whole("divide_on_stall", "times", times, 0)
+    check_by("divide_on_stall", by)
 
     def schedule(history, epsilon):
-        errors = [line["validation_error"] for line in history]
-        since = sum(line["epsilon"] == epsilon for line in history)  # epochs with this ε
-        divisions = len({line["epsilon"] for line in history}) - 1
-        if divisions >= times or since <= patience:
+        if history[-1].get("validation_error") is None:
+            raise ValueError("divide_on_stall: there is no validation error; give validation data")
+        epochs = [line for line in history if counts(line)]
+        errors = [line["validation_error"] for line in epochs]
+        epsilons = [*(line["epsilon"] for line in epochs), epsilon]
+        changes = [i for i in range(1, len(epsilons)) if not isclose(*epsilons[i - 1 : i + 1])]
+        since = len(epochs) - max(changes, default=0)  # epochs with this ε
+        if len(changes) >= times or since < patience or len(epochs) == patience:
             return epsilon
         stalled = min(errors[-patience:]) >= min(errors[:-patience])
         return epsilon / by if stalled else epsilon
 
+    schedule.needs_validation = True
     return schedule
+
+
+def counts(line):
+    """Return whether a line of a history is a whole epoch with a validation error."""
+    whole = line.get("epoch", 0) % 1 == 0  # else the run reached its goal in it, and went on later
+    return whole and line.get("validation_error") is not None
+
+
+def check_by(who, by):
+    """Raise ValueError or TypeError unless ε can be divided by `by`."""
+    if not check_number(who, "by", by) > 0:
+        raise ValueError(f"{who}: by = {by}; expected a number above 0")
 
 
 def of(plan):

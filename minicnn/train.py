@@ -25,8 +25,11 @@ from contextlib import contextmanager
 import numpy as np
 
 from . import checkpoint, evaluate, net
+from .checks import check_classes, check_number, check_rng, check_whole
 from .data.batches import Batches
 from .run import Run
+
+BELOW_ONE = math.nextafter(1, 0)
 
 
 class Diverged(ArithmeticError):
@@ -72,7 +75,8 @@ def train(
     ops : module
         The backend that the network was built for; for two columns, `halves.in_columns(ops)`.
     train_data, validation_data : (images, labels)
-        Images (N, …), an array or what can be indexed like one, and labels (N,).
+        Images (N, …), an array or what can be indexed like one, and labels, an array (N,) of whole
+        numbers, 0 … classes−1.
     rng : numpy Generator
         Draws the order of the images; the dropout rows of the network should hold the same one.
     epsilon, momentum, decay : float
@@ -90,7 +94,8 @@ def train(
     save_every : float
         Seconds between checkpoints within an epoch; there is one after every epoch in any case.
     settings : dict
-        Plain values that describe the run; a checkpoint with other settings is refused.
+        Values that describe the run, and that JSON can hold; a checkpoint with other settings is
+        refused, as is one of another number of images or another batch.
     view, test_view : function
         view(images, rng) returns the x of a batch for training, test_view(images) that for
         validation.  None where images are already what the network wants, float32 or float64.
@@ -114,6 +119,8 @@ def train(
 
     Raises
     ------
+    TypeError, ValueError
+        Before the first step, if an argument is not what it should be; the message names it.
     Diverged
         If the loss or a weight becomes NaN or infinite; the last good checkpoint stays.
     Interrupted
@@ -123,18 +130,39 @@ def train(
     OSError
         If nothing can be written to the folder.
     """
-    run = Run(layers, rng, epsilon, folder, settings, inputs)
+    check_numbers(epochs, epsilon, momentum, decay, batch, until, save_every, seed, workers)
+    # From here on they are Python's own: np.float32 or np.uint8 would round, or overflow.
+    epochs, batch, seed, workers = int(epochs), int(batch), int(seed), int(workers)
+    epsilon, momentum, decay = float(epsilon), float(momentum), float(decay)
+    check_rng("train", rng)
+    check_functions(schedule, view, test_view, validation_data)
+    images, labels = images_and_labels("train_data", train_data)
+    validation = None
+    if validation_data is not None:
+        validation = images_and_labels("validation_data", validation_data)
+    run = Run(layers, rng, epsilon, folder, settings, inputs, len(images), batch)
+    goes_on = bool(resume and run.path and run.path.exists())
+    if not goes_on:
+        check_first_weights(layers)
     if run.folder:
         checkpoint.make_folder(run.folder)
-    if resume and run.path and run.path.exists():
+    if goes_on:
         run.load()
-    else:
-        run.save()  # so that a run killed in its first second can be resumed, too
-    images, labels = train_data
     steps = math.ceil(len(images) / batch)  # in an epoch; its last batch may be smaller
     view, test_view = view or as_they_are, test_view or as_they_are
     rows, test_layers = net.fused(layers, ops), net.predicting(layers, ops)
     run.to_device(ops)
+    if validation:
+        x = test_view(validation[0][:1])
+    else:
+        x = view(images[:1], rng=np.random.default_rng(seed))
+    classes = count_classes(test_layers, ops, x)
+    labels = check_classes("train", labels, len(images), classes, "training labels")
+    if validation:
+        check_classes("train", validation[1], len(validation[0]), classes, "validation labels")
+        check_pixels("validation", validation[0])
+    if not goes_on:
+        run.save()  # so that a run killed in its first second can be resumed, too
     look_every = ops.device.LOOK_EVERY if until is None else 1  # until is a matter of one step
     asked = []  # the losses and scores that nobody has looked at yet, one a step
     run.begin()
@@ -153,7 +181,7 @@ def train(
                 loss, loss_cache = ops.softmax_loss_forward(scores, labels_batch)
                 asked.append((loss, scores, labels_batch))
                 if len(asked) == look_every or run.step + len(asked) == steps:
-                    looked = look(asked, run, layers, ops, x, batches.waited)
+                    looked = look(asked, run, layers, ops, x, batches)
                 (dscores,) = ops.softmax_loss_backward(loss_cache)
                 _, grads = net.backward(rows, caches, dscores, need_dx=False)
                 update(layers, ops, grads, run.velocities, run.epsilon, momentum, decay)
@@ -164,15 +192,15 @@ def train(
                 show(bar, run, steps, looked)
                 done = run.reached(until, steps)  # at the goal, an epoch ends early
                 if run.step == steps or done:
-                    check_weights(run, layers, x)
-                    run.end_epoch(steps, validate(test_layers, ops, validation_data, test_view))
+                    check_weights(run, layers, x, batches)
+                    run.end_epoch(steps, validate(test_layers, ops, validation, test_view))
                 if run.step == steps:
                     run.epoch, run.step = run.epoch + 1, 0  # from here on, step 0 of the next epoch
                     if schedule:
-                        run.epsilon = schedule(run.history, run.epsilon)
+                        run.epsilon = next_epsilon(schedule, run)
                 stop = interrupted()
                 if run.step == 0 or stop or time.perf_counter() - run.saved_at > save_every:
-                    keep(run, layers, x)
+                    keep(run, layers, x, batches)
                 if stop:
                     raise Interrupted(how_to_go_on(run))
                 if done:
@@ -181,7 +209,87 @@ def train(
     return run
 
 
-def look(asked, run, layers, ops, x, waited):
+def check_numbers(epochs, epsilon, momentum, decay, batch, until, save_every, seed, workers):
+    """Raise TypeError or ValueError for a number with which no run makes sense."""
+    check_whole("train", "epochs", epochs, 1)
+    check_whole("train", "batch", batch, 1)
+    check_whole("train", "workers", workers, 1)
+    check_whole("train", "seed", seed, 0)
+    until = 0 if until is None else until
+    for name, value, most, expected in (
+        ("epsilon", epsilon, math.inf, "a number of at least 0"),
+        ("momentum", momentum, BELOW_ONE, "a number of at least 0 and below 1"),
+        ("decay", decay, math.inf, "a number of at least 0"),
+        ("until", until, 1, "a share of wrong answers, 0 … 1"),
+        ("save_every", save_every, math.inf, "seconds, at least 0"),
+    ):
+        if not 0 <= check_number("train", name, value) <= most:
+            raise ValueError(f"train: {name} = {value!r}; expected {expected}")
+
+
+def check_functions(schedule, view, test_view, validation_data):
+    """Raise TypeError for what is no function, ValueError for a schedule without its data."""
+    functions = {"schedule": schedule, "view": view, "test_view": test_view}
+    for name, function in functions.items():
+        if function is not None and not callable(function):
+            raise TypeError(f"train: {name} is a {type(function).__name__}; expected a function")
+    if validation_data is None and getattr(schedule, "needs_validation", False):
+        raise ValueError("train: the schedule waits for a stall, but there is no validation_data")
+
+
+def images_and_labels(name, data):
+    """Return both; raise TypeError or ValueError if data is not a pair of them, or is empty."""
+    if not isinstance(data, tuple | list) or len(data) != 2 or not hasattr(data[0], "__len__"):
+        raise TypeError(f"train: {name} is a {type(data).__name__}; expected (images, labels)")
+    if not len(data[0]):
+        hint = "; pass None for a run without" if name == "validation_data" else ""
+        raise ValueError(f"train: {name} has no images{hint}")
+    return data
+
+
+def check_pixels(name, images):
+    """Raise ValueError for a pixel that is NaN or infinite, where images are floats in an array."""
+    if not isinstance(images, np.ndarray) or images.dtype.kind != "f":
+        return
+    for first in range(0, len(images), 1024):
+        broken = net.first_broken(images[first : first + 1024])
+        if broken is not None:
+            raise ValueError(f"train: {name} image {first + broken} has NaN or infinite pixels")
+
+
+def check_first_weights(layers):
+    """Raise ValueError if a weight is NaN or infinite before anything is learned."""
+    broken = net.broken_parameters(layers)
+    if broken:
+        raise ValueError(
+            f"train: {' and '.join(broken)} NaN or infinite before the first step; begin with "
+            "other weights"
+        )
+
+
+def count_classes(layers, ops, x):
+    """Return how many scores the network gives; x is what it sees of one image.
+
+    So one image goes through before an hour is spent: what does not fit is refused now.
+    """
+    scores = evaluate.scores_of(net.fused(layers, ops), ops, x)
+    if scores.ndim != 2 or len(scores) != 1:
+        raise ValueError(
+            f"train: for one image the network returns an array {scores.shape}; expected scores "
+            "(1, classes)"
+        )
+    return scores.shape[1]
+
+
+def next_epsilon(schedule, run):
+    """Return the ε that the schedule wants after this epoch; raises ValueError if it is none."""
+    epsilon = schedule(run.history, run.epsilon)
+    if check_number("schedule", "ε", epsilon) < 0:
+        raise ValueError(f"schedule: it returned ε = {epsilon}; expected a number of at least 0")
+    return float(epsilon)
+
+
+def look(asked, run, layers, ops, x, batches):
     """Count the steps that nobody has looked at, empty the list, and return how many images it had.
 
     A GPU may be many steps behind the host; here the host waits for it.  Raises Diverged if a loss
@@ -190,9 +298,9 @@ def look(asked, run, layers, ops, x, waited):
     for loss, scores, labels in asked:
         loss = float(ops.to_host(loss))
         if not np.isfinite(loss):
-            raise Diverged(where_it_broke(run, layers, x))
+            raise Diverged(where_it_broke(run, layers, x, batches, run.step + 1))
         wrong = int((np.argmax(ops.to_host(scores), axis=1) != labels).sum())
-        run.count(loss, wrong, len(labels), waited)
+        run.count(loss, wrong, len(labels), batches.waited)
     images = sum(len(labels) for _, _, labels in asked)
     asked.clear()
     return images
@@ -250,48 +358,89 @@ def validate(layers, ops, data, view=as_they_are):
     if data is None:
         return {}
     images, labels = data
-    probabilities = evaluate.predict(layers, ops, images, lambda some: [view(some)])
+    try:
+        probabilities = evaluate.predict(layers, ops, images, lambda some: [view(some)])
+    except ValueError as error:
+        error.args = (f"validation: {error}",)
+        raise
     errors = {"validation_error": evaluate.error(probabilities, labels)}
     if probabilities.shape[1] > 5:
         errors["validation_top5"] = evaluate.error(probabilities, labels, k=5)
     return errors
 
 
-def where_it_broke(run, layers, x):
-    """Return the sentence for a loss that is not finite: the step, the first layer, and advice."""
+def where_it_broke(run, layers, x, batches=None, steps=None, what="the loss"):
+    """Return the sentence for a loss or a weight that is not finite: when, where, and advice.
+
+    Parameters
+    ----------
+    run : Run
+    layers : list of Layer
+    x : array
+        What the network saw last.
+    batches : Batches, optional
+        Those of this epoch; they tell which image it was.
+    steps : int, optional
+        How many of them the network saw; where nothing is said, one more than the run has counted.
+    what : str
+        What is not finite.
+    """
+    steps_before = len(run.losses) - run.step  # in the epochs that are done
+    step = steps_before + (run.step + 1 if steps is None else steps)
+    when = f"step {step} (epoch {run.epoch + 1})"
+    kept = f"; the last good state is in {run.path}" if run.path and run.path.exists() else ""
+    pixels = net.on_host(net.columns(x)[0])
+    image = broken_image(pixels, batches, steps)
+    if image:
+        return f"{when}: {what} is NaN or infinite because {image}{kept}"
     culprit = "the loss itself"
     for layer in layers:
         x, _ = net.forward([layer], x)
         if not all(np.isfinite(net.on_host(part)).all() for part in net.columns(x)):
-            weights = net.parameters([layer])
-            broken = [name for name, w in weights.items() if not finite(w)]
+            broken = net.broken_parameters([layer])
             culprit = layer.name
             if broken:
                 culprit += f" (its {' and '.join(broken)} already is)"
             break
-    kept = f"; the last good state is in {run.path}" if run.path and run.path.exists() else ""
-    return (
-        f"step {len(run.losses) + 1} (epoch {run.epoch + 1}): the loss is NaN or infinite; "
-        f"that begins in {culprit}.  Try a smaller learning rate, "
-        f"e.g. {run.epsilon / 3:.1g} in place of {run.epsilon:g}{kept}"
-    )
+    advice = f"Try a smaller learning rate, e.g. {run.epsilon / 3:.1g} in place of {run.epsilon:g}"
+    if not run.losses:  # ε has done nothing yet
+        advice = (
+            "Nothing has been learned yet: try smaller first weights, or smaller pixels than these "
+            f"from {pixels.min():.3g} to {pixels.max():.3g}"
+        )
+    return f"{when}: {what} is NaN or infinite; that begins in {culprit}.  {advice}{kept}"
 
 
-def keep(run, layers, x):
+def broken_image(x, batches, steps):
+    """Return which image is NaN or infinite, in words, or None.
+
+    With `batches` the last two of its first `steps` are asked, because an infinite pixel may break
+    the weights in one step, and the loss in the next.  Else x is.
+    """
+    if batches is None:
+        broken = net.first_broken(x)
+        return None if broken is None else f"image {broken} of the batch has NaN or infinite pixels"
+    for step in range(max(0, steps - 2), steps):
+        broken = net.first_broken(batches.make(step)[0])
+        if broken is not None:
+            number = batches.chosen(step)[broken]
+            image = f"image {number} of the training images"
+            if net.first_broken(batches.images[number : number + 1]) is None:
+                return f"the view makes NaN or infinity of {image}"
+            return f"{image} has NaN or infinite pixels"
+    return None
+
+
+def keep(run, layers, x, batches=None):
     """Save the run, unless its weights are broken: then the checkpoint before stays."""
-    check_weights(run, layers, x)
+    check_weights(run, layers, x, batches)
     run.save()
 
 
-def check_weights(run, layers, x):
+def check_weights(run, layers, x, batches=None):
     """Raise Diverged if a weight is NaN or infinite."""
-    if not all(finite(w) for w in net.parameters(layers).values()):
-        raise Diverged(where_it_broke(run, layers, x))
-
-
-def finite(w):
-    """Return whether no number of an array is NaN or infinite."""
-    return bool(np.isfinite(net.on_host(w)).all())
+    if net.broken_parameters(layers):
+        raise Diverged(where_it_broke(run, layers, x, batches, run.step, "a weight"))
 
 
 def how_to_go_on(run):

@@ -324,6 +324,32 @@ def test_images_and_labels_must_be_as_many(many):
         Batches(many, np.zeros(29), np.arange(30), 4, None, seed=0, epoch=0)
 
 
+@pytest.mark.parametrize(
+    "order, telling",
+    [
+        ([0, 30], "order runs from 0 to 30; expected 0 … 29 for 30 images"),
+        ([-1, 3], "order runs from -1 to 3; expected 0 … 29"),
+        ([0.0, 1.0], r"order is float64 of shape \(2,\); expected one axis of whole numbers"),
+        ([[0, 1]], r"order is int64 of shape \(1, 2\)"),
+        ([True] * 30, "order is bool"),
+    ],
+)
+def test_an_order_of_images_that_are_not_there_is_refused(many, order, telling):
+    with pytest.raises(ValueError, match=telling):
+        batches(many, np.array(order))
+
+
+def test_a_batch_of_few_bits_does_not_overflow(many):
+    made = list(batches(many[[0] * 300], np.arange(300), batch=np.uint8(100)))
+    assert [len(x) for x, _ in made] == [100] * 3
+
+
+def test_a_view_that_loses_an_image_is_refused(many):
+    made = Batches(many, many, np.arange(30), 6, lambda x, rng: x[1:], seed=0, epoch=0)
+    with pytest.raises(ValueError, match="Batches: the view of 6 images has 5"):
+        list(made)
+
+
 def test_prepared_photographs_make_batches(tmp_path, rng):
     from PIL import Image
 

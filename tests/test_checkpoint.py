@@ -128,3 +128,47 @@ def test_arrays_of_another_network_are_refused_before_anything_changes():
     with pytest.raises(CheckpointError, match=r"b is float64 \(4,\) there and float64 \(3,\) here"):
         checkpoint.copy_into(target, {"a": np.ones(2), "b": np.ones(4)}, "x.npz")
     assert not target["a"].any()
+
+
+def test_facts_come_back_in_json_s_own_types(tmp_path):
+    facts = {
+        "tuple": (1, (2.5, None)),
+        "numbers": [np.float32(0.1), np.float64(0.1), np.int8(-3), np.uint64(2**64 - 1)],
+        "yes": np.bool_(True),
+        "array": np.arange(3, dtype=np.uint32),
+        "path": tmp_path / "ä",
+        "text": np.str_("ε"),
+    }
+    checkpoint.save(tmp_path / "c.npz", {}, facts)
+    assert checkpoint.load(tmp_path / "c.npz")[1] == {
+        "tuple": [1, [2.5, None]],
+        "numbers": [float(np.float32(0.1)), 0.1, -3, 2**64 - 1],
+        "yes": True,
+        "array": [0, 1, 2],
+        "path": str(tmp_path / "ä"),
+        "text": "ε",
+    }
+
+
+@pytest.mark.parametrize(
+    "value", [np.nan, np.float32(np.inf), {1, 2}, len, b"bytes", 1j, {(1, 2): 3}, [object()]]
+)
+def test_what_json_has_no_word_for_is_refused_by_name_and_writes_nothing(tmp_path, value):
+    with pytest.raises((TypeError, ValueError), match="the setting x is a .* no checkpoint can"):
+        checkpoint.plain("the setting x", value)
+    with pytest.raises((TypeError, ValueError)):
+        checkpoint.save(tmp_path / "c.npz", {}, {"x": value})
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_array_that_would_be_pickled_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="names holds Python objects"):
+        checkpoint.save(tmp_path / "c.npz", {"names": np.array(["a", None], object)}, {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_nan_that_an_earlier_version_wrote_is_none(tmp_path):
+    text = b'{"format": "minicnn checkpoint 1", "history": [{"weights": [NaN, Infinity, 1.5]}]}'
+    np.savez(tmp_path / "c.npz", facts=np.frombuffer(text, np.uint8))
+    _, facts = checkpoint.load(tmp_path / "c.npz")
+    assert facts["history"] == [{"weights": [None, None, 1.5]}]

@@ -128,3 +128,124 @@ def test_chosen_weights_make_the_right_classes_most_probable():
     best = log_probability(weights)
     for _ in range(50):
         assert log_probability(rng.dirichlet(np.ones(3))) <= best + 1e-9
+
+
+COUNTED = (
+    evaluate.error,
+    evaluate.confusion,
+    lambda p, labels: evaluate.choose_weights([p], labels),
+)
+
+
+@pytest.mark.parametrize("kind", ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", ">i4", ">u2"])
+def test_labels_of_any_type_of_whole_numbers_count_alike(kind):
+    rng = np.random.default_rng(2)
+    probabilities = some_probabilities(rng, 300, 120)
+    labels = rng.integers(0, 120, 300)
+    for count in COUNTED:
+        expected = count(probabilities, labels)
+        np.testing.assert_array_equal(count(probabilities, labels.astype(kind)), expected)
+    table = evaluate.confusion(np.eye(120)[labels], labels.astype(kind))
+    np.testing.assert_array_equal(table, np.diag(np.bincount(labels, minlength=120)))
+
+
+class Tensor:
+    """An object that NumPy would turn into an array unasked, as one of torch."""
+
+    dtype, shape = "torch.int64", (4,)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.zeros(4, np.int64)
+
+
+@pytest.mark.parametrize(
+    "labels, exception, telling",
+    [
+        (np.array([0, 1, -1, 2]), ValueError, r"expected 0 … 4 for 5 classes; labels\[2\] is -1$"),
+        (np.array([0, -100, 1, 2], np.int8), ValueError, r"labels\[1\] is -100"),
+        (
+            np.array([0, 1, 2, 5], np.uint8),
+            ValueError,
+            r"for 5 classes; labels\[3\] is 5$",
+        ),
+        (
+            np.array([2**64 - 1, 1, 2, 3], np.uint64),
+            ValueError,
+            r"labels\[0\] is 18446744073709551",
+        ),
+        (
+            np.array([0.0, 1, 2, 3]),
+            TypeError,
+            "labels has dtype float64; expected an array of whole",
+        ),
+        (
+            np.array([True, False] * 2),
+            TypeError,
+            "labels has dtype bool; expected an array of whole",
+        ),
+        (np.array([0, 1, 2, 3], object), TypeError, "labels has dtype object"),
+        (np.array(["0", "1", "2", "3"]), TypeError, "labels has dtype <U1"),
+        ([0, 1, 2, 3], TypeError, "labels is a list; expected an array of whole numbers"),
+        ([[0], [1], [2], [3]], TypeError, "labels is a list"),
+        (Tensor(), TypeError, "labels is a Tensor; expected an array of whole numbers"),
+        (np.ma.array([0, 1, 2, 3], mask=[0, 1, 0, 0]), TypeError, "is a masked array; expected an"),
+        (np.array(3), ValueError, r"labels has shape \(\); expected one label an image, \(4,\)"),
+        (
+            np.array([3]),
+            ValueError,
+            r"labels has shape \(1,\); expected one label an image, \(4,\)",
+        ),
+        (np.array([[0, 1, 2, 3]]), ValueError, r"labels has shape \(1, 4\)"),
+        (np.array([[0], [1], [2], [3]]), ValueError, r"labels has shape \(4, 1\)"),
+        (np.array([0, 1, 2, 3, 4]), ValueError, r"labels has shape \(5,\)"),
+        (3, TypeError, "labels is a int"),
+    ],
+)
+def test_labels_that_are_not_one_class_an_image_are_refused(labels, exception, telling):
+    probabilities = some_probabilities(np.random.default_rng(3), 4)
+    for count in COUNTED:
+        with pytest.raises(exception, match=telling) as caught:
+            count(probabilities, labels)
+        assert "\n" not in str(caught.value)
+
+
+def test_labels_may_lie_in_a_file(tmp_path):
+    np.save(tmp_path / "labels.npy", np.array([1, 0, 2], np.uint8))
+    labels = np.load(tmp_path / "labels.npy", mmap_mode="r")
+    assert evaluate.error(np.eye(3)[[1, 0, 0]], labels) == 1 / 3
+
+
+def test_probabilities_that_are_no_numbers_or_none_at_all_are_refused():
+    probabilities = some_probabilities(np.random.default_rng(4), 4)
+    probabilities[2, 1] = np.nan
+    for count in COUNTED:
+        with pytest.raises(ValueError, match=r"probabilities\[2\] are NaN or infinite"):
+            count(probabilities, np.arange(4))
+        with pytest.raises(ValueError, match="at least one image"):
+            count(np.zeros((0, 5)), np.zeros(0, int))
+        with pytest.raises(ValueError, match="probabilities has shape"):
+            count(np.zeros(5), np.arange(5))
+    with pytest.raises(ValueError, match="error: k = 0; expected a whole number of at least 1"):
+        evaluate.error(np.eye(4), np.arange(4), k=0)
+    with pytest.raises(ValueError, match="there are no members"):
+        evaluate.choose_weights([], np.arange(4))
+
+
+def test_a_broken_pixel_is_not_blamed_on_the_weights():
+    layers = small_alexnet(reference)
+    images = np.random.default_rng(5).standard_normal((3, 3, 67, 67))
+    images[1, 2, 3, 4] = np.inf
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="image 1 has NaN or infinite"):
+        evaluate.predict(layers, reference, images, lambda some: [some])
+    images[1, 2, 3, 4] = 0
+    layers[0].params["w"][0, 0, 0, 0] = np.nan
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="are broken, in conv1.w"):
+        evaluate.predict(layers, reference, images, lambda some: [some])
+
+
+def test_no_images_and_a_view_that_loses_some_are_refused():
+    layers = small_alexnet(reference)
+    with pytest.raises(ValueError, match="predict: there are no images"):
+        evaluate.predict(layers, reference, np.zeros((0, 3, 67, 67)), lambda some: [some])
+    with pytest.raises(ValueError, match="predict: the view of 3 images has 2"):
+        evaluate.predict(layers, reference, np.zeros((3, 3, 67, 67)), lambda some: [some[1:]])

@@ -112,12 +112,6 @@ def test_tables_are_kept_up_to_a_number_of_bytes(nothing_kept, monkeypatch):
     assert layout.row_table(1000) is not first
 
 
-def test_memory_up_to_twice_as_large_is_used_again(nothing_kept):
-    first = address(buffers.empty((1500,), np.float64))
-    assert address(buffers.empty((900,), np.float64)) == first
-    assert address(buffers.empty((700,), np.float64)) != first
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:This process")  # is multi-threaded: that is the question
 def test_a_child_that_is_forked_while_another_thread_takes_memory_can_take_some():

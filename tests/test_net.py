@@ -123,6 +123,40 @@ def test_caches_of_another_network_are_refused():
         net.backward(layers, caches, y)
 
 
+def test_two_layers_of_one_name_are_refused_before_one_loses_its_gradients():
+    rng = np.random.default_rng(4)
+    layers = [
+        row("fc", ops, "fc", gaussian(rng, (4, 6), 0.3)),
+        row("relu", ops, "relu"),
+        row("fc", ops, "fc", gaussian(rng, (5, 4), 0.3)),
+    ]
+    y, caches = net.forward(layers, np.ones((2, 6), np.float32))  # loses nothing
+    assert y.shape == (2, 5)
+    telling = r"layers\[0\] and layers\[2\] are both called 'fc'; give each layer a name of its own"
+    for use in (
+        lambda: net.backward(layers, caches, y),
+        lambda: net.backward(layers, caches, y, need_dx=False),
+        lambda: net.parameters(layers),
+        lambda: net.count_parameters(layers),
+    ):
+        with pytest.raises(ValueError, match=telling):
+            use()
+    layers[1], layers[2] = layers[1]._replace(name="fc"), layers[2]._replace(name="fc2")
+    with pytest.raises(ValueError, match=r"layers\[0\] and layers\[1\] are both called 'fc'"):
+        net.backward(layers, caches, y)  # a layer without parameters would clear the gradients
+
+
+def test_two_parameters_of_one_name_are_refused():
+    def layer(name, params):
+        return Layer(name, ops.relu_forward, ops.relu_backward, params, {})
+
+    one, other = np.ones(1), np.zeros(1)
+    with pytest.raises(ValueError, match="two parameters are called 'a.b.w'"):
+        net.parameters([layer("a.b", {"w": one}), layer("a", {"b.w": other})])
+    with pytest.raises(ValueError, match="two parameters are called 'a.w.1'"):
+        net.parameters([layer("a", {"w": (one, other)}), layer("a.w", {"1": other})])
+
+
 def test_a_backward_that_forgets_its_tuple_or_a_gradient_is_named():
     def doubles(x):
         return 2 * x, ()

@@ -160,10 +160,10 @@ def test_history_and_curves_can_be_read_by_a_machine(tmp_path):
 def test_what_cannot_be_written_in_place_is_refused_in_a_sentence(name):
     arrays = {"w": np.ones(4), "v": np.ones(4)}
     arrays[name].flags.writeable = False
-    with pytest.raises(ValueError, match="w and v must be contiguous and not read-only"):
+    with pytest.raises(ValueError, match="w and v must be contiguous, aligned and not read-only"):
         minicnn.fast.sgd_update(arrays["w"], arrays["v"], np.ones(4), 0.1)
     arrays[name] = np.ones(8)[::2]
-    with pytest.raises(ValueError, match="w and v must be contiguous and not read-only"):
+    with pytest.raises(ValueError, match="w and v must be contiguous, aligned and not read-only"):
         minicnn.fast.sgd_update(arrays["w"], arrays["v"], np.ones(4), 0.1)
 
 
@@ -208,6 +208,21 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tmp_path):
     with pytest.raises(train.Interrupted, match="end of epoch 2.*--resume goes on from there"):
         run_small(tmp_path, schedule=press)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    same(run_small(), run_small(tmp_path, resume=True))
+
+
+def test_ctrl_c_in_the_middle_of_validation_finishes_it_first(tmp_path):
+    seen = []
+
+    def test_view(images):
+        seen.append(len(images))
+        if len(seen) == 3:  # one image before the first step, then once an epoch
+            signal.raise_signal(signal.SIGINT)
+        return images
+
+    with pytest.raises(train.Interrupted, match="end of epoch 2"):
+        run_small(tmp_path, test_view=test_view)
+    assert seen == [1, 9, 9]
     same(run_small(), run_small(tmp_path, resume=True))
 
 
@@ -308,3 +323,369 @@ def test_two_columns_train_save_and_resume(tmp_path):
     same(run(None, 3), resumed)
     assert resumed.losses[-1] < resumed.losses[0]
     assert net.count_parameters(resumed.layers) == 4 * 27 + 4 + 6 * 24 + 6
+
+
+# What a run needs to go on, and what it refuses before it begins.
+
+KINDS = [np.random.MT19937, np.random.Philox, np.random.SFC64, np.random.PCG64DXSM]
+
+
+def run_with(rng, folder=None, N=22, layers=None, **options):
+    """run_small with this generator and so many images."""
+    layers = layers or small_network(rng)
+    settings = {"epochs": 3, "epsilon": 0.05, "batch": 6, "progress": False} | options
+    return train.train(layers, ops, small_data(N), rng=rng, folder=folder, **settings)
+
+
+def interrupted_after(steps, monkeypatch, use):
+    """Call `use` and press Ctrl-C in the given step."""
+    update, done = train.update, []
+
+    def pressing(*arguments):
+        update(*arguments)
+        done.append(1)
+        if len(done) == steps:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "update", pressing)
+        with pytest.raises(train.Interrupted):
+            use()
+
+
+def rewrite(path, change):
+    """Write a checkpoint again, with its facts changed."""
+    arrays, facts = checkpoint.load(path)
+    change(facts)
+    checkpoint.save(path, arrays, facts)
+
+
+def as_before(facts):
+    """Take from facts what earlier versions did not write."""
+    for name in ("training_images", "batch", "rngs_of_layers"):
+        del facts[name]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_with_any_generator_goes_on_bit_for_bit(kind, tmp_path, monkeypatch):
+    def generator():
+        return np.random.Generator(kind(3))
+
+    interrupted_after(6, monkeypatch, lambda: run_with(generator(), tmp_path))
+    resumed, whole = run_with(generator(), tmp_path, resume=True), run_with(generator())
+    np.testing.assert_equal(
+        resumed.rng.bit_generator.state["state"], whole.rng.bit_generator.state["state"]
+    )
+    assert resumed.losses == whole.losses and np.array_equal(resumed.order, whole.order)
+    assert np.array_equal(resumed.rng.random(9), whole.rng.random(9))
+
+
+def test_a_generator_of_another_kind_is_refused_and_nothing_has_changed(tmp_path):
+    run_with(np.random.Generator(np.random.MT19937(3)), tmp_path, epochs=1)
+    rng = np.random.default_rng(0)
+    layers, before = small_network(rng), rng.bit_generator.state
+    w = layers[0].params["w"].copy()
+    with pytest.raises(checkpoint.CheckpointError, match="a MT19937, this one's is a PCG64; give"):
+        run_with(rng, tmp_path, layers=layers, resume=True)
+    assert np.array_equal(layers[0].params["w"], w) and rng.bit_generator.state == before
+
+
+def test_a_layer_s_own_generator_goes_on_too(tmp_path, monkeypatch):
+    def start(folder=None, **options):
+        return run_with(
+            np.random.default_rng(1),
+            folder,
+            layers=small_network(np.random.default_rng(2)),
+            **options,
+        )
+
+    interrupted_after(6, monkeypatch, lambda: start(tmp_path))
+    same(start(), start(tmp_path, resume=True))
+    with pytest.raises(
+        checkpoint.CheckpointError, match="draws from 2 generators, this one from 1"
+    ):
+        run_with(np.random.default_rng(1), tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("steps", [4, 6], ids=["after an epoch", "in the middle of one"])
+@pytest.mark.parametrize("earlier", [False, True], ids=["now", "earlier version"])
+def test_other_images_or_another_batch_are_refused_with_both_numbers(
+    tmp_path, monkeypatch, steps, earlier
+):
+    interrupted_after(steps, monkeypatch, lambda: run_with(np.random.default_rng(3), tmp_path))
+    if earlier:
+        rewrite(tmp_path / "checkpoint.npz", as_before)
+    for options, telling in (
+        ({"N": 30}, "of a run on 22 images, this one has 30; give the same data"),
+        ({"N": 15}, "of a run on 22 images, this one has 15; give the same data"),
+        ({"batch": 5}, "with batches of 6 images, this one has batches of 5; give the same batch"),
+        ({"batch": 22}, "with batches of 6 images, this one has batches of 22"),
+    ):
+        with pytest.raises(checkpoint.CheckpointError, match=telling):
+            run_with(np.random.default_rng(3), tmp_path, resume=True, **options)
+    resumed = run_with(np.random.default_rng(3), tmp_path, resume=True)
+    same(run_with(np.random.default_rng(3)), resumed)
+
+
+def test_a_batch_of_an_earlier_version_that_held_all_images_may_have_been_larger(tmp_path):
+    run_with(np.random.default_rng(3), tmp_path, epochs=1, batch=50)
+    rewrite(tmp_path / "checkpoint.npz", as_before)
+    resumed = run_with(np.random.default_rng(3), tmp_path, batch=50, resume=True)
+    same(run_with(np.random.default_rng(3), batch=50), resumed)
+
+
+def test_weights_without_a_run_are_no_run_to_go_on_with(tmp_path):
+    checkpoint.save(tmp_path / "checkpoint.npz", {}, {"settings": {}})
+    with pytest.raises(checkpoint.CheckpointError, match="has no run that could go on"):
+        run_small(tmp_path, resume=True)
+
+
+def test_other_inputs_are_refused_and_missing_ones_too(tmp_path):
+    mean = np.arange(6.0)
+    run_small(tmp_path, epochs=1, inputs={"mean": mean})
+    for inputs in ({"mean": mean + 1}, {"mean": mean[:5]}, {}, None):
+        with pytest.raises(checkpoint.CheckpointError, match="other images: their mean is another"):
+            run_small(tmp_path, inputs=inputs, resume=True)
+    same(run_small(), run_small(tmp_path, inputs={"mean": mean}, resume=True))
+
+
+def test_settings_are_compared_as_they_are_saved(tmp_path):
+    settings = {
+        "epsilon": np.float32(0.1),
+        "size": (3, np.int64(7)),
+        "noise": np.array([0.5, 1]),
+        "folder": tmp_path,
+        "by": {1: np.True_},
+    }
+    run_small(tmp_path, epochs=1, settings=settings)
+    same(run_small(epochs=2), run_small(tmp_path, epochs=2, settings=settings, resume=True))
+    same(
+        run_small(epochs=2),
+        run_small(
+            tmp_path, epochs=2, settings=settings | {"size": [3, 7], "by": {"1": True}}, resume=True
+        ),
+    )
+    with pytest.raises(
+        checkpoint.CheckpointError, match=r"with size = \[3, 7\], this one has \[3, 8"
+    ):
+        run_small(tmp_path, settings=settings | {"size": (3, 8)}, resume=True)
+
+
+@pytest.mark.parametrize("value", [np.nan, {1, 2}, np.tanh, b"x"])
+def test_a_setting_that_cannot_be_saved_is_refused_before_anything_is_written(tmp_path, value):
+    with pytest.raises((TypeError, ValueError), match="the setting noise is a .*no checkpoint can"):
+        run_small(tmp_path / "run", settings={"seed": 0, "noise": value})
+    with pytest.raises(TypeError, match="settings: the name 3 is a int, not a text"):
+        run_small(tmp_path / "run", settings={3: 0})
+    with pytest.raises(TypeError, match="the input 'mean' holds Python objects"):
+        run_small(tmp_path / "run", inputs={"mean": np.array([None])})
+    assert not (tmp_path / "run").exists()
+
+
+def test_numpy_s_numbers_train_and_resume_as_python_s_own(tmp_path):
+    small = {"epsilon": np.float32(0.05), "batch": np.int8(6), "momentum": np.float32(0.5)}
+    small |= {"decay": np.float64(0.25), "epochs": np.uint8(1), "seed": np.int16(0)}
+    python = {name: value.item() for name, value in small.items()}
+    run_small(tmp_path, **small)
+    resumed = run_small(tmp_path, **small | {"epochs": np.uint8(3)}, resume=True)
+    same(run_small(**python | {"epochs": 3}), resumed)
+    assert all(type(line["epsilon"]) is float for line in resumed.history)
+
+
+def test_an_epoch_s_loss_is_the_mean_over_its_images():
+    run = run_small(epochs=2)  # steps of 6, 6, 6 and 4 images
+    expected = sum(n * loss for n, loss in zip((6, 6, 6, 4), run.losses[4:], strict=True)) / 22
+    assert run.history[1]["loss"] == pytest.approx(expected, rel=1e-14)
+    run = run_small(epochs=50, until=0.6)  # ends within an epoch
+    assert run.history[-1]["epoch"] % 1
+    pairs = zip(run.images[-4:], run.losses[-4:], strict=True)
+    expected = sum(n * loss for n, loss in pairs) / 22
+    assert run.history[-1]["loss"] == pytest.approx(expected, rel=1e-14)
+
+
+def test_images_a_second_count_from_the_line_before(tmp_path):
+    run = run_small(tmp_path, epochs=50, until=0.6)
+    at_goal = len(run.history)
+    epochs = int(run.history[-1]["epoch"]) + 1
+    run = run_small(tmp_path, epochs=epochs, resume=True)  # and on to the end of that epoch
+    assert len(run.history) == at_goal + 1 and run.history[-1]["epoch"] == epochs
+    goal, end = run.history[-2:]
+    images = sum(run.images[goal["step"] : end["step"]])
+    assert 0 < images < 22
+    assert run.losses == run_small(epochs=epochs).losses
+    seconds = end["seconds"] - goal["seconds"]
+    assert end["images_per_second"] == pytest.approx(images / seconds, rel=0.5)
+
+
+def test_a_history_never_holds_what_is_no_json(tmp_path):
+    rng = np.random.default_rng(0)
+    run = train.Run(small_network(rng), rng, 0.01, tmp_path)
+    run.layers[3].params["w"][...] = 3e38  # each is a number, their sum is none
+    run.count(1.0, 2, 3)
+    run.end_epoch(1, {})
+    run.save()
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    (line,) = (tmp_path / "history.jsonl").read_text().splitlines()
+    assert json.loads(line, parse_constant=refuse)["weights"]["fc2.w"] == [None, 0.0]
+    assert checkpoint.load(run.path)[1]["history"] == run.history
+
+
+X, LABELS = small_data()
+REFUSED = [
+    ({"epochs": 0}, "epochs = 0; expected a whole number of at least 1"),
+    ({"epochs": 2.0}, "epochs = 2.0; expected a whole number"),
+    ({"batch": 0}, "batch = 0; expected a whole number of at least 1"),
+    ({"batch": -6}, "batch = -6; expected a whole number of at least 1"),
+    ({"batch": 6.0}, "batch = 6.0; expected a whole number"),
+    ({"workers": 0}, "workers = 0; expected a whole number"),
+    ({"seed": -1}, "seed = -1; expected a whole number of at least 0"),
+    ({"save_every": -1}, "save_every = -1; expected seconds, at least 0"),
+    ({"save_every": np.nan}, "save_every = nan; expected a number"),
+    ({"save_every": "60"}, "save_every = '60'; expected a number"),
+    ({"until": 25}, "until = 25; expected a share of wrong answers, 0 … 1"),
+    ({"until": -0.1}, "until = -0.1; expected a share"),
+    ({"until": np.nan}, "until = nan; expected a number"),
+    ({"epsilon": np.nan}, "epsilon = nan; expected a number"),
+    ({"epsilon": np.inf}, "epsilon = inf; expected a number, not"),
+    ({"epsilon": -0.1}, "epsilon = -0.1; expected a number of at least 0"),
+    ({"epsilon": None}, "epsilon = None; expected a number"),
+    ({"momentum": 1}, "momentum = 1; expected a number of at least 0 and below 1"),
+    ({"momentum": np.nan}, "momentum = nan; expected a number"),
+    ({"momentum": -0.9}, "momentum = -0.9; expected a number"),
+    ({"decay": np.inf}, "decay = inf; expected a number, not"),
+    ({"decay": -0.1}, "decay = -0.1; expected a number of at least 0"),
+    ({"rng": 0}, "rng is 0; expected a generator"),
+    ({"rng": np.random.RandomState(0)}, "expected a generator such as"),
+    ({"schedule": {"at": [3]}}, "schedule is a dict; expected a function"),
+    ({"view": "central"}, "view is a str; expected a function"),
+    ({"train_data": X}, r"train_data is a ndarray; expected \(images, labels\)"),
+    ({"train_data": (X[:0], LABELS[:0])}, "train_data has no images"),
+    ({"train_data": (X, LABELS[:-1])}, r"training labels has shape \(21,\); expected .* \(22,\)"),
+    ({"train_data": (X, np.int64(3))}, "training labels is a int64; expected an array"),
+    ({"train_data": (X, LABELS[:1])}, r"training labels has shape \(1,\); expected one"),
+    ({"train_data": (X, LABELS - 1)}, r"for 5 classes; training labels\[\d+\] is -1$"),
+    ({"train_data": (X, LABELS + 1)}, r"for 5 classes; training labels\[\d+\] is 5$"),
+    ({"train_data": (X, LABELS.astype(float))}, "training labels has dtype float64"),
+    ({"train_data": (X, LABELS.tolist())}, "training labels is a list; expected an array of whole"),
+    ({"validation_data": (X, np.where(LABELS == 2, -1, LABELS))}, r"validation labels\[\d+\] is -"),
+    ({"validation_data": (X, np.where(LABELS == 2, -100, LABELS))}, r"labels\[\d+\] is -100"),
+    ({"validation_data": (X, LABELS * 2)}, r"for 5 classes; validation labels\[\d+\] is \d$"),
+    ({"validation_data": (X, LABELS > 2)}, "validation labels has dtype bool"),
+    ({"validation_data": (X[1:], LABELS)}, r"validation labels has shape \(22,\); expected .*21,"),
+    ({"validation_data": (X[:0], LABELS[:0])}, "validation_data has no images; pass None for a"),
+    ({"validation_data": (X[:, :2], LABELS)}, "conv1: conv: x has 2 channels but w expects 3"),
+    ({"validation_data": (np.where(X > 2, np.nan, X), LABELS)}, r"validation image \d+ has NaN or"),
+    ({"test_view": lambda images: images.astype(int)}, "conv1: conv: x has dtype int64; expected"),
+    (
+        {"validation_data": None, "view": lambda images, rng: images.astype(int)},
+        "conv1: conv: x has dtype int64",
+    ),
+    (
+        {"validation_data": None, "schedule": schedules.divide_on_stall()},
+        "the schedule waits for a stall, but there is no validation_data",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options, telling", REFUSED)
+def test_what_makes_no_sense_is_refused_before_the_first_step(options, telling, monkeypatch):
+    monkeypatch.setattr(train, "update", lambda *args: pytest.fail("a step was taken"))
+    rng = options.get("rng", np.random.default_rng(0))
+    layers = small_network(np.random.default_rng(0))
+    settings = {"train_data": (X, LABELS), "validation_data": (X, LABELS), "epochs": 1}
+    settings |= {"batch": 6, "progress": False, **options, "rng": rng}
+    with pytest.raises((TypeError, ValueError), match=telling) as caught:
+        train.train(layers, ops, **settings)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["i1", "u1", ">i2", "u8"])
+def test_labels_of_any_type_train_alike(kind):
+    def start(labels):
+        rng = np.random.default_rng(0)
+        layers = small_network(rng)
+        options = {"epochs": 2, "batch": 6, "progress": False}
+        return train.train(layers, ops, (X, labels), (X, labels), rng=rng, **options)
+
+    same(start(LABELS), start(LABELS.astype(kind)))
+
+
+def test_two_layers_of_one_name_are_refused_before_the_first_step(tmp_path):
+    rng = np.random.default_rng(0)
+    layers = [layer._replace(name="one") for layer in small_network(rng)]
+    with pytest.raises(ValueError, match=r"layers\[0\] and layers\[1\] are both called 'one'"):
+        run_with(rng, tmp_path / "run", layers=layers)
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_that_are_broken_from_the_start_are_not_blamed_on_the_learning_rate(tmp_path):
+    rng = np.random.default_rng(0)
+    layers = small_network(rng)
+    layers[3].params["b"][1] = np.inf
+    with pytest.raises(ValueError, match="fc2.b NaN or infinite before the first step"):
+        run_with(rng, tmp_path / "run", layers=layers)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("epsilon", [np.nan, np.inf, -0.1])
+def test_an_epsilon_that_a_schedule_should_not_return_is_refused(epsilon):
+    with pytest.raises((TypeError, ValueError), match=f"schedule: .*{epsilon}; expected"):
+        run_small(schedule=lambda history, before: epsilon)
+
+
+@pytest.mark.parametrize("pixel", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("bad", [0, 7, 21])
+def test_a_broken_pixel_is_named_and_not_the_learning_rate(pixel, bad):
+    images = X.copy()
+    images[bad, 1, 2, 3] = pixel
+    rng = np.random.default_rng(0)
+    layers = small_network(rng)
+    options = {"epochs": 1, "batch": 6, "progress": False}
+    with np.errstate(all="ignore"), pytest.raises(train.Diverged) as raised:
+        train.train(layers, ops, (images, LABELS), rng=rng, **options)
+    message = str(raised.value)
+    assert f"because image {bad} of the training images has NaN or infinite pixels" in message
+    assert "learning rate" not in message
+
+
+def test_a_view_that_breaks_pixels_is_named():
+    def view(images, rng):
+        return np.where(images[:, :1, :1, :1] == X[7, 0, 0, 0], np.nan, images).astype(np.float32)
+
+    with np.errstate(all="ignore"), pytest.raises(train.Diverged) as raised:
+        run_small(view=view)
+    assert "because the view makes NaN or infinity of image 7 of the training" in str(raised.value)
+
+
+def test_a_broken_pixel_is_found_in_a_batch_alone():
+    rng = np.random.default_rng(0)
+    layers, images = small_network(rng), X[:6].copy()
+    images[4, 0, 0, 0] = np.nan
+    sentence = train.where_it_broke(train.Run(layers, rng, 0.01), layers, images)
+    assert sentence == (
+        "step 1 (epoch 1): the loss is NaN or infinite because image 4 of the batch has NaN or "
+        "infinite pixels"
+    )
+
+
+def test_a_first_step_that_overflows_is_not_blamed_on_the_learning_rate():
+    rng = np.random.default_rng(0)
+    layers, images = small_network(rng), X.copy()
+    images[:, 0] = 3e38
+    layers[0].params["w"] *= 100
+    options = {"epochs": 1, "batch": 6, "progress": False}
+    with np.errstate(all="ignore"), pytest.raises(train.Diverged) as raised:
+        train.train(layers, ops, (images, LABELS), rng=rng, **options)
+    message = str(raised.value)
+    assert "Nothing has been learned yet" in message and "to 3e+38" in message
+    assert "learning rate" not in message
+
+
+def test_a_view_that_loses_an_image_is_named():
+    with pytest.raises(ValueError, match="the view of 6 images has 5"):
+        run_small(view=lambda images, rng: images[1:] if len(images) > 1 else images)
+    with pytest.raises(ValueError, match="validation: predict: the view of 9 images has 8"):
+        run_small(test_view=lambda images: images[1:] if len(images) > 1 else images)

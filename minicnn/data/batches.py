@@ -77,9 +77,11 @@ class Batches:
             check_whole("Batches", name, value, least)
         if len(images) != len(labels):
             raise ValueError(f"Batches: there are {len(images)} images but {len(labels)} labels")
-        self.images, self.labels, self.order, self.batch = images, labels, order, batch
-        self.view, self.seed, self.epoch, self.first_step = view, seed, epoch, first_step
-        self.workers, self.ahead = workers, ahead
+        self.images, self.labels, self.view = images, labels, view
+        self.order = numbers_of_images(order, len(images))
+        # As Python's own numbers, because step·batch would overflow in np.uint8.
+        self.batch, self.workers, self.ahead = int(batch), int(workers), int(ahead)
+        self.seed, self.epoch, self.first_step = seed, epoch, int(first_step)
         self.waited = 0.0
 
     def __len__(self):
@@ -102,8 +104,31 @@ class Batches:
         finally:
             pool.shutdown(cancel_futures=True)
 
+    def chosen(self, step):
+        """Return which images the batch of this step has."""
+        return self.order[step * self.batch : (step + 1) * self.batch]
+
     def make(self, step):
         """Return x and labels of the batch of this step."""
-        chosen = self.order[step * self.batch : (step + 1) * self.batch]
+        chosen = self.chosen(step)
         rng = np.random.default_rng([self.seed, self.epoch, step])
-        return self.view(self.images[chosen], rng=rng), self.labels[chosen]
+        x = self.view(self.images[chosen], rng=rng)
+        if len(x) != len(chosen):
+            raise ValueError(f"Batches: the view of {len(chosen)} images has {len(x)}")
+        return x, self.labels[chosen]
+
+
+def numbers_of_images(order, N):
+    """Return order as an array; refuse what is no row of numbers of images, 0 … N−1."""
+    order = np.asarray(order)
+    if order.ndim != 1 or (order.dtype.kind not in "iu" and order.size):
+        raise ValueError(
+            f"Batches: order is {order.dtype} of shape {order.shape}; expected one axis of whole "
+            "numbers"
+        )
+    if order.size and not (0 <= order.min() and order.max() < N):
+        raise ValueError(
+            f"Batches: order runs from {order.min()} to {order.max()}; expected 0 … {N - 1} for "
+            f"{N} images"
+        )
+    return order.astype(np.intp)

@@ -5,10 +5,9 @@ page, as each is touched for the first time, and clears it before.  So `empty` r
 has given out, and gives it out again as soon as no one holds it any more.  Python counts who does:
 an array that only this file refers to is free.  What a caller keeps is never touched.
 
-What is needed decides how much is kept.  `empty` takes free memory of the right size, or up to
-twice as large.  All memory together may be SPARE times what was held at one time of late, and at
-least LEAST bytes: before more is allocated, what has been free for longest is given back.  So is
-what no one has asked for in FORGET calls.
+What is needed decides how much is kept.  All memory together may be SPARE times what was held at
+one time of late, and at least LEAST bytes: before more is allocated, what has been free for longest
+is given back.  So is what no one has asked for in FORGET calls.
 
 `table` keeps small arrays that are the same for every batch, up to TABLES bytes of them.
 """
@@ -24,7 +23,7 @@ import numpy as np
 
 ALIGNMENT = 64  # bytes: vectors that start at a cache line are loaded faster
 FORGET = 1000  # calls
-SPARE, LEAST = 2, 2**24  # times what was held; bytes
+SPARE, LEAST = 3, 2**25  # times what was held; bytes
 TABLES = 2**25  # bytes
 
 kept = []  # buffers, the smallest first; each a list: memory, where it starts, its last call
@@ -52,12 +51,12 @@ def empty(shape, dtype):
 
 
 def free(size):
-    """Return the smallest buffer for so many bytes that no one holds, up to twice the size."""
-    for at in range(bisect.bisect_left(kept, size, key=size_of), len(kept)):
-        if size_of(kept[at]) > 2 * size:
-            return None
+    """Return a buffer of this size that no one holds, or None."""
+    at = bisect.bisect_left(kept, size, key=size_of)
+    while at < len(kept) and size_of(kept[at]) == size:
         if holders(kept[at]) == NO_ONE:
             return kept[at]
+        at += 1
     return None
 
 
