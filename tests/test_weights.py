@@ -683,6 +683,11 @@ def test_a_dictionary_of_arrays_comes_back_from_every_python(written_by):
             assert array.dtype == np.float32 and np.array_equal(array, expected)
 
 
+def test_names_of_bytes_that_python_3_wrote_for_python_2_are_texts():
+    found = array_dictionary.read(by_numpy({b"conv1": [np.ones(3)]}, 2))
+    assert list(found) == ["conv1"]
+
+
 def test_a_dictionary_may_call_its_arrays_weights_and_biases():
     w, b = np.arange(6.0).reshape(2, 3), np.arange(2.0, dtype=">f4")
     found = array_dictionary.read(by_numpy({"fc6": {"biases": b, "weights": w}}))
@@ -706,6 +711,15 @@ def shared_numbers():
     return npy(b"\x80\x02" + python2_array(b"]" + program + b"eua", b")", b"O8") + b".")
 
 
+def one_list_under_many_names():
+    """Return a file of which all names have the same list of the same arrays: 4,004,001 in all."""
+    array = python2_array(b"U\x04abcd", b"(K\x01t", b"f4")
+    program = b"}(U\x01a](" + array + b"q\x02" + b"h\x02" * 2000 + b"eq\x03"
+    for i in range(2000):
+        program += b"U\x04%04dh\x03" % i
+    return npy(b"\x80\x02" + python2_array(b"]" + program + b"ua", b")", b"O8") + b".")
+
+
 CALLED = []  # what a pickle has run
 HOSTILE_DICTIONARIES = {
     "os.system": (by_numpy({"conv1": RunsSomething(os.system, "echo ran")}), "would use posix.sys"),
@@ -717,8 +731,15 @@ HOSTILE_DICTIONARIES = {
     "PERSID": (npy(b"Pname\n."), "the instruction PERSID"),
     "an array of a huge shape": (
         npy(b"cnumpy\nndarray\n(L999999999999L\nt\x85R."), "the instruction LONG"),
-    "a call of ndarray": (npy(b"cnumpy\nndarray\n(J\xff\xff\xff\x7ft\x85R."), "no function"),
-    "another codec": (npy(b"c_codecs\nencode\n(U\x01aU\x04zlibtR."), "no function"),
+    "a call of ndarray": (npy(b"cnumpy\nndarray\n(J\xff\xff\xff\x7ft\x85R."), "not a dictionary"),
+    "another codec": (
+        npy(b"c_codecs\nencode\n(U\x01aU\x04zlibtR."), "not a dictionary of arrays"),
+    "numbers in another codec": (
+        npy(b"\x80\x02" + python2_array(
+            b"]}U\x01a](" + python2_array(
+                b"c_codecs\nencode\nU\x04abcdU\x07unicode\x86R", b"(K\x01t", b"f4"
+            ) + b"esa", b")", b"O8"
+        ) + b"."), "not a dictionary of arrays"),
     "a huge memo": (npy(b"Nr\xff\xff\xff\xff."), "not a dictionary of arrays"),
     "a huge text": (npy(b"X\xff\xff\xff\xffabc."), "expected 4294967295 bytes"),
     "a huge frame": (npy(b"\x80\x04\x95" + b"\xff" * 8 + b"N."), "not a dictionary of arrays"),
@@ -735,9 +756,30 @@ HOSTILE_DICTIONARIES = {
     "arrays of objects": (by_numpy({"a": [np.array([[], {}], object)]}), "a is an array of O8"),
     "shared numbers": (shared_numbers(), "share their numbers"),
     "a deep dtype": (
-        npy(b"cnumpy\ndtype\n" + b"]" * 4000 + b"a" * 3999 + b"\x85R."), "no function"),
+        npy(b"cnumpy\ndtype\n" + b"]" * 4000 + b"a" * 3999 + b"\x85R."), "not a dict"),
     "a deep name": (npy(b"]" * 4000 + b"a" * 3999 + b"U\x01a\x93."), "not a dictionary of arrays"),
-    "a deep key": (npy(b"})" + b"\x85" * 4000 + b"Ns."), "not a dictionary of arrays"),
+    "a deep key": (npy(b"})" + b"\x85" * 9000 + b"Ns."), "not a dictionary of arrays"),
+    "a dotted name": (
+        npy(b"U\x05numpyU\x0fdtype.__class__\x93."), "would use numpy.dtype.__class__,"),
+    "a call of a call": (npy(b"cnumpy\ndtype\n)R)R)R."), "not a dictionary of arrays"),
+    "a state for a function": (
+        npy(b"c_codecs\nencode\nN}U\x0c__defaults__)s\x86b."), "not a dictionary of arrays"),
+    "a state of another state": (
+        npy(b"cnumpy\ndtype\n" + b"cnumpy\ndtype\nb" * 2000 + b"."), "not a dictionary of arrays"),
+    "a dtype of many numbers": (
+        npy(b"\x80\x02" + python2_array(
+            b"]}U\x01a](" + python2_array(b"U\x04abcd", b"(K\x01t", b"3f") + b"esa", b")", b"O8"
+        ) + b"."), "a is an array of 3f"),
+    "a huge count of bytes": (
+        npy(b"\x8e" + struct.pack("<Q", 1 << 40) + b"abc."), "expected 1099511627776 bytes"),
+    "a huge memo in bytes that a frame cuts": (  # whoever drops the frame's rest reads no bytes
+        npy(b"\x80\x04\x95" + struct.pack("<Q", 2) + b"B\x09\0\0\0\0r\0\0\x40\0...."),
+        "a frame that ends within an instruction"),
+    "a frame in a frame": (
+        npy(b"\x80\x04" + b"".join(b"\x95" + struct.pack("<Q", n) for n in (11, 9)) + b"N" * 9
+            + b"."), "a frame that ends within an instruction or a frame"),
+    "another protocol": (npy(b"\x80\xffN."), "unsupported pickle protocol: 255"),
+    "one list under many names": (one_list_under_many_names(), "has 4,004,001 arrays; exp"),
     "nothing but None": (npy(b"N."), "not a dictionary of arrays"),
     "no .npy file": (b"conv1", "does not begin as an .npy file"),
     "a zip": (b"PK\x03\x04" + bytes(100), "does not begin as an .npy file"),

@@ -2,39 +2,39 @@
 
     np.save("bvlc_alexnet.npy", {"conv1": [w, b], …})     in Python 2 or 3
 
-np.save pickles a dictionary, and a pickle is a program: for a small machine with a stack, whose
-instructions can import any function and call it, such as os.system.  To unpickle a file is to run
-its program, and so this library never does: there is no np.load with allow_pickle here, nor any
-pickle.load.
+np.save pickles a dictionary, and a pickle is a program for a small machine with a stack: its
+instructions can import any function and call it, such as os.system.  Here it imports nothing:
 
-What is here instead reads the program.  `pickletools.genops` of the standard library lists the
-instructions of a pickle and runs none.  `rebuild` goes through that list and knows only what a
-dictionary of arrays needs: numbers, texts, bytes, tuples, lists, dictionaries; and five names,
-in FUNCTIONS, which stand for something of our own.  The functions with these names are never
-looked up, let alone called: an array is made by np.frombuffer, of bytes that are in the file.
-Any other name and any other instruction is refused, in one sentence that says which.
+    check        lists the instructions with `pickletools.genops`, which runs none, and refuses all
+                 but the few that a dictionary of arrays needs
+    Unpickler    the standard library's, for which a name is a `Call`: a note that says what the
+                 pickle would call.  Five names are allowed; what they mean is never looked up
+    array_of     makes the array that a note describes with np.frombuffer, from the file's bytes
 """
 
 import io
+import pickle
 import pickletools
-from types import SimpleNamespace
+from dataclasses import dataclass
 
 import numpy as np
 
 from . import npy_header, shaped
 
-FUNCTIONS = {  # as the pickle calls it → what it stands for
-    "numpy.core.multiarray _reconstruct": "array",
-    "numpy._core.multiarray _reconstruct": "array",  # NumPy 2
-    "numpy ndarray": "ndarray",  # an argument of the two above
-    "numpy dtype": "dtype",
-    "_codecs encode": "encode",  # bytes, in a pickle that Python 3 writes for Python 2
-}
-VALUES = """BININT BININT1 BININT2 INT LONG1 BINSTRING SHORT_BINSTRING BINUNICODE SHORT_BINUNICODE
-    BINBYTES SHORT_BINBYTES BINBYTES8""".split()
-CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-NUMBERS = ("f2", "f4", "f8")  # the dtypes that are read
+NAMES = """numpy.core.multiarray._reconstruct numpy._core.multiarray._reconstruct numpy.ndarray
+    numpy.dtype _codecs.encode""".split()  # NumPy 1, NumPy 2; bytes that Python 3 wrote for 2
+INSTRUCTIONS = """PROTO FRAME STOP MARK MEMOIZE BINPUT LONG_BINPUT BINGET LONG_BINGET
+    NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 INT LONG1
+    STRING BINSTRING SHORT_BINSTRING BINUNICODE SHORT_BINUNICODE
+    BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8
+    EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST APPEND APPENDS EMPTY_DICT SETITEM SETITEMS
+    GLOBAL STACK_GLOBAL REDUCE BUILD""".split()
 MOST_INSTRUCTIONS = 10_000  # AlexNet's sixteen arrays need about 500
+DAMAGE = (  # an empty stack, a list where a number should be, …
+    pickle.UnpicklingError, EOFError, AttributeError, LookupError, TypeError, UnicodeError,
+    OverflowError, RecursionError,
+)  # fmt: skip
+NUMBERS = ("f2", "f4", "f8")  # the dtypes that are read
 
 
 def read(data):
@@ -58,156 +58,111 @@ def read(data):
     if dtype[1] != "O" or shape != ():
         raise ValueError(f"it is an array of {dtype}, not a dictionary of arrays")
     try:
-        found = rebuild(file)
-        (dictionary,) = found.content  # an array of no axes, which holds one object
-        lists = {name: listed(value) for name, value in dictionary.items()}
-        if sum(len(array.content) for values in lists.values() for array in values) > len(data):
-            raise ValueError("its arrays share their numbers, and are larger than the file")
-        return {name: [as_array(name, q) for q in values] for name, values in lists.items()}
-    except (IndexError, KeyError, TypeError, AttributeError, UnicodeEncodeError):
-        # an empty stack, a list where a number should be, …
-        raise ValueError("it is damaged, or not a dictionary of arrays") from None
+        check(file)
+        match Unpickler(file, encoding="latin1").load():
+            case Call("_reconstruct", _, (_, _, _, _, [dict(dictionary)])):
+                return arrays_of(dictionary, most_bytes=len(data))
+    except DAMAGE:
+        pass
+    raise ValueError("it is damaged, or not a dictionary of arrays")
 
 
-def listed(value):
-    """Return as a list what stands under a name."""
-    if type(value) not in (list, tuple, dict):
-        raise TypeError
-    return [value["weights"], value["biases"]] if type(value) is dict else list(value)
+def check(file):
+    """See that a pickle has no instruction but those of INSTRUCTIONS, and not too many.
 
+    A frame says how much to read at once.  Where an instruction crosses the end of a frame, the
+    unpickler loses bytes, and would run other instructions than `genops` lists.
 
-def as_array(name, found):
-    """Return the NumPy array of what `rebuild` has found."""
-    if found.dtype not in NUMBERS:
-        raise ValueError(f"{name} is an array of {found.dtype}; expected one of floats")
-    content = found.content
-    if type(content) is str:  # bytes, as Python 2 wrote them: one character each
-        content = content.encode("latin1")
-    dtype = np.dtype(found.dtype).newbyteorder(found.byteorder)
-    if len(content) % dtype.itemsize:
-        raise ValueError(f"{name} has {len(content):,} bytes, no multiple of {dtype.itemsize}")
-    return shaped(name, np.frombuffer(content, dtype), found.shape, "F" if found.fortran else "C")
-
-
-def rebuild(program):
-    """Return what a pickle describes, with a SimpleNamespace in the place of every array.
-
-    Parameters
-    ----------
-    program : binary file
-        Where the pickle starts.
-
-    Raises
-    ------
-    ValueError
-        For an instruction or a name that no dictionary of arrays needs.
+    Raises ValueError; else the file stands where it stood.
     """
-    stack, marks, memo = [], [], {}
-
-    def since_mark():
-        """Return what is on the stack since the last MARK, and take it off."""
-        start = marks.pop()
-        taken = stack[start:]
-        del stack[start:]
-        return taken
-
-    for count, (instruction, argument, _) in enumerate(pickletools.genops(program)):
+    start, last, frame_end = file.tell(), 0, 0
+    for count, (instruction, argument, at) in enumerate(pickletools.genops(file)):
         name = instruction.name
+        if name not in INSTRUCTIONS:
+            raise ValueError(f"its pickle has the instruction {name}, which no array needs")
         if count > MOST_INSTRUCTIONS:
             raise ValueError(f"its pickle has more than {MOST_INSTRUCTIONS:,} instructions")
-        if name in VALUES:
-            stack.append(argument)
-        elif name in CONSTANTS:
-            stack.append(CONSTANTS[name])
-        elif name == "GLOBAL":
-            stack.append(function(argument))
-        elif name == "STACK_GLOBAL":
-            name, module = stack.pop(), stack.pop()
-            stack.append(function(module + " " + name))
-        elif name == "REDUCE":
-            arguments, of = stack.pop(), stack.pop()
-            stack.append(call(of, arguments))
-        elif name == "BUILD":
-            state = stack.pop()
-            set_state(stack[-1], state)
-        elif name == "MARK":
-            marks.append(len(stack))
-        elif name == "EMPTY_DICT":
-            stack.append({})
-        elif name == "EMPTY_LIST":
-            stack.append([])
-        elif name == "EMPTY_TUPLE":
-            stack.append(())
-        elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
-            size = int(name[-1])
-            stack[-size:] = [tuple(stack[-size:])]
-        elif name == "TUPLE":
-            stack.append(tuple(since_mark()))
-        elif name == "APPEND":
-            append(stack[-2], [stack.pop()])
-        elif name == "APPENDS":
-            items = since_mark()
-            append(stack[-1], items)
-        elif name == "SETITEM":
-            value, key = stack.pop(), stack.pop()
-            set_items(stack[-1], [key, value])
-        elif name == "SETITEMS":
-            items = since_mark()
-            set_items(stack[-1], items)
-        elif name in ("BINPUT", "LONG_BINPUT"):
-            memo[argument] = stack[-1]
-        elif name == "MEMOIZE":
-            memo[len(memo)] = stack[-1]
-        elif name in ("BINGET", "LONG_BINGET"):
-            stack.append(memo[argument])
-        elif name == "STOP":
-            return stack.pop()
-        elif name not in ("PROTO", "FRAME"):  # these two say nothing that matters here
-            raise ValueError(f"its pickle has the instruction {name}, which no array needs")
+        if name == "LONG_BINPUT" and argument > MOST_INSTRUCTIONS:
+            raise IndexError  # the memo is an array, and grows to its largest index
+        if last < frame_end < at or (name == "FRAME" and at < frame_end):
+            raise ValueError("its pickle has a frame that ends within an instruction or a frame")
+        if name == "FRAME":
+            frame_end = at + 9 + argument
+        last = at
+    file.seek(start)
 
 
-def function(name):
-    """Return what a function that a pickle names stands for."""
-    if name not in FUNCTIONS:
-        module, _, name = name.partition(" ")
-        raise ValueError(f"its pickle would use {module}.{name}, which no array needs; nothing ran")
-    return FUNCTIONS[name]
+class Unpickler(pickle.Unpickler):
+    """The standard library's unpickler, for which every name in NAMES is a Call."""
+
+    def find_class(self, module, name):
+        """Return a Call in place of the function; import nothing."""
+        full = f"{module}.{name}"
+        if full not in NAMES:
+            raise ValueError(f"its pickle would use {full}, which no array needs; nothing ran")
+        return Call(name)
 
 
-def call(of, arguments):
-    """Return what a call stands for: an array or a dtype, yet without its state, or a text."""
-    if of == "array":
-        return SimpleNamespace(dtype=None, content=None)
-    if of == "dtype" and type(arguments[0]) is str:
-        return SimpleNamespace(name=arguments[0], byteorder="=")
-    if of == "encode" and arguments[1] == "latin1":
-        return arguments[0]  # as_array encodes it, once it is known how much that will be
-    raise ValueError("its pickle calls something that is no function")
+@dataclass(eq=False, slots=True)
+class Call:
+    """A note of what a pickle would call, with which arguments, and which state it would set.
+
+    A new one for each name and each call, so that nothing that a file sets outlives its reading.
+    """
+
+    name: str  # such as "dtype"
+    arguments: tuple = ()  # such as ("f4", False, True)
+    state: object = None  # such as (3, "<", None, None, None, -1, -1, 0)
+
+    def __call__(self, *arguments):
+        return Call(self.name, arguments)
+
+    def __setstate__(self, state):
+        self.state = state
 
 
-def set_state(thing, state):
-    """Give an array or a dtype what its pickle says about it."""
-    if type(state) is not tuple or type(thing) is not SimpleNamespace:
+def arrays_of(dictionary, most_bytes):
+    """Return the arrays that a dictionary of notes describes, of most_bytes bytes in all."""
+    count = sum(map(len, dictionary.values()))
+    if count > MOST_INSTRUCTIONS:  # all in one list, and this list under many names
+        raise ValueError(f"it has {count:,} arrays; expected at most {MOST_INSTRUCTIONS:,}")
+    arrays = {}
+    for key, value in dictionary.items():
+        name = text_of(key)
+        if type(name) is not str or type(value) not in (list, tuple, dict):
+            raise TypeError
+        arrays[name] = []
+        for note in [value["weights"], value["biases"]] if type(value) is dict else value:
+            arrays[name].append(array_of(name, note))
+            most_bytes -= arrays[name][-1].nbytes
+            if most_bytes < 0:
+                raise ValueError("its arrays share their numbers, and are larger than the file")
+    return arrays
+
+
+def array_of(name, note):
+    """Return the NumPy array that a note describes."""
+    match note:
+        case Call("_reconstruct", _, (_, shape, Call("dtype") as of, fortran, content)):
+            kind, order = of.arguments[0], of.state[1]
+        case _:
+            raise TypeError
+    if type(kind) is not str or order not in ("<", ">", "|"):
         raise TypeError
-    if hasattr(thing, "content"):
-        thing.shape, dtype, thing.fortran, thing.content = state[1:5]  # the first is a version
-        thing.dtype, thing.byteorder = dtype.name, dtype.byteorder
-    elif state[1] in ("<", ">", "|"):
-        thing.byteorder = state[1]
-    else:
-        raise TypeError
+    if kind not in NUMBERS:
+        raise ValueError(f"{name} is an array of {kind}; expected one of floats")
+    content = text_of(content)
+    if type(content) is str:
+        content = content.encode("latin1")
+    dtype = np.dtype(order + kind)
+    if len(content) % dtype.itemsize:
+        raise ValueError(f"{name} has {len(content):,} bytes, no multiple of {dtype.itemsize}")
+    return shaped(name, np.frombuffer(content, dtype), shape, "F" if fortran else "C")
 
 
-def append(to, items):
-    """Append items to a list."""
-    if type(to) is not list:
-        raise TypeError
-    to.extend(items)
-
-
-def set_items(to, items):
-    """Put items, a key, a value, a key, a value, …, into a dictionary."""
-    keys, values = items[::2], items[1::2]
-    if type(to) is not dict or any(type(key) is not str for key in keys):
-        raise TypeError
-    to.update(zip(keys, values, strict=False))
+def text_of(note):
+    """Return the text in a call of `encode`, as Python 3 writes bytes for Python 2, or the note."""
+    match note:
+        case Call("encode", (text, "latin1")):
+            return text
+    return note
