@@ -1,6 +1,7 @@
 """The gradient checker: it passes what is right, catches what is wrong, and says which is which."""
 
 import argparse
+import functools
 import subprocess
 import sys
 
@@ -866,7 +867,95 @@ def test_the_suite_has_every_layer_that_has_a_backward():
 def test_every_layer_of_every_backend_passes(name, ops, capsys):
     assert gradcheck_suite.main(parsed(name, "--ops", ops)) == 0
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.split()[:3] == [ops, name, "ok"]
+    here = ops == "fast" or name not in gradcheck_suite.EXTRAS
+    assert line.split()[:3] == [ops, name, "ok" if here else "none:"]
+
+
+def counting(function, calls, name):
+    """Return a function that counts its calls."""
+
+    @functools.wraps(function)
+    def counted_function(*args, **options):
+        calls[name] += 1
+        return function(*args, **options)
+
+    return counted_function
+
+
+def counted(monkeypatch, home, names):
+    """Return {name: how often home's function of this name has been called since}."""
+    calls = dict.fromkeys(names, 0)
+    for name in names:
+        monkeypatch.setattr(home, name, counting(getattr(home, name), calls, name))
+    return calls
+
+
+@pytest.mark.parametrize("ops", ["reference", "fast"])
+def test_the_suite_calls_every_forward_and_backward_that_a_backend_has(ops, monkeypatch, capsys):
+    home = {"reference": reference, "fast": fast}[ops]
+    names = [name for name in dir(home) if name.endswith(("_forward", "_backward"))]
+    assert len(names) == 2 * len(gradcheck_suite.SUITE)
+    calls = counted(monkeypatch, home, names)
+    if ops == "fast":
+        fused = [
+            name for name in dir(fast.fused) if name.endswith(("relu_forward", "_relu_backward"))
+        ]
+        assert len(fused) == 6
+        calls_of_fused = counted(monkeypatch, fast.fused, fused)
+    gradcheck_suite.run([*gradcheck_suite.SUITE, *gradcheck_suite.EXTRAS], [ops])
+    assert all(calls.values()), calls
+    assert ops == "reference" or all(calls_of_fused.values()), calls_of_fused
+
+
+@pytest.mark.parametrize("name", ["winograd", "conv_relu"])
+def test_the_suite_takes_the_way_through_winograd(name, monkeypatch, capsys):
+    calls = counted(monkeypatch, fast.winograd, ["forward", "backward_w", "pays"])
+    for shapes, options in gradcheck_suite.EXTRAS[name]:
+        monkeypatch.setitem(gradcheck_suite.EXTRAS, name, [(shapes, options)])
+        before = dict(calls)
+        assert gradcheck_suite.run([name], ["fast"]) == 0
+        ran = {way: calls[way] > before[way] for way in calls}
+        (_, C, *_), (K, C_group, f, _), _ = shapes
+        stride, K_group = options.get("stride", 1), K * C_group // C
+        assert ran["forward"] == (stride == 1 and max(C_group, K_group) >= 8)
+        assert ran["backward_w"] == (stride == 1 and C_group >= 8)
+    assert all(calls.values())
+
+
+def test_among_winograds_cases_are_some_for_each_pass_alone_and_in_groups():
+    def taken(shapes, options):
+        (N, C, H, W), (K, C_group, f, _), _ = shapes
+        pad = options.get("pad", 0)
+        y, x = (H + 2 * pad - f + 1, W + 2 * pad - f + 1), (H, W)
+        forward = fast.winograd.pays(N, C_group, *y, f, 1)
+        return forward, fast.winograd.pays(N, K * C_group // C, *x, f, 1), "groups" in options
+
+    found = {taken(shapes, options) for shapes, options in gradcheck_suite.EXTRAS["winograd"]}
+    assert found >= {(True, True, False), (True, True, True), (True, False, False)}
+    assert (False, True, False) in found
+
+
+def test_a_mistake_in_a_fused_layer_is_caught_by_the_suite(capsys, monkeypatch):
+    """dropout_relu that hands dy to units that ReLU has turned off."""
+
+    def backward(dy, cache):
+        return (dy,)
+
+    monkeypatch.setattr(fast.fused, "dropout_relu_backward", backward)
+    monkeypatch.setattr(
+        fast.fused, "pool_relu_backward", lambda dy, cache: fast.pool_backward(0 * dy, cache)
+    )
+    assert gradcheck_suite.run(["dropout_relu", "pool_relu"], ["fast"]) == 1
+    assert capsys.readouterr().out.count("FAIL  ") == 2
+
+
+def test_a_unit_that_is_exactly_0_is_a_kink_of_a_fused_layer():
+    x = normal(4, 6)
+    x[1, 2] = 0
+    rng = np.random.default_rng(1)  # keeps that unit
+    fused = fast.fused
+    report = check_layer(fused.dropout_relu_forward, fused.dropout_relu_backward, x, p=0.1, rng=rng)
+    assert report.ok and report.rows[0].kinks == 1
 
 
 def test_without_ops_both_backends_are_checked(capsys):
