@@ -367,6 +367,8 @@ def signature(analytic, numeric):
         return ""
     if abs(factor + 1) < 1e-4:
         return ": the sign is flipped everywhere"
+    if f"{factor:.4g}" == "1":
+        return ""
     return f": the analytic gradient is {factor:.4g} times the numeric one everywhere"
 
 

@@ -130,6 +130,7 @@ def test_a_lost_factor_of_a_millionth_and_a_half_is_still_seen():
     report = line_report(backward)
     assert not report.ok
     assert report.worst == pytest.approx(1.5e-6, rel=1e-3)
+    assert "1 times" not in str(report)
 
 
 def test_a_loss_is_checked_without_dy_and_labels_are_skipped():
