@@ -8,13 +8,15 @@ Multiply y by a random dy and add up: that is one number, L = Σ y·dy, and back
 
     numeric = (L(x + h) − L(x − h)) / 2h             analytic = what backward says
 
-    step      h: 2e-4, times the largest entry of the argument if that is above 1
+    step      h: 2e-4, times the largest entry of the argument if that is above 1; rounded, so that
+              the entry has digits for x + h and x − h
     full      the slope over x ± h, wrong by about h²·L'''/6
     half      the slope over x ± h/2, wrong by a quarter of that: (4·half − full)/3 beats both
     doubt     how far the two disagree; large at a kink of L: ReLU at 0, a tie in a maximum.
-              A shorter step may stay clear of the kink, so h/10, h/100, … are tried
-    noise     what the round-off in y does to a slope, or hides of it: where no digit of y moves
-              over x ± h, numeric is 0, but the slope may be as large as y's last digits over h
+              A shorter step may stay clear of the kink, so h/10, h/100, … are tried; more of them
+              where all entries are tiny, or differ by little
+    noise     what the round-off in x and y does to a slope, or hides of it: where no digit of y
+              moves over x ± h, numeric is 0, but the slope may be as large as y's last digit over h
     scale     the largest slope of the argument on which both steps agree
     floor     scale/100, or what round-off lets us tell apart if that is larger
 
@@ -26,7 +28,11 @@ than the noise is wrong there, however small.
 
 At a kink there is no derivative: such entries are reported and left out.  What is a kink follows
 from forward alone, so a wrong backward cannot excuse itself; and if most of the entries that matter
-sit at kinks, nothing has been shown, and the check does not pass.
+sit at kinks, nothing has been shown, and the check does not pass.  Nor does it pass if no entry of
+any argument moves y: a backward that returns zeros would be right there.
+
+An argument may have any order in memory.  Forward and backward see a C-contiguous copy of it in
+float64, and it is an entry of this very copy that moves.
 
 `gradcheck_suite.py` runs these checks on every layer of the library.
 """
@@ -40,11 +46,13 @@ import numpy as np
 from . import net
 from .tables import aligned
 
-STEPS = np.array([2e-4, 2e-5, 2e-6, 2e-7, 2e-8])
+STEP, STEPS = 2e-4, 5  # the first and largest step, and how many of them an argument has at least
 EPSILON = np.finfo(np.float64).eps  # 2.2e-16
+TINY = 1e-6  # where no entry is larger, most layers are straight lines
 SEED = 20120930  # nobody's x: were dy equal to x, dw = dy.T @ x would be symmetric and hide a .T
 
 Row = namedtuple("Row", "name shape checked worst index analytic numeric kinks verdict notes")
+Slope = namedtuple("Slope", "numeric doubt noise step")  # of one entry
 
 
 class Report(namedtuple("Report", "title tolerance rows")):
@@ -83,9 +91,11 @@ def check_layer(forward, backward, *args, max_entries=200, tolerance=1e-6, dy_se
         `backward(dy, cache)`, or `backward(cache)` for a loss, returns a tuple with one gradient
         for each array of floats.
     *args : arrays
-        Floats are checked, on copies in float64.  Whole numbers (labels) are only passed on.
+        Floats are checked, on C-contiguous copies in float64.  Whole numbers (labels) are only
+        passed on.
     max_entries : int
-        An argument with more entries than this has so many of them checked, drawn at random.
+        An argument with more entries than this has so many of them checked, drawn at random; one
+        of them is that with the largest gradient.
     tolerance : float
         The largest relative error that passes.
     dy_seed : int
@@ -102,15 +112,20 @@ def check_layer(forward, backward, *args, max_entries=200, tolerance=1e-6, dy_se
     Raises
     ------
     TypeError, ValueError
-        If there is nothing to compare: forward returns no pair, or NaN, or something else in every
-        run; backward returns the wrong number, shapes or dtypes; one of them changes its arguments.
+        If there is nothing to compare: an argument is a masked array, or infinite; forward returns
+        no pair, or NaN, or something else in every run; backward returns the wrong number, shapes
+        or dtypes; one of them changes its arguments.
     """
     title = getattr(forward, "__name__", "layer").removesuffix("_forward")
     names = argument_names(forward, len(args))
     named = {name: float64_copy(name, arg) for name, arg in zip(names, args, strict=True)}
     checked = {name: arg for name, arg in named.items() if is_float64(arg)}
+    whole = ", ".join(f"{q} is {np.asarray(named[q]).dtype}" for q in named if q not in checked)
     if not checked:
-        raise ValueError(f"{title}: no argument is an array of floats; no gradient to check")
+        raise ValueError(
+            f"{title}: no argument is an array of floats; no gradient to check"
+            + f" ({whole}; .astype(np.float64) makes floats of them)" * bool(whole)
+        )
     before = copy.deepcopy(named)
 
     def run():
@@ -120,16 +135,16 @@ def check_layer(forward, backward, *args, max_entries=200, tolerance=1e-6, dy_se
                 f"{title}: forward returned {described(result)}; expected a pair: return y, cache"
             )
         y, cache = result
-        return np.array(net.on_host(y)), cache  # a copy of y: forward may use its memory again
+        return y_copy(title, y), cache
 
     y, cache = run()
     demand_unchanged(f"{title}: forward", before, named)
     demand_numbers(title, y)
-    if y.ndim == 0:
+    if y.ndim == 0 and not asks_for_dy(backward):
         dy = np.ones(())
         grads = backward(cache)
     else:
-        dy = np.random.default_rng(dy_seed).standard_normal(y.shape)
+        dy = np.array(np.random.default_rng(dy_seed).standard_normal(y.shape))
         dy_given = dy.copy()
         grads = backward(dy_given, cache)
         demand_unchanged(f"{title}: backward", {"dy": dy}, {"dy": dy_given})
@@ -139,8 +154,10 @@ def check_layer(forward, backward, *args, max_entries=200, tolerance=1e-6, dy_se
         raise TypeError(
             f"{title}: backward returned {described(grads)}; expected the tuple ({wanted}), a "
             f"gradient for each array of floats (settings are passed by keyword)"
+            + f"; {whole}, which has none"
+            * bool(whole)
         )
-    gradients = dict(zip(checked, map(net.on_host, grads), strict=True))
+    gradients = dict(zip(checked, grads, strict=True))
     return compare(
         title, lambda: run()[0], y, dy, checked, gradients, max_entries, tolerance, dy_seed
     )
@@ -167,7 +184,7 @@ def check_network(layers, x, labels, ops, max_entries=20, tolerance=1e-6, seed=S
     Report
         A row for x and one for every parameter, named as in `net.parameters`.
     """
-    x = float64_copy("x", x)
+    x = demand_floats("x", float64_copy("x", x))
     layers = [layer._replace(params=float64_params(layer)) for layer in layers]
 
     def run():
@@ -175,7 +192,7 @@ def check_network(layers, x, labels, ops, max_entries=20, tolerance=1e-6, seed=S
         rows = [layer._replace(options=own) for layer, own in zip(layers, options, strict=True)]
         scores, caches = net.forward(rows, x)
         loss, cache = ops.softmax_loss_forward(scores, labels)
-        return np.array(net.on_host(loss)), cache, caches
+        return y_copy("network", loss), cache, caches
 
     loss, cache, caches = run()
     demand_numbers("network", loss)
@@ -184,7 +201,6 @@ def check_network(layers, x, labels, ops, max_entries=20, tolerance=1e-6, seed=S
     gradient_rows = [layer._replace(params=grads[layer.name]) for layer in layers]
     arrays = {"x": x, **net.parameters(layers)}
     gradients = {"x": dx, **net.parameters(gradient_rows)}
-    gradients = {name: net.on_host(gradient) for name, gradient in gradients.items()}
     return compare(
         "network", lambda: run()[0], loss, 1.0, arrays, gradients, max_entries, tolerance, seed
     )
@@ -192,7 +208,8 @@ def check_network(layers, x, labels, ops, max_entries=20, tolerance=1e-6, seed=S
 
 def compare(title, run, y, dy, arrays, gradients, max_entries, tolerance, seed):
     """Return the Report; run() gives y for the arrays as they are at that moment."""
-    if not np.allclose(run(), y, rtol=1e-9, atol=1e-9):
+    gradients = {q: demand_gradient(title, q, arrays[q], gradients[q]) for q in arrays}
+    if not np.allclose(run(), y, rtol=1e-9, atol=1e-9 * np.abs(y).max()):
         raise ValueError(
             f"{title}: forward gave two results for the same arguments; if it draws random "
             f"numbers, let it take the generator as an option: rng=np.random.default_rng(0)"
@@ -200,80 +217,120 @@ def compare(title, run, y, dy, arrays, gradients, max_entries, tolerance, seed):
     if max_entries < 1:
         raise ValueError(f"{title}: max_entries = {max_entries}; expected at least 1")
     rng = np.random.default_rng(seed)
-    rows = []
+    rows, moved = [], False
     for name, array in arrays.items():
-        demand_gradient(title, name, array, gradients[name])
-        entries = np.arange(array.size)
-        if array.size > max_entries:
-            entries = np.sort(rng.choice(array.size, max_entries, replace=False))
-        steps = STEPS * max(1, np.abs(array).max())
-        values = array.reshape(-1)  # a view: slope moves the entries of array itself
-        slopes = [slope(run, y, dy, values, entry, steps) for entry in entries]
-        numeric, doubt, noise = np.transpose(slopes)
-        analytic = gradients[name].reshape(-1)[entries]
+        entries = drawn(rng, gradients[name], max_entries)
+        places = [tuple(map(int, np.unravel_index(entry, array.shape))) for entry in entries]
+        slopes = [slope(run, y, dy, array, place) for place in places]
+        numeric, doubt, noise, _ = np.transpose(slopes)
+        moved |= bool(numeric.any() or doubt.any())
+        analytic = np.array([gradients[name][place] for place in places])
         coarse = 10 * noise > tolerance * np.linalg.norm(dy)  # hides a slope of y that matters
         found = analytic, numeric, doubt, noise, coarse
-        rows.append(judge(name, array.shape, entries, *found, tolerance))
+        rows.append(judge(name, array, y, places, *found, tolerance))
+    if not moved:
+        rows = [with_nothing_shown(row) for row in rows]
     return Report(title, tolerance, rows)
 
 
-def slope(run, y, dy, values, entry, steps):
-    """Return the numeric derivative for one entry, how much to doubt it, and its noise."""
-    best = np.nan, np.inf, 0
+def drawn(rng, gradient, count):
+    """Return which entries are checked: all, or so many drawn at random.
+
+    The entry with the largest gradient is always among them.  Few entries may count, as in a
+    maximum, and this is one that does; and a NaN is the largest, so none escapes.
+    """
+    if gradient.size <= count:
+        return np.arange(gradient.size)
+    entries = rng.choice(gradient.size, count, replace=False)
+    largest = np.abs(gradient).argmax()
+    if largest not in entries:
+        entries[0] = largest
+    return np.sort(entries)
+
+
+def with_nothing_shown(row):
+    """Return the Row of an argument of a layer in which no entry of any argument moves y."""
+    verdict = "NOT JUDGED" if row.verdict == "ok" else row.verdict
+    note = "no entry of any argument moves y, so nothing has been shown; choose other arguments"
+    return row._replace(verdict=verdict, notes=[*row.notes, note])
+
+
+def steps_of(array):
+    """Return the steps for an argument, the largest first.
+
+    The last is 1e-4 times the first.  More follow where all entries are tiny, or differ by little:
+    a kink lies as near to an entry as they lie to each other.
+    """
+    largest = np.abs(array).max()
+    unit = max(1, largest)
+    apart = max(np.ptp(array) or largest, 1e-5 * largest, 1e-100)  # for less there are no digits
+    more = np.ceil(np.log10(unit / apart)) if largest and apart < unit else 0
+    return STEP * unit * 10.0 ** -np.arange(STEPS + more)
+
+
+def slope(run, y, dy, array, place):
+    """Return the Slope at one entry of an argument: the very array that run's forward sees."""
+    steps = steps_of(array)
+    best = Slope(np.nan, np.inf, 0, steps[0])
     for step in steps:
-        numeric, doubt, noise = differences(run, y, dy, values, entry, step)
-        if doubt < best[1]:
-            best = numeric, doubt, noise
-        if doubt <= 1e-7 * abs(numeric) + 20 * noise:
+        found = differences(run, y, dy, array, place, step)
+        if found.doubt < best.doubt:
+            best = found
+        if found.doubt <= 1e-7 * abs(found.numeric) + 20 * found.noise:
             break  # else a kink within reach, or a strong bend: a shorter step may stay clear of it
     return best
 
 
-def differences(run, y, dy, values, entry, step):
-    """Return numeric, doubt and noise as measured with one step."""
-    kept = values[entry]
+def differences(run, y, dy, array, place, step):
+    """Return the Slope as one step measures it."""
+    kept = array[place]
+    step = 2 * (kept + step / 2 - kept)  # what the entry really moves by
     changes = []
     for move in (step, -step, step / 2, -step / 2):
-        values[entry] = kept + move
+        array[place] = kept + move
         change = run() - y
         changes.append(np.sum(change * dy))  # first subtract, then add up: less round-off
-    values[entry] = kept
+    array[place] = kept
     up, down, up_half, down_half = changes
     full = (up - down) / (2 * step)
     half = (up_half - down_half) / step
+    numeric = (4 * half - full) / 3
     # at half the step, a quarter of the bend up + down is left where L is smooth, half at a kink
     excess = (up + down - 4 * (up_half + down_half)) / step
     moved = change != 0
-    noise = EPSILON * np.linalg.norm((y * dy)[moved] if moved.any() else y * dy) / step
-    return (4 * half - full) / 3, max(abs(full - half), abs(excess)), noise
+    lost = np.linalg.norm((y * dy)[moved] if moved.any() else y * dy) + abs(kept * numeric)
+    return Slope(numeric, max(abs(full - half), abs(excess)), EPSILON * lost / step, step)
 
 
-def judge(name, shape, entries, analytic, numeric, doubt, noise, coarse, tolerance):
+def judge(name, array, y, places, analytic, numeric, doubt, noise, coarse, tolerance):
     """Return the Row of one argument: its worst entry, the verdict, and notes for the reader."""
+    count, largest = len(places), np.abs(array).max()
     scale = np.abs(numeric[doubt <= 0.01 * np.abs(numeric)]).max(initial=0)
     blur = 10 * noise / tolerance  # round-off hides mistakes in a gradient below this
     floor = np.maximum(np.maximum(scale / 100, blur), np.finfo(np.float64).tiny)
-    largest = np.maximum(floor, np.maximum(np.abs(analytic), np.abs(numeric)))
+    size = np.maximum(floor, np.maximum(np.abs(analytic), np.abs(numeric)))
     with np.errstate(invalid="ignore"):
-        error = np.abs(analytic - numeric) / largest
+        error = np.abs(analytic - numeric) / size
     error[~np.isfinite(analytic)] = np.inf
     smooth = doubt <= tolerance / 3 * scale + 20 * noise
     kinks = int(np.count_nonzero(~smooth))
     still = (numeric == 0) & (doubt == 0)  # y does not move
-    hidden = still & coarse & (analytic != 0) & (np.abs(analytic) <= 10 * noise)  # who knows
+    hidden = still & coarse & (np.abs(analytic) <= 10 * noise)  # who knows
     judged = smooth & ((blur <= scale) | (still & ~hidden))
     matter = ~judged | (abs(numeric) > floor)
-    places = [tuple(map(int, np.unravel_index(entry, shape))) for entry in entries]
     worst = np.argmax(np.where(judged, error, -1))
 
     verdict, notes = "ok", []
     if kinks:
         notes.append(
-            f"WARNING: {kinks} of {len(entries)} entries sit at a kink (ReLU at 0, a tie in a "
+            f"WARNING: {kinks} of {count} entries sit at a kink (ReLU at 0, a tie in a "
             f"maximum), the first at {places[np.argmin(smooth)]}; they are left out"
         )
     if not (judged | ~smooth).all():
-        notes.append("WARNING: some gradients drown in the round-off of y; they are left out")
+        notes.append(
+            f"WARNING: some gradients drown in round-off and are left out: {name} is as large as "
+            f"{largest:.1g}, y as large as {np.abs(y).max():.1g}; take a large constant out of them"
+        )
     if np.count_nonzero(~judged) > np.count_nonzero(matter) / 2:
         verdict = "NOT JUDGED"
         notes.append("too few are left; move the arguments a little, or allow a larger tolerance")
@@ -284,9 +341,17 @@ def judge(name, shape, entries, analytic, numeric, doubt, noise, coarse, toleran
         notes.append(f"{wrong} of {np.count_nonzero(judged)} entries are wrong{hint}")
     if not numeric.any() and (np.abs(analytic) <= 10 * noise).all():
         notes.append("WARNING: all gradients are zero here; other arguments would show more")
+        if count < array.size and verdict == "ok":
+            verdict = "NOT JUDGED"
+            notes.append(f"{array.size - count} entries were not checked: raise max_entries")
+    if verdict == "ok" and 0 < largest < TINY:
+        notes.append(
+            f"WARNING: no entry is above {largest:.1g}; so near to 0 most layers are straight "
+            f"lines, and entries of about 1 would show more"
+        )
     worst_error = float(error[worst]) if judged.any() else np.inf
     found = worst_error, places[worst], float(analytic[worst]), float(numeric[worst])
-    return Row(name, shape, len(entries), *found, kinks, verdict, notes)
+    return Row(name, array.shape, count, *found, kinks, verdict, notes)
 
 
 def signature(analytic, numeric):
@@ -302,6 +367,8 @@ def signature(analytic, numeric):
         return ""
     if abs(factor + 1) < 1e-4:
         return ": the sign is flipped everywhere"
+    if f"{factor:.4g}" == "1":
+        return ""
     return f": the analytic gradient is {factor:.4g} times the numeric one everywhere"
 
 
@@ -318,27 +385,50 @@ def argument_names(forward, count):
     return [names[i] if i < len(names) else f"argument_{i + 1}" for i in range(count)]
 
 
+def asks_for_dy(backward):
+    """Return whether backward cannot be called without dy, as that of a loss can."""
+    try:
+        parameters = inspect.signature(backward).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return sum(q.kind in kinds and q.default is q.empty for q in parameters) > 1
+
+
 def is_float64(value):
     return getattr(value, "dtype", None) == np.float64
 
 
 def float64_copy(name, value):
-    """Return floats as a new array of float64, whole numbers as they are."""
+    """Return floats as a new C-contiguous array of float64, whole numbers as they are."""
+    demand_plain(name, value)
     kind = np.asarray(value).dtype.kind if not isinstance(value, tuple) else "tuple"
     if kind not in "fiub":
         raise TypeError(f"{name} is {described(value)}; expected an array of floats or integers")
     if np.size(value) == 0:
         raise ValueError(f"{name} has shape {np.shape(value)}: there is nothing to check")
-    return np.array(value, np.float64) if kind == "f" else copy.deepcopy(value)
+    if kind != "f":
+        return copy.deepcopy(value)
+    array = np.array(value, np.float64, order="C")
+    demand_finite(name, array)
+    return array
 
 
 def float64_params(layer):
     """Return a layer's parameters as float64; in two columns each of them is a pair."""
     params = {}
     for letter, value in layer.params.items():
-        copies = [float64_copy(f"{layer.name}.{letter}", array) for array in net.columns(value)]
+        name = f"{layer.name}.{letter}"
+        copies = [demand_floats(name, float64_copy(name, array)) for array in net.columns(value)]
         params[letter] = tuple(copies) if isinstance(value, tuple) else copies[0]
     return params
+
+
+def y_copy(title, y):
+    """Return a copy of y, which forward returned: it may use its memory again."""
+    y = net.on_host(y)
+    demand_plain(f"{title}: y", y)
+    return np.array(y)
 
 
 def described(value):
@@ -357,15 +447,46 @@ def demand_unchanged(who, before, after):
             )
 
 
+def demand_plain(name, value):
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array, and gradients know nothing of a mask; expected a plain "
+            f"array, e.g. .filled(0)"
+        )
+    if isinstance(value, np.matrix):
+        raise TypeError(
+            f"{name} is an np.matrix, whose * is a matrix product; expected a plain array, e.g. .A"
+        )
+
+
+def demand_floats(name, value):
+    if not is_float64(value):
+        raise TypeError(
+            f"{name} is {described(value)}; expected floats, which can be moved a little: "
+            f".astype(np.float64)"
+        )
+    return value
+
+
+def demand_finite(name, array):
+    if not np.isfinite(array).all():
+        place = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
+        raise ValueError(f"{name} is {array[place]} at {place}; expected finite numbers")
+
+
 def demand_numbers(title, y):
     if y.dtype != np.float64:
         raise TypeError(f"{title}: y is {y.dtype}; expected float64, as all arguments are")
-    if not np.isfinite(y).all():
-        place = tuple(map(int, np.argwhere(~np.isfinite(y))[0]))
-        raise ValueError(f"{title}: y is {y[place]} at {place}; expected finite numbers")
+    if y.size == 0:
+        raise ValueError(f"{title}: y has shape {y.shape}: there is nothing to check")
+    demand_finite(f"{title}: y", y)
 
 
 def demand_gradient(title, name, array, gradient):
+    """Return a copy of the gradient, which forward's next run cannot reach."""
+    gradient = net.on_host(gradient)
+    gradient = np.asarray(gradient) if isinstance(gradient, float) else gradient
+    demand_plain(f"{title}: d{name}", gradient)
     if not isinstance(gradient, (np.ndarray, np.generic)):
         found = described(gradient)
         raise TypeError(f"{title}: d{name} is {found}; expected an array of shape {array.shape}")
@@ -377,3 +498,4 @@ def demand_gradient(title, name, array, gradient):
         )
     if gradient.dtype != np.float64:
         raise TypeError(f"{title}: d{name} is {gradient.dtype}; expected float64, as {name} is")
+    return np.array(gradient)

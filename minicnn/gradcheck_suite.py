@@ -5,6 +5,10 @@
 prints one line a layer.  A case is a list of shapes, one for each argument, and the layer's
 options.  The shapes are awkward on purpose: no two dimensions of a case are equal, strides do not
 divide, and windows overlap or leave gaps; so a swapped axis or an `=` for `+=` cannot hide.
+
+SUITE has the layers of every backend.  EXTRAS has what only some backends have: another way to
+compute a convolution, and layers that are fused with a ReLU.  Their lines are missing where a
+backend has none.
 """
 
 import sys
@@ -49,7 +53,24 @@ SUITE = {
     "softmax_loss": [([(4, 7)], {}), ([(5, 2)], {})],
 }
 SUITE["average_pool"] = SUITE["pool"]
-NAMES = [*SUITE, "network", "columns"]
+EXTRAS = {
+    "winograd": [  # where it pays: see fast/winograd.py
+        ([(4, 9, 11, 7), (10, 9, 3, 3), (10,)], {"pad": 1}),
+        ([(3, 16, 9, 7), (18, 8, 5, 5), (18,)], {"pad": 2, "groups": 2}),
+        ([(8, 8, 14, 8), (5, 8, 2, 2), (5,)], {}),  # forward and dw: 5 kernels are few for dx
+        ([(6, 3, 9, 7), (8, 3, 4, 4), (8,)], {"pad": 2}),  # dx alone: 3 channels are few
+        ([(5, 8, 10, 6), (9, 8, 3, 3), (9,)], {"pad": 4}),  # dx cuts off pixels of dy
+        ([(3, 9, 13, 10), (8, 9, 7, 7), (8,)], {}),
+    ],
+    "conv_relu": [
+        ([(2, 6, 8, 7), (4, 3, 5, 5), (4,)], {"stride": 2, "pad": 3, "groups": 2}),
+        ([(2, 3, 9, 7), (5, 3, 4, 4), (5,)], {"stride": 4, "pad": 2, "ceil_mode": True}),
+        ([(4, 9, 11, 7), (10, 9, 3, 3), (10,)], {"pad": 1}),  # by Winograd's algorithm
+    ],
+    "pool_relu": SUITE["pool"],
+    "dropout_relu": SUITE["dropout"],
+}
+NAMES = [*SUITE, *EXTRAS, "network", "columns"]
 
 
 def small_network(ops, rng):
@@ -108,19 +129,32 @@ def check_named(name, ops):
         ops = ops if name == "network" else in_columns(ops)
         words = " ".join([f"{x.shape}", *[layer.name for layer in layers]])
         return [(words, check_network(layers, x, labels, ops))]
-    forward, backward = getattr(ops, f"{name}_forward"), getattr(ops, f"{name}_backward")
+    forward, backward = functions(name, ops)
     cases = []
-    for shapes, options in SUITE[name]:
+    for shapes, options in (SUITE | EXTRAS)[name]:
         words = [f"{shape}" for shape in shapes] + [f"{k}={value}" for k, value in options.items()]
         args = [rng.standard_normal(shape) for shape in shapes]
         if name == "softmax_loss":
             N, classes = shapes[0]
             args.append(rng.integers(classes, size=N))
-        if name == "dropout":
+        if name in ("dropout", "dropout_relu"):
             options = {**options, "rng": rng}
-        report = check_layer(forward, backward, *args, max_entries=24, **options)
+        most = 12 if name in ("winograd", "conv_relu") else 24  # their cases are large
+        report = check_layer(forward, backward, *args, max_entries=most, **options)
         cases.append((" ".join(words), report))
     return cases
+
+
+def functions(name, ops):
+    """Return forward and backward of a layer, or None if this backend has no such layer."""
+    home, kind = ops, name
+    if name == "winograd":
+        home, kind = ops if hasattr(ops, "winograd") else None, "conv"
+    elif name in EXTRAS:
+        home = getattr(ops, "fused", None)
+    if not hasattr(home, f"{kind}_backward"):
+        return None
+    return getattr(home, f"{kind}_forward"), getattr(home, f"{kind}_backward")
 
 
 def run(names, ops_names, gpus=None):
@@ -135,6 +169,10 @@ def run(names, ops_names, gpus=None):
         ops = backend(ops_name, gpus)
         for name in names or NAMES:
             start = f"{ops_name:<9}  {name:<15}"
+            if name in EXTRAS and not functions(name, ops):
+                if names:
+                    print(f"{start}  none: this backend has no such layer of its own")
+                continue
             try:
                 cases = check_named(name, ops)
             except (TypeError, ValueError) as error:

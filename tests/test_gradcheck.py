@@ -1,13 +1,14 @@
 """The gradient checker: it passes what is right, catches what is wrong, and says which is which."""
 
 import argparse
+import functools
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from minicnn import gradcheck_suite, net, reference
+from minicnn import fast, gradcheck_suite, net, reference
 from minicnn.gradcheck import check_layer, check_network
 
 N, C, K, H, W = 2, 3, 4, 7, 5
@@ -15,6 +16,41 @@ N, C, K, H, W = 2, 3, 4, 7, 5
 
 def normal(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape)
+
+
+def layouts(x):
+    """Yield (name, array): x itself as it may come from elsewhere, with equal numbers."""
+    backwards = (slice(None, None, -1),) * x.ndim
+    yield "C", x.copy(order="C")
+    yield "Fortran", x.copy(order="F")
+    yield "transposed", x.T.copy(order="C").T
+    if x.ndim == 4:
+        yield "channels last", x.transpose(0, 2, 3, 1).copy(order="C").transpose(0, 3, 1, 2)
+    yield "backwards", x[backwards].copy(order="C")[backwards]
+    wide = np.full((*x.shape, 2), np.nan)
+    wide[..., 1] = x
+    yield "every second", wide[..., 1]
+    bytes_of = np.zeros(x.nbytes + 1, np.uint8)
+    crooked = bytes_of[1:].view(x.dtype).reshape(x.shape)
+    crooked[...] = x
+    yield "misaligned", crooked
+    locked = x.copy()
+    locked.flags.writeable = False
+    yield "read-only", locked
+    yield "big-endian", x.astype(">f8")
+    strides = [8 * 7 if size == 1 else step for size, step in zip(x.shape, x.strides, strict=True)]
+    yield "odd strides where the size is 1", np.lib.stride_tricks.as_strided(x, x.shape, strides)
+    if (x == x[:1]).all():
+        yield "broadcast", np.broadcast_to(x[:1], x.shape)
+
+
+LAYOUTS = [name for name, _ in layouts(np.ones((2, 1, 3, 4)))]
+every_layout = pytest.mark.parametrize("layout", LAYOUTS)
+
+
+def laid_out(layout, x):
+    """Return x in one of the layouts; as it is, if it cannot have that one."""
+    return dict(layouts(x)).get(layout, x)
 
 
 # What a learner might write: right, unless the name says otherwise.
@@ -94,6 +130,7 @@ def test_a_lost_factor_of_a_millionth_and_a_half_is_still_seen():
     report = line_report(backward)
     assert not report.ok
     assert report.worst == pytest.approx(1.5e-6, rel=1e-3)
+    assert "1 times" not in str(report)
 
 
 def test_a_loss_is_checked_without_dy_and_labels_are_skipped():
@@ -151,6 +188,89 @@ def test_of_a_big_argument_a_sample_is_checked_and_the_report_says_so():
     report = check_layer(relu_forward, relu_backward, normal(30, 40), max_entries=70)
     assert report.rows[0].checked == 70
     assert "70 of 1200" in str(report)
+
+
+# The order of arguments in memory makes no difference.
+
+
+@every_layout
+def test_in_every_order_of_memory_what_is_right_passes_and_what_is_wrong_fails(layout):
+    args = [laid_out(layout, normal(*shape)) for shape in [(3, 5), (4, 5), (4,)]]
+    assert check_layer(line_forward, line_backward, *args).worst < 1e-9
+
+    def zeros(dy, cache):
+        return tuple(np.zeros_like(grad) for grad in line_backward(dy, cache))
+
+    assert {row.verdict for row in check_layer(line_forward, zeros, *args).rows} == {"FAIL"}
+    for forgotten in range(3):
+
+        def backward(dy, cache, forgotten=forgotten):
+            grads = list(line_backward(dy, cache))
+            grads[forgotten] = np.zeros_like(grads[forgotten])
+            return tuple(grads)
+
+        verdicts = [row.verdict for row in check_layer(line_forward, backward, *args).rows]
+        assert verdicts.pop(forgotten) == "FAIL" and verdicts == ["ok", "ok"]
+
+
+@every_layout
+@pytest.mark.parametrize("ops", [reference, fast])
+def test_so_it_is_for_every_layer_of_the_library(layout, ops):
+    for name, ((shapes, options), *_) in gradcheck_suite.SUITE.items():
+        args = [laid_out(layout, normal(*shape, seed=k)) for k, shape in enumerate(shapes)]
+        labels = [np.array([4, 0, 2, 6])] * (name == "softmax_loss")
+        if name == "dropout":
+            options = {"rng": np.random.default_rng(0)}
+        forward, backward = getattr(ops, f"{name}_forward"), getattr(ops, f"{name}_backward")
+
+        def zeros(*dy_and_cache, backward=backward):
+            return tuple(np.zeros_like(grad) for grad in backward(*dy_and_cache))
+
+        def zeros_of_a_loss(cache, zeros=zeros):
+            return zeros(cache)
+
+        wrong = zeros_of_a_loss if labels else lambda dy, cache, zeros=zeros: zeros(dy, cache)
+        settings = {"max_entries": 5, **options}
+        assert check_layer(forward, backward, *args, *labels, **settings).ok, name
+        report = check_layer(forward, wrong, *args, *labels, **settings)
+        assert "ok" not in [row.verdict for row in report.rows], name
+
+
+def test_an_argument_that_is_broadcast_or_has_an_axis_of_size_1_is_judged_like_its_copy():
+    x = np.broadcast_to(normal(1, 5), (3, 5))
+    assert line_report(line_backward).ok
+    for args in [(x, normal(4, 5), normal(4)), (normal(3, 5)[:, ::-1], x, x[:, 0])]:
+        assert check_layer(line_forward, line_backward, *args).worst < 1e-9
+    for column in (normal(2, 3, 7)[..., None], normal(2, 3, 7, 1)[..., ::-1]):
+        assert check_layer(relu_forward, relu_backward, column).worst < 1e-9
+        report = check_layer(relu_forward, lambda dy, cache: (0 * dy,), column)
+        assert report.rows[0].verdict == "FAIL"
+
+
+@every_layout
+def test_the_gradients_may_lie_in_any_order_too(layout):
+    def backward(dy, cache):
+        return tuple(laid_out(layout, grad) for grad in line_backward(dy, cache))
+
+    if layout == "big-endian":
+        with pytest.raises(TypeError, match="dx is >f8; expected float64"):
+            line_report(backward)
+    else:
+        assert line_report(backward).worst < 1e-9
+
+
+def test_a_gradient_in_memory_that_forward_uses_again_is_read_in_time():
+    desk = np.zeros((3, 4))
+
+    def forward(x):
+        np.multiply(x, x, out=desk)
+        return desk, x
+
+    def backward(dy, x):
+        np.multiply(2 * x, dy, out=desk)
+        return (desk,)
+
+    assert check_layer(forward, backward, normal(3, 4)).ok
 
 
 # What is wrong is caught.
@@ -376,6 +496,147 @@ def test_a_slope_that_y_has_no_digits_for_is_not_called_right():
 def test_a_dead_layer_is_pointed_out():
     report = check_layer(relu_forward, relu_backward, -1 - normal(3, 4) ** 2)
     assert "all gradients are zero here" in str(report)
+    assert report.rows[0].verdict == "NOT JUDGED"
+    assert "no entry of any argument moves y, so nothing has been shown" in str(report)
+
+
+# Zeros are right only where something else moves y.
+
+
+def test_an_argument_that_forward_ignores_has_gradients_of_zero_and_passes():
+    report = check_layer(
+        lambda x, b: (2 * x, b), lambda dy, b: (2 * dy, 0 * b), normal(3), normal(4)
+    )
+    assert report.ok and "b: WARNING: all gradients are zero here" in str(report)
+    report = check_layer(
+        lambda x, b: (2 * x, b), lambda dy, b: (0 * dy, 0 * b), normal(3), normal(4)
+    )
+    assert [row.verdict for row in report.rows] == ["FAIL", "ok"]
+
+
+def test_where_nothing_moves_y_nothing_has_been_shown():
+    report = check_layer(lambda x: (np.ones(4), x), lambda dy, x: (0 * x,), normal(3))
+    assert report.rows[0].verdict == "NOT JUDGED"
+    report = check_layer(lambda x: (np.ones(4), x), lambda dy, x: (x,), normal(3))
+    assert report.rows[0].verdict == "FAIL"
+    with pytest.raises(ValueError, match=r"y has shape \(0, 3\): there is nothing to check"):
+        check_layer(lambda x: (x[:0], x), lambda dy, x: (0 * x,), normal(2, 3))
+
+
+def test_where_a_constant_hides_all_of_y_zeros_do_not_pass():
+    report = check_layer(lambda x: (x + 1e14, x), lambda dy, x: (0 * x,), normal(3, 4))
+    assert report.rows[0].verdict == "NOT JUDGED"
+    assert "y as large as 1e+14; take a large constant out" in str(report)
+
+
+def only_the_last(x):
+    return 3 * x[-1:], x
+
+
+def test_the_largest_gradient_is_always_among_those_that_are_checked():
+    def backward(dy, x):
+        dx = np.zeros_like(x)
+        dx[-1:] = 3 * dy
+        return (dx,)
+
+    x = normal(400)
+    assert check_layer(only_the_last, backward, x, max_entries=3).ok
+    report = check_layer(only_the_last, lambda dy, x: backward(2 * dy, x), x, max_entries=3)
+    assert report.rows[0].verdict == "FAIL" and report.rows[0].index == (399,)
+    report = check_layer(only_the_last, lambda dy, x: backward(dy * np.nan, x), x, max_entries=3)
+    assert report.rows[0].verdict == "FAIL" and report.worst == np.inf
+
+
+def test_zeros_do_not_pass_where_only_entries_that_do_not_count_were_drawn():
+    def forward(x, b):
+        return np.append(only_the_last(x)[0], b), x
+
+    report = check_layer(
+        forward, lambda dy, x: (0 * x, dy[1:]), normal(400), normal(2), max_entries=3
+    )
+    assert [row.verdict for row in report.rows] == ["NOT JUDGED", "ok"]
+    assert "397 entries were not checked: raise max_entries" in str(report)
+
+
+# Tiny and large arguments, and single numbers.
+
+
+def cube_forward(x):
+    return x**3, x
+
+
+def cube_backward(dy, x):
+    return (3 * x**2 * dy,)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-9, 1e-6, 1e-3, 1e4])
+@pytest.mark.parametrize(
+    "forward, backward", [(cube_forward, cube_backward), (relu_forward, relu_backward)]
+)
+def test_steps_are_as_small_as_a_tiny_argument(forward, backward, scale):
+    x = scale * normal(3, 4)
+    report = check_layer(forward, backward, x)
+    assert report.ok, report
+    assert ("entries of about 1 would show more" in str(report)) == (scale < 1e-6)
+    for factor in (0, 2, 1 + 1e-5):
+        wrong = check_layer(forward, lambda dy, cache, by=factor: (by * backward(dy, cache)[0],), x)
+        assert wrong.rows[0].verdict == "FAIL"
+
+
+def test_tiny_biases_beside_large_products_are_judged_on_the_scale_of_y():
+    args = normal(3, 5), normal(4, 5, seed=1), 1e-9 * normal(4, seed=2)
+    assert check_layer(line_forward, line_backward, *args).worst < 1e-9
+
+
+@pytest.mark.parametrize("ops", [reference, fast])
+@pytest.mark.parametrize("name", ["relu", "tanh", "pool", "average_pool", "lrn", "dropout_predict"])
+def test_layers_of_the_library_are_judged_at_tiny_arguments(name, ops):
+    functions = getattr(ops, f"{name}_forward"), getattr(ops, f"{name}_backward")
+    report = check_layer(*functions, 1e-9 * normal(N, C, H, W), max_entries=30)
+    assert report.ok, report
+
+
+def test_two_results_for_tiny_arguments_are_told_apart():
+    with pytest.raises(ValueError, match="forward gave two results"):
+        check_layer(draws_anew, lambda dy, cache: (dy,), 1e-9 * normal(2, 3))
+
+
+@pytest.mark.parametrize("name", ["relu", "pool", "average_pool", "lrn", "tanh"])
+def test_at_a_large_constant_nothing_right_is_called_wrong(name):
+    functions = getattr(reference, f"{name}_forward"), getattr(reference, f"{name}_backward")
+    x = 1e8 + normal(N, C, H, W)
+    report = check_layer(*functions, x)
+    assert report.rows[0].verdict in ("ok", "NOT JUDGED")
+    if name in ("relu", "average_pool"):
+        assert report.ok
+    if name == "pool":
+        assert "x is as large as 1e+08, y as large as 1e+08; take a large constant" in str(report)
+    wrong = check_layer(functions[0], lambda dy, cache: (0 * x,), x)
+    assert not wrong.ok
+
+
+@pytest.mark.parametrize("number", [3.0, np.float32(-2), np.array(1e-9), np.array(0.0), 1e8])
+def test_a_single_number_is_an_argument_too(number):
+    def forward(x):
+        return x**2 + 3 * x, x
+
+    report = check_layer(forward, lambda dy, x: (dy * (2 * x + 3),), number)
+    assert report.ok and report.rows[0].shape == () and report.rows[0].index == ()
+    assert check_layer(forward, lambda dy, x: (float(dy * (2 * x + 3)),), number).ok
+    assert check_layer(forward, lambda x: (2 * x + 3,), number).ok  # of a loss: without dy
+    assert not check_layer(forward, lambda dy, x: (0 * x,), number).ok
+
+
+def test_a_single_number_beside_an_array_is_judged():
+    def forward(x, a):
+        return a * x, (x, a)
+
+    def backward(dy, cache):
+        x, a = cache
+        return a * dy, np.sum(x * dy)
+
+    report = check_layer(forward, backward, normal(3, 4), 0.7)
+    assert report.ok and [row.shape for row in report.rows] == [(3, 4), ()]
 
 
 # What cannot be compared gets a sentence.
@@ -468,10 +729,55 @@ def test_arguments_that_cannot_be_checked_get_a_sentence():
         check_layer(relu_forward, relu_backward, np.arange(6))
     with pytest.raises(TypeError, match="x is None; expected an array"):
         check_layer(relu_forward, relu_backward, None)
+    with pytest.raises(ValueError, match=r"x is int64; .astype\(np.float64\) makes floats"):
+        check_layer(relu_forward, relu_backward, np.arange(6))
     with pytest.raises(ValueError, match=r"x has shape \(0, 3\)"):
         check_layer(relu_forward, relu_backward, np.zeros((0, 3)))
+    with pytest.raises(ValueError, match=r"x is inf at \(1, 0\); expected finite numbers"):
+        check_layer(relu_forward, relu_backward, np.array([[1.0], [np.inf]]))
     with pytest.raises(ValueError, match="max_entries = 0; expected at least 1"):
         check_layer(relu_forward, relu_backward, normal(2, 3), max_entries=0)
+
+
+def test_a_gradient_of_whole_numbers_is_not_expected_and_the_report_says_of_which():
+    x, w, b = np.arange(15).reshape(3, 5), normal(4, 5), normal(4)
+    with pytest.raises(TypeError, match=r"tuple \(dw, db,\), .*; x is int64, which has none"):
+        check_layer(line_forward, line_backward, x, w, b)
+    layers = [net.Layer("fc", line_forward, line_backward, {"w": w, "b": b}, {})]
+    with pytest.raises(TypeError, match=r"x is an array of int64, .* expected floats"):
+        check_network(layers, x, np.array([1, 3, 0]), reference)
+    layers = [net.Layer("fc", line_forward, line_backward, {"w": w, "b": np.arange(4)}, {})]
+    with pytest.raises(TypeError, match=r"fc.b is an array of int64, .* expected floats"):
+        check_network(layers, normal(3, 5), np.array([1, 3, 0]), reference)
+
+
+@pytest.mark.parametrize(
+    "strange, sentence",
+    [
+        (lambda a: np.ma.masked_array(a, a > 0), "is a masked array, .*; expected a plain array"),
+        (lambda a: a.view(np.matrix), "is an np.matrix, .*; expected a plain array"),
+    ],
+)
+def test_masked_arrays_and_matrices_are_refused_by_name(strange, sentence):
+    x, w, b = normal(3, 5), normal(4, 5), normal(4)
+    with pytest.raises(TypeError, match=f"^w {sentence}"):
+        check_layer(line_forward, line_backward, x, strange(w), b)
+    with pytest.raises(TypeError, match=f"^line_forward_in_disguise: y {sentence}"):
+
+        def line_forward_in_disguise(x, w, b):
+            return strange(x @ w.T + b), (x, w)
+
+        check_layer(line_forward_in_disguise, line_backward, x, w, b)
+    with pytest.raises(TypeError, match=f"^line: dw {sentence}"):
+
+        def backward(dy, cache):
+            dx, dw, db = line_backward(dy, cache)
+            return dx, strange(dw), db
+
+        line_report(backward)
+    layers = [net.Layer("fc", line_forward, line_backward, {"w": strange(w), "b": b}, {})]
+    with pytest.raises(TypeError, match=f"^fc.w {sentence}"):
+        check_network(layers, x, np.array([1, 3, 0]), reference)
 
 
 def test_even_a_forward_that_changes_its_arguments_cannot_reach_the_callers_arrays():
@@ -505,6 +811,25 @@ def test_a_mistake_in_one_layer_of_a_network_shows_below_it_and_not_above():
     verdicts = {row.name: row.verdict for row in report.rows}
     assert verdicts["conv2.w"] == verdicts["conv1.w"] == verdicts["x"] == "FAIL"
     assert verdicts["fc3.w"] == verdicts["fc5.b"] == "ok"
+
+
+@every_layout
+def test_images_and_parameters_of_a_network_may_have_any_order_in_memory(layout):
+    w, b = (laid_out(layout, normal(*shape)) for shape in [(4, 3, 2, 2), (4,)])
+    layers = [
+        net.row("conv1", reference, "conv", {"w": w, "b": b}),
+        net.row("relu1", reference, "relu"),
+        net.row("fc2", reference, "fc", {"w": laid_out(layout, normal(5, 96)), "b": normal(5)}),
+    ]
+    x, labels = laid_out(layout, normal(3, 3, 7, 5)), np.array([1, 4, 0])
+    assert check_network(layers, x, labels, reference, 5).ok
+
+    def zeros(dy, cache):
+        return tuple(np.zeros_like(grad) for grad in reference.fc_backward(dy, cache))
+
+    layers[2] = layers[2]._replace(backward=zeros)
+    report = check_network(layers, x, labels, reference, 30)
+    assert {row.verdict for row in report.rows} == {"FAIL"}
 
 
 def test_two_columns_get_a_row_for_each_column():
@@ -543,7 +868,95 @@ def test_the_suite_has_every_layer_that_has_a_backward():
 def test_every_layer_of_every_backend_passes(name, ops, capsys):
     assert gradcheck_suite.main(parsed(name, "--ops", ops)) == 0
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.split()[:3] == [ops, name, "ok"]
+    here = ops == "fast" or name not in gradcheck_suite.EXTRAS
+    assert line.split()[:3] == [ops, name, "ok" if here else "none:"]
+
+
+def counting(function, calls, name):
+    """Return a function that counts its calls."""
+
+    @functools.wraps(function)
+    def counted_function(*args, **options):
+        calls[name] += 1
+        return function(*args, **options)
+
+    return counted_function
+
+
+def counted(monkeypatch, home, names):
+    """Return {name: how often home's function of this name has been called since}."""
+    calls = dict.fromkeys(names, 0)
+    for name in names:
+        monkeypatch.setattr(home, name, counting(getattr(home, name), calls, name))
+    return calls
+
+
+@pytest.mark.parametrize("ops", ["reference", "fast"])
+def test_the_suite_calls_every_forward_and_backward_that_a_backend_has(ops, monkeypatch, capsys):
+    home = {"reference": reference, "fast": fast}[ops]
+    names = [name for name in dir(home) if name.endswith(("_forward", "_backward"))]
+    assert len(names) == 2 * len(gradcheck_suite.SUITE)
+    calls = counted(monkeypatch, home, names)
+    if ops == "fast":
+        fused = [
+            name for name in dir(fast.fused) if name.endswith(("relu_forward", "_relu_backward"))
+        ]
+        assert len(fused) == 6
+        calls_of_fused = counted(monkeypatch, fast.fused, fused)
+    gradcheck_suite.run([*gradcheck_suite.SUITE, *gradcheck_suite.EXTRAS], [ops])
+    assert all(calls.values()), calls
+    assert ops == "reference" or all(calls_of_fused.values()), calls_of_fused
+
+
+@pytest.mark.parametrize("name", ["winograd", "conv_relu"])
+def test_the_suite_takes_the_way_through_winograd(name, monkeypatch, capsys):
+    calls = counted(monkeypatch, fast.winograd, ["forward", "backward_w", "pays"])
+    for shapes, options in gradcheck_suite.EXTRAS[name]:
+        monkeypatch.setitem(gradcheck_suite.EXTRAS, name, [(shapes, options)])
+        before = dict(calls)
+        assert gradcheck_suite.run([name], ["fast"]) == 0
+        ran = {way: calls[way] > before[way] for way in calls}
+        (_, C, *_), (K, C_group, f, _), _ = shapes
+        stride, K_group = options.get("stride", 1), K * C_group // C
+        assert ran["forward"] == (stride == 1 and max(C_group, K_group) >= 8)
+        assert ran["backward_w"] == (stride == 1 and C_group >= 8)
+    assert all(calls.values())
+
+
+def test_among_winograds_cases_are_some_for_each_pass_alone_and_in_groups():
+    def taken(shapes, options):
+        (N, C, H, W), (K, C_group, f, _), _ = shapes
+        pad = options.get("pad", 0)
+        y, x = (H + 2 * pad - f + 1, W + 2 * pad - f + 1), (H, W)
+        forward = fast.winograd.pays(N, C_group, *y, f, 1)
+        return forward, fast.winograd.pays(N, K * C_group // C, *x, f, 1), "groups" in options
+
+    found = {taken(shapes, options) for shapes, options in gradcheck_suite.EXTRAS["winograd"]}
+    assert found >= {(True, True, False), (True, True, True), (True, False, False)}
+    assert (False, True, False) in found
+
+
+def test_a_mistake_in_a_fused_layer_is_caught_by_the_suite(capsys, monkeypatch):
+    """dropout_relu that hands dy to units that ReLU has turned off."""
+
+    def backward(dy, cache):
+        return (dy,)
+
+    monkeypatch.setattr(fast.fused, "dropout_relu_backward", backward)
+    monkeypatch.setattr(
+        fast.fused, "pool_relu_backward", lambda dy, cache: fast.pool_backward(0 * dy, cache)
+    )
+    assert gradcheck_suite.run(["dropout_relu", "pool_relu"], ["fast"]) == 1
+    assert capsys.readouterr().out.count("FAIL  ") == 2
+
+
+def test_a_unit_that_is_exactly_0_is_a_kink_of_a_fused_layer():
+    x = normal(4, 6)
+    x[1, 2] = 0
+    rng = np.random.default_rng(1)  # keeps that unit
+    fused = fast.fused
+    report = check_layer(fused.dropout_relu_forward, fused.dropout_relu_backward, x, p=0.1, rng=rng)
+    assert report.ok and report.rows[0].kinks == 1
 
 
 def test_without_ops_both_backends_are_checked(capsys):

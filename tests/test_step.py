@@ -1,6 +1,7 @@
 """The stepper shows what really ran: the lines, the arrays they made, and where each came from."""
 
 import base64
+import inspect
 import json
 import os
 import re
@@ -11,12 +12,13 @@ import zlib
 import numpy as np
 import pytest
 from numba import njit
+from test_gradcheck import every_layout, laid_out
 
 from minicnn import cifar, fast, net, reference
 from minicnn.reference import conv_backward, conv_forward, pool_forward, relu_forward
 from minicnn.reference.im2col import im2col
 from minicnn.step import picture, step
-from minicnn.stepping import kernels, page, pairs, source, terminal, values, walk
+from minicnn.stepping import kernels, page, pairs, source, terminal, touch, values, walk
 from minicnn.stepping.links import of_call
 from minicnn.stepping.record import Record
 from minicnn.stepping.shorter import shorter
@@ -689,10 +691,78 @@ def test_a_touched_entry_agrees_with_backward():
     steps = step(conv_forward, x, w, b, stride=2)
     dy = drawn(*steps.result[0].shape)
     for name, index in [("x", (1, 2, 6, 0)), ("w", (3, 0, 2, 1)), ("b", (2,))]:
-        touch = steps.touch(name, index, dy)
-        assert touch.difference < 1e-8 and not touch.kink
-        assert abs((touch.up - touch.down) / (2 * touch.step) - touch.analytic) < 1e-6
-        assert f"{name}[{', '.join(map(str, index))}]" in str(touch)
+        found = steps.touch(name, index, dy)
+        assert found.difference < 1e-8 and not found.kink
+        assert abs((found.up - found.down) / (2 * found.step) - found.analytic) < 1e-6
+        assert f"{name}[{', '.join(map(str, index))}]" in str(found)
+
+
+@every_layout
+def test_a_touched_entry_is_one_that_forward_sees_whatever_its_order_in_memory(layout):
+    def zeros(dy, cache):
+        return tuple(0 * grad for grad in conv_backward(dy, cache))
+
+    arrays = [laid_out(layout, drawn(*shape)) for shape in [(N, C, H, W), (K, C, f, f), (K,)]]
+    bound = inspect.signature(conv_forward).bind(*arrays)
+    dy = laid_out(layout, drawn(N, K, H - f + 1, W - f + 1))
+    for name, index in [("x", (1, 2, 4, 0)), ("w", (3, 0, 2, 1)), ("b", (2,))]:
+        right = touch.touch(conv_forward, conv_backward, bound, name, index, dy)
+        assert right.difference < 1e-8 and not right.wrong
+        assert touch.touch(conv_forward, zeros, bound, name, index, dy).wrong
+
+
+def test_every_entry_of_an_image_from_channels_last_is_touched_ahead():
+    x = drawn(1, 5, 4, 3).transpose(0, 3, 1, 2)
+    back = step(pool_forward, x).backward(drawn(1, 3, 2, 1))
+    found = data_of(back._repr_html_())["touched"]["x"]
+    np.testing.assert_allclose(found["numeric"], back.result[0].reshape(-1), rtol=1e-5, atol=1e-9)
+    assert found["analytic"] == {} and found["kinks"] == []
+
+
+def test_a_touched_entry_that_drowns_in_round_off_is_called_neither_right_nor_wrong():
+    def forward(x):
+        return x + 1e14, x
+
+    bound = inspect.signature(forward).bind(drawn(2, 3))
+    for backward in (lambda dy, x: (dy,), lambda dy, x: (0 * dy,), lambda dy, x: (2 * dy,)):
+        lost = touch.touch(forward, backward, bound, "x", (1, 2), drawn(2, 3))
+        assert lost.hidden and not lost.kink and not lost.wrong
+        assert "they cannot be compared: the slope is lost in the round-off of L" in str(lost)
+        assert touch.every(forward, backward, bound, drawn(2, 3)) == {}
+    clear = touch.touch(lambda x: (x, x), backward, bound, "x", (1, 2), drawn(2, 3))
+    assert clear.wrong and not clear.hidden
+
+
+def test_a_tiny_argument_is_touched_with_a_tiny_step():
+    x = 1e-9 * drawn(2, 3)
+    for index in np.ndindex(x.shape):
+        one = step(relu_forward, x).touch("x", index, drawn(2, 3))
+        assert one.step < 1e-9 and not one.kink and one.difference < 1e-9
+
+
+def test_a_single_number_is_touched_too():
+    def forward(x, a):
+        return a * x, (x, a)
+
+    def backward(dy, cache):
+        x, a = cache
+        return a * dy, np.sum(x * dy)
+
+    bound = inspect.signature(forward).bind(drawn(2, 3), np.array(0.7))
+    one = touch.touch(forward, backward, bound, "a", (), drawn(2, 3))
+    assert one.difference < 1e-9 and str(one).startswith("a = 0.7, moved by h = ")
+    bound = inspect.signature(forward).bind(np.array(2.0), np.array(0.7))
+    one = touch.touch(forward, backward, bound, "x", (), 3.0)
+    assert one.numeric == pytest.approx(2.1) and one.difference < 1e-9
+    with pytest.raises(ValueError, match=r"dy is missing; expected an array of shape \(\)"):
+        touch.touch(forward, backward, bound, "x", (), None)
+
+
+def test_masked_arrays_and_matrices_are_refused_where_one_touches():
+    for strange in (np.ma.masked_array(drawn(2, 3), False), drawn(2, 3).view(np.matrix)):
+        bound = inspect.signature(relu_forward).bind(strange)
+        with pytest.raises(TypeError, match="^touch: x is .*; expected a plain array"):
+            touch.touch(relu_forward, reference.relu_backward, bound, "x", (0, 1), drawn(2, 3))
 
 
 def test_on_the_way_back_dy_is_known_and_dw_is_where_w_is():
@@ -739,8 +809,8 @@ def test_a_mistake_in_backward_shows_where_one_touches(tmp_path):
     assert found["analytic"] == {"0": 3}
     verdict = "the gradient is wrong here, or L has a kink"
     touches = [back.touch("x", n) for n in range(3)]
-    assert [verdict in str(touch) for touch in touches] == [True, False, False]
-    assert [touch.wrong for touch in touches] == [True, False, False]
+    assert [verdict in str(one) for one in touches] == [True, False, False]
+    assert [one.wrong for one in touches] == [True, False, False]
 
 
 def test_a_forward_without_a_cache_is_told_to_return_one():
@@ -826,8 +896,8 @@ def test_entries_are_touched_in_the_terminal_too(capsys):
 def test_a_kink_is_called_a_kink():
     x = drawn(2, 3)
     x[1, 2] = 0
-    touch = step(relu_forward, x).touch("x", (1, 2), drawn(2, 3))
-    assert touch.kink and "kink" in str(touch)
+    found = step(relu_forward, x).touch("x", (1, 2), drawn(2, 3))
+    assert found.kink and "kink" in str(found)
 
 
 @pytest.mark.parametrize(

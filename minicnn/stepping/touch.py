@@ -4,9 +4,10 @@
     numeric  = (L(q+h) − L(q−h)) / 2h            forward alone, twice
     analytic                                     the entry of dq that backward returns
 
-All of it in float64, on copies; a generator draws the same numbers each time, so that dropout
-drops the same units.  Which h, and when a difference is not to be trusted (at a kink of ReLU, or
-where two values tie for a maximum), gradcheck.py decides.
+All of it in float64, on copies, whatever the order in memory of the arguments; a generator draws
+the same numbers each time, so that dropout drops the same units.  Which h, and when a difference is
+not to be trusted (at a kink of ReLU, where two values tie for a maximum, or where L has no digits
+left), gradcheck.py decides.
 """
 
 import copy
@@ -26,11 +27,14 @@ ENTRIES, SECONDS = 600, 1  # so many entries are touched ahead, if it takes no l
 Layer = namedtuple("Layer", "arguments run y dy gradients")
 
 
-class Touch(namedtuple("Touch", "name index value step up down numeric analytic kink wrong")):
-    """What `steps.touch` found; `print` it."""
+FIELDS = "name index value step up down numeric analytic kink hidden wrong"
+
+
+class Touch(namedtuple("Touch", FIELDS)):
+    """What `steps.touch` found; `print` it.  A hidden slope is one that round-off hides."""
 
     def __str__(self):
-        place = f"{self.name}[{', '.join(map(str, self.index))}]"
+        place = f"{self.name}[{', '.join(map(str, self.index))}]" if self.index else self.name
         lines = [
             f"{place} = {self.value:.8g}, moved by h = {self.step:g}",
             f"    L({self.name}+h) = {self.up:.12g}",
@@ -40,6 +44,11 @@ class Touch(namedtuple("Touch", "name index value step up down numeric analytic 
         ]
         if self.kink:
             lines.append("    here L has a kink: there is no one slope to compare with")
+        elif self.hidden:
+            lines.append(
+                "    they cannot be compared: the slope is lost in the round-off of L; without a "
+                f"large constant in {self.name} or in y it could be seen"
+            )
         else:
             lines.append(f"    they differ by {self.difference:.1e} of their size")
         if self.wrong:
@@ -90,7 +99,8 @@ def every(forward, backward, bound, dy):
     """Return {name: [Touch of each entry]}, or {} where that would take long.
 
     So it does with many entries; and in float32, where Numba may have to compile everything anew.
-    Nor is an array tried of which a page has only a picture.
+    Nor is an array tried of which a page has only a picture.  An argument with a hidden slope is
+    left out: a page has no words for it.
     """
     arrays = [value for value in bound.arguments.values() if is_float(value)]
     sizes = [array.size for array in arrays]
@@ -102,16 +112,17 @@ def every(forward, backward, bound, dy):
     layer.run()
     if 4 * sum(sizes) * (time.process_time() - began) > SECONDS:
         return {}
-    return {
+    found = {
         name: [touched(layer, name, index) for index in np.ndindex(q.shape)]
         for name, q in layer.arguments.items()
     }
+    return {name: found[name] for name in found if not any(one.hidden for one in found[name])}
 
 
 def in_float64(forward, backward, bound, dy):
     """Return the Layer of a call, with copies of its arguments in float64."""
     arguments = {
-        key: np.array(value, np.float64)
+        key: gradcheck.float64_copy(f"touch: {key}", value)
         for key, value in bound.arguments.items()
         if is_float(value)
     }
@@ -123,18 +134,20 @@ def in_float64(forward, backward, bound, dy):
             for key, value in bound.arguments.items()
         }
         y, cache = pair("touch", forward, forward(*own.args, **own.kwargs))
-        return np.array(net.on_host(y), np.float64), cache
+        return gradcheck.y_copy("touch", y).astype(np.float64), cache
 
     y, cache = run()
-    if dy is None and y.ndim:
+    is_loss = y.ndim == 0 and not gradcheck.asks_for_dy(backward)
+    if dy is None and not is_loss:
         raise ValueError(MISSING.format("touch", y.shape))
-    dy = 1.0 if dy is None else np.asarray(dy, np.float64)
+    dy = 1.0 if dy is None else np.array(dy, np.float64)
     if np.shape(dy) != y.shape:
         raise ValueError(f"touch: dy has shape {np.shape(dy)}; expected {y.shape}, that of y")
-    found = map(net.on_host, backward(cache) if y.ndim == 0 else backward(dy, cache))
-    gradients = dict(zip(arguments, found, strict=False))
-    for name, q in arguments.items():
-        gradcheck.demand_gradient("touch", name, q, gradients.get(name))
+    found = dict(zip(arguments, backward(cache) if is_loss else backward(dy, cache), strict=False))
+    gradients = {
+        name: gradcheck.demand_gradient("touch", name, q, found.get(name))
+        for name, q in arguments.items()
+    }
     return Layer(arguments, lambda: run()[0], y, dy, gradients)
 
 
@@ -149,10 +162,8 @@ def pair(who, forward, returned):
 def touched(layer, name, index):
     """Return the Touch of one entry."""
     run, q, dy = layer.run, layer.arguments[name], layer.dy
-    entry = np.ravel_multi_index(index, q.shape)
-    steps = gradcheck.STEPS * max(1, np.abs(q).max())
-    numeric, doubt, noise = gradcheck.slope(run, layer.y, dy, q.reshape(-1), entry, steps)
-    value, h = q[index], steps[0]
+    numeric, doubt, noise, h = gradcheck.slope(run, layer.y, dy, q, index)
+    value = q[index]
     q[index] = value + h
     up = np.sum(run() * dy)
     q[index] = value - h
@@ -162,8 +173,9 @@ def touched(layer, name, index):
     kink = bool(doubt > 1e-6 * abs(numeric) + 20 * noise)
     size = max(abs(analytic), abs(numeric))
     right = abs(analytic - numeric) <= 1e-6 * size + 20 * noise  # of a NaN it is not true
-    wrong = bool(not kink and not right)
-    return Touch(name, index, value, h, up, down, numeric, analytic, kink, wrong)
+    coarse = 20 * noise > max(1e-3 * size, 1e-6 * np.linalg.norm(dy))  # too few digits to tell
+    hidden, wrong = bool(not kink and right and coarse), bool(not kink and not right)
+    return Touch(name, index, value, h, up, down, numeric, analytic, kink, hidden, wrong)
 
 
 def is_float(value):
