@@ -1,6 +1,6 @@
 """Every layer of every backend through the gradient check, on awkward shapes.
 
-    python -m minicnn gradcheck [LAYER …] [--ops reference|fast|cuda] [--gpus N[,M]]
+    python -m minicnn gradcheck [LAYER … | NETWORK …] [--ops reference|fast|cuda] [--gpus N[,M]]
 
 prints one line a layer.  A case is a list of shapes, one for each argument, and the layer's
 options.  The shapes are awkward on purpose: no two dimensions of a case are equal, strides do not
@@ -8,14 +8,15 @@ divide, and windows overlap or leave gaps; so a swapped axis or an `=` for `+=` 
 
 SUITE has the layers of every backend.  EXTRAS has what only some backends have: another way to
 compute a convolution, and layers that are fused with a ReLU.  Their lines are missing where a
-backend has none.
+backend has none.  A network of networks.NETWORKS is checked as a whole, at its least size, where
+it is named.
 """
 
 import sys
 
 import numpy as np
 
-from . import net
+from . import net, networks
 from .gradcheck import check_layer, check_network
 from .halves import in_columns, split_columns
 from .options import add_gpus, backend
@@ -120,8 +121,10 @@ def small_columns(ops, rng):
 
 
 def check_named(name, ops):
-    """Return a list of (case in words, Report) for one layer of a backend."""
+    """Return a list of (case in words, Report) for one layer of a backend, or a network."""
     rng = np.random.default_rng(0)
+    if name in networks.NETWORKS:
+        return [whole_network(name, ops, rng)]
     if name in ("network", "columns"):
         x, labels = rng.standard_normal((3, 2, 15, 13)), rng.integers(5, size=3)
         build = small_network if name == "network" else small_columns
@@ -145,6 +148,15 @@ def check_named(name, ops):
     return cases
 
 
+def whole_network(name, ops, rng):
+    """Return (the case in words, Report) for two images and a network by name."""
+    size, classes = networks.find(name).least, networks.find(name).classes
+    layers = networks.build(name, ops, rng, **networks.of_size(name, size))
+    x, labels = rng.standard_normal((2, 3, size, size)), rng.integers(classes, size=2)
+    report = check_network(layers, x, labels, networks.backend(name, ops), max_entries=5)
+    return f"{x.shape}", report
+
+
 def functions(name, ops):
     """Return forward and backward of a layer, or None if this backend has no such layer."""
     home, kind = ops, name
@@ -160,9 +172,12 @@ def functions(name, ops):
 def run(names, ops_names, gpus=None):
     """Check these layers (none named: all) of these backends, a line each; return an exit code."""
     for name in names:
-        if name not in NAMES:
-            known = ", ".join(NAMES)
-            print(f"gradcheck: {name!r} is not a layer; the layers are {known}", file=sys.stderr)
+        if name not in NAMES and name not in networks.NETWORKS:
+            print(
+                f"gradcheck: {name!r} is not a layer; the layers are {', '.join(NAMES)}, "
+                f"and the networks {', '.join(networks.NETWORKS)}",
+                file=sys.stderr,
+            )
             return 2
     failures = 0
     for ops_name in ops_names:
@@ -191,7 +206,12 @@ def run(names, ops_names, gpus=None):
 def add_arguments(parser):
     """Describe the options of `python -m minicnn gradcheck`."""
     known = ", ".join(NAMES)
-    parser.add_argument("layers", nargs="*", metavar="LAYER", help=f"{known} (default: all)")
+    parser.add_argument(
+        "layers",
+        nargs="*",
+        metavar="LAYER",
+        help=f"{known} (default: all of these); or the name of a network, see `minicnn summary`",
+    )
     parser.add_argument(
         "--ops", choices=["reference", "fast", "cuda"], help="backend (default: reference and fast)"
     )

@@ -402,3 +402,40 @@ def test_the_copy_of_the_limits_runs(monkeypatch):
     monkeypatch.setattr(limits, "COPIED", 80)
     one = worker.contestant("limits-gpu", "cifar", 1)
     assert worker.seconds_of(one.alone("copy"), 1, one.wait)[0] > 0
+
+
+# A network is one row.
+
+
+def test_a_network_is_trained_summarised_timed_and_checked_once_it_has_a_row(
+    tmp_path, monkeypatch, capsys, few_images, no_pictures, in_threads, hurried
+):
+    def tiny(ops, rng, classes=10, size=8):
+        D = 4 * ((size + 1) // 2) ** 2
+        return [
+            net.row("conv1", ops, "conv", net.gaussian(rng, (4, 3, 3, 3), 0.1), pad=1),
+            net.row("tanh1", ops, "tanh"),
+            net.row("pool1", ops, "average_pool", z=2, s=2, ceil_mode=True),
+            net.row("fc2", ops, "fc", net.gaussian(rng, (classes, D), 0.1)),
+        ]
+
+    row = networks.NETWORKS["cifar-four-layer"]._replace(
+        build=tiny, size=8, least=4, recipe={**networks.SMALL, "epochs": 2}, batch=3
+    )
+    monkeypatch.setitem(networks.NETWORKS, "cifar-tiny", row)
+    out = str(tmp_path)
+    assert main(["train", "cifar-tiny", "--out", f"{out}/run"]) == 0
+    assert len((tmp_path / "run" / "history.jsonl").read_text().splitlines()) == 2
+    assert main(["test", f"{out}/run/checkpoint.npz"]) == 0
+    assert main(["summary", "cifar-tiny"]) == 0
+    assert "average_pool" in capsys.readouterr().out
+    for part in ("layers", "step"):
+        bench = ["bench", "--network", "cifar-tiny", "--only", part, "--rounds", "1"]
+        assert main([*bench, "--ops", "reference", "--out", f"{out}/bench"]) == 0
+    assert "tanh1" in capsys.readouterr().out
+    assert main(["gradcheck", "cifar-tiny", "--ops", "fast"]) == 0
+    assert "cifar-tiny" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    help_text = " ".join(capsys.readouterr().out.split())
+    assert "2 for cifar-tiny" in help_text and "8 for cifar-tiny" in help_text
