@@ -34,8 +34,6 @@ config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small layers have small grids, which i
 SIMULATED = bool(config.ENABLE_CUDASIM)
 THREADS = 32 if SIMULATED else 256  # of a block, where nothing else is said; a simulated one costs
 
-PLAIN = False  # True: run the kernels that are the definition where there are faster ones, too
-
 if SIMULATED:
     from . import simulator as simulator  # whose threads take turns
 

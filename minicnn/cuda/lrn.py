@@ -23,10 +23,10 @@ from functools import lru_cache
 import numpy as np
 
 from ..checks import check_gradient, check_lrn
-from . import gpu
 from .buffers import empty
 from .device import flat, to_device
 from .gpu import cuda, launch
+from .settings import settings
 
 LOADS = 8  # numbers that a thread asks for together, so that it waits once for all of them
 WIDEST = 16  # channels of a window that fit into a thread's registers; beyond, the plain kernels
@@ -41,7 +41,7 @@ def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
     constants = number(k), number(alpha), number(beta)
     _, C, H, W = x.shape
     arguments = flat(x), flat(y), C // groups, H * W, *constants
-    if gpu.PLAIN or n > WIDEST:
+    if settings.plain or n > WIDEST:
         launch(plain_kernel, x.size, *arguments, n // 2, (n - 1) // 2)
     else:
         launch(fast_kernels(n, beta == 0.75)[0], x.size // (C // groups), *arguments)
@@ -55,7 +55,7 @@ def lrn_backward(dy, cache):
     dy, dx = to_device(dy), empty(x.shape, x.dtype)
     _, C, H, W = x.shape
     arguments = flat(dy), flat(x), flat(dx), C // groups, H * W, k, alpha, beta
-    if gpu.PLAIN or n > WIDEST:
+    if settings.plain or n > WIDEST:
         launch(plain_back_kernel, x.size, *arguments, n // 2, (n - 1) // 2)
     else:
         launch(fast_kernels(n, beta == 0.75)[1], x.size // (C // groups), *arguments)

@@ -23,10 +23,10 @@ import numpy as np
 
 from ..checks import check_gradient, check_pool
 from ..shapes import pool_size
-from . import gpu
 from .buffers import empty
 from .device import flat, to_device
 from .gpu import cuda, launch
+from .settings import settings
 
 
 def pool_forward(x, z=3, s=2, ceil_mode=False):
@@ -52,7 +52,7 @@ def pool_backward(dy, cache):
     dx = empty((N, C, H, W), dtype)
     cells = N * C * ceil(H / s) * ceil(W / s)
     sizes = H, W, H_out, W_out
-    if gpu.PLAIN:
+    if settings.plain:
         launch(plain_max_back_kernel, dx.size, flat(dy), flat(winner), flat(dx), z, s, *sizes)
         return (dx,)
     _, max_back_kernel = max_kernels(z, s)
@@ -81,7 +81,7 @@ def average_pool_backward(dy, cache):
     dx = empty((N, C, H, W), dtype)
     cells = N * C * ceil(H / s) * ceil(W / s)
     sizes = H, W, H_out, W_out
-    if gpu.PLAIN:
+    if settings.plain:
         launch(plain_mean_back_kernel, dx.size, flat(dy), flat(dx), z, s, *sizes)
         return (dx,)
     _, mean_back_kernel = mean_kernels(z, s)
