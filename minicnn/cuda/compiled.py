@@ -32,6 +32,7 @@ from numba import float32, float64, int32, int64, types, uint8, uint64, void
 
 from . import activations, columns, conv, dropout, gpu, lrn, operands, pool, product, sgd, tiles
 from .gpu import cuda
+from .patches import patched
 from .softmax import loss_back_kernel, loss_kernel, mean_loss_kernel, softmax_kernel
 
 Result = namedtuple("Result", "registers shared spills float64 wide mma")  # None without ptxas
@@ -269,13 +270,16 @@ def measured(ptx, cc, ptxas):
 
 def to_ptx(kernel, *arguments, cc):
     """Return a kernel as PTX."""
-    # Functions that kernels call are compiled for the device that is there; none need be.
     from numba.cuda import dispatcher
 
-    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=cc)
-    ptx, _ = cuda.compile(
-        kernel.py_func, void(*arguments), cc=cc, device=False, abi="numba", output="ptx"
-    )
+    def device():
+        """Numba compiles the functions that a kernel calls for the current device: none need be."""
+        return SimpleNamespace(compute_capability=cc)
+
+    with patched(dispatcher, "get_current_device", device):
+        ptx, _ = cuda.compile(
+            kernel.py_func, void(*arguments), cc=cc, device=False, abi="numba", output="ptx"
+        )
     return ptx if isinstance(ptx, str) else ptx.decode()
 
 
