@@ -189,7 +189,7 @@ def kind(argument):
     """Return what the compiler distinguishes: type and axes of an array, type of a number."""
     if hasattr(argument, "copy_to_host") or hasattr(argument, "layout"):
         return f"{argument.dtype} {argument.ndim}"
-    if isinstance(argument, tuple | numba.types.NamedTuple):  # an operand of the product
+    if isinstance(argument, tuple | numba.types.BaseNamedTuple):
         form = getattr(argument, "instance_class", type(argument))
         return f"{form.__name__}({', '.join(map(kind, argument))})"
     return str(argument if isinstance(argument, numba.types.Type) else numba.typeof(argument))
