@@ -98,7 +98,7 @@ def backend(name, gpus=None, tf32=False):
     if gpus and (warning := ops.columns.choose(gpus)):
         print(f"minicnn: {warning}", file=sys.stderr)
     if name == "cuda":
-        ops.product.use_tf32(tf32)
+        ops.settings.tf32 = tf32
     return ops
 
 

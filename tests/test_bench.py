@@ -373,9 +373,9 @@ def test_two_columns_on_gpus_are_timed(gpus, monkeypatch):
 def test_plain_kernels_are_measured_beside_the_fast_ones(
     tmp_path, on_gpu, in_threads, hurried, monkeypatch
 ):
-    monkeypatch.setattr(cuda.gpu, "PLAIN", False)  # restores it afterwards
+    monkeypatch.setattr(cuda.settings, "plain", False)  # restores it afterwards
     plain = Ours("cuda-plain", "tiny", 2)
-    assert cuda.gpu.PLAIN
+    assert cuda.settings.plain
     assert {(w["row"], w["pass"]) for w in plain.rows()} == {
         ("conv1", "forward"), ("conv1", "dw"), ("fc2", "forward"), ("fc2", "dx"), ("fc2", "dw"),
     }  # fmt: skip
@@ -391,11 +391,12 @@ def test_tf32_is_for_gpus_and_is_handed_on(on_gpu, capsys, monkeypatch):
         error = capsys.readouterr().err
         assert "--tf32 is for --ops cuda; fast computes on the CPU" in error
         assert error.count("\n") == 1
-    asked = []
-    monkeypatch.setattr(cuda.product, "use_tf32", lambda on=True: asked.append(on))
+    monkeypatch.setattr(cuda.settings, "tf32", False)  # a process begins without
+    used = []
     for name, *more in (["cuda"], ["cuda", "tf32"], ["limits-gpu"], ["limits-gpu", "tf32"]):
         worker.serve(["{}"], io.StringIO(), name, "tiny", 2, *more)
-    assert asked == [True, False, True]  # a process begins without
+        used.append(cuda.settings.tf32)
+    assert used == [False, True, False, True]
 
 
 def test_the_copy_of_the_limits_runs(monkeypatch):

@@ -17,7 +17,7 @@ from test_layers import SEEN_BY, SIGNATURES, assert_close, draw, walk, with_rng
 from minicnn import cuda, reference
 from minicnn.__main__ import main
 from minicnn.commands import summary
-from minicnn.cuda import buffers, columns, dropout, gpu
+from minicnn.cuda import buffers, columns, dropout, gpu, settings
 from minicnn.cuda.compiled import name_of, table
 from minicnn.gradcheck import check_layer
 
@@ -146,7 +146,7 @@ def test_windows_far_apart_or_wider_than_the_image_cost_no_more():
     [case for case in CASES if case[0] in ("lrn", "pool", "average_pool")],
 )  # conv and fc: in test_cuda_product.py; all others have one kernel
 def test_the_plain_kernels_are_the_reference(monkeypatch, name, shapes, options):
-    monkeypatch.setattr(gpu, "PLAIN", True)
+    monkeypatch.setattr(settings, "plain", True)
     args = draw(shapes, np.float64)
     found = host(walk(cuda, name, args, options))
     assert_close(found, walk(reference, name, args, options))
@@ -177,10 +177,10 @@ def test_large_scores_overflow_nothing(dtype):
 def test_the_update_is_the_references_and_writes_in_place(dtype):
     rng = np.random.default_rng(0)
     w, v, dw = (rng.standard_normal((5, 3, 4)).astype(dtype) for _ in range(3))
-    settings = dict(epsilon=0.01, momentum=0.8, decay=0.3)
-    expected = reference.sgd_update(w, v, dw, **settings)
+    constants = dict(epsilon=0.01, momentum=0.8, decay=0.3)
+    expected = reference.sgd_update(w, v, dw, **constants)
     w_there, v_there = cuda.to_device(w), cuda.to_device(v)
-    w_next, v_next = cuda.sgd_update(w_there, v_there, dw, **settings)
+    w_next, v_next = cuda.sgd_update(w_there, v_there, dw, **constants)
     assert w_next is w_there and v_next is v_there
     assert_close(host([w_next, v_next]), expected)
 
@@ -189,7 +189,7 @@ def kind(argument):
     """Return what the compiler distinguishes: type and axes of an array, type of a number."""
     if hasattr(argument, "copy_to_host") or hasattr(argument, "layout"):
         return f"{argument.dtype} {argument.ndim}"
-    if isinstance(argument, tuple | numba.types.NamedTuple):  # an operand of the product
+    if isinstance(argument, tuple | numba.types.BaseNamedTuple):
         form = getattr(argument, "instance_class", type(argument))
         return f"{form.__name__}({', '.join(map(kind, argument))})"
     return str(argument if isinstance(argument, numba.types.Type) else numba.typeof(argument))
@@ -217,7 +217,7 @@ def test_kernels_are_launched_with_arguments_of_the_types_that_are_compiled(monk
     cuda.sgd_update(w, cuda.to_device(np.zeros(3, np.float32)), w, 0.1)
     columns.joined(ROWS, ROWS)
     columns.added(ROWS, 1, columns.part(ROWS, 1, 2))
-    monkeypatch.setattr(gpu, "PLAIN", True)
+    monkeypatch.setattr(settings, "plain", True)
     cuda.conv_forward(X, np.zeros((2, 3, 2, 2), np.float32), W[:2])
     for name in ("pool", "average_pool"):
         walk(cuda, name, draw([(1, 1, 5, 5)], np.float32), {})

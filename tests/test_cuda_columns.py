@@ -31,7 +31,7 @@ from minicnn import (
     trained,
 )
 from minicnn.__main__ import main
-from minicnn.cuda import buffers, check, columns, gpu
+from minicnn.cuda import buffers, check, columns, gpu, settings
 from minicnn.cuda.room import what_fits
 from minicnn.halves import in_columns, split_columns
 
@@ -57,7 +57,7 @@ def walk(ops, kind, x, rng):
 @pytest.mark.parametrize("through_host", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_layers_between_the_columns_give_the_cpus_bits(monkeypatch, dtype, through_host):
-    monkeypatch.setattr(columns, "THROUGH_HOST", through_host)
+    monkeypatch.setattr(settings, "through_host", through_host)
     rng = np.random.default_rng(0)
     maps = rng.standard_normal((2, 3, 2, 5)), rng.standard_normal((2, 2, 2, 5))
     vectors = rng.standard_normal((3, 4)), rng.standard_normal((3, 7))
@@ -284,7 +284,7 @@ def place(array):
 @pytest.mark.parametrize("gpus", [(0, 0), (1, 0)])
 @pytest.mark.parametrize("through_host", [False, True])
 def test_no_stream_touches_memory_while_another_is_at_it(monkeypatch, through_host, gpus):
-    monkeypatch.setattr(columns, "THROUGH_HOST", through_host)
+    monkeypatch.setattr(settings, "through_host", through_host)
     watch = Watch(monkeypatch)
     run, layers = train_tiny(in_columns(cuda, gpus), steps=4)
     assert watch.races == []
@@ -301,7 +301,7 @@ def test_no_stream_touches_memory_while_another_is_at_it(monkeypatch, through_ho
 
 
 def test_without_any_of_its_marks_a_race_would_be_seen(monkeypatch):
-    monkeypatch.setattr(columns, "THROUGH_HOST", True)
+    monkeypatch.setattr(settings, "through_host", True)
     with monkeypatch.context() as patch:
         watch = Watch(patch)
         train_tiny(cuda)
@@ -350,7 +350,7 @@ def work_while_dx_travels(watch):
 
 @pytest.mark.parametrize("through_host", [False, True])
 def test_dx_travels_both_ways_while_dw_is_computed(monkeypatch, through_host):
-    monkeypatch.setattr(columns, "THROUGH_HOST", through_host)
+    monkeypatch.setattr(settings, "through_host", through_host)
     free, both_ways = work_while_dx_travels(Watch(monkeypatch))
     assert both_ways
     for column in free:  # first dx, on which the copy waits, then dw and db, which run meanwhile
@@ -486,8 +486,8 @@ def saved(path, network):
     """Save a network as `train` does; return its rows."""
     layers = networks.build(network, fast, np.random.default_rng(6), **SMALL)
     named = {f"w:{name}": w for name, w in net.parameters(layers).items()}
-    settings = {"network": network, "classes": ["a", "b", "c"], "size": SMALL["size"]}
-    checkpoint.save(path, named, {"settings": settings})
+    told = {"network": network, "classes": ["a", "b", "c"], "size": SMALL["size"]}
+    checkpoint.save(path, named, {"settings": told})
     return layers
 
 
@@ -578,7 +578,7 @@ def test_the_timeline_of_a_gpu_has_the_copies_that_the_summary_counts(
 
 
 def test_what_crosses_can_be_sent_through_the_host(small_columns, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(columns, "THROUGH_HOST", False)
+    monkeypatch.setattr(settings, "through_host", False)
     monkeypatch.setattr(columns, "pinned", {})
     monkeypatch.setattr(timeline, "timeline", functools.partial(timeline.timeline, steps=1))
     monkeypatch.setattr(timeline, "draw", lambda *arguments: None)
@@ -587,7 +587,7 @@ def test_what_crosses_can_be_sent_through_the_host(small_columns, monkeypatch, t
     assert "--through-host is for --ops cuda" in capsys.readouterr().err
     assert columns.pinned == {}
     assert main([*command, "--ops", "cuda"]) == 0
-    assert columns.THROUGH_HOST and len(columns.pinned) > 2
+    assert settings.through_host and len(columns.pinned) > 2
     printed = capsys.readouterr().out
     assert "exchange2   forward" in printed and "were copied between the columns" in printed
 

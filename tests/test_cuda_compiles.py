@@ -5,9 +5,13 @@ minute and a half: python -m minicnn.cuda.compiled.
 """
 
 import ast
+import os
 import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numba.cuda
 import pytest
 from numba import float32, float64
 
@@ -119,6 +123,32 @@ def test_a_product_may_take_128_registers():
     for registers, faults in ((128, []), (129, ["more than 128 registers"])):
         result = GOOD._replace(registers=registers)
         assert compiled.faults_of_product(fine, result, "fc dw", False) == faults
+
+
+def test_numpy_without_row_stack_stays_without():
+    """NumPy 2.5 has none, and numba-cuda's compiler cannot be imported without one."""
+    code = """if True:
+        import numpy
+        vars(numpy).pop("row_stack", None)
+        import minicnn.cuda
+        assert "row_stack" not in vars(numpy)
+    """
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "0"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
+def test_the_compilers_device_is_the_machines_again_afterwards(monkeypatch):
+    dispatcher = SimpleNamespace(get_current_device=None)
+    asked = []
+
+    def compile(f, types, cc, **options):
+        asked.append((cc, dispatcher.get_current_device().compute_capability))
+        return "ptx", None
+
+    monkeypatch.setattr(numba.cuda, "dispatcher", dispatcher, raising=False)
+    monkeypatch.setattr(compiled, "cuda", SimpleNamespace(compile=compile))
+    assert compiled.to_ptx(compiled.sgd.update_kernel, cc=(8, 0)) == "ptx"
+    assert asked == [((8, 0), (8, 0))] and dispatcher.get_current_device is None
 
 
 def test_what_cannot_be_done_is_said_in_one_sentence(monkeypatch, capsys):

@@ -8,7 +8,7 @@ import pytest
 from test_layers import assert_close, draw, walk
 
 from minicnn import cuda, reference
-from minicnn.cuda import buffers, gpu, operands, product, tiles
+from minicnn.cuda import buffers, gpu, operands, product, settings, tiles
 from minicnn.cuda.operands import MATRIX, matrix
 from minicnn.cuda.tiles import DOUBLE, LARGE, SMALL
 from minicnn.gradcheck import check_layer
@@ -150,7 +150,7 @@ def test_bad_arrays_get_one_sentence(name, shapes, options):
 
 @every_case
 def test_a_layer_with_the_plain_product_is_the_references(monkeypatch, name, shapes, options):
-    monkeypatch.setattr(gpu, "PLAIN", True)
+    monkeypatch.setattr(settings, "plain", True)
     args = draw(shapes, np.float64)
     found = host(walk(cuda, name, args, options))
     assert_close(found, walk(reference, name, args, options))
@@ -181,7 +181,7 @@ def test_the_tiled_kernel_is_the_plain_one_and_numpys(monkeypatch, tile, sizes, 
         out = cuda.to_device(np.full((rows, columns), np.nan))
         results.append((out, (MATRIX, matrix(out, rows, columns, columns, 1))))
     product.product(a, b, results[0][1], rows, columns, depth)
-    monkeypatch.setattr(gpu, "PLAIN", True)
+    monkeypatch.setattr(settings, "plain", True)
     product.product(a, b, results[1][1], rows, columns, depth)
     tiled, plain = host(out for out, _ in results)
     np.testing.assert_allclose(plain, A @ B.T, rtol=1e-12, atol=1e-12)

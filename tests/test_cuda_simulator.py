@@ -1,5 +1,7 @@
 """The simulator whose threads take turns: it runs kernels as a GPU does, and finds their races."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from test_cuda import LAYERS
@@ -12,13 +14,19 @@ from minicnn.cuda.gpu import cuda, launch_blocks
 if not gpu.SIMULATED:
     pytest.skip("a GPU has no simulator", allow_module_level=True)
 
+from numba.cuda.simulator import kernel, kernelapi
+
 from minicnn.cuda import simulator
 
 
 @pytest.fixture(params=[False, True], ids=["first thread first", "last thread first"])
-def last_first(request, monkeypatch):
-    monkeypatch.setattr(simulator, "LAST_FIRST", request.param)
-    return request.param
+def last_first(request):
+    with in_order(request.param):
+        yield request.param
+
+
+def in_order(last_first):
+    return simulator.last_thread_first() if last_first else nullcontext()
 
 
 @cuda.jit
@@ -84,27 +92,43 @@ def test_a_thread_that_fails_stops_the_others_and_is_named(last_first):
     test_threads_that_wait_see_what_the_others_have_written(last_first)  # nobody is left behind
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_numbas_own_simulator_is_what_it_was_after_a_launch(fails):
+    before = numbas_functions()
+    if fails:
+        with pytest.raises(IndexError):
+            launch_blocks(failing_kernel, 1, 5, np.zeros(4))
+    else:
+        run(reversing_kernel, np.arange(5.0))
+    assert numbas_functions() == before
+    assert not any(f.__module__.startswith("minicnn") for f in before)
+
+
+def numbas_functions():
+    return kernel.BlockManager.run, kernelapi.FakeCUDAShared.array, kernelapi.FakeCUDALocal.array
+
+
 # Every layer.  A conv and an fc that need two tiles, and a sum in two parts, come on top.
 MORE = [("conv", [(2, 1, 3, 4), (17, 1, 2, 2)], {}), ("fc", [(17, 9), (5, 9)], {})]
 
 
 @pytest.mark.parametrize("name, shapes, options", [*LAYERS, *MORE])
-def test_a_layer_gives_the_same_bits_in_either_order(monkeypatch, name, shapes, options):
+def test_a_layer_gives_the_same_bits_in_either_order(name, shapes, options):
     args, results = draw(shapes, np.float32), []
     for last_first in (False, True):
-        monkeypatch.setattr(simulator, "LAST_FIRST", last_first)
-        results.append([ops.to_host(q) for q in walk(ops, name, args, options)])
+        with in_order(last_first):
+            results.append([ops.to_host(q) for q in walk(ops, name, args, options)])
     assert_same_bits(*results)
 
 
-def test_softmax_and_its_loss_give_the_same_bits_in_either_order(monkeypatch):
+def test_softmax_and_its_loss_give_the_same_bits_in_either_order():
     (scores,), labels = draw([(3, 11)], np.float32), np.array([10, 0, 4])
     results = []
     for last_first in (False, True):
-        monkeypatch.setattr(simulator, "LAST_FIRST", last_first)
-        loss, cache = ops.softmax_loss_forward(scores, labels)
-        arrays = loss, ops.softmax(scores), *ops.softmax_loss_backward(cache)
-        results.append([ops.to_host(q) for q in arrays])
+        with in_order(last_first):
+            loss, cache = ops.softmax_loss_forward(scores, labels)
+            arrays = loss, ops.softmax(scores), *ops.softmax_loss_backward(cache)
+            results.append([ops.to_host(q) for q in arrays])
     assert_same_bits(*results)
 
 

@@ -11,7 +11,7 @@ from test_cuda_product import host, operand_of
 from test_layers import draw, walk
 
 from minicnn import cuda, reference
-from minicnn.cuda import gpu, product, tf32, tiles
+from minicnn.cuda import gpu, product, settings, tf32, tiles
 from minicnn.cuda.operands import MATRIX, matrix
 
 try:
@@ -23,10 +23,8 @@ ROUNDING = 2.0**-11  # of a number, at most
 
 
 @pytest.fixture(autouse=True)
-def on_tensor_cores():
-    product.use_tf32()
-    yield
-    product.use_tf32(False)
+def on_tensor_cores(monkeypatch):
+    monkeypatch.setattr(settings, "tf32", True)
 
 
 def in_tf32(x):
@@ -108,10 +106,15 @@ def test_a_tile_that_warps_cannot_share_is_refused():
 
 
 def test_an_older_gpu_is_refused_in_one_sentence(monkeypatch):
-    gpus = [SimpleNamespace(compute_capability=(7, 5))]
-    monkeypatch.setattr(product, "SIMULATED", False)
-    monkeypatch.setattr(product, "cuda", SimpleNamespace(gpus=gpus))
-    product.use_tf32(False)  # this any GPU can do
+    older = SimpleNamespace(compute_capability=(7, 5), reset=None)
+    monkeypatch.setattr(gpu, "SIMULATED", False)
+    monkeypatch.setattr(gpu, "cuda", SimpleNamespace(gpus=[older]))
+    settings.tf32 = False  # this any GPU can do
     with pytest.raises(gpu.GpuError, match="TF32 needs .* 8.0 or more; GPU 0 has 7.5$"):
-        product.use_tf32()
-    assert not product.tf32
+        settings.tf32 = True
+    assert not settings.tf32
+
+
+def test_a_setting_that_does_not_exist_is_refused():
+    with pytest.raises(AttributeError):
+        settings.TF32 = True

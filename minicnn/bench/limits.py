@@ -38,7 +38,7 @@ class GpuLimits:
     def __init__(self, tf32=False):
         from .. import cuda
 
-        cuda.product.use_tf32(tf32)
+        cuda.settings.tf32 = tf32
         self.ops, self.tf32, self.wait = cuda, tf32, cuda.device.wait
 
     def alone(self, row):

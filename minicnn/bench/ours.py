@@ -19,9 +19,9 @@ class Ours:
         self.ops = importlib.import_module(f"minicnn.{name}")
         self.plain = contestant == "cuda-plain"
         if self.plain:
-            self.ops.gpu.PLAIN = True
+            self.ops.settings.plain = True
         if tf32:
-            self.ops.product.use_tf32()
+            self.ops.settings.tf32 = True
         if gpus:
             self.ops.columns.choose(gpus)
         if contestant.endswith("-in-one"):

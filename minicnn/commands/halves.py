@@ -77,7 +77,7 @@ def run(options):
     if options.through_host:
         if options.ops != "cuda":
             raise ValueError("--through-host is for --ops cuda: on a CPU nothing has to move")
-        ops.columns.THROUGH_HOST = True
+        ops.settings.through_host = True
     return watch(options, ops) if options.timeline else compare(options, ops)
 
 

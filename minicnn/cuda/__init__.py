@@ -3,9 +3,10 @@
 A kernel is written like the body of a loop: it runs once for each of many threads, and asks which
 one it is.  activations.py is the place to begin, then pool.py, lrn.py, dropout.py and softmax.py.
 Beside the layers there are, in reading order, gpu.py, the device as the host sees it; buffers.py,
-memory that is used again; device.py, how arrays get there and back; wide.py, four numbers at a
-time; block.py, what threads add up together; operands.py, product.py and tiles.py, the one product
-behind conv.py and fc.py; simulator.py, how all of it runs without a GPU.
+memory that is used again; device.py, how arrays get there and back; settings.py, what a user may
+change; wide.py, four numbers at a time; block.py, what threads add up together; operands.py,
+product.py and tiles.py, the one product behind conv.py and fc.py; simulator.py, how all of it runs
+without a GPU.
 
     python -m minicnn.cuda.check       is everything right on this GPU?
     python -m minicnn.cuda.compiled    do all kernels compile, and what do they need?  Needs no GPU
@@ -31,6 +32,7 @@ from .dropout import (
 from .fc import fc_backward, fc_forward
 from .lrn import lrn_backward, lrn_forward
 from .pool import average_pool_backward, average_pool_forward, pool_backward, pool_forward
+from .settings import settings as settings
 from .sgd import sgd_update
 from .softmax import softmax, softmax_loss_backward, softmax_loss_forward
 

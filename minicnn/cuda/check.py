@@ -31,7 +31,8 @@ import numpy as np
 
 from .. import alexnet, cifar, cuda, fast, gradcheck_suite, net, reference, train, vgg
 from ..halves import in_columns, join_columns, split_columns
-from . import buffers, columns, gpu
+from . import buffers, gpu, settings
+from .patches import patched
 
 FLOAT32, FLOAT64 = 1e-4, 1e-10  # how far a backend may be from the reference: the design's numbers
 LOSS = 2e-3  # after some steps rounding has grown: relative
@@ -178,8 +179,7 @@ def check_crossing(gpus, through_host):
     """Compare the layers between the columns with those on the CPU, bit for bit."""
     rng, results = seeded(), []
     maps = [rng.standard_normal((3, C, 5, 2)).astype(np.float32) for C in (2, 3, 5)]
-    before, columns.THROUGH_HOST = columns.THROUGH_HOST, through_host
-    try:
+    with patched(settings, "through_host", through_host):
         for ops in (in_columns(cuda, gpus), in_columns(reference)):
             x, dy = ops.to_device(tuple(maps[:2])), ops.to_device((maps[2], maps[2][::-1].copy()))
             y, cache = ops.exchange_forward(x)
@@ -188,8 +188,6 @@ def check_crossing(gpus, through_host):
             arrays += [*ops.exchange_backward(dy, cache)[0], *ops.both_backward(dy, ())]
             arrays += ops.join_backward(dy[0], join_cache)[0]
             results.append([np.array(net.on_host(array)) for array in arrays])
-    finally:
-        columns.THROUGH_HOST = before
     same = [np.array_equal(ours, theirs) for ours, theirs in zip(*results, strict=True)]
     return (0 if all(same) else np.inf), 0, f"{sum(same)} of {len(same)} arrays are the CPU's"
 

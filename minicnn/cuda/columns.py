@@ -47,8 +47,7 @@ from .buffers import MiB, empty
 from .device import flat, to_device
 from .gpu import cuda, launch
 from .operands import numbers
-
-THROUGH_HOST = False  # True: as if no device had access to another's memory, to try that way, too
+from .settings import settings
 
 Place = namedtuple("Place", "device column")
 
@@ -174,7 +173,9 @@ def copied(memory):
 
 def direct(source, target):
     """Return whether device `target` copies from device `source` without help of the host."""
-    return not THROUGH_HOST and (gpu.SIMULATED or source == target or access(target, source))
+    if settings.through_host:
+        return False
+    return gpu.SIMULATED or source == target or access(target, source)
 
 
 @functools.cache

@@ -32,6 +32,7 @@ from numba import float32, float64, int32, int64, types, uint8, uint64, void
 
 from . import activations, columns, conv, dropout, gpu, lrn, operands, pool, product, sgd, tiles
 from .gpu import cuda
+from .patches import patched
 from .softmax import loss_back_kernel, loss_kernel, mean_loss_kernel, softmax_kernel
 
 Result = namedtuple("Result", "registers shared spills float64 wide mma")  # None without ptxas
@@ -44,8 +45,8 @@ def table(number, cc=(9, 0)):
     """
     on_tensor_cores = number == float32 and cc >= (8, 0)
     flat, rows, labels, winner = number[::1], number[:, ::1], int32[::1], uint8[::1]
-    lrn_numbers = int64, int64, number, number, number  # C, H·W, k, alpha, beta
-    sizes = int64, int64, int64, int64  # H, W, H_out, W_out
+    geometry, constants = named(lrn.Geometry, *[int64] * 4), named(lrn.Constants, *[number] * 3)
+    sizes = named(pool.Sizes, *[int64] * 4)
     lrn_fast = lrn.fast_kernels(5, True)
     lrn_power = lrn.fast_kernels(5, False)  # another beta
     max_forward, max_back = pool.max_kernels(3, 2)
@@ -57,18 +58,18 @@ def table(number, cc=(9, 0)):
         (activations.tanh_back_kernel, flat, flat, flat),
         (activations.logistic_kernel, flat, flat),
         (activations.logistic_back_kernel, flat, flat, flat),
-        (lrn.plain_kernel, flat, flat, *lrn_numbers, int64, int64),
-        (lrn.plain_back_kernel, flat, flat, flat, *lrn_numbers, int64, int64),
-        (lrn_fast[0], flat, flat, *lrn_numbers),
-        (lrn_fast[1], flat, flat, flat, *lrn_numbers),
-        (lrn_power[0], flat, flat, *lrn_numbers),
-        (lrn_power[1], flat, flat, flat, *lrn_numbers),
-        (pool.plain_max_back_kernel, flat, winner, flat, int64, int64, *sizes),
-        (pool.plain_mean_back_kernel, flat, flat, int64, int64, *sizes),
-        (max_forward, flat, flat, winner, *sizes),
-        (max_back, flat, winner, flat, int64, *sizes),
-        (mean_forward, flat, flat, *sizes),
-        (mean_back, flat, flat, int64, *sizes),
+        (lrn.plain_kernel, flat, flat, geometry, constants),
+        (lrn.plain_back_kernel, flat, flat, flat, geometry, constants),
+        (lrn_fast[0], flat, flat, geometry, constants),
+        (lrn_fast[1], flat, flat, flat, geometry, constants),
+        (lrn_power[0], flat, flat, geometry, constants),
+        (lrn_power[1], flat, flat, flat, geometry, constants),
+        (pool.plain_max_back_kernel, flat, winner, flat, int64, int64, sizes),
+        (pool.plain_mean_back_kernel, flat, flat, int64, int64, sizes),
+        (max_forward, flat, flat, winner, sizes),
+        (max_back, flat, winner, flat, int64, sizes),
+        (mean_forward, flat, flat, sizes),
+        (mean_back, flat, flat, int64, sizes),
         (dropout.drop_kernel, flat, uint64, uint64, flat),
         (dropout.scale_kernel, flat, number, flat),
         (softmax_kernel, rows, rows),
@@ -127,7 +128,12 @@ def operand_type(kind, number):
     """Return the type of an operand: a named tuple of arrays and whole numbers."""
     form = {matrix: operands.Matrix, maps: operands.Maps}.get(kind, operands.Windows)
     arrays = {"array": number[::1], "windows": int32[::1], "taps": int32[::1]}
-    return types.NamedTuple([arrays.get(field, int32) for field in form._fields], form)
+    return named(form, *[arrays.get(field, int32) for field in form._fields])
+
+
+def named(form, *fields):
+    """Return the type of a named tuple."""
+    return types.BaseTuple.from_types(fields, form)
 
 
 def main(arguments=None):
@@ -269,13 +275,16 @@ def measured(ptx, cc, ptxas):
 
 def to_ptx(kernel, *arguments, cc):
     """Return a kernel as PTX."""
-    # Functions that kernels call are compiled for the device that is there; none need be.
     from numba.cuda import dispatcher
 
-    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=cc)
-    ptx, _ = cuda.compile(
-        kernel.py_func, void(*arguments), cc=cc, device=False, abi="numba", output="ptx"
-    )
+    def device():
+        """Numba compiles the functions that a kernel calls for the current device: none need be."""
+        return SimpleNamespace(compute_capability=cc)
+
+    with patched(dispatcher, "get_current_device", device):
+        ptx, _ = cuda.compile(
+            kernel.py_func, void(*arguments), cc=cc, device=False, abi="numba", output="ptx"
+        )
     return ptx if isinstance(ptx, str) else ptx.decode()
 
 

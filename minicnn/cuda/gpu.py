@@ -19,25 +19,27 @@ environment they run, slowly, in Numba's simulator (simulator.py).
 
 import math
 from collections import namedtuple
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
-
-if not hasattr(np, "row_stack"):  # gone in NumPy 2.5, and numba-cuda compiles nothing without it
-    np.row_stack = np.vstack  # noqa: NPY201
-
 from numba import config, cuda
+
+from .patches import patched
 
 config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small layers have small grids, which is no mistake
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 THREADS = 32 if SIMULATED else 256  # of a block, where nothing else is said; a simulated one costs
 
-PLAIN = False  # True: run the kernels that are the definition where there are faster ones, too
-
 if SIMULATED:
-    from . import simulator as simulator  # whose threads take turns
+    from .simulator import taking_turns
+else:
+    taking_turns = nullcontext  # the threads of a GPU need not
+    if cuda.implementation == "NVIDIA" and not hasattr(np, "row_stack"):
+        # numba-cuda's compiler asks for row_stack, gone in NumPy 2.5, while it is imported
+        with patched(np, "row_stack", np.vstack):
+            import numba.cuda.np.arrayobj  # noqa: F401
 
 Here = namedtuple("Here", "device stream")
 here = Here(0, None)  # None: the device's main stream
@@ -165,7 +167,8 @@ def launch(kernel, count, *arguments):
 def launch_blocks(kernel, grid, block, *arguments):
     """Run a kernel with this grid of blocks and this block of threads; either may be a tuple."""
     try:
-        kernel[grid, block, stream()](*arguments)
+        with taking_turns():
+            kernel[grid, block, stream()](*arguments)
     except Exception as error:
         if is_missing(error):
             raise GpuError(missing(error)) from error

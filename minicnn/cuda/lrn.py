@@ -2,8 +2,10 @@
 
     x, y, dy, dx   (N, C, H, W)     flat; C is taken as groups × C channels of a group
     scale          a number         k + α Σ_j x_j²
-    before, after  numbers          a window reaches so far before and behind its channel
-    pixel          one of N·groups·H·W: its channels are H·W numbers apart
+    pixel          one of N·groups·H·W: its channels are HW numbers apart
+    geometry       C, HW            channels of a group, pixels of a channel
+                   before, after    a window reaches so far before and behind its channel
+    constants      k, alpha, beta   of the formula, in x's type
 
 The plain kernels have a thread for each output, and are the definition again.  They read every
 number n times, and backward n² times.  The fast ones have a thread for each pixel, which walks
@@ -18,18 +20,22 @@ of the layer before.
 """
 
 import math
+from collections import namedtuple
 from functools import lru_cache
 
 import numpy as np
 
 from ..checks import check_gradient, check_lrn
-from . import gpu
 from .buffers import empty
 from .device import flat, to_device
 from .gpu import cuda, launch
+from .settings import settings
 
 LOADS = 8  # numbers that a thread asks for together, so that it waits once for all of them
 WIDEST = 16  # channels of a window that fit into a thread's registers; beyond, the plain kernels
+
+Geometry = namedtuple("Geometry", "C HW before after")
+Constants = namedtuple("Constants", "k alpha beta")
 
 
 def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
@@ -37,65 +43,73 @@ def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
     k, n, alpha, beta, groups = check_lrn(x, k, n, alpha, beta, groups)
     x = to_device(x)
     y = empty(x.shape, x.dtype)
-    number = x.dtype.type
-    constants = number(k), number(alpha), number(beta)
-    _, C, H, W = x.shape
-    arguments = flat(x), flat(y), C // groups, H * W, *constants
-    if gpu.PLAIN or n > WIDEST:
-        launch(plain_kernel, x.size, *arguments, n // 2, (n - 1) // 2)
+    geometry = geometry_of(x, n, groups)
+    constants = Constants(*map(x.dtype.type, (k, alpha, beta)))
+    arguments = flat(x), flat(y), geometry, constants
+    if settings.plain or n > WIDEST:
+        launch(plain_kernel, x.size, *arguments)
     else:
-        launch(fast_kernels(n, beta == 0.75)[0], x.size // (C // groups), *arguments)
+        launch(fast_kernels(n, beta == 0.75)[0], x.size // geometry.C, *arguments)
     return y, (x, n, constants, groups)
 
 
 def lrn_backward(dy, cache):
     """Return dx: its own term, and the cross-channel term."""
-    x, n, (k, alpha, beta), groups = cache
+    x, n, constants, groups = cache
     check_gradient("lrn", dy, x.shape, x.dtype)
     dy, dx = to_device(dy), empty(x.shape, x.dtype)
-    _, C, H, W = x.shape
-    arguments = flat(dy), flat(x), flat(dx), C // groups, H * W, k, alpha, beta
-    if gpu.PLAIN or n > WIDEST:
-        launch(plain_back_kernel, x.size, *arguments, n // 2, (n - 1) // 2)
+    geometry = geometry_of(x, n, groups)
+    arguments = flat(dy), flat(x), flat(dx), geometry, constants
+    if settings.plain or n > WIDEST:
+        launch(plain_back_kernel, x.size, *arguments)
     else:
-        launch(fast_kernels(n, beta == 0.75)[1], x.size // (C // groups), *arguments)
+        launch(fast_kernels(n, constants.beta == 0.75)[1], x.size // geometry.C, *arguments)
     return (dx,)
+
+
+def geometry_of(x, n, groups):
+    """Return where the channels of a window of n lie."""
+    _, C, H, W = x.shape
+    return Geometry(C // groups, H * W, n // 2, (n - 1) // 2)
 
 
 # The definition, a thread for each output.
 
 
 @cuda.jit
-def plain_kernel(x, y, C, HW, k, alpha, beta, before, after):
+def plain_kernel(x, y, geometry, constants):
     i = cuda.grid(1)
     if i < x.size:
-        c = i // HW % C
-        scale = scale_at(x, i, c, C, HW, k, alpha, before, after)
-        y[i] = x[i] * math.pow(scale, -beta)
+        c = i // geometry.HW % geometry.C
+        scale = scale_at(x, i, c, geometry, constants)
+        y[i] = x[i] * math.pow(scale, -constants.beta)
 
 
 @cuda.jit
-def plain_back_kernel(dy, x, dx, C, HW, k, alpha, beta, before, after):
+def plain_back_kernel(dy, x, dx, geometry, constants):
     i = cuda.grid(1)
     if i < x.size:
+        C, HW, before, after = geometry
+        _, alpha, beta = constants
         c = i // HW % C
-        scale = scale_at(x, i, c, C, HW, k, alpha, before, after)
+        scale = scale_at(x, i, c, geometry, constants)
         own = dy[i] * math.pow(scale, -beta)
         cross = x.dtype.type(0)
         for j in range(max(0, c - after), min(C, c + before + 1)):  # those whose window holds c
             at = i + (j - c) * HW
-            scale = scale_at(x, at, j, C, HW, k, alpha, before, after)
+            scale = scale_at(x, at, j, geometry, constants)
             cross += dy[at] * x[at] * math.pow(scale, -beta) / scale
         dx[i] = own - x.dtype.type(2) * alpha * beta * x[i] * cross
 
 
 @cuda.jit(device=True)
-def scale_at(x, i, c, C, HW, k, alpha, before, after):
+def scale_at(x, i, c, geometry, constants):
     """Return k + α Σ_j x_j² for x[i], which is of channel c."""
+    C, HW, before, after = geometry
     total = x.dtype.type(0)
     for j in range(max(0, c - before), min(C, c + after + 1)):
         total += x[i + (j - c) * HW] * x[i + (j - c) * HW]
-    return k + alpha * total
+    return constants.k + constants.alpha * total
 
 
 # The same, a thread for each pixel.
@@ -132,8 +146,10 @@ def fast_kernels(n, three_quarters):
         return math.pow(scale, -beta)
 
     @cuda.jit
-    def forward_kernel(x, y, C, HW, k, alpha, beta):
+    def forward_kernel(x, y, geometry, constants):
         i = cuda.grid(1)
+        C, HW = geometry.C, geometry.HW
+        k, alpha, beta = constants
         if i < x.size // C:
             zero, one = x.dtype.type(0), x.dtype.type(1)
             first = i // HW * C * HW + i % HW  # this pixel's first channel
@@ -155,8 +171,10 @@ def fast_kernels(n, three_quarters):
                     window[j] = window[j + LOADS]
 
     @cuda.jit
-    def back_kernel(dy, x, dx, C, HW, k, alpha, beta):
+    def back_kernel(dy, x, dx, geometry, constants):
         i = cuda.grid(1)
+        C, HW = geometry.C, geometry.HW
+        k, alpha, beta = constants
         if i < x.size // C:
             zero, one = x.dtype.type(0), x.dtype.type(1)
             twice = x.dtype.type(2) * alpha * beta

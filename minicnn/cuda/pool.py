@@ -4,6 +4,7 @@
     y, dy       (N, C, H_out, W_out)    output
     winner      (N, C, H_out, W_out)    place of the largest value in its window, 0 … z·z−1
     cell        s×s pixels of a plane: those that lie in window (row, column), but not in the next
+    sizes       H, W, H_out, W_out      of a plane of x and of one of y
 
 Forward, a thread for each window: that is the definition, and there is no other kernel.  Backward,
 the plain kernels have a thread for each pixel, which gathers: it asks the windows that it lies in
@@ -16,6 +17,7 @@ All but the plain kernels are made for one z and s, which are constants to the c
 the loops over a window out, keeps the window in registers, and needs no division by s.
 """
 
+from collections import namedtuple
 from functools import lru_cache
 from math import ceil
 
@@ -23,10 +25,12 @@ import numpy as np
 
 from ..checks import check_gradient, check_pool
 from ..shapes import pool_size
-from . import gpu
 from .buffers import empty
 from .device import flat, to_device
 from .gpu import cuda, launch
+from .settings import settings
+
+Sizes = namedtuple("Sizes", "H W H_out W_out")
 
 
 def pool_forward(x, z=3, s=2, ceil_mode=False):
@@ -39,7 +43,7 @@ def pool_forward(x, z=3, s=2, ceil_mode=False):
     y = empty((N, C, H_out, W_out), x.dtype)
     winner = empty(y.shape, np.uint8 if z * z <= 256 else np.int32)
     max_kernel, _ = max_kernels(z, s)
-    launch(max_kernel, y.size, flat(x), flat(y), flat(winner), H, W, H_out, W_out)
+    launch(max_kernel, y.size, flat(x), flat(y), flat(winner), Sizes(H, W, H_out, W_out))
     return y, (x.shape, x.dtype, winner, z, s)
 
 
@@ -51,12 +55,12 @@ def pool_backward(dy, cache):
     H_out, W_out = dy.shape[2:]
     dx = empty((N, C, H, W), dtype)
     cells = N * C * ceil(H / s) * ceil(W / s)
-    sizes = H, W, H_out, W_out
-    if gpu.PLAIN:
-        launch(plain_max_back_kernel, dx.size, flat(dy), flat(winner), flat(dx), z, s, *sizes)
+    sizes = Sizes(H, W, H_out, W_out)
+    if settings.plain:
+        launch(plain_max_back_kernel, dx.size, flat(dy), flat(winner), flat(dx), z, s, sizes)
         return (dx,)
     _, max_back_kernel = max_kernels(z, s)
-    launch(max_back_kernel, cells, flat(dy), flat(winner), flat(dx), cells, *sizes)
+    launch(max_back_kernel, cells, flat(dy), flat(winner), flat(dx), cells, sizes)
     return (dx,)
 
 
@@ -69,7 +73,7 @@ def average_pool_forward(x, z=3, s=2, ceil_mode=False):
     z, s = min(z, max(H, W)), min(s, max(H, W))  # a larger window has no more pixels
     y = empty((N, C, H_out, W_out), x.dtype)
     mean_kernel, _ = mean_kernels(z, s)
-    launch(mean_kernel, y.size, flat(x), flat(y), H, W, H_out, W_out)
+    launch(mean_kernel, y.size, flat(x), flat(y), Sizes(H, W, H_out, W_out))
     return y, (x.shape, x.dtype, H_out, W_out, z, s)
 
 
@@ -80,12 +84,12 @@ def average_pool_backward(dy, cache):
     dy = to_device(dy)
     dx = empty((N, C, H, W), dtype)
     cells = N * C * ceil(H / s) * ceil(W / s)
-    sizes = H, W, H_out, W_out
-    if gpu.PLAIN:
-        launch(plain_mean_back_kernel, dx.size, flat(dy), flat(dx), z, s, *sizes)
+    sizes = Sizes(H, W, H_out, W_out)
+    if settings.plain:
+        launch(plain_mean_back_kernel, dx.size, flat(dy), flat(dx), z, s, sizes)
         return (dx,)
     _, mean_back_kernel = mean_kernels(z, s)
-    launch(mean_back_kernel, cells, flat(dy), flat(dx), cells, *sizes)
+    launch(mean_back_kernel, cells, flat(dy), flat(dx), cells, sizes)
     return (dx,)
 
 
@@ -106,8 +110,9 @@ def place(i, height, width):
 
 
 @cuda.jit
-def plain_max_back_kernel(dy, winner, dx, z, s, H, W, H_out, W_out):
+def plain_max_back_kernel(dy, winner, dx, z, s, sizes):
     i = cuda.grid(1)
+    H, W, H_out, W_out = sizes
     if i < dx.size:
         plane, h, w = place(i, H, W)
         total = dx.dtype.type(0)
@@ -120,8 +125,9 @@ def plain_max_back_kernel(dy, winner, dx, z, s, H, W, H_out, W_out):
 
 
 @cuda.jit
-def plain_mean_back_kernel(dy, dx, z, s, H, W, H_out, W_out):
+def plain_mean_back_kernel(dy, dx, z, s, sizes):
     i = cuda.grid(1)
+    H, W, H_out, W_out = sizes
     if i < dx.size:
         plane, h, w = place(i, H, W)
         total = dx.dtype.type(0)
@@ -144,8 +150,9 @@ def max_kernels(z, s):
     windows = reach * reach
 
     @cuda.jit
-    def max_kernel(x, y, winner, H, W, H_out, W_out):
+    def max_kernel(x, y, winner, sizes):
         i = cuda.grid(1)
+        H, W, H_out, W_out = sizes
         if i < y.size:
             plane, row, column = place(i, H_out, W_out)
             window = cuda.local.array(places, x.dtype)
@@ -165,8 +172,9 @@ def max_kernels(z, s):
             winner[i] = won
 
     @cuda.jit
-    def max_back_kernel(dy, winner, dx, cells, H, W, H_out, W_out):
+    def max_back_kernel(dy, winner, dx, cells, sizes):
         i = cuda.grid(1)
+        H, W, H_out, W_out = sizes
         if i < cells:
             plane, row, column = place(i, (H + s - 1) // s, (W + s - 1) // s)
             won = cuda.local.array(windows, np.int32)
@@ -199,8 +207,9 @@ def mean_kernels(z, s):
     windows = reach * reach
 
     @cuda.jit
-    def mean_kernel(x, y, H, W, H_out, W_out):
+    def mean_kernel(x, y, sizes):
         i = cuda.grid(1)
+        H, W, H_out, W_out = sizes
         if i < y.size:
             plane, row, column = place(i, H_out, W_out)
             total = x.dtype.type(0)
@@ -213,8 +222,9 @@ def mean_kernels(z, s):
             y[i] = total / x.dtype.type(count)
 
     @cuda.jit
-    def mean_back_kernel(dy, dx, cells, H, W, H_out, W_out):
+    def mean_back_kernel(dy, dx, cells, sizes):
         i = cuda.grid(1)
+        H, W, H_out, W_out = sizes
         if i < cells:
             plane, row, column = place(i, (H + s - 1) // s, (W + s - 1) // s)
             share = cuda.local.array(windows, dx.dtype)

@@ -17,26 +17,21 @@ bit for bit, each time and on every GPU.
 Groups are a dimension of the grid, so that one launch has the blocks of all groups: AlexNet has
 two, and one of them alone can be too little for all of a GPU.
 
-    from minicnn.cuda import product
-    product.use_tf32()
-
-lets all products of float32 run on tensor cores from then on; tf32.py says what that costs in
-precision.  Those of float64 stay as they are.
+With settings.tf32 all products of float32 run on tensor cores; tf32.py says what that costs in
+precision.
 """
 
 import functools
 
-from . import gpu
 from .buffers import empty
 from .device import flat
-from .gpu import SIMULATED, GpuError, cuda, launch, launch_blocks
+from .gpu import SIMULATED, cuda, launch, launch_blocks
 from .operands import MAPS, MATRIX, TAPS, Matrix, numbers
+from .settings import settings
 from .tiles import DOUBLE, LARGE, SMALL, TINY, TWO_WARPS, Read, number, threads, tiled
 
 BLOCKS = 16 if SIMULATED else 512  # a long sum is split until there are about so many blocks,
 LEAST_DEPTH = 8 if SIMULATED else 256  # … but no part is shorter than this
-
-tf32 = False  # whether products of float32 run on tensor cores
 
 
 def product(a, b, out, rows, columns, depth, groups=1, bias=None, parts=1):
@@ -60,7 +55,7 @@ def product(a, b, out, rows, columns, depth, groups=1, bias=None, parts=1):
     if not rows * columns * groups:
         return
     dtype = out.array.dtype
-    if gpu.PLAIN:
+    if settings.plain:
         kernel = plain(a_kind, b_kind, out_kind, bias is not None)
         bias = out.array if bias is None else bias  # which the kernel then leaves alone
         sizes = numbers(groups, rows, columns, depth)
@@ -77,23 +72,6 @@ def product(a, b, out, rows, columns, depth, groups=1, bias=None, parts=1):
     bias = out.array if bias is None else bias  # as above
     grid = tiles_down * tiles_across, parts, groups
     launch_blocks(kernel, grid, threads(tile), a, b, out, bias, *sizes)
-
-
-def use_tf32(on=True):
-    """Let the products of float32 run on tensor cores, in TF32, or with on=False no longer.
-
-    Raises GpuError if the current device has none for it: they came with compute capability 8.0.
-    """
-    global tf32
-    if on and not SIMULATED:
-        gpu.ready()
-        major, minor = cuda.gpus[gpu.here.device].compute_capability
-        if major < 8:
-            raise GpuError(
-                f"TF32 needs a GPU of compute capability 8.0 or more; GPU {gpu.here.device} has "
-                f"{major}.{minor}"
-            )
-    tf32 = on
 
 
 def long_product(a, b, shape, rows, columns, depth, groups=1, bias=None):
@@ -131,7 +109,7 @@ def add_parts(partial, parts, out, bias=None):
 
 def parts_for(rows, columns, depth, groups, tile):
     """Return into how many parts a sum is split: 0 if there is nothing to add."""
-    if gpu.PLAIN:
+    if settings.plain:
         return min(1, depth)
     blocks = -(-rows // tile.ROWS) * -(-columns // tile.COLUMNS) * groups
     return min(-(-BLOCKS // blocks), -(-depth // LEAST_DEPTH))
@@ -148,7 +126,7 @@ def tile_for(rows, dtype):
 
 def is_tf32(dtype):
     """Return whether a product of this dtype runs on tensor cores."""
-    return tf32 and dtype.name == "float32"
+    return settings.tf32 and dtype.name == "float32"
 
 
 def how_to_read(kind, operand):

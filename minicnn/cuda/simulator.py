@@ -1,13 +1,15 @@
 """Numba's simulator of a GPU, in which threads take turns.
 
 Numba's own runs all threads of a block at once, each as a thread of Python, and asks them over and
-over again whether they are waiting for each other.  Here one thread runs at a time, until it waits
-in syncthreads or ends; then the next one goes on where it had stopped.  That is 3 to 20 times as
-fast, as measured with this backend's layers on a few hundred pixels, and finds more:
+over again whether they are waiting for each other.  Within `with taking_turns(): …` one thread runs
+at a time, until it waits in syncthreads or ends; then the next one goes on where it had stopped.
+That is 3 to 20 times as fast, as measured with this backend's layers on a few hundred pixels, and
+finds more:
 
-    order     Blocks, and the threads of a block, run in the order of their numbers, or with
-              LAST_FIRST the other way round.  If one thread writes what another one reads or
-              writes, and no syncthreads lies between, then the two orders give different results
+    order     Blocks, and the threads of a block, run in the order of their numbers; within
+              `with last_thread_first(): …` the other way round.  If one thread writes what another
+              one reads or writes, and no syncthreads lies between, then the two orders give
+              different results
     NaN       What no thread has written yet is NaN, in shared memory and in registers
 
     worker    a thread of Python, which runs a block's threads one after another; one that waits
@@ -18,14 +20,39 @@ fast, as measured with this backend's layers on a few hundred pixels, and finds 
 import sys
 import threading
 from collections import deque
+from contextlib import contextmanager
 
 import numpy as np
 from numba.cuda.simulator import kernel
 from numba.cuda.simulator.kernelapi import Dim3, FakeCUDALocal, FakeCUDAShared
 
-LAST_FIRST = False  # whether the last thread of the last block begins
+from .patches import patched
+
+reverse = False  # whether the last thread of the last block begins
 
 idle = []  # workers without a block
+
+
+@contextmanager
+def taking_turns():
+    """Let the threads of each block take turns; afterwards Numba's simulator is what it was."""
+    with (
+        patched(kernel.BlockManager, "run", run_block),
+        patched(FakeCUDAShared, "array", shared_array),
+        patched(FakeCUDALocal, "array", local_array),
+    ):
+        yield
+
+
+@contextmanager
+def last_thread_first():
+    """Let the last thread of the last block begin."""
+    global reverse
+    reverse = True
+    try:
+        yield
+    finally:
+        reverse = False
 
 
 class Stopped(Exception):
@@ -94,7 +121,7 @@ class Worker(threading.Thread):
 def run_block(manager, number, *arguments):
     """Run one block of a kernel; if one of its threads fails, raise what that one has raised."""
     threads = list(np.ndindex(*manager._block_dim))
-    if LAST_FIRST:
+    if reverse:
         threads.reverse()
         number = [size - 1 - n for size, n in zip(manager._grid_dim, number, strict=True)]
     block = Block(manager._f, arguments, number, threads)
@@ -122,8 +149,3 @@ def unwritten(shape, dtype):
     """Return an array full of NaN, or of the largest number that the type has."""
     dtype = np.dtype(dtype)
     return np.full(shape, np.nan if dtype.kind == "f" else np.iinfo(dtype).max, dtype)
-
-
-kernel.BlockManager.run = run_block
-FakeCUDAShared.array = shared_array
-FakeCUDALocal.array = local_array

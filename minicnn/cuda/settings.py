@@ -1,0 +1,49 @@
+"""Settings of the GPU backend, one object: minicnn.cuda.settings."""
+
+from . import gpu
+
+
+class Settings:
+    """What a user of the GPU backend may change; each setting is False at first.
+
+        from minicnn import cuda
+        cuda.settings.tf32 = True
+
+    plain           the kernels that are the definition run, even where there are faster ones
+    tf32            products of float32 run on tensor cores; tf32.py says what that costs in
+                    precision.  Products of float64 stay as they are.  Raises GpuError if the
+                    current GPU is too old
+    through_host    what crosses between two columns goes through the host's memory, even where one
+                    GPU can access the other's
+    """
+
+    __slots__ = "plain", "through_host", "_tf32"  # a mistyped name is an error, not a setting
+
+    def __init__(self):
+        self.plain = self.through_host = self._tf32 = False
+
+    @property
+    def tf32(self):
+        return self._tf32
+
+    @tf32.setter
+    def tf32(self, on):
+        if on:
+            check_tensor_cores()
+        self._tf32 = on
+
+
+def check_tensor_cores():
+    """Raise GpuError if the current GPU cannot compute in TF32; the simulator can."""
+    if gpu.SIMULATED:
+        return
+    gpu.ready()
+    major, minor = gpu.cuda.gpus[gpu.here.device].compute_capability
+    if major < 8:
+        raise gpu.GpuError(
+            f"TF32 needs a GPU of compute capability 8.0 or more; GPU {gpu.here.device} has "
+            f"{major}.{minor}"
+        )
+
+
+settings = Settings()
