@@ -67,12 +67,12 @@ def by_fragments(tile, A_LINE, B_LINE):
                 at = b_first + (d + i) * B_LINE
                 v[4 * i], v[4 * i + 1], v[4 * i + 2], v[4 * i + 3] = load4(b_tiles, at)
             for p in range(4):
+                a = u[p], u[4 + p], u[8 + p], u[12 + p]
                 for q in range(4):
+                    b = v[q], v[4 + q]
                     c0, c1, c2, c3 = 8 * p + q, 8 * p + q + 4, 8 * p + q + 32, 8 * p + q + 36
-                    sums[c0], sums[c1], sums[c2], sums[c3] = mma(
-                        u[p], u[4 + p], u[8 + p], u[12 + p], v[q], v[4 + q],
-                        sums[c0], sums[c1], sums[c2], sums[c3],
-                    )  # fmt: skip
+                    c = sums[c0], sums[c1], sums[c2], sums[c3]
+                    sums[c0], sums[c1], sums[c2], sums[c3] = mma(a, b, c)
 
     return place, prepare, multiply, (16, 8), (32, 4)
 
@@ -87,8 +87,8 @@ if SIMULATED:
         bits = np.float32(x).view(np.uint32) + np.uint32(0x1000)  # half of the last bit that stays
         return (bits & np.uint32(0xFFFFE000)).view(np.float32)
 
-    def mma(a0, a1, a2, a3, b0, b1, c0, c1, c2, c3):
-        """Return the lane's c0 … c3 of C + A·B.
+    def mma(a, b, c):
+        """Return the lane's c0 … c3 of C + A·B; a, b and c are its fragments.
 
         Each lane writes down the entries that it holds, at their places in A and B; when all have,
         it reads what its own entries of C need.  The lanes of all warps have to come here together.
@@ -98,8 +98,9 @@ if SIMULATED:
         A_of_all = cuda.shared.array((warps, 16, 8), np.float32)
         B_of_all = cuda.shared.array((warps, 8, 8), np.float32)
         A, B, g, j = A_of_all[t // 32], B_of_all[t // 32], t % 32 // 4, t % 4
-        A[g, j], A[g + 8, j], A[g, j + 4], A[g + 8, j + 4] = a0, a1, a2, a3
-        B[j, g], B[j + 4, g] = b0, b1
+        A[g, j], A[g + 8, j], A[g, j + 4], A[g + 8, j + 4] = a
+        B[j, g], B[j + 4, g] = b
+        c0, c1, c2, c3 = c
         cuda.syncthreads()
         for k in range(8):
             c0, c1 = c0 + A[g, k] * B[k, 2 * j], c1 + A[g, k] * B[k, 2 * j + 1]
@@ -110,6 +111,7 @@ if SIMULATED:
 else:
     from llvmlite import ir
     from numba import types
+    from numba.core.cgutils import unpack_tuple
     from numba.cuda.extending import intrinsic
 
     FLOAT, BITS = ir.FloatType(), ir.IntType(32)
@@ -125,19 +127,20 @@ else:
         return types.float32(types.float32), codegen
 
     @intrinsic
-    def mma(typing_context, a0, a1, a2, a3, b0, b1, c0, c1, c2, c3):
+    def mma(typing_context, a, b, c):
         def codegen(context, builder, signature, arguments):
-            c = ir.LiteralStructType([FLOAT] * 4)
             instruction = ir.InlineAsm(
-                ir.FunctionType(c, [BITS] * 6 + [FLOAT] * 4),
+                ir.FunctionType(ir.LiteralStructType([FLOAT] * 4), [BITS] * 6 + [FLOAT] * 4),
                 "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
                 "{$0,$1,$2,$3}, {$4,$5,$6,$7}, {$8,$9}, {$10,$11,$12,$13};",
                 "=f,=f,=f,=f,r,r,r,r,r,r,f,f,f,f",
                 side_effect=True,
             )
-            factors = [builder.bitcast(q, BITS) for q in arguments[:6]]
-            done = builder.call(instruction, [*factors, *arguments[6:]], attrs=("convergent",))
-            numbers = [builder.extract_value(done, i) for i in range(4)]
+            a, b, c = (unpack_tuple(builder, fragment) for fragment in arguments)
+            factors = [builder.bitcast(q, BITS) for q in (*a, *b)]
+            done = builder.call(instruction, [*factors, *c], attrs=("convergent",))
+            numbers = unpack_tuple(builder, done)
             return context.make_tuple(builder, signature.return_type, numbers)
 
-        return types.UniTuple(types.float32, 4)(*[types.float32] * 10), codegen
+        two, four = types.UniTuple(types.float32, 2), types.UniTuple(types.float32, 4)
+        return four(four, two, four), codegen

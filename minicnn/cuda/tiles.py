@@ -49,7 +49,8 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, wide_out, biased, tf32=Fal
     With tf32 its threads multiply on tensor cores (tf32.py), and all else is the same.
 
     Block (x, part, group) of a launch computes tile x, counted down the columns: so blocks that run
-    at the same time read the same rows of b, which in a convolution are the costly ones.
+    at the same time read the same rows of b, which in a convolution are the costly ones.  A column
+    has tiles_down tiles, and a part has `share` of the depth.
     """
     dtype = getattr(np, dtype_name)
     ROWS, COLUMNS, DEPTH, TALL, BROAD = tile
@@ -122,10 +123,15 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, wide_out, biased, tf32=Fal
                 row = out_row(out, target, m)
                 more = bias[group * rows + m] if biased else dtype(0)
                 for j in range(0, BROAD, 4):
-                    first = i * BROAD + j
-                    p, q = sums[first] + more, sums[first + 1] + more
-                    r, s = sums[first + 2] + more, sums[first + 3] + more
-                    write(out, row, at[j], at[j + 1], at[j + 2], at[j + 3], p, q, r, s)
+                    places = at[j], at[j + 1], at[j + 2], at[j + 3]
+                    s = i * BROAD + j
+                    four = (
+                        sums[s] + more,
+                        sums[s + 1] + more,
+                        sums[s + 2] + more,
+                        sums[s + 3] + more,
+                    )
+                    write(out, row, places, four)
 
     return tiled_kernel
 
@@ -207,9 +213,8 @@ def reader(read, SIZE, DEPTH, THREADS):
         def keep(share, t, tiles, at):
             for i in range(0, SHARE, 4):
                 line = at + (t // ACROSS + i // 4 * STEP) * LINE
-                store4(
-                    tiles, line + t % ACROSS * 4, share[i], share[i + 1], share[i + 2], share[i + 3]
-                )
+                four = share[i], share[i + 1], share[i + 2], share[i + 3]
+                store4(tiles, line + t % ACROSS * 4, four)
 
     elif read.along == "rows":
 
@@ -259,28 +264,32 @@ def reader(read, SIZE, DEPTH, THREADS):
 
 
 def writer(kind, wide):
-    """Return the function that writes four numbers of a row, at four places of the depth."""
+    """Return the function that writes four numbers of a row, at four places of the depth.
+
+    write(out, row, places, four)    row and places are what out_row and out_column gave
+    """
     place = kind.place
 
     if wide:
 
         @inlined
-        def write(out, row, at0, at1, at2, at3, p, q, r, s):
-            if at0 >= 0:
-                store4(out.array, place(out, row, at0), p, q, r, s)
+        def write(out, row, places, four):
+            if places[0] >= 0:
+                store4(out.array, place(out, row, places[0]), four)
 
     else:
 
         @inlined
-        def write(out, row, at0, at1, at2, at3, p, q, r, s):
-            if at0 >= 0:
-                out.array[place(out, row, at0)] = p
-            if at1 >= 0:
-                out.array[place(out, row, at1)] = q
-            if at2 >= 0:
-                out.array[place(out, row, at2)] = r
-            if at3 >= 0:
-                out.array[place(out, row, at3)] = s
+        def write(out, row, places, four):
+            # written out, as the compiler knows more about places[0] than about places[i]
+            if places[0] >= 0:
+                out.array[place(out, row, places[0])] = four[0]
+            if places[1] >= 0:
+                out.array[place(out, row, places[1])] = four[1]
+            if places[2] >= 0:
+                out.array[place(out, row, places[2])] = four[2]
+            if places[3] >= 0:
+                out.array[place(out, row, places[3])] = four[3]
 
     return write
 

@@ -1,8 +1,8 @@
 """Four neighbours in memory at once: 128 bits are the most that one instruction of a GPU moves.
 
-    load4(a, i)                   a[i], a[i+1], a[i+2], a[i+3]
-    store4(a, i, p, q, r, s)      the way back
-    inlined                       decorates a function for kernels, which has no kernel of its own
+    load4(a, i)           a[i], a[i+1], a[i+2], a[i+3], a tuple
+    store4(a, i, four)    the way back
+    inlined               decorates a function for kernels, which has no kernel of its own
 
 `a` is a flat contiguous array of numbers of 32 bits, in the GPU's memory or in a block's shared
 memory, and begins at a multiple of 16 bytes (shared.array has the keyword alignment=16 for that);
@@ -24,8 +24,8 @@ if SIMULATED:
         return a[i], a[i + 1], a[i + 2], a[i + 3]
 
     @inlined
-    def store4(a, i, p, q, r, s):
-        a[i], a[i + 1], a[i + 2], a[i + 3] = p, q, r, s
+    def store4(a, i, four):
+        a[i], a[i + 1], a[i + 2], a[i + 3] = four
 
 else:
     inlined = cuda.jit(device=True)
@@ -45,16 +45,17 @@ else:
         return types.UniTuple(a.dtype, 4)(a, types.int64), codegen
 
     @intrinsic
-    def store4(typing_context, a, i, p, q, r, s):
+    def store4(typing_context, a, i, four):
         def codegen(context, builder, signature, arguments):
             to = pointer(context, builder, signature, arguments)
             quad = ir.Constant(to.type.pointee, ir.Undefined)
             for j in range(4):
-                quad = builder.insert_element(quad, arguments[2 + j], place(j))
+                number = builder.extract_value(arguments[2], j)
+                quad = builder.insert_element(quad, number, place(j))
             builder.store(quad, to).align = 16
             return context.get_dummy_value()
 
-        return types.void(a, types.int64, *[a.dtype] * 4), codegen
+        return types.void(a, types.int64, types.UniTuple(a.dtype, 4)), codegen
 
     def pointer(context, builder, signature, arguments):
         """Return a[i]'s address, as that of a vector of four."""
