@@ -10,6 +10,7 @@ from test_layers import assert_close, draw, walk
 from minicnn import cuda, reference
 from minicnn.cuda import buffers, gpu, operands, product, settings, tiles
 from minicnn.cuda.operands import MATRIX, matrix
+from minicnn.cuda.product import Sizes
 from minicnn.cuda.tiles import DOUBLE, LARGE, SMALL
 from minicnn.gradcheck import check_layer
 
@@ -180,9 +181,9 @@ def test_the_tiled_kernel_is_the_plain_one_and_numpys(monkeypatch, tile, sizes, 
     for _ in range(2):
         out = cuda.to_device(np.full((rows, columns), np.nan))
         results.append((out, (MATRIX, matrix(out, rows, columns, columns, 1))))
-    product.product(a, b, results[0][1], rows, columns, depth)
+    product.product(a, b, results[0][1], Sizes(*sizes))
     monkeypatch.setattr(settings, "plain", True)
-    product.product(a, b, results[1][1], rows, columns, depth)
+    product.product(a, b, results[1][1], Sizes(*sizes))
     tiled, plain = host(out for out, _ in results)
     np.testing.assert_allclose(plain, A @ B.T, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(tiled, plain, rtol=1e-12, atol=1e-12)
@@ -196,7 +197,8 @@ def test_a_tile_of_a_real_gpu_is_numpys(monkeypatch, tile, layout):
     A, B = rng.standard_normal((rows, depth)), rng.standard_normal((columns, depth))
     out = cuda.to_device(np.full((rows, columns), np.nan))
     target = MATRIX, matrix(out, rows, columns, columns, 1)
-    product.product(operand_of(A, layout), operand_of(B, layout), target, rows, columns, depth)
+    sizes = Sizes(rows, columns, depth)
+    product.product(operand_of(A, layout), operand_of(B, layout), target, sizes)
     np.testing.assert_allclose(cuda.to_host(out), A @ B.T, rtol=1e-12, atol=1e-12)
 
 
@@ -224,9 +226,9 @@ def test_the_example_in_operands():
 def test_a_long_sum_is_split_into_parts_that_add_up(depth, parts):
     rng = np.random.default_rng(0)
     A, B, bias = rng.standard_normal((3, depth)), rng.standard_normal((5, depth)), np.arange(5.0)
-    assert product.parts_for(3, 5, depth, 1, tiles.TINY) == parts
+    assert product.parts_for(Sizes(3, 5, depth), tiles.TINY) == parts
     a, b = operand_of(A, "depth"), operand_of(B, "depth")
-    y = product.long_product(a, b, (3, 5), 3, 5, depth, bias=cuda.to_device(bias))
+    y = product.long_product(a, b, (3, 5), Sizes(3, 5, depth), bias=cuda.to_device(bias))
     np.testing.assert_allclose(cuda.to_host(y), A @ B.T + bias, rtol=1e-12, atol=1e-12)
 
 

@@ -40,7 +40,7 @@ def multiplied(A, B, layouts=("depth", "depth")):
     a, b = (operand_of(q, layout) for q, layout in zip((A, B), layouts, strict=True))
     out = cuda.to_device(np.full((rows, columns), np.nan, A.dtype))
     target = MATRIX, matrix(out, rows, columns, columns, 1)
-    product.product(a, b, target, rows, columns, depth)
+    product.product(a, b, target, product.Sizes(rows, columns, depth))
     return cuda.to_host(out)
 
 

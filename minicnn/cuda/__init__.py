@@ -6,7 +6,7 @@ Beside the layers there are, in reading order, gpu.py, the device as the host se
 memory that is used again; device.py, how arrays get there and back; settings.py, what a user may
 change; wide.py, four numbers at a time; block.py, what threads add up together; operands.py,
 product.py and tiles.py, the one product behind conv.py and fc.py; simulator.py, how all of it runs
-without a GPU.
+without a GPU; patches.py, what NumPy and Numba lack for that.
 
     python -m minicnn.cuda.check       is everything right on this GPU?
     python -m minicnn.cuda.compiled    do all kernels compile, and what do they need?  Needs no GPU

@@ -38,6 +38,14 @@ from .softmax import loss_back_kernel, loss_kernel, mean_loss_kernel, softmax_ke
 Result = namedtuple("Result", "registers shared spills float64 wide mma")  # None without ptxas
 
 
+def named(form, *fields):
+    """Return the type of a named tuple."""
+    return types.BaseTuple.from_types(fields, form)
+
+
+SIZES = named(product.Sizes, *[int32] * 4)
+
+
 def table(number, cc=(9, 0)):
     """Return every kernel with the types of its arguments, for numbers of float32 or float64.
 
@@ -106,7 +114,7 @@ def tiled_product(name, number, tf32=False):
     tile = tiles.LARGE if tf32 else product.tile_for(128, np.dtype(number.name))
     kernel = tiles.tiled(number.name, tile, tiles.Read(*a), tiles.Read(*b), *out, biased, tf32)
     operands_of_it = (operand_type(kind, number) for kind in (a[0], b[0], out[0]))
-    return kernel, *operands_of_it, number[::1], *[int32] * 5
+    return kernel, *operands_of_it, number[::1], SIZES, int32, int32
 
 
 def products(number, cc):
@@ -121,7 +129,7 @@ def plain_product(number):
     """Return the kernel that is the definition of a convolution, and the types of its arguments."""
     kinds = matrix, windows, maps
     arguments = (operand_type(kind, number) for kind in kinds)
-    return product.plain(*kinds, True), *arguments, number[::1], *[int32] * 4
+    return product.plain(*kinds, True), *arguments, number[::1], SIZES
 
 
 def operand_type(kind, number):
@@ -129,11 +137,6 @@ def operand_type(kind, number):
     form = {matrix: operands.Matrix, maps: operands.Maps}.get(kind, operands.Windows)
     arrays = {"array": number[::1], "windows": int32[::1], "taps": int32[::1]}
     return named(form, *[arrays.get(field, int32) for field in form._fields])
-
-
-def named(form, *fields):
-    """Return the type of a named tuple."""
-    return types.BaseTuple.from_types(fields, form)
 
 
 def main(arguments=None):

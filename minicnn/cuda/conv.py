@@ -38,7 +38,7 @@ from .operands import (
     spread_windows,
     windows,
 )
-from .product import BLOCKS, add_parts, long_product, product
+from .product import BLOCKS, Sizes, add_parts, long_product, product
 
 SHARE = 64 if SIMULATED else 4096  # pixels that are at least worth a block of threads in db
 
@@ -57,8 +57,9 @@ def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
         (MATRIX, rows_of(w, groups)),
         (WINDOWS, windows(x, groups, H_out, W_out, f, stride, pad)),
         (MAPS, maps(y, groups)),
-        K // groups, pixels, taps, groups, bias=b,
-    )  # fmt: skip
+        Sizes(K // groups, pixels, taps, groups),
+        bias=b,
+    )
     return y, (x, w, y.shape, stride, pad, groups)
 
 
@@ -94,9 +95,11 @@ def backward_x(dy, cache):
         seen = SPREAD, spread_windows(dy, groups, H, W, f, stride, pad)
     dx = empty(x.shape, x.dtype)
     product(
-        (MATRIX, rows_of(turned, groups)), seen, (MAPS, maps(dx, groups)),
-        C // groups, N * H * W, K // groups * f * f, groups,
-    )  # fmt: skip
+        (MATRIX, rows_of(turned, groups)),
+        seen,
+        (MAPS, maps(dx, groups)),
+        Sizes(C // groups, N * H * W, K // groups * f * f, groups),
+    )
     return dx
 
 
@@ -107,8 +110,9 @@ def backward_w(dy, cache):
     dw = long_product(
         (MAPS, maps(dy, groups)),
         (TAPS, windows(x, groups, H_out, W_out, f, stride, pad)),
-        w.shape, K // groups, taps, pixels, groups,
-    )  # fmt: skip
+        w.shape,
+        Sizes(K // groups, taps, pixels, groups),
+    )
     return dw, backward_b(dy)
 
 

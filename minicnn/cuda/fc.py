@@ -16,7 +16,7 @@ from .buffers import empty
 from .device import flat, to_device
 from .gpu import mark
 from .operands import MATRIX, matrix
-from .product import add_parts, long_product
+from .product import Sizes, add_parts, long_product
 
 
 def fc_forward(x, w, b):
@@ -27,8 +27,10 @@ def fc_forward(x, w, b):
     y = long_product(
         (MATRIX, matrix(x, N, D, D, 1)),  # x_rows[n, d]
         (MATRIX, matrix(w, K, D, D, 1)),  # w[k, d]
-        (N, K), N, K, D, bias=b,
-    )  # fmt: skip
+        (N, K),
+        Sizes(N, K, D),
+        bias=b,
+    )
     return y, (x, w)
 
 
@@ -50,8 +52,9 @@ def backward_x(dy, cache):
     return long_product(
         (MATRIX, matrix(dy, N, K, K, 1)),  # dy[n, k]
         (MATRIX, matrix(w, D, K, 1, D)),  # w[k, d]
-        x.shape, N, D, K,
-    )  # fmt: skip
+        x.shape,
+        Sizes(N, D, K),
+    )
 
 
 def backward_w(dy, cache):
@@ -61,8 +64,9 @@ def backward_w(dy, cache):
     dw = long_product(
         (MATRIX, matrix(dy, K, N, 1, K)),  # dy[n, k]
         (MATRIX, matrix(x, D, N, 1, D)),  # x_rows[n, d]
-        (K, D), K, D, N,
-    )  # fmt: skip
+        (K, D),
+        Sizes(K, D, N),
+    )
     db = empty((K,), dy.dtype)
     add_parts(flat(dy), N, db)  # each image is one part of the sum
     return dw, db

@@ -9,6 +9,8 @@ output for itself, and the GPU waits for memory.  `tiled` (tiles.py) is what run
 threads computes a tile of outputs, and each number that it reads serves many of them.  By how much
 that is faster has not been measured on a GPU yet; `minicnn bench --ops cuda` measures it.
 
+    sizes    rows, columns, depth: how many m, n and k a group has; groups: how many there are
+
 Where there are few outputs and a long sum, as in dw, the sum is split into parts, each computed by
 blocks of its own; then one thread for each output adds the parts up, in order.  Into how many parts
 follows from the shapes alone, and no two threads add to the same number: so the result is the same,
@@ -22,6 +24,7 @@ precision.
 """
 
 import functools
+from collections import namedtuple
 
 from .buffers import empty
 from .device import flat
@@ -33,18 +36,19 @@ from .tiles import DOUBLE, LARGE, SMALL, TINY, TWO_WARPS, Read, number, threads,
 BLOCKS = 16 if SIMULATED else 512  # a long sum is split until there are about so many blocks,
 LEAST_DEPTH = 8 if SIMULATED else 256  # … but no part is shorter than this
 
+Sizes = namedtuple("Sizes", "rows columns depth groups", defaults=[1])
 
-def product(a, b, out, rows, columns, depth, groups=1, bias=None, parts=1):
+
+def product(a, b, out, sizes, bias=None, parts=1):
     """Write out[m, n] = Σ_k a[m, k]·b[n, k] (+ bias[m]), for each group.
 
     Parameters
     ----------
     a, b, out : pairs of a Kind and its operand
         Their arrays have one dtype.  Of `out`, m is the row and n what it calls the depth.
-    rows, columns, depth : int
-        How many m, n and k a group has.
-    groups : int
-        The operands' group_step says how far the groups are apart.
+    sizes : Sizes
+        How many m, n and k a group has, and how many groups there are.  The operands' group_step
+        says how far the groups are apart.
     bias : array, optional
         One number for each m of each group.
     parts : int
@@ -52,14 +56,15 @@ def product(a, b, out, rows, columns, depth, groups=1, bias=None, parts=1):
         group p·groups + g.  A sum over the taps of windows has one part.
     """
     (a_kind, a), (b_kind, b), (out_kind, out) = a, b, out
+    rows, columns, depth, groups = sizes
     if not rows * columns * groups:
         return
+    sizes = Sizes(*numbers(*sizes))  # what the kernels take
     dtype = out.array.dtype
     if settings.plain:
         kernel = plain(a_kind, b_kind, out_kind, bias is not None)
         bias = out.array if bias is None else bias  # which the kernel then leaves alone
-        sizes = numbers(groups, rows, columns, depth)
-        launch(kernel, groups * rows * columns, a, b, out, bias, *sizes)
+        launch(kernel, groups * rows * columns, a, b, out, bias, sizes)
         return
     tile = tile_for(rows, dtype)
     kernel = tiled(
@@ -68,13 +73,12 @@ def product(a, b, out, rows, columns, depth, groups=1, bias=None, parts=1):
     )  # fmt: skip
     tiles_down, tiles_across = -(-rows // tile.ROWS), -(-columns // tile.COLUMNS)
     share = -(-depth // (parts * tile.DEPTH)) * tile.DEPTH  # of a part, in whole tiles
-    sizes = numbers(tiles_down, rows, columns, depth, share)
     bias = out.array if bias is None else bias  # as above
     grid = tiles_down * tiles_across, parts, groups
-    launch_blocks(kernel, grid, threads(tile), a, b, out, bias, *sizes)
+    launch_blocks(kernel, grid, threads(tile), a, b, out, bias, sizes, *numbers(tiles_down, share))
 
 
-def long_product(a, b, shape, rows, columns, depth, groups=1, bias=None):
+def long_product(a, b, shape, sizes, bias=None):
     """Return out[g, m, n] = Σ_k a[m, k]·b[n, k] (+ bias[n]) as an array of this shape.
 
     The sum may be split into parts.  Parameters are those of `product`, but for the bias: here it
@@ -84,13 +88,13 @@ def long_product(a, b, shape, rows, columns, depth, groups=1, bias=None):
     out = empty(shape, dtype)
     if not out.size:
         return out
-    parts = parts_for(rows, columns, depth, groups, tile_for(rows, dtype))
+    parts = parts_for(sizes, tile_for(sizes.rows, dtype))
     alone = parts == 1 and bias is None
     partial = flat(out) if alone else empty((max(parts, 1) * out.size,), dtype)
     if parts:
-        step = rows * columns
-        target = Matrix(partial, *numbers(rows, columns, columns, 1, step))
-        product(a, b, (MATRIX, target), rows, columns, depth, groups, parts=parts)
+        rows, columns = sizes.rows, sizes.columns
+        target = Matrix(partial, *numbers(rows, columns, columns, 1, rows * columns))
+        product(a, b, (MATRIX, target), sizes, parts=parts)
     if not alone:
         add_parts(partial, parts, flat(out), bias)
     return out
@@ -107,8 +111,9 @@ def add_parts(partial, parts, out, bias=None):
     launch(add_kernel, out.size, partial, *numbers(parts, biases), bias, out)
 
 
-def parts_for(rows, columns, depth, groups, tile):
+def parts_for(sizes, tile):
     """Return into how many parts a sum is split: 0 if there is nothing to add."""
+    rows, columns, depth, groups = sizes
     if settings.plain:
         return min(1, depth)
     blocks = -(-rows // tile.ROWS) * -(-columns // tile.COLUMNS) * groups
@@ -164,8 +169,9 @@ def plain(a_kind, b_kind, out_kind, biased):
     """Return the kernel that is the definition; a launch has a thread for each m and n."""
 
     @cuda.jit
-    def plain_kernel(a, b, out, bias, groups, rows, columns, depth):
+    def plain_kernel(a, b, out, bias, sizes):
         i = cuda.grid(1)
+        rows, columns, depth, groups = sizes
         if i < groups * rows * columns:
             group, m, n = i // columns // rows, i // columns % rows, i % columns
             total = out.array.dtype.type(0)

@@ -68,7 +68,7 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, wide_out, biased, tf32=Fal
     write = writer(out_kind, wide_out)
 
     @cuda.jit
-    def tiled_kernel(a, b, out, bias, tiles_down, rows, columns, depth, share):
+    def tiled_kernel(a, b, out, bias, sizes, tiles_down, share):
         a_tiles = cuda.shared.array(A_TILES, dtype, alignment=16)
         b_tiles = cuda.shared.array(B_TILES, dtype, alignment=16)
         a_next = cuda.local.array(A_SHARE, dtype)
@@ -84,7 +84,7 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, wide_out, biased, tf32=Fal
         m_first, n_first = np.int32(x % tiles_down * ROWS), np.int32(x // tiles_down * COLUMNS)
         down, across = place(t)
         k_first = np.int32(part * share)
-        k_stop = min(np.int32(k_first + share), depth)
+        k_stop = min(np.int32(k_first + share), sizes.depth)
 
         for i in range(SUMS):
             sums[i] = dtype(0)
@@ -119,9 +119,9 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, wide_out, biased, tf32=Fal
             at[j] = out_column(out, target, n)  # −1 behind the last column
         for i in range(TALL):
             m = np.int32(m_first + down + i // 4 * A_APART + i % 4)
-            if m < rows:
+            if m < sizes.rows:
                 row = out_row(out, target, m)
-                more = bias[group * rows + m] if biased else dtype(0)
+                more = bias[group * sizes.rows + m] if biased else dtype(0)
                 for j in range(0, BROAD, 4):
                     places = at[j], at[j + 1], at[j + 2], at[j + 3]
                     s = i * BROAD + j
@@ -281,9 +281,15 @@ def writer(kind, wide):
 
         @inlined
         def write(out, row, places, four):
-            for i in range(4):
-                if places[i] >= 0:
-                    out.array[place(out, row, places[i])] = four[i]
+            # written out, as the compiler knows more about places[0] than about places[i]
+            if places[0] >= 0:
+                out.array[place(out, row, places[0])] = four[0]
+            if places[1] >= 0:
+                out.array[place(out, row, places[1])] = four[1]
+            if places[2] >= 0:
+                out.array[place(out, row, places[2])] = four[2]
+            if places[3] >= 0:
+                out.array[place(out, row, places[3])] = four[3]
 
     return write
 
