@@ -22,8 +22,7 @@ too late: relu5 took PyTorch half as long, relu5 and pool5 together take us 0.9 
     nobody    the winner of a window where nothing is above 0: z·z, a place that no window has
 """
 
-from numba import njit
-
+from ..jit import njit
 from . import conv
 from .activations import relu_backward
 from .dropout import dropout_backward, kept_by

@@ -15,8 +15,8 @@ The next layer finds its input in the order that it likes, and copies nothing.
 import functools
 
 import numpy as np
-from numba import njit
 
+from ..jit import njit
 from .buffers import empty
 from .flags import LOOP, PLAIN
 from .threads import run
