@@ -1,4 +1,4 @@
-"""Compiled code is kept on disk, is never stale, and kernels do without it."""
+"""Compiled code is kept on disk, is never stale, and is not needed: kernels run as Python, too."""
 
 import ast
 import errno
@@ -169,3 +169,52 @@ def test_a_full_disk_is_said_once_and_stops_nobody(monkeypatch):
             jit.njit(fast.dropout.scale_loop.py_func)(x, 2.0, y)
     np.testing.assert_array_equal(y, [0, 2, 4])
     assert len(warnings) == 1
+
+
+# Not compiled at all.
+
+AS_PYTHON = """
+import numpy as np
+from minicnn import fast, reference
+from minicnn.step import step
+rng = np.random.default_rng(0)
+def compare(name, x, *parameters, **options):
+    forward, backward = f"{name}_forward", f"{name}_backward"
+    y, cache = getattr(fast, forward)(x, *parameters, **options)
+    y_expected, cache_expected = getattr(reference, forward)(x, *parameters, **options)
+    dy = rng.standard_normal(y.shape).astype(y.dtype)
+    gradients = getattr(fast, backward)(dy, cache)
+    expected = getattr(reference, backward)(dy, cache_expected)
+    limit = 1e-10 if x.dtype == np.float64 else 1e-4
+    for a, b in zip((y, *gradients), (y_expected, *expected), strict=True):
+        assert a.dtype == b.dtype == x.dtype
+        np.testing.assert_allclose(a, b, rtol=limit, atol=limit * np.abs(b).max())
+for dtype in (np.float64, np.float32):
+    draw = lambda *shape: rng.standard_normal(shape).astype(dtype)
+    compare("conv", draw(1, 8, 24, 25), draw(3, 8, 3, 3), draw(3), pad=1)  # Winograd
+    compare("conv", draw(2, 6, 9, 8), draw(4, 3, 2, 2), draw(4), stride=2, groups=2)
+    x = draw(2, 5, 6, 7)
+    compare("lrn", x, alpha=0.5)
+    compare("lrn", x, beta=0.6, n=4)
+    compare("pool", x)
+    compare("pool", draw(1, 3, 20, 19), z=17, s=3)  # winners of more than a byte
+    compare("average_pool", x)
+    compare("fc", draw(3, 50), draw(40, 50), draw(40))
+    for name in ("relu", "tanh", "logistic"):
+        compare(name, 5 * x)
+    y, cache = fast.fused.conv_relu_forward(x, draw(4, 5, 3, 3), draw(4))
+    assert y.min() == 0 and fast.fused.conv_relu_backward(y, cache)[0].shape == x.shape
+    y, kept = fast.dropout_forward(x, rng=np.random.default_rng(1))
+    np.testing.assert_array_equal(y, reference.dropout_forward(x, rng=np.random.default_rng(1))[0])
+    w, v, dw = draw(3, 4), draw(3, 4), draw(3, 4)
+    expected = reference.sgd_update(w, v, dw, 0.1)
+    np.testing.assert_allclose(fast.sgd_update(w, v, dw, 0.1), expected, rtol=1e-5)
+steps = step(fast.lrn_forward, x)
+names = {frame.source.name for frame in steps._record.frames}
+assert {"forward_loop", "normalize"} <= names and "load" not in names
+print("done")
+"""
+
+
+def test_without_a_compiler_fast_runs_as_the_python_that_it_is():
+    assert run(AS_PYTHON, PACKAGE.parent, NUMBA_DISABLE_JIT="1") == (["done"], "")

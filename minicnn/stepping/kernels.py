@@ -14,7 +14,6 @@ import copy
 import sys
 from types import FunctionType
 
-from .lanes import instructions
 from .record import HERE, PATIENCE, WATCHED, Enough
 from .watch import ORIGINAL
 
@@ -45,10 +44,6 @@ def opened(function, record, in_kernel=False, seen=None):
         value = scope.get(name)
         if is_kernel(value):
             scope[name] = opened(value, record, in_kernel, seen)
-        elif in_kernel and type(value).__name__ == "_Intrinsic":  # of fast/vector.py
-            from ..fast.vector import LANES
-
-            scope[name] = instructions(LANES)[name]
         elif isinstance(value, FunctionType) and is_ours(value):
             scope[name] = opened(value, record, in_kernel, seen)
         elif name == "count" and scope["__name__"].endswith(".fast.threads"):
