@@ -66,7 +66,7 @@ def run(record, function, code, arguments, options):
     finally:
         sys.settrace(before)
     for step in record.steps:
-        if step.raised is not record.error:
+        if not any(step.raised is error for error in (record.error, *record.failed)):
             step.raised = None  # it was caught on the way
 
 
