@@ -110,7 +110,7 @@ print("3. alpha = 1e-4:", papers_alpha, " alpha = 0.5:", large_alpha)
 # $\alpha$ is divided by $n$, as in the code of 2012 and against the formula of the paper. And now?
 
 # %%
-alpha_over_n = planted(ops.lrn_forward, "float(alpha)", "float(alpha) / n")
+alpha_over_n = planted(ops.lrn_forward, "scale = k", "alpha = alpha / n; scale = k")
 gradients = passes(alpha_over_n, ops.lrn_backward, x, alpha=0.5)
 by_hand = 1 / (2 + 0.5 * (1 + 4)) ** 0.75  # channel 0 of two that answer 1 and 2
 found = alpha_over_n(np.array([[[[1.0]], [[2.0]]]]), alpha=0.5)[0][0, 0, 0, 0]

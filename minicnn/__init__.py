@@ -39,8 +39,9 @@ If you want to read it all, here is an order in which every file builds on those
     __main__.py, commands/        the command line
 
 checks.py, which every layer asks about its arguments, can wait until an error message brings you
-there, and so can progress.py, a bar, tables.py and fonts.py.  `import minicnn` loads none of these:
-minicnn.net, minicnn.fast and the rest are imported when they are first named.
+there, and so can jit.py, which keeps what Numba compiles, progress.py, a bar, tables.py and
+fonts.py.  `import minicnn` loads none of these: minicnn.net, minicnn.fast and the rest are imported
+when they are first named.
 """
 
 import importlib

@@ -32,7 +32,7 @@ def learners_file(name, sources=None):
     ]
     text = "\n\n".join([*helpers, *(sources or [statements.source(name)])])
     text = re.sub(
-        r"(?m)^    check_\w+\(.*\)\n", "", text
+        r"(?m)^    (?:[\w, ]+ = )?check_\w+\(.*\)\n", "", text
     )  # what comes in at the door is right here
     return f"{statements.imports(name)}\n\n\n{text}"
 

@@ -15,6 +15,27 @@ import pytest
 
 from minicnn import cifar, fast, net, reference, train
 from minicnn.fast import buffers, columns, layout, threads, vector
+from minicnn.fast.vector import (
+    LANES,
+    at_least,
+    fma,
+    larger,
+    load,
+    minus,
+    number,
+    over,
+    plus,
+    power,
+    root,
+    same,
+    spread,
+    store,
+    store_whole,
+    times,
+    total,
+    where,
+    zero,
+)
 from minicnn.gradcheck import check_layer
 from minicnn.halves import in_columns, split_columns
 
@@ -684,24 +705,89 @@ def test_winograd_is_used_where_it_pays():
 
 
 def test_lanes_are_two_registers_full():
-    assert vector.lanes({"avx2": True, "avx512f": True}) == 32
-    assert vector.lanes({"avx2": True, "avx512f": False}) == 16
-    assert vector.lanes({}) == 8
+    assert vector.lanes("+avx2,+avx512f") == 32
+    assert vector.lanes("+avx2,-avx512f") == 16
+    assert vector.lanes("") == vector.lanes("-avx2,-avx512f,+neon") == 8
+
+
+def test_lanes_follow_what_numba_compiles_for():
+    code = "from minicnn.fast import vector; print(vector.LANES)"
+    environments = [{"NUMBA_CPU_FEATURES": text} for text in ("", "+avx2", "+avx2,+avx512f")]
+    assert python(code, *environments) == ["8", "16", "32"]
+    if vector.LANES > 8:
+        assert python(code, {"NUMBA_ENABLE_AVX": "0"}) == ["8"]
+
+
+def every_operation(a, b, c, i, whole, value, out, numbers, few):
+    """Call each operation of vector.py; its result is a row of `out`."""
+    u, v, w = load(a, i), load(b, i), load(c, i)
+    store(out[0], 0, spread(a, i))
+    numbers[0] = number(a, i)
+    store(out[1], 0, fma(u, v, w))
+    store(out[2], 0, plus(u, v))
+    store(out[3], 0, minus(u, v))
+    store(out[4], 0, times(u, v))
+    store(out[5], 0, over(u, v))
+    store(out[6], 0, root(u))
+    store(out[7], 0, power(u, v))
+    numbers[1] = total(u)
+    store(out[8], 0, zero(a))
+    store(out[9], 0, same(a, value))
+    store(out[10], 0, larger(u, v, w, zero(a)))
+    store(out[11], 0, at_least(u, v))
+    store(out[12], 0, where(whole, i, value, u))
+    store_whole(few, i, load(whole.astype(a.dtype), i))
+
+
+def results(function, dtype, whole_dtype, a, b, c):
+    out, numbers = np.zeros((13, LANES), dtype), np.zeros(2, dtype)
+    whole = (np.arange(LANES + 3) % 11 * 20).astype(whole_dtype)
+    few = np.zeros(LANES + 3, whole_dtype)
+    with np.errstate(all="ignore"):
+        function(a, b, c, 2, whole, 60, out, numbers, few)
+    np.testing.assert_array_equal(few[2:-1], whole[2:-1])
+    assert not few[:2].any() and not few[-1]
+    return np.concatenate([out.ravel(), numbers])
+
+
+@pytest.mark.parametrize("dtype, whole_dtype", [(np.float32, np.uint8), (np.float64, np.int32)])
+def test_every_operation_on_vectors_is_compiled_to_what_its_python_does(dtype, whole_dtype):
+    from numba import njit  # not above: minicnn.fast tells Numba how many threads, before
+    from numba.core.imputils import builtin_registry
+
+    registered = [f for _, f, _ in builtin_registry.functions]
+    operations = {f.__name__ for f in registered if getattr(f, "__module__", "") == vector.__name__}
+    assert operations == {n for n in every_operation.__code__.co_names if hasattr(vector, n)}
+    of_the_compiler = {name for name, value in vars(vector).items() if "ntrinsic" in repr(value)}
+    assert of_the_compiler == set()  # an intrinsic cannot run as Python
+
+    compiled = njit(every_operation)
+    kinds = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, 3.0, 2.5, -2.5, 1e-30]
+    pairs = np.array([(p, q) for p in kinds for q in kinds], dtype)
+    pairs = np.concatenate([pairs, RNG.standard_normal((-len(pairs) % LANES, 2)).astype(dtype)])
+    epsilon = np.finfo(dtype).eps
+    for some in pairs.reshape(-1, LANES, 2):
+        a, b = np.zeros((2, LANES + 3), dtype)
+        a[2:-1], b[2:-1] = some.T
+        c = np.roll(a, 5)
+        found = results(compiled, dtype, whole_dtype, a, b, c)
+        expected = results(every_operation, dtype, whole_dtype, a, b, c)
+        rounded = np.isin(np.arange(found.size) // LANES, [1, 7, 13])  # fma, power, total
+        np.testing.assert_allclose(found[rounded], expected[rounded], rtol=8 * epsilon)
+        np.testing.assert_array_equal(found[~rounded], expected[~rounded])
+        sure = ~np.isnan(found) & ~rounded
+        np.testing.assert_array_equal(np.signbit(found[sure]), np.signbit(expected[sure]))
 
 
 OTHER_WIDTH = """
 import os
 import numba
 import numpy as np
-from llvmlite import binding
 numba.njit(lambda: 0)()  # now Numba has asked what the processor can do
-what_it_can_do = binding.get_host_cpu_features
-lanes = int(os.environ["TRY_LANES"])
-table = {"avx2": lanes == 16, "avx512f": lanes == 32}
-binding.get_host_cpu_features = lambda: table
+numba.config.CPU_FEATURES = {"8": "", "16": "+avx2", "32": "+avx512f"}[os.environ["TRY_LANES"]]
 from minicnn import fast, reference
 from minicnn.fast.vector import LANES
-binding.get_host_cpu_features = what_it_can_do  # the code must run here
+numba.config.CPU_FEATURES = None  # the code must run here
 rng = np.random.default_rng(0)
 def draw(*shape):
     return rng.standard_normal(shape).astype(np.float32)

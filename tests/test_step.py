@@ -12,6 +12,7 @@ import zlib
 import numpy as np
 import pytest
 from numba import njit
+from numba.extending import overload
 from test_gradcheck import every_layout, laid_out
 
 from minicnn import cifar, fast, net, reference
@@ -495,6 +496,150 @@ def test_vector_kernels_compute_the_same_as_python(layer, shape, options):
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
+def with_lines(steps):
+    """Return the names of the calls of which there are lines to see."""
+    frames = {one.frame for one in steps._record.steps if one.statement.names}
+    return {steps._record.frames[number].source.name for number in frames}
+
+
+@pytest.mark.parametrize(
+    "layer, shapes, options, there, back",
+    [
+        (
+            "conv",  # by Winograd's algorithm, which takes eight channels; dx has three
+            [(1, 8, 24, 25), (3, 8, 3, 3), (3,)],
+            {"pad": 1},
+            "kernels_loop forward_loop",
+            "multiply backward_loop unpack",
+        ),
+        (
+            "conv",
+            [(1, 3, 6, 5), (4, 3, 2, 2), (4,)],
+            {},
+            "frame_loop pack multiply multiply_task",
+            "multiply correlate unpack",
+        ),
+        (
+            "conv_relu",
+            [(1, 8, 24, 25), (3, 8, 3, 3), (3,)],
+            {},
+            "kernels_loop forward_loop",
+            "relu_back_loop multiply",  # calls are opened three deep
+        ),
+        ("lrn", [(1, 5, 2, 3)], {}, "forward_loop normalize window_sum shrink", "normalize_back"),
+        ("pool", [(1, 3, 5, 4)], {}, "max_loop max_row", "max_back_loop max_back_row"),
+        ("pool_relu", [(1, 3, 5, 4)], {}, "max_loop max_row", "max_back_loop max_back_row"),
+        ("average_pool", [(1, 3, 5, 4)], {}, "mean_loop mean_image", "mean_back_image"),
+        ("fc", [(3, 20), (4, 20), (4,)], {}, "few_loop few_block", "multiply"),
+        ("relu", [(3, 20)], {}, "relu_loop", "relu_back_loop"),
+        ("tanh", [(3, 20)], {}, "tanh_loop64", "tanh_back_loop"),
+        ("logistic", [(3, 20)], {}, "logistic_loop64", "logistic_back_loop"),
+        ("dropout_predict", [(3, 20)], {}, "scale_loop", "scale_loop"),
+    ],
+)
+def test_every_kernel_of_fast_shows_its_lines(layer, shapes, options, there, back):
+    home = fast if hasattr(fast, f"{layer}_forward") else fast.fused
+    arguments = [drawn(*shape) for shape in shapes]
+    forward = step(getattr(home, f"{layer}_forward"), *arguments, **options)
+    backward = forward.backward(drawn(*forward.result[0].shape))
+    for steps, expected in ((forward, there), (backward, back)):
+        assert set(expected.split()) <= with_lines(steps)
+        assert "load" not in with_lines(steps)
+        assert [one.note for one in steps._record.steps if one.note] == []
+
+
+def test_kernels_are_reached_through_a_module():
+    def positive(x):
+        y, _ = fast.relu_forward(x)
+        return y
+
+    steps = step(positive, drawn(3, 4))
+    assert {"relu_forward", "relu_loop"} <= with_lines(steps)
+    np.testing.assert_array_equal(steps.result, drawn(3, 4).clip(0))
+
+
+def test_a_kernel_that_calls_itself_can_be_opened():
+    record = step(factorial, 4)._record
+    assert record.result == 24
+    assert [frame.source.name for frame in record.frames] == ["factorial"] * 4
+
+
+def test_where_somebody_watches_one_thread_does_it_all(monkeypatch):
+    monkeypatch.setattr(fast.threads, "count", 2)
+    monkeypatch.setattr(fast.threads, "WORTH_WAKING", -1)
+    steps = step(fast.lrn_forward, drawn(40, 3, 5, 4))
+    loops = [frame for frame in steps._record.frames if frame.source.name == "forward_loop"]
+    (shares,) = [[frame.arguments[n].text for n in ("begin", "end")] for frame in loops]
+    assert shares == ["0", "13"]  # of 40 · 5 · 4 rows, 64 at a time
+
+
+@njit
+def factorial(n):
+    if n < 2:
+        return 1
+    return n * factorial(n - 1)
+
+
+def for_the_compiler(x):
+    raise NotImplementedError("for the compiler alone")
+
+
+@overload(for_the_compiler)
+def compiled_doubling(x):
+    return lambda x: 2 * x
+
+
+@njit
+def without_python(x):
+    y = x + 1
+    y = for_the_compiler(y)
+    return y
+
+
+def calls_it(x):
+    y = without_python(x)
+    return y
+
+
+def test_a_kernel_that_fails_as_python_is_said_and_the_compiled_result_stands():
+    said = (
+        "without_python fails as Python: NotImplementedError: for the compiler alone; "
+        "the compiled kernel did the work"
+    )
+    for function, line in (
+        (calls_it, "y = without_python(x)"),
+        (without_python, "y = for_the_compiler(y)"),
+    ):
+        steps = step(function, drawn(3))
+        np.testing.assert_array_equal(steps.result, 2 * (drawn(3) + 1))
+        (noted,) = [one for one in steps._record.steps if one.note]
+        assert noted.note == said and said in str(steps) and code(steps, noted) == line
+        assert data_of(steps._repr_html_())["steps"][noted.number]["note"] == said
+        assert "did not return" not in str(steps)
+        failed = [code(steps, one) for one in steps._record.steps if one.raised]
+        assert "y = for_the_compiler(y)" in failed
+
+
+def test_a_kernel_that_fails_compiled_as_well_raises_its_own_error():
+    @njit
+    def refuses(x):
+        if x.size == 3:
+            raise ValueError("three are too many")
+        return x
+
+    steps = step(refuses, drawn(3))
+    assert "✗ ValueError: three are too many" in str(steps)
+    assert not any(one.note for one in steps._record.steps)
+    with pytest.raises(ValueError, match="three are too many"):
+        steps.result  # noqa: B018
+
+
+def test_a_mistake_of_the_stepper_itself_is_not_taken_for_the_kernels(monkeypatch):
+    monkeypatch.setattr(kernels, "WATCHED", "some")
+    with pytest.raises(TypeError, match="-="):
+        step(im2col, drawn(1, 3, 3), 2, 1, 0, 2, 2)
+
+
 def test_random_numbers_are_drawn_as_often_as_without_the_stepper():
     one, two = np.random.default_rng(5), np.random.default_rng(5)
     steps = step(reference.dropout_forward, drawn(4, 6), rng=one)
@@ -629,7 +774,7 @@ UNDOES = {  # all pairs of the library: {line of backward: the lines of forward 
     "tanh": {"dx = dy * (1 - y * y)": ["y = np.tanh(x)"]},
     "logistic": {"dx = dy * y * (1 - y)": ["y = np.where(x >= 0"]},
     "dropout": {"dx = np.where(kept": ["y = np.where(kept"]},
-    "dropout_predict": {"dx = dy * float(1 - p)": ["y = x * float(1 - p)"]},
+    "dropout_predict": {"dx = dy * (1 - p)": ["y = x * (1 - p)"]},
     "softmax_loss": {},  # its gradient is worked out on paper: p − one_hot
 }
 

@@ -7,8 +7,7 @@ vector.py, vectors as a type; product.py, the one product behind convolutions an
 layers; transforms.py and winograd.py, convolutions with fewer multiplications.  And behind the
 layers fused.py, rows that do a neighbour's ReLU on the way, and columns.py, two columns at once.
 
-(Numba keeps compiled code on disk, and does not see when another file than the loop's own has
-changed: after a change to vector.py or flags.py, delete *.nbi and *.nbc from __pycache__.)
+Compiled code is kept on disk: see minicnn/jit.py, which also sees that it is never stale.
 """
 
 import os

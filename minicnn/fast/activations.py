@@ -7,9 +7,9 @@ and the formulas are the reference's.
 import math
 
 import numpy as np
-from numba import njit
 
 from ..checks import check_array, check_cache, check_gradient
+from ..jit import njit
 from .flags import FAST, LOOP, PLAIN
 from .layout import empty_like, flat, in_order_of, ordered
 from .threads import run_flat

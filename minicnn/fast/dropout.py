@@ -8,9 +8,9 @@ The numbers are drawn in the reference's order, so the same rng drops the same u
 """
 
 import numpy as np
-from numba import njit
 
 from ..checks import check_cache, check_dropout, check_gradient, check_rng
+from ..jit import njit
 from .buffers import empty
 from .flags import FAST, LOOP
 from .layout import contiguous, empty_like, flat, ordered

@@ -19,9 +19,9 @@ fast, but its threads go on spinning after it and hold up the loops of the other
 import math
 
 import numpy as np
-from numba import njit
 
 from ..checks import check_cache, check_fc, check_gradient
+from ..jit import njit
 from .buffers import empty
 from .flags import LOOP, PLAIN
 from .layout import contiguous, cut, filled, row_table

@@ -18,8 +18,8 @@ each number is, and they cannot lie.
 """
 
 import numpy as np
-from numba import njit
 
+from ..jit import njit
 from .buffers import empty, table
 from .flags import LOOP, PLAIN
 from .threads import run

@@ -13,9 +13,9 @@ together: the row's squares, read again from one place further, n times.
 """
 
 import numpy as np
-from numba import njit
 
 from ..checks import check_cache, check_gradient, check_lrn
+from ..jit import njit
 from .buffers import empty
 from .flags import LOOP, PLAIN
 from .layout import cut, filled, images, pixels_of

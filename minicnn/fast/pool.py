@@ -14,9 +14,9 @@ stays in the cache until it is complete.
 """
 
 import numpy as np
-from numba import njit
 
 from ..checks import check_cache, check_gradient, check_pool
+from ..jit import njit
 from ..shapes import pool_size
 from .buffers import empty
 from .flags import FAST, LOOP, PLAIN

@@ -24,8 +24,8 @@ it is complete.
 """
 
 import numpy as np
-from numba import njit
 
+from ..jit import njit
 from .buffers import empty
 from .flags import LOOP, PLAIN
 from .vector import (

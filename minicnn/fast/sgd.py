@@ -6,9 +6,8 @@ The reference makes several arrays on its way to the next w and v.  Here one loo
 and dw once, and writes the next w and v over the old ones.
 """
 
-from numba import njit
-
 from ..checks import check_update, one_place
+from ..jit import njit
 from .flags import LOOP
 from .layout import contiguous, copied, lies_first
 from .threads import run_flat

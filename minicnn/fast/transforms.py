@@ -28,8 +28,7 @@ computed as `even` plus and minus `odd`.
                 copied there, the second after the columns
 """
 
-from numba import njit
-
+from ..jit import njit
 from .flags import PLAIN
 from .vector import LANES, at_least, fma, load, minus, plus, same, store, times, zero
 

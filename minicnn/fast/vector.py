@@ -16,12 +16,14 @@ the few operations that the loop needs:
     larger(u, v, a, b)       a where u > v, or where u is NaN and v is not; b elsewhere
     at_least(u, v)           v, or u where that is larger; a NaN in v stays
 
-An intrinsic is written in two steps: its arguments are types, a is the type of an array; codegen
-gets the values and writes the instructions.
-
 `a` is a flat contiguous array; i is not checked, so a wrong i reads or overwrites foreign memory.
 Small whole numbers may be kept in few bytes: store_whole(a, i, v) writes them, and
 where(a, i, value, v) is v in the lanes where a holds this value, 0 elsewhere.
+
+Each operation is a Python function that says in NumPy what it does, with an array of LANES numbers
+for a vector: so a kernel runs, slowly, as the Python that it is, in the stepper and with
+NUMBA_DISABLE_JIT=1.  Below it stands how Numba compiles it: the types that it takes and returns,
+where a is the type of an array, and a function that gets the values and writes the instructions.
 
 A vector here is two of the processor's registers full of float32: 32 lanes with AVX-512, 16 with
 AVX2, 8 elsewhere (64-bit Arm).  Two, because then six vectors of sums, which is what product.py
@@ -29,19 +31,35 @@ keeps, are enough to hide how long a multiplication takes, and still leave regis
 factors.  LLVM splits the vector into registers; float64 takes twice as many of them.
 """
 
-from llvmlite import binding, ir
+import numpy as np
+from llvmlite import ir
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic, models, register_model
+from numba.core import cgutils, codegen, config
+from numba.extending import (
+    lower_builtin,
+    models,
+    register_model,
+    type_callable,
+)
 
 
 def lanes(features):
-    """Return how many float32 two registers hold, from LLVM's table of what the processor can."""
-    register = 64 if features.get("avx512f") else 32 if features.get("avx2") else 16  # bytes
+    """Return how many float32 two registers hold, from LLVM's text: "+avx2,-avx512f", say."""
+    register = 64 if "+avx512f" in features else 32 if "+avx2" in features else 16  # bytes
     return 2 * register // 4
 
 
-LANES = lanes(binding.get_host_cpu_features())
+def target_features():
+    """Return what the processor that Numba compiles for can do, as LLVM writes it.
+
+    Numba keeps compiled code by this text, and LANES is part of the code: so they must agree, also
+    where NUMBA_CPU_FEATURES says something else than the processor.
+    """
+    given = config.CPU_FEATURES
+    return codegen.get_host_cpu_features() if given is None else given
+
+
+LANES = lanes(target_features())
 
 
 def whole_vectors(C):
@@ -64,6 +82,15 @@ class VectorModel(models.PrimitiveModel):
     def __init__(self, dmm, fe_type):
         number = dmm.lookup(fe_type.dtype).get_value_type()
         super().__init__(dmm, fe_type, ir.VectorType(number, LANES))
+
+
+def compiles(operation, signature):
+    """Return a decorator for the function that writes an operation's instructions for Numba.
+
+    `signature` returns the types of the result and the arguments from those of the arguments.
+    """
+    type_callable(operation)(lambda typing_context: signature)
+    return lower_builtin(operation, types.VarArg(types.Any))
 
 
 def address(context, builder, array_type, array, i):
@@ -92,181 +119,197 @@ def in_every_lane(builder, vector, value):
     return builder.shuffle_vector(first, nothing, zeros)
 
 
-@intrinsic
-def load(typing_context, a, i):
-    result = Vector(a.dtype)
-
-    def codegen(context, builder, signature, arguments):
-        vector = context.get_value_type(result)
-        pointer = address(context, builder, signature.args[0], *arguments)
-        pointer = builder.bitcast(pointer, vector.as_pointer())
-        return builder.load(pointer, align=a.dtype.bitwidth // 8)
-
-    return result(a, types.intp), codegen
+def load(a, i):
+    return a[i : i + LANES].copy()
 
 
-@intrinsic
-def store(typing_context, a, i, v):
-    def codegen(context, builder, signature, arguments):
-        array, i, value = arguments
-        pointer = address(context, builder, signature.args[0], array, i)
-        pointer = builder.bitcast(pointer, value.type.as_pointer())
-        builder.store(value, pointer, align=a.dtype.bitwidth // 8)
-        return context.get_dummy_value()
-
-    return types.void(a, types.intp, v), codegen
+@compiles(load, lambda a, i: Vector(a.dtype)(a, types.intp))
+def compile_load(context, builder, signature, arguments):
+    vector = context.get_value_type(signature.return_type)
+    pointer = address(context, builder, signature.args[0], *arguments)
+    pointer = builder.bitcast(pointer, vector.as_pointer())
+    return builder.load(pointer, align=signature.args[0].dtype.bitwidth // 8)
 
 
-@intrinsic
-def spread(typing_context, a, i):
-    result = Vector(a.dtype)
-
-    def codegen(context, builder, signature, arguments):
-        vector = context.get_value_type(result)
-        value = builder.load(address(context, builder, signature.args[0], *arguments))
-        return in_every_lane(builder, vector, value)
-
-    return result(a, types.intp), codegen
+def store(a, i, v):
+    a[i : i + LANES] = v
 
 
-@intrinsic
-def number(typing_context, a, i):
-    """Return a[i], as a plain number; a[i] itself would first ask whether i is below 0."""
-
-    def codegen(context, builder, signature, arguments):
-        return builder.load(address(context, builder, signature.args[0], *arguments))
-
-    return a.dtype(a, types.intp), codegen
-
-
-@intrinsic
-def zero(typing_context, a):
-    """Return zeros of the dtype of a."""
-    result = Vector(a.dtype)
-
-    def codegen(context, builder, signature, arguments):
-        return ir.Constant(context.get_value_type(result), [0.0] * LANES)
-
-    return result(a), codegen
+@compiles(store, lambda a, i, v: types.void(a, types.intp, v))
+def compile_store(context, builder, signature, arguments):
+    array, i, value = arguments
+    pointer = address(context, builder, signature.args[0], array, i)
+    pointer = builder.bitcast(pointer, value.type.as_pointer())
+    builder.store(value, pointer, align=signature.args[0].dtype.bitwidth // 8)
+    return context.get_dummy_value()
 
 
-@intrinsic
-def same(typing_context, a, value):
-    result = Vector(a.dtype)
-
-    def codegen(context, builder, signature, arguments):
-        vector = context.get_value_type(result)
-        value = context.cast(builder, arguments[1], signature.args[1], a.dtype)
-        return in_every_lane(builder, vector, value)
-
-    return result(a, value), codegen
+def spread(a, i):
+    return np.full(LANES, a[i], a.dtype)
 
 
-@intrinsic
-def where(typing_context, a, i, value, v):
+@compiles(spread, lambda a, i: Vector(a.dtype)(a, types.intp))
+def compile_spread(context, builder, signature, arguments):
+    vector = context.get_value_type(signature.return_type)
+    value = builder.load(address(context, builder, signature.args[0], *arguments))
+    return in_every_lane(builder, vector, value)
+
+
+def number(a, i):
+    """Return a[i]; compiled, a[i] itself would first ask whether i is below 0."""
+    return a[i]
+
+
+@compiles(number, lambda a, i: a.dtype(a, types.intp))
+def compile_number(context, builder, signature, arguments):
+    return builder.load(address(context, builder, signature.args[0], *arguments))
+
+
+def zero(a):
+    return np.zeros(LANES, a.dtype)
+
+
+@compiles(zero, lambda a: Vector(a.dtype)(a))
+def compile_zero(context, builder, signature, arguments):
+    return ir.Constant(context.get_value_type(signature.return_type), [0.0] * LANES)
+
+
+def same(a, value):
+    return np.full(LANES, value, a.dtype)
+
+
+@compiles(same, lambda a, value: Vector(a.dtype)(a, value))
+def compile_same(context, builder, signature, arguments):
+    vector, (a, given) = context.get_value_type(signature.return_type), signature.args
+    value = context.cast(builder, arguments[1], given, a.dtype)
+    return in_every_lane(builder, vector, value)
+
+
+def where(a, i, value, v):
     """Return v in the lanes where the whole number a[i + lane] is this one, and 0 elsewhere."""
-
-    def codegen(context, builder, signature, arguments):
-        array, i, value, v = arguments
-        whole = ir.VectorType(ir.IntType(a.dtype.bitwidth), LANES)
-        pointer = address(context, builder, signature.args[0], array, i)
-        numbers = builder.load(builder.bitcast(pointer, whole.as_pointer()), align=1)
-        value = context.cast(builder, value, signature.args[2], a.dtype)
-        wanted = in_every_lane(builder, whole, value)
-        nothing = ir.Constant(v.type, [0.0] * LANES)
-        return builder.select(builder.icmp_unsigned("==", numbers, wanted), v, nothing)
-
-    return v(a, types.intp, value, v), codegen
+    return np.where(a[i : i + LANES] == value, v, v.dtype.type(0))
 
 
-@intrinsic
-def store_whole(typing_context, a, i, v):
-    def codegen(context, builder, signature, arguments):
-        array, i, value = arguments
-        whole = ir.VectorType(ir.IntType(a.dtype.bitwidth), LANES)
-        pointer = address(context, builder, signature.args[0], array, i)
-        numbers = builder.fptoui(value, whole)
-        builder.store(numbers, builder.bitcast(pointer, whole.as_pointer()), align=1)
-        return context.get_dummy_value()
-
-    return types.void(a, types.intp, v), codegen
-
-
-@intrinsic
-def larger(typing_context, u, v, a, b):
-    def codegen(context, builder, signature, arguments):
-        u, v, a, b = arguments
-        larger_or_nan = builder.fcmp_unordered(">", u, v)
-        first = builder.fcmp_ordered("ord", v, v)  # v is not NaN
-        return builder.select(builder.and_(larger_or_nan, first), a, b)
-
-    return u(u, u, u, u), codegen
+@compiles(where, lambda a, i, value, v: v(a, types.intp, value, v))
+def compile_where(context, builder, signature, arguments):
+    array, i, value, v = arguments
+    dtype = signature.args[0].dtype
+    whole = ir.VectorType(ir.IntType(dtype.bitwidth), LANES)
+    pointer = address(context, builder, signature.args[0], array, i)
+    numbers = builder.load(builder.bitcast(pointer, whole.as_pointer()), align=1)
+    value = context.cast(builder, value, signature.args[2], dtype)
+    wanted = in_every_lane(builder, whole, value)
+    nothing = ir.Constant(v.type, [0.0] * LANES)
+    return builder.select(builder.icmp_unsigned("==", numbers, wanted), v, nothing)
 
 
-@intrinsic
-def at_least(typing_context, u, v):
-    def codegen(context, builder, signature, arguments):
-        u, v = arguments
-        return builder.select(builder.fcmp_ordered(">", u, v), u, v)
-
-    return u(u, v), codegen
+def store_whole(a, i, v):
+    a[i : i + LANES] = v
 
 
-def lane_by_lane(operation):
-    """Return an intrinsic of two vectors, from the name of the instruction."""
-
-    @intrinsic
-    def intrinsic_of_two(typing_context, u, v):
-        def codegen(context, builder, signature, arguments):
-            return getattr(builder, operation)(*arguments)
-
-        return u(u, u), codegen
-
-    return intrinsic_of_two
+@compiles(store_whole, lambda a, i, v: types.void(a, types.intp, v))
+def compile_store_whole(context, builder, signature, arguments):
+    array, i, value = arguments
+    whole = ir.VectorType(ir.IntType(signature.args[0].dtype.bitwidth), LANES)
+    pointer = address(context, builder, signature.args[0], array, i)
+    numbers = builder.fptoui(value, whole)
+    builder.store(numbers, builder.bitcast(pointer, whole.as_pointer()), align=1)
+    return context.get_dummy_value()
 
 
-plus, minus = lane_by_lane("fadd"), lane_by_lane("fsub")
-times, over = lane_by_lane("fmul"), lane_by_lane("fdiv")
+def larger(u, v, a, b):
+    return np.where(~(u <= v) & ~np.isnan(v), a, b)
 
 
-@intrinsic
-def root(typing_context, v):
-    def codegen(context, builder, signature, arguments):
-        vector = arguments[0].type
-        return builder.call(function(builder, f"sqrt.{suffix(vector)}", vector, vector), arguments)
-
-    return v(v), codegen
-
-
-@intrinsic
-def power(typing_context, v, exponent):
-    def codegen(context, builder, signature, arguments):
-        vector = arguments[0].type
-        call = function(builder, f"pow.{suffix(vector)}", vector, vector, vector)
-        return builder.call(call, arguments)
-
-    return v(v, exponent), codegen
+@compiles(larger, lambda u, v, a, b: u(u, u, u, u))
+def compile_larger(context, builder, signature, arguments):
+    u, v, a, b = arguments
+    larger_or_nan = builder.fcmp_unordered(">", u, v)
+    first = builder.fcmp_ordered("ord", v, v)  # v is not NaN
+    return builder.select(builder.and_(larger_or_nan, first), a, b)
 
 
-@intrinsic
-def fma(typing_context, u, v, acc):
-    def codegen(context, builder, signature, arguments):
-        vector = arguments[0].type
-        call = function(builder, f"fma.{suffix(vector)}", vector, vector, vector, vector)
-        return builder.call(call, arguments)
-
-    return u(u, v, acc), codegen
+def at_least(u, v):
+    return np.where(u > v, u, v)
 
 
-@intrinsic
-def total(typing_context, v):
+@compiles(at_least, lambda u, v: u(u, v))
+def compile_at_least(context, builder, signature, arguments):
+    u, v = arguments
+    return builder.select(builder.fcmp_ordered(">", u, v), u, v)
+
+
+def plus(u, v):
+    return u + v
+
+
+def minus(u, v):
+    return u - v
+
+
+def times(u, v):
+    return u * v
+
+
+def over(u, v):
+    return u / v
+
+
+def lane_by_lane(operation, instruction):
+    """Let Numba compile an operation of two vectors to the instruction of this name."""
+
+    @compiles(operation, lambda u, v: u(u, u))
+    def compile_two(context, builder, signature, arguments):
+        return getattr(builder, instruction)(*arguments)
+
+
+lane_by_lane(plus, "fadd")
+lane_by_lane(minus, "fsub")
+lane_by_lane(times, "fmul")
+lane_by_lane(over, "fdiv")
+
+
+def root(v):
+    return np.sqrt(v)
+
+
+@compiles(root, lambda v: v(v))
+def compile_root(context, builder, signature, arguments):
+    vector = arguments[0].type
+    return builder.call(function(builder, f"sqrt.{suffix(vector)}", vector, vector), arguments)
+
+
+def power(v, w):
+    return np.power(v, w)
+
+
+@compiles(power, lambda v, w: v(v, w))
+def compile_power(context, builder, signature, arguments):
+    vector = arguments[0].type
+    call = function(builder, f"pow.{suffix(vector)}", vector, vector, vector)
+    return builder.call(call, arguments)
+
+
+def fma(u, v, acc):
+    return u * v + acc  # rounded twice; the instruction rounds once
+
+
+@compiles(fma, lambda u, v, acc: u(u, v, acc))
+def compile_fma(context, builder, signature, arguments):
+    vector = arguments[0].type
+    call = function(builder, f"fma.{suffix(vector)}", vector, vector, vector, vector)
+    return builder.call(call, arguments)
+
+
+def total(v):
     """Return the sum of all lanes, in an order that suits the processor."""
+    return np.sum(v)
 
-    def codegen(context, builder, signature, arguments):
-        vector = arguments[0].type
-        name = f"vector.reduce.fadd.{suffix(vector)}"
-        call = function(builder, name, vector.element, vector.element, vector)
-        nothing = ir.Constant(vector.element, 0.0)
-        return builder.call(call, [nothing, *arguments], fastmath=("reassoc",))
 
-    return v.dtype(v), codegen
+@compiles(total, lambda v: v.dtype(v))
+def compile_total(context, builder, signature, arguments):
+    vector = arguments[0].type
+    name = f"vector.reduce.fadd.{suffix(vector)}"
+    call = function(builder, name, vector.element, vector.element, vector)
+    nothing = ir.Constant(vector.element, 0.0)
+    return builder.call(call, [nothing, *arguments], fastmath=("reassoc",))

@@ -35,8 +35,8 @@ but up to n − 1 pixels beyond the windows that hold it.
 from collections import namedtuple
 
 import numpy as np
-from numba import njit
 
+from ..jit import njit
 from .buffers import empty
 from .flags import LOOP, PLAIN
 from .layout import row_table

@@ -13,10 +13,11 @@ compiles them, and with NUMBA_DISABLE_JIT=1 they run as the plain Python that th
 """
 
 import numpy as np
-from numba import njit
+
+from ..jit import njit
 
 
-@njit(cache=True)
+@njit
 def im2col(x, f, stride, pad, H_out, W_out):
     """Return the windows of x as columns."""
     C, H, W = x.shape
@@ -34,7 +35,7 @@ def im2col(x, f, stride, pad, H_out, W_out):
     return cols
 
 
-@njit(cache=True)
+@njit
 def col2im(dcols, shape, f, stride, pad, H_out, W_out):
     """Return dx: each entry of dcols goes back to its pixel; add, because windows overlap."""
     C, H, W = shape

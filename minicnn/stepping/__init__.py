@@ -6,7 +6,6 @@ run.py       run a function, and decide which calls are watched
 watch.py     follow a call line by line
 changed.py   which values a line has changed
 kernels.py   functions that Numba compiled, as the Python that they were written in
-lanes.py     and what vector instructions do, in NumPy
 pairs.py     which line of forward a line of backward undoes
 again.py     the arguments of a call, to run it once more
 touch.py     one entry of a gradient, by finite differences

@@ -213,6 +213,7 @@ def step_of(step, store):
         "before": store.ids(step.before),
         "after": [step.after, step.loop] if step.after else None,
         "error": f"{type(step.raised).__name__}: {step.raised}" if step.raised else "",
+        "note": step.note,
         "links": store.links(step.links),
         "at": [n for name, entry in step.at.items() for n in (store.name(name), entry)],
     }

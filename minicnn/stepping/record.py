@@ -77,6 +77,7 @@ class Step:
     before: dict = field(default_factory=dict)  # what turns that are not kept have changed
     changed: dict = field(default_factory=dict)  # what this statement made
     raised: Exception | None = None
+    note: str = ""  # what else is to be said of it
     links: dict = field(default_factory=dict)  # see links.py
     at: dict = field(default_factory=dict)  # {array: the one entry of it that the line is about}
 
@@ -89,6 +90,7 @@ class Record:
         self.steps, self.frames, self.loops, self.turns = [], [], [], []
         self.start = 0  # the step that a reader begins with
         self.error = self.result = None
+        self.failed = []  # what kernels raised that ran as Python
         self.live = []  # a Watch for each frame that is running, outermost first
         self.left = None  # in a kernel that runs as Python: how many lines are still watched
         self.asked = 0  # entries that were probed for links

@@ -13,7 +13,7 @@ from . import source
 from .record import HERE
 from .watch import Watch
 
-SKIPPED = ("checks.py", "threads.py", "buffers.py", "stepping", "step.py")  # not opened
+SKIPPED = "checks.py jit.py threads.py buffers.py vector.py stepping step.py".split()  # not opened
 
 
 def run(record, function, code, arguments, options):
@@ -66,7 +66,7 @@ def run(record, function, code, arguments, options):
     finally:
         sys.settrace(before)
     for step in record.steps:
-        if step.raised is not record.error:
+        if not any(step.raised is error for error in (record.error, *record.failed)):
             step.raised = None  # it was caught on the way
 
 

@@ -460,6 +460,7 @@ function stepper(data, root) {
     }
     const parts = [];
     if (step.error) parts.push(element("p", { class: "error", role: "alert" }, `✗ ${step.error}`));
+    if (step.note) parts.push(element("p", { class: "error" }, step.note));
     if (step.after)
       parts.push(note(`The loop is done after ${step.after[0].toLocaleString("en")} turns.`));
     if (words.length)

@@ -199,6 +199,8 @@ def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
     lines += values_lines(step.changed, colour, twins)
     if step.raised:
         lines.append(paint(RED, f"    ✗ {type(step.raised).__name__}: {step.raised}"))
+    if step.note:
+        lines.append(paint(RED, f"    {step.note}"))
     return lines
 
 
