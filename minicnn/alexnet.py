@@ -49,6 +49,7 @@ def alexnet(
     ops,
     rng,
     classes=1000,
+    *,
     kernels=(96, 256, 384, 384, 256),
     hidden=4096,
     size=224,
@@ -95,6 +96,7 @@ def two_columns(
     ops,
     rng,
     classes=1000,
+    *,
     kernels=(96, 256, 384, 384, 256),
     hidden=4096,
     size=224,
@@ -167,7 +169,7 @@ def one_gpu(ops, rng, classes=1000, kernels=(48, 128, 192, 192, 256), **options)
 
     `options` are those of `alexnet`.
     """
-    return alexnet(ops, rng, classes, kernels, groups=1, **options)
+    return alexnet(ops, rng, classes, kernels=kernels, groups=1, **options)
 
 
 def six_convolutions(ops, rng, std=0.01, bias=1, **options):

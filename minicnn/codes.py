@@ -27,7 +27,7 @@ BITS = (32, 64, 128, 256)
 
 
 def train_coder(
-    ops, features, bits, rng, epochs=20, epsilon=0.003, batch=128, noise=2.0, title=None
+    ops, features, bits, rng, *, epochs=20, epsilon=0.003, batch=128, noise=2.0, title=None
 ):
     """Return the function that turns features into codes, trained on these.
 

@@ -47,6 +47,7 @@ SIZE = 24  # of the patches
 def experiment(
     out,
     ops,
+    *,
     dataset="sample",
     seeds=3,
     epochs=10,

@@ -47,7 +47,7 @@ EPSILON = {
 }
 
 
-def race(ops, prepared, nonlinearity, epsilon, seed, network, input, init, epochs, **options):
+def race(ops, prepared, *, nonlinearity, epsilon, seed, network, input, init, epochs, **options):
     """Train one network to 25% training error, or for `epochs` epochs; return a result.
 
     Parameters
@@ -157,6 +157,7 @@ def machine():
 def figure1(
     out,
     ops,
+    *,
     dataset="sample",
     seeds=2,
     network="four-layer",
@@ -231,13 +232,13 @@ def figure1(
             result = race(
                 ops,
                 prepared,
-                name,
-                epsilons[name],
-                seed,
-                network,
-                input,
-                init,
-                epochs,
+                nonlinearity=name,
+                epsilon=epsilons[name],
+                seed=seed,
+                network=network,
+                input=input,
+                init=init,
+                epochs=epochs,
                 folder=folder,
                 resume=resume,
                 progress=progress,

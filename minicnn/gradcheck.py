@@ -159,8 +159,9 @@ def check_layer(forward, backward, *args, max_entries=200, tolerance=1e-6, dy_se
         )
     gradients = dict(zip(checked, grads, strict=True))
     return compare(
-        title, lambda: run()[0], y, dy, checked, gradients, max_entries, tolerance, dy_seed
-    )
+        title, lambda: run()[0], y, dy, checked, gradients,
+        max_entries=max_entries, tolerance=tolerance, seed=dy_seed,
+    )  # fmt: skip
 
 
 def check_network(layers, x, labels, ops, max_entries=20, tolerance=1e-6, seed=SEED):
@@ -202,11 +203,12 @@ def check_network(layers, x, labels, ops, max_entries=20, tolerance=1e-6, seed=S
     arrays = {"x": x, **net.parameters(layers)}
     gradients = {"x": dx, **net.parameters(gradient_rows)}
     return compare(
-        "network", lambda: run()[0], loss, 1.0, arrays, gradients, max_entries, tolerance, seed
-    )
+        "network", lambda: run()[0], loss, 1.0, arrays, gradients,
+        max_entries=max_entries, tolerance=tolerance, seed=seed,
+    )  # fmt: skip
 
 
-def compare(title, run, y, dy, arrays, gradients, max_entries, tolerance, seed):
+def compare(title, run, y, dy, arrays, gradients, *, max_entries, tolerance, seed):
     """Return the Report; run() gives y for the arrays as they are at that moment."""
     gradients = {q: demand_gradient(title, q, arrays[q], gradients[q]) for q in arrays}
     if not np.allclose(run(), y, rtol=1e-9, atol=1e-9 * np.abs(y).max()):
@@ -222,12 +224,10 @@ def compare(title, run, y, dy, arrays, gradients, max_entries, tolerance, seed):
         entries = drawn(rng, gradients[name], max_entries)
         places = [tuple(map(int, np.unravel_index(entry, array.shape))) for entry in entries]
         slopes = [slope(run, y, dy, array, place) for place in places]
-        numeric, doubt, noise, _ = np.transpose(slopes)
-        moved |= bool(numeric.any() or doubt.any())
+        moved |= any(slope.numeric or slope.doubt for slope in slopes)
         analytic = np.array([gradients[name][place] for place in places])
-        coarse = 10 * noise > tolerance * np.linalg.norm(dy)  # hides a slope of y that matters
-        found = analytic, numeric, doubt, noise, coarse
-        rows.append(judge(name, array, y, places, *found, tolerance))
+        matters = tolerance * np.linalg.norm(dy)  # a slope of y as large as this
+        rows.append(judge(name, array, y, places, analytic, slopes, matters, tolerance))
     if not moved:
         rows = [with_nothing_shown(row) for row in rows]
     return Report(title, tolerance, rows)
@@ -302,8 +302,9 @@ def differences(run, y, dy, array, place, step):
     return Slope(numeric, max(abs(full - half), abs(excess)), EPSILON * lost / step, step)
 
 
-def judge(name, array, y, places, analytic, numeric, doubt, noise, coarse, tolerance):
+def judge(name, array, y, places, analytic, slopes, matters, tolerance):
     """Return the Row of one argument: its worst entry, the verdict, and notes for the reader."""
+    numeric, doubt, noise, _ = np.transpose(slopes)
     count, largest = len(places), np.abs(array).max()
     scale = np.abs(numeric[doubt <= 0.01 * np.abs(numeric)]).max(initial=0)
     blur = 10 * noise / tolerance  # round-off hides mistakes in a gradient below this
@@ -315,6 +316,7 @@ def judge(name, array, y, places, analytic, numeric, doubt, noise, coarse, toler
     smooth = doubt <= tolerance / 3 * scale + 20 * noise
     kinks = int(np.count_nonzero(~smooth))
     still = (numeric == 0) & (doubt == 0)  # y does not move
+    coarse = 10 * noise > matters
     hidden = still & coarse & (np.abs(analytic) <= 10 * noise)  # who knows
     judged = smooth & ((blur <= scale) | (still & ~hidden))
     matter = ~judged | (abs(numeric) > floor)

@@ -55,6 +55,7 @@ class Run:
         rng,
         epsilon,
         folder=None,
+        *,
         settings=None,
         inputs=None,
         training_images=None,

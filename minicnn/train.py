@@ -130,7 +130,8 @@ def train(
     OSError
         If nothing can be written to the folder.
     """
-    check_numbers(epochs, epsilon, momentum, decay, batch, until, save_every, seed, workers)
+    check_counts(epochs, batch, workers, seed)
+    check_numbers(epsilon, momentum, decay, until, save_every)
     # From here on they are Python's own: np.float32 or np.uint8 would round, or overflow.
     epochs, batch, seed, workers = int(epochs), int(batch), int(seed), int(workers)
     epsilon, momentum, decay = float(epsilon), float(momentum), float(decay)
@@ -140,7 +141,10 @@ def train(
     validation = None
     if validation_data is not None:
         validation = images_and_labels("validation_data", validation_data)
-    run = Run(layers, rng, epsilon, folder, settings, inputs, len(images), batch)
+    run = Run(
+        layers, rng, epsilon, folder,
+        settings=settings, inputs=inputs, training_images=len(images), batch=batch,
+    )  # fmt: skip
     goes_on = bool(resume and run.path and run.path.exists())
     if not goes_on:
         check_first_weights(layers)
@@ -209,12 +213,16 @@ def train(
     return run
 
 
-def check_numbers(epochs, epsilon, momentum, decay, batch, until, save_every, seed, workers):
-    """Raise TypeError or ValueError for a number with which no run makes sense."""
+def check_counts(epochs, batch, workers, seed):
+    """Raise ValueError for a whole number with which no run makes sense."""
     check_whole("train", "epochs", epochs, 1)
     check_whole("train", "batch", batch, 1)
     check_whole("train", "workers", workers, 1)
     check_whole("train", "seed", seed, 0)
+
+
+def check_numbers(epsilon, momentum, decay, until, save_every):
+    """Raise TypeError or ValueError for a number with which no run makes sense."""
     until = 0 if until is None else until
     for name, value, most, expected in (
         ("epsilon", epsilon, math.inf, "a number of at least 0"),

@@ -58,6 +58,7 @@ def vgg(
     ops,
     rng,
     classes=1000,
+    *,
     kernels=(64, 128, 256, 512, 512),
     hidden=4096,
     size=224,

@@ -36,6 +36,7 @@ def measure(
     out,
     network="cifar",
     ops="fast",
+    *,
     batch=None,
     threads=None,
     torch=False,

@@ -45,13 +45,13 @@ def run(options):
     results = figure1.figure1(
         options.out,
         networks.backend(f"cifar-{options.network}", ops),
-        options.data,
-        options.seeds,
-        options.network,
-        options.input,
-        options.init,
-        options.epochs,
-        options.resume,
+        dataset=options.data,
+        seeds=options.seeds,
+        network=options.network,
+        input=options.input,
+        init=options.init,
+        epochs=options.epochs,
+        resume=options.resume,
     )
     print(figure1.report(results))
     print(f"Wrote {options.out}/figure1.png and {options.out}/results.json")

@@ -87,12 +87,12 @@ def compare(options, ops):
     lines = compare_columns.experiment(
         options.out,
         ops,
-        options.data,
-        options.seeds,
-        options.epochs,
-        options.epsilon,
-        options.std,
-        options.only or VARIANTS,
+        dataset=options.data,
+        seeds=options.seeds,
+        epochs=options.epochs,
+        epsilon=options.epsilon,
+        std=options.std,
+        only=options.only or VARIANTS,
     )
     print(compare_columns.report(lines))
     print(f"Wrote halves.jsonl, halves.png and a folder for each run in {options.out}")

@@ -25,7 +25,6 @@ same error is 1e-13 of the largest number.
     corners   (N·H_out·W_out,)            where each window begins, in the memory of x_frame
     taps      (f·f·C/groups,)             how far from its corner each entry of a window is
     places    (N·H_out·W_out,)            where each pixel of y_wide is
-    homes     (f·f·C/groups,)             where each row of dw is, in panels
     parts     a number                    of a panel's work, so that all threads have as much to do
 
 run(…)'s second number is how long all of it takes one thread: 40 multiply-adds a nanosecond.
@@ -45,10 +44,9 @@ from .layout import (
     images,
     pixel_table,
     pixels_of,
-    row_table,
     window_table,
 )
-from .product import correlate, multiply, packed, tasks, unpack
+from .product import Output, Panels, Windows, correlate, multiply, packed, tasks, unpack
 from .threads import run, shares
 from .vector import LANES, whole_vectors
 
@@ -89,9 +87,9 @@ def convolve(x, w, b, stride, pad, groups, ceil_mode, least):
         b_wide[:K_group] = b[g * K_group : (g + 1) * K_group]
         run(
             multiply, tasks(corners.size, K_wide), corners.size * panels[g].size / 40,
-            x_frame.reshape(-1), g * C_group, corners, taps,
-            panels[g], taps.size * LANES, LANES, b_wide, y_wide.reshape(-1), g * K_wide, places,
-            least,
+            Windows(x_frame.reshape(-1), g * C_group, corners, taps),
+            Panels(panels[g], b_wide, taps.size * LANES, LANES),
+            Output(y_wide.reshape(-1), g * K_wide, places, least),
         )  # fmt: skip
     y = images(cut(y_wide, K, groups))
     return y, (x_frame, x.shape, w, y.shape, stride, pad, groups)
@@ -155,9 +153,9 @@ def backward_x(dy, cache):
             for g in range(groups):
                 run(
                     multiply, tasks(corners.size, C_wide), corners.size * panels[g].size / 40,
-                    dy_frame.reshape(-1), g * K_group, corners, taps,
-                    panels[g], taps.size * LANES, LANES, no_bias,
-                    dx_wide.reshape(-1), g * C_wide, places, -np.inf,
+                    Windows(dy_frame.reshape(-1), g * K_group, corners, taps),
+                    Panels(panels[g], no_bias, taps.size * LANES, LANES),
+                    Output(dx_wide.reshape(-1), g * C_wide, places, -np.inf),
                 )  # fmt: skip
     return images(cut(dx_wide, C, groups))
 
@@ -176,15 +174,14 @@ def backward_w(dy, cache):
         return winograd.backward_w(x_frame, dy_wide, w.reshape(groups, K_group, C_group, f, f), pad)
     corners = pixel_table(x_frame.shape, H_out, W_out, stride=stride)
     taps = window_table(x_frame.shape, C_group, range(f), range(f))
-    homes = row_table(taps.size, LANES)
     panels = empty((K_wide // LANES, f, f, C_group, LANES), w.dtype)
     parts = shares(K_wide // LANES)
     dw, db, db_wide = empty(w.shape, w.dtype), empty((K,), w.dtype), empty((K_wide,), w.dtype)
     for g in range(groups):
         run(
             correlate, K_wide // LANES * parts, corners.size * panels.size / 40,
-            x_frame.reshape(-1), g * C_group, corners, taps, dy_wide.reshape(-1), g * K_wide,
-            groups * K_wide, panels.reshape(-1), taps.size * LANES, homes, db_wide, parts,
+            Windows(x_frame.reshape(-1), g * C_group, corners, taps),
+            dy_wide, g * K_wide, panels.reshape(-1), db_wide, parts,
         )  # fmt: skip
         unpack(panels, dw[g * K_group : (g + 1) * K_group])
         db[g * K_group : (g + 1) * K_group] = db_wide[:K_group]

@@ -25,7 +25,7 @@ from ..jit import njit
 from .buffers import empty
 from .flags import LOOP, PLAIN
 from .layout import contiguous, cut, filled, row_table
-from .product import multiply, tasks
+from .product import Output, Panels, Windows, multiply, tasks
 from .threads import run
 from .vector import LANES, fma, load, total, whole_vectors, zero
 
@@ -89,12 +89,10 @@ def matmul(a, m):
     (P, T), D = a.shape, m.shape[1]
     D_wide = whole_vectors(D)
     y, no_bias = empty((P, D_wide), m.dtype), np.zeros(D_wide, m.dtype)
-    run(
-        multiply, tasks(P, D_wide), a.size * D_wide / 40,
-        contiguous(a).reshape(-1), 0, row_table(P, T), row_table(T),
-        filled(contiguous(m)).reshape(-1), LANES, D_wide,
-        no_bias, y.reshape(-1), 0, row_table(P, D_wide), -np.inf,
-    )  # fmt: skip
+    windows = Windows(contiguous(a).reshape(-1), 0, row_table(P, T), row_table(T))
+    panels = Panels(filled(contiguous(m)).reshape(-1), no_bias, LANES, D_wide)
+    output = Output(y.reshape(-1), 0, row_table(P, D_wide), -np.inf)
+    run(multiply, tasks(P, D_wide), a.size * D_wide / 40, windows, panels, output)
     return cut(y, D)
 
 
@@ -130,7 +128,8 @@ def few_block(x, w, y, D, k_first, d, d_stop):
         k1, k2 = min(k + 1, last), min(k + 2, last)
         for n in range(0, N, 2):
             m = min(n + 1, N - 1)
-            s0, s1, s2, t0, t1, t2 = dots(x, n * D, m * D, w, k * D, k1 * D, k2 * D, d, d_stop)
+            rows, w_rows = (n * D, m * D), (k * D, k1 * D, k2 * D)
+            s0, s1, s2, t0, t1, t2 = dots(x, rows, w, w_rows, d, d_stop)
             s0, s1, s2 = s0 + y[n, k], s1 + y[n, k1], s2 + y[n, k2]
             t0, t1, t2 = t0 + y[m, k], t1 + y[m, k1], t2 + y[m, k2]
             y[n, k], y[n, k1], y[n, k2] = s0, s1, s2
@@ -138,8 +137,10 @@ def few_block(x, w, y, D, k_first, d, d_stop):
 
 
 @njit(**PLAIN)
-def dots(x, x0, x1, w, w0, w1, w2, d, d_stop):
+def dots(x, rows, w, w_rows, d, d_stop):
     """Return the six dot products of two rows of x and three rows of w, from d to d_stop − 1."""
+    x0, x1 = rows
+    w0, w1, w2 = w_rows
     s0, s1, s2 = zero(x), zero(x), zero(x)
     t0, t1, t2 = zero(x), zero(x), zero(x)
     for i in range(d, d_stop, LANES):

@@ -8,6 +8,9 @@ size of the images and of the batch.
     x        (N, C, H, W)    as everywhere
     pixels   (N, H, W, C)    the same numbers, contiguous
     flat     (x.size,)       the same numbers, in the order of memory
+    Pixels   array, H, W, C  pixels in a kernel, flat: pixel (n, h, w) begins at ((n·H + h)·W + w)·C
+    steps    (n, c, h, w)    how far apart neighbours along each axis of x are in flat
+    place    (top, left, H, W)    of x in a frame: where its first pixel is, its rows and columns
 
 The next layer finds its input in the order that it likes, and copies nothing.
 
@@ -17,6 +20,8 @@ size 1 have any stride, so a stride may lead out of the array; shape and order o
 each number is, and they cannot lie.
 """
 
+from collections import namedtuple
+
 import numpy as np
 
 from ..jit import njit
@@ -25,10 +30,19 @@ from .flags import LOOP, PLAIN
 from .threads import run
 from .vector import number, whole_vectors
 
+Pixels = namedtuple("Pixels", "array H W C")
+
 
 def images(pixels):
     """Return pixels (N, H, W, C) as (N, C, H, W), without a copy."""
     return pixels.transpose(0, 3, 1, 2)
+
+
+@njit(**PLAIN)
+def flat_pixels(pixels):
+    """Return pixels (N, H, W, C) as Pixels."""
+    _, H, W, C = pixels.shape
+    return Pixels(pixels.reshape(-1), H, W, C)
 
 
 def usable(x):
@@ -80,18 +94,20 @@ def framed(x, top, left, H_all, W_all):
     if (H_all, W_all) == (H, W) and lies_last(x):
         return x.transpose(0, 2, 3, 1)
     x = ordered(x)
-    steps = (C * H * W, H * W, W, 1) if lies_first(x) else (H * W * C, 1, W * C, C)  # n, c, h, w
+    steps = (C * H * W, H * W, W, 1) if lies_first(x) else (H * W * C, 1, W * C, C)
     frame = empty((N, H_all, W_all, C), x.dtype)
     lines = frame
     if (H_all, W_all) == (H, W):  # all rows of an image are one
         H, W, lines = 1, H * W, frame.reshape(N, 1, H * W, C)
-    turns = N * lines.shape[1]
-    run(frame_loop, turns, frame.size / 2, flat(x), *steps, H, W, top, left, lines)
+    place = top, left, H, W
+    run(frame_loop, N * lines.shape[1], frame.size / 2, flat(x), steps, place, lines)
     return frame
 
 
 @njit(**LOOP)
-def frame_loop(first, stop, x, n_step, c_step, h_step, w_step, H, W, top, left, frame):
+def frame_loop(first, stop, x, steps, place, frame):
+    n_step, c_step, h_step, w_step = steps
+    top, left, H, W = place
     H_all = frame.shape[1]
     for task in range(first, stop):
         n, row = task // H_all, task % H_all

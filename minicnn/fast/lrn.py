@@ -2,7 +2,9 @@
 
     x, y, dy, dx   (R, C), flat               a row is one group of channels of one pixel
     scale          (R, C), flat               k + α Σ_j x_j²
+    k, alpha, beta numbers                    the paper's k, α and β
     before, after  numbers                    a window reaches so far before and behind its channel
+    formula        Formula                    C, alpha, beta, before, after: (96, 1e-4, 0.75, 2, 2)
     squares        (before + C + after,)      x² of a row; zeros for the channels that are not there
     ratios         (before + C + after,)      the same for dy_j·y_j / scale_j
     R, C           numbers                    R = N·H·W·groups; C channels in a group, rounded up to
@@ -11,6 +13,8 @@
 A row's channels are neighbours in memory, so the windows of a whole vector of channels are added up
 together: the row's squares, read again from one place further, n times.
 """
+
+from collections import namedtuple
 
 import numpy as np
 
@@ -22,6 +26,8 @@ from .layout import cut, filled, images, pixels_of
 from .threads import run
 from .vector import LANES, fma, load, over, plus, power, root, same, store, times
 
+Formula = namedtuple("Formula", "C alpha beta before after")
+
 ROWS = 64  # of a task
 
 
@@ -31,10 +37,10 @@ def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
     C, pixels = x.shape[1], filled(pixels_of(x), groups)
     y, scale = empty(pixels.shape, x.dtype), empty(pixels.shape, x.dtype)
     before, after = reach(n, C // groups)
+    formula = Formula(pixels.shape[3] // groups, alpha, beta, before, after)
     run(
         forward_loop, tasks(pixels, groups), 2 * pixels.size,
-        pixels.reshape(-1), y.reshape(-1), scale.reshape(-1), pixels.shape[3] // groups,
-        x.dtype.type(k), x.dtype.type(alpha), x.dtype.type(beta), before, after,
+        pixels.reshape(-1), y.reshape(-1), scale.reshape(-1), k, formula,
     )  # fmt: skip
     return images(cut(y, C, groups)), (pixels, scale, x.shape, n, alpha, beta, groups)
 
@@ -44,13 +50,13 @@ def lrn_backward(dy, cache):
     check_cache("lrn", cache, np.ndarray, np.ndarray, tuple, int, float, float, int)
     pixels, scale, shape, n, alpha, beta, groups = cache
     check_gradient("lrn", dy, shape, pixels.dtype)
-    number, dx = pixels.dtype.type, empty(pixels.shape, pixels.dtype)
+    dx = empty(pixels.shape, pixels.dtype)
     after, before = reach(n, shape[1] // groups)  # the forward window mirrored
+    formula = Formula(pixels.shape[3] // groups, alpha, beta, before, after)
     run(
         backward_loop, tasks(pixels, groups), 3 * pixels.size,
         filled(pixels_of(dy), groups).reshape(-1), pixels.reshape(-1), scale.reshape(-1),
-        dx.reshape(-1), pixels.shape[3] // groups,
-        number(2 * alpha * beta), number(beta), before, after,
+        dx.reshape(-1), formula,
     )  # fmt: skip
     return (images(cut(dx, shape[1], groups)),)
 
@@ -66,17 +72,16 @@ def tasks(pixels, groups):
 
 
 @njit(**LOOP)
-def forward_loop(begin, end, x, y, scale, C, k, alpha, beta, before, after):
+def forward_loop(begin, end, x, y, scale, k, formula):
+    size = ROWS * formula.C
     for task in range(begin, end):
-        first = task * ROWS * C
-        normalize(
-            x, y, scale, C, first, min(first + ROWS * C, x.size), k, alpha, beta, before, after
-        )
+        normalize(x, y, scale, k, formula, task * size, min((task + 1) * size, x.size))
 
 
 @njit(**PLAIN)
-def normalize(x, y, scale, C, first, stop, k, alpha, beta, before, after):
+def normalize(x, y, scale, k, formula, first, stop):
     """Write y = x·scale^−β with scale = k + α Σ_j x_j², for the rows from x[first] to x[stop−1]."""
+    C, alpha, beta, before, after = formula
     squares = np.zeros(before + C + after, x.dtype)
     for row in range(first, stop, C):
         for c in range(0, C, LANES):
@@ -90,17 +95,16 @@ def normalize(x, y, scale, C, first, stop, k, alpha, beta, before, after):
 
 
 @njit(**LOOP)
-def backward_loop(begin, end, dy, x, scale, dx, C, twice, beta, before, after):
+def backward_loop(begin, end, dy, x, scale, dx, formula):
+    size = ROWS * formula.C
     for task in range(begin, end):
-        first = task * ROWS * C
-        normalize_back(
-            dy, x, scale, dx, C, first, min(first + ROWS * C, x.size), twice, beta, before, after
-        )
+        normalize_back(dy, x, scale, dx, formula, task * size, min((task + 1) * size, x.size))
 
 
 @njit(**PLAIN)
-def normalize_back(dy, x, scale, dx, C, first, stop, twice, beta, before, after):
-    """Write dx = dy·scale^−β − 2αβ·x·Σ_j dy_j·y_j / scale_j, with `twice` for 2αβ."""
+def normalize_back(dy, x, scale, dx, formula, first, stop):
+    """Write dx = dy·scale^−β − 2αβ·x·Σ_j dy_j·y_j / scale_j, for the rows from x[first] on."""
+    C, alpha, beta, before, after = formula
     ratios = np.zeros(before + C + after, x.dtype)
     for row in range(first, stop, C):
         for c in range(0, C, LANES):
@@ -110,7 +114,7 @@ def normalize_back(dy, x, scale, dx, C, first, stop, twice, beta, before, after)
             store(ratios, before + c, over(times(own, load(x, row + c)), divisor))
         for c in range(0, C, LANES):
             total = window_sum(ratios, c, before + after + 1)
-            cross = times(same(x, -twice), load(x, row + c))
+            cross = times(same(x, -2 * alpha * beta), load(x, row + c))
             store(dx, row + c, fma(cross, total, load(dx, row + c)))
 
 

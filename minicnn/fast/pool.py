@@ -1,8 +1,11 @@
 """Overlapping pooling (Section 3.4), fast.  The definition is reference/pool.py.
 
-    x, dx       (N, H, W, C)             pixels: memory is channels last, see layout.py; flat
-    y, dy       (N, H_out, W_out, C)
-    winner      (N, H_out, W_out, C)     place of the largest value in its window, 0 … z·z−1
+    x, dx       (N, H, W, C)             pixels: memory is channels last; in a …_row Pixels, which
+    y, dy       (N, H_out, W_out, C)     are flat, see layout.py
+    winner      (N, H_out, W_out, C)     place of the largest value in its window, 0 … z·z−1; flat
+    window      (z, s)                   z×z pixels, and s from one window to the next: (3, 2)
+    least       a number                 what y is at least: −∞, or 0 for a ReLU on the way
+    nobody      a number                 the winner where nothing is larger than that
 
 A clipped window ends where the image ends.  Each …_loop shares rows out to the threads; …_at is
 where one of them begins.  Each vector holds neighbouring channels of a pixel (vector.py), so C is
@@ -20,7 +23,7 @@ from ..jit import njit
 from ..shapes import pool_size
 from .buffers import empty
 from .flags import FAST, LOOP, PLAIN
-from .layout import cut, filled, images, pixels_of
+from .layout import cut, filled, flat_pixels, images, pixels_of
 from .threads import run
 from .vector import (
     LANES,
@@ -57,13 +60,11 @@ def largest(x, z, s, ceil_mode, least, nobody):
             f"expected at most {WIDEST}×{WIDEST}, or x in float64"
         )
     pixels = filled(pixels_of(x))
-    C_wide = pixels.shape[3]
-    y = empty((N, H_out, W_out, C_wide), x.dtype)
+    y = empty((N, H_out, W_out, pixels.shape[3]), x.dtype)
     winner = empty(y.shape, PLACES[z * z >= 256])
     run(
         max_loop, N * H_out, y.size * z * z / 6,
-        pixels.reshape(-1), H, W, C_wide, z, s, H_out, W_out, y.reshape(-1), winner.reshape(-1),
-        x.dtype.type(least), nobody,
+        pixels, (z, s), y, winner.reshape(-1), x.dtype.type(least), nobody,
     )  # fmt: skip
     return images(cut(y, C)), (x.shape, x.dtype, winner, z, s)
 
@@ -73,15 +74,12 @@ def pool_backward(dy, cache):
     check_cache("pool", cache, tuple, np.dtype, np.ndarray, int, int)
     (N, C, H, W), dtype, winner, z, s = cache
     check_gradient("pool", dy, (N, C, *winner.shape[1:3]), dtype)
-    _, H_out, W_out, C_wide = winner.shape
+    C_wide = winner.shape[3]
     if C_wide != whole_vectors(C) or winner.dtype not in PLACES:
         raise TypeError("pool: cache is of another backend; expected what pool_forward returned")
     dx = empty((N, H, W, C_wide), dtype)
-    run(
-        max_back_loop, N * H, winner.size * z * z / 6,
-        filled(pixels_of(dy)).reshape(-1), winner.reshape(-1), H, W, C_wide, z, s, H_out, W_out,
-        dx.reshape(-1),
-    )  # fmt: skip
+    dy = filled(pixels_of(dy))
+    run(max_back_loop, N * H, winner.size * z * z / 6, dy, winner.reshape(-1), (z, s), dx)
     return (images(cut(dx, C)),)
 
 
@@ -106,17 +104,20 @@ def average_pool_backward(dy, cache):
 
 
 @njit(**LOOP)
-def max_loop(first, stop, x, H, W, C, z, s, H_out, W_out, y, winner, least, nobody):
+def max_loop(first, stop, x, window, y, winner, least, nobody):
+    x, y = flat_pixels(x), flat_pixels(y)
     for task in range(first, stop):
-        n, row = task // H_out, task % H_out
-        x_at, y_at = n * H * W * C, task * W_out * C
-        max_row(x, x_at, H, W, C, z, s, row, W_out, y, winner, y_at, least, nobody)
+        max_row(task // y.H, task % y.H, x, window, y, winner, least, nobody)
 
 
 @njit(**PLAIN)
-def max_row(x, x_at, H, W, C, z, s, row, W_out, y, winner, y_at, least, nobody):
-    """Find the largest of each window of one row of one image, whose first pixel is x[x_at]."""
+def max_row(n, row, x, window, y, winner, least, nobody):
+    """Find the largest of each window of one row of image n."""
+    x, H, W, C = x
+    y, H_out, W_out, _ = y
+    z, s = window
     top, least, nobody = row * s, same(x, least), same(x, nobody)
+    x_at, y_at = n * H * W * C, (n * H_out + row) * W_out * C
     for column in range(W_out):
         left, at = column * s, y_at + column * C
         rows, columns = min(z, H - top), min(z, W - left)
@@ -133,20 +134,22 @@ def max_row(x, x_at, H, W, C, z, s, row, W_out, y, winner, y_at, least, nobody):
 
 
 @njit(**LOOP)
-def max_back_loop(first, stop, dy, winner, H, W, C, z, s, H_out, W_out, dx):
+def max_back_loop(first, stop, dy, winner, window, dx):
+    dy, dx = flat_pixels(dy), flat_pixels(dx)
     for task in range(first, stop):
-        n, h = task // H, task % H
-        dx_at, dy_at = (n * H + h) * W * C, n * H_out * W_out * C
-        first_row, row_stop = max(0, (h - z + s) // s), min(h // s + 1, H_out)
-        max_back_row(dy, winner, dy_at, h, W, C, z, s, W_out, first_row, row_stop, dx, dx_at)
+        max_back_row(task // dx.H, task % dx.H, dy, winner, window, dx)
 
 
 @njit(**PLAIN)
-def max_back_row(dy, winner, dy_at, h, W, C, z, s, W_out, first_row, row_stop, dx, dx_at):
-    """Add up, for each pixel of row h of an image, the dy of those windows in which it won."""
+def max_back_row(n, h, dy, winner, window, dx):
+    """Add up, for each pixel of row h of image n, the dy of those windows in which it won."""
+    dx, H, W, C = dx
+    dy, H_out, W_out, _ = dy
+    z, s = window
+    dx_at, dy_at = (n * H + h) * W * C, n * H_out * W_out * C
     for at in range(dx_at, dx_at + W * C, LANES):
         store(dx, at, zero(dx))
-    for row in range(first_row, row_stop):
+    for row in range(max(0, (h - z + s) // s), min(h // s + 1, H_out)):
         for column in range(W_out):
             at, corner = dy_at + (row * W_out + column) * C, dx_at + column * s * C
             for j in range(min(z, W - column * s)):

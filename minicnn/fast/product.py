@@ -7,15 +7,32 @@ small tables stand in for the matrix, and the product reads through them.
     multiply     y[p, k] = b[k] + Σ_t x[corner_p + tap_t] · w[t, k]      forward, and dx
     correlate    dw[t, k] = Σ_p x[corner_p + tap_t] · dy[p, k]           dw, and db on the way
 
+Three tuples say what is multiplied, and where the outputs go:
+
+    Windows     array, at, corners, taps       the matrix of x: entry (p, t) is
+                                               array[at + corners[p] + taps[t]]
+    Panels      array, b, panel_step, step     w in vectors of LANES kernels, and b: entry t of
+                                               kernels q·LANES, … begins at q·panel_step + t·step
+    Output      array, at, places, least       y: kernel k of window p is array[at + places[p] + k]
+
 The letters: P windows of T entries, K kernels.
 
-    x, y, dy, w    flat arrays, see layout.py
+    array          flat                     x, w or y
+    dy             (N, H, W, C)             as pixels, see layout.py: pixel p belongs to window p
     corners        (P,)                     where each window begins in x
     taps           (T,)                     how far each entry of a window is from its corner
     places         (P,)                     where the outputs of each window begin in y
-    …_at           a number                 added to all places of an array: a group's first channel
+    at, …_at       a number                 added to all places of an array: a group's first channel
+    least          a number                 what stands where y would be less: 0 for a ReLU, or −∞
     LANES          a number                 kernels in a vector
-    panels         (⌈K/LANES⌉·T·LANES,)    w for the product: for LANES kernels, entry by entry
+    b              (⌈K/LANES⌉·LANES,)
+    dw, db         (⌈K/LANES⌉·T·LANES,)    flat, panel by panel, as w is packed; db like b
+
+An example: x is one image of 4×5 pixels with 3 channels, its windows 2×2, side by side, 2 kernels.
+
+    Windows(x, 0, corners=(0, 6, 30, 36), taps=(0, 1, 2, 3, 4, 5, 15, 16, 17, 18, 19, 20))
+    Panels(w, b, panel_step=12·LANES, step=LANES)
+    Output(y, 0, places=(0, LANES, 2·LANES, 3·LANES), least=−∞)
 
 Both come down to `sums`: six sums of a vector each.  It loads one vector of kernels and multiplies
 it by six single numbers, from six windows (multiply) or six taps (correlate).  So every vector that
@@ -23,11 +40,14 @@ is loaded serves six times, every single number LANES times, and no sum goes bac
 it is complete.
 """
 
+from collections import namedtuple
+
 import numpy as np
 
 from ..jit import njit
 from .buffers import empty
 from .flags import LOOP, PLAIN
+from .layout import flat_pixels
 from .vector import (
     LANES,
     at_least,
@@ -41,6 +61,10 @@ from .vector import (
     whole_vectors,
     zero,
 )
+
+Windows = namedtuple("Windows", "array at corners taps")
+Panels = namedtuple("Panels", "array b panel_step step")
+Output = namedtuple("Output", "array at places least")
 
 # What is worked on at a time, so that it stays in the nearest cache:
 WINDOWS, PANELS = 96, 16  # a task of multiply has at most so many windows and panels of kernels,
@@ -115,40 +139,44 @@ def six(table, i, last, at):
     )  # fmt: skip
 
 
+@njit(**PLAIN)
+def up_to(i, last, at, step):
+    """Return where entries i … i+5 are, or behind the last one, that one again."""
+    return (
+        at + i * step, at + min(i + 1, last) * step, at + min(i + 2, last) * step,
+        at + min(i + 3, last) * step, at + min(i + 4, last) * step, at + min(i + 5, last) * step,
+    )  # fmt: skip
+
+
 def tasks(P, K_wide):
     """Return how many tasks multiply has with P windows and K_wide kernels."""
     return -(-P // WINDOWS) * -(-K_wide // (LANES * PANELS))
 
 
 @njit(**LOOP)
-def multiply(begin, end, x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places, least):
-    """Write y[p, k] = b[k] + Σ_t x[corner_p + tap_t] · w[t, k], or `least` if that is less.
-
-    w's panels are panel_step apart, and in a panel the entries are `step` apart.
-    """
-    panels, blocks = b.size // LANES, (corners.size + WINDOWS - 1) // WINDOWS
-    bundles = (panels + PANELS - 1) // PANELS
-    sixes = (corners.size + 5) // 6
-    windows = (sixes + blocks - 1) // max(blocks, 1) * 6  # of a block: all are alike
+def multiply(begin, end, windows, panels, output):
+    """Write y[p, k] = b[k] + Σ_t x[corner_p + tap_t] · w[t, k], or `least` if that is less."""
+    count, wanted = panels.b.size // LANES, windows.corners.size
+    blocks, bundles = (wanted + WINDOWS - 1) // WINDOWS, (count + PANELS - 1) // PANELS
+    sixes = (wanted + 5) // 6
+    length = (sixes + blocks - 1) // max(blocks, 1) * 6  # windows of a block: all are alike
     for task in range(begin, end):
-        window, panel = task // bundles * windows, task % bundles * PANELS
-        multiply_task(
-            x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places, least,
-            window, min(window + windows, corners.size), panel, min(panel + PANELS, panels),
-        )  # fmt: skip
+        first, panel = task // bundles * length, task % bundles * PANELS
+        stop, panel_stop = min(first + length, wanted), min(panel + PANELS, count)
+        multiply_task(windows, panels, output, first, stop, panel, panel_stop)
 
 
 @njit(**PLAIN)
-def multiply_task(
-    x, x_at, corners, taps, w, panel_step, step, b, y, y_at, places, least,
-    first, stop, panel, panel_stop,
-):  # fmt: skip
+def multiply_task(windows, panels, output, first, stop, panel, panel_stop):
     """Write the outputs of some panels for the windows first … stop−1, in sixes, going through the
     taps in pieces.  The last window may be computed again.
 
     Entries that lie apart are copied side by side first: those that are a power of two apart would
     all want the same few places in the cache.
     """
+    x, x_at, corners, taps = windows
+    w, b, panel_step, step = panels
+    y, y_at, places, least = output
     together, piece = step == LANES, min(TAPS, taps.size)
     desk = np.empty(0 if together else (panel_stop - panel) * piece * LANES, w.dtype)
     for t in range(0, max(taps.size, 1), TAPS):  # without taps, y is b
@@ -178,53 +206,49 @@ def multiply_task(
 
 
 @njit(**LOOP)
-def correlate(
-    begin, end, x, x_at, corners, taps, dy, dy_at, step, dw, panel_step, homes, db, parts
-):
+def correlate(begin, end, windows, dy, dy_at, dw, db, parts):
     """Write dw[panel, t, lane] = Σ_p x[corner_p + tap_t] · dy[p, k] and db[k] = Σ_p dy[p, k].
 
-    dy's pixels are `step` apart, dw's panels panel_step; homes (T,) says where in a panel the sums
-    of each tap begin.  A task is one panel and a part of the taps: no two tasks add to the same
-    number, so the result does not depend on the number of threads.
+    A task is one panel and a part of the taps: no two tasks add to the same number, so the result
+    does not depend on the number of threads.
     """
+    dy, sixes = flat_pixels(dy), (windows.taps.size + 5) // 6
     for task in range(begin, end):
         panel, part = task // parts, task % parts
-        sixes = (taps.size + 5) // 6
-        t, t_stop = part * sixes // parts * 6, min((part + 1) * sixes // parts * 6, taps.size)
-        if t < t_stop:
-            correlate_task(
-                x, x_at, corners, taps, t, t_stop, dy, dy_at + panel * LANES, step,
-                dw, panel * panel_step, homes, db, panel * LANES,
-            )  # fmt: skip
+        first = part * sixes // parts * 6
+        stop = min((part + 1) * sixes // parts * 6, windows.taps.size)
+        if first < stop:
+            correlate_task(windows, dy, dy_at, dw, db, panel, first, stop)
 
 
 @njit(**PLAIN)
-def correlate_task(
-    x, x_at, corners, taps, begin, end, dy, dy_at, step, dw, dw_at, homes, db, k
-):  # fmt: skip
-    """Write dw of the taps begin … end−1, in sixes, for one panel, going through the pixels in
+def correlate_task(windows, dy, dy_at, dw, db, panel, first, stop):
+    """Write dw of the taps first … stop−1, in sixes, for one panel, going through the pixels in
     pieces; whoever has the first tap writes db, too.
 
     A piece of dy's panel is copied first: pixels that are a power of two apart would all want the
     same few places in the cache.
     """
-    panel, bias = np.empty(PIXELS * LANES, dw.dtype), zero(dy)
+    x, x_at, corners, taps = windows
+    dy, _, _, step = dy
+    dy_at, dw_at = dy_at + panel * LANES, panel * taps.size * LANES
+    piece, bias = np.empty(PIXELS * LANES, dw.dtype), zero(dw)
     start = np.int64(0)  # for a plain 0, sums would be compiled anew
-    for first in range(0, max(corners.size, 1), PIXELS):
-        stop = min(first + PIXELS, corners.size)
-        for p in range(stop - first):
-            pixel = load(dy, dy_at + (first + p) * step)
-            store(panel, p * LANES, pixel)
+    for p_first in range(0, max(corners.size, 1), PIXELS):
+        p_stop = min(p_first + PIXELS, corners.size)
+        for p in range(p_stop - p_first):
+            pixel = load(dy, dy_at + (p_first + p) * step)
+            store(piece, p * LANES, pixel)
             bias = plus(bias, pixel)
-        for t in range(begin, end, 6):
-            rows, out = six(taps, t, end - 1, x_at), six(homes, t, end - 1, dw_at)
-            vectors = sums(x, rows, corners, first, stop, panel, start)
-            if first == 0:
+        for t in range(first, stop, 6):
+            rows, out = six(taps, t, stop - 1, x_at), up_to(t, stop - 1, dw_at, LANES)
+            vectors = sums(x, rows, corners, p_first, p_stop, piece, start)
+            if p_first == 0:
                 put_six(dw, out, vectors)
             else:
                 add_six(dw, out, vectors)
-    if begin == 0:
-        store(db, k, bias)
+    if first == 0:
+        store(db, panel * LANES, bias)
 
 
 def packed(w):

@@ -26,7 +26,15 @@ computed as `even` plus and minus `odd`.
     a, m, x     eight vectors (vector.py): eight numbers each of as many channels
     desk        (2·64·LANES,)  room for two tiles of 8×8 vectors, row by row: the first as it was
                 copied there, the second after the columns
+
+A kernel gets places in larger arrays as tuples:
+
+    Tile        8×8 pixels: pixel (i, j) is the vector at array[at + i·row + j·step], where
+                top ≤ i < bottom and left ≤ j < right; the others are not there
+    Points      64 numbers behind E or B: number i is the vector at array[at + i·step]
 """
+
+from collections import namedtuple
 
 from ..jit import njit
 from .flags import PLAIN
@@ -34,6 +42,9 @@ from .vector import LANES, at_least, fma, load, minus, plus, same, store, times,
 
 SIDE, POINTS = 8, 64
 HALF = POINTS * LANES  # where on the desk the second tile begins
+
+Tile = namedtuple("Tile", "array at row step top bottom left right")
+Points = namedtuple("Points", "array at step")
 
 
 @njit(**PLAIN)
@@ -95,9 +106,9 @@ def interpolate(x):
 
 
 @njit(**PLAIN)
-def copy_tile(x, at, row, step, window, desk):
-    """Copy 8×8 pixels to the desk, with zeros outside of the window."""
-    top, bottom, left, right = window
+def copy_tile(tile, desk):
+    """Copy a tile to the desk, with zeros for the pixels that are not there."""
+    x, at, row, step, top, bottom, left, right = tile
     for i in range(SIDE):
         for j in range(SIDE):
             pixel = zero(x)
@@ -131,8 +142,9 @@ def store_eight(out, at, step, vectors):
 
 
 @njit(**PLAIN)
-def interpolate_tile(desk, out, at, step):
+def interpolate_tile(desk, points):
     """Write Bᵀ x B of the tile on the desk."""
+    out, at, step = points
     for j in range(0, SIDE * LANES, LANES):
         store_eight(desk, HALF + j, SIDE * LANES, interpolate(load_eight(desk, j, SIDE * LANES)))
     for i in range(SIDE):
@@ -141,8 +153,9 @@ def interpolate_tile(desk, out, at, step):
 
 
 @njit(**PLAIN)
-def evaluate_tile(desk, n, out, at, step):
+def evaluate_tile(desk, n, points):
     """Write E x Eᵀ of the first n×n pixels of the tile on the desk; its others are 0."""
+    out, at, step = points
     for j in range(0, SIDE * LANES, LANES):
         last = load(desk, (n - 1) * SIDE * LANES + j)
         eight = evaluate(load_eight(desk, j, SIDE * LANES), last)
@@ -154,19 +167,21 @@ def evaluate_tile(desk, n, out, at, step):
 
 
 @njit(**PLAIN)
-def collect_tile(m, at, step, n, bias, least, desk, out, out_at, out_row, out_step, rows, columns):
-    """Write the first rows and columns of the n×n numbers Eᵀ m E + bias, or `least` if less."""
+def collect_tile(points, n, bias, least, desk, tile):
+    """Write those of the n×n pixels Eᵀ m E + bias that the tile has, or `least` if less."""
+    m, at, step = points
+    y, y_at, y_row, y_step, top, bottom, left, right = tile
     for j in range(SIDE):
         eight = collect(load_eight(m, at + j * step, SIDE * step))
         store_eight(desk, HALF + j * LANES, SIDE * LANES, eight)
         add_last(desk, HALF + j * LANES, SIDE * LANES, n)
-    for i in range(rows):
+    for i in range(top, bottom):
         row = HALF + i * SIDE * LANES
         store_eight(desk, row, LANES, collect(load_eight(desk, row, LANES)))
         add_last(desk, row, LANES, n)
-        for j in range(columns):
+        for j in range(left, right):
             pixel = at_least(least, plus(bias, load(desk, row + j * LANES)))
-            store(out, out_at + i * out_row + j * out_step, pixel)
+            store(y, y_at + i * y_row + j * y_step, pixel)
 
 
 @njit(**PLAIN)

@@ -16,15 +16,25 @@ done once for each pixel or kernel, and there are many channels and kernels to s
 
     E, B     the matrices of transforms.py, which has the desk and its size, too
     point    one of the 64 numbers of a tile behind E or B
-    grid     the tiles: so many rows and columns of them an image
     T        tiles that are worked on at a time
     u        (panels, 64, C, LANES)        E w Eᵀ
     v        (64, T, C_wide)               Bᵀ x B
     m        (T, 64, LANES)                sums of u · v for one panel
     dm       (64, panels, T, LANES)        E dy Eᵀ
     du       (64, panels, C, LANES)        sums of dm · v
-    …_row, …_panel, …_point                how far apart those are; panels: see product.py
     room     one thread's v and m, or v, dm and du
+
+Those that are not pixels are flat, and tuples tell kernels what is in them.  (Pixels: layout.py.)
+
+    Grid      rows, columns, tiles, n, pad, T   so many rows and columns of tiles an image, so many
+                                                tiles in all; pad: zeros before the image
+    Kernels   u, b, groups, channels            b (groups·K_wide,); channels: 0 … C−1, for `sums`
+    Gradient  dw, db, groups, C, f, parts       dw (panels, f, f, C, LANES); each group's channels
+                                                are cut into parts, so that all threads have work
+    Values    array, row, point                 v, dm or du: point p of row r is at r·row + p·point;
+                                                a row is a tile in v, a panel in dm and du
+    Part      panel, panel_stop, c, c_stop      of dw: some panels, and some of their group's
+                                                channels
 
 In float32 errors are larger than those of the direct product, and the more so the more channels
 there are: in AlexNet's rows at most 3e-5 of the largest number, there 6e-7.  Infinity meets itself
@@ -39,13 +49,15 @@ import numpy as np
 from ..jit import njit
 from .buffers import empty
 from .flags import LOOP, PLAIN
-from .layout import row_table
-from .product import add_six, packed, put_six, sums, unpack
+from .layout import flat_pixels, row_table
+from .product import add_six, packed, put_six, sums, unpack, up_to
 from .threads import run, shares, team_size
 from .transforms import (
     HALF,
     POINTS,
     SIDE,
+    Points,
+    Tile,
     collect_tile,
     copy_tile,
     evaluate_tile,
@@ -55,8 +67,11 @@ from .vector import LANES, load, plus, same, store, whole_vectors, zero
 
 TILES = 24  # are worked on at a time; 12 take as long, and 48 are too many for the cache
 
-Image = namedtuple("Image", "H W C")  # C numbers from pixel to pixel
-Grid = namedtuple("Grid", "rows columns tiles n pad")  # of tiles; pad: zeros before the image
+Grid = namedtuple("Grid", "rows columns tiles n pad T")
+Kernels = namedtuple("Kernels", "u b groups channels")
+Gradient = namedtuple("Gradient", "dw db groups C f parts")
+Values = namedtuple("Values", "array row point")
+Part = namedtuple("Part", "panel panel_stop c c_stop")
 
 
 def pays(N, C, H_out, W_out, f, stride):
@@ -96,26 +111,25 @@ def forward(x, w, b, pad, H_out, W_out, least):
     array (N, H_out, W_out, groups·K_wide)
         Pixels, filled up likewise.
     """
-    N, H, W, C_all = x.shape
+    N, _, _, C_all = x.shape
     groups, K, C, f, _ = w.shape
     C_wide, K_wide = C_all // groups, whole_vectors(K)
     grid = grid_of(N, H_out, W_out, f, pad)
+    most = -(-grid.tiles // (team_size() * TILES)) * team_size()  # blocks; −(−a // b) rounds up
+    grid = grid._replace(T=-(-grid.tiles // (most * 6)) * 6)
 
     b_wide = np.zeros((groups, K_wide), x.dtype)
     b_wide[:, :K] = b.reshape(groups, K)
     panels = packed(w).reshape(-1)
     u = empty((groups * K_wide * POINTS * C,), x.dtype)
     run(kernels_loop, groups * K_wide // LANES * C, u.size / 2, panels, f, C, u)
+    kernels = Kernels(u, b_wide.reshape(-1), groups, row_table(C))
 
-    most = -(-grid.tiles // (team_size() * TILES)) * team_size()  # blocks; −(−a // b) rounds up
-    T = -(-grid.tiles // (most * 6)) * 6
-    blocks = -(-grid.tiles // T)
     y = empty((N, H_out, W_out, groups * K_wide), x.dtype)
     run(
-        forward_loop, blocks, grid.tiles * u.size / 40,
-        x.reshape(-1), Image(H, W, C_all), row_table(C), u, b_wide,
-        y.reshape(-1), Image(H_out, W_out, groups * K_wide), grid, T, least,
-        room=empty((team_size(), POINTS * T * (C_wide + LANES)), x.dtype),
+        forward_loop, -(-grid.tiles // grid.T), grid.tiles * u.size / 40,
+        x, kernels, y, grid, least,
+        room=empty((team_size(), POINTS * grid.T * (C_wide + LANES)), x.dtype),
     )  # fmt: skip
     return y
 
@@ -132,7 +146,7 @@ def backward_w(x, dy, w, pad):
     pad : int
         As in forward.
     """
-    N, H, W, C_all = x.shape
+    N, _, _, C_all = x.shape
     _, H_out, W_out, K_all = dy.shape
     groups, K, C, f, _ = w.shape
     panels = K_all // groups // LANES
@@ -143,14 +157,15 @@ def backward_w(x, dy, w, pad):
     C_wide, K_wide = C_all // groups, K_all // groups
     T = max(TILES, C_wide * K_wide // (C_wide + K_wide))
     T = -(-grid.tiles // -(-grid.tiles // T))
+    grid = grid._replace(T=T)
     parts = shares(groups * panels)
     room = T * C_wide + T * K_wide + C * K_wide
     dw_panels = empty((groups, panels, f, f, C, LANES), x.dtype)
     db_wide = empty((groups, panels * LANES), x.dtype)
+    gradient = Gradient(dw_panels.reshape(-1), db_wide.reshape(-1), groups, C, f, parts)
     run(
         backward_loop, groups * parts * panels, POINTS * grid.tiles * C * K_all / 40,
-        x.reshape(-1), Image(H, W, C_all), dy.reshape(-1), Image(H_out, W_out, K_all), C, f,
-        grid, T, C_wide, row_table(T, C_wide), parts, dw_panels.reshape(-1), db_wide,
+        x, dy, gradient, grid, row_table(T, C_wide),
         room=empty((team_size(), POINTS * room), x.dtype),
     )  # fmt: skip
     dw, db = empty((groups * K, C, f, f), x.dtype), empty((groups * K,), x.dtype)
@@ -161,10 +176,11 @@ def backward_w(x, dy, w, pad):
 
 
 def grid_of(N, H_out, W_out, f, pad):
-    """Return the tiles of N images of outputs."""
+    """Return the tiles of N images of outputs, all of them to be worked on at a time."""
     n = SIDE + 1 - f
     rows, columns = -(-H_out // n), -(-W_out // n)
-    return Grid(rows, columns, N * rows * columns, n, pad)
+    tiles = N * rows * columns
+    return Grid(rows, columns, tiles, n, pad, T=tiles)
 
 
 @njit(**LOOP)
@@ -174,8 +190,8 @@ def kernels_loop(begin, end, panels, f, C, u):
     for task in range(begin, end):
         q, c = task // C, task % C
         at = (q * f * f * C + c) * LANES
-        copy_tile(panels, at, f * C * LANES, C * LANES, (-f, f, -f, f), desk)
-        evaluate_tile(desk, f, u, (q * POINTS * C + c) * LANES, C * LANES)
+        copy_tile(Tile(panels, at, f * C * LANES, C * LANES, 0, f, 0, f), desk)
+        evaluate_tile(desk, f, Points(u, (q * POINTS * C + c) * LANES, C * LANES))
 
 
 @njit(**PLAIN)
@@ -186,60 +202,64 @@ def place(t, grid):
 
 
 @njit(**PLAIN)
-def gather_x(x, image, x_at, C, grid, first, stop, desk, v, v_row, v_point):
-    """Write v of C channels, in vectors, for the tiles first … stop−1."""
-    row = image.W * image.C
-    for t in range(first, stop):
-        n, top, left = place(t, grid)
-        top, left = top - grid.pad, left - grid.pad
-        at = ((n * image.H + top) * image.W + left) * image.C + x_at
-        window = -top, image.H - top, -left, image.W - left
-        for c in range(0, C, LANES):
-            copy_tile(x, at + c, row, image.C, window, desk)
-            interpolate_tile(desk, v, (t - first) * v_row + c, v_point)
+def tile_of(pixels, n, top, left, c, size):
+    """Return the tile at (top, left) of image n, from channel c on: size×size pixels, or those of
+    them that are in the image."""
+    array, H, W, C = pixels
+    at = ((n * H + top) * W + left) * C + c
+    bottom, right = min(size, H - top), min(size, W - left)
+    return Tile(array, at, W * C, C, max(0, -top), bottom, max(0, -left), right)
 
 
 @njit(**PLAIN)
-def gather_dy(dy, image, dy_at, panels, grid, first, stop, desk, dm, dm_panel, dm_point):
-    """Write dm of some panels for the tiles first … stop−1."""
-    row = image.W * image.C
+def gather_x(x, x_at, channels, grid, first, stop, desk, v):
+    """Write v of some channels, in vectors, for the tiles first … stop−1."""
+    size = np.int64(SIDE)  # for a plain number, tile_of would be compiled anew
     for t in range(first, stop):
         n, top, left = place(t, grid)
-        at = ((n * image.H + top) * image.W + left) * image.C + dy_at
-        window = -top, min(grid.n, image.H - top), -left, min(grid.n, image.W - left)
+        for c in range(0, channels, LANES):
+            copy_tile(tile_of(x, n, top - grid.pad, left - grid.pad, x_at + c, size), desk)
+            interpolate_tile(desk, Points(v.array, (t - first) * v.row + c, v.point))
+
+
+@njit(**PLAIN)
+def gather_dy(dy, dy_at, panels, grid, first, stop, desk, dm):
+    """Write dm of some panels for the tiles first … stop−1."""
+    for t in range(first, stop):
+        n, top, left = place(t, grid)
         for q in range(panels):
-            copy_tile(dy, at + q * LANES, row, image.C, window, desk)
-            evaluate_tile(desk, grid.n, dm, q * dm_panel + (t - first) * LANES, dm_point)
+            copy_tile(tile_of(dy, n, top, left, dy_at + q * LANES, grid.n), desk)
+            at = q * dm.row + (t - first) * LANES
+            evaluate_tile(desk, grid.n, Points(dm.array, at, dm.point))
 
 
 @njit(**LOOP)
-def forward_loop(begin, end, x, x_image, channels, u, b, y, y_image, grid, T, least, room):
+def forward_loop(begin, end, x, kernels, y, grid, least, room):
     """Write y of some blocks of T tiles."""
-    groups, panels = b.shape[0], b.shape[1] // LANES
-    C_wide = x_image.C // groups
-    v_point = T * C_wide
-    v, m, desk = room[: POINTS * v_point], room[POINTS * v_point :], np.empty(2 * HALF, x.dtype)
-    start, apart = np.int64(0), np.int64(LANES)  # for plain numbers, all would be compiled anew
+    x, y = flat_pixels(x), flat_pixels(y)
+    u, b, groups, channels = kernels
+    C, C_wide, panels = channels.size, x.C // groups, b.size // LANES // groups
+    size = POINTS * grid.T * C_wide
+    v, m = Values(room[:size], C_wide, grid.T * C_wide), room[size:]
+    desk, lowest = np.empty(2 * HALF, room.dtype), same(b, least)
+    start, step = np.int64(0), np.int64(LANES)  # for plain numbers, all would be compiled anew
     for group in range(begin * groups, end * groups):
-        first, g = group // groups * T, group % groups
-        stop = min(grid.tiles, first + T)
-        gather_x(x, x_image, g * C_wide, channels.size, grid, first, stop, desk, v, C_wide, v_point)
+        first, g = group // groups * grid.T, group % groups
+        stop = min(grid.tiles, first + grid.T)
+        gather_x(x, g * C_wide, C, grid, first, stop, desk, v)
         for q in range(g * panels, (g + 1) * panels):
             for point in range(POINTS):
-                u_at = (q * POINTS + point) * channels.size * LANES
+                u_at = (q * POINTS + point) * C * LANES
                 for t in range(0, stop - first, 6):
-                    rows = steps(point * v_point + t * C_wide, C_wide)
-                    six = sums(v, rows, channels, start, channels.size, u, u_at)
+                    rows = steps(point * v.point + t * v.row, v.row)
+                    six = sums(v.array, rows, channels, start, C, u, u_at)
                     put_six(m, steps((t * POINTS + point) * LANES, POINTS * LANES), six)
             bias = load(b, q * LANES)
             for t in range(first, stop):
                 n, top, left = place(t, grid)
-                at = ((n * y_image.H + top) * y_image.W + left) * y_image.C + q * LANES
-                collect_tile(
-                    m, (t - first) * POINTS * LANES, apart, grid.n, bias, same(b, least), desk,
-                    y, at, y_image.W * y_image.C, y_image.C,
-                    min(grid.n, y_image.H - top), min(grid.n, y_image.W - left),
-                )  # fmt: skip
+                points = Points(m, (t - first) * POINTS * LANES, step)
+                tile = tile_of(y, n, top, left, q * LANES, grid.n)
+                collect_tile(points, grid.n, bias, lowest, desk, tile)
 
 
 @njit(**PLAIN)
@@ -249,71 +269,59 @@ def steps(at, step):
 
 
 @njit(**LOOP)
-def backward_loop(
-    begin, end, x, x_image, dy, dy_image, C, f, grid, T, C_wide, tiles, parts, dw, db, room
-):
-    """Write dw of some panels, or of parts of their channels: each group, part by part."""
-    panels, vectors = db.shape[1] // LANES, (C + LANES - 1) // LANES
+def backward_loop(begin, end, x, dy, gradient, grid, tiles, room):
+    """Write dw of some panels, or of parts of their channels: each group, part by part.
+
+    tiles (T,) is a table for sums: where in v each tile begins.
+    """
+    x, dy = flat_pixels(x), flat_pixels(dy)
+    groups, C, parts = gradient.groups, gradient.C, gradient.parts
+    panels, vectors = gradient.db.size // LANES // groups, (C + LANES - 1) // LANES
     for task in range(begin // panels, (end + panels - 1) // panels):
         g, part = task // parts, task % parts
         q, q_stop = max(0, begin - task * panels), min(panels, end - task * panels)
         c = part * vectors // parts * LANES
         c_stop = min((part + 1) * vectors // parts * LANES, C)
         if c < c_stop:
-            backward_task(
-                x, x_image, g * C_wide, c, c_stop,
-                dy, dy_image, g * panels + q, g * panels + q_stop,
-                C, f, grid, T, C_wide, tiles, dw, db, room,
-            )  # fmt: skip
+            own = Part(g * panels + q, g * panels + q_stop, c, c_stop)
+            backward_task(x, g * (x.C // groups) + c, dy, gradient, own, grid, tiles, room)
 
 
 @njit(**PLAIN)
-def backward_task(
-    x, x_image, x_at, c_first, c_stop, dy, dy_image, q_first, q_stop,
-    C, f, grid, T, C_wide, tiles, dw, db, room,
-):  # fmt: skip
-    """Write dw of the channels c_first … c_stop−1 for some panels; who has channel 0 writes db."""
-    desk, start = np.empty(2 * HALF, x.dtype), np.int64(0)
-    channels, panels, nothing = c_stop - c_first, q_stop - q_first, zero(x)
-    dm_panel, du_panel = T * LANES, channels * LANES
-    v_point, dm_point, du_point = T * C_wide, panels * dm_panel, panels * du_panel
-    v, rest = room[: POINTS * v_point], room[POINTS * v_point :]
-    dm, du = rest[: POINTS * dm_point], rest[POINTS * dm_point :]
+def backward_task(x, x_at, dy, gradient, part, grid, tiles, room):
+    """Write dw of a part, whose channels begin at x_at; who has channel 0 writes db."""
+    dw, db, groups, C, f, _ = gradient
+    channels, panels = part.c_stop - part.c, part.panel_stop - part.panel
+    desk, start, nothing = np.empty(2 * HALF, room.dtype), np.int64(0), zero(room)
+    v_row, dm_row, du_row = x.C // groups, grid.T * LANES, channels * LANES
+    v_point, dm_point, du_point = grid.T * v_row, panels * dm_row, panels * du_row
+    v, rest = Values(room[: POINTS * v_point], v_row, v_point), room[POINTS * v_point :]
+    dm = Values(rest[: POINTS * dm_point], dm_row, dm_point)
+    du = Values(rest[POINTS * dm_point :], du_row, du_point)
     for i in range(0, POINTS * du_point, LANES):
-        store(du, i, nothing)
-    if c_first == 0:
-        for q in range(q_first, q_stop):
-            bias = zero(dy)
-            for p in range(q * LANES, dy.size, dy_image.C):
-                bias = plus(bias, load(dy, p))
+        store(du.array, i, nothing)
+    if part.c == 0:
+        for q in range(part.panel, part.panel_stop):
+            bias = nothing
+            for p in range(q * LANES, dy.array.size, dy.C):
+                bias = plus(bias, load(dy.array, p))
             store(db, q * LANES, bias)
-    for first in range(0, grid.tiles, T):
-        stop = min(grid.tiles, first + T)
-        gather_x(x, x_image, x_at + c_first, channels, grid, first, stop, desk, v, C_wide, v_point)
-        gather_dy(
-            dy, dy_image, q_first * LANES, panels, grid, first, stop, desk, dm, dm_panel, dm_point
-        )
+    for first in range(0, grid.tiles, grid.T):
+        stop = min(grid.tiles, first + grid.T)
+        gather_x(x, x_at, channels, grid, first, stop, desk, v)
+        gather_dy(dy, part.panel * LANES, panels, grid, first, stop, desk, dm)
         for point in range(POINTS):
             for q in range(panels):
-                dm_at = point * dm_point + q * dm_panel
+                dm_at = point * dm.point + q * dm.row
                 for c in range(0, channels, 6):
-                    rows = up_to(c, channels - 1, point * v_point, 1)
-                    out = up_to(c, channels - 1, point * du_point + q * du_panel, LANES)
-                    six = sums(v, rows, tiles, start, stop - first, dm, dm_at)
-                    add_six(du, out, six)
+                    rows = up_to(c, channels - 1, point * v.point, 1)
+                    out = up_to(c, channels - 1, point * du.point + q * du.row, LANES)
+                    six = sums(v.array, rows, tiles, start, stop - first, dm.array, dm_at)
+                    add_six(du.array, out, six)
+    lowest = same(dw, -np.inf)
     for q in range(panels):
         for c in range(channels):
-            dw_at = ((q_first + q) * f * f * C + c_first + c) * LANES
-            collect_tile(
-                du, q * du_panel + c * LANES, du_point, f, nothing, same(dw, -np.inf), desk,
-                dw, dw_at, f * C * LANES, C * LANES, f, f,
-            )  # fmt: skip
-
-
-@njit(**PLAIN)
-def up_to(i, last, at, step):
-    """Return where entries i … i+5 are, or behind the last one, that one again."""
-    return (
-        at + i * step, at + min(i + 1, last) * step, at + min(i + 2, last) * step,
-        at + min(i + 3, last) * step, at + min(i + 4, last) * step, at + min(i + 5, last) * step,
-    )  # fmt: skip
+            points = Points(du.array, q * du.row + c * LANES, du.point)
+            dw_at = ((part.panel + q) * f * f * C + part.c + c) * LANES
+            tile = Tile(dw, dw_at, f * C * LANES, C * LANES, 0, f, 0, f)
+            collect_tile(points, f, nothing, lowest, desk, tile)
