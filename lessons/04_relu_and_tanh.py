@@ -12,8 +12,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minicnn import cifar, data, net
-from minicnn import reference as ops
+from minicnn import cifar, data, net, reference as ops
 from minicnn.step import step
 
 NAMES = ("logistic", "tanh", "relu")

@@ -8,8 +8,7 @@
 # %%
 import numpy as np
 
-from minicnn import cifar, data, net, train
-from minicnn import reference as ops
+from minicnn import cifar, data, net, reference as ops, train
 from minicnn.step import picture, step
 
 rng = np.random.default_rng(0)

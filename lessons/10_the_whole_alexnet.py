@@ -8,8 +8,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minicnn import alexnet, data, net, shapes, summary
-from minicnn import reference as ops
+from minicnn import alexnet, data, net, reference as ops, shapes, summary
 from minicnn.step import picture, step
 
 layers = alexnet.alexnet(ops, rng=None)

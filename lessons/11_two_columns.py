@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import minicnn
-from minicnn import alexnet, compare_columns, halves, net, summary
-from minicnn import reference as ops
+from minicnn import alexnet, compare_columns, halves, net, reference as ops, summary
 from minicnn.step import picture, step
 
 full = alexnet.two_columns(ops, rng=None)  # no weights drawn yet

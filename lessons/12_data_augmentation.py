@@ -7,8 +7,7 @@
 # %%
 import numpy as np
 
-from minicnn import data, evaluate, net, train
-from minicnn import reference as ops
+from minicnn import data, evaluate, net, reference as ops, train
 from minicnn.data import augment, moments
 from minicnn.step import picture, step
 

@@ -12,8 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minicnn
-from minicnn import cifar, data, fast, net, study, train
-from minicnn import reference as ops
+from minicnn import cifar, data, fast, net, reference as ops, study, train
 from minicnn.step import picture, step
 
 results = Path(minicnn.__file__).parent / "results"

@@ -11,8 +11,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minicnn import alexnet, data, net, summary, vgg
-from minicnn import reference as ops
+from minicnn import alexnet, data, net, reference as ops, summary, vgg
 from minicnn.step import picture, step
 
 

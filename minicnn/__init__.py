@@ -49,10 +49,10 @@ import importlib
 __version__ = "0.1.0"
 
 _MODULES = (
-    "reference fast cuda net cifar halves alexnet other_alexnets vgg networks summary evaluate "
-    "train schedules run trained gallery neighbours codes checkpoint gradcheck gradcheck_suite "
-    "step data weights conventions formats figure1 study compare_columns timeline figures shapes "
-    "checks progress fonts"
+    "reference fast cuda shapes checks net gradcheck halves step networks cifar alexnet "
+    "other_alexnets vgg summary data evaluate train schedules recipes run trained weights "
+    "conventions formats figures gallery fonts figure1 study compare_columns timeline neighbours "
+    "codes gradcheck_suite bench commands checkpoint progress"
 ).split()
 
 

@@ -25,8 +25,17 @@ from types import FunctionType
 import numpy as np
 
 from . import checkpoint, gradcheck, net
-from .stepping import kernels, links, page, pairs, source, terminal, walk, walkthrough
-from .stepping import touch as touching
+from .stepping import (
+    kernels,
+    links,
+    page,
+    pairs,
+    source,
+    terminal,
+    touch as touching,
+    walk,
+    walkthrough,
+)
 from .stepping.again import Arguments
 from .stepping.record import Record
 from .stepping.run import run

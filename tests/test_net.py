@@ -6,8 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from minicnn import net
-from minicnn import reference as ops
+from minicnn import net, reference as ops
 from minicnn.net import Layer, gaussian, row
 
 

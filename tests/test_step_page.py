@@ -8,8 +8,7 @@ import re
 
 import numpy as np
 import pytest
-from browser import browser as chromium
-from browser import command, complaints, look
+from browser import browser as chromium, command, complaints, look
 
 from minicnn import cifar, net, reference
 from minicnn.reference import conv_forward, pool_forward, relu_forward

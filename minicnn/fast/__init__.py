@@ -17,8 +17,7 @@ import sys
 if os.environ.get("MINICNN_THREADS", "0").strip("0").isdecimal() and "numba" not in sys.modules:
     os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["MINICNN_THREADS"])
 
-from . import columns as columns
-from . import fused as fused
+from . import columns as columns, fused as fused
 from .activations import (
     logistic_backward,
     logistic_forward,
