@@ -27,18 +27,18 @@ import numpy as np
 from . import checkpoint, gradcheck, net
 from .stepping import (
     kernels,
-    links,
+    navigation,
+    nudge as touching,
     page,
     pairs,
+    provenance,
     source,
     terminal,
-    touch as touching,
-    walk,
-    walkthrough,
+    terminal_session,
 )
-from .stepping.again import Arguments
+from .stepping.arguments import Arguments
 from .stepping.record import Record
-from .stepping.run import run
+from .stepping.tracing import run
 from .stepping.values import Shot, Text, described, look
 
 PIXELS = 16384  # of a picture's array, at most
@@ -191,16 +191,18 @@ class Steps:
                 )
         loops = [loop for loop in self._record.loops if loop.line == line]
         if not loops:
-            others = walk.beginnings(self._record)
+            others = navigation.beginnings(self._record)
             raise ValueError(f"turn: no loop begins in line {line}; {others}")
-        if not any(walk.has_turn(loop, number) for loop in loops):
+        if not any(navigation.has_turn(loop, number) for loop in loops):
             most = max(loop.total for loop in loops)
             raise ValueError(f"turn: the loop in line {line} has {most:,} turns, and no {number:,}")
         found = copy.copy(self)
         found._record = self._again({line: number})
-        first = walk.first_in(found._record, [(line, number)])
+        first = navigation.first_in(found._record, [(line, number)])
         if first is None:
-            raise ValueError(f"turn: {number:,} of line {line} {walk.unreached(found._record)}")
+            raise ValueError(
+                f"turn: {number:,} of line {line} {navigation.unreached(found._record)}"
+            )
         found._record.start = first.number
         return found
 
@@ -268,7 +270,7 @@ class Steps:
 
     def _there(self):
         """Return what the variables of forward were in the end, if these are the way back."""
-        return walk.last_values(self._forward._record) if self._forward else {}
+        return navigation.last_values(self._forward._record) if self._forward else {}
 
     def show(self, pause=input):
         """Walk through the steps in a terminal.
@@ -282,7 +284,7 @@ class Steps:
             entry.  With None nothing stops.  For a turn that was not kept the function runs again.
         """
         touch = self.touch if self._forward else None
-        walkthrough.show(self._record, pause, self._pairs(), self._there(), self._again, touch)
+        terminal_session.show(self._record, pause, self._pairs(), self._there(), self._again, touch)
 
     def _arrays(self):
         """Return {"y": Shot or Row} of what was returned, by its name in the `return` line."""
@@ -296,7 +298,7 @@ class Steps:
         arrays = {name: shot for name, shot in looks.items() if not isinstance(shot, Text)}
         first = self._record.steps[0]
         if arrays and not first.links:
-            found = links.of_call(self.function, self._arguments.before, returned)
+            found = provenance.of_call(self.function, self._arguments.before, returned)
             first.links = {names[0]: found["result"]} if found else {}
         return arrays
 
@@ -323,7 +325,7 @@ class Steps:
             raise IsADirectoryError(f"save: {path} is a folder; expected the name of a file")
         if path.suffix.lower() not in (".html", ".htm"):
             path = path.with_name(f"{path.name}.html")
-        checkpoint.write_text(path, page.whole(walk.title(self._record), self._repr_html_()))
+        checkpoint.write_text(path, page.whole(navigation.title(self._record), self._repr_html_()))
         return path
 
     def __str__(self):

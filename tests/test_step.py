@@ -19,10 +19,10 @@ from minicnn import cifar, fast, net, reference
 from minicnn.reference import conv_backward, conv_forward, pool_forward, relu_forward
 from minicnn.reference.im2col import im2col
 from minicnn.step import picture, step
-from minicnn.stepping import kernels, page, pairs, source, terminal, touch, values, walk
-from minicnn.stepping.links import of_call
+from minicnn.stepping import kernels, navigation, nudge, page, pairs, source, terminal, values
+from minicnn.stepping.provenance import of_call
 from minicnn.stepping.record import Record
-from minicnn.stepping.shorter import shorter
+from minicnn.stepping.trim import shorter
 
 N, C, K, H, W, f = 2, 3, 4, 7, 5, 3
 
@@ -42,7 +42,7 @@ def code(steps, one):
 
 
 def own_steps(steps, picked=None):
-    return walk.steps(steps._record, 0, picked)
+    return navigation.steps(steps._record, 0, picked)
 
 
 def data_of(html):
@@ -317,11 +317,11 @@ def test_break_continue_and_caught_errors_in_turns_that_pass_by_disturb_no_count
     outer, *_, last = [loop for loop in steps._record.loops if loop.frame == 0]
     assert (outer.total, last.total) == (253, crooked(400)[0])
     there = steps.turn(outer.line, 100)
-    values = walk.last_values(there._record)
+    values = navigation.last_values(there._record)
     assert tuple(int(values[name].text) for name in ("seen", "total", "k")) == crooked(400)
     start = there._record.steps[there._record.start]
     assert start.changed["i"].text == "99"
-    assert walk.latest(there._record, start, "seen").text == str(crooked(99)[0])
+    assert navigation.latest(there._record, start, "seen").text == str(crooked(99)[0])
 
 
 def test_a_loop_at_the_end_of_a_function_is_done_with_all_its_turns():
@@ -438,7 +438,7 @@ def test_a_large_kernel_is_begun_as_python_and_finished_compiled():
     np.testing.assert_array_equal(steps.result, im2col(x, 11, 1, 0, 30, 31))
     compiled = hasattr(im2col, "py_func")
     assert steps._record.frames[0].cut == compiled
-    totals = [walk.total(loop) for loop in steps._record.loops[:3]]  # over c, i and j
+    totals = [navigation.total(loop) for loop in steps._record.loops[:3]]  # over c, i and j
     assert totals == ["3", "11", "11"]
 
 
@@ -851,9 +851,9 @@ def test_a_touched_entry_is_one_that_forward_sees_whatever_its_order_in_memory(l
     bound = inspect.signature(conv_forward).bind(*arrays)
     dy = laid_out(layout, drawn(N, K, H - f + 1, W - f + 1))
     for name, index in [("x", (1, 2, 4, 0)), ("w", (3, 0, 2, 1)), ("b", (2,))]:
-        right = touch.touch(conv_forward, conv_backward, bound, name, index, dy)
+        right = nudge.touch(conv_forward, conv_backward, bound, name, index, dy)
         assert right.difference < 1e-8 and not right.wrong
-        assert touch.touch(conv_forward, zeros, bound, name, index, dy).wrong
+        assert nudge.touch(conv_forward, zeros, bound, name, index, dy).wrong
 
 
 def test_every_entry_of_an_image_from_channels_last_is_touched_ahead():
@@ -870,11 +870,11 @@ def test_a_touched_entry_that_drowns_in_round_off_is_called_neither_right_nor_wr
 
     bound = inspect.signature(forward).bind(drawn(2, 3))
     for backward in (lambda dy, x: (dy,), lambda dy, x: (0 * dy,), lambda dy, x: (2 * dy,)):
-        lost = touch.touch(forward, backward, bound, "x", (1, 2), drawn(2, 3))
+        lost = nudge.touch(forward, backward, bound, "x", (1, 2), drawn(2, 3))
         assert lost.hidden and not lost.kink and not lost.wrong
         assert "they cannot be compared: the slope is lost in the round-off of L" in str(lost)
-        assert touch.every(forward, backward, bound, drawn(2, 3)) == {}
-    clear = touch.touch(lambda x: (x, x), backward, bound, "x", (1, 2), drawn(2, 3))
+        assert nudge.every(forward, backward, bound, drawn(2, 3)) == {}
+    clear = nudge.touch(lambda x: (x, x), backward, bound, "x", (1, 2), drawn(2, 3))
     assert clear.wrong and not clear.hidden
 
 
@@ -894,20 +894,20 @@ def test_a_single_number_is_touched_too():
         return a * dy, np.sum(x * dy)
 
     bound = inspect.signature(forward).bind(drawn(2, 3), np.array(0.7))
-    one = touch.touch(forward, backward, bound, "a", (), drawn(2, 3))
+    one = nudge.touch(forward, backward, bound, "a", (), drawn(2, 3))
     assert one.difference < 1e-9 and str(one).startswith("a = 0.7, moved by h = ")
     bound = inspect.signature(forward).bind(np.array(2.0), np.array(0.7))
-    one = touch.touch(forward, backward, bound, "x", (), 3.0)
+    one = nudge.touch(forward, backward, bound, "x", (), 3.0)
     assert one.numeric == pytest.approx(2.1) and one.difference < 1e-9
     with pytest.raises(ValueError, match=r"dy is missing; expected an array of shape \(\)"):
-        touch.touch(forward, backward, bound, "x", (), None)
+        nudge.touch(forward, backward, bound, "x", (), None)
 
 
 def test_masked_arrays_and_matrices_are_refused_where_one_touches():
     for strange in (np.ma.masked_array(drawn(2, 3), False), drawn(2, 3).view(np.matrix)):
         bound = inspect.signature(relu_forward).bind(strange)
         with pytest.raises(TypeError, match="^touch: x is .*; expected a plain array"):
-            touch.touch(relu_forward, reference.relu_backward, bound, "x", (0, 1), drawn(2, 3))
+            nudge.touch(relu_forward, reference.relu_backward, bound, "x", (0, 1), drawn(2, 3))
 
 
 def test_on_the_way_back_dy_is_known_and_dw_is_where_w_is():
@@ -1098,7 +1098,9 @@ def test_a_line_of_a_kernel_knows_which_entries_its_indices_name():
         lines = [step for step in one.steps if step.at]
         assert lines
         for line in lines:
-            values = {step: walk.latest(one, line, step) for step in ("y_out", "x_out", "row")}
+            values = {
+                step: navigation.latest(one, line, step) for step in ("y_out", "x_out", "row")
+            }
             y_out, x_out, row = (int(value.text) for value in values.values())
             cols, image = ("cols", "x") if "cols" in line.at else ("dcols", "dx")
             assert line.at[cols] == row * 6 + y_out * 2 + x_out
@@ -1208,7 +1210,10 @@ def test_a_shorter_record_says_what_the_turns_left_out_have_changed():
     assert turns == [1, 2, 3, 4, 4000]
     start = record.steps[record.start]
     assert record.turns[start.turn].number == 4000
-    assert (walk.latest(record, start, "first").text, start.changed["i"].text) == ("8", "3999")
+    assert (navigation.latest(record, start, "first").text, start.changed["i"].text) == (
+        "8",
+        "3999",
+    )
     assert [one.number for one in record.steps] == list(range(len(record.steps)))
 
 

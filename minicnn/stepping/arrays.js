@@ -273,7 +273,7 @@ function different(data, before, id) {
   return 2 * found.length > b.length ? [] : found;
 }
 
-/** Whether an entry of an output was made from one of an input: a bit in a table; see links.py. */
+/** Whether an entry of an output was made from one of an input: a bit in a table; see provenance.py. */
 function linked(data, id, at) {
   data.tables ??= {};
   const table = (data.tables[id] ??= bytes(data.values[id]));

@@ -18,8 +18,8 @@ from types import FunctionType, ModuleType
 import numpy as np
 
 from .record import HERE, PATIENCE, WATCHED, Enough
-from .run import is_own
-from .watch import ORIGINAL
+from .tracer import ORIGINAL
+from .tracing import is_own
 
 
 def is_kernel(value):

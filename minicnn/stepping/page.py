@@ -35,15 +35,15 @@ import math
 import zlib
 from importlib import resources
 
-from . import terminal, walk
+from . import navigation, terminal
+from .page_data import Store, rounded
 from .record import ROWS, TURNS
-from .shorter import shorter
-from .store import Store, rounded
+from .trim import shorter
 from .values import EXACT, PIXELS, Shot
 
 ROOM = 49_900  # bytes for a page of steps; twice as many where arrays are large
 
-# What a page has, from more to less: turns so far away from the first ones (see shorter.py); the
+# What a page has, from more to less: turns so far away from the first ones (see trim.py); the
 # numbers of all small arrays, or of those that are drawn with them (so many entries and columns),
 # while others are pictures; and pictures of so many pixels at most.
 ALL, DRAWN, FINE, COARSE, COARSEST = (EXACT, EXACT), (160, 18), PIXELS, 600, 400
@@ -95,9 +95,9 @@ def of_record(record, pairs, forward, result, touched, text, details):
     code_of = {id(frame.source): frame.source for frame in record.frames}
     numbers = {key: number for number, key in enumerate(code_of)}
     data = {
-        "title": walk.title(record),
+        "title": navigation.title(record),
         "start": record.start,
-        "failure": walk.failure(record),
+        "failure": navigation.failure(record),
         "sources": [source_of(source, store) for source in code_of.values()],
         "frames": [
             {
@@ -114,7 +114,7 @@ def of_record(record, pairs, forward, result, touched, text, details):
         "steps": columns([step_of(step, store) for step in record.steps]),
         "pairs": pairs,
         "result": store.ids(result),
-        "forward": store.ids(walk.last_values(forward)) if forward else [],
+        "forward": store.ids(navigation.last_values(forward)) if forward else [],
         "touched": {
             name: touched_of(touches, forward.frames[0].arguments[name], result[f"d{name}"], store)
             for name, touches in touched.items()
@@ -174,7 +174,7 @@ def source_of(source, store):
     quiet = list(range(starts[0], starts[-1] + 1)) if starts and starts[0] <= first else []
     return {
         "name": source.name,
-        "file": walk.file_of(source),
+        "file": navigation.file_of(source),
         "first": source.first,
         "lines": source.lines,
         "header": source.header.last,

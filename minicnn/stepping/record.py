@@ -9,7 +9,7 @@
     wanted   {line of a loop: the number of a turn of it that somebody asked for}
     kept     turns that are shown or wanted are kept, and further ones while there is room
     kin      a number for a piece of memory: an array and its views are of one kin
-    links    which entries of an array were made from which, as links.py finds out
+    links    which entries of an array were made from which, as provenance.py finds out
 
 A record is bounded, however long the run: it has some hundred steps, and no array, only Shots.  A
 turn that was not kept is had by running the function once more, with that turn wanted.
@@ -78,12 +78,12 @@ class Step:
     changed: dict = field(default_factory=dict)  # what this statement made
     raised: Exception | None = None
     note: str = ""  # what else is to be said of it
-    links: dict = field(default_factory=dict)  # see links.py
+    links: dict = field(default_factory=dict)  # see provenance.py
     at: dict = field(default_factory=dict)  # {array: the one entry of it that the line is about}
 
 
 class Record:
-    """All steps of one run; run.py fills it."""
+    """All steps of one run; tracing.py fills it."""
 
     def __init__(self, wanted=None):
         self.wanted = wanted or {}

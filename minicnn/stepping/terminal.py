@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from . import walk
+from . import navigation
 from .record import SHOWN, Turn
 from .values import Row, Shot, Text, caption, digits, is_photograph, row_caption, widest
 
@@ -177,7 +177,7 @@ def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
     source, paint = frame.source, painter(colour)
     first = step.statement.line - source.first
     lines = []
-    label = walk.turn_label(record, step)
+    label = navigation.turn_label(record, step)
     place = f"{os.path.basename(source.file)}:{step.statement.line}"
     lines.append(paint(DIM, f"{place}  {source.name}{label}"))
     for text in source.lines[first : first + step.statement.last - step.statement.line + 1]:
@@ -188,13 +188,15 @@ def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
     lines += [paint(DIM, f"    forward: {text}") for text in undone]
     twins = {}  # q for dq, where both are small and dq has anything in it
     for name, value in step.changed.items():
-        q = walk.latest(record, step, name[1:])
+        q = navigation.latest(record, step, name[1:])
         q = (forward or {}).get(name[1:]) if q is None and step.frame == 0 else q
         if name[0] == "d" and name[1:] not in step.changed and isinstance(q, Shot):
             filled = isinstance(value, Shot) and (value.lo or value.hi)
             if filled and q.shape == value.shape and is_small(q):
                 twins[name] = q
-    entries = [entry_of(name, walk.latest(record, step, name), at) for name, at in step.at.items()]
+    entries = [
+        entry_of(name, navigation.latest(record, step, name), at) for name, at in step.at.items()
+    ]
     lines += [paint(DIM, f"    at {', '.join(entries)}")] * bool(entries)
     lines += values_lines(step.changed, colour, twins)
     if step.raised:
@@ -217,7 +219,7 @@ def done(record, step, asked):
     """
     last, text = step.after, f"done after {step.after} turns"
     if last > SHOWN and not record.is_row(Turn(step.loop, last, None)):
-        turns = walk.turns_around(record, step, step.loop, last)
+        turns = navigation.turns_around(record, step, step.loop, last)
         call = "steps" + "".join(f".turn({line}, {number})" for line, number in turns)
         how = f"t {last}" if asked else call
         text += f", of which the first {SHOWN} are shown; {how} shows turn {last}"
@@ -255,9 +257,12 @@ def text(record, most=8000, pairs=None, forward=None):
 
     Where one begins in a turn of a loop: the steps of that turn.
     """
-    lines, length = [walk.title(record)] + [walk.failure(record)] * bool(record.error), 0
+    lines, length = (
+        [navigation.title(record)] + [navigation.failure(record)] * bool(record.error),
+        0,
+    )
     first = record.steps[record.start]
-    for step in walk.steps(record, first.frame, walk.picks(record, first)):
+    for step in navigation.steps(record, first.frame, navigation.picks(record, first)):
         if first.turn is not None and record.turns[first.turn] not in record.path(step.turn):
             continue
         some = step_lines(record, step, pairs, forward=forward, asked=False)

@@ -1,6 +1,6 @@
 """Run a function, and decide which of the functions that it calls are watched.
 
-Python itself tells us when a function is called (sys.settrace), and then, in watch.py, when a line
+Python itself tells us when a function is called (sys.settrace), and then, in tracer.py, when a line
 begins.  The function, its arguments and its result are the real ones.  One thing alone is changed:
 the memory that np.empty finds, which may hold anything, is filled with NaN.
 """
@@ -11,7 +11,7 @@ import sys
 
 from . import source
 from .record import HERE
-from .watch import Watch
+from .tracer import Watch
 
 SKIPPED = "checks.py jit.py threads.py buffers.py vector.py stepping step.py".split()  # not opened
 

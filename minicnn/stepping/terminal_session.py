@@ -5,7 +5,7 @@ An answer that cannot be followed gets a sentence, and one stays where one is.
 
 import re
 
-from . import walk
+from . import navigation
 from .terminal import DIM, RED, has_colour, painter, step_lines, values_lines
 
 HELP = "Enter: on   b: back   o: open the call   u: up   t 5: turn 5   r: run on   q: quit"
@@ -20,11 +20,11 @@ def show(record, pause=input, pairs=None, forward=None, again=None, touch=None):
     """
     colour = has_colour()
     paint = painter(colour)
-    print(walk.title(record))
+    print(navigation.title(record))
     if record.error is not None:
-        print(paint(RED, walk.failure(record)))
+        print(paint(RED, navigation.failure(record)))
     step = record.steps[record.start]
-    picked = walk.picks(record, step)
+    picked = navigation.picks(record, step)
     if pause:
         print(paint(DIM, f"{HELP}\n{TOUCH}" if touch else HELP))
     sorry = ""
@@ -32,9 +32,9 @@ def show(record, pause=input, pairs=None, forward=None, again=None, touch=None):
         print(sorry or "\n".join(step_lines(record, step, pairs, colour, forward, bool(pause))))
         sorry = ""
         if not pause:
-            step = walk.following(record, step, picked)
+            step = navigation.following(record, step, picked)
             continue
-        steps = walk.steps(record, step.frame, picked)
+        steps = navigation.steps(record, step.frame, picked)
         at, parent = steps.index(step), record.frames[step.frame].parent
         calls = [i for i, one in enumerate(record.frames) if one.parent == step.number]
         hint = f" [o: open {record.frames[calls[0]].source.name}]" if calls else ""
@@ -43,17 +43,17 @@ def show(record, pause=input, pairs=None, forward=None, again=None, touch=None):
             return
         if answer in ("", "r"):
             pause = None if answer == "r" else pause
-            step = walk.following(record, step, picked)
+            step = navigation.following(record, step, picked)
         elif answer == "b" and at:
             step = steps[at - 1]
         elif answer == "o" and calls:
-            step = walk.steps(record, calls[0], picked)[0]
+            step = navigation.steps(record, calls[0], picked)[0]
         elif answer == "u" and parent is not None:
             step = record.steps[parent]
         elif number := re.fullmatch(r"t ?(\d+)", answer):
             try:
                 record, step = to_turn(record, step, int(number[1]), again)
-                picked = walk.picks(record, step)
+                picked = navigation.picks(record, step)
             except ValueError as error:
                 sorry = str(error)
         elif entry := re.fullmatch(r"(\w+) ?\[([-\d, ]*)\]", answer):
@@ -77,19 +77,22 @@ def touched(touch, name, index):
 
 def to_turn(record, step, number, again):
     """Return the first step of a turn of the loop around a step, and the record that has it."""
-    loop = walk.loop_of(record, step)
+    loop = navigation.loop_of(record, step)
     if loop is None:
         raise ValueError(f"There is no turn {number}: this line is in no loop.")
-    if not walk.has_turn(record.loops[loop], number):
+    if not navigation.has_turn(record.loops[loop], number):
         raise ValueError(f"There is no turn {number}: this loop has {record.loops[loop].total}.")
-    turns, calls = walk.turns_around(record, step, loop, number), walk.calls_to(record, step.frame)
-    found = walk.first_in(record, turns, calls)
+    turns, calls = (
+        navigation.turns_around(record, step, loop, number),
+        navigation.calls_to(record, step.frame),
+    )
+    found = navigation.first_in(record, turns, calls)
     if found is None:
         print("running once more …")
         record = again(dict(turns))
-        found = walk.first_in(record, turns, calls)
+        found = navigation.first_in(record, turns, calls)
     if found is None:
-        raise ValueError(f"Turn {number:,} {walk.unreached(record)}.")
+        raise ValueError(f"Turn {number:,} {navigation.unreached(record)}.")
     return record, found
 
 

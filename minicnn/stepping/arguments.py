@@ -9,7 +9,7 @@ import copy
 
 import numpy as np
 
-from .changed import LARGE, fingerprint
+from .fingerprint import LARGE, fingerprint
 
 
 class Arguments:

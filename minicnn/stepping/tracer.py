@@ -11,7 +11,7 @@ tells of each of its lines, too, which are counted, no more; so a loop may have 
     pending  the head of a loop that came round: there is another turn, or the loop is done
     known    what each variable was when it was last looked at
     stale    lines have passed by since then; what they changed is found out with the next step
-    scope    what all names were before the line that is running, if links.py asks it; or None
+    scope    what all names were before the line that is running, if provenance.py asks it; or None
     outer    the turn of the caller's loop that this call belongs to
     raising  an exception is on its way out of the call
     failing  the same in a turn that passes by: where it was raised, and the exception
@@ -20,8 +20,8 @@ tells of each of its lines, too, which are counted, no more; so a loop may have 
 import ast
 from dataclasses import dataclass
 
-from . import links
-from .changed import fingerprint, memory_of, unwritten
+from . import provenance
+from .fingerprint import fingerprint, memory_of, unwritten
 from .record import SHOWN, Frame, Loop, Step, Turn
 from .values import unwrite
 
@@ -225,21 +225,22 @@ class Watch:
         self.record.steps.append(self.step)
         self.scope = None
         if isinstance(statement.node, (ast.Assign, ast.AugAssign)):
-            self.step.at = links.entries_of(statement.node, running)
+            self.step.at = provenance.entries_of(statement.node, running)
             if self.record.left is None:
                 self.scope = self.before(running, statement)
 
     def before(self, running, statement):
-        """Return what all names are before a line runs, if links.py may ask the line; else None."""
+        """Return what all names are before a line runs, if provenance.py may ask the line; else
+        None."""
         here = running.f_locals
         values = [here[name] for name in statement.names if name in here]
-        small = links.small_parts(statement.names, here)
-        if not small or links.is_long(values):
+        small = provenance.small_parts(statement.names, here)
+        if not small or provenance.is_long(values):
             return None
         if not self.record.may_ask(self.step.turn, sum(array.size for array in small.values())):
             return None
         scope = {**running.f_globals.get(ORIGINAL, running.f_globals), **here}
-        return links.with_copies(scope, statement.names)
+        return provenance.with_copies(scope, statement.names)
 
     def finish(self, running):
         """The statement is done: keep what it made."""
@@ -253,7 +254,7 @@ class Watch:
                 unwrite(here[name])
         self.step.changed |= self.sync(running, names, statement.makes)
         if self.scope is not None and not self.raising:
-            self.step.links = links.of_line(statement, self.scope, here)
+            self.step.links = provenance.of_line(statement, self.scope, here)
         memory = {place for name in self.step.changed for place in self.known[name][1]}
         views = [name for name, known in self.known.items() if memory & known[1]]
         self.step.changed |= self.sync(running, [name for name in views if name not in names])
