@@ -13,8 +13,8 @@ Their backward passes share one idea: what forward used twice gets two gradients
     x0, x1      the halves, (N, C0, H, W) and (N, C1, H, W), or (N, C0) and (N, C1)
     C0          the number of channels of column 0; in a joined array they come first
     y           (N, C0 + C1, …)  all channels
-    on          what two columns need of the backend, see reference/columns.py and cuda/columns.py:
-                `with on.at(1): …` works where column 1 lives,
+    on          what two columns need of the backend, see reference/two_columns.py and
+                cuda/two_columns.py: `with on.at(1): …` works where column 1 lives,
                 on.each(work, what) is (work(0), work(1)), at once where that is faster, and
                 `with on.crossing((x, 0, 1)) as (x_there,): …` lends it an array of column 0
 

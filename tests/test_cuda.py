@@ -17,7 +17,7 @@ from test_layers import SEEN_BY, SIGNATURES, assert_close, draw, walk, with_rng
 from minicnn import cuda, reference
 from minicnn.__main__ import main
 from minicnn.commands import summary
-from minicnn.cuda import buffers, columns, dropout, gpu, settings
+from minicnn.cuda import buffers, dropout, gpu, settings, two_columns
 from minicnn.cuda.compiled import name_of, table
 from minicnn.gradcheck import check_layer
 
@@ -215,8 +215,8 @@ def test_kernels_are_launched_with_arguments_of_the_types_that_are_compiled(monk
     cuda.softmax(ROWS)
     w = cuda.to_device(W)
     cuda.sgd_update(w, cuda.to_device(np.zeros(3, np.float32)), w, 0.1)
-    columns.joined(ROWS, ROWS)
-    columns.added(ROWS, 1, columns.part(ROWS, 1, 2))
+    two_columns.joined(ROWS, ROWS)
+    two_columns.added(ROWS, 1, two_columns.part(ROWS, 1, 2))
     monkeypatch.setattr(settings, "plain", True)
     cuda.conv_forward(X, np.zeros((2, 3, 2, 2), np.float32), W[:2])
     for name in ("pool", "average_pool"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minicnn import cuda, net, train
-from minicnn.cuda import check, columns, device, gpu
+from minicnn.cuda import check, device, gpu, two_columns
 from minicnn.gradcheck import check_layer
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="on a GPU, run the whole check")
@@ -29,8 +29,8 @@ def test_two_columns_are_checked_and_a_wrong_crossing_fails(monkeypatch):
     assert len(done) == 3
     for name, (error, limit, words) in done.items():
         assert error <= limit, (name, words)
-    right = columns.part
-    monkeypatch.setattr(columns, "part", lambda x, first, C: right(x, 0, C))
+    right = two_columns.part
+    monkeypatch.setattr(two_columns, "part", lambda x, first, C: right(x, 0, C))
     assert check.check_crossing((0, 0), False)[0] == np.inf
 
 

@@ -31,7 +31,7 @@ from minicnn import (
     trained,
 )
 from minicnn.__main__ import main
-from minicnn.cuda import buffers, check, columns, gpu, settings
+from minicnn.cuda import buffers, check, gpu, settings, two_columns
 from minicnn.cuda.room import what_fits
 from minicnn.halves import in_columns, split_columns
 
@@ -161,7 +161,7 @@ class Watch:
         monkeypatch.setattr(gpu, "streams", {})
         monkeypatch.setattr(gpu, "new_stream", self.new_stream)
         monkeypatch.setattr(buffers, "kept", {})
-        monkeypatch.setattr(columns, "pinned", {})
+        monkeypatch.setattr(two_columns, "pinned", {})
         original = gpu.launch_blocks
         for name, module in list(sys.modules.items()):
             if name.startswith("minicnn.cuda"):
@@ -189,7 +189,7 @@ class Watch:
 
     def follow(self, mark):
         line = sys._getframe(1).f_code.co_name, sys._getframe(1).f_lineno
-        if sys._getframe(1).f_globals["__name__"] == columns.__name__:
+        if sys._getframe(1).f_globals["__name__"] == two_columns.__name__:
             self.follows.add(line)
         if mark is not None and line != self.forget:
             later(self.before.setdefault(gpu.stream(), {}), mark)
@@ -252,7 +252,7 @@ class Watch:
     def copy_to_device(self, original):
         def copy_to_device(array, ary, stream=0):
             there = getattr(ary, "_ary", ary)
-            pinned = any(there is memory for memory in columns.pinned.values())
+            pinned = any(there is memory for memory in two_columns.pinned.values())
             reads = {place(there)} if hasattr(ary, "_ary") or pinned else set()
             self.work(stream or array.stream, reads, {place(array._ary)}, "a copy")
             original(array, ary)
@@ -289,7 +289,7 @@ def test_no_stream_touches_memory_while_another_is_at_it(monkeypatch, through_ho
     run, layers = train_tiny(in_columns(cuda, gpus), steps=4)
     assert watch.races == []
     for column, device in enumerate(gpus):  # what is learned lives and stays with its column
-        with columns.at(columns.Place(device, column)):
+        with two_columns.at(two_columns.Place(device, column)):
             for layer in layers:
                 for name, halves in layer.params.items():
                     for own in halves[column], run.velocities[layer.name][name][column]:
@@ -341,8 +341,8 @@ def work_while_dx_travels(watch):
     two.exchange_backward(dx, to_both)
     copies = [work for work in watch.log[len(rows) :] if work.what == "a copy"]  # 0 → 1, 1 → 0
     free = []
-    for place, copy in zip((columns.Place(0, 0), columns.Place(1, 1)), copies, strict=True):
-        with columns.at(place):
+    for place, copy in zip((two_columns.Place(0, 0), two_columns.Place(1, 1)), copies, strict=True):
+        with two_columns.at(place):
             own = [work for work in rows if work.stream is gpu.stream()]
         free.append([at_the_same_time(work, copy) for work in own])
     return free, at_the_same_time(*copies)
@@ -357,10 +357,11 @@ def test_dx_travels_both_ways_while_dw_is_computed(monkeypatch, through_host):
         assert column == sorted(column) and not column[0] and column[-1]
 
     def all_work(x, source):
-        with columns.at(source):
+        with two_columns.at(source):
             return gpu.mark()
 
-    monkeypatch.setattr(columns, "mark_of", all_work)  # a mistake: as if dx had no mark of its own
+    # a mistake: as if dx had no mark of its own
+    monkeypatch.setattr(two_columns, "mark_of", all_work)
     free, _ = work_while_dx_travels(Watch(monkeypatch))
     assert not any(sum(free, []))
 
@@ -387,13 +388,13 @@ def test_on_two_gpus_no_image_crosses_within_a_step(monkeypatch):
 @pytest.fixture
 def chosen(monkeypatch):
     """Forget afterwards which GPUs a test chose."""
-    monkeypatch.setattr(columns, "chosen", ())
+    monkeypatch.setattr(two_columns, "chosen", ())
     monkeypatch.setattr(gpu, "here", gpu.here)
 
 
 def devices(gpus=None):
     """Return on which devices the columns work."""
-    on, found = columns.on(gpus), []
+    on, found = two_columns.on(gpus), []
     for column in (0, 1):
         with on.at(column):
             found.append(gpu.here.device)
@@ -404,9 +405,9 @@ def test_columns_are_where_somebody_chose_or_else_both_on_the_current_gpu(chosen
     assert devices() == [0, 0]
     with gpu.at(1):
         assert devices() == [1, 1] and devices((0, 1)) == [0, 1]
-    columns.choose((2, 1))
+    two_columns.choose((2, 1))
     assert devices() == [2, 1] and gpu.here.device == 2
-    columns.choose((3,))
+    two_columns.choose((3,))
     assert devices() == [3, 3]
 
 
@@ -416,10 +417,10 @@ def test_a_gpu_that_does_not_exist_gets_a_sentence_with_how_many_there_are(monke
     for count, words in ((2, "2 GPUs, numbers 0 to 1"), (1, "1 GPU, number 0")):
         monkeypatch.setattr(gpu.cuda, "gpus", [None] * count)
         with pytest.raises(ValueError, match=f"there is no GPU 7: this machine has {words}"):
-            columns.choose((0, 7))
+            two_columns.choose((0, 7))
         with pytest.raises(ValueError, match="there is no GPU 7"):
             in_columns(cuda, (7, 0))
-    assert columns.chosen == ()
+    assert two_columns.chosen == ()
     with pytest.raises(ValueError, match=r"gpus = \(0, 1, 2\); expected two, one for each column"):
         in_columns(cuda, (0, 1, 2))
 
@@ -431,14 +432,14 @@ def test_of_two_gpus_of_unequal_memory_the_smaller_one_decides(monkeypatch, chos
         "GPU 1 has 8,192 MiB of memory, GPU 0 24,576: both columns need about the same, so GPU 1"
     )
     for gpus in ((0, 1), (1, 0)):
-        assert columns.choose(gpus).startswith(words)
+        assert two_columns.choose(gpus).startswith(words)
         assert options.backend("cuda", gpus) is cuda
         assert capsys.readouterr().err.startswith(f"minicnn: {words}")
     for gpus in ((1, 2), (0,), (0, 0)):
         assert options.backend("cuda", gpus) is cuda and capsys.readouterr().err == ""
     layers, fits = networks.build("cifar-2gpu", reference, None), {}
     for gpus in ((1, 0), (1, 2), (0,), (1,)):
-        columns.choose(gpus)
+        two_columns.choose(gpus)
         said = what_fits(layers, (3, 24, 24), 10**6)
         fits[gpus] = int(re.match(r"about (\d+) images of .* would fit: try --batch", said)[1])
     assert fits[1, 0] == pytest.approx(fits[1, 2], abs=1) == pytest.approx(2 * fits[1,], rel=1e-3)
@@ -468,11 +469,11 @@ def test_a_gpu_that_fails_gets_a_sentence(monkeypatch, tmp_path, capsys):
 
 
 def test_a_network_has_the_backend_for_its_columns(chosen):
-    columns.choose((0, 1))
+    two_columns.choose((0, 1))
     assert networks.backend("alexnet-2gpu", cuda) is in_columns(cuda, (0, 1))
     with pytest.raises(ValueError, match="--gpus 0,1: alexnet has one column, which runs on one"):
         networks.backend("alexnet", cuda)
-    columns.choose((1,))
+    two_columns.choose((1,))
     assert networks.backend("alexnet", cuda) is cuda
 
 
@@ -579,15 +580,15 @@ def test_the_timeline_of_a_gpu_has_the_copies_that_the_summary_counts(
 
 def test_what_crosses_can_be_sent_through_the_host(small_columns, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(settings, "through_host", False)
-    monkeypatch.setattr(columns, "pinned", {})
+    monkeypatch.setattr(two_columns, "pinned", {})
     monkeypatch.setattr(timeline, "timeline", functools.partial(timeline.timeline, steps=1))
     monkeypatch.setattr(timeline, "draw", lambda *arguments: None)
     command = ["halves", "--timeline", "--through-host", "--batch", "1", "--out", str(tmp_path)]
     assert main(command) == 1
     assert "--through-host is for --ops cuda" in capsys.readouterr().err
-    assert columns.pinned == {}
+    assert two_columns.pinned == {}
     assert main([*command, "--ops", "cuda"]) == 0
-    assert settings.through_host and len(columns.pinned) > 2
+    assert settings.through_host and len(two_columns.pinned) > 2
     printed = capsys.readouterr().out
     assert "exchange2   forward" in printed and "were copied between the columns" in printed
 

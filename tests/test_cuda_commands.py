@@ -13,7 +13,7 @@ from PIL import Image
 
 from minicnn import checkpoint, codes, data, figure1, figures, gallery, net, networks, study
 from minicnn.__main__ import main
-from minicnn.cuda import columns, gpu
+from minicnn.cuda import gpu, two_columns
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="on a GPU, run the commands themselves")
 
@@ -85,12 +85,12 @@ def test_figure1_runs_the_race(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("command", ["figure1", "study"])
 def test_networks_of_one_column_refuse_two_gpus(command, tmp_path, capsys):
-    chosen = columns.chosen
+    chosen = two_columns.chosen
     try:
         arguments = [command, "--ops", "cuda", "--gpus", "0,1", "--out", str(tmp_path / "out")]
         assert main(arguments) == 1
     finally:
-        columns.chosen = chosen
+        two_columns.chosen = chosen
     said = "minicnn: --gpus 0,1: cifar-four-layer has one column, which runs on one GPU; those of"
     assert capsys.readouterr().err.startswith(said) and not (tmp_path / "out").exists()
 

@@ -11,7 +11,7 @@ import pytest
 
 from minicnn import checkpoint, cuda, data, figures, net, networks, run
 from minicnn.__main__ import main
-from minicnn.cuda import columns, gpu
+from minicnn.cuda import gpu, two_columns
 from minicnn.halves import in_columns, split_columns
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="a real GPU is not lost at will")
@@ -49,7 +49,7 @@ def train_two(monkeypatch, capsys):
     monkeypatch.setattr(data, "open_photos", lambda name: photos)
     row = networks.NETWORKS["cifar-2gpu"]._replace(build=rows_of_two, size=2, least=2)
     monkeypatch.setitem(networks.NETWORKS, "cifar-2gpu", row)
-    monkeypatch.setattr(columns, "chosen", ())
+    monkeypatch.setattr(two_columns, "chosen", ())
     monkeypatch.setattr(gpu, "here", gpu.here)
     for picture in ("curves", "weights"):
         monkeypatch.setattr(figures, picture, lambda history, path: None)
@@ -84,7 +84,7 @@ def lose(patch, what, saves):
 
     launching = CUDAError("CUDA_ERROR_LAUNCH_FAILED: An exception occurred on the device")
     copying = CudaAPIError("[999] Call to cuMemcpyAsync results in CUDA_ERROR_UNKNOWN")
-    kernel, array = type(columns.join_kernel), type(cuda.to_device(np.zeros(1)))
+    kernel, array = type(two_columns.join_kernel), type(cuda.to_device(np.zeros(1)))
 
     def between(x, other):
         return cuda.device.on_device(other)

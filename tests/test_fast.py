@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from minicnn import cifar, fast, net, reference, train
-from minicnn.fast import buffers, columns, layout, threads, vector
+from minicnn.fast import buffers, layout, threads, two_columns, vector
 from minicnn.fast.vector import (
     LANES,
     at_least,
@@ -563,13 +563,13 @@ def test_columns_go_the_way_that_was_faster(monkeypatch):
 
     slow, quick = way("slow", 0.004), way("quick", 0.0)
     for pair in [(slow, quick), (quick, slow)]:
-        monkeypatch.setattr(columns, "WAYS", pair)
-        columns.tried.clear()
+        monkeypatch.setattr(two_columns, "WAYS", pair)
+        two_columns.tried.clear()
         ways.clear()
-        results = {columns.each(lambda column: 10 + column, "a layer") for _ in range(10)}
+        results = {two_columns.each(lambda column: 10 + column, "a layer") for _ in range(10)}
         assert results == {(10, 11)}
         assert sorted(ways[:6]) == ["quick"] * 3 + ["slow"] * 3 and ways[6:] == ["quick"] * 4
-    columns.tried.clear()
+    two_columns.tried.clear()
 
 
 TRAINING = """

@@ -4,15 +4,15 @@ A kernel is written like the body of a loop: it runs once for each of many threa
 one it is.  activations.py is the place to begin, then pool.py, lrn.py, dropout.py and softmax.py.
 Beside the layers there are, in reading order, gpu.py, the device as the host sees it; buffers.py,
 memory that is used again; device.py, how arrays get there and back; settings.py, what a user may
-change; wide.py, four numbers at a time; block.py, what threads add up together; operands.py,
-product.py and tiles.py, the one product behind conv.py and fc.py; simulator.py, how all of it runs
-without a GPU; patches.py, what NumPy and Numba lack for that.
+change; vector_loads.py, four numbers at a time; reductions.py, what threads add up together;
+operands.py, product.py and tiles.py, the one product behind conv.py and fc.py; simulator.py, how
+all of it runs without a GPU; patches.py, what NumPy and Numba lack for that.
 
     python -m minicnn.cuda.check       is everything right on this GPU?
     python -m minicnn.cuda.compiled    do all kernels compile, and what do they need?  Needs no GPU
 """
 
-from . import columns as columns
+from . import two_columns as columns  # noqa: F401
 from .activations import (
     logistic_backward,
     logistic_forward,

@@ -8,7 +8,7 @@ Work that was put into a stream before may still be using the memory when it is 
 That is no harm as long as what comes next goes into the same stream, because it then runs later.
 So memory is kept apart for each stream: an array belongs to the stream that was current when it
 was made, and knows it as `array.stream`.  Who reads it in another stream must let its own stream
-wait until that is done; columns.py shows how.
+wait until that is done; two_columns.py shows how.
 """
 
 import math

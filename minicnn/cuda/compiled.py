@@ -30,7 +30,7 @@ from types import SimpleNamespace
 import numpy as np
 from numba import float32, float64, int32, int64, types, uint8, uint64, void
 
-from . import activations, columns, conv, dropout, gpu, lrn, operands, pool, product, sgd, tiles
+from . import activations, conv, dropout, gpu, lrn, operands, pool, product, sgd, tiles, two_columns
 from .gpu import cuda
 from .patches import patched
 from .softmax import loss_back_kernel, loss_kernel, mean_loss_kernel, softmax_kernel
@@ -84,9 +84,9 @@ def table(number, cc=(9, 0)):
         (loss_kernel, rows, labels, flat),
         (mean_loss_kernel, flat, flat),
         (loss_back_kernel, rows, labels, rows),
-        (columns.join_kernel, flat, flat, int32, int32, flat),
-        (columns.part_kernel, flat, int32, int32, int32, flat),
-        (columns.add_part_kernel, flat, int32, int32, int32, flat, flat),
+        (two_columns.join_kernel, flat, flat, int32, int32, flat),
+        (two_columns.part_kernel, flat, int32, int32, int32, flat),
+        (two_columns.add_part_kernel, flat, int32, int32, int32, flat, flat),
         (sgd.update_kernel, flat, flat, flat, number, number, number),
         (conv.turn_kernel, flat, int32, int32, int32, flat),
         (conv.sum_kernel, flat, int32, int32, int32, int32, flat),

@@ -22,7 +22,6 @@ import numpy as np
 
 from ..checks import check_conv, check_gradient
 from ..shapes import out_size
-from .block import sum_of_block
 from .buffers import empty
 from .device import flat, to_device
 from .gpu import SIMULATED, THREADS, cuda, launch, launch_blocks, mark
@@ -39,6 +38,7 @@ from .operands import (
     windows,
 )
 from .product import BLOCKS, Sizes, add_parts, long_product, product
+from .reductions import sum_of_block
 
 SHARE = 64 if SIMULATED else 4096  # pixels that are at least worth a block of threads in db
 
@@ -70,7 +70,7 @@ def conv_backward(dy, cache, need_dx=True):
     dy = to_device(dy)
     dx = backward_x(dy, cache) if need_dx else None
     if need_dx:
-        dx.written = mark()  # for who waits for dx alone: see columns.py
+        dx.written = mark()  # for who waits for dx alone: see two_columns.py
     return dx, *backward_w(dy, cache)
 
 

@@ -41,7 +41,7 @@ def fc_backward(dy, cache, need_dx=True):
     dy = to_device(dy)
     dx = backward_x(dy, cache) if need_dx else None
     if need_dx:
-        dx.written = mark()  # for who waits for dx alone: see columns.py
+        dx.written = mark()  # for who waits for dx alone: see two_columns.py
     return dx, *backward_w(dy, cache)
 
 

@@ -47,7 +47,7 @@ import numpy as np
 
 from . import gpu
 from .device import flat, to_device
-from .wide import inlined, load4
+from .vector_loads import inlined, load4
 
 Kind = namedtuple("Kind", "row depth place")
 

@@ -3,7 +3,7 @@
 import math
 
 from .. import net, summary
-from . import columns, gpu
+from . import gpu, two_columns
 
 MiB = 2**20
 
@@ -24,7 +24,7 @@ def what_fits(layers, shape, batch):
     batch : int
         What did not fit.
     """
-    devices = set(columns.chosen) or {gpu.here.device}
+    devices = set(two_columns.chosen) or {gpu.here.device}
     smaller = min(devices, key=gpu.total_memory)
     total = gpu.total_memory(smaller) * len(devices)  # each has half of everything
     itemsize = summary.dtype_of(layers).itemsize

@@ -5,7 +5,7 @@
     p        (N, classes)     probabilities
     losses   (N,)             −log p[n, labels[n]]
     loss     ()               their mean; it stays on the device
-    shared   (ROW,)           a number from each thread of a block, to be made one (block.py)
+    shared   (ROW,)           a number from each thread of a block, to be made one (reductions.py)
 
 There is no plainer kernel: a thread for each score would have to add up its whole row by itself.
 """
@@ -15,10 +15,10 @@ import math
 import numpy as np
 
 from ..checks import check_array, check_labels
-from .block import larger, largest_of_block, sum_of_block
 from .buffers import empty
 from .device import flat, on_device, to_device
 from .gpu import SIMULATED, cuda, launch_blocks
+from .reductions import larger, largest_of_block, sum_of_block
 
 ROW = 4 if SIMULATED else 256  # threads of a block: all of them for one row
 

@@ -31,7 +31,7 @@ of random numbers, the error was 2.9e-4 of the sums' own size on average (root m
 import numpy as np
 
 from .gpu import SIMULATED
-from .wide import inlined, load4
+from .vector_loads import inlined, load4
 
 DOWN, ACROSS = 64, 32  # rows and columns of a tile that a warp computes
 

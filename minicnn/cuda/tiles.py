@@ -24,7 +24,7 @@ import numpy as np
 
 from .gpu import cuda
 from .tf32 import by_fragments
-from .wide import inlined, load4, store4
+from .vector_loads import inlined, load4, store4
 
 Tile = namedtuple("Tile", "ROWS COLUMNS DEPTH TALL BROAD")
 Read = namedtuple("Read", "kind along wide")  # how a block reads an operand; see `reader`

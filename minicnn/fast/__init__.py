@@ -5,7 +5,8 @@ to be read in this order: flags.py and threads.py, how the loops are compiled an
 buffers.py, memory that is used again; layout.py, where the numbers of an array lie in it;
 vector.py, vectors as a type; product.py, the one product behind convolutions and fully connected
 layers; transforms.py and winograd.py, convolutions with fewer multiplications.  And behind the
-layers fused.py, rows that do a neighbour's ReLU on the way, and columns.py, two columns at once.
+layers fused.py, rows that do a neighbour's ReLU on the way, and two_columns.py, two columns at
+once.
 
 Compiled code is kept on disk: see minicnn/jit.py, which also sees that it is never stale.
 """
@@ -17,7 +18,7 @@ import sys
 if os.environ.get("MINICNN_THREADS", "0").strip("0").isdecimal() and "numba" not in sys.modules:
     os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["MINICNN_THREADS"])
 
-from . import columns as columns, fused as fused
+from . import fused as fused, two_columns as columns  # noqa: F401
 from .activations import (
     logistic_backward,
     logistic_forward,

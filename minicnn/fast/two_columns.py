@@ -1,4 +1,4 @@
-"""What two columns need of a backend, as in reference/columns.py; here both can work at once.
+"""What two columns need of a backend, as in reference/two_columns.py; here both can work at once.
 
 Two columns may take turns, where every loop of a layer gets all cores, or each has a thread and
 half of the cores (in_halves in threads.py).  Threads wait for each other once a layer instead of
@@ -12,20 +12,20 @@ ways, and all others the one that was faster.  The results are the same, to the 
 
 from collections import defaultdict
 
-from ..reference import columns
-from ..reference.columns import choose, chosen, seconds, tick
+from ..reference import two_columns
+from ..reference.two_columns import choose, chosen, seconds, tick
 from .threads import in_halves
 
 __all__ = ["choose", "chosen", "on", "seconds", "tick"]
 
-WAYS = columns.each, in_halves
+WAYS = two_columns.each, in_halves
 TRIALS = 3  # of each way: the first call may have to compile
 tried = defaultdict(lambda: ([], []))
 
 
-def on(gpus=None, watch=columns.unwatched):
-    """Return what two columns need, see reference/columns.py."""
-    return columns.on(gpus, watch)._replace(each=each)
+def on(gpus=None, watch=two_columns.unwatched):
+    """Return what two columns need, see reference/two_columns.py."""
+    return two_columns.on(gpus, watch)._replace(each=each)
 
 
 def each(work, what):

@@ -41,7 +41,7 @@ import time
 from collections import namedtuple
 from contextlib import contextmanager
 
-from ..reference.columns import Columns, each, unwatched
+from ..reference.two_columns import Columns, each, unwatched
 from . import gpu
 from .buffers import MiB, empty
 from .device import flat, to_device
@@ -78,7 +78,7 @@ def choose(gpus):
 
 
 def on(gpus=None, watch=unwatched):
-    """Return what two columns need, on these two devices, as in reference/columns.py.
+    """Return what two columns need, on these two devices, as in reference/two_columns.py.
 
     Where none are named, they are those chosen, or else both columns are on the current device.
     """
