@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from lessons.__main__ import main
-from lessons.exercises import apart, child, judge, mistakes, reading, statements, tutor
+from lessons.exercises import catalogue, judge, mistakes, sandbox, sandbox_child, submission, tutor
 
-NAMES = [exercise.name for exercise in statements.EXERCISES]
+NAMES = [exercise.name for exercise in catalogue.EXERCISES]
 every_exercise = pytest.mark.parametrize("name", NAMES)
 
 RELU = "import numpy as np\n\n\ndef relu_backward(dy, cache):\n    (y,) = cache\n"
@@ -24,28 +24,28 @@ RELU = "import numpy as np\n\n\ndef relu_backward(dy, cache):\n    (y,) = cache\
 
 def learners_file(name, sources=None):
     """Return the text of a solution, or with other sources in it of an attempt."""
-    module = inspect.getmodule(statements.function(name))
+    module = inspect.getmodule(catalogue.function(name))
     helpers = [
         inspect.getsource(f)
         for helper, f in inspect.getmembers(module, inspect.isfunction)
         if f.__module__ == module.__name__ and helper not in NAMES and "ward" not in helper
     ]
-    text = "\n\n".join([*helpers, *(sources or [statements.source(name)])])
+    text = "\n\n".join([*helpers, *(sources or [catalogue.source(name)])])
     text = re.sub(
         r"(?m)^    (?:[\w, ]+ = )?check_\w+\(.*\)\n", "", text
     )  # what comes in at the door is right here
-    return f"{statements.imports(name)}\n\n\n{text}"
+    return f"{catalogue.imports(name)}\n\n\n{text}"
 
 
 def judged(name, text, folder):
     """Return the verdict on a file, which runs in this process: it is ours."""
     path = folder / f"{name}.py"
     path.write_text(text, encoding="utf-8")
-    function = vars(child.load(str(path)))[name]
-    calls = child.unpack(child.pack(judge.calls(name)))
+    function = vars(sandbox_child.load(str(path)))[name]
+    calls = sandbox_child.unpack(sandbox_child.pack(judge.calls(name)))
     with np.errstate(all="ignore"):
-        answers = list(child.answers(function, calls, str(path)))
-    return judge.judge(name, child.unpack(child.pack(answers)))
+        answers = list(sandbox_child.answers(function, calls, str(path)))
+    return judge.judge(name, sandbox_child.unpack(sandbox_child.pack(answers)))
 
 
 def said(verdict):
@@ -72,9 +72,9 @@ def test_the_librarys_own_lines_pass(name, tmp_path):
 
 @every_exercise
 def test_the_file_has_the_real_signature_docstring_and_legend(name, tmp_path):
-    path = statements.write(name, tmp_path / "mine.py")
-    module = child.load(str(path))
-    mine, ours = vars(module)[name], statements.function(name)
+    path = catalogue.write(name, tmp_path / "mine.py")
+    module = sandbox_child.load(str(path))
+    mine, ours = vars(module)[name], catalogue.function(name)
     assert inspect.signature(mine) == inspect.signature(ours)
     assert mine.__doc__ == ours.__doc__
     assert inspect.getmodule(ours).__doc__.strip() in module.__doc__
@@ -82,7 +82,7 @@ def test_the_file_has_the_real_signature_docstring_and_legend(name, tmp_path):
 
 @every_exercise
 def test_a_file_that_is_still_empty_is_told_kindly(name, tmp_path):
-    verdict = judged(name, statements.template(name), tmp_path)
+    verdict = judged(name, catalogue.template(name), tmp_path)
     assert not verdict.passed
     assert verdict.hint == f"{name} is still empty: the lines are yours."
 
@@ -291,9 +291,9 @@ def test_a_file_that_cannot_be_judged_gets_a_sentence(text, words, tmp_path):
 
 def test_helpers_may_be_imported_and_so_may_what_the_learner_writes_anew():
     file = "from minicnn.reference.im2col import col2im\n\n\ndef col2im(dcols):\n    return dcols\n"
-    assert reading.borrowed(ast.parse(file), "col2im") is None
+    assert submission.borrowed(ast.parse(file), "col2im") is None
     upside_down = "def col2im(dcols):\n    return dcols\n\n\nfrom minicnn.fast import col2im\n"
-    assert reading.borrowed(ast.parse(upside_down), "col2im") == 5
+    assert submission.borrowed(ast.parse(upside_down), "col2im") == 5
 
 
 def test_a_comparison_with_the_library_is_not_a_loan():
@@ -308,9 +308,11 @@ def test_mine():
 
 print(ours)
 """
-    assert reading.borrowed(ast.parse(file), "relu_backward") is None
+    assert submission.borrowed(ast.parse(file), "relu_backward") is None
     assert (
-        reading.borrowed(ast.parse(file.replace("return dy", "return ours(dy)")), "relu_backward")
+        submission.borrowed(
+            ast.parse(file.replace("return dy", "return ours(dy)")), "relu_backward"
+        )
         == 5
     )
 
@@ -328,7 +330,7 @@ def sgd_update(w, v, dw, epsilon, momentum=0.9, decay=0.0005):
 
 def test_what_a_file_prints_is_shown_and_cannot_pass_for_an_answer(tmp_path):
     line = "print('relu_backward is right'); import sys; sys.stdout.flush(); return 2 * dy,"
-    outcome = apart.run(
+    outcome = sandbox.run(
         written(tmp_path, f"{RELU}    {line}\n"), "relu_backward", judge.calls("relu_backward")
     )
     assert outcome.printed.splitlines() == 4 * ["relu_backward is right"]

@@ -20,7 +20,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lessons.cells import cells, run
-from lessons.exercises.statements import BY_NAME
+from lessons.exercises.catalogue import BY_NAME
 from minicnn import data
 
 HERE = Path(__file__).parent

@@ -4,17 +4,18 @@
     python -m lessons exercise relu_backward      writes runs/exercises/relu_backward.py
     python -m lessons check relu_backward         says how it is
 
-    statements.py   the exercises in order, and the file that a learner starts with
-    cases.py        what the function is called with
-    reading.py      the learner's file, before it is run
-    apart.py        the learner's code in a process of its own, with limits; child.py runs there
-    judge.py        is it right?
-    faults.py       what is wrong with one answer; draws.py, where chance has its part
-    where.py        where two arrays differ, and what that looks like
-    diagnosis.py    what it may come from
-    mistakes.py     what is often wrong, as edits of the library's own source; hints/ has them
-    beside.py       small arrays side by side
-    tutor.py        what the learner reads, and the report for a class
+    catalogue.py      the exercises in order, and the file that a learner starts with
+    cases.py          what the function is called with
+    submission.py     the learner's file, before it is run
+    sandbox.py        the learner's code in a process of its own, with limits; sandbox_child.py runs
+                      there
+    judge.py          is it right?
+    checks.py         what is wrong with one answer; dropout_checks.py, where chance has its part
+    differences.py    where two arrays differ, and what that looks like
+    diagnosis.py      what it may come from
+    mistakes.py       what is often wrong, as edits of the library's own source; hints/ has them
+    side_by_side.py   small arrays side by side
+    tutor.py          what the learner reads, and the report for a class
 
 Right is what minicnn.reference computes; nothing here computes a layer a second time.
 """
@@ -76,19 +77,19 @@ def seconds(text):
 def run_exercise(options):
     """Write one exercise, or list them all."""
     from .. import progress
-    from . import statements
+    from . import catalogue
 
     if options.name:
-        path = statements.write(options.name, options.out, options.force)
-        exercise = statements.find(options.name)
+        path = catalogue.write(options.name, options.out, options.force)
+        exercise = catalogue.find(options.name)
         print(f"{path} is yours.  {exercise.question}")
         print(f"When it is written: python -m lessons check {path}")
         return 0
     passed = progress.all_done().get("exercise", [])
-    for exercise in statements.EXERCISES:
+    for exercise in catalogue.EXERCISES:
         mark = "  (passed once)" if exercise.name in passed else ""
         print(f"  {exercise.name:23}{exercise.question}  (lesson {exercise.lesson}){mark}")
-    todo = [one.name for one in statements.EXERCISES if one.name not in passed]
+    todo = [one.name for one in catalogue.EXERCISES if one.name not in passed]
     print(f"\nNext: python -m lessons exercise {todo[0]}" if todo else "\nAll of them are done.")
     return 0
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from minicnn import reference
 
-from .statements import find, forward_of, function
+from .catalogue import find, forward_of, function
 
 Case = namedtuple("Case", "title args options inputs dy")
 Seed = namedtuple("Seed", "number")

@@ -12,11 +12,11 @@ import inspect
 
 import numpy as np
 
-from . import where
+from . import differences
 from .cases import by_output, cases, outcomes, right_answers
-from .faults import structure
+from .catalogue import find, forward_of, function, home, source
+from .checks import structure
 from .mistakes import helper_source, mistakes, variant
-from .statements import find, forward_of, function, home, source
 
 
 def diagnosis(name, output, answers, failed):
@@ -62,8 +62,8 @@ def compared(name, mistake, outputs, found):
         elif theirs is None:
             yield False, False
         else:
-            same = all(where.alike(mine[q], theirs[q]) for q in outputs)
-            yield same, same and not all(where.alike(theirs[q], ours[q]) for q in outputs)
+            same = all(differences.alike(mine[q], theirs[q]) for q in outputs)
+            yield same, same and not all(differences.alike(theirs[q], ours[q]) for q in outputs)
 
 
 def usable(name, answer):
@@ -81,7 +81,9 @@ def exchanged(name, output, found):
     """Return a hint if another output stands in the place of this one."""
     pairs = [(mine, ours) for mine, ours in zip(found, right_answers(name), strict=False) if mine]
     for other in find(name).outputs:
-        if other != output and all(where.alike(mine[output], ours[other]) for mine, ours in pairs):
+        if other != output and all(
+            differences.alike(mine[output], ours[other]) for mine, ours in pairs
+        ):
             return f"What you return as {output} is {other}: have they changed places?"
     return None
 
@@ -90,13 +92,13 @@ def in_common(name, output, found):
     """Return what all wrong cases look like, if they look alike."""
     common = None
     for one, mine, ours in zip(cases(name), found, right_answers(name), strict=False):
-        if mine is None or where.alike(mine[output], ours[output]):
+        if mine is None or differences.alike(mine[output], ours[output]):
             continue
         if np.shape(mine[output]) != np.shape(ours[output]):
             return None
         first = next(iter(one.inputs.values()))
         N = len(first) if np.ndim(first) else 1
-        said = where.patterns(np.asarray(mine[output]), np.asarray(ours[output]), N)
+        said = differences.patterns(np.asarray(mine[output]), np.asarray(ours[output]), N)
         common = [line for line in said if common is None or line in common]
     return common[0] if common else None
 

@@ -1,7 +1,7 @@
 """Is a learner's function right, and if not, what is it?
 
     one      a Case, see cases.py
-    answer   what the child process sent back for it, see child.py
+    answer   what the child process sent back for it, see sandbox_child.py
     Verdict  passed; checks, a Check for every case; mistake, its name if it has one; hint, what the
              tutor says about it; more, if that does not help
     Check    case, its title; passed; and said: what is wrong, a list of lines
@@ -13,10 +13,10 @@ have in common.
 
 from collections import namedtuple
 
-from . import draws
+from . import dropout_checks
 from .cases import Seed, cases, right_answers
+from .checks import look
 from .diagnosis import diagnosis, more
-from .faults import look
 
 Verdict = namedtuple("Verdict", "passed checks mistake hint more")
 Check = namedtuple("Check", "case passed said")
@@ -55,7 +55,7 @@ def judge(name, answers):
         failed = [not check.passed for check in checks]
         mistake, hint = diagnosis(name, first.output, answers, failed)
         called = first.name
-    elif name == "dropout_forward" and (fault := draws.fault_of(given, answers)):
+    elif name == "dropout_forward" and (fault := dropout_checks.fault_of(given, answers)):
         place, lines, mistake = fault
         checks[place] = checks[place]._replace(passed=False, said=lines)
         hint = mistake and mistake.hint

@@ -23,7 +23,7 @@ import pathlib
 import re
 from collections import namedtuple
 
-from .statements import function, source
+from .catalogue import function, source
 
 # exercise, name, inside: the helper or None; edits: ((old, new), …); hint
 Mistake = namedtuple("Mistake", "exercise name inside edits hint")

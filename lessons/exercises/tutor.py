@@ -28,10 +28,10 @@ from collections import namedtuple
 from minicnn.checkpoint import make_folder, write_text
 
 from .. import progress
-from . import apart
+from . import sandbox
+from .catalogue import BY_NAME, following
 from .judge import EMPTY, calls, judge
-from .reading import borrowed, files, read
-from .statements import BY_NAME, following
+from .submission import borrowed, files, read
 
 FORMAT = "minicnn exercises 1"
 UNREADABLE = "unreadable"
@@ -39,7 +39,7 @@ UNREADABLE = "unreadable"
 Result = namedtuple("Result", "file name passed checks mistake hint more printed", defaults=("",))
 
 
-def results(path, seconds=apart.SECONDS):
+def results(path, seconds=sandbox.SECONDS):
     """Check one file, and return a Result for each exercise in it; at least one."""
     try:
         tree, names = read(path)
@@ -60,7 +60,7 @@ def check(path, tree, name, seconds):
         )
         return Result(file, name, False, [], "borrowed", hint, None)
     given = [line.split()[1] for line in BY_NAME[name].given]
-    outcome = apart.run(path, name, calls(name), given, seconds)
+    outcome = sandbox.run(path, name, calls(name), given, seconds)
     verdict = judge(name, outcome.answers)
     checks = [check._asdict() for check in verdict.checks]
     if verdict.passed and outcome.failure:
@@ -135,7 +135,7 @@ def harmless(text):
 # The command.
 
 
-def main(paths, report=None, plainly=False, seconds=apart.SECONDS):
+def main(paths, report=None, plainly=False, seconds=sandbox.SECONDS):
     """Check files, print what the tutor says, write the report; return the exit code.
 
     Parameters

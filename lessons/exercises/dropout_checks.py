@@ -5,16 +5,16 @@ generator draws the same mask, another one another; no two images lose the same 
 says who was kept.
 
     given      the Cases of dropout_forward
-    answers    what the learner's function returned for each, see child.py
+    answers    what the learner's function returned for each, see sandbox_child.py
     on         where y is not 0
     fault      what is wrong: a line that says it, and the name of the mistake if it is a known one
 """
 
 import numpy as np
 
-from .beside import beside
+from .differences import alike, is_numbers, same
 from .mistakes import mistakes
-from .where import alike, is_numbers, same
+from .side_by_side import beside
 
 KNOWN = {mistake.name: mistake for mistake in mistakes("dropout_forward")}
 

@@ -7,7 +7,7 @@ import ast
 import difflib
 import pathlib
 
-from .statements import BY_NAME, EXERCISES, FOLDER
+from .catalogue import BY_NAME, EXERCISES, FOLDER
 
 
 def files(paths):

@@ -1,7 +1,7 @@
 """The first thing that is wrong with one answer, in sentences.
 
     one      the Case, see cases.py
-    answer   what the child process sent back for it, see child.py
+    answer   what the child process sent back for it, see sandbox_child.py
     found    what the learner's function returned; right, what the library's does
     Fault    output, the one that is wrong, or None if it is none of them; name, for a teacher's
              statistics, None where numbers are wrong; lines, that say what is wrong
@@ -18,11 +18,11 @@ import numpy as np
 
 from minicnn import reference
 
-from . import apart, where
-from .beside import beside
+from . import differences, sandbox
 from .cases import BY_HAND, by_output, drawn
-from .child import Other
-from .statements import BARE, find, forward_of, function, kept, signature
+from .catalogue import BARE, find, forward_of, function, kept, signature
+from .sandbox_child import Other
+from .side_by_side import beside
 
 Fault = namedtuple("Fault", "output name lines")
 STEP = 1e-5
@@ -39,7 +39,7 @@ def look(name, one, answer, right, tell):
     if answer["changed"] and name != "sgd_update":
         return Fault(None, "argument changed", [in_place(name, answer["changed"][0])])
     if name == "dropout_forward":
-        return None  # which units are left out is a matter of chance: see draws.py
+        return None  # which units are left out is a matter of chance: see dropout_checks.py
     found = by_output(name, found)
     for output in find(name).outputs if name != "sgd_update" else ("v", "w"):  # w follows from v
         if output == "cache":
@@ -55,7 +55,7 @@ def called(name, error):
     """Say what a call raised."""
     if error["line"] is None and error["type"] == "TypeError":
         return f"It cannot be called as {signature(name)}: {error['message']}"
-    return f"It stopped in {apart.raised(error)}"
+    return f"It stopped in {sandbox.raised(error)}"
 
 
 def fitting(error):
@@ -107,7 +107,7 @@ def structure(name, found):
         if output == "cache" and not isinstance(value, tuple):
             line = f"The cache is {kind(value)}; expected the tuple {kept(name)}"
             return "not a tuple", [line]
-        if output != "cache" and not where.is_numbers(value):
+        if output != "cache" and not differences.is_numbers(value):
             return "not an array", [f"{output} is {kind(value)}; expected an array of numbers"]
     return None
 
@@ -130,7 +130,7 @@ def array_fault(name, output, found, right, one, tell):
         hint = "  Is it transposed?" if np.shape(found) == np.shape(right)[::-1] else ""
         line = f"{output} has shape {np.shape(found)}; expected {np.shape(right)}{owner}.{hint}"
         return "wrong shape", [*numbers, line]
-    if not where.same(found, right):
+    if not differences.same(found, right):
         lines = different(name, output, np.asarray(found), np.asarray(right), one) if tell else []
         return None, lines
     if np.ndim(right) and found.dtype != right.dtype:
@@ -150,7 +150,7 @@ def cache_fault(name, found, right):
         return "wrong cache", [line]
     letters = wanted.strip("()").split(", ")
     for letter, mine, ours in zip(letters, found, right, strict=True):
-        if not where.alike(mine, ours):
+        if not differences.alike(mine, ours):
             line = (
                 f"What forward returns is right, but not what it keeps: {backward} unpacks "
                 f"{wanted}, and {letter.strip(',')} is {shown(mine)}, expected {shown(ours)}"
@@ -173,9 +173,9 @@ def shown(value):
 def different(name, output, found, right, one):
     """Return lines: how many entries, which, where they lie, and a witness from forward."""
     lines = [table(output, found, right, one)] if one.title == BY_HAND else []
-    lines.append(where.counted(output, found, right) + ".")
-    wrong = where.differs(found, right)
-    if place := where.lie(wrong, where.regions_of(name, output, one, right.shape)):
+    lines.append(differences.counted(output, found, right) + ".")
+    wrong = differences.differs(found, right)
+    if place := differences.lie(wrong, differences.regions_of(name, output, one, right.shape)):
         lines.append(place)
     if name.endswith("_backward") and wrong.any():
         lines += witness(name, output, right, one, tuple(np.argwhere(wrong)[0]))

@@ -5,7 +5,7 @@
     MEMORY   how many bytes it may have beyond what Python and NumPy take (on Linux)
     PRINTED  how much of what it prints is kept
 
-See child.py for what the two say to each other.
+See sandbox_child.py for what the two say to each other.
 """
 
 import os
@@ -18,7 +18,7 @@ import tempfile
 import threading
 from collections import namedtuple
 
-from . import child
+from . import sandbox_child
 
 START, SECONDS, MEMORY, PRINTED = 120, 10, 2**30, 2000
 
@@ -53,7 +53,7 @@ def run(path, name, calls, given=(), seconds=SECONDS):
         process = start(folder)
         try:
             messages, printed = listen(process)
-            tell(process, child.pack(request))
+            tell(process, sandbox_child.pack(request))
             answers, failure = collect(process, messages, len(calls), seconds)
         finally:
             end(process)
@@ -70,7 +70,8 @@ def start(folder):
         "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1",
     }  # fmt: skip
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    command = [sys.executable, "-P", child.__file__]  # -P: no file beside child.py is a module
+    # -P: no file beside sandbox_child.py is a module
+    command = [sys.executable, "-P", sandbox_child.__file__]
     return subprocess.Popen(
         command, cwd=folder, env=environment, start_new_session=os.name == "posix", **pipes
     )
@@ -91,11 +92,13 @@ def listen(process):
 
     def hear():
         try:
-            while len(head := process.stdout.read(child.HEAD.size)) == child.HEAD.size:
-                (length,) = child.HEAD.unpack(head)
-                if length > 20 * child.LARGEST:
+            while (
+                len(head := process.stdout.read(sandbox_child.HEAD.size)) == sandbox_child.HEAD.size
+            ):
+                (length,) = sandbox_child.HEAD.unpack(head)
+                if length > 20 * sandbox_child.LARGEST:
                     break
-                messages.put(child.unpack(process.stdout.read(length)))
+                messages.put(sandbox_child.unpack(process.stdout.read(length)))
         except Exception:
             pass  # whatever it was, it is no message of ours
         messages.put(None)  # nothing more will come

@@ -1,4 +1,4 @@
-"""The learner's code runs here, in a process of its own: python child.py, asked through stdin.
+"""The learner's code runs here, in a process of its own, and is asked through stdin.
 
     request   {"path", "name", "calls", "given", "memory"}: which function of which file, and what
               to call it with; "given" are modules to import first, "memory" is a limit in bytes
