@@ -13,12 +13,7 @@ first cell has a heading, and then its *question*, which the lists of lessons sh
 There and as plain scripts, python lessons/01_one_convolution.py, they find minicnn once it is
 installed: python -m pip install -e .
 
-    cells.py       a lesson's cells, and how to run them
-    terminal.py    text with headings, emphasis and formulas, as a terminal can show it
-    progress.py    what you have done
-    notebooks.py   lessons as notebooks
-    pages.py       lessons as web pages; page/ gives them their looks, source.py the library's code,
-                   figures.py words for their figures
-    __main__.py    the command line
-    exercises/     exercises that check themselves
+    viewer/       how they are shown: in a terminal, as notebooks, as web pages
+    __main__.py   the command line
+    exercises/    exercises that check themselves
 """

@@ -11,7 +11,8 @@ import traceback
 from minicnn.exits import exit_code
 from minicnn.options import add_out, whole
 
-from . import cells, exercises, progress, terminal
+from . import exercises
+from .viewer import cells, progress, terminal
 
 
 class InputEnded(Exception):
@@ -119,7 +120,7 @@ def walk(options):
 
 def write_notebooks(options):
     """Write one lesson, or all, as notebooks."""
-    from . import notebooks
+    from .viewer import notebooks
 
     paths = [cells.find(options.number)] if options.number else cells.lessons()
     address = options.address or notebooks.origin()
@@ -132,7 +133,7 @@ def write_notebooks(options):
 
 def build_site(options):
     """Build the site."""
-    from . import pages
+    from .viewer import pages
 
     began = time.perf_counter()
     first = pages.build(options.numbers, options.out, report=lambda text: print(text, flush=True))
@@ -141,7 +142,7 @@ def build_site(options):
 
 def serve(options):
     """Show the site; build it first if there is none."""
-    from . import pages
+    from .viewer import pages
 
     stale = pages.stale(options.site)
     if stale is None:

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from lessons.cells import cells, run
 from lessons.exercises.catalogue import BY_NAME
+from lessons.viewer.cells import cells, run
 from minicnn import data
 
 HERE = Path(__file__).parent

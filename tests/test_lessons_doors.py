@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from lessons import cells, notebooks, pages, progress, source, terminal
 from lessons.__main__ import main
+from lessons.viewer import cells, notebooks, pages, progress, source, terminal
 
 LESSON = """\
 import math
@@ -390,7 +390,7 @@ def test_a_site_is_stale_when_a_lesson_is_newer(folder):
 def test_a_figure_says_in_words_what_is_written_in_it():
     from matplotlib.figure import Figure
 
-    from lessons.figures import png_and_words
+    from lessons.viewer.figures import png_and_words
 
     figure = Figure(figsize=(2, 1))
     axes = figure.subplots()

@@ -14,7 +14,7 @@ from html.parser import HTMLParser
 import pytest
 from browser import command, complaints, look, requests
 
-from lessons import cells, notebooks, pages
+from lessons.viewer import cells, notebooks, pages
 
 pytestmark = pytest.mark.site
 NAMES = [path.stem for path in cells.lessons()]
@@ -251,7 +251,9 @@ def test_ctrl_c_ends_the_building_and_the_lesson(tiny, tmp_path):
         "os.kill(os.getppid(), signal.SIGINT)\ntime.sleep(60)\n"
     )
     code = (
-        "import pathlib, sys\nfrom lessons import cells, pages\nfrom lessons.__main__ import main\n"
+        "import pathlib, sys\nfrom lessons.viewer import cells, pages\n"
+        "from lessons.__main__ "
+        "import main\n"
     )
     code += (
         "cells.FOLDER = pathlib.Path(sys.argv[1])\nsys.exit(main(['site', '--out', sys.argv[2]]))"

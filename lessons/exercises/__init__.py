@@ -76,7 +76,7 @@ def seconds(text):
 
 def run_exercise(options):
     """Write one exercise, or list them all."""
-    from .. import progress
+    from ..viewer import progress
     from . import catalogue
 
     if options.name:

@@ -27,7 +27,7 @@ from collections import namedtuple
 
 from minicnn.checkpoint import make_folder, write_text
 
-from .. import progress
+from ..viewer import progress
 from . import sandbox
 from .catalogue import BY_NAME, following
 from .judge import EMPTY, calls, judge

@@ -21,7 +21,7 @@ import re
 
 from . import terminal
 
-FOLDER = pathlib.Path(__file__).parent
+FOLDER = pathlib.Path(__file__).parents[1]  # where the lessons are
 OUT = pathlib.Path("runs") / "lessons"  # where figures go, seen from where one works
 MARKER = re.compile(r"^# %%(.*)\n?", re.MULTILINE)
 PROMPT = "[Enter] run it   [b] back   [q] quit   "

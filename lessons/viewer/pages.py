@@ -25,7 +25,7 @@ LOOKS = cells.FOLDER / "page"
 SECONDS = 300  # that one cell may take
 EXTRA = "python -m pip install '.[lessons]'"
 # Runs in the kernel before a lesson: figures are shown once, as values, with their titles as words.
-BEFORE = "from lessons.figures import in_notebook\nin_notebook()"
+BEFORE = "from lessons.viewer.figures import in_notebook\nin_notebook()"
 
 
 def build(numbers=None, site=SITE, report=print):
