@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import minicnn
-from minicnn import alexnet, compare_columns, halves, net, reference as ops, summary
+from minicnn import alexnet, compare_columns, net, reference as ops, summary, two_columns
 from minicnn.step import picture, step
 
 full = alexnet.two_columns(ops, rng=None)  # no weights drawn yet
@@ -50,19 +50,19 @@ picture(conv2=conv2, conv3=conv3)
 #
 # ## The smallest example
 #
-# In `halves.py` an activation is a pair, one half of the channels each. Between two columns stands
-# one layer, `exchange`. Let column 0 have a map of ones and column 1 a map of twos. **Predict**
-# what each has afterwards. On the way back `x0`, which was used in both columns, gets two
-# gradients, and they add: what is `dx0` when column 0 sends back ones and column 1 tens?
+# In `two_columns.py` an activation is a pair, one half of the channels each. Between two columns
+# stands one layer, `exchange`. Let column 0 have a map of ones and column 1 a map of twos.
+# **Predict** what each has afterwards. On the way back `x0`, which was used in both columns, gets
+# two gradients, and they add: what is `dx0` when column 0 sends back ones and column 1 tens?
 
 # %%
 on_cpu = ops.columns.on()  # where the columns live: both on the CPU, here
 x0, x1 = np.ones((1, 1, 2, 2)), np.full((1, 1, 2, 2), 2.0)
-steps = step(halves.exchange_forward, (x0, x1), on_cpu)
+steps = step(two_columns.exchange_forward, (x0, x1), on_cpu)
 (y0, y1), cache = steps.result
 print("column 0 has", y0[0, :, 0, 0], " column 1 has", y1[0, :, 0, 0])
 dy0, dy1 = np.ones_like(y0), np.full_like(y1, 10.0)
-((dx0, dx1),) = halves.exchange_backward((dy0, dy1), cache, on_cpu)
+((dx0, dx1),) = two_columns.exchange_backward((dy0, dy1), cache, on_cpu)
 print("dx0", dx0[0, 0, 0, 0], " dx1", dx1[0, 0, 0, 0])
 steps
 

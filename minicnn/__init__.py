@@ -16,13 +16,13 @@ If you want to read it all, here is an order in which every file builds on those
     net.py                        a network is a list of rows; walking it is the whole framework
     gradcheck.py                  why you may believe every backward pass
     step.py, stepping/            step through all of it line by line, with its arrays
-    halves.py                     two columns: one function and one layer
+    two_columns.py                two columns: one function and one layer
     cifar.py, alexnet.py          the networks of Figure 1, as tables of rows, and AlexNet itself
     other_alexnets.py             what other libraries call AlexNet
     vgg.py, networks.py           VGG; every network by its name
     summary.py                    what a network has: shapes, receptive fields, numbers, memory
     data/                         CIFAR-10, your own photographs, more images from those there are
-    checkpoint.py, run.py         what a run knows of itself, and how it is saved
+    storage.py, run.py         what a run knows of itself, and how it is saved
     evaluate.py                   predictions from several views, errors, ensembles
     train.py, schedules.py        the training loop, and when its learning rate falls
     recipes.py                    the numbers that each network's training starts from
@@ -39,7 +39,7 @@ If you want to read it all, here is an order in which every file builds on those
     __main__.py, commands/        the command line
 
 checks.py, which every layer asks about its arguments, can wait until an error message brings you
-there, and so can jit.py, which keeps what Numba compiles, progress.py, a bar, tables.py and
+there, and so can jit.py, which keeps what Numba compiles, console.py, a bar, tables.py and
 fonts.py.  `import minicnn` loads none of these: minicnn.net, minicnn.fast and the rest are imported
 when they are first named.
 """
@@ -49,10 +49,10 @@ import importlib
 __version__ = "0.1.0"
 
 _MODULES = (
-    "reference fast cuda shapes checks net gradcheck halves step networks cifar alexnet "
-    "other_alexnets vgg summary data evaluate train schedules recipes run trained weights "
-    "conventions formats figures gallery fonts figure1 study compare_columns timeline neighbours "
-    "codes gradcheck_suite bench commands checkpoint progress"
+    "reference fast cuda shapes checks net gradcheck two_columns backends step networks cifar "
+    "alexnet other_alexnets vgg summary data evaluate train schedules recipes run trained "
+    "weights conventions formats figures gallery fonts figure1 study compare_columns timeline "
+    "neighbours codes gradcheck_suite bench commands storage console errors machine"
 ).split()
 
 

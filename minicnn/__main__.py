@@ -26,7 +26,7 @@ import sys
 
 from . import __version__
 from .exits import exit_code
-from .options import THREADS
+from .machine import THREADS
 
 COMMANDS = (  # files in commands/, in the order of the help
     "figure1 train test predict figures features prepare download weights summary gradcheck bench "

@@ -38,9 +38,9 @@ formula, read literally, would.  In one column, lrn has groups=2 for that.
 
 import numpy as np
 
-from .halves import in_columns, split_columns
 from .net import gaussian, parameters, row
 from .shapes import out_size, pool_size
+from .two_columns import in_columns, split_columns
 
 LEAST = 64  # pixels: then pool5 has one
 
@@ -108,7 +108,7 @@ def two_columns(
 ):
     """Return the rows of Figure 2, for training: no groups, but each array split between columns.
 
-    To train or predict with these rows, the backend is `halves.in_columns(ops)`.
+    To train or predict with these rows, the backend is `two_columns.in_columns(ops)`.
 
     exchanges names the rows before which the columns talk to each other.  The authors tried less of
     it, without conv3, and more, with conv2, conv4 and conv5 too, where every row sees all channels.

@@ -19,7 +19,7 @@ import time
 
 import numpy as np
 
-from . import progress
+from . import console
 from .neighbours import agreement, nearest, smallest
 from .net import gaussian
 
@@ -76,7 +76,7 @@ def train_coder(
     w2, b2 = gaussian(rng, (D, bits), 1 / np.sqrt(bits), 0, dtype).values()
     velocities = [ops.to_device(np.zeros_like(p)) for p in (w1, b1, w2, b2)]
     params = w1, b1, w2, b2 = [ops.to_device(p) for p in (w1, b1, w2, b2)]
-    with progress.bar(epochs * len(features), title) as bar:
+    with console.bar(epochs * len(features), title) as bar:
         for epoch in range(epochs):
             order = rng.permutation(len(features))
             for first in range(0, len(order), batch):

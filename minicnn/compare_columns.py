@@ -24,8 +24,9 @@ from functools import partial
 
 import numpy as np
 
-from . import checkpoint, cifar, data, gallery, net, schedules, train, trained
-from .halves import in_columns
+from . import cifar, data, gallery, net, schedules, storage, train, trained
+from .errors import Interrupted
+from .two_columns import in_columns
 
 VARIANTS = {  # → how its rows are built
     "paper": cifar.two_columns,
@@ -87,13 +88,13 @@ def experiment(
     ------
     OSError
         If nothing can be written to the folder, or the data are not there.
-    train.Interrupted
+    errors.Interrupted
         After Ctrl-C, when the step is finished and the run saved.
-    checkpoint.CheckpointError
+    errors.CheckpointError
         If the folder holds a run under other conditions.
     """
     out = pathlib.Path(out)
-    checkpoint.make_folder(out)
+    storage.make_folder(out)
     photos = data.open_photos(dataset)
     conditions = {"images": len(photos.train_x), "epochs": epochs, "epsilon": epsilon, "std": std}
     for seed in range(seeds):
@@ -104,7 +105,7 @@ def experiment(
             result = run(out, ops, photos, variant, seed, conditions, progress)
             lines = [*read(out), {"variant": variant, "seed": seed, **conditions, **result}]
             text = "".join(json.dumps(line) + "\n" for line in lines)
-            checkpoint.write_text(out / "halves.jsonl", text)
+            storage.write_text(out / "halves.jsonl", text)
     lines = chosen(read(out), conditions)
     draw(lines, out / "halves.png")
     return lines
@@ -139,10 +140,8 @@ def run(out, ops, photos, variant, seed, conditions, progress=True):
             title=title,
             progress=progress,
         )
-    except train.Interrupted:
-        raise train.Interrupted(
-            f"stopped in {title}; the same command goes on from there"
-        ) from None
+    except Interrupted:
+        raise Interrupted(f"stopped in {title}; the same command goes on from there") from None
     end = finished.history[-1]
     first = next(layer for layer in layers if layer.params).params["w"]
     kernels = [net.on_host(w) for w in net.columns(first)]

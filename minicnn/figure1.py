@@ -22,14 +22,13 @@ where the default takes the bundled sample of 5,000 images.
 
 import json
 import pathlib
-import platform
 import shutil
 import statistics
-import time
 
 import numpy as np
 
-from . import checkpoint, data, figures, networks, train
+from . import data, figures, networks, storage, train
+from .machine import versions
 
 TARGET = 0.25
 BATCH = 128
@@ -78,7 +77,7 @@ def race(ops, prepared, *, nonlinearity, epsilon, seed, network, input, init, ep
 
     Raises
     ------
-    train.Diverged, train.Interrupted, checkpoint.CheckpointError
+    errors.Diverged, errors.Interrupted, errors.CheckpointError
         As in train.train.
     """
     train_x, train_y, test_x, test_y = prepared[:4]
@@ -138,22 +137,6 @@ def best_epsilon(images, input, init):
     return EPSILON[min(known, key=lambda key: abs(key[0] - images))]
 
 
-def machine():
-    """Return what the figures depend on: versions, processor, threads."""
-    import numba
-
-    from .fast import threads
-
-    return {
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "numba": numba.__version__,
-        "system": f"{platform.system()} {platform.machine()}",
-        "threads": threads.count,
-        "date": time.strftime("%Y-%m-%d"),
-    }
-
-
 def figure1(
     out,
     ops,
@@ -202,7 +185,7 @@ def figure1(
         If nothing can be written to `out`, or the data are not there.
     ValueError
         If no learning rates are known for these conditions.
-    train.Diverged, train.Interrupted, checkpoint.CheckpointError
+    errors.Diverged, errors.Interrupted, errors.CheckpointError
         As in train.train.
     """
     out = pathlib.Path(out)
@@ -249,15 +232,17 @@ def figure1(
             lines = (folder / "history.jsonl").read_text().splitlines()
             histories.append((name, [json.loads(line) for line in lines]))
     results = {name: summary(runs[name], epsilons[name]) for name in NONLINEARITIES}
-    results |= {"ratio": ratio(runs), "settings": settings, "machine": machine()}
+    from .fast import threads
+
+    results |= {"ratio": ratio(runs), "settings": settings, "machine": versions(threads.count)}
     figures.figure1(results, histories, out / "figure1.png")
-    checkpoint.write_text(out / "results.json", json.dumps(results, indent=2) + "\n")
+    storage.write_text(out / "results.json", json.dumps(results, indent=2) + "\n")
     return results
 
 
 def start_in(out, resume):
     """Make the folder ready: to resume, all stays; else a finished race in it is removed."""
-    checkpoint.make_folder(out)
+    storage.make_folder(out)
     old = [folder for name in NONLINEARITIES for folder in out.glob(f"{name}-[0-9]*")]
     if resume or not old:
         return

@@ -5,7 +5,7 @@
 matplotlib is imported when a figure is drawn, never before.
 """
 
-from . import checkpoint
+from . import storage
 
 STYLE = {"relu": ("ReLU", "-", "tab:blue"), "tanh": ("tanh", "--", "tab:red")}
 
@@ -166,7 +166,7 @@ def new_figure(width, height, columns=1):
 
 def save(figure, path):
     """Write the figure as PNG, whole or not at all."""
-    checkpoint.write_whole(path, lambda file: figure.savefig(file, format="png", dpi=120))
+    storage.write_whole(path, lambda file: figure.savefig(file, format="png", dpi=120))
 
 
 def study(results, finished, path):

@@ -17,9 +17,10 @@ import sys
 import numpy as np
 
 from . import net, networks
+from .backends import backend
 from .gradcheck import check_layer, check_network
-from .halves import in_columns, split_columns
-from .options import add_gpus, backend
+from .options import add_gpus
+from .two_columns import in_columns, split_columns
 
 SUITE = {
     "conv": [

@@ -11,7 +11,7 @@ shows that this is not the similarity of the pixels.
 
 import numpy as np
 
-from . import progress
+from . import console
 
 MEMORY = 2**27  # bytes: of queries, and of base, so much at a time is turned into vectors
 
@@ -51,7 +51,7 @@ def nearest(queries, base, k, title=None):
     count = min(len(base), max(1, MEMORY // (8 * max(D, 1))))  # vectors in a block
     step = min(count, max(1, MEMORY // (8 * count)))  # queries: their distances take memory, too
     blocks = range(0, len(queries), step)
-    with progress.bar(len(blocks) * len(base), title) as bar:
+    with console.bar(len(blocks) * len(base), title) as bar:
         found = [nearest_of_block(queries[i : i + step], base, k, count, bar) for i in blocks]
     return np.concatenate([np.empty((0, k), np.int64), *found])
 

@@ -97,7 +97,7 @@ def predicting(layers, ops):
     layers : list of Layer
         The rows for training.
     ops : module
-        The backend that they were built with; for two columns, `halves.in_columns(ops)`.
+        The backend that they were built with; for two columns, `two_columns.in_columns(ops)`.
 
     Raises
     ------
@@ -219,13 +219,6 @@ def broken_parameters(layers):
 def count_parameters(layers):
     """Return the number of weights and biases: 60,965,224 for AlexNet."""
     return sum(array.size for array in parameters(layers).values())
-
-
-def summary(layers, shape, batch=128):
-    """Return the network as a table: print(summary(layers, (3, 224, 224))); see summary.py."""
-    from .summary import summary as table  # which builds on this file
-
-    return table(layers, shape, batch)
 
 
 def kind_of(layer):

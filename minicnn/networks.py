@@ -24,7 +24,7 @@ from collections import Counter, namedtuple
 from functools import partial
 
 from . import alexnet, cifar, other_alexnets, vgg
-from .halves import in_columns
+from .two_columns import in_columns
 
 Network = namedtuple(
     "Network",

@@ -7,11 +7,6 @@ names the option, and exit code 2.
 """
 
 import argparse
-import importlib
-import sys
-
-# How the libraries that may be at work call their number of threads in the environment: …_THREADS
-THREADS = "MINICNN NUMBA_NUM OMP_NUM OPENBLAS_NUM MKL_NUM VECLIB_MAXIMUM".split()
 
 
 def add_data(one, photos=False):
@@ -84,28 +79,6 @@ def gpus(text):
     if len(numbers) > 2 or not all(n.isascii() and n.isdecimal() for n in numbers):
         raise argparse.ArgumentTypeError(f"{text!r} is not the number of a GPU, or two: 0 or 0,1")
     return tuple(int(number) for number in numbers)
-
-
-def backend(name, gpus=None, tf32=False):
-    """Return the module that --ops names, on these GPUs, with products in TF32 where wanted.
-
-    Raises OSError, with a sentence, if it cannot run here; ValueError if there is no such GPU, and
-    for TF32 on a CPU.
-    """
-    check_tf32(name, tf32)
-    ops = importlib.import_module(f".{name}", __package__)
-    ops.device.ready()
-    if gpus and (warning := ops.columns.choose(gpus)):
-        print(f"minicnn: {warning}", file=sys.stderr)
-    if name == "cuda":
-        ops.settings.tf32 = tf32
-    return ops
-
-
-def check_tf32(name, tf32):
-    """Raise ValueError if TF32 is wanted of a backend that has none."""
-    if tf32 and name != "cuda":
-        raise ValueError(f"--tf32 is for --ops cuda; {name} computes on the CPU, in float32")
 
 
 def add_out(one, out):

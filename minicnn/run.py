@@ -18,7 +18,8 @@ import time
 
 import numpy as np
 
-from . import checkpoint, net
+from . import net, storage
+from .errors import CheckpointError
 
 BY_HAND = ("schedule",)  # settings that may change from one start to the next, as ε may
 
@@ -66,7 +67,7 @@ class Run:
         self.first_epsilon = self.epsilon = epsilon
         self.settings, self.inputs = described(settings or {}), inputs or {}
         for name, array in self.inputs.items():
-            checkpoint.check_array(f"the input {name!r}", array)
+            storage.check_array(f"the input {name!r}", array)
         self.training_images, self.batch = training_images, batch
         self.folder = pathlib.Path(folder) if folder else None
         self.velocities = {
@@ -153,8 +154,8 @@ class Run:
     def write_history(self):
         """Write history.jsonl, if this run keeps files."""
         if self.folder:
-            lines = "".join(checkpoint.as_json(line) + "\n" for line in self.history)
-            checkpoint.write_text(self.folder / "history.jsonl", lines)
+            lines = "".join(storage.as_json(line) + "\n" for line in self.history)
+            storage.write_text(self.folder / "history.jsonl", lines)
 
     def save(self):
         """Write the checkpoint, if this run keeps files."""
@@ -183,26 +184,24 @@ class Run:
             "history": self.history,
             "settings": self.settings,
         }
-        checkpoint.save(self.path, arrays, facts)
+        storage.save(self.path, arrays, facts)
 
     def load(self):
         """Go to where the run was when its checkpoint was written.
 
         Raises
         ------
-        checkpoint.CheckpointError
+        errors.CheckpointError
             If it is damaged, or of a run with other settings, other images or another network; then
             nothing has changed.
         """
-        arrays, facts = checkpoint.load(self.path)
+        arrays, facts = storage.load(self.path)
         if "epoch" not in facts or "order" not in arrays:
-            raise checkpoint.CheckpointError(
-                f"{self.path} has no run that could go on; take another folder"
-            )
+            raise CheckpointError(f"{self.path} has no run that could go on; take another folder")
         for name in [*facts["settings"], *self.settings]:
             theirs, ours = facts["settings"].get(name), self.settings.get(name)
             if theirs != ours and name not in BY_HAND:
-                raise checkpoint.CheckpointError(
+                raise CheckpointError(
                     f"{self.path} is of a run with {name} = {theirs}, this one has {ours}; "
                     "give the same options as before, or another folder"
                 )
@@ -212,7 +211,7 @@ class Run:
         inputs = {name.removeprefix("input:"): arrays.pop(name) for name in saved}
         for name, theirs in inputs.items():
             if not np.array_equal(theirs, self.inputs.get(name)):
-                raise checkpoint.CheckpointError(
+                raise CheckpointError(
                     f"{self.path} is of a run on other images: their {name} is another one; "
                     "give the same data as before, or another folder"
                 )
@@ -220,7 +219,7 @@ class Run:
         if "rngs_of_layers" not in facts:  # an earlier version kept the run's own alone
             rngs = rngs[:1]
         self.check_rngs(rngs, states)
-        checkpoint.copy_into(self.arrays(), arrays, self.path)
+        storage.copy_into(self.arrays(), arrays, self.path)
         for rng, state in zip(rngs, states, strict=True):
             rng.bit_generator.state = state
         self.order, self.losses = kept["order"], kept["losses"].tolist()
@@ -243,12 +242,12 @@ class Run:
             images, batch = ordered, max(facts["images"], default=0)
             ours = ours and min(ours, ordered)  # no batch is larger than an epoch
         if images and self.training_images not in (None, images):
-            raise checkpoint.CheckpointError(
+            raise CheckpointError(
                 f"{self.path} is of a run on {images} images, this one has {self.training_images}; "
                 "give the same data as before, or another folder"
             )
         if batch and ours not in (None, batch):
-            raise checkpoint.CheckpointError(
+            raise CheckpointError(
                 f"{self.path} is of a run with batches of {batch} images, this one has batches of "
                 f"{self.batch}; give the same batch as before, or another folder"
             )
@@ -256,7 +255,7 @@ class Run:
     def check_rngs(self, rngs, states):
         """Raise CheckpointError if the generators cannot go on where the saved ones were."""
         if len(states) != len(rngs):
-            raise checkpoint.CheckpointError(
+            raise CheckpointError(
                 f"{self.path} is of a run that draws from {len(states)} generators, this one from "
                 f"{len(rngs)}; build the network with the same rng as before, or take another "
                 "folder"
@@ -264,7 +263,7 @@ class Run:
         for rng, state in zip(rngs, states, strict=True):
             ours, theirs = type(rng.bit_generator).__name__, state["bit_generator"]
             if ours != theirs:
-                raise checkpoint.CheckpointError(
+                raise CheckpointError(
                     f"{self.path} is of a run whose rng is a {theirs}, this one's is a {ours}; "
                     f"give np.random.Generator(np.random.{theirs}()), or another folder"
                 )
@@ -302,7 +301,7 @@ def described(settings):
     for name in settings:
         if not isinstance(name, str):
             raise TypeError(f"settings: the name {name!r} is a {type(name).__name__}, not a text")
-    return {name: checkpoint.plain(f"the setting {name}", settings[name]) for name in settings}
+    return {name: storage.plain(f"the setting {name}", settings[name]) for name in settings}
 
 
 def mean_size(array):

@@ -24,7 +24,7 @@ from types import FunctionType
 
 import numpy as np
 
-from . import checkpoint, gradcheck, net
+from . import gradcheck, net, storage
 from .stepping import (
     kernels,
     navigation,
@@ -325,7 +325,7 @@ class Steps:
             raise IsADirectoryError(f"save: {path} is a folder; expected the name of a file")
         if path.suffix.lower() not in (".html", ".htm"):
             path = path.with_name(f"{path.name}.html")
-        checkpoint.write_text(path, page.whole(navigation.title(self._record), self._repr_html_()))
+        storage.write_text(path, page.whole(navigation.title(self._record), self._repr_html_()))
         return path
 
     def __str__(self):

@@ -20,9 +20,9 @@ import json
 import pathlib
 from collections import namedtuple
 
-from . import checkpoint, data, figures
+from . import data, figures, storage
+from .errors import Diverged, Interrupted
 from .figure1 import race
-from .train import Diverged, Interrupted
 
 GRID = (0.000125, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
 PATIENCE = 1.2
@@ -62,7 +62,7 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
 
     Raises
     ------
-    train.Interrupted
+    errors.Interrupted
         After Ctrl-C; the same call goes on from there.
     OSError
         If nothing can be written to the folder, or the data are not there.
@@ -73,7 +73,7 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
     if most_images and most_images < fewest:
         raise ValueError(f"at most {most_images} images: the study has none below {fewest}")
     out = pathlib.Path(out)
-    checkpoint.make_folder(out)
+    storage.make_folder(out)
     plan = [line for line in plan if not most_images or line[3] <= most_images]
     if max(line[3] for line in plan) > 5000:
         data.load(dataset)  # if it is not there, say so now, not after an hour
@@ -118,7 +118,7 @@ def run_trial(out, ops, cell, epsilon, prepared, progress, seed=0):
     except Diverged:
         result = {"reached": False, "diverged": True}
     lines = [*results, {**cell._asdict(), "epsilon": epsilon, "seed": seed, **result}]
-    checkpoint.write_text(out / "study.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    storage.write_text(out / "study.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def next_epsilon(results, cell, guess):

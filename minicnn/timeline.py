@@ -26,7 +26,7 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
-from . import halves, net, networks, train
+from . import net, networks, train, two_columns
 
 Span = namedtuple("Span", "row phase column copy start end bytes")  # seconds from the origin
 
@@ -47,7 +47,7 @@ def timeline(network, ops, gpus=None, batch=32, steps=8):
     ops : module
         The backend, for one column.
     gpus : pair of numbers, optional
-        As in halves.in_columns.
+        As in two_columns.in_columns.
     batch : int
         Images a step: random numbers.
     steps : int
@@ -144,10 +144,10 @@ def watched(ops, gpus, watcher):
         works = name.endswith(("_forward", "_backward", "_update"))
         setattr(one, name, watch(f) if works else f)
     if hasattr(ops, "fused"):
-        fused = halves.layers_of(ops.fused)
+        fused = two_columns.layers_of(ops.fused)
         one.fused = SimpleNamespace(**{name: watch(f) for name, f in fused})
     on = ops.columns.on(gpus, watch)
-    two = halves.on_these(one, on._replace(at=at, crossing=crossing))
+    two = two_columns.on_these(one, on._replace(at=at, crossing=crossing))
     two.on = on
     return two
 

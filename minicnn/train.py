@@ -24,20 +24,13 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from . import checkpoint, evaluate, net
+from . import evaluate, net, storage
 from .checks import check_classes, check_number, check_rng, check_whole
 from .data.batches import Batches
+from .errors import Diverged, Interrupted
 from .run import Run
 
 BELOW_ONE = math.nextafter(1, 0)
-
-
-class Diverged(ArithmeticError):
-    """The loss became NaN or infinite; the message says when, in which layer, and what to do."""
-
-
-class Interrupted(Exception):
-    """Ctrl-C: the step was finished and the run saved; the message says how to go on."""
 
 
 def train(
@@ -73,7 +66,7 @@ def train(
     layers : list of Layer
         The network; its weights are changed.
     ops : module
-        The backend that the network was built for; for two columns, `halves.in_columns(ops)`.
+        The backend that the network was built for; for two columns, `two_columns.in_columns(ops)`.
     train_data, validation_data : (images, labels)
         Images (N, …), an array or what can be indexed like one, and labels, an array (N,) of whole
         numbers, 0 … classes−1.
@@ -125,7 +118,7 @@ def train(
         If the loss or a weight becomes NaN or infinite; the last good checkpoint stays.
     Interrupted
         After Ctrl-C, when the step is finished and the run saved.
-    checkpoint.CheckpointError
+    errors.CheckpointError
         If the checkpoint in the folder is damaged or of another run.
     OSError
         If nothing can be written to the folder.
@@ -149,7 +142,7 @@ def train(
     if not goes_on:
         check_first_weights(layers)
     if run.folder:
-        checkpoint.make_folder(run.folder)
+        storage.make_folder(run.folder)
     if goes_on:
         run.load()
     steps = math.ceil(len(images) / batch)  # in an epoch; its last batch may be smaller

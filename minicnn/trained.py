@@ -14,9 +14,9 @@ from collections import namedtuple
 
 import numpy as np
 
-from . import checkpoint, evaluate, net, networks, progress
+from . import console, errors, evaluate, net, networks, storage
 from .data import augment
-from .halves import join_columns, split_columns
+from .two_columns import join_columns, split_columns
 
 VIEWS = {  # how many each is
     "1": 1,  # the central patch
@@ -45,15 +45,15 @@ def load(path, ops):
 
     Raises
     ------
-    checkpoint.CheckpointError
+    errors.CheckpointError
         If it is missing, damaged, or does not say what network it is of.
     """
-    arrays, facts = checkpoint.load(path)
+    arrays, facts = storage.load(path)
     settings = facts.get("settings", {})
     missing = [name for name in ("network", "classes", "size") if name not in settings]
     missing += [name for name in ("mean", "deviation") if f"input:{name}" not in arrays]
     if missing:
-        raise checkpoint.CheckpointError(
+        raise errors.CheckpointError(
             f"{path} does not say what its network is ({', '.join(missing)} missing); "
             "a checkpoint of `minicnn train` does"
         )
@@ -62,7 +62,7 @@ def load(path, ops):
     ops = networks.backend(name, ops)
     ours = {f"w:{parameter}": w for parameter, w in net.parameters(layers).items()}
     theirs = {n: array for n, array in arrays.items() if n.startswith("w:")}
-    checkpoint.copy_into(ours, theirs, path)
+    storage.copy_into(ours, theirs, path)
     layers = net.predicting(layers, ops)
     net.to_device(layers, ops)
     mean, deviation = arrays["input:mean"], arrays["input:deviation"]
@@ -97,10 +97,10 @@ def take_weights(layers, network, classes, path):
 
     Raises
     ------
-    checkpoint.CheckpointError
+    errors.CheckpointError
         If it is missing, damaged, or nothing in it fits.
     """
-    arrays, facts = checkpoint.load(path)
+    arrays, facts = storage.load(path)
     settings = facts.get("settings", {})
     theirs = {n.removeprefix("w:"): a for n, a in arrays.items() if n.startswith("w:")}
     theirs = in_one_column(theirs)
@@ -119,7 +119,7 @@ def take_weights(layers, network, classes, path):
                     own[...] = new
             taken.append(layer.name)
     if not taken:
-        raise checkpoint.CheckpointError(
+        raise errors.CheckpointError(
             f"{path} has nothing for {network}: no row has the same name and shape in both"
         )
     drawn = [layer.name for layer in rows if layer.name not in taken]
@@ -177,7 +177,7 @@ def predict(trained, images, views="1", title=None):
     ways = views.split("+")
     total = len(images) * sum(VIEWS[way] for way in ways)
     answers = []
-    with progress.bar(total, title, " views") as bar:
+    with console.bar(total, title, " views") as bar:
         for way in ways:
             rows = trained.layers
             if way == "dense":
@@ -278,7 +278,7 @@ def features(trained, images, row, title=None):
     layers = trained.layers[: names.index(row) + 1]
     view = central_view(trained.mean, trained.deviation, trained.size, trained.width)
     batch = evaluate.batch_of(images)
-    with progress.bar(len(images), title) as bar:
+    with console.bar(len(images), title) as bar:
         for first in range(0, len(images), batch):
             x = trained.ops.to_device(view(images[first : first + batch]))
             for layer in layers:
@@ -305,7 +305,7 @@ def write_features(trained, images, row, path, title=None):
         for part in itertools.chain([first], parts):
             file.write(np.ascontiguousarray(part, "<f4").tobytes())
 
-    checkpoint.write_whole(path, write)
+    storage.write_whole(path, write)
     return shape
 
 

@@ -32,7 +32,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import checkpoint, conventions, net
+from . import conventions, net, storage
 from .formats import about, array_dictionary, caffemodel, npz, safetensors
 from .tables import aligned
 
@@ -230,7 +230,7 @@ def load(layers, path):
     """
     weights = read(path)
     parameters = net.parameters(layers)
-    checkpoint.copy_into(parameters, fit(weights, layers, path), path)
+    storage.copy_into(parameters, fit(weights, layers, path), path)
     mean, dtype = mean_of(weights, layers), next(iter(parameters.values())).dtype
     return None if mean is None else np.reshape(mean, (3, 1, 1)).astype(dtype)
 
@@ -288,10 +288,10 @@ def write(path, arrays, said=None):
     check_new(path)
     if Path(path).suffix.lower() == ".npz":
         content = {**arrays, **npz.as_bytes(said)}
-        checkpoint.write_whole(path, lambda file: np.savez(file, **content))
+        storage.write_whole(path, lambda file: np.savez(file, **content))
     else:
         text = json.dumps(said) if said else None
-        checkpoint.write_whole(path, lambda file: safetensors.write(file, arrays, text))
+        storage.write_whole(path, lambda file: safetensors.write(file, arrays, text))
 
 
 def check_new(path):

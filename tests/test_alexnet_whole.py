@@ -12,7 +12,7 @@ from PIL import Image
 
 import minicnn
 from minicnn import alexnet, data, net, train
-from minicnn.halves import join_columns
+from minicnn.two_columns import join_columns
 
 pytestmark = pytest.mark.slow
 resource = pytest.importorskip("resource")  # not on Windows

@@ -6,8 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from minicnn import checkpoint
-from minicnn.checkpoint import CheckpointError
+from minicnn import storage
+from minicnn.errors import CheckpointError
 
 ARRAYS = {"w:conv1.w": np.arange(6, dtype=np.float32).reshape(2, 3), "order": np.array([2, 0, 1])}
 FACTS = {
@@ -21,12 +21,12 @@ FACTS = {
 @pytest.fixture
 def saved(tmp_path):
     path = tmp_path / "checkpoint.npz"
-    checkpoint.save(path, ARRAYS, FACTS)
+    storage.save(path, ARRAYS, FACTS)
     return path
 
 
 def test_what_was_saved_comes_back(saved):
-    arrays, facts = checkpoint.load(saved)
+    arrays, facts = storage.load(saved)
     assert facts == FACTS
     assert list(arrays) == list(ARRAYS)
     for name, array in arrays.items():
@@ -36,7 +36,7 @@ def test_what_was_saved_comes_back(saved):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(CheckpointError, match="nowhere.npz: there is no such checkpoint"):
-        checkpoint.load(tmp_path / "nowhere.npz")
+        storage.load(tmp_path / "nowhere.npz")
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 0.9, 0.999])
@@ -44,7 +44,7 @@ def test_a_cut_file_is_refused(saved, share):
     content = saved.read_bytes()
     saved.write_bytes(content[: int(share * len(content))])
     with pytest.raises(CheckpointError, match="damaged or not a checkpoint"):
-        checkpoint.load(saved)
+        storage.load(saved)
 
 
 def test_a_flipped_bit_is_refused(saved):
@@ -52,26 +52,26 @@ def test_a_flipped_bit_is_refused(saved):
     content[content.index(b"\x93NUMPY", 200) + 130] ^= 1  # inside the data of an array
     saved.write_bytes(content)
     with pytest.raises(CheckpointError, match="damaged"):
-        checkpoint.load(saved)
+        storage.load(saved)
 
 
 def test_foreign_files_are_refused(tmp_path):
     path = tmp_path / "foreign"
     path.write_text("not a checkpoint at all")
     with pytest.raises(CheckpointError, match="is not a checkpoint, which is an .npz file"):
-        checkpoint.load(path)
+        storage.load(path)
     with open(path, "wb") as file:
         np.save(file, np.zeros(3))
     with pytest.raises(CheckpointError, match="one array, not a checkpoint"):
-        checkpoint.load(path)
+        storage.load(path)
     with open(path, "wb") as file:
         np.savez(file, x=np.zeros(3))
     with pytest.raises(CheckpointError, match="not a checkpoint of minicnn"):
-        checkpoint.load(path)
+        storage.load(path)
     with open(path, "wb") as file:
         np.savez(file, facts=np.frombuffer(b'{"format": "minicnn checkpoint 99"}', np.uint8))
     with pytest.raises(CheckpointError, match="not in the format"):
-        checkpoint.load(path)
+        storage.load(path)
 
 
 class Bomb:
@@ -83,10 +83,10 @@ def test_no_pickle_is_ever_loaded(tmp_path):
     path = tmp_path / "pickled.npz"
     path.write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(CheckpointError):
-        checkpoint.load(path)
+        storage.load(path)
     np.savez(path, facts=np.array([Bomb()], dtype=object))
     with pytest.raises(CheckpointError):
-        checkpoint.load(path)
+        storage.load(path)
 
 
 def test_a_full_disk_leaves_the_old_checkpoint(saved, monkeypatch):
@@ -96,10 +96,10 @@ def test_a_full_disk_leaves_the_old_checkpoint(saved, monkeypatch):
 
     monkeypatch.setattr(np, "savez", savez)
     with pytest.raises(OSError, match="No space left") as raised:
-        checkpoint.save(saved, ARRAYS, {"epoch": 4})
+        storage.save(saved, ARRAYS, {"epoch": 4})
     assert raised.value.filename == str(saved) and raised.value.errno == errno.ENOSPC
     assert "the one from before is still there" in str(raised.value)
-    assert checkpoint.load(saved)[1] == FACTS
+    assert storage.load(saved)[1] == FACTS
     assert [p.name for p in saved.parent.iterdir()] == ["checkpoint.npz"]
 
 
@@ -108,25 +108,25 @@ def test_a_file_that_is_cut_short_is_named_though_numpy_does_not(tmp_path):
         raise OSError("1000 requested and 384 written")  # as np.save says it
 
     with pytest.raises(OSError, match="could not be written whole .1000 requested") as raised:
-        checkpoint.write_whole(tmp_path / "mean.npy", write)
+        storage.write_whole(tmp_path / "mean.npy", write)
     assert raised.value.filename == str(tmp_path / "mean.npy")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_cannot_be_read_while_another_is_written_keeps_its_name(tmp_path):
     with pytest.raises(FileNotFoundError) as raised:
-        checkpoint.write_whole(tmp_path / "out", lambda file: open(tmp_path / "missing"))
+        storage.write_whole(tmp_path / "out", lambda file: open(tmp_path / "missing"))
     assert raised.value.filename == str(tmp_path / "missing")
 
 
 def test_arrays_of_another_network_are_refused_before_anything_changes():
     target = {"a": np.zeros(2), "b": np.zeros(3)}
     with pytest.raises(CheckpointError, match="only the network has b"):
-        checkpoint.copy_into(target, {"a": np.ones(2)}, "x.npz")
+        storage.copy_into(target, {"a": np.ones(2)}, "x.npz")
     with pytest.raises(CheckpointError, match="only the checkpoint has c"):
-        checkpoint.copy_into(target, {"a": np.ones(2), "b": np.ones(3), "c": np.ones(1)}, "x.npz")
+        storage.copy_into(target, {"a": np.ones(2), "b": np.ones(3), "c": np.ones(1)}, "x.npz")
     with pytest.raises(CheckpointError, match=r"b is float64 \(4,\) there and float64 \(3,\) here"):
-        checkpoint.copy_into(target, {"a": np.ones(2), "b": np.ones(4)}, "x.npz")
+        storage.copy_into(target, {"a": np.ones(2), "b": np.ones(4)}, "x.npz")
     assert not target["a"].any()
 
 
@@ -139,8 +139,8 @@ def test_facts_come_back_in_json_s_own_types(tmp_path):
         "path": tmp_path / "ä",
         "text": np.str_("ε"),
     }
-    checkpoint.save(tmp_path / "c.npz", {}, facts)
-    assert checkpoint.load(tmp_path / "c.npz")[1] == {
+    storage.save(tmp_path / "c.npz", {}, facts)
+    assert storage.load(tmp_path / "c.npz")[1] == {
         "tuple": [1, [2.5, None]],
         "numbers": [float(np.float32(0.1)), 0.1, -3, 2**64 - 1],
         "yes": True,
@@ -155,20 +155,20 @@ def test_facts_come_back_in_json_s_own_types(tmp_path):
 )
 def test_what_json_has_no_word_for_is_refused_by_name_and_writes_nothing(tmp_path, value):
     with pytest.raises((TypeError, ValueError), match="the setting x is a .* no checkpoint can"):
-        checkpoint.plain("the setting x", value)
+        storage.plain("the setting x", value)
     with pytest.raises((TypeError, ValueError)):
-        checkpoint.save(tmp_path / "c.npz", {}, {"x": value})
+        storage.save(tmp_path / "c.npz", {}, {"x": value})
     assert not list(tmp_path.iterdir())
 
 
 def test_an_array_that_would_be_pickled_is_refused(tmp_path):
     with pytest.raises(TypeError, match="names holds Python objects"):
-        checkpoint.save(tmp_path / "c.npz", {"names": np.array(["a", None], object)}, {})
+        storage.save(tmp_path / "c.npz", {"names": np.array(["a", None], object)}, {})
     assert not list(tmp_path.iterdir())
 
 
 def test_a_nan_that_an_earlier_version_wrote_is_none(tmp_path):
     text = b'{"format": "minicnn checkpoint 1", "history": [{"weights": [NaN, Infinity, 1.5]}]}'
     np.savez(tmp_path / "c.npz", facts=np.frombuffer(text, np.uint8))
-    _, facts = checkpoint.load(tmp_path / "c.npz")
+    _, facts = storage.load(tmp_path / "c.npz")
     assert facts["history"] == [{"weights": [None, None, 1.5]}]

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from minicnn import train
+from minicnn import errors, train
 from minicnn.__main__ import main
 
 COMMANDS = ("figure1", "train", "study", "gradcheck", "bench", "summary", "download", "prepare")
@@ -136,7 +136,7 @@ def test_a_full_disk_names_the_file_and_loses_nothing(
 
 def test_ctrl_c_ends_with_130(tmp_path, capsys, monkeypatch, few_images):
     def interrupted(*args, **options):
-        raise train.Interrupted("stopped after epoch 1, step 2")
+        raise errors.Interrupted("stopped after epoch 1, step 2")
 
     monkeypatch.setattr(train, "train", interrupted)
     assert main(["train", "--out", str(tmp_path)]) == 130

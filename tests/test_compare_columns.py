@@ -9,13 +9,13 @@ import pytest
 
 from minicnn import (
     alexnet,
-    checkpoint,
     cifar,
     compare_columns,
     gallery,
     net,
     networks,
     reference,
+    storage,
     train,
 )
 from minicnn.__main__ import main
@@ -145,6 +145,6 @@ def test_an_experiment_that_was_stopped_goes_on_within_its_run(
     for result in results:
         del result["seconds"]
     assert results[0] == results[1]
-    arrays = [checkpoint.load(folder / "paper-0/checkpoint.npz")[0] for folder in (whole, stopped)]
+    arrays = [storage.load(folder / "paper-0/checkpoint.npz")[0] for folder in (whole, stopped)]
     for name, array in arrays[0].items():
         assert np.array_equal(array, arrays[1][name])

@@ -14,7 +14,7 @@ import pytest
 from arrays import awkward, plain
 from test_layers import SEEN_BY, SIGNATURES, assert_close, draw, walk, with_rng
 
-from minicnn import cuda, reference
+from minicnn import cuda, errors, reference
 from minicnn.__main__ import main
 from minicnn.commands import summary
 from minicnn.cuda import buffers, dropout, gpu, settings, two_columns
@@ -23,7 +23,7 @@ from minicnn.gradcheck import check_layer
 
 try:
     gpu.ready()
-except gpu.GpuError as error:
+except errors.GpuError as error:
     pytest.skip(str(error), allow_module_level=True)
 
 CASES = [  # layer, shapes of x and w, options
@@ -532,7 +532,7 @@ def test_a_launch_that_fails_names_the_kernel_and_its_arguments(monkeypatch, cap
         def py_func(x):
             """A kernel has the function that it was made of."""
 
-    with pytest.raises(gpu.GpuError) as caught:
+    with pytest.raises(errors.GpuError) as caught:
         gpu.launch(Kernel(), 70, np.zeros((2, 35), np.float32), np.int32(7))
     words = (
         rf"a GPU failed, in py_func\[{-(-70 // gpu.THREADS)}, {gpu.THREADS}\]"

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from minicnn import (
-    checkpoint,
+    backends,
     cuda,
     evaluate,
     fast,
@@ -25,6 +25,7 @@ from minicnn import (
     networks,
     options,
     reference,
+    storage,
     summary,
     timeline,
     train,
@@ -33,7 +34,7 @@ from minicnn import (
 from minicnn.__main__ import main
 from minicnn.cuda import buffers, check, gpu, settings, two_columns
 from minicnn.cuda.room import what_fits
-from minicnn.halves import in_columns, split_columns
+from minicnn.two_columns import in_columns, split_columns
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="on a GPU, run minicnn.cuda.check")
 
@@ -433,10 +434,10 @@ def test_of_two_gpus_of_unequal_memory_the_smaller_one_decides(monkeypatch, chos
     )
     for gpus in ((0, 1), (1, 0)):
         assert two_columns.choose(gpus).startswith(words)
-        assert options.backend("cuda", gpus) is cuda
+        assert backends.backend("cuda", gpus) is cuda
         assert capsys.readouterr().err.startswith(f"minicnn: {words}")
     for gpus in ((1, 2), (0,), (0, 0)):
-        assert options.backend("cuda", gpus) is cuda and capsys.readouterr().err == ""
+        assert backends.backend("cuda", gpus) is cuda and capsys.readouterr().err == ""
     layers, fits = networks.build("cifar-2gpu", reference, None), {}
     for gpus in ((1, 0), (1, 2), (0,), (1,)):
         two_columns.choose(gpus)
@@ -488,7 +489,7 @@ def saved(path, network):
     layers = networks.build(network, fast, np.random.default_rng(6), **SMALL)
     named = {f"w:{name}": w for name, w in net.parameters(layers).items()}
     told = {"network": network, "classes": ["a", "b", "c"], "size": SMALL["size"]}
-    checkpoint.save(path, named, {"settings": told})
+    storage.save(path, named, {"settings": told})
     return layers
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minicnn import checkpoint, codes, data, figure1, figures, gallery, net, networks, study
+from minicnn import codes, data, figure1, figures, gallery, net, networks, storage, study
 from minicnn.__main__ import main
 from minicnn.cuda import gpu, two_columns
 
@@ -61,7 +61,7 @@ def trained(folder, ops):
 def test_train_makes_the_weights_that_it_makes_on_the_cpu_and_goes_on(tmp_path):
     runs = [trained(tmp_path / ops, ops) for ops in ("cuda", "fast")]
     more = "train cifar-four-layer --ops cuda --epochs 2 --batch 3 --resume --out"
-    (there, _), (here, _) = map(checkpoint.load, runs)
+    (there, _), (here, _) = map(storage.load, runs)
     for name, array in there.items():
         np.testing.assert_allclose(array, here[name], rtol=1e-3, atol=1e-6, err_msg=name)
     run(*more.split(), runs[0].parent)

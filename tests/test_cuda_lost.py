@@ -9,10 +9,10 @@ import re
 import numpy as np
 import pytest
 
-from minicnn import checkpoint, cuda, data, figures, net, networks, run
+from minicnn import cuda, data, figures, net, networks, run, storage
 from minicnn.__main__ import main
 from minicnn.cuda import gpu, two_columns
-from minicnn.halves import in_columns, split_columns
+from minicnn.two_columns import in_columns, split_columns
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="a real GPU is not lost at will")
 
@@ -119,11 +119,11 @@ def test_a_run_whose_gpu_is_lost_says_so_and_goes_on_from_its_checkpoint(
             code, said = train_two(lost, *more)
         assert code == 1
         assert re.fullmatch(f"minicnn: {words}; what was saved before is as it was", said)
-        assert checkpoint.load(lost / "checkpoint.npz")[1]["epoch"] == 1
+        assert storage.load(lost / "checkpoint.npz")[1]["epoch"] == 1
         assert not list(lost.glob("*.part"))
     assert train_two(lost, "--resume")[0] == 0
-    arrays, facts = checkpoint.load(whole / "checkpoint.npz")
-    arrays_lost, facts_lost = checkpoint.load(lost / "checkpoint.npz")
+    arrays, facts = storage.load(whole / "checkpoint.npz")
+    arrays_lost, facts_lost = storage.load(lost / "checkpoint.npz")
     assert facts["epoch"] == facts_lost["epoch"] == 3
     assert arrays.keys() == arrays_lost.keys() and len(set(arrays["losses"])) == 3
     for name, array in arrays.items():

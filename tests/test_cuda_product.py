@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from test_layers import assert_close, draw, walk
 
-from minicnn import cuda, reference
+from minicnn import cuda, errors, reference
 from minicnn.cuda import buffers, gpu, operands, product, settings, tiles
 from minicnn.cuda.operands import MATRIX, matrix
 from minicnn.cuda.product import Sizes
@@ -16,7 +16,7 @@ from minicnn.gradcheck import check_layer
 
 try:
     gpu.ready()
-except gpu.GpuError as error:
+except errors.GpuError as error:
     pytest.skip(str(error), allow_module_level=True)
 
 CASES = [  # layer, shapes of x and w, options

@@ -10,13 +10,13 @@ import pytest
 from test_cuda_product import host, operand_of
 from test_layers import draw, walk
 
-from minicnn import cuda, reference
+from minicnn import cuda, errors, reference
 from minicnn.cuda import gpu, product, settings, tf32, tiles
 from minicnn.cuda.operands import MATRIX, matrix
 
 try:
     gpu.ready()
-except gpu.GpuError as error:
+except errors.GpuError as error:
     pytest.skip(str(error), allow_module_level=True)
 
 ROUNDING = 2.0**-11  # of a number, at most
@@ -110,7 +110,7 @@ def test_an_older_gpu_is_refused_in_one_sentence(monkeypatch):
     monkeypatch.setattr(gpu, "SIMULATED", False)
     monkeypatch.setattr(gpu, "cuda", SimpleNamespace(gpus=[older]))
     settings.tf32 = False  # this any GPU can do
-    with pytest.raises(gpu.GpuError, match="TF32 needs .* 8.0 or more; GPU 0 has 7.5$"):
+    with pytest.raises(errors.GpuError, match="TF32 needs .* 8.0 or more; GPU 0 has 7.5$"):
         settings.tf32 = True
     assert not settings.tf32
 

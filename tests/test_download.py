@@ -14,7 +14,8 @@ import pytest
 
 from minicnn import data
 from minicnn.data import cifar10, download, unpack
-from minicnn.data.download import DownloadError, Source, download_cifar10
+from minicnn.data.download import Source, download_cifar10
+from minicnn.errors import DownloadError
 
 RECORDS = 40
 FOLDER = "cifar-10-batches-bin"

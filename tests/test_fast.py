@@ -37,7 +37,7 @@ from minicnn.fast.vector import (
     zero,
 )
 from minicnn.gradcheck import check_layer
-from minicnn.halves import in_columns, split_columns
+from minicnn.two_columns import in_columns, split_columns
 
 RNG = np.random.default_rng(0)
 SHAPE = (3, 5, 7, 6)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import figure1, study, train
+from minicnn import errors, figure1, study
 from minicnn.figure1 import ratio, spread, summary
 
 
@@ -131,9 +131,9 @@ def test_a_study_that_lacks_the_full_set_says_so_before_the_first_trial(tmp_path
 
 def test_an_interrupted_study_says_that_the_same_command_goes_on(tmp_path, few_images, monkeypatch):
     def interrupted(*args, **options):
-        raise train.Interrupted("add --resume")  # which study does not have
+        raise errors.Interrupted("add --resume")  # which study does not have
 
     monkeypatch.setattr(study, "race", interrupted)
     plan = [("four-layer", "raw", "paper", 40, 0.002, 0.002)]
-    with pytest.raises(train.Interrupted, match="ε = 0.002; the same command goes on from there"):
+    with pytest.raises(errors.Interrupted, match="ε = 0.002; the same command goes on from there"):
         study.study(tmp_path, minicnn.fast, progress=False, plan=plan)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minicnn import fast, net, networks, reference
-from minicnn.halves import in_columns, join_columns, split_columns
+from minicnn.two_columns import in_columns, join_columns, split_columns
 
 on_cpu = in_columns(reference)
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from minicnn import alexnet, cifar, fast, net, networks, reference, vgg
-from minicnn.halves import in_columns, join_columns
 from minicnn.summary import measure
+from minicnn.two_columns import in_columns, join_columns
 
 FULL = (3, 224, 224)
 SMALL = dict(classes=5, kernels=(4, 8, 12, 16, 6), hidden=10, size=99, std=0.1, dtype=np.float64)

@@ -215,8 +215,3 @@ def test_images_of_another_shape_are_refused_by_the_row_that_they_do_not_fit():
         summary.measure(layers, (2, 9, 8))
     with pytest.raises(ValueError, match="^fc2: fc: .* but w expects 16"):
         summary.summary(layers, (3, 19, 18))
-
-
-def test_net_has_the_summary_too():
-    layers = cifar.four_layer(reference, None)
-    assert net.summary(layers, (3, 32, 32), 7) == summary.summary(layers, (3, 32, 32), 7)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import checkpoint, cifar, data, net, schedules, train
+from minicnn import cifar, data, net, schedules, storage, train
+from minicnn.errors import CheckpointError, Diverged, Interrupted
 from minicnn.net import gaussian, row
 
 ops = minicnn.reference
@@ -195,7 +196,7 @@ def test_epsilon_can_be_changed_by_hand(tmp_path):
 
 def test_other_settings_are_refused(tmp_path):
     run_small(tmp_path, settings={"network": "a", "seed": 0})
-    with pytest.raises(checkpoint.CheckpointError, match="a run with seed = 0, this one has 1"):
+    with pytest.raises(CheckpointError, match="a run with seed = 0, this one has 1"):
         run_small(tmp_path, settings={"network": "a", "seed": 1}, resume=True)
 
 
@@ -205,7 +206,7 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tmp_path):
             signal.raise_signal(signal.SIGINT)
         return epsilon
 
-    with pytest.raises(train.Interrupted, match="end of epoch 2.*--resume goes on from there"):
+    with pytest.raises(Interrupted, match="end of epoch 2.*--resume goes on from there"):
         run_small(tmp_path, schedule=press)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     same(run_small(), run_small(tmp_path, resume=True))
@@ -220,7 +221,7 @@ def test_ctrl_c_in_the_middle_of_validation_finishes_it_first(tmp_path):
             signal.raise_signal(signal.SIGINT)
         return images
 
-    with pytest.raises(train.Interrupted, match="end of epoch 2"):
+    with pytest.raises(Interrupted, match="end of epoch 2"):
         run_small(tmp_path, test_view=test_view)
     assert seen == [1, 9, 9]
     same(run_small(), run_small(tmp_path, resume=True))
@@ -230,7 +231,7 @@ CHILD = """
     import os, signal, sys
     sys.path.insert(0, sys.argv[3])
     import test_train
-    from minicnn import checkpoint, train
+    from minicnn import storage as checkpoint, train
 
     point, countdown = sys.argv[2], int(sys.argv[4])
     def die_later():
@@ -276,12 +277,12 @@ def test_a_run_killed_again_and_again_ends_bit_for_bit_as_if_it_had_not_been(tmp
 def test_a_broken_loss_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path):
     run_small(tmp_path, epochs=1)
     before = (tmp_path / "checkpoint.npz").read_bytes()
-    with np.errstate(all="ignore"), pytest.raises(train.Diverged) as raised:
+    with np.errstate(all="ignore"), pytest.raises(Diverged) as raised:
         run_small(tmp_path, epochs=9, epsilon=1e30, resume=True, save_every=0)
     message = str(raised.value)
     assert "step " in message and "smaller learning rate" in message and "checkpoint.npz" in message
     assert "conv1" in message or "fc2" in message
-    arrays, facts = checkpoint.load(tmp_path / "checkpoint.npz")
+    arrays, facts = storage.load(tmp_path / "checkpoint.npz")
     assert all(np.isfinite(array).all() for array in arrays.values())
     assert facts["epoch"] >= 1 or before == (tmp_path / "checkpoint.npz").read_bytes()
 
@@ -297,7 +298,7 @@ def test_the_layer_where_a_nan_begins_is_named():
 
 
 def test_two_columns_train_save_and_resume(tmp_path):
-    from minicnn.halves import in_columns, split_columns
+    from minicnn.two_columns import in_columns, split_columns
 
     two = in_columns(ops)
 
@@ -349,15 +350,15 @@ def interrupted_after(steps, monkeypatch, use):
 
     with monkeypatch.context() as patch:
         patch.setattr(train, "update", pressing)
-        with pytest.raises(train.Interrupted):
+        with pytest.raises(Interrupted):
             use()
 
 
 def rewrite(path, change):
     """Write a checkpoint again, with its facts changed."""
-    arrays, facts = checkpoint.load(path)
+    arrays, facts = storage.load(path)
     change(facts)
-    checkpoint.save(path, arrays, facts)
+    storage.save(path, arrays, facts)
 
 
 def as_before(facts):
@@ -385,7 +386,7 @@ def test_a_generator_of_another_kind_is_refused_and_nothing_has_changed(tmp_path
     rng = np.random.default_rng(0)
     layers, before = small_network(rng), rng.bit_generator.state
     w = layers[0].params["w"].copy()
-    with pytest.raises(checkpoint.CheckpointError, match="a MT19937, this one's is a PCG64; give"):
+    with pytest.raises(CheckpointError, match="a MT19937, this one's is a PCG64; give"):
         run_with(rng, tmp_path, layers=layers, resume=True)
     assert np.array_equal(layers[0].params["w"], w) and rng.bit_generator.state == before
 
@@ -401,9 +402,7 @@ def test_a_layer_s_own_generator_goes_on_too(tmp_path, monkeypatch):
 
     interrupted_after(6, monkeypatch, lambda: start(tmp_path))
     same(start(), start(tmp_path, resume=True))
-    with pytest.raises(
-        checkpoint.CheckpointError, match="draws from 2 generators, this one from 1"
-    ):
+    with pytest.raises(CheckpointError, match="draws from 2 generators, this one from 1"):
         run_with(np.random.default_rng(1), tmp_path, resume=True)
 
 
@@ -421,7 +420,7 @@ def test_other_images_or_another_batch_are_refused_with_both_numbers(
         ({"batch": 5}, "with batches of 6 images, this one has batches of 5; give the same batch"),
         ({"batch": 22}, "with batches of 6 images, this one has batches of 22"),
     ):
-        with pytest.raises(checkpoint.CheckpointError, match=telling):
+        with pytest.raises(CheckpointError, match=telling):
             run_with(np.random.default_rng(3), tmp_path, resume=True, **options)
     resumed = run_with(np.random.default_rng(3), tmp_path, resume=True)
     same(run_with(np.random.default_rng(3)), resumed)
@@ -435,8 +434,8 @@ def test_a_batch_of_an_earlier_version_that_held_all_images_may_have_been_larger
 
 
 def test_weights_without_a_run_are_no_run_to_go_on_with(tmp_path):
-    checkpoint.save(tmp_path / "checkpoint.npz", {}, {"settings": {}})
-    with pytest.raises(checkpoint.CheckpointError, match="has no run that could go on"):
+    storage.save(tmp_path / "checkpoint.npz", {}, {"settings": {}})
+    with pytest.raises(CheckpointError, match="has no run that could go on"):
         run_small(tmp_path, resume=True)
 
 
@@ -444,7 +443,7 @@ def test_other_inputs_are_refused_and_missing_ones_too(tmp_path):
     mean = np.arange(6.0)
     run_small(tmp_path, epochs=1, inputs={"mean": mean})
     for inputs in ({"mean": mean + 1}, {"mean": mean[:5]}, {}, None):
-        with pytest.raises(checkpoint.CheckpointError, match="other images: their mean is another"):
+        with pytest.raises(CheckpointError, match="other images: their mean is another"):
             run_small(tmp_path, inputs=inputs, resume=True)
     same(run_small(), run_small(tmp_path, inputs={"mean": mean}, resume=True))
 
@@ -465,9 +464,7 @@ def test_settings_are_compared_as_they_are_saved(tmp_path):
             tmp_path, epochs=2, settings=settings | {"size": [3, 7], "by": {"1": True}}, resume=True
         ),
     )
-    with pytest.raises(
-        checkpoint.CheckpointError, match=r"with size = \[3, 7\], this one has \[3, 8"
-    ):
+    with pytest.raises(CheckpointError, match=r"with size = \[3, 7\], this one has \[3, 8"):
         run_small(tmp_path, settings=settings | {"size": (3, 8)}, resume=True)
 
 
@@ -530,7 +527,7 @@ def test_a_history_never_holds_what_is_no_json(tmp_path):
 
     (line,) = (tmp_path / "history.jsonl").read_text().splitlines()
     assert json.loads(line, parse_constant=refuse)["weights"]["fc2.w"] == [None, 0.0]
-    assert checkpoint.load(run.path)[1]["history"] == run.history
+    assert storage.load(run.path)[1]["history"] == run.history
 
 
 X, LABELS = small_data()
@@ -644,7 +641,7 @@ def test_a_broken_pixel_is_named_and_not_the_learning_rate(pixel, bad):
     rng = np.random.default_rng(0)
     layers = small_network(rng)
     options = {"epochs": 1, "batch": 6, "progress": False}
-    with np.errstate(all="ignore"), pytest.raises(train.Diverged) as raised:
+    with np.errstate(all="ignore"), pytest.raises(Diverged) as raised:
         train.train(layers, ops, (images, LABELS), rng=rng, **options)
     message = str(raised.value)
     assert f"because image {bad} of the training images has NaN or infinite pixels" in message
@@ -655,7 +652,7 @@ def test_a_view_that_breaks_pixels_is_named():
     def view(images, rng):
         return np.where(images[:, :1, :1, :1] == X[7, 0, 0, 0], np.nan, images).astype(np.float32)
 
-    with np.errstate(all="ignore"), pytest.raises(train.Diverged) as raised:
+    with np.errstate(all="ignore"), pytest.raises(Diverged) as raised:
         run_small(view=view)
     assert "because the view makes NaN or infinity of image 7 of the training" in str(raised.value)
 
@@ -677,7 +674,7 @@ def test_a_first_step_that_overflows_is_not_blamed_on_the_learning_rate():
     images[:, 0] = 3e38
     layers[0].params["w"] *= 100
     options = {"epochs": 1, "batch": 6, "progress": False}
-    with np.errstate(all="ignore"), pytest.raises(train.Diverged) as raised:
+    with np.errstate(all="ignore"), pytest.raises(Diverged) as raised:
         train.train(layers, ops, (images, LABELS), rng=rng, **options)
     message = str(raised.value)
     assert "Nothing has been learned yet" in message and "to 3e+38" in message

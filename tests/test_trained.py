@@ -9,16 +9,17 @@ import pytest
 from PIL import Image
 
 from minicnn import (
-    checkpoint,
     codes,
+    console,
     data,
+    errors,
     fast,
     figures,
     neighbours,
     net,
     networks,
-    progress,
     reference,
+    storage,
     trained,
 )
 from minicnn.__main__ import main
@@ -137,9 +138,9 @@ def test_a_bar_is_shown_on_a_terminal_and_nowhere_else(place, monkeypatch, termi
     network, images = trained.load(check(place), fast), data.load_photos(place / "set").train_x
     stream = Terminal() if terminal else io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(progress, "DELAY", 0)
-    bars, bar = [], progress.bar
-    monkeypatch.setattr(progress, "bar", lambda *args: bars.append(bar(*args)) or bars[-1])
+    monkeypatch.setattr(console, "DELAY", 0)
+    bars, bar = [], console.bar
+    monkeypatch.setattr(console, "bar", lambda *args: bars.append(bar(*args)) or bars[-1])
     trained.predict(network, images, "10+dense", title="asking")
     features = np.concatenate(list(trained.features(network, images, "relu1", title="row")))
     neighbours.nearest(features[:3], features, 2, title="searching")
@@ -243,7 +244,7 @@ def test_other_classes_are_refused(place):
 def test_a_checkpoint_that_does_not_say_what_it_is_of_is_refused(place, capsys):
     layers = networks.build(NETWORK, fast, np.random.default_rng(0), classes=3)
     arrays = {f"w:{name}": w for name, w in net.parameters(layers).items()}
-    checkpoint.save(place / "foreign.npz", arrays, {"settings": {}})
+    storage.save(place / "foreign.npz", arrays, {"settings": {}})
     assert main(["figure3", str(place / "foreign.npz")]) == 1
     assert "network, classes, size, mean, deviation missing" in capsys.readouterr().err
 
@@ -268,7 +269,7 @@ def test_as_many_other_classes_get_a_new_last_layer_and_the_same_ones_keep_their
 
 def test_a_network_in_which_nothing_fits_is_refused(place):
     layers = networks.build("vgg-a", fast, None, kernels=(1, 1, 1, 1, 1), hidden=1, size=32)
-    with pytest.raises(checkpoint.CheckpointError, match="has nothing for vgg-a"):
+    with pytest.raises(errors.CheckpointError, match="has nothing for vgg-a"):
         trained.take_weights(layers, "vgg-a", list(COLOURS), check(place))
 
 
@@ -484,12 +485,12 @@ def test_without_validation_images_no_error_can_stall(place, tmp_path, capsys, q
     assert error == "minicnn: --divide-on-stall, but photos has no validation images\n"
     assert main(arguments) == 0
     assert "photos has no validation images, whose error could stall" in capsys.readouterr().err
-    assert checkpoint.load(tmp_path / "checkpoint.npz")[1]["settings"]["schedule"] == {}
+    assert storage.load(tmp_path / "checkpoint.npz")[1]["settings"]["schedule"] == {}
     assert main([*arguments, "--resume", "--epochs", "2"]) == 0
     assert "stall" not in capsys.readouterr().err
 
 
 def test_a_checkpoint_that_is_no_run_is_not_resumed(tmp_path, quick, capsys):
-    checkpoint.save(tmp_path / "checkpoint.npz", {}, {"settings": {}})
+    storage.save(tmp_path / "checkpoint.npz", {}, {"settings": {}})
     assert main(["train", "--resume", "--out", str(tmp_path)]) == 1
     assert "not those of a run that could go on; --init-from" in capsys.readouterr().err

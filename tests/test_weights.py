@@ -14,16 +14,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from minicnn import (
-    checkpoint,
-    conventions,
-    net,
-    networks,
-    other_alexnets,
-    reference,
-    trained,
-    weights,
-)
+from minicnn import conventions, net, networks, other_alexnets, reference, storage, trained, weights
 from minicnn.__main__ import main
 from minicnn.alexnet import alexnet
 from minicnn.formats import array_dictionary, caffemodel, safetensors
@@ -236,7 +227,7 @@ def test_caffes_networks_give_the_same_scores(tmp_path, name, style):
     expected = caffe_scores(lists, x, mean, order)
     np.testing.assert_allclose(predict(layers, x - mean), expected, rtol=1e-10, atol=1e-12)
     other = rows(CAFFE["caffe" if name == "caffenet" else "caffenet"])
-    checkpoint.copy_into(net.parameters(other), net.parameters(layers), "here")
+    storage.copy_into(net.parameters(other), net.parameters(layers), "here")
     assert not np.allclose(predict(other, x - mean), expected, rtol=1e-3)  # ANOTHER network
 
 
@@ -1013,7 +1004,7 @@ def test_a_checkpoint_gives_its_weights_and_nothing_else(tmp_path):
     arrays = {f"w:{name}": q for name, q in params.items()}
     arrays |= {f"v:{name}": 0 * q for name, q in params.items()}
     arrays |= {"order": np.arange(9), "losses": np.array([])}
-    checkpoint.save(tmp_path / "checkpoint.npz", arrays, {"epoch": 3})
+    storage.save(tmp_path / "checkpoint.npz", arrays, {"epoch": 3})
     again = rows(other_alexnets.torchvision_alexnet, seed=1)
     assert weights.load(again, tmp_path / "checkpoint.npz") is None
     assert all(np.array_equal(q, params[name]) for name, q in net.parameters(again).items())
@@ -1058,7 +1049,7 @@ def test_what_is_exported_for_torchvision_can_be_imported(tmp_path, capsys, smal
     layers = rows(other_alexnets.torchvision_alexnet, dtype=np.float32)
     arrays = {f"w:{name}": q for name, q in net.parameters(layers).items()}
     run = tmp_path / "checkpoint.npz"
-    checkpoint.save(run, arrays, {"epoch": 3})
+    storage.save(run, arrays, {"epoch": 3})
     plain, named, back = (tmp_path / name for name in ("a.npz", "b.safetensors", "c.npz"))
     assert main(["export", str(run), str(plain)]) == 0
     assert "conv1.w  (4, 3, 11, 11)  float32" in capsys.readouterr().out
@@ -1072,7 +1063,7 @@ def test_what_is_exported_for_torchvision_can_be_imported(tmp_path, capsys, smal
     printed = capsys.readouterr().out
     assert "conv5.w  (6, 16, 3, 3)   features.10.weight   (6, 16, 3, 3)" in printed
     assert "minus 123.675, 116.28, 103.53\n" in printed
-    content, _ = checkpoint.load(back)
+    content, _ = storage.load(back)
     for name, array in net.parameters(layers).items():
         np.testing.assert_allclose(content[f"w:{name}"], array, rtol=3e-7)
     assert content["input:mean"].shape == (3, 256, 256)
@@ -1121,7 +1112,7 @@ def test_a_network_for_unit_inputs_is_exported_for_whole_pixels(tmp_path, small_
     arrays = {f"w:{name}": q for name, q in net.parameters(layers).items()}
     image = np.full((3, 4, 4), 7, np.float32)
     inputs = {"input:mean": image, "input:deviation": np.float32(64)}
-    checkpoint.save(tmp_path / "checkpoint.npz", arrays | inputs, {"settings": {}})
+    storage.save(tmp_path / "checkpoint.npz", arrays | inputs, {"settings": {}})
     found = weights.read(tmp_path / "checkpoint.npz")
     np.testing.assert_allclose(found.arrays["conv1.w"], arrays["w:conv1.w"] / 64)
     np.testing.assert_array_equal(found.arrays["conv2.w"], arrays["w:conv2.w"])
@@ -1143,7 +1134,7 @@ def test_what_is_exported_comes_back_with_its_size_classes_and_mean_image(
     said = {"network": "cifar-four-layer", "classes": ["a", "ö", "猫"], "size": 20}
     said |= {"nonlinearity": "tanh", "test_width": 26}
     first, weights_file, again = (tmp_path / n for n in ("1.npz", f"2.{suffix}", "3.npz"))
-    checkpoint.save(first, content, {"settings": said | {"seed": 4, "momentum": 0.9}})
+    storage.save(first, content, {"settings": said | {"seed": 4, "momentum": 0.9}})
     assert main(["export", str(first), str(weights_file)]) == 0
     assert main(["import", str(weights_file), str(again)]) == 0
     ours, theirs = (trained.load(path, reference) for path in (first, again))

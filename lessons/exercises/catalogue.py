@@ -17,8 +17,8 @@ import pathlib
 from collections import namedtuple
 
 from minicnn import reference
-from minicnn.checkpoint import write_text
 from minicnn.reference import im2col as im2col_module
+from minicnn.storage import write_text
 
 Exercise = namedtuple("Exercise", "name lesson question outputs given")
 

@@ -25,7 +25,7 @@ import pathlib
 import textwrap
 from collections import namedtuple
 
-from minicnn.checkpoint import make_folder, write_text
+from minicnn.storage import make_folder, write_text
 
 from ..viewer import progress
 from . import sandbox

@@ -8,7 +8,7 @@ import json
 import re
 import subprocess
 
-from minicnn.checkpoint import write_text
+from minicnn.storage import write_text
 
 from . import cells
 from .pages import need_extra

@@ -6,7 +6,7 @@ If it is damaged or cannot be written, nothing else suffers: one then begins ane
 
 import json
 
-from minicnn.checkpoint import write_text
+from minicnn.storage import write_text
 
 from .cells import OUT
 

@@ -15,11 +15,11 @@ import sys
 import tempfile
 import time
 
-from .. import checkpoint
+from .. import storage
+from ..machine import load, machine, usual_threads
 from . import PARTS
 from .limits import COPIED, MULTIPLIED
 from .line import digits, line_of
-from .machine import load, machine, usual_threads
 from .processes import ask, noted, workers
 from .table import counted
 from .work import find
@@ -92,7 +92,7 @@ def measure(
                 f"halves --timeline {network} shows when each of them runs"
             )
         parts = [part for part in parts if part not in SINGLE]
-    checkpoint.make_folder(out)
+    storage.make_folder(out)
     settings = {
         "network": network,
         "ops": ops,
@@ -115,7 +115,7 @@ def measure(
     measure_parts(results)
     results["machine"]["load_after"] = load()
     text = json.dumps(results, indent=2) + "\n"
-    checkpoint.write_text(pathlib.Path(out) / f"{network}.json", text)
+    storage.write_text(pathlib.Path(out) / f"{network}.json", text)
     return results
 
 

@@ -5,9 +5,9 @@ import sys
 from functools import cached_property, partial
 
 from .. import net, train
-from ..halves import in_columns
 from ..net import kind_of
 from ..run import Run
+from ..two_columns import in_columns
 from .work import EPSILON, Record, arguments_of, build, cost, find, images
 
 

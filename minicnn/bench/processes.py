@@ -7,7 +7,7 @@ import pathlib
 import subprocess
 import sys
 
-from ..options import THREADS
+from ..machine import THREADS
 
 ROOT = pathlib.Path(__file__).parents[2]  # where minicnn is
 

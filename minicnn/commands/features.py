@@ -1,6 +1,7 @@
 """python -m minicnn features CHECKPOINT --data DATA: what a layer makes of images, as .npy."""
 
-from ..options import add_data, add_gpus, add_ops, backend
+from ..backends import backend
+from ..options import add_data, add_gpus, add_ops
 
 
 def add(commands):

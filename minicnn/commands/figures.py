@@ -2,7 +2,8 @@
 
 import pathlib
 
-from ..options import add_data, add_gpus, add_ops, add_out, backend, whole, whole_or_zero
+from ..backends import backend
+from ..options import add_data, add_gpus, add_ops, add_out, whole, whole_or_zero
 
 
 def add(commands):

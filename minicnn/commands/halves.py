@@ -1,6 +1,7 @@
 """python -m minicnn halves: what two columns that seldom talk learn, and when each is at work."""
 
-from ..options import add_data, add_gpus, add_ops, add_out, backend, positive, whole
+from ..backends import backend
+from ..options import add_data, add_gpus, add_ops, add_out, positive, whole
 
 EXPERIMENT = {  # what it alone takes
     "data": "sample", "seeds": 3, "epochs": 10, "epsilon": 0.03, "std": None, "only": None,
@@ -102,10 +103,10 @@ def compare(options, ops):
 def watch(options, ops):
     import pathlib
 
-    from .. import checkpoint, timeline
+    from .. import storage, timeline
 
     out = pathlib.Path(options.out)
-    checkpoint.make_folder(out)
+    storage.make_folder(out)
     spans = timeline.timeline(options.timeline, ops, batch=options.batch)
     print(timeline.report(spans))
     title = f"{options.timeline}, one step of {options.batch} images, {options.ops}"

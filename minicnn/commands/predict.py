@@ -3,7 +3,8 @@
 import json
 import sys
 
-from ..options import add_gpus, add_ops, backend, whole
+from ..backends import backend
+from ..options import add_gpus, add_ops, whole
 from .test import add_views
 
 

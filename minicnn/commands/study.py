@@ -1,6 +1,7 @@
 """python -m minicnn study: the sweep behind Figure 1."""
 
-from ..options import add_gpus, add_ops, add_out, backend, whole
+from ..backends import backend
+from ..options import add_gpus, add_ops, add_out, whole
 
 
 def add(commands):

@@ -2,7 +2,8 @@
 
 import json
 
-from ..options import add_data, add_gpus, add_ops, backend
+from ..backends import backend
+from ..options import add_data, add_gpus, add_ops
 
 VIEWS = ("1", "10", "50", "dense", "10+dense", "50+dense")
 PRINTED = 20  # so many classes fit into a table on a screen
@@ -46,7 +47,7 @@ def add_views(one):
 def run(options):
     import numpy as np
 
-    from .. import checkpoint, data, evaluate, trained
+    from .. import data, evaluate, storage, trained
 
     photos = data.open_photos(options.data)
     images, labels = photos.test_x, photos.test_y
@@ -84,7 +85,7 @@ def run(options):
         "confusion": table.tolist(),
     }
     if options.json:
-        checkpoint.write_text(options.json, json.dumps(results, indent=2) + "\n")
+        storage.write_text(options.json, json.dumps(results, indent=2) + "\n")
     print(f"{len(labels):,} images of {options.data}, views: {options.views}")
     for one in lines:
         top_5 = f", top-5 {one['top_5']:.2%}" if "top_5" in one else ""

@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 from .. import networks
-from ..options import backend
+from ..backends import backend
 from .train_options import add_options
 
 OF_THE_NETWORK = ("nonlinearity", "init", "std", "bias", "dropout")
@@ -107,7 +107,7 @@ def run(options):
 
 def begun(out, resume):
     """Return the facts of the run that goes on in a folder, or None for a new one."""
-    from .. import checkpoint
+    from .. import storage
 
     path = out / "checkpoint.npz"
     if not path.exists():
@@ -118,7 +118,7 @@ def begun(out, resume):
         raise FileExistsError(
             f"{out} holds a run: add --resume to go on, or name another folder with --out"
         )
-    _, facts = checkpoint.load(path)
+    _, facts = storage.load(path)
     if "epoch" not in facts:
         raise ValueError(
             f"{path} has weights, but not those of a run that could go on; --init-from begins a "

@@ -80,7 +80,7 @@ def save_checkpoint(path, arrays, mean, mean_image, said):
     """
     import numpy as np
 
-    from .. import checkpoint, networks
+    from .. import networks, storage
 
     if mean_image is None:
         width = max(said["size"], networks.find(said["network"]).width)
@@ -88,7 +88,7 @@ def save_checkpoint(path, arrays, mean, mean_image, said):
         mean_image = np.broadcast_to(colour[:, None, None], (3, width, width))
     content = {f"w:{name}": array.astype(np.float32) for name, array in arrays.items()}
     content |= {"input:mean": mean_image.astype(np.float32), "input:deviation": np.float32(1)}
-    checkpoint.save(path, content, {"settings": said})
+    storage.save(path, content, {"settings": said})
 
 
 def add_export(commands):

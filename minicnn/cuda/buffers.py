@@ -16,6 +16,7 @@ import sys
 
 import numpy as np
 
+from .. import errors
 from . import gpu
 
 MiB = 2**20
@@ -59,7 +60,7 @@ def allocate(count, dtype, shape):
         try:
             return gpu.cuda.device_array(count, dtype)
         except ImportError as error:
-            raise gpu.GpuError(gpu.missing(error)) from error
+            raise errors.GpuError(gpu.missing(error)) from error
         except Exception as error:
             if "memory" not in str(error).lower():
                 raise

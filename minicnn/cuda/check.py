@@ -30,7 +30,7 @@ import time
 import numpy as np
 
 from .. import alexnet, cifar, cuda, fast, gradcheck_suite, net, reference, train, vgg
-from ..halves import in_columns, join_columns, split_columns
+from ..two_columns import in_columns, join_columns, split_columns
 from . import buffers, gpu, settings
 from .patches import patched
 

@@ -30,6 +30,7 @@ from types import SimpleNamespace
 import numpy as np
 from numba import float32, float64, int32, int64, types, uint8, uint64, void
 
+from .. import errors
 from . import activations, conv, dropout, gpu, lrn, operands, pool, product, sgd, tiles, two_columns
 from .gpu import cuda
 from .patches import patched
@@ -185,7 +186,7 @@ def ready():
         to_ptx(*table(float32)[0], cc=(9, 0))
     except Exception as error:
         if gpu.is_missing(error):  # the package is there, but not what it calls
-            raise gpu.GpuError(gpu.missing(error)) from error
+            raise errors.GpuError(gpu.missing(error)) from error
 
 
 def report(capabilities):

@@ -25,6 +25,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 from numba import config, cuda
 
+from ..errors import GpuError
 from .patches import patched
 
 config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small layers have small grids, which is no mistake
@@ -44,10 +45,6 @@ else:
 Here = namedtuple("Here", "device stream")
 here = Here(0, None)  # None: the device's main stream
 streams = {}  # (device, what it is for) → a stream, made when it is first asked for
-
-
-class GpuError(OSError):
-    """The GPU, its driver or a package is missing, or a kernel failed; the message says which."""
 
 
 @contextmanager

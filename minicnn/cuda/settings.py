@@ -1,5 +1,6 @@
 """Settings of the GPU backend, one object: minicnn.cuda.settings."""
 
+from .. import errors
 from . import gpu
 
 
@@ -40,7 +41,7 @@ def check_tensor_cores():
     gpu.ready()
     major, minor = gpu.cuda.gpus[gpu.here.device].compute_capability
     if major < 8:
-        raise gpu.GpuError(
+        raise errors.GpuError(
             f"TF32 needs a GPU of compute capability 8.0 or more; GPU {gpu.here.device} has "
             f"{major}.{minor}"
         )

@@ -13,6 +13,7 @@ from collections import namedtuple
 from contextlib import contextmanager
 from errno import EDQUOT, ENOSPC
 
+from ..errors import DownloadError
 from .cifar10 import batches_folder
 from .unpack import is_complete, md5_of, unpack
 
@@ -33,10 +34,6 @@ CIFAR10 = Source(
 )
 ARCHIVE = "cifar-10-binary.tar.gz.part"
 CHUNK = 1 << 16
-
-
-class DownloadError(RuntimeError):
-    """A download that cannot be finished, in one sentence that says why and what to do."""
 
 
 class Interrupted(Exception):

@@ -39,7 +39,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import checkpoint
+from .. import storage
 from . import moments, shards
 from .listing import list_photos
 from .photos import FORMAT
@@ -144,7 +144,7 @@ def begin(out, options):
 
     Raises ValueError if it holds something else.
     """
-    checkpoint.make_folder(out)
+    storage.make_folder(out)
     for name in ("photos.json", "begun.json"):
         if (out / name).is_file():
             check_options(out, out / name, options)
@@ -276,9 +276,9 @@ def finish(out, listing, parts, options, strict):
         raise ValueError(shards.refusal(*skipped[0]))
     eigenvalues, eigenvectors = moments.principal_components(sums, len(train_y))
     mean = moments.mean_image(sums, len(train_y))
-    checkpoint.write_whole(out / "mean.npy", lambda file: np.save(file, mean))
+    storage.write_whole(out / "mean.npy", lambda file: np.save(file, mean))
     lines = "".join(json.dumps({"file": name, "why": why}) + "\n" for name, why in skipped)
-    checkpoint.write_text(out / "skipped.jsonl", lines)
+    storage.write_text(out / "skipped.jsonl", lines)
     write_json(out / "classes.json", listing.classes)
     write_json(
         out / "photos.json",
@@ -302,7 +302,7 @@ def merge(place, planned, skipped, sums=None):
 
     def write(file):
         for shard in planned:
-            arrays, facts = checkpoint.load(f"{shard.path}.npz")
+            arrays, facts = storage.load(f"{shard.path}.npz")
             labels.append(arrays["labels"])
             counts.append(len(facts["names"]))
             skipped.extend(facts["skipped"])
@@ -311,9 +311,9 @@ def merge(place, planned, skipped, sums=None):
                 sums.image[...] += arrays["image"]
                 sums.products[...] += arrays["products"]
 
-    checkpoint.write_whole(place / "names.jsonl", write)
+    storage.write_whole(place / "names.jsonl", write)
     together = np.concatenate(labels)
-    checkpoint.write_whole(place / "labels.npy", lambda file: np.save(file, together))
+    storage.write_whole(place / "labels.npy", lambda file: np.save(file, together))
     return together, counts
 
 
@@ -329,7 +329,7 @@ def check_classes(out, classes, labels):
 
 def write_json(path, facts):
     """Write a JSON file, whole or not at all."""
-    checkpoint.write_text(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    storage.write_text(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
 
 def clean(out, *patterns):

@@ -21,7 +21,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from .. import checkpoint
+from .. import storage
 from . import moments
 from .decode import Unreadable, decode
 
@@ -99,10 +99,10 @@ def make(shard, folder, size, strict=False):
         file.seek(0)
         write_header(file, len(kept), size)  # there may be fewer; a header is always as long
 
-    checkpoint.write_whole(f"{shard.path}.npy", write)
+    storage.write_whole(f"{shard.path}.npy", write)
     arrays = {"labels": shard.labels[kept], **sums._asdict()}
     facts = {"names": [shard.names[place] for place in kept], "skipped": skipped}
-    checkpoint.save(f"{shard.path}.npz", arrays, facts)
+    storage.save(f"{shard.path}.npz", arrays, facts)
 
 
 def refusal(name, reason):
@@ -113,7 +113,7 @@ def refusal(name, reason):
 def is_made(shard, size):
     """Return whether the shard is there, whole."""
     try:
-        arrays, facts = checkpoint.load(f"{shard.path}.npz")
+        arrays, facts = storage.load(f"{shard.path}.npz")
         read(f"{shard.path}.npy", (len(arrays["labels"]), 3, size, size))
         return len(facts["names"]) + len(facts["skipped"]) == len(shard.names)
     except Exception:  # a damaged file can make NumPy raise anything

@@ -12,7 +12,7 @@ import zlib
 
 import numpy as np
 
-from .. import checkpoint
+from .. import storage
 from . import about, npy_header, shaped
 
 MOST_GROWTH = 10  # times; compressed weights grow by a few percent
@@ -41,7 +41,7 @@ def read(path):
                     return dict(read_array(archive, entry) for entry in entries)
         except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"it is damaged, or not an .npz file ({error})") from None
-    return of_checkpoint(*checkpoint.load(path))
+    return of_checkpoint(*storage.load(path))
 
 
 def of_checkpoint(arrays, facts):

@@ -1,4 +1,5 @@
-"""What two columns need of a backend, see halves.py.  On the CPU both columns are in one place.
+"""What two columns need of a backend, see two_columns.py.  On the CPU both columns are in one
+place.
 
 A column has the number 0 or 1.
 """

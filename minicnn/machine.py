@@ -1,4 +1,4 @@
-"""What the numbers depend on: the processor, versions, and how busy the machine is."""
+"""What a measurement ran on: the processor, versions, and how busy the machine was."""
 
 import contextlib
 import datetime
@@ -6,6 +6,10 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import time
+
+# How the libraries that may be at work call their number of threads in the environment: …_THREADS
+THREADS = "MINICNN NUMBA_NUM OMP_NUM OPENBLAS_NUM MKL_NUM VECLIB_MAXIMUM".split()
 
 
 def machine():
@@ -51,3 +55,18 @@ def usual_threads():
 def load():
     """Return the load average of the last minute, or None where there is none."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
+def versions(threads):
+    """Return what a figure depends on: versions, system, threads, date."""
+    import numba
+    import numpy
+
+    return {
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+        "numba": numba.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "threads": threads,
+        "date": time.strftime("%Y-%m-%d"),
+    }

@@ -17,11 +17,9 @@ import zlib
 
 import numpy as np
 
+from .errors import CheckpointError
+
 FORMAT = "minicnn checkpoint 1"
-
-
-class CheckpointError(ValueError):
-    """The file is not a checkpoint that can be used here; the message says why."""
 
 
 def save(path, arrays, facts):
