@@ -1,4 +1,4 @@
-"""A progress bar for what may take a while: on a terminal, once it has taken a second."""
+"""What a command shows in a terminal: progress bars, and tables of text."""
 
 DELAY = 1  # seconds; what is done by then needs no bar
 
@@ -27,3 +27,24 @@ def bar(total, title, unit=" images"):
         leave=False,
         disable=True if title is None else None,  # None: unless stderr is a terminal
     )
+
+
+def aligned(rows, right=()):
+    """Return a table's lines, with columns as wide as their widest cell and two spaces apart.
+
+    Parameters
+    ----------
+    rows : list of tuple of str
+        The cells.
+    right : collection of int
+        The columns whose cells end below each other; in the others they begin below each other.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for cells in rows:
+        padded = [
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        lines.append("  ".join(padded).rstrip())
+    return lines

@@ -44,7 +44,7 @@ from collections import namedtuple
 import numpy as np
 
 from . import net
-from .tables import aligned
+from .console import aligned
 
 STEP, STEPS = 2e-4, 5  # the first and largest step, and how many of them an argument has at least
 EPSILON = np.finfo(np.float64).eps  # 2.2e-16

@@ -23,8 +23,8 @@ from collections import namedtuple
 
 import numpy as np
 
+from .console import aligned
 from .net import columns, count_parameters, forward, kind_of, parameters
-from .tables import aligned
 
 Size = namedtuple("Size", "name layer output sees parameters multiply_adds neurons")
 Crossing = namedtuple("Crossing", "name forward backward")

@@ -33,8 +33,8 @@ from pathlib import Path
 import numpy as np
 
 from . import conventions, net, storage
+from .console import aligned
 from .formats import about, array_dictionary, caffemodel, npz, safetensors
-from .tables import aligned
 
 Weights = namedtuple("Weights", "library arrays kinds mean mean_image about")
 

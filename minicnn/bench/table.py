@@ -1,6 +1,6 @@
 """The results as text: the conditions, a table, and a sentence for each other thing."""
 
-from ..tables import aligned
+from ..console import aligned
 
 
 def report(results):
