@@ -1,6 +1,6 @@
 """The doors to the lessons: python -m lessons [NUMBER | COMMAND].
 
-Exit codes are those of minicnn: see minicnn/exits.py.
+Exit codes are those of minicnn: see minicnn/commands/exit_codes.py.
 """
 
 import argparse
@@ -8,8 +8,8 @@ import sys
 import time
 import traceback
 
-from minicnn.exits import exit_code
-from minicnn.options import add_out, whole
+from minicnn.commands.exit_codes import exit_code
+from minicnn.commands.options import add_out, whole
 
 from . import exercises
 from .viewer import cells, progress, terminal

@@ -15,8 +15,8 @@
     study       the sweep behind Figure 1: when does its claim hold?
     halves      two columns that seldom talk: what each of them learns, and when it is at work
 
-Each is a file in commands/; what several of them share is in options.py, and how they end, in
-exits.py.
+Each is a file in commands/; what several of them share is in commands/options.py, and how they end,
+in commands/exit_codes.py.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import os
 import sys
 
 from . import __version__
-from .exits import exit_code
+from .commands.exit_codes import exit_code
 from .machine import THREADS
 
 COMMANDS = (  # files in commands/, in the order of the help

@@ -19,7 +19,6 @@ import numpy as np
 from . import net, networks
 from .backends import backend
 from .gradcheck import check_layer, check_network
-from .options import add_gpus
 from .two_columns import in_columns, split_columns
 
 SUITE = {
@@ -202,23 +201,3 @@ def run(names, ops_names, gpus=None):
                 failures += 1
                 print(report)
     return 1 if failures else 0
-
-
-def add_arguments(parser):
-    """Describe the options of `python -m minicnn gradcheck`."""
-    known = ", ".join(NAMES)
-    parser.add_argument(
-        "layers",
-        nargs="*",
-        metavar="LAYER",
-        help=f"{known} (default: all of these); or the name of a network, see `minicnn summary`",
-    )
-    parser.add_argument(
-        "--ops", choices=["reference", "fast", "cuda"], help="backend (default: reference and fast)"
-    )
-    add_gpus(parser)
-
-
-def main(args):
-    """Run `python -m minicnn gradcheck`; return its exit code."""
-    return run(args.layers, [args.ops] if args.ops else ["reference", "fast"], args.gpus)

@@ -23,7 +23,6 @@ from minicnn import (
     gradcheck,
     net,
     networks,
-    options,
     reference,
     storage,
     summary,
@@ -32,6 +31,7 @@ from minicnn import (
     trained,
 )
 from minicnn.__main__ import main
+from minicnn.commands import options
 from minicnn.cuda import buffers, check, gpu, settings, two_columns
 from minicnn.cuda.room import what_fits
 from minicnn.two_columns import in_columns, split_columns

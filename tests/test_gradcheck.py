@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from minicnn import fast, gradcheck_suite, net, reference
+from minicnn.commands import gradcheck
 from minicnn.gradcheck import check_layer, check_network
 
 N, C, K, H, W = 2, 3, 4, 7, 5
@@ -854,7 +855,7 @@ def test_two_columns_get_a_row_for_each_column():
 
 def parsed(*words):
     parser = argparse.ArgumentParser()
-    gradcheck_suite.add_arguments(parser)
+    gradcheck.add_arguments(parser)
     return parser.parse_args(words)
 
 
@@ -866,7 +867,7 @@ def test_the_suite_has_every_layer_that_has_a_backward():
 @pytest.mark.parametrize("ops", ["reference", "fast"])
 @pytest.mark.parametrize("name", gradcheck_suite.NAMES)
 def test_every_layer_of_every_backend_passes(name, ops, capsys):
-    assert gradcheck_suite.main(parsed(name, "--ops", ops)) == 0
+    assert gradcheck.run(parsed(name, "--ops", ops)) == 0
     (line,) = capsys.readouterr().out.splitlines()
     here = ops == "fast" or name not in gradcheck_suite.EXTRAS
     assert line.split()[:3] == [ops, name, "ok" if here else "none:"]
@@ -960,7 +961,7 @@ def test_a_unit_that_is_exactly_0_is_a_kink_of_a_fused_layer():
 
 
 def test_without_ops_both_backends_are_checked(capsys):
-    assert gradcheck_suite.main(parsed("relu", "tanh")) == 0
+    assert gradcheck.run(parsed("relu", "tanh")) == 0
     lines = capsys.readouterr().out.splitlines()
     found = [line.split()[:2] for line in lines]
     assert found == [[ops, name] for ops in ("reference", "fast") for name in ("relu", "tanh")]
@@ -977,7 +978,7 @@ def test_a_failure_is_printed_and_is_the_exit_code(capsys, monkeypatch):
 
 
 def test_an_unknown_layer_gets_one_sentence_and_exit_code_2(capsys):
-    assert gradcheck_suite.main(parsed("conv", "maxpool")) == 2
+    assert gradcheck.run(parsed("conv", "maxpool")) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "'maxpool' is not a layer; the layers are conv, relu, tanh" in captured.err

@@ -4,7 +4,7 @@ import sys
 
 from ..backends import backend, check_tf32
 from ..bench import PARTS
-from ..options import add_gpus, add_ops, add_out, whole
+from .options import add_gpus, add_ops, add_out, whole
 
 
 def add(commands):

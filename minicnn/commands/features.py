@@ -1,7 +1,7 @@
 """python -m minicnn features CHECKPOINT --data DATA: what a layer makes of images, as .npy."""
 
 from ..backends import backend
-from ..options import add_data, add_gpus, add_ops
+from .options import add_data, add_gpus, add_ops
 
 
 def add(commands):

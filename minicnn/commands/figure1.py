@@ -1,7 +1,7 @@
 """python -m minicnn figure1: ReLU against tanh, the paper's Figure 1 (Section 3.1)."""
 
 from ..backends import backend
-from ..options import add_conditions, add_data, add_gpus, add_ops, add_out, whole
+from .options import add_conditions, add_data, add_gpus, add_ops, add_out, whole
 
 
 def add(commands):

@@ -3,7 +3,7 @@
 import pathlib
 
 from ..backends import backend
-from ..options import add_data, add_gpus, add_ops, add_out, whole, whole_or_zero
+from .options import add_data, add_gpus, add_ops, add_out, whole, whole_or_zero
 
 
 def add(commands):

@@ -1,6 +1,7 @@
 """python -m minicnn gradcheck: every backward pass against finite differences."""
 
 from .. import gradcheck_suite
+from .options import add_gpus
 
 
 def add(commands):
@@ -11,8 +12,25 @@ def add(commands):
         "layer.  Exit code 1 if one fails.",
     )
     one.set_defaults(run=run)
-    gradcheck_suite.add_arguments(one)
+    add_arguments(one)
+
+
+def add_arguments(parser):
+    """Describe the options of `python -m minicnn gradcheck`."""
+    known = ", ".join(gradcheck_suite.NAMES)
+    parser.add_argument(
+        "layers",
+        nargs="*",
+        metavar="LAYER",
+        help=f"{known} (default: all of these); or the name of a network, see `minicnn summary`",
+    )
+    parser.add_argument(
+        "--ops", choices=["reference", "fast", "cuda"], help="backend (default: reference and fast)"
+    )
+    add_gpus(parser)
 
 
 def run(options):
-    return gradcheck_suite.main(options)
+    return gradcheck_suite.run(
+        options.layers, [options.ops] if options.ops else ["reference", "fast"], options.gpus
+    )

@@ -1,7 +1,7 @@
 """python -m minicnn halves: what two columns that seldom talk learn, and when each is at work."""
 
 from ..backends import backend
-from ..options import add_data, add_gpus, add_ops, add_out, positive, whole
+from .options import add_data, add_gpus, add_ops, add_out, positive, whole
 
 EXPERIMENT = {  # what it alone takes
     "data": "sample", "seeds": 3, "epochs": 10, "epsilon": 0.03, "std": None, "only": None,

@@ -4,7 +4,7 @@ import json
 import sys
 
 from ..backends import backend
-from ..options import add_gpus, add_ops, whole
+from .options import add_gpus, add_ops, whole
 from .test import add_views
 
 

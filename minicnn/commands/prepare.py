@@ -1,6 +1,6 @@
 """python -m minicnn prepare FOLDER OUT: photographs, made into a data set (Section 2)."""
 
-from ..options import not_negative, whole, whole_or_zero
+from .options import not_negative, whole, whole_or_zero
 
 
 def add(commands):

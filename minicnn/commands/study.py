@@ -1,7 +1,7 @@
 """python -m minicnn study: the sweep behind Figure 1."""
 
 from ..backends import backend
-from ..options import add_gpus, add_ops, add_out, whole
+from .options import add_gpus, add_ops, add_out, whole
 
 
 def add(commands):

@@ -1,6 +1,6 @@
 """python -m minicnn summary NETWORK: its rows, and what they cost."""
 
-from ..options import whole
+from .options import whole
 
 
 def add(commands):

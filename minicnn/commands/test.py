@@ -3,7 +3,7 @@
 import json
 
 from ..backends import backend
-from ..options import add_data, add_gpus, add_ops
+from .options import add_data, add_gpus, add_ops
 
 VIEWS = ("1", "10", "50", "dense", "10+dense", "50+dense")
 PRINTED = 20  # so many classes fit into a table on a screen

@@ -1,7 +1,7 @@
 """The options of `train`; recipes.py has what they are where nothing is said."""
 
 from .. import cifar, networks, vgg
-from ..options import (
+from .options import (
     add_data,
     add_gpus,
     add_ops,

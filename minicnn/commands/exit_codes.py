@@ -8,7 +8,9 @@
 
 import sys
 
-OF_A_GPU = ("CudaAPIError", "CUDAError")  # numba-cuda's, and those of the library that it calls
+from ..errors import Diverged, DownloadError, Interrupted
+
+OF_A_GPU = ("CudaAPIError", "CUDAError")  # numba-cuda's, and its library's: both load slowly
 
 
 def exit_code(program, command):
@@ -38,14 +40,13 @@ def exit_code(program, command):
         if not explained(error):
             raise
         print(f"{program}: {in_words(error)}", file=sys.stderr)
-        return 130 if type(error).__name__ == "Interrupted" else 1
+        return 130 if isinstance(error, Interrupted) else 1
 
 
 def explained(error):
     """Return whether the message was written for the user: no traceback is needed then."""
-    ours = ("Diverged", "Interrupted", "DownloadError", *OF_A_GPU)  # by name: they load slowly
-    known = (ValueError, OSError, MemoryError)
-    return isinstance(error, known) or type(error).__name__ in ours
+    known = (ValueError, OSError, MemoryError, Diverged, Interrupted, DownloadError)
+    return isinstance(error, known) or type(error).__name__ in OF_A_GPU
 
 
 def in_words(error):
