@@ -12,7 +12,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minicnn import cifar, data, net, reference as ops
+from minicnn import data, net, reference as ops
+from minicnn.networks import cifar
 from minicnn.step import step
 
 NAMES = ("logistic", "tanh", "relu")

@@ -8,7 +8,8 @@
 # %%
 import numpy as np
 
-from minicnn import cifar, data, net, reference as ops, train
+from minicnn import data, net, reference as ops, train
+from minicnn.networks import cifar
 from minicnn.step import picture, step
 
 rng = np.random.default_rng(0)

@@ -8,7 +8,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minicnn import cifar, data, net, reference as ops, train
+from minicnn import data, net, reference as ops, train
+from minicnn.networks import cifar
 from minicnn.step import picture, step
 
 sample = data.load("sample")
@@ -25,9 +26,8 @@ picture(image=sample.train_x[7], x=x[7])
 # layer: three convolutions, three pools, a fully connected layer. Its biases are 0 (in five layers
 # of AlexNet they are 1, so that ReLU has something to pass on).
 #
-# Weights so small make nearly equal scores, and softmax makes of them ten nearly equal
-# probabilities. The loss is the mean of $-\ln p$ of the right class (lesson 8). **Predict**: what
-# is it when every $p$ is about a tenth?
+# Weights so small make nearly equal scores, and softmax nearly equal probabilities. The loss is the
+# mean of $-\ln p$ of the right class (lesson 8). **Predict** it, with every $p$ about a tenth.
 
 # %%
 layers = cifar.four_layer(ops, np.random.default_rng(0))

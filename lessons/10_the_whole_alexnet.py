@@ -8,7 +8,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minicnn import alexnet, data, net, reference as ops, shapes, summary
+from minicnn import data, net, reference as ops, shapes
+from minicnn.networks import alexnet, summary
 from minicnn.step import picture, step
 
 layers = alexnet.alexnet(ops, rng=None)
@@ -145,4 +146,4 @@ print(f"weights, gradients, momentum {learning:.0f} MiB; kept of 128 images {kep
 #    AlexNet do. Which rows grow, and how many parameters are there then?
 # 2. Build it with `size=448` and measure it with `(3, 448, 448)`. Which row gets more parameters?
 # 3. `python -m minicnn summary torchvision-alexnet` is what many call AlexNet today. Find three
-#    differences before you look into `minicnn/other_alexnets.py`.
+#    differences before you look into `minicnn/networks/other_alexnets.py`.

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-import minicnn
-from minicnn import alexnet, compare_columns, net, reference as ops, summary, two_columns
+from minicnn import compare_columns, net, reference as ops, two_columns
+from minicnn.networks import alexnet, summary
 from minicnn.step import picture, step
 
 full = alexnet.two_columns(ops, rng=None)  # no weights drawn yet
@@ -128,7 +128,7 @@ for name, rows in (("two columns", full), ("the one-GPU net", one), ("a true hal
 # each. **Predict**: does it matter how often the columns talk?
 
 # %%
-results = Path(minicnn.__file__).parent / "results" / "halves.jsonl"
+results = Path(net.__file__).parent / "results" / "halves.jsonl"
 lines = [json.loads(line) for line in results.read_text().splitlines()]
 print(compare_columns.report(lines))
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-import minicnn
-from minicnn import alexnet, fast, reference, summary
+from minicnn import fast, reference
+from minicnn.networks import alexnet, summary
 from minicnn.reference.im2col import im2col
 from minicnn.step import picture, step
 
-package = Path(minicnn.__file__).parent
+package = Path(reference.__file__).parents[1]
 maps = np.random.default_rng(0).standard_normal((8, 27, 27)).astype(np.float32)
 im2col(maps, 5, 1, 2, 27, 27)  # the first call compiles
 in_python = min(timeit.repeat(lambda: im2col.py_func(maps, 5, 1, 2, 27, 27), number=1, repeat=3))

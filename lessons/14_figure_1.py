@@ -12,7 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minicnn
-from minicnn import cifar, data, fast, net, reference as ops, study, train
+from minicnn import data, fast, net, reference as ops, study, train
+from minicnn.networks import cifar
 from minicnn.step import picture, step
 
 results = Path(minicnn.__file__).parent / "results"

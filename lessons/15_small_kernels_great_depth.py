@@ -11,7 +11,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minicnn import alexnet, data, net, reference as ops, summary, vgg
+from minicnn import data, net, reference as ops
+from minicnn.networks import alexnet, summary, vgg
 from minicnn.step import picture, step
 
 
@@ -58,9 +59,9 @@ print(f"{three // C**2}·C² and {seven // C**2}·C²: {seven / three - 1:.0%} m
 #
 # ## Six configurations
 #
-# A table in the paper, six strings in `vgg.py`: each digit is a convolution, and each group of
-# digits ends with a pool of 2×2. The errors are the paper's (its Table 3, one scale of 256 pixels,
-# top-5).
+# A table in the paper, six strings in `networks/vgg.py`: each digit is a convolution, and each
+# group of digits ends with a pool of 2×2. The errors are the paper's (its Table 3, one scale of 256
+# pixels, top-5).
 
 # %%
 errors = {"A": 10.4, "A-LRN": 10.5, "B": 9.9, "C": 9.4, "D": 8.8, "E": 9.0}

@@ -17,10 +17,11 @@ If you want to read it all, here is an order in which every file builds on those
     gradcheck.py                  why you may believe every backward pass
     step.py, stepping/            step through all of it line by line, with its arrays
     two_columns.py                two columns: one function and one layer
-    cifar.py, alexnet.py          the networks of Figure 1, as tables of rows, and AlexNet itself
-    other_alexnets.py             what other libraries call AlexNet
-    vgg.py, networks.py           VGG; every network by its name
-    summary.py                    what a network has: shapes, receptive fields, numbers, memory
+    networks/cifar.py, networks/alexnet.py  the networks of Figure 1, as tables of rows, and AlexNet
+    itself
+    networks/other_alexnets.py    what other libraries call AlexNet
+    networks/vgg.py, networks/catalogue.py  VGG; every network by its name
+    networks/summary.py           what a network has: shapes, receptive fields, numbers, memory
     data/                         CIFAR-10, your own photographs, more images from those there are
     storage.py, run.py         what a run knows of itself, and how it is saved
     evaluate.py                   predictions from several views, errors, ensembles
@@ -49,10 +50,10 @@ import importlib
 __version__ = "0.1.0"
 
 _MODULES = (
-    "reference fast cuda shapes checks net gradcheck two_columns backends step networks cifar "
-    "alexnet other_alexnets vgg summary data evaluate train schedules recipes run trained "
-    "weights conventions formats figures gallery fonts figure1 study compare_columns timeline "
-    "neighbours codes gradcheck_suite bench commands storage console errors machine"
+    "reference fast cuda shapes checks net gradcheck two_columns backends step networks data "
+    "evaluate train schedules recipes run trained weights conventions formats figures gallery "
+    "fonts figure1 study compare_columns timeline neighbours codes gradcheck_suite bench "
+    "commands storage console errors machine"
 ).split()
 
 

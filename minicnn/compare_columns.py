@@ -24,8 +24,9 @@ from functools import partial
 
 import numpy as np
 
-from . import cifar, data, gallery, net, schedules, storage, train, trained
+from . import data, gallery, net, schedules, storage, train, trained
 from .errors import Interrupted
+from .networks import cifar
 from .two_columns import in_columns
 
 VARIANTS = {  # → how its rows are built

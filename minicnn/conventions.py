@@ -21,7 +21,8 @@ weights w that meet what dropout has left are divided by 1 − p; prediction the
 With p = 0.5 that is a factor of two, and not a bit is lost.
 
 What remains is the mean: images have to be red, green and blue, 0 … 255, minus the library's mean.
-Normalization has no weights, so it remains too: Caffe's networks have tables in other_alexnets.py.
+Normalization has no weights, so it remains too: Caffe's networks have tables in
+networks/other_alexnets.py.
 
     layers    the rows of one of our networks
     arrays    name → array; ours are conv1.w and conv1.b
@@ -151,7 +152,8 @@ def check_normalization(library, layers):
         if kind_of(layer) == "lrn" and library == "Caffe" and not like_caffe:
             raise ValueError(
                 f"normalization has k = 1 and alpha = 1e-4/5 there, k = {k} and alpha = {alpha} in "
-                f"{layer.name} here; caffe_alexnet and caffenet in other_alexnets.py have Caffe's"
+                f"{layer.name} here; caffe_alexnet and caffenet in networks/other_alexnets.py "
+                "have Caffe's"
             )
 
 

@@ -2,8 +2,8 @@
 
     python -m minicnn figure1
 
-trains the four-layer network of cifar.py with each nonlinearity, at its own best learning rate,
-and writes
+trains the four-layer network of networks/cifar.py with each nonlinearity, at its own best learning
+rate, and writes
 
     figure1.png         both curves and the 25% line, in the manner of the paper
     results.json        epochs, iterations and seconds to 25%, and the ratio, for each seed and on
@@ -15,9 +15,9 @@ are averaged over the last epoch's worth of batches.  The run ends at the first 
 it is at most 25%.  The original measured in the same way, over a fifth of an epoch.  No
 regularisation of any kind: no weight decay, dropout, crops or flips.
 
-What the paper leaves open, and what is done here: which four layers (see cifar.py); the learning
-rates (the sweep of study.py); batches of 128 and momentum 0.9, as in Section 5; and the full set,
-where the default takes the bundled sample of 5,000 images.
+What the paper leaves open, and what is done here: which four layers (see networks/cifar.py); the
+learning rates (the sweep of study.py); batches of 128 and momentum 0.9, as in Section 5; and the
+full set, where the default takes the bundled sample of 5,000 images.
 """
 
 import json
@@ -27,8 +27,9 @@ import statistics
 
 import numpy as np
 
-from . import data, figures, networks, storage, train
+from . import data, figures, storage, train
 from .machine import versions
+from .networks import catalogue
 
 TARGET = 0.25
 BATCH = 128
@@ -82,7 +83,7 @@ def race(ops, prepared, *, nonlinearity, epsilon, seed, network, input, init, ep
     """
     train_x, train_y, test_x, test_y = prepared[:4]
     rng = np.random.default_rng(seed)
-    layers = networks.build(f"cifar-{network}", ops, rng, nonlinearity=nonlinearity, init=init)
+    layers = catalogue.build(f"cifar-{network}", ops, rng, nonlinearity=nonlinearity, init=init)
     settings = {
         "network": network,
         "input": input,

@@ -8,7 +8,7 @@ divide, and windows overlap or leave gaps; so a swapped axis or an `=` for `+=` 
 
 SUITE has the layers of every backend.  EXTRAS has what only some backends have: another way to
 compute a convolution, and layers that are fused with a ReLU.  Their lines are missing where a
-backend has none.  A network of networks.NETWORKS is checked as a whole, at its least size, where
+backend has none.  A network of catalogue.NETWORKS is checked as a whole, at its least size, where
 it is named.
 """
 
@@ -16,9 +16,10 @@ import sys
 
 import numpy as np
 
-from . import net, networks
+from . import net
 from .backends import backend
 from .gradcheck import check_layer, check_network
+from .networks import catalogue
 from .two_columns import in_columns, split_columns
 
 SUITE = {
@@ -123,7 +124,7 @@ def small_columns(ops, rng):
 def check_named(name, ops):
     """Return a list of (case in words, Report) for one layer of a backend, or a network."""
     rng = np.random.default_rng(0)
-    if name in networks.NETWORKS:
+    if name in catalogue.NETWORKS:
         return [whole_network(name, ops, rng)]
     if name in ("network", "columns"):
         x, labels = rng.standard_normal((3, 2, 15, 13)), rng.integers(5, size=3)
@@ -150,10 +151,10 @@ def check_named(name, ops):
 
 def whole_network(name, ops, rng):
     """Return (the case in words, Report) for two images and a network by name."""
-    size, classes = networks.find(name).least, networks.find(name).classes
-    layers = networks.build(name, ops, rng, **networks.of_size(name, size))
+    size, classes = catalogue.find(name).least, catalogue.find(name).classes
+    layers = catalogue.build(name, ops, rng, **catalogue.of_size(name, size))
     x, labels = rng.standard_normal((2, 3, size, size)), rng.integers(classes, size=2)
-    report = check_network(layers, x, labels, networks.backend(name, ops), max_entries=5)
+    report = check_network(layers, x, labels, catalogue.backend(name, ops), max_entries=5)
     return f"{x.shape}", report
 
 
@@ -172,10 +173,10 @@ def functions(name, ops):
 def run(names, ops_names, gpus=None):
     """Check these layers (none named: all) of these backends, a line each; return an exit code."""
     for name in names:
-        if name not in NAMES and name not in networks.NETWORKS:
+        if name not in NAMES and name not in catalogue.NETWORKS:
             print(
                 f"gradcheck: {name!r} is not a layer; the layers are {', '.join(NAMES)}, "
-                f"and the networks {', '.join(networks.NETWORKS)}",
+                f"and the networks {', '.join(catalogue.NETWORKS)}",
                 file=sys.stderr,
             )
             return 2

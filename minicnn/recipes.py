@@ -9,14 +9,15 @@ Both stand in the network's row of NETWORKS.
 
 import sys
 
-from . import networks, schedules
+from . import schedules
+from .networks import catalogue
 
 
 def complete(options, before):
     """Fill in the options that were not given."""
     if before and options.epsilon is None:  # what the run was begun with, or changed to, by hand
         options.epsilon = before["first_epsilon"]
-    for name, value in networks.find(options.network).recipe.items():
+    for name, value in catalogue.find(options.network).recipe.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
 
@@ -29,7 +30,7 @@ def plan_of(options, before, validated):
     Raises ValueError for options that do not go together, or not with what is over.
     """
     kept = before["settings"].get("schedule") if before else None  # an older run does not say
-    usual = networks.find(options.network).schedule if kept is None else kept
+    usual = catalogue.find(options.network).schedule if kept is None else kept
     if kept is None and usual and not validated:
         usual = {}
         if not (options.divide_at or options.divide_on_stall):

@@ -26,7 +26,8 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
-from . import net, networks, train, two_columns
+from . import net, train, two_columns
+from .networks import catalogue
 
 Span = namedtuple("Span", "row phase column copy start end bytes")  # seconds from the origin
 
@@ -58,17 +59,17 @@ def timeline(network, ops, gpus=None, batch=32, steps=8):
     ValueError
         For a network of one column.
     """
-    if networks.find(network).columns != 2:
-        names = " and ".join(networks.two_columns())
+    if catalogue.find(network).columns != 2:
+        names = " and ".join(catalogue.two_columns())
         raise ValueError(f"{network} has one column, so nothing crosses; those of two are {names}")
     watcher = SimpleNamespace(
         row="", phase="", at=threading.local(), journeys=[], ticks=[], tick=ops.columns.tick
     )
     two = watched(ops, gpus, watcher)
     rng = np.random.default_rng(0)
-    rows = net.fused(networks.build(network, two, rng), two)  # as train.train
+    rows = net.fused(catalogue.build(network, two, rng), two)  # as train.train
     layers = [named(row, watcher) for row in rows]
-    size = networks.find(network).size
+    size = catalogue.find(network).size
     x = rng.standard_normal((batch, 3, size, size), np.float32)
     labels = np.zeros(batch, int)
     zeros = {row.name: {n: zeros_like(w) for n, w in row.params.items()} for row in layers}

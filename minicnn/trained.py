@@ -14,8 +14,9 @@ from collections import namedtuple
 
 import numpy as np
 
-from . import console, errors, evaluate, net, networks, storage
+from . import console, errors, evaluate, net, storage
 from .data import augment
+from .networks import catalogue
 from .two_columns import join_columns, split_columns
 
 VIEWS = {  # how many each is
@@ -58,8 +59,8 @@ def load(path, ops):
             "a checkpoint of `minicnn train` does"
         )
     name, classes, size = settings["network"], settings["classes"], settings["size"]
-    layers = networks.build_described(settings, ops)
-    ops = networks.backend(name, ops)
+    layers = catalogue.build_described(settings, ops)
+    ops = catalogue.backend(name, ops)
     ours = {f"w:{parameter}": w for parameter, w in net.parameters(layers).items()}
     theirs = {n: array for n, array in arrays.items() if n.startswith("w:")}
     storage.copy_into(ours, theirs, path)
@@ -104,7 +105,7 @@ def take_weights(layers, network, classes, path):
     settings = facts.get("settings", {})
     theirs = {n.removeprefix("w:"): a for n, a in arrays.items() if n.startswith("w:")}
     theirs = in_one_column(theirs)
-    first, taken_over = networks.find(network).begins_with
+    first, taken_over = catalogue.find(network).begins_with
     if settings.get("network") == first:
         theirs = {n: a for n, a in theirs.items() if n.split(".")[0] in taken_over}
     rows = [layer for layer in layers if layer.params]

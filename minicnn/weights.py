@@ -17,7 +17,8 @@ Our names are those of `net.parameters`: conv1.w, conv1.b, conv2.w, …, and `me
 what to subtract from images of red, green and blue, 0 … 255.  What `export` writes has `mean_image`
 besides, (3, H, W), and says what network it is of, of what size and with which classes: about.py.
 
-    from minicnn import fast, net, other_alexnets, weights
+    from minicnn import fast, net, weights
+    from minicnn.networks.catalogue import other_alexnets
     layers = other_alexnets.caffe_alexnet(fast, np.random.default_rng(0))
     mean = weights.load(layers, "bvlc_alexnet.npy")
     scores, _ = net.forward(net.predicting(layers, fast), images - mean)    # (N, 3, 227, 227)

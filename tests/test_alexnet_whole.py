@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 import minicnn
-from minicnn import alexnet, data, net, train
+from minicnn import data, net, train
+from minicnn.networks import alexnet
 from minicnn.two_columns import join_columns
 
 pytestmark = pytest.mark.slow

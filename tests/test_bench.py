@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minicnn import alexnet, cuda, net, networks, reference
+from minicnn import cuda, net, reference
 from minicnn.__main__ import main
 from minicnn.bench import limits, measure, ours, work, worker
 from minicnn.bench.course import course_conv_backward, course_conv_forward
@@ -25,6 +25,7 @@ from minicnn.bench.table import ratio_text, report
 from minicnn.bench.work import work_of
 from minicnn.cuda import check, two_columns
 from minicnn.fast import threads
+from minicnn.networks import alexnet, catalogue
 
 LIMITS = {"gflops": 100.0, "gb_per_s": 10.0}
 
@@ -106,8 +107,8 @@ def test_pytorch_computes_the_same(contestant, ours, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     small = partial(alexnet.alexnet, classes=5, kernels=(8, 12, 6, 4, 10), hidden=7, size=68)
-    network = networks.NETWORKS["alexnet"]._replace(build=small, size=68, classes=5)
-    monkeypatch.setitem(networks.NETWORKS, "small", network)
+    network = catalogue.NETWORKS["alexnet"]._replace(build=small, size=68, classes=5)
+    monkeypatch.setitem(catalogue.NETWORKS, "small", network)
     one, other = Ours(ours, "small", 3), Torch(contestant, "small", 3)
     rows_of_other = {layer.name: layer for layer in other.layers}
     for line in one.rows():
@@ -193,7 +194,7 @@ def test_threads_that_are_no_number_get_a_sentence(tmp_path, capsys, monkeypatch
 
 
 def test_our_own_failure_ends_with_a_sentence(tmp_path, hurried, monkeypatch):
-    monkeypatch.setitem(networks.NETWORKS, "nowhere", networks.NETWORKS["cifar-four-layer"])
+    monkeypatch.setitem(catalogue.NETWORKS, "nowhere", catalogue.NETWORKS["cifar-four-layer"])
     with pytest.raises(WorkerError, match="reference: ValueError: no network is called 'nowhere'"):
         measure.measure(tmp_path, "nowhere", "reference", parts=["layers"])
 
@@ -231,8 +232,10 @@ def tiny(ops, rng):
 
 @pytest.fixture
 def on_gpu(monkeypatch):
-    network = networks.NETWORKS["cifar-four-layer"]._replace(build=tiny, size=3, classes=2, batch=2)
-    monkeypatch.setitem(networks.NETWORKS, "tiny", network)
+    network = catalogue.NETWORKS["cifar-four-layer"]._replace(
+        build=tiny, size=3, classes=2, batch=2
+    )
+    monkeypatch.setitem(catalogue.NETWORKS, "tiny", network)
     a = np.random.default_rng(0).standard_normal((2, 3), np.float32)
     arrays = {"product": (a, a, a[0, :2]), "launch": (a,)}
     monkeypatch.setattr(ours, "arguments_of", arrays.get)
@@ -320,14 +323,14 @@ def test_a_gpu_is_measured_and_reported(tmp_path, on_gpu, in_threads, hurried):
 
 def two_and_one(monkeypatch, batch):
     """Add a tiny network of two columns, and the same in one, to those that can be timed."""
-    one = networks.NETWORKS["cifar-four-layer"]._replace(
+    one = catalogue.NETWORKS["cifar-four-layer"]._replace(
         build=lambda ops, rng: check.tiny_in_one(ops), classes=3, batch=batch
     )
     two = one._replace(
         build=lambda ops, rng: check.tiny_columns(ops), columns=2, in_one_column="one"
     )
-    monkeypatch.setitem(networks.NETWORKS, "one", one)
-    monkeypatch.setitem(networks.NETWORKS, "two", two)
+    monkeypatch.setitem(catalogue.NETWORKS, "one", one)
+    monkeypatch.setitem(catalogue.NETWORKS, "two", two)
 
     def images(network, N):
         rng = np.random.default_rng(1)
@@ -420,10 +423,10 @@ def test_a_network_is_trained_summarised_timed_and_checked_once_it_has_a_row(
             net.row("fc2", ops, "fc", net.gaussian(rng, (classes, D), 0.1)),
         ]
 
-    row = networks.NETWORKS["cifar-four-layer"]._replace(
-        build=tiny, size=8, least=4, recipe={**networks.SMALL, "epochs": 2}, batch=3
+    row = catalogue.NETWORKS["cifar-four-layer"]._replace(
+        build=tiny, size=8, least=4, recipe={**catalogue.SMALL, "epochs": 2}, batch=3
     )
-    monkeypatch.setitem(networks.NETWORKS, "cifar-tiny", row)
+    monkeypatch.setitem(catalogue.NETWORKS, "cifar-tiny", row)
     out = str(tmp_path)
     assert main(["train", "cifar-tiny", "--out", f"{out}/run"]) == 0
     assert len((tmp_path / "run" / "history.jsonl").read_text().splitlines()) == 2

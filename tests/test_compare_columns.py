@@ -7,19 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from minicnn import (
-    alexnet,
-    cifar,
-    compare_columns,
-    gallery,
-    net,
-    networks,
-    reference,
-    storage,
-    train,
-)
+from minicnn import compare_columns, gallery, net, reference, storage, train
 from minicnn.__main__ import main
 from minicnn.commands.halves import VARIANTS
+from minicnn.networks import alexnet, catalogue, cifar
 
 
 def exchanges_of(layers):
@@ -73,7 +64,7 @@ def test_columns_that_never_talk_do_not_see_each_other():
 
 def test_the_networks_for_the_comparison_have_their_sizes():
     def size(name):
-        return net.count_parameters(networks.build(name, reference, None))
+        return net.count_parameters(catalogue.build(name, reference, None))
 
     assert (size("cifar-2gpu"), size("cifar-1gpu")) == (70_794, 38_314)
 

@@ -22,10 +22,8 @@ from minicnn import (
     fast,
     gradcheck,
     net,
-    networks,
     reference,
     storage,
-    summary,
     timeline,
     train,
     trained,
@@ -33,7 +31,8 @@ from minicnn import (
 from minicnn.__main__ import main
 from minicnn.commands import options
 from minicnn.cuda import buffers, check, gpu, settings, two_columns
-from minicnn.cuda.room import what_fits
+from minicnn.networks import catalogue, summary
+from minicnn.networks.summary import what_fits
 from minicnn.two_columns import in_columns, split_columns
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="on a GPU, run minicnn.cuda.check")
@@ -438,7 +437,7 @@ def test_of_two_gpus_of_unequal_memory_the_smaller_one_decides(monkeypatch, chos
         assert capsys.readouterr().err.startswith(f"minicnn: {words}")
     for gpus in ((1, 2), (0,), (0, 0)):
         assert backends.backend("cuda", gpus) is cuda and capsys.readouterr().err == ""
-    layers, fits = networks.build("cifar-2gpu", reference, None), {}
+    layers, fits = catalogue.build("cifar-2gpu", reference, None), {}
     for gpus in ((1, 0), (1, 2), (0,), (1,)):
         two_columns.choose(gpus)
         said = what_fits(layers, (3, 24, 24), 10**6)
@@ -471,11 +470,11 @@ def test_a_gpu_that_fails_gets_a_sentence(monkeypatch, tmp_path, capsys):
 
 def test_a_network_has_the_backend_for_its_columns(chosen):
     two_columns.choose((0, 1))
-    assert networks.backend("alexnet-2gpu", cuda) is in_columns(cuda, (0, 1))
+    assert catalogue.backend("alexnet-2gpu", cuda) is in_columns(cuda, (0, 1))
     with pytest.raises(ValueError, match="--gpus 0,1: alexnet has one column, which runs on one"):
-        networks.backend("alexnet", cuda)
+        catalogue.backend("alexnet", cuda)
     two_columns.choose((1,))
-    assert networks.backend("alexnet", cuda) is cuda
+    assert catalogue.backend("alexnet", cuda) is cuda
 
 
 # Weights of one column for two, and the other way round.
@@ -486,7 +485,7 @@ SMALL = {"classes": 3, "kernels": (4, 8, 4, 4, 4), "hidden": 6, "size": 67, "std
 
 def saved(path, network):
     """Save a network as `train` does; return its rows."""
-    layers = networks.build(network, fast, np.random.default_rng(6), **SMALL)
+    layers = catalogue.build(network, fast, np.random.default_rng(6), **SMALL)
     named = {f"w:{name}": w for name, w in net.parameters(layers).items()}
     told = {"network": network, "classes": ["a", "b", "c"], "size": SMALL["size"]}
     storage.save(path, named, {"settings": told})
@@ -495,11 +494,11 @@ def saved(path, network):
 
 @pytest.mark.parametrize("new, old", [("alexnet-2gpu", "alexnet"), ("alexnet", "alexnet-2gpu")])
 def test_weights_of_one_column_begin_a_network_of_two_and_the_other_way_round(tmp_path, new, old):
-    theirs = net.predicting(saved(tmp_path / "old.npz", old), networks.backend(old, fast))
-    layers = networks.build(new, fast, np.random.default_rng(7), **SMALL)
+    theirs = net.predicting(saved(tmp_path / "old.npz", old), catalogue.backend(old, fast))
+    layers = catalogue.build(new, fast, np.random.default_rng(7), **SMALL)
     said = trained.take_weights(layers, new, ["a", "b", "c"], tmp_path / "old.npz")
     assert said.startswith("Took conv1, conv2, conv3, conv4") and said.endswith("anew: none")
-    ours = net.predicting(layers, networks.backend(new, fast))
+    ours = net.predicting(layers, catalogue.backend(new, fast))
     x = 60 * np.random.default_rng(8).standard_normal((2, 3, 67, 67)).astype(np.float32)
     scores, expected = net.forward(ours, x)[0], net.forward(theirs, x)[0]
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
@@ -524,8 +523,8 @@ def small_columns(monkeypatch):
             net.row("join", two, "join"),
         ]
 
-    row = networks.NETWORKS["cifar-2gpu"]._replace(build=build, size=2)
-    monkeypatch.setitem(networks.NETWORKS, "cifar-2gpu", row)
+    row = catalogue.NETWORKS["cifar-2gpu"]._replace(build=build, size=2)
+    monkeypatch.setitem(catalogue.NETWORKS, "cifar-2gpu", row)
 
 
 def check_spans(spans, *first):
@@ -569,7 +568,7 @@ def test_the_timeline_of_a_gpu_has_the_copies_that_the_summary_counts(
         if span.copy:
             pair = found.setdefault((span.row, span.phase), [0, 0])
             pair[1 - span.column] += span.bytes
-    layers = networks.build("cifar-2gpu", fast, None)
+    layers = catalogue.build("cifar-2gpu", fast, None)
     for name, forward, backward in summary.crossings(layers, (3, 2, 2), 1):
         if name == "both" and gpus == (0, 1):
             forward = 0, 0  # two GPUs are fed from the host

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minicnn import codes, data, figure1, figures, gallery, net, networks, storage, study
+from minicnn import codes, data, figure1, figures, gallery, net, storage, study
 from minicnn.__main__ import main
 from minicnn.cuda import gpu, two_columns
+from minicnn.networks import catalogue
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="on a GPU, run the commands themselves")
 
@@ -40,8 +41,8 @@ def few_images_and_a_tiny_network(monkeypatch):
     )  # fmt: skip
     for module in (data, data.cifar10):
         monkeypatch.setattr(module, "load", lambda name: few)
-    row = networks.NETWORKS["cifar-four-layer"]._replace(build=tiny)
-    monkeypatch.setitem(networks.NETWORKS, "cifar-four-layer", row)
+    row = catalogue.NETWORKS["cifar-four-layer"]._replace(build=tiny)
+    monkeypatch.setitem(catalogue.NETWORKS, "cifar-four-layer", row)
     for name in ("curves", "weights"):  # of a run's history: where it was computed is all the same
         monkeypatch.setattr(figures, name, lambda history, path: None)
 

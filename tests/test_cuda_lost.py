@@ -9,9 +9,10 @@ import re
 import numpy as np
 import pytest
 
-from minicnn import cuda, data, figures, net, networks, run, storage
+from minicnn import cuda, data, figures, net, run, storage
 from minicnn.__main__ import main
 from minicnn.cuda import gpu, two_columns
+from minicnn.networks import catalogue
 from minicnn.two_columns import in_columns, split_columns
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="a real GPU is not lost at will")
@@ -47,8 +48,8 @@ def train_two(monkeypatch, capsys):
         pixels, np.array([1, 0]), *none, ("a", "b", "c"), mean, np.full(3, 5000.0), None
     )
     monkeypatch.setattr(data, "open_photos", lambda name: photos)
-    row = networks.NETWORKS["cifar-2gpu"]._replace(build=rows_of_two, size=2, least=2)
-    monkeypatch.setitem(networks.NETWORKS, "cifar-2gpu", row)
+    row = catalogue.NETWORKS["cifar-2gpu"]._replace(build=rows_of_two, size=2, least=2)
+    monkeypatch.setitem(catalogue.NETWORKS, "cifar-2gpu", row)
     monkeypatch.setattr(two_columns, "chosen", ())
     monkeypatch.setattr(gpu, "here", gpu.here)
     for picture in ("curves", "weights"):

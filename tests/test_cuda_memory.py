@@ -9,7 +9,7 @@ import pytest
 from minicnn import cuda, net
 from minicnn.__main__ import main
 from minicnn.cuda import buffers, gpu
-from minicnn.cuda.room import what_fits
+from minicnn.networks.summary import what_fits
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="a GPU says itself how much it has")
 

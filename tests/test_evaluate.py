@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from minicnn import alexnet, evaluate, fast, net, reference
+from minicnn import evaluate, fast, net, reference
+from minicnn.networks import alexnet
 
 
 def some_probabilities(rng, N=11, classes=5):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minicnn import figures, fonts, gallery, neighbours, net, networks, reference
+from minicnn import figures, fonts, gallery, neighbours, net, reference
+from minicnn.networks import catalogue
 
 RNG = np.random.default_rng(0)
 
@@ -154,7 +155,7 @@ def test_every_query_and_neighbour_is_drawn(tmp_path):
 
 @pytest.mark.parametrize("network", ["alexnet", "alexnet-2gpu", "vgg-e"])
 def test_every_line_of_the_weights_can_be_told_from_the_others(network, tmp_path, monkeypatch):
-    layers = networks.build(network, reference, None, classes=2, hidden=2, size=64)
+    layers = catalogue.build(network, reference, None, classes=2, hidden=2, size=64)
     names = [name for name in net.parameters(layers) if ".w" in name]
     looks = figures.looks_by_depth(names)
     assert list(looks) == names and len(names) >= 8

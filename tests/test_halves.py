@@ -5,7 +5,8 @@ import importlib
 import numpy as np
 import pytest
 
-from minicnn import fast, net, networks, reference
+from minicnn import fast, net, reference
+from minicnn.networks import catalogue
 from minicnn.two_columns import in_columns, join_columns, split_columns
 
 on_cpu = in_columns(reference)
@@ -158,7 +159,7 @@ def test_columns_in_two_threads_compute_the_same_bits_as_in_turns(monkeypatch):
     results = []
     for way in (fast.columns.WAYS[0], fast.threads.in_halves):
         monkeypatch.setattr(fast.columns, "WAYS", (way, way))
-        layers = networks.build("cifar-2gpu", two, np.random.default_rng(10))
+        layers = catalogue.build("cifar-2gpu", two, np.random.default_rng(10))
         drop = net.row("drop4", two, "dropout", rng=np.random.default_rng(11))
         layers.insert(-1, drop)  # before the columns are joined
         y, caches = net.forward(layers, images.astype(np.float32))

@@ -347,11 +347,14 @@ def test_names_of_minicnn_lead_to_their_lines():
 
 def test_every_way_to_import_is_understood():
     links = source.links_of(
-        ["import minicnn\nimport minicnn.net as rows\nimport minicnn.cifar\nimport numpy as np"]
+        [
+            "import minicnn\nimport minicnn.net as rows\nimport minicnn.networks.cifar\nimport "
+            "numpy as np"
+        ]
     )
     assert links["rows"] == links["minicnn.net"] == "source/minicnn/net.py.html"
     assert links["minicnn"] == "source/minicnn/__init__.py.html"
-    assert links["minicnn.cifar"] == "source/minicnn/cifar.py.html"
+    assert links["minicnn.networks.cifar"] == "source/minicnn/networks/cifar.py.html"
 
 
 def test_links_go_around_names_but_not_around_options():

@@ -6,8 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from minicnn import alexnet, cifar, fast, net, networks, reference, vgg
-from minicnn.summary import measure
+from minicnn import fast, net, reference
+from minicnn.networks import alexnet, catalogue, cifar, vgg
+from minicnn.networks.summary import measure
 from minicnn.two_columns import in_columns, join_columns
 
 FULL = (3, 224, 224)
@@ -192,7 +193,7 @@ RELATIVES = {
 
 @pytest.mark.parametrize("name", RELATIVES)
 def test_alexnets_relatives_have_their_sizes(name):
-    assert total(measure(networks.build(name, reference, None), FULL)) == RELATIVES[name]
+    assert total(measure(catalogue.build(name, reference, None), FULL)) == RELATIVES[name]
 
 
 def test_the_sixth_convolution_keeps_the_number_and_size_of_pool5s_maps():
@@ -242,7 +243,7 @@ def test_pools_that_do_not_overlap_leave_fc6_as_it_is():
 @pytest.mark.parametrize("name", RELATIVES)
 def test_alexnets_relatives_run_and_learn(name):
     rng = np.random.default_rng(8)
-    layers = networks.build(name, reference, rng, **SMALL)
+    layers = catalogue.build(name, reference, rng, **SMALL)
     scores, dx, grads = walk(layers, images(rng, 2), rng.standard_normal((2, 5)))
     assert scores.shape == (2, 5) and np.any(dx)
     assert all(np.any(grads[layer.name]["w"]) for layer in layers if layer.params)
@@ -323,17 +324,17 @@ def test_first_weights_follow_the_rule_asked_for():
     assert spread(four, "tanh", "fan-in") == near(*(math.sqrt(1 / D) for D in inputs))
 
 
-OF_MANY_SIZES = [name for name, row in networks.NETWORKS.items() if row.least < row.size]
+OF_MANY_SIZES = [name for name, row in catalogue.NETWORKS.items() if row.least < row.size]
 
 
 @pytest.mark.parametrize("name", OF_MANY_SIZES)
 def test_no_network_is_built_for_images_below_its_least_size(name):
-    least, few = networks.find(name).least, {"classes": 2}
-    few |= {"hidden": 2} if "hidden" in networks.options_of(name) else {}
-    layers = networks.build(name, reference, None, size=least, **few)
+    least, few = catalogue.find(name).least, {"classes": 2}
+    few |= {"hidden": 2} if "hidden" in catalogue.options_of(name) else {}
+    layers = catalogue.build(name, reference, None, size=least, **few)
     assert measure(layers, (3, least, least))[-1].output[0] == (2,)
     with pytest.raises(ValueError, match=f"size = {least - 1}; "):
-        networks.build(name, reference, None, size=least - 1, **few)
+        catalogue.build(name, reference, None, size=least - 1, **few)
 
 
 def test_the_same_seed_gives_the_same_network_and_another_seed_another():
@@ -354,37 +355,37 @@ def test_unknown_rules_and_nonlinearities_are_named():
 
 
 def test_every_network_has_a_name():
-    made_for = {name: row.size for name, row in networks.NETWORKS.items()}
+    made_for = {name: row.size for name, row in catalogue.NETWORKS.items()}
     assert made_for["alexnet-2gpu"] == made_for["vgg-a-lrn"] == 224
     assert made_for["cifar-80sec"] == made_for["cifar-four-hidden-layer"] == 32
     assert made_for["cifar-alexnet"] == 24
     for name, size in made_for.items():
-        layers = networks.build(name, reference, None, classes=7)
+        layers = catalogue.build(name, reference, None, classes=7)
         assert measure(layers, (3, size, size))[-1].output == [(7,)], name
     configurations = [name.removeprefix("vgg-") for name in made_for if name.startswith("vgg")]
     assert configurations == [name.lower() for name in vgg.CONFIGURATIONS]
 
 
 def test_a_network_by_name_is_the_function_with_its_options():
-    one = networks.build("alexnet-1gpu", reference, np.random.default_rng(9), hidden=3, size=64)
+    one = catalogue.build("alexnet-1gpu", reference, np.random.default_rng(9), hidden=3, size=64)
     two = alexnet.one_gpu(reference, np.random.default_rng(9), hidden=3, size=64)
     for name, w in net.parameters(one).items():
         assert np.array_equal(w, net.parameters(two)[name])
 
 
 def test_two_columns_are_trained_with_a_backend_for_pairs():
-    two = networks.backend("alexnet-2gpu", reference)
+    two = catalogue.backend("alexnet-2gpu", reference)
     net.predicting(
-        networks.build("alexnet-2gpu", reference, np.random.default_rng(0), **SMALL), two
+        catalogue.build("alexnet-2gpu", reference, np.random.default_rng(0), **SMALL), two
     )
-    assert networks.backend("alexnet", reference) is reference
+    assert catalogue.backend("alexnet", reference) is reference
 
 
 def test_an_unknown_network_gets_a_sentence_with_all_names():
     ask = (
-        lambda: networks.build("resnet", reference, None),
-        lambda: networks.of_size("resnet", 32),
-        lambda: networks.backend("resnet", reference),
+        lambda: catalogue.build("resnet", reference, None),
+        lambda: catalogue.of_size("resnet", 32),
+        lambda: catalogue.backend("resnet", reference),
     )
     for asked in ask:
         with pytest.raises(ValueError, match="'resnet'; there are alexnet, .*vgg-e, .*cifar-19pct"):

@@ -15,7 +15,8 @@ from numba import njit
 from numba.extending import overload
 from test_gradcheck import every_layout, laid_out
 
-from minicnn import cifar, fast, net, reference
+from minicnn import fast, net, reference
+from minicnn.networks import cifar
 from minicnn.reference import conv_backward, conv_forward, pool_forward, relu_forward
 from minicnn.reference.im2col import im2col
 from minicnn.step import picture, step

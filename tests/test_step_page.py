@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from browser import browser as chromium, command, complaints, look
 
-from minicnn import cifar, net, reference
+from minicnn import net, reference
+from minicnn.networks import cifar
 from minicnn.reference import conv_forward, pool_forward, relu_forward
 from minicnn.step import picture, step
 from minicnn.stepping import page

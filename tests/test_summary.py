@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from minicnn import alexnet, cifar, fast, net, networks, reference, summary, vgg
+from minicnn import fast, net, reference
 from minicnn.net import gaussian, row
+from minicnn.networks import alexnet, catalogue, cifar, summary, vgg
 
 
 def small_network(rng, dtype=np.float64):
@@ -121,7 +122,7 @@ HELD = [
 @pytest.mark.parametrize("name, size, options", HELD)
 def test_the_memory_for_backward_is_what_the_caches_of_fast_hold(name, size, options):
     N, rng = 3, np.random.default_rng(0)
-    layers = networks.build(name, fast, rng, size=size, classes=64, **options)
+    layers = catalogue.build(name, fast, rng, size=size, classes=64, **options)
     x = rng.standard_normal((N, 3, size, size), np.float32)
     _, caches = net.forward(layers, x)
     held = {id(memory): memory.nbytes for memory in map(memory_of, arrays_in(tuple(caches)))}

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import cifar, data, net, schedules, storage, train
+from minicnn import data, net, schedules, storage, train
 from minicnn.errors import CheckpointError, Diverged, Interrupted
 from minicnn.net import gaussian, row
+from minicnn.networks import cifar
 
 ops = minicnn.reference
 

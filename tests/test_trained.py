@@ -17,13 +17,13 @@ from minicnn import (
     figures,
     neighbours,
     net,
-    networks,
     reference,
     storage,
     trained,
 )
 from minicnn.__main__ import main
 from minicnn.commands.test import VIEWS
+from minicnn.networks import catalogue
 
 COLOURS = {"blue sky": (90, 140, 230), "grass": (70, 160, 60), "röd": (200, 60, 50)}
 NETWORK = "cifar-four-layer"
@@ -242,7 +242,7 @@ def test_other_classes_are_refused(place):
 
 
 def test_a_checkpoint_that_does_not_say_what_it_is_of_is_refused(place, capsys):
-    layers = networks.build(NETWORK, fast, np.random.default_rng(0), classes=3)
+    layers = catalogue.build(NETWORK, fast, np.random.default_rng(0), classes=3)
     arrays = {f"w:{name}": w for name, w in net.parameters(layers).items()}
     storage.save(place / "foreign.npz", arrays, {"settings": {}})
     assert main(["figure3", str(place / "foreign.npz")]) == 1
@@ -250,7 +250,7 @@ def test_a_checkpoint_that_does_not_say_what_it_is_of_is_refused(place, capsys):
 
 
 def test_fine_tuning_takes_what_fits_and_draws_the_rest_anew(place):
-    layers = networks.build(NETWORK, fast, np.random.default_rng(5), classes=4)
+    layers = catalogue.build(NETWORK, fast, np.random.default_rng(5), classes=4)
     said = trained.take_weights(layers, NETWORK, ["a", "b", "c", "d"], check(place))
     assert said == f"Took conv1, conv2, conv3 from {check(place)}; drawn anew: fc10"
     theirs = net.parameters(trained.load(check(place), fast).layers)
@@ -260,7 +260,7 @@ def test_fine_tuning_takes_what_fits_and_draws_the_rest_anew(place):
 
 
 def test_as_many_other_classes_get_a_new_last_layer_and_the_same_ones_keep_theirs(place):
-    layers = networks.build(NETWORK, fast, np.random.default_rng(5), classes=3)
+    layers = catalogue.build(NETWORK, fast, np.random.default_rng(5), classes=3)
     said = trained.take_weights(layers, NETWORK, ["a", "b", "c"], check(place))
     assert said.endswith("drawn anew: fc10")
     same = list(data.load_photos(place / "set").classes)
@@ -268,7 +268,7 @@ def test_as_many_other_classes_get_a_new_last_layer_and_the_same_ones_keep_their
 
 
 def test_a_network_in_which_nothing_fits_is_refused(place):
-    layers = networks.build("vgg-a", fast, None, kernels=(1, 1, 1, 1, 1), hidden=1, size=32)
+    layers = catalogue.build("vgg-a", fast, None, kernels=(1, 1, 1, 1, 1), hidden=1, size=32)
     with pytest.raises(errors.CheckpointError, match="has nothing for vgg-a"):
         trained.take_weights(layers, "vgg-a", list(COLOURS), check(place))
 
@@ -392,20 +392,20 @@ def test_dropout_and_std_are_for_networks_that_have_them(tmp_path, capsys, few_i
     assert not (tmp_path / "no" / "checkpoint.npz").exists()
 
 
-@pytest.mark.parametrize("name", [name for name in networks.NETWORKS if "alexnet" in name])
+@pytest.mark.parametrize("name", [name for name in catalogue.NETWORKS if "alexnet" in name])
 def test_every_alexnet_takes_a_chance_of_dropout(name):
-    networks.check_options(name, {"dropout": 0.2})
-    layers = networks.build(name, reference, None, dropout=0.2, hidden=6)
+    catalogue.check_options(name, {"dropout": 0.2})
+    layers = catalogue.build(name, reference, None, dropout=0.2, hidden=6)
     assert {layer.options["p"] for layer in layers if "p" in layer.options} == {0.2}
 
 
 def test_the_standard_deviation_of_alexnets_first_weights_is_an_option():
     for name in ("alexnet", "alexnet-6conv", "alexnet-1gpu"):
-        networks.check_options(name, {"std": 0.03})
+        catalogue.check_options(name, {"std": 0.03})
     few = {"kernels": (4, 4, 4, 4, 4), "hidden": 30, "size": 64, "std": 0.03}
-    layers = networks.build("alexnet-1gpu", reference, np.random.default_rng(0), **few)
+    layers = catalogue.build("alexnet-1gpu", reference, np.random.default_rng(0), **few)
     assert net.parameters(layers)["fc8.w"].std() == pytest.approx(0.03, rel=0.05)
-    layers = networks.build(name, reference, None, **few, bias=0.5)
+    layers = catalogue.build(name, reference, None, **few, bias=0.5)
     first = {n: b for n, b in net.parameters(layers).items() if ".b" in n}
     assert all(
         np.all(b == (0 if n[:5] in ("conv1", "conv3", "fc8.b") else 0.5)) for n, b in first.items()
@@ -477,8 +477,8 @@ def test_without_validation_images_no_error_can_stall(place, tmp_path, capsys, q
     photos = data.load_photos(place / "set")
     none = photos._replace(test_x=photos.test_x[:0], test_y=photos.test_y[:0])
     monkeypatch.setattr(data, "open_photos", lambda name: none)
-    row = networks.NETWORKS["cifar-four-layer"]._replace(schedule=networks.ON_STALL)
-    monkeypatch.setitem(networks.NETWORKS, "cifar-four-layer", row)
+    row = catalogue.NETWORKS["cifar-four-layer"]._replace(schedule=catalogue.ON_STALL)
+    monkeypatch.setitem(catalogue.NETWORKS, "cifar-four-layer", row)
     arguments = ["train", "--epochs", "1", "--data", "photos", "--out", str(tmp_path)]
     assert main([*arguments, "--divide-on-stall", "2"]) == 1
     error = capsys.readouterr().err

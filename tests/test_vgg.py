@@ -5,8 +5,8 @@ import pytest
 
 from minicnn import fast, net, reference, train
 from minicnn.gradcheck import check_network
-from minicnn.summary import measure
-from minicnn.vgg import CONFIGURATIONS, take_from_a, vgg
+from minicnn.networks.summary import measure
+from minicnn.networks.vgg import CONFIGURATIONS, take_from_a, vgg
 
 SMALL = dict(classes=5, kernels=(3, 4, 6, 7, 8), hidden=9, size=37, init="glorot", dtype=np.float64)
 

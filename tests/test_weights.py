@@ -14,11 +14,12 @@ import zipfile
 import numpy as np
 import pytest
 
-from minicnn import conventions, net, networks, other_alexnets, reference, storage, trained, weights
+from minicnn import conventions, net, reference, storage, trained, weights
 from minicnn.__main__ import main
-from minicnn.alexnet import alexnet
 from minicnn.formats import array_dictionary, caffemodel, safetensors
 from minicnn.net import gaussian, row
+from minicnn.networks import catalogue, other_alexnets
+from minicnn.networks.alexnet import alexnet
 
 KERNELS, HIDDEN, CLASSES = (4, 8, 12, 16, 6), 10, 5
 SMALL = dict(kernels=KERNELS, hidden=HIDDEN, classes=CLASSES, std=0.1)
@@ -346,7 +347,7 @@ def test_dropout_that_divides_in_training_is_ours_with_other_weights():
 
 
 def test_torchvisions_alexnet_has_61_100_840_parameters():
-    layers = networks.build("torchvision-alexnet", reference, None)
+    layers = catalogue.build("torchvision-alexnet", reference, None)
     assert net.count_parameters(layers) == 61_100_840
 
 
@@ -432,7 +433,7 @@ def test_vgg_is_read_by_the_order_of_its_layers(tmp_path):
 def test_vggs_own_tables_have_torchvisions_names(letter, features):
     """vgg11, vgg13, vgg16 and vgg19: cfgs A, B, D and E of torchvision/models/vgg.py."""
     small = dict(kernels=(2, 3, 4, 5, 6), hidden=7, classes=5)
-    layers = networks.build(f"vgg-{letter}", reference, np.random.default_rng(0), **small)
+    layers = catalogue.build(f"vgg-{letter}", reference, np.random.default_rng(0), **small)
     named = conventions.as_torchvision(layers, net.parameters(layers))
     expected = [f"features.{i}" for i in features.split()]
     expected += ["classifier.0", "classifier.3", "classifier.6"]
@@ -1020,7 +1021,7 @@ def small_networks(monkeypatch):
     def small(name, ops, rng, classes=None):
         return rows(getattr(other_alexnets, name.replace("-", "_")), dtype=np.float32)
 
-    monkeypatch.setattr(networks, "build", small)
+    monkeypatch.setattr(catalogue, "build", small)
 
 
 def test_import_prints_what_it_found_and_writes_it(tmp_path, capsys, small_networks):
@@ -1123,7 +1124,7 @@ def test_a_network_for_unit_inputs_is_exported_for_whole_pixels(tmp_path, small_
 def test_what_is_exported_comes_back_with_its_size_classes_and_mean_image(
     tmp_path, capsys, monkeypatch, suffix
 ):
-    layers = networks.build(
+    layers = catalogue.build(
         "cifar-four-layer", reference, np.random.default_rng(0),
         nonlinearity="tanh", init="fan-in", size=20, classes=3,
     )  # fmt: skip
@@ -1150,7 +1151,7 @@ def test_what_is_exported_comes_back_with_its_size_classes_and_mean_image(
 def test_the_runs_own_dropout_goes_out_to_torchvision_and_comes_back(tmp_path, capsys):
     said = {"network": "vgg-a", "classes": ["a", "b"], "size": 32, "dropout": 0.2}
     few = {"kernels": (2, 2, 2, 2, 2), "hidden": 4, "size": 32, "classes": 2, "dropout": 0.2}
-    layers = networks.build("vgg-a", reference, np.random.default_rng(0), **few)
+    layers = catalogue.build("vgg-a", reference, np.random.default_rng(0), **few)
     arrays = net.parameters(layers)
     weights.write(tmp_path / "a.safetensors", arrays, said)
     found = weights.read(tmp_path / "a.safetensors")

@@ -52,7 +52,7 @@ def measure(
     out : path
         The folder.
     network : str
-        A name in networks.NETWORKS, or "cifar" for the four layers of Figure 1.  Two columns are
+        A name in catalogue.NETWORKS, or "cifar" for the four layers of Figure 1.  Two columns are
         timed as a whole, and against the same network in one column, where there is one.
     ops : str
         "fast", "reference" or "cuda"; PyTorch computes where it does, on the CPU or on the GPU.

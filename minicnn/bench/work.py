@@ -28,7 +28,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from .. import networks
+from ..networks import catalogue
 
 SHORT = {"cifar": "cifar-four-layer"}  # names that only `bench` has
 EPSILON = 1e-6  # so small that a thousand steps on one batch change little
@@ -36,8 +36,8 @@ Record = namedtuple("Record", "layer x y cache dy")  # what a row has in one ste
 
 
 def find(network):
-    """Return the row of a network; see networks.NETWORKS."""
-    return networks.find(SHORT.get(network, network))
+    """Return the row of a network; see catalogue.NETWORKS."""
+    return catalogue.find(SHORT.get(network, network))
 
 
 def build(network, ops):

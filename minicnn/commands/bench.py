@@ -8,7 +8,7 @@ from .options import add_gpus, add_ops, add_out, whole
 
 
 def add(commands):
-    from .. import networks
+    from ..networks import catalogue
 
     one = commands.add_parser(
         "bench",
@@ -20,18 +20,18 @@ def add(commands):
     one.set_defaults(run=run)
     one.add_argument(
         "--network",
-        choices=("cifar", *networks.NETWORKS),
+        choices=("cifar", *catalogue.NETWORKS),
         default="cifar",
         metavar="NETWORK",
         help="cifar: the four layers of Figure 1 (default); or any of "
-        f"{', '.join(networks.NETWORKS)}.  Two columns are timed as a whole, and against the same "
+        f"{', '.join(catalogue.NETWORKS)}.  Two columns are timed as a whole, and against the same "
         "network in one",
     )
     one.add_argument(
         "--batch",
         type=whole,
         metavar="N",
-        help=f"images a batch (default: {networks.defaults(lambda network: network.batch)})",
+        help=f"images a batch (default: {catalogue.defaults(lambda network: network.batch)})",
     )
     add_ops(one, tf32=True)
     add_gpus(one)
@@ -62,10 +62,10 @@ def add(commands):
 def run(options):
     import importlib.util
 
-    from .. import networks
     from ..bench.measure import measure
     from ..bench.table import report
     from ..bench.work import SHORT
+    from ..networks import catalogue
 
     if options.against == "torch" and importlib.util.find_spec("torch") is None:
         print("minicnn: --against torch, but PyTorch is not installed", file=sys.stderr)
@@ -73,7 +73,7 @@ def run(options):
     check_tf32(options.ops, options.tf32)
     if options.gpus:
         name = SHORT.get(options.network, options.network)
-        networks.backend(name, backend(options.ops, options.gpus))
+        catalogue.backend(name, backend(options.ops, options.gpus))
     results = measure(
         options.out,
         options.network,

@@ -5,9 +5,9 @@ from .options import add_conditions, add_data, add_gpus, add_ops, add_out, whole
 
 
 def add(commands):
-    from .. import networks
+    from ..networks import catalogue
 
-    names = [name.removeprefix("cifar-") for name in networks.with_option("nonlinearity")]
+    names = [name.removeprefix("cifar-") for name in catalogue.with_option("nonlinearity")]
     one = commands.add_parser(
         "figure1",
         help="ReLU against tanh on CIFAR-10: the paper's Figure 1",
@@ -40,12 +40,13 @@ def add(commands):
 
 
 def run(options):
-    from .. import figure1, networks
+    from .. import figure1
+    from ..networks import catalogue
 
     ops = backend(options.ops, options.gpus)
     results = figure1.figure1(
         options.out,
-        networks.backend(f"cifar-{options.network}", ops),
+        catalogue.backend(f"cifar-{options.network}", ops),
         dataset=options.data,
         seeds=options.seeds,
         network=options.network,

@@ -11,7 +11,7 @@ TIMELINE = {"batch": 128}
 
 
 def add(commands):
-    from ..networks import two_columns
+    from ..networks.catalogue import two_columns
 
     one = commands.add_parser(
         "halves",

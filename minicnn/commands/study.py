@@ -31,9 +31,10 @@ def add(commands):
 
 
 def run(options):
-    from .. import networks, study
+    from .. import study
+    from ..networks import catalogue
 
-    ops = networks.backend("cifar-four-layer", backend(options.ops, options.gpus))
+    ops = catalogue.backend("cifar-four-layer", backend(options.ops, options.gpus))
     study.study(options.out, ops, options.data, options.images)
     print(study.report(options.out))
     print(f"Wrote {options.out}/study.jsonl and {options.out}/study.png")

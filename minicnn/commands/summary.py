@@ -4,7 +4,7 @@ from .options import whole
 
 
 def add(commands):
-    from .. import networks
+    from ..networks import catalogue
 
     one = commands.add_parser(
         "summary",
@@ -15,9 +15,9 @@ def add(commands):
     one.set_defaults(run=run)
     one.add_argument(
         "network",
-        choices=networks.NETWORKS,
+        choices=catalogue.NETWORKS,
         metavar="NETWORK",
-        help=f"one of {', '.join(networks.NETWORKS)}",
+        help=f"one of {', '.join(catalogue.NETWORKS)}",
     )
     one.add_argument(
         "--batch", type=whole, default=128, metavar="N", help="images a batch (default: 128)"
@@ -27,15 +27,16 @@ def add(commands):
         type=whole,
         metavar="N",
         help="kinds of images to tell apart (default: "
-        f"{networks.defaults(lambda network: network.classes)})",
+        f"{catalogue.defaults(lambda network: network.classes)})",
     )
 
 
 def run(options):
-    from .. import networks, reference, summary
+    from .. import reference
+    from ..networks import catalogue, summary
 
-    size = networks.find(options.network).size
+    size = catalogue.find(options.network).size
     classes = {"classes": options.classes} if options.classes else {}
-    layers = networks.build(options.network, reference, None, **classes)
+    layers = catalogue.build(options.network, reference, None, **classes)
     print(summary.summary(layers, (3, size, size), options.batch))
     return 0

@@ -6,8 +6,8 @@ Its options are in train_options.py; what they are where nothing is said, in rec
 import pathlib
 import sys
 
-from .. import networks
 from ..backends import backend
+from ..networks import catalogue
 from .train_options import add_options
 
 OF_THE_NETWORK = ("nonlinearity", "init", "std", "bias", "dropout")
@@ -57,9 +57,9 @@ def run(options):
     classes = [str(name) for name in photos.classes]
     given = {name: getattr(options, name) for name in OF_THE_NETWORK}
     given = {name: value for name, value in given.items() if value is not None}
-    networks.check_options(options.network, given)
-    given_size = networks.of_size(options.network, size)
-    layers = networks.build(options.network, ops, rng, classes=len(classes), **given_size, **given)
+    catalogue.check_options(options.network, given)
+    given_size = catalogue.of_size(options.network, size)
+    layers = catalogue.build(options.network, ops, rng, classes=len(classes), **given_size, **given)
     if options.init_from and not before:
         print(trained.take_weights(layers, options.network, classes, options.init_from))
     counts = [len(photos.train_x), len(photos.test_x)]
@@ -71,7 +71,7 @@ def run(options):
     try:
         finished = train.train(
             layers,
-            networks.backend(options.network, ops),
+            catalogue.backend(options.network, ops),
             (photos.train_x, photos.train_y),
             (photos.test_x, photos.test_y) if len(photos.test_x) else None,
             rng=rng,
@@ -94,7 +94,7 @@ def run(options):
     except MemoryError as error:
         if options.ops != "cuda":
             raise
-        from ..cuda.room import what_fits
+        from ..networks.summary import what_fits
 
         words = what_fits(layers, (photos.mean.shape[0], size, size), options.batch)
         raise MemoryError(f"{error}; {words}") from error
@@ -129,7 +129,7 @@ def begun(out, resume):
 
 def size_of(options, width):
     """Return the width of what the network sees of images so wide, after seeing that it can be."""
-    made_for, least = networks.find(options.network).size, networks.find(options.network).least
+    made_for, least = catalogue.find(options.network).size, catalogue.find(options.network).least
     size = options.size or min(made_for, width)
     if size > width:
         raise ValueError(f"--size is {size}, but the images of {options.data} have {width} pixels")
@@ -150,7 +150,7 @@ def size_of(options, width):
 
 def seen(options, images, size, width):
     """Return what the network is about to see, as a sentence: a wrong --data shows here."""
-    made_for = networks.find(options.network).size
+    made_for = catalogue.find(options.network).size
     words = f"{options.network}: {images:,} images of {options.data}, {width}×{width} pixels"
     if size < width:
         words += f", seen {size}×{size} at a time"

@@ -1,6 +1,6 @@
 """The options of `train`; recipes.py has what they are where nothing is said."""
 
-from .. import cifar, networks, vgg
+from ..networks import catalogue, cifar, vgg
 from .options import (
     add_data,
     add_gpus,
@@ -16,7 +16,7 @@ from .options import (
 
 def default(option):
     """Return what an option of `train` is where it is not given, in words."""
-    return networks.defaults(lambda network: network.recipe.get(option))
+    return catalogue.defaults(lambda network: network.recipe.get(option))
 
 
 def add_options(one):
@@ -24,10 +24,10 @@ def add_options(one):
     one.add_argument(
         "network",
         nargs="?",
-        choices=networks.NETWORKS,
+        choices=catalogue.NETWORKS,
         default="cifar-four-layer",
         metavar="NETWORK",
-        help=f"one of {', '.join(networks.NETWORKS)} (default: cifar-four-layer)",
+        help=f"one of {', '.join(catalogue.NETWORKS)} (default: cifar-four-layer)",
     )
     add_data(one, photos=True)
     images = one.add_argument_group("images")
@@ -37,7 +37,7 @@ def add_options(one):
         metavar="S",
         help="width and height of what the network sees: where images are larger, random patches "
         "of S×S pixels and their mirror images (default: what the network is made for, "
-        f"{networks.defaults(lambda network: network.size)}, at most what the images have)",
+        f"{catalogue.defaults(lambda network: network.size)}, at most what the images have)",
     )
     images.add_argument(
         "--view",
@@ -87,7 +87,7 @@ def add_options(one):
     network.add_argument(
         "--nonlinearity",
         choices=cifar.NONLINEARITIES,
-        help=f"of {' and '.join(networks.with_option('nonlinearity'))} (default: relu)",
+        help=f"of {' and '.join(catalogue.with_option('nonlinearity'))} (default: relu)",
     )
     network.add_argument(
         "--init",
@@ -157,7 +157,7 @@ def add_options(one):
         type=whole,
         metavar="N",
         help="divide ε when the validation error has not improved in N epochs (default: "
-        f"{networks.defaults(lambda network: network.schedule.get('stall', 'never'))})",
+        f"{catalogue.defaults(lambda network: network.schedule.get('stall', 'never'))})",
     )
     training.add_argument(
         "--divide-by", type=positive, metavar="F", help="divide ε by F (default: 10)"

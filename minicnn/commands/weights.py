@@ -9,7 +9,7 @@ def add(commands):
 
 
 def add_import(commands):
-    from ..networks import NETWORKS
+    from ..networks.catalogue import NETWORKS
 
     one = commands.add_parser(
         "import",
@@ -37,7 +37,8 @@ def add_import(commands):
 
 
 def run_import(options):
-    from .. import net, networks, reference, weights
+    from .. import net, reference, weights
+    from ..networks import catalogue
 
     weights.check_new(options.out)
     classes = None
@@ -52,14 +53,14 @@ def run_import(options):
         raise ValueError(f"{options.file} says that it is of {said['network']}, not of {name}")
     if said:
         said["classes"] = classes or said["classes"]
-        layers = networks.build_described(said, reference)
+        layers = catalogue.build_described(said, reference)
     else:
         made = {"classes": len(classes)} if classes else {}
-        layers = networks.build(name, reference, None, **made)
+        layers = catalogue.build(name, reference, None, **made)
         last = next(layer for layer in reversed(layers) if layer.params)
         count = sum(len(b) for b in net.columns(last.params["b"]))
         classes = classes or [f"class {k}" for k in range(count)]
-        said = {"network": name, "classes": classes, "size": networks.find(name).size}
+        said = {"network": name, "classes": classes, "size": catalogue.find(name).size}
     fitted = weights.fit(found, layers, options.file)
     print(weights.report(found, layers, fitted))
     mean = weights.mean_of(found, layers)
@@ -80,10 +81,11 @@ def save_checkpoint(path, arrays, mean, mean_image, said):
     """
     import numpy as np
 
-    from .. import networks, storage
+    from .. import storage
+    from ..networks import catalogue
 
     if mean_image is None:
-        width = max(said["size"], networks.find(said["network"]).width)
+        width = max(said["size"], catalogue.find(said["network"]).width)
         colour = np.zeros(3) if mean is None else np.asarray(mean)
         mean_image = np.broadcast_to(colour[:, None, None], (3, width, width))
     content = {f"w:{name}": array.astype(np.float32) for name, array in arrays.items()}
@@ -92,7 +94,7 @@ def save_checkpoint(path, arrays, mean, mean_image, said):
 
 
 def add_export(commands):
-    from ..networks import NETWORKS
+    from ..networks.catalogue import NETWORKS
 
     in_torchvision = [name for name, network in NETWORKS.items() if network.torchvision]
     one = commands.add_parser(
@@ -116,7 +118,8 @@ def add_export(commands):
 
 
 def run_export(options):
-    from .. import conventions, networks, reference, weights
+    from .. import conventions, reference, weights
+    from ..networks import catalogue
 
     weights.check_new(options.out)
     found = weights.read(options.file)
@@ -130,7 +133,7 @@ def run_export(options):
             )
         classes = len(next(reversed(found.arrays.values())))  # the last layer's biases
         dropout = {name: said[name] for name in ("dropout",) if name in said}
-        layers = networks.build(
+        layers = catalogue.build(
             options.for_torchvision, reference, None, classes=classes, **dropout
         )
         fitted = weights.fit(found, layers, options.file)

@@ -29,7 +29,8 @@ import time
 
 import numpy as np
 
-from .. import alexnet, cifar, cuda, fast, gradcheck_suite, net, reference, train, vgg
+from .. import cuda, fast, gradcheck_suite, net, reference, train
+from ..networks import alexnet, cifar, vgg
 from ..two_columns import in_columns, join_columns, split_columns
 from . import buffers, gpu, settings
 from .patches import patched

@@ -1,20 +1,20 @@
 """What our own files of weights say of their network: a few plain values, as a text of JSON.
 
-    network                 its name, one of networks.NETWORKS
+    network                 its name, one of catalogue.NETWORKS
     classes                 the names of its classes
     size                    the width and height of what it sees
     test_width              what images are rescaled to before, if not their own width
     nonlinearity, dropout   where the run had others than the table
 
-They are those of a run's settings that `networks.build_described` needs.  A .safetensors file has
+They are those of a run's settings that `catalogue.build_described` needs.  A .safetensors file has
 the text in its metadata, an .npz file in an array of bytes, `about`; a reader that does not know of
 it finds the weights all the same.
 """
 
 import json
 
-from .. import networks
-from ..cifar import NONLINEARITIES
+from ..networks import catalogue
+from ..networks.cifar import NONLINEARITIES
 
 MOST_PIXELS = 4096
 
@@ -66,7 +66,7 @@ def is_chance(value):
     return type(value) in (int, float) and 0 <= value < 1
 
 
-NETWORKS = list(networks.NETWORKS)  # a list, because what is looked for in it may be anything
+NETWORKS = list(catalogue.NETWORKS)  # a list, because what is looked for in it may be anything
 RIGHT = {
     "network": lambda value: value in NETWORKS,
     "classes": lambda value: are_names(value) and value,

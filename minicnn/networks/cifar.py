@@ -33,9 +33,9 @@ import math
 
 import numpy as np
 
-from .net import gaussian, row
-from .shapes import pool_size
-from .two_columns import in_columns, split_columns
+from ..net import gaussian, row
+from ..shapes import pool_size
+from ..two_columns import in_columns, split_columns
 
 NONLINEARITIES = ("relu", "tanh", "logistic")
 INITS = ("paper", "cuda-convnet", "fan-in")

@@ -24,8 +24,8 @@ torchvision_alexnet are 0, and neither is what the two libraries do.
 
 import numpy as np
 
+from ..net import gaussian, row
 from .alexnet import alexnet
-from .net import gaussian, row
 
 
 def caffe_alexnet(ops, rng, **options):

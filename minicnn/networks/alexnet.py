@@ -38,9 +38,9 @@ formula, read literally, would.  In one column, lrn has groups=2 for that.
 
 import numpy as np
 
-from .net import gaussian, parameters, row
-from .shapes import out_size, pool_size
-from .two_columns import in_columns, split_columns
+from ..net import gaussian, parameters, row
+from ..shapes import out_size, pool_size
+from ..two_columns import in_columns, split_columns
 
 LEAST = 64  # pixels: then pool5 has one
 

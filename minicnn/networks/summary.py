@@ -1,6 +1,7 @@
 """What a network has before it has learned anything: shapes, receptive fields, numbers, memory.
 
-    from minicnn import alexnet, reference, summary
+    from minicnn.networks.catalogue import alexnet, summary
+    from minicnn import reference
     print(summary.summary(alexnet.alexnet(reference, None), (3, 224, 224)))
 
 Nothing is computed for it.  An empty batch goes through the layers themselves, (0, 3, 224, 224) for
@@ -23,8 +24,10 @@ from collections import namedtuple
 
 import numpy as np
 
-from .console import aligned
-from .net import columns, count_parameters, forward, kind_of, parameters
+from ..console import aligned
+from ..net import columns, count_parameters, forward, kind_of, parameters
+
+MiB = 2**20
 
 Size = namedtuple("Size", "name layer output sees parameters multiply_adds neurons")
 Crossing = namedtuple("Crossing", "name forward backward")
@@ -140,7 +143,7 @@ def kept_bytes(layers, shape, batch=128):
 
 def by_winograd(layer, w, y, batch):
     """Return whether minicnn.fast computes a convolution by Winograd's algorithm."""
-    from .fast.winograd import pays  # brings Numba
+    from ..fast.winograd import pays  # brings Numba
 
     (_, C, f, _), (_, H_out, W_out) = w.shape, y
     return pays(batch, C, H_out, W_out, f, layer.options.get("stride", 1))
@@ -233,6 +236,42 @@ def summary(layers, shape, batch=128):
         f"{mebibytes(learned + batch * image)}  together; the whole process may need twice as much",
     ]
     return "\n".join(lines)
+
+
+def what_fits(layers, shape, batch):
+    """Return, in words, about how many images a batch may have on this GPU, or on these two.
+
+    Counted are the parameters, their gradients and velocities; of each image what is kept for
+    backward, which on a GPU is about what minicnn.fast keeps, twice the largest array that passes
+    between rows, and the image itself, now and one batch ahead.  A tenth of the memory is left out.
+    Two columns on two GPUs have half of all that on each, so the smaller one counts, twice.
+
+    Parameters
+    ----------
+    layers : list of Layer
+    shape : tuple
+        The shape of one image.
+    batch : int
+        What did not fit.
+    """
+    from ..cuda import gpu, two_columns  # brings Numba
+
+    devices = set(two_columns.chosen) or {gpu.here.device}
+    smaller = min(devices, key=gpu.total_memory)
+    total = gpu.total_memory(smaller) * len(devices)  # each has half of everything
+    itemsize = dtype_of(layers).itemsize
+    learned = 3 * count_parameters(layers) * itemsize
+    outputs = [shape, *(one for size in measure(layers, shape) for one in size.output)]
+    passing = 2 * max(map(math.prod, outputs)) + 2 * math.prod(shape)
+    image = kept_bytes(layers, shape) + passing * itemsize
+    fits = max(0, int((0.9 * total - learned) // image))
+    if fits >= batch:
+        return f"counted roughly, {batch} images fit, if no other program uses this GPU"
+    if not fits:
+        return f"not even one image would fit: parameters alone take {learned / MiB:,.0f} MiB"
+    return (
+        f"about {fits} images of {image / MiB:.3g} MiB would fit: try --batch {fits}, a new --out"
+    )
 
 
 def table(sizes, shape):

@@ -38,7 +38,7 @@ import math
 
 import numpy as np
 
-from .net import gaussian, parameters, row
+from ..net import gaussian, parameters, row
 
 CONFIGURATIONS = {
     "A": "     3   3    33    33    33",

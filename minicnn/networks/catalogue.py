@@ -23,8 +23,8 @@ import inspect
 from collections import Counter, namedtuple
 from functools import partial
 
+from ..two_columns import in_columns
 from . import alexnet, cifar, other_alexnets, vgg
-from .two_columns import in_columns
 
 Network = namedtuple(
     "Network",
