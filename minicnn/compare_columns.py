@@ -24,7 +24,8 @@ from functools import partial
 
 import numpy as np
 
-from . import data, gallery, net, schedules, storage, train, trained
+from . import data, gallery, net, schedules, storage, train
+from .data import views
 from .errors import Interrupted
 from .networks import cifar
 from .two_columns import in_columns
@@ -118,7 +119,7 @@ def run(out, ops, photos, variant, seed, conditions, progress=True):
     options = {"size": SIZE, "classes": len(photos.classes), "first_std": conditions["std"]}
     layers = VARIANTS[variant](ops, rng, **options)
     two = layers[0].name == "both"
-    deviation = trained.deviation_of(photos)
+    deviation = views.deviation_of(photos)
     epochs = conditions["epochs"]
     folder = out / f"{variant}-{seed}"
     title = f"{variant}, seed {seed}"
@@ -135,8 +136,8 @@ def run(out, ops, photos, variant, seed, conditions, progress=True):
             folder=folder,
             resume=True,
             settings={"variant": variant, "seed": seed, **conditions},
-            view=trained.training_view(photos.mean, deviation, SIZE),
-            test_view=trained.central_view(photos.mean, deviation, SIZE),
+            view=views.training_view(photos.mean, deviation, SIZE),
+            test_view=views.central_view(photos.mean, deviation, SIZE),
             seed=seed,
             title=title,
             progress=progress,

@@ -23,6 +23,7 @@ from minicnn import (
 )
 from minicnn.__main__ import main
 from minicnn.commands.test import VIEWS
+from minicnn.data.views import deviation_of
 from minicnn.networks import catalogue
 
 COLOURS = {"blue sky": (90, 140, 230), "grass": (70, 160, 60), "röd": (200, 60, 50)}
@@ -92,7 +93,7 @@ def test_a_trained_network_is_the_network_that_was_trained(place):
 
 def test_unit_inputs_have_deviation_one(place):
     photos = data.load_photos(place / "set")
-    x = (photos.train_x[:] - photos.mean) / trained.deviation_of(photos)
+    x = (photos.train_x[:] - photos.mean) / deviation_of(photos)
     assert x.std() == pytest.approx(1, abs=1e-4)
 
 

@@ -120,14 +120,14 @@ def run_4(options):
 
 def run_maps(options):
     from .. import gallery, net, trained
-    from ..data import decode
+    from ..data import decode, views
 
     network = trained.load(options.checkpoint, backend(options.ops, options.gpus))
     try:
         picture = decode.decode(options.image, network.mean.shape[1])
     except decode.Unreadable as error:
         raise ValueError(f"{options.image}: {error}") from None
-    view = trained.central_view(network.mean, network.deviation, network.size, network.width)
+    view = views.central_view(network.mean, network.deviation, network.size, network.width)
     x, layers = view(picture[None]), []
     for layer in network.layers:
         x, _ = net.forward([layer], x)

@@ -167,18 +167,18 @@ def views_of(options, photos, size):
     """Return the view and test_view of train.train, test_width, and how images become x."""
     import numpy as np
 
-    from .. import trained
+    from ..data import views
 
     mean, width = photos.mean, photos.mean.shape[1]
     if options.view is None:
         larger = size < width or options.jitter or options.colour_noise
         options.view = "random" if larger else "central"
-    deviation = trained.deviation_of(photos) if options.input == "unit" else np.float32(1)
+    deviation = views.deviation_of(photos) if options.input == "unit" else np.float32(1)
     inputs = {"mean": mean, "deviation": np.asarray(deviation)}
     test_width = (options.jitter + width) // 2 if options.jitter else width  # as VGG's test scale
-    view = central = trained.central_view(mean, deviation, size, test_width)
+    view = central = views.central_view(mean, deviation, size, test_width)
     if options.view == "random":
-        view = trained.training_view(
+        view = views.training_view(
             mean,
             deviation,
             size,

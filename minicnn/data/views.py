@@ -1,0 +1,58 @@
+"""How pixels become what a network sees: a view, minus the mean image, divided.
+
+mean         (3, H, W)             the mean image of the training set
+deviation    a number              what pixels minus the mean are divided by; 1, as a rule
+width        a number              what images are rescaled to before a view is cut; W, unless
+                                   the network was trained at several scales
+x            (N, 3, size, size)    what the network sees
+"""
+
+import numpy as np
+
+from . import augment
+
+
+def training_view(mean, deviation, size, **options):
+    """Return the function view(images, rng) that gives one random view of each image.
+
+    mean, deviation and size: see above; the options are those of augment.random_views.
+    """
+
+    def view(images, rng):
+        return divided(augment.random_views(images, mean, size, rng, **options), deviation)
+
+    return view
+
+
+def central_view(mean, deviation, size, width=None):
+    """Return the function view(images) that gives the central view of each image."""
+    width = width or mean.shape[2]
+    mean = augment.rescaled(mean, width)
+
+    def view(images, rng=None):
+        images = augment.rescaled(images, width)
+        return divided(augment.central_views(images, mean, size), deviation)
+
+    return view
+
+
+def divided(x, deviation):
+    """Return x / deviation, in the place of x; untouched if it is 1."""
+    return x if deviation == 1 else np.divide(x, deviation, out=x)
+
+
+def deviation_of(photos):
+    """Return by how much training pixels differ from the mean image: their deviation, float32.
+
+    That takes no other pass over the images.  With c the mean colour, m the mean image and λ the
+    eigenvalues, averages over all pixels q and all three colours are
+
+        ⟨(q − c)²⟩ = Σλ / 3                            the variance of colours, see moments.py
+        ⟨(q − c)²⟩ = ⟨(q − m)²⟩ + ⟨(m − c)²⟩          because q − m is 0 on average, at each place
+
+    and the square root of ⟨(q − m)²⟩ is asked for.
+    """
+    m = photos.mean
+    c = m.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
+    variance = photos.eigenvalues.sum() / 3 - np.mean(np.square(m - c))
+    return np.float32(np.sqrt(variance))
