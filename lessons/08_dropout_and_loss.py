@@ -8,9 +8,10 @@
 # %%
 import numpy as np
 
-from minicnn import data, net, reference as ops, train
+from minicnn import data, net, reference as ops
 from minicnn.networks import cifar
 from minicnn.step import picture, step
+from minicnn.training import train
 
 rng = np.random.default_rng(0)
 y, _ = ops.dropout_forward(np.ones((8, 10)), p=0.5, rng=rng)

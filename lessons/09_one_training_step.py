@@ -8,9 +8,10 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minicnn import data, net, reference as ops, train
+from minicnn import data, net, reference as ops
 from minicnn.networks import cifar
 from minicnn.step import picture, step
+from minicnn.training import train
 
 sample = data.load("sample")
 train_x, train_y, *_ = data.prepare(sample)  # pixels minus the mean image (Section 2)
@@ -116,8 +117,8 @@ print(f"half after {halved:,} steps, or {epochs:.1f} epochs of ImageNet")
 #
 # ## The whole step, and again
 #
-# Forward, loss, backward, update: nothing else happens in training, and `train.py` has the same
-# five lines in a loop. **Predict** the loss of these ten images after one step, and after sixteen.
+# Forward, loss, backward, update: nothing else happens, and `training/train.py` has the same five
+# lines in a loop. **Predict** the loss of these ten images after one step, and after sixteen.
 
 # %%
 # a v of zeros for every w and b

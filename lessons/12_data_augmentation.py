@@ -7,9 +7,10 @@
 # %%
 import numpy as np
 
-from minicnn import data, evaluate, net, reference as ops, train
+from minicnn import data, net, reference as ops
 from minicnn.data import augment, moments
 from minicnn.step import picture, step
+from minicnn.training import evaluate, train
 
 sample = data.load("sample")
 mean = moments.mean_image(moments.of(sample.train_x), len(sample.train_x))

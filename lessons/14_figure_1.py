@@ -12,9 +12,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minicnn
-from minicnn import data, fast, net, reference as ops, study, train
+from minicnn import data, fast, net, reference as ops, study
 from minicnn.networks import cifar
 from minicnn.step import picture, step
+from minicnn.training import train
 
 results = Path(minicnn.__file__).parent / "results"
 figure_1 = json.loads((results / "figure1.json").read_text())

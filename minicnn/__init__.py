@@ -23,11 +23,11 @@ If you want to read it all, here is an order in which every file builds on those
     networks/vgg.py, networks/catalogue.py  VGG; every network by its name
     networks/summary.py           what a network has: shapes, receptive fields, numbers, memory
     data/                         CIFAR-10, your own photographs, more images from those there are
-    storage.py, run.py         what a run knows of itself, and how it is saved
-    evaluate.py                   predictions from several views, errors, ensembles
-    train.py, schedules.py        the training loop, and when its learning rate falls
-    recipes.py                    the numbers that each network's training starts from
-    trained.py                    a trained network, and how it wants its images
+    storage.py, training/run.py  what a run knows of itself, and how it is saved
+    training/evaluate.py          predictions from several views, errors, ensembles
+    training/train.py, training/schedules.py  the training loop, and when its learning rate falls
+    training/recipes.py           the numbers that each network's training starts from
+    training/predictor.py         a trained network, and how it wants its images
     gallery.py, neighbours.py     Figures 3 and 4: what it has learned, and what it finds alike
     codes.py                      short binary codes from its features
     weights.py, conventions.py    weights of Caffe and torchvision; formats/ reads their files
@@ -51,9 +51,8 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "reference fast cuda shapes checks net gradcheck two_columns backends step networks data "
-    "evaluate train schedules recipes run trained weights conventions formats figures gallery "
-    "fonts figure1 study compare_columns timeline neighbours codes gradcheck_suite bench "
-    "commands storage console errors machine"
+    "training weights conventions formats figures gallery fonts figure1 study compare_columns "
+    "timeline neighbours codes gradcheck_suite bench commands storage console errors machine"
 ).split()
 
 

@@ -24,10 +24,11 @@ from functools import partial
 
 import numpy as np
 
-from . import data, gallery, net, schedules, storage, train
+from . import data, gallery, net, storage
 from .data import views
 from .errors import Interrupted
 from .networks import cifar
+from .training import schedules, train
 from .two_columns import in_columns
 
 VARIANTS = {  # → how its rows are built

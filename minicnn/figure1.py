@@ -27,9 +27,10 @@ import statistics
 
 import numpy as np
 
-from . import data, figures, storage, train
+from . import data, figures, storage
 from .machine import versions
 from .networks import catalogue
+from .training import train
 
 TARGET = 0.25
 BATCH = 128

@@ -1,6 +1,6 @@
 """The paper's figures, redrawn from our own runs.
 
-    history    a list of dicts, one an epoch, as run.py writes them to history.jsonl
+    history    a list of dicts, one an epoch, as training/run.py writes them to history.jsonl
 
 matplotlib is imported when a figure is drawn, never before.
 """

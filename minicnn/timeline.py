@@ -26,8 +26,9 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
-from . import net, train, two_columns
+from . import net, two_columns
 from .networks import catalogue
+from .training import train
 
 Span = namedtuple("Span", "row phase column copy start end bytes")  # seconds from the origin
 

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 import minicnn
-from minicnn import data, net, train
+from minicnn import data, net
 from minicnn.networks import alexnet
+from minicnn.training import train
 from minicnn.two_columns import join_columns
 
 pytestmark = pytest.mark.slow

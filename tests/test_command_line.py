@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from minicnn import errors, train
+from minicnn import errors
 from minicnn.__main__ import main
+from minicnn.training import train
 
 COMMANDS = ("figure1", "train", "study", "gradcheck", "bench", "summary", "download", "prepare")
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from minicnn import cuda, net, train
+from minicnn import cuda, net
 from minicnn.cuda import check, device, gpu, two_columns
 from minicnn.gradcheck import check_layer
+from minicnn.training import train
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="on a GPU, run the whole check")
 

@@ -15,24 +15,13 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
-from minicnn import (
-    backends,
-    cuda,
-    evaluate,
-    fast,
-    gradcheck,
-    net,
-    reference,
-    storage,
-    timeline,
-    train,
-    trained,
-)
+from minicnn import backends, cuda, fast, gradcheck, net, reference, storage, timeline
 from minicnn.__main__ import main
 from minicnn.commands import options
 from minicnn.cuda import buffers, check, gpu, settings, two_columns
 from minicnn.networks import catalogue, summary
 from minicnn.networks.summary import what_fits
+from minicnn.training import evaluate, train, transfer
 from minicnn.two_columns import in_columns, split_columns
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="on a GPU, run minicnn.cuda.check")
@@ -496,7 +485,7 @@ def saved(path, network):
 def test_weights_of_one_column_begin_a_network_of_two_and_the_other_way_round(tmp_path, new, old):
     theirs = net.predicting(saved(tmp_path / "old.npz", old), catalogue.backend(old, fast))
     layers = catalogue.build(new, fast, np.random.default_rng(7), **SMALL)
-    said = trained.take_weights(layers, new, ["a", "b", "c"], tmp_path / "old.npz")
+    said = transfer.take_weights(layers, new, ["a", "b", "c"], tmp_path / "old.npz")
     assert said.startswith("Took conv1, conv2, conv3, conv4") and said.endswith("anew: none")
     ours = net.predicting(layers, catalogue.backend(new, fast))
     x = 60 * np.random.default_rng(8).standard_normal((2, 3, 67, 67)).astype(np.float32)

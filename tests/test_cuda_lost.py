@@ -9,10 +9,11 @@ import re
 import numpy as np
 import pytest
 
-from minicnn import cuda, data, figures, net, run, storage
+from minicnn import cuda, data, figures, net, storage
 from minicnn.__main__ import main
 from minicnn.cuda import gpu, two_columns
 from minicnn.networks import catalogue
+from minicnn.training import run
 from minicnn.two_columns import in_columns, split_columns
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="a real GPU is not lost at will")

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from minicnn import evaluate, fast, net, reference
+from minicnn import fast, net, reference
 from minicnn.networks import alexnet
+from minicnn.training import evaluate
 
 
 def some_probabilities(rng, N=11, classes=5):

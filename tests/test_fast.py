@@ -13,7 +13,7 @@ import weakref
 import numpy as np
 import pytest
 
-from minicnn import fast, net, reference, train
+from minicnn import fast, net, reference
 from minicnn.fast import buffers, layout, threads, two_columns, vector
 from minicnn.fast.vector import (
     LANES,
@@ -38,6 +38,7 @@ from minicnn.fast.vector import (
 )
 from minicnn.gradcheck import check_layer
 from minicnn.networks import cifar
+from minicnn.training import train
 from minicnn.two_columns import in_columns, split_columns
 
 RNG = np.random.default_rng(0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minicnn import schedules
+from minicnn.training import schedules
 
 
 def epsilons(schedule, errors, epsilon=1.0, by_hand=None):

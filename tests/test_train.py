@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import data, net, schedules, storage, train
+from minicnn import data, net, storage
 from minicnn.errors import CheckpointError, Diverged, Interrupted
 from minicnn.net import gaussian, row
 from minicnn.networks import cifar
+from minicnn.training import schedules, train
 
 ops = minicnn.reference
 
@@ -232,7 +233,8 @@ CHILD = """
     import os, signal, sys
     sys.path.insert(0, sys.argv[3])
     import test_train
-    from minicnn import storage as checkpoint, train
+    from minicnn import storage as checkpoint
+    from minicnn.training import train
 
     point, countdown = sys.argv[2], int(sys.argv[4])
     def die_later():

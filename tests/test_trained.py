@@ -8,23 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minicnn import (
-    codes,
-    console,
-    data,
-    errors,
-    fast,
-    figures,
-    neighbours,
-    net,
-    reference,
-    storage,
-    trained,
-)
+from minicnn import codes, console, data, errors, fast, figures, neighbours, net, reference, storage
 from minicnn.__main__ import main
 from minicnn.commands.test import VIEWS
 from minicnn.data.views import deviation_of
 from minicnn.networks import catalogue
+from minicnn.training import predictor, transfer
 
 COLOURS = {"blue sky": (90, 140, 230), "grass": (70, 160, 60), "röd": (200, 60, 50)}
 NETWORK = "cifar-four-layer"
@@ -82,9 +71,9 @@ def test_a_trained_network_is_the_network_that_was_trained(place):
     photos = data.load_photos(place / "set")
     answers = []
     for ops in (fast, reference):
-        network = trained.load(check(place), ops)
+        network = predictor.load(check(place), ops)
         assert network.classes == tuple(photos.classes) and network.size == 32
-        answers.append(trained.predict(network, photos.test_x))
+        answers.append(predictor.predict(network, photos.test_x))
     np.testing.assert_allclose(*answers, rtol=1e-3, atol=1e-5)
     error = np.mean(np.argmax(answers[0], axis=1) != photos.test_y)
     history = (place / "0" / "history.jsonl").read_text().splitlines()
@@ -112,9 +101,9 @@ def test_test_counts_errors_of_each_network_and_of_all(place, capsys):
 
 
 def test_fifty_views_and_dense_average_their_probabilities(place):
-    network, photos = trained.load(check(place), fast), data.load_photos(place / "set")
+    network, photos = predictor.load(check(place), fast), data.load_photos(place / "set")
     images = photos.test_x[:5]
-    answers = {way: trained.predict(network, images, way) for way in ("50", "dense", "50+dense")}
+    answers = {way: predictor.predict(network, images, way) for way in ("50", "dense", "50+dense")}
     np.testing.assert_allclose(answers["50+dense"], (answers["50"] + answers["dense"]) / 2)
     patches = [  # 36 pixels have room for 4 more than 32
         images[:, :, i : i + 32, j : j + 32] - photos.mean[:, i : i + 32, j : j + 32]
@@ -136,14 +125,14 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_bar_is_shown_on_a_terminal_and_nowhere_else(place, monkeypatch, terminal):
-    network, images = trained.load(check(place), fast), data.load_photos(place / "set").train_x
+    network, images = predictor.load(check(place), fast), data.load_photos(place / "set").train_x
     stream = Terminal() if terminal else io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(console, "DELAY", 0)
     bars, bar = [], console.bar
     monkeypatch.setattr(console, "bar", lambda *args: bars.append(bar(*args)) or bars[-1])
-    trained.predict(network, images, "10+dense", title="asking")
-    features = np.concatenate(list(trained.features(network, images, "relu1", title="row")))
+    predictor.predict(network, images, "10+dense", title="asking")
+    features = np.concatenate(list(predictor.features(network, images, "relu1", title="row")))
     neighbours.nearest(features[:3], features, 2, title="searching")
     codes.train_coder(fast, features, 8, np.random.default_rng(0), epochs=2, title="coding")
     shown = stream.getvalue()
@@ -200,7 +189,7 @@ def test_features_are_what_the_row_gives(place, capsys):
     out = place / "features.npy"
     arguments = ["features", check(place), "--out", str(out), "--layer", "relu2"]
     assert main([*command(place, *arguments), "--split", "train"]) == 0
-    photos, network = data.load_photos(place / "set"), trained.load(check(place), fast)
+    photos, network = data.load_photos(place / "set"), predictor.load(check(place), fast)
     found = np.load(out)
     assert found.shape == (36, 32 * 8 * 8) and found.dtype == np.float32
     rows = network.layers[: 1 + [layer.name for layer in network.layers].index("relu2")]
@@ -236,10 +225,10 @@ def test_another_data_set_is_refused(place, capsys, few_images):
 
 def test_other_classes_are_refused(place):
     photos = data.load_photos(place / "set")
-    network = trained.load(check(place), fast)
+    network = predictor.load(check(place), fast)
     others = photos._replace(classes=("blue sky", "grass", "green"))
     with pytest.raises(ValueError, match="3, and there 3, 'green' in the place of 'röd'"):
-        trained.check_data(network, others, "others")
+        predictor.check_data(network, others, "others")
 
 
 def test_a_checkpoint_that_does_not_say_what_it_is_of_is_refused(place, capsys):
@@ -252,9 +241,9 @@ def test_a_checkpoint_that_does_not_say_what_it_is_of_is_refused(place, capsys):
 
 def test_fine_tuning_takes_what_fits_and_draws_the_rest_anew(place):
     layers = catalogue.build(NETWORK, fast, np.random.default_rng(5), classes=4)
-    said = trained.take_weights(layers, NETWORK, ["a", "b", "c", "d"], check(place))
+    said = transfer.take_weights(layers, NETWORK, ["a", "b", "c", "d"], check(place))
     assert said == f"Took conv1, conv2, conv3 from {check(place)}; drawn anew: fc10"
-    theirs = net.parameters(trained.load(check(place), fast).layers)
+    theirs = net.parameters(predictor.load(check(place), fast).layers)
     for name, w in net.parameters(layers).items():
         if not name.startswith("fc10"):
             np.testing.assert_array_equal(w, theirs[name])
@@ -262,16 +251,16 @@ def test_fine_tuning_takes_what_fits_and_draws_the_rest_anew(place):
 
 def test_as_many_other_classes_get_a_new_last_layer_and_the_same_ones_keep_theirs(place):
     layers = catalogue.build(NETWORK, fast, np.random.default_rng(5), classes=3)
-    said = trained.take_weights(layers, NETWORK, ["a", "b", "c"], check(place))
+    said = transfer.take_weights(layers, NETWORK, ["a", "b", "c"], check(place))
     assert said.endswith("drawn anew: fc10")
     same = list(data.load_photos(place / "set").classes)
-    assert trained.take_weights(layers, NETWORK, same, check(place)).endswith("none")
+    assert transfer.take_weights(layers, NETWORK, same, check(place)).endswith("none")
 
 
 def test_a_network_in_which_nothing_fits_is_refused(place):
     layers = catalogue.build("vgg-a", fast, None, kernels=(1, 1, 1, 1, 1), hidden=1, size=32)
     with pytest.raises(errors.CheckpointError, match="has nothing for vgg-a"):
-        trained.take_weights(layers, "vgg-a", list(COLOURS), check(place))
+        transfer.take_weights(layers, "vgg-a", list(COLOURS), check(place))
 
 
 def test_a_size_larger_than_the_images_is_refused(place, capsys):
@@ -285,14 +274,14 @@ def test_a_jittered_network_is_tested_at_the_scale_in_the_middle(place, no_pictu
     out = str(place / "jitter")
     arguments = command(place, "train", "--jitter", "32", "--epochs", "1", "--out", out)
     assert main(arguments) == 0
-    network = trained.load(check(place, "jitter"), fast)
+    network = predictor.load(check(place, "jitter"), fast)
     assert network.width == 34 and network.mean.shape == (3, 36, 36)
     photos = data.load_photos(place / "set")
     history = (place / "jitter" / "history.jsonl").read_text().splitlines()
-    wrong = np.argmax(trained.predict(network, photos.test_x), axis=1) != photos.test_y
+    wrong = np.argmax(predictor.predict(network, photos.test_x), axis=1) != photos.test_y
     assert wrong.mean() == json.loads(history[-1])["validation_error"]
     for views in ("10", "dense"):
-        assert trained.predict(network, photos.test_x, views).shape == (12, 3)
+        assert predictor.predict(network, photos.test_x, views).shape == (12, 3)
 
 
 def test_a_scale_that_does_not_fit_leaves_no_run_behind(place, capsys):
@@ -372,7 +361,7 @@ def test_dropout_of_the_run_is_that_of_prediction(tmp_path, quick):
     for p, more in ((0.3, ["--dropout", "0.3"]), (0.5, [])):
         arguments = ["train", "cifar-alexnet", "--epochs", "1", "--size", "8", *more]
         assert main([*arguments, "--out", str(tmp_path / str(p))]) == 0
-        network = trained.load(tmp_path / str(p) / "checkpoint.npz", fast)
+        network = predictor.load(tmp_path / str(p) / "checkpoint.npz", fast)
         drop = next(layer for layer in network.layers if layer.name == "dropout6")
         x = np.ones((2, 3), np.float32)
         np.testing.assert_allclose(drop.forward(x, **drop.options)[0], 1 - p, rtol=1e-6)

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from minicnn import fast, net, reference, train
+from minicnn import fast, net, reference
 from minicnn.gradcheck import check_network
 from minicnn.networks.summary import measure
 from minicnn.networks.vgg import CONFIGURATIONS, take_from_a, vgg
+from minicnn.training import train
 
 SMALL = dict(classes=5, kernels=(3, 4, 6, 7, 8), hidden=9, size=37, init="glorot", dtype=np.float64)
 

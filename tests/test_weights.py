@@ -14,12 +14,13 @@ import zipfile
 import numpy as np
 import pytest
 
-from minicnn import conventions, net, reference, storage, trained, weights
+from minicnn import conventions, net, reference, storage, weights
 from minicnn.__main__ import main
 from minicnn.formats import array_dictionary, caffemodel, safetensors
 from minicnn.net import gaussian, row
 from minicnn.networks import catalogue, other_alexnets
 from minicnn.networks.alexnet import alexnet
+from minicnn.training import predictor
 
 KERNELS, HIDDEN, CLASSES = (4, 8, 12, 16, 6), 10, 5
 SMALL = dict(kernels=KERNELS, hidden=HIDDEN, classes=CLASSES, std=0.1)
@@ -1097,7 +1098,7 @@ def test_an_imported_network_predicts(tmp_path, capsys, small_networks):
     path.write_bytes(saved(tmp_path, "a.npy", python2(tensorflow_layout(lists))).read_bytes())
     arguments = ["import", str(path), str(out), "--network", "caffe-alexnet", "--classes"]
     assert main([*arguments, str(tmp_path / "classes.txt")]) == 0
-    trained_one = trained.load(out, reference)
+    trained_one = predictor.load(out, reference)
     assert trained_one.classes == tuple(classes) and trained_one.size == 227
     images = np.random.default_rng(0).integers(0, 256, (2, 3, 256, 256), dtype=np.uint8)
     layers = rows(other_alexnets.caffe_alexnet)
@@ -1105,7 +1106,9 @@ def test_an_imported_network_predicts(tmp_path, capsys, small_networks):
     views = images[:, :, 14:241, 14:241] - mean
     scores, _ = net.forward(net.predicting(layers, reference), views)
     expected = reference.softmax(scores)
-    np.testing.assert_allclose(trained.predict(trained_one, images), expected, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(
+        predictor.predict(trained_one, images), expected, rtol=1e-3, atol=1e-6
+    )
 
 
 def test_a_network_for_unit_inputs_is_exported_for_whole_pixels(tmp_path, small_networks):
@@ -1138,11 +1141,11 @@ def test_what_is_exported_comes_back_with_its_size_classes_and_mean_image(
     storage.save(first, content, {"settings": said | {"seed": 4, "momentum": 0.9}})
     assert main(["export", str(first), str(weights_file)]) == 0
     assert main(["import", str(weights_file), str(again)]) == 0
-    ours, theirs = (trained.load(path, reference) for path in (first, again))
+    ours, theirs = (predictor.load(path, reference) for path in (first, again))
     assert theirs.classes == ours.classes and theirs.size == 20 and theirs.width == 26
     assert np.array_equal(theirs.mean, ours.mean)
     images = rng.integers(0, 256, (2, 3, 30, 30), np.uint8)
-    both = [trained.predict(one, images) for one in (ours, theirs)]
+    both = [predictor.predict(one, images) for one in (ours, theirs)]
     np.testing.assert_allclose(*both, rtol=1e-4)
     assert main(["import", str(weights_file), "x.npz", "--network", "cifar-80sec"]) == 1
     assert "says that it is of cifar-four-layer, not of cifar-80sec" in capsys.readouterr().err

@@ -4,9 +4,10 @@ import importlib
 import sys
 from functools import cached_property, partial
 
-from .. import net, train
+from .. import net
 from ..net import kind_of
-from ..run import Run
+from ..training import train
+from ..training.run import Run
 from ..two_columns import in_columns
 from .work import EPSILON, Record, arguments_of, build, cost, find, images
 

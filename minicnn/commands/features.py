@@ -31,13 +31,14 @@ def add(commands):
 
 
 def run(options):
-    from .. import data, trained
+    from .. import data
+    from ..training import predictor
 
-    network = trained.load(options.checkpoint, backend(options.ops, options.gpus))
+    network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
     photos = data.open_photos(options.data)
-    trained.check_data(network, photos, options.data, classes=False)
+    predictor.check_data(network, photos, options.data, classes=False)
     images = photos.train_x if options.split == "train" else photos.test_x
-    row = options.layer or trained.last_hidden(network)
-    shape = trained.write_features(network, images, row, options.out, title=row)
+    row = options.layer or predictor.last_hidden(network)
+    shape = predictor.write_features(network, images, row, options.out, title=row)
     print(f"Wrote {options.out}: {row} of {shape[0]:,} images, {shape[1]:,} numbers each")
     return 0

@@ -72,9 +72,10 @@ def command(commands, name, text, run):
 
 
 def run_3(options):
-    from .. import gallery, net, trained
+    from .. import gallery, net
+    from ..training import predictor
 
-    network = trained.load(options.checkpoint, backend(options.ops, options.gpus))
+    network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
     first = next(layer for layer in network.layers if "w" in layer.params)
     gallery.figure3([net.on_host(w) for w in net.columns(first.params["w"])], options.out)
     print(f"Wrote {options.out}")
@@ -84,21 +85,22 @@ def run_3(options):
 def run_4(options):
     import numpy as np
 
-    from .. import data, gallery, neighbours, trained
+    from .. import data, gallery, neighbours
+    from ..training import predictor
 
-    network = trained.load(options.checkpoint, backend(options.ops, options.gpus))
+    network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
     photos = data.open_photos(options.data)
-    trained.check_data(network, photos, options.data)
+    predictor.check_data(network, photos, options.data)
     out, k = pathlib.Path(options.out), options.k
     rng = np.random.default_rng(options.seed)
     chosen = rng.permutation(len(photos.test_x))[:8]
     images, labels = photos.test_x[chosen], photos.test_y[chosen]
-    probabilities = trained.predict(network, images, "1")
+    probabilities = predictor.predict(network, images, "1")
     gallery.figure4_bars(images, labels, probabilities, network.classes, out / "left.png")
 
     asked = rng.permutation(len(photos.test_x))[: options.queries]
     queries, query_labels = photos.test_x[asked], photos.test_y[asked]
-    base, features = trained.both_features(network, photos, queries)
+    base, features = predictor.both_features(network, photos, queries)
     by_features = neighbours.nearest(features, base, k, "nearest in features")
     by_pixels = neighbours.nearest(queries, photos.train_x, k, "nearest in pixels")
     six = min(6, len(queries))
@@ -119,10 +121,11 @@ def run_4(options):
 
 
 def run_maps(options):
-    from .. import gallery, net, trained
+    from .. import gallery, net
     from ..data import decode, views
+    from ..training import predictor
 
-    network = trained.load(options.checkpoint, backend(options.ops, options.gpus))
+    network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
     try:
         picture = decode.decode(options.image, network.mean.shape[1])
     except decode.Unreadable as error:
@@ -145,15 +148,16 @@ def run_maps(options):
 def run_codes(options):
     import numpy as np
 
-    from .. import codes, data, trained
+    from .. import codes, data
+    from ..training import predictor
 
     ops = backend(options.ops, options.gpus)
-    network = trained.load(options.checkpoint, ops)
+    network = predictor.load(options.checkpoint, ops)
     photos = data.open_photos(options.data)
-    trained.check_data(network, photos, options.data)
+    predictor.check_data(network, photos, options.data)
     rng = np.random.default_rng(options.seed)
     asked = rng.permutation(len(photos.test_x))[: options.queries]
-    base, queries = trained.both_features(network, photos, photos.test_x[asked])
+    base, queries = predictor.both_features(network, photos, photos.test_x[asked])
     lines = codes.compare(ops, base, photos.train_y, queries, photos.test_y[asked], rng, options.k)
     print(codes.report(lines, options.k))
     return 0

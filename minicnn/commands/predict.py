@@ -31,12 +31,13 @@ def add(commands):
 def run(options):
     import numpy as np
 
-    from .. import gallery, trained
+    from .. import gallery
     from ..data import decode
+    from ..training import predictor
 
     if options.picture and not options.picture.lower().endswith(".png"):
         raise ValueError(f"--picture {options.picture}: a picture is written as .png")
-    network = trained.load(options.checkpoint, backend(options.ops, options.gpus))
+    network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
     pictures, names = [], []
     for name in options.images:
         try:
@@ -47,7 +48,7 @@ def run(options):
     if not pictures:
         raise ValueError("none of the images could be read")
     pictures = np.stack(pictures)
-    probabilities = trained.predict(network, pictures, options.views, "predict")
+    probabilities = predictor.predict(network, pictures, options.views, "predict")
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, : options.best]
     answers = [
         {

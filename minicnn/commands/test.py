@@ -47,7 +47,8 @@ def add_views(one):
 def run(options):
     import numpy as np
 
-    from .. import data, evaluate, storage, trained
+    from .. import data, storage
+    from ..training import evaluate, predictor
 
     photos = data.open_photos(options.data)
     images, labels = photos.test_x, photos.test_y
@@ -56,11 +57,11 @@ def run(options):
     if options.choose_weights and (len(options.checkpoints) < 2 or len(images) < 2):
         raise ValueError("--choose-weights needs two networks and two images at least")
     ops = backend(options.ops, options.gpus)
-    networks = [trained.load(path, ops) for path in options.checkpoints]
+    networks = [predictor.load(path, ops) for path in options.checkpoints]
     for network in networks:
-        trained.check_data(network, photos, options.data)
+        predictor.check_data(network, photos, options.data)
     members = [
-        trained.predict(network, images, options.views, title=str(network.path))
+        predictor.predict(network, images, options.views, title=str(network.path))
         for network in networks
     ]
     weights = None
@@ -98,7 +99,7 @@ def run(options):
 
 def line(name, probabilities, labels):
     """Return the errors of one member, or of all together."""
-    from .. import evaluate
+    from ..training import evaluate
 
     errors = {"name": name, "top_1": evaluate.error(probabilities, labels)}
     if probabilities.shape[1] > 5:

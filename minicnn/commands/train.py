@@ -1,6 +1,6 @@
 """python -m minicnn train NETWORK --data DATA: train with the paper's recipe (Section 5).
 
-Its options are in train_options.py; what they are where nothing is said, in recipes.py.
+Its options are in train_options.py; what they are where nothing is said, in training/recipes.py.
 """
 
 import pathlib
@@ -32,7 +32,8 @@ def add(commands):
 def run(options):
     import numpy as np
 
-    from .. import data, figures, recipes, schedules, train, trained
+    from .. import data, figures
+    from ..training import recipes, schedules, train, transfer
 
     out = pathlib.Path(options.out)
     ops = backend(options.ops, options.gpus, options.tf32)
@@ -61,7 +62,7 @@ def run(options):
     given_size = catalogue.of_size(options.network, size)
     layers = catalogue.build(options.network, ops, rng, classes=len(classes), **given_size, **given)
     if options.init_from and not before:
-        print(trained.take_weights(layers, options.network, classes, options.init_from))
+        print(transfer.take_weights(layers, options.network, classes, options.init_from))
     counts = [len(photos.train_x), len(photos.test_x)]
     settings = {name: getattr(options, name) for name in OF_THE_RUN}
     settings |= {"images": counts, "size": size, "test_width": test_width, "classes": classes}

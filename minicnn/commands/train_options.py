@@ -1,4 +1,4 @@
-"""The options of `train`; recipes.py has what they are where nothing is said."""
+"""The options of `train`; training/recipes.py has what they are where nothing is said."""
 
 from ..networks import catalogue, cifar, vgg
 from .options import (

@@ -29,8 +29,9 @@ import time
 
 import numpy as np
 
-from .. import cuda, fast, gradcheck_suite, net, reference, train
+from .. import cuda, fast, gradcheck_suite, net, reference
 from ..networks import alexnet, cifar, vgg
+from ..training import train
 from ..two_columns import in_columns, join_columns, split_columns
 from . import buffers, gpu, settings
 from .patches import patched

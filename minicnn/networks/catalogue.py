@@ -11,7 +11,7 @@
     columns        1, or 2 for the paper's Figure 2
     in_one_column  of two columns: the network that computes the same in one, if there is one
     recipe         the options of `train` where none are given
-    schedule       when ε is divided in training, as a plan of schedules.py
+    schedule       when ε is divided in training, as a plan of training/schedules.py
     begins_with    the network whose weights it can begin with, and the layers that it takes over
     torchvision    whether torchvision has this network, so that weights can be exchanged
     batch          images in a batch of `bench`

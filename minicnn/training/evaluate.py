@@ -14,8 +14,8 @@ import math
 
 import numpy as np
 
-from . import net
-from .checks import check_array, check_classes, check_whole
+from .. import net
+from ..checks import check_array, check_classes, check_whole
 
 VALUES = 2**22  # of images, that go through at a time: 27 of 224×224 pixels
 

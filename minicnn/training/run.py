@@ -18,8 +18,8 @@ import time
 
 import numpy as np
 
-from . import net, storage
-from .errors import CheckpointError
+from .. import net, storage
+from ..errors import CheckpointError
 
 BY_HAND = ("schedule",)  # settings that may change from one start to the next, as ε may
 

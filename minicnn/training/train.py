@@ -24,10 +24,11 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from . import evaluate, net, storage
-from .checks import check_classes, check_number, check_rng, check_whole
-from .data.batches import Batches
-from .errors import Diverged, Interrupted
+from .. import net, storage
+from ..checks import check_classes, check_number, check_rng, check_whole
+from ..data.batches import Batches
+from ..errors import Diverged, Interrupted
+from . import evaluate
 from .run import Run
 
 BELOW_ONE = math.nextafter(1, 0)

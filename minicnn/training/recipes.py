@@ -9,8 +9,8 @@ Both stand in the network's row of NETWORKS.
 
 import sys
 
+from ..networks import catalogue
 from . import schedules
-from .networks import catalogue
 
 
 def complete(options, before):

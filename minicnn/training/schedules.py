@@ -11,7 +11,7 @@ and reduced three times prior to termination."
 
 from math import isclose
 
-from .checks import check_number, check_whole
+from ..checks import check_number, check_whole
 
 
 def divide_at(epochs, by=10):
