@@ -28,7 +28,8 @@ If you want to read it all, here is an order in which every file builds on those
     training/train.py, training/schedules.py  the training loop, and when its learning rate falls
     training/recipes.py           the numbers that each network's training starts from
     training/predictor.py         a trained network, and how it wants its images
-    gallery.py, neighbours.py     Figures 3 and 4: what it has learned, and what it finds alike
+    plots/gallery.py, neighbours.py     Figures 3 and 4: what it has learned, and what it finds
+                                        alike
     codes.py                      short binary codes from its features
     weights.py, conventions.py    weights of Caffe and torchvision; formats/ reads their files
     figure1.py, study.py          ReLU against tanh, and when the paper's claim holds
@@ -41,8 +42,8 @@ If you want to read it all, here is an order in which every file builds on those
 
 checks.py, which every layer asks about its arguments, can wait until an error message brings you
 there, and so can jit.py, which keeps what Numba compiles, console.py, a bar, tables.py and
-fonts.py.  `import minicnn` loads none of these: minicnn.net, minicnn.fast and the rest are imported
-when they are first named.
+plots/fonts.py.  `import minicnn` loads none of these: minicnn.net, minicnn.fast and the rest are
+imported when they are first named.
 """
 
 import importlib
@@ -51,8 +52,8 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "reference fast cuda shapes checks net gradcheck two_columns backends step networks data "
-    "training weights conventions formats figures gallery fonts figure1 study compare_columns "
-    "timeline neighbours codes gradcheck_suite bench commands storage console errors machine"
+    "training weights conventions formats plots figure1 study compare_columns timeline "
+    "neighbours codes gradcheck_suite bench commands storage console errors machine"
 ).split()
 
 

@@ -24,10 +24,11 @@ from functools import partial
 
 import numpy as np
 
-from . import data, gallery, net, storage
+from . import data, net, storage
 from .data import views
 from .errors import Interrupted
 from .networks import cifar
+from .plots import gallery
 from .training import schedules, train
 from .two_columns import in_columns
 
@@ -189,7 +190,7 @@ def report(lines):
 
 def draw(lines, path):
     """Draw the test errors of all runs, and the colour of their columns."""
-    from .figures import new_figure, save
+    from .plots.canvas import new_figure, save
 
     figure, (left, right) = new_figure(11, 3.6, columns=2)
     variants = by_variant(lines)

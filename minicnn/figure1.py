@@ -27,9 +27,10 @@ import statistics
 
 import numpy as np
 
-from . import data, figures, storage
+from . import data, storage
 from .machine import versions
 from .networks import catalogue
+from .plots import curves
 from .training import train
 
 TARGET = 0.25
@@ -237,7 +238,7 @@ def figure1(
     from .fast import threads
 
     results |= {"ratio": ratio(runs), "settings": settings, "machine": versions(threads.count)}
-    figures.figure1(results, histories, out / "figure1.png")
+    curves.figure1(results, histories, out / "figure1.png")
     storage.write_text(out / "results.json", json.dumps(results, indent=2) + "\n")
     return results
 
@@ -308,5 +309,5 @@ def report(results):
         )
     count = len(results["relu"]["runs"])
     seeds = f"{count} seeds" if count > 1 else "1 seed: no spread"
-    sentences.append(f"{figures.ratio_text(results['ratio'])} ({seeds}; the paper: 6).")
+    sentences.append(f"{curves.ratio_text(results['ratio'])} ({seeds}; the paper: 6).")
     return "\n".join(sentences)

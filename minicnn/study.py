@@ -20,9 +20,10 @@ import json
 import pathlib
 from collections import namedtuple
 
-from . import data, figures, storage
+from . import data, storage
 from .errors import Diverged, Interrupted
 from .figure1 import race
+from .plots import curves
 
 GRID = (0.000125, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
 PATIENCE = 1.2
@@ -87,7 +88,7 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
                     source = name, data.load(name)
                 prepared = data.prepare(data.subset(source[1], images), input)
                 run_trial(out, ops, cell, epsilon, prepared, progress)
-    figures.study(read(out), finished(read(out)), out / "study.png")
+    curves.study(read(out), finished(read(out)), out / "study.png")
 
 
 def run_trial(out, ops, cell, epsilon, prepared, progress, seed=0):

@@ -22,7 +22,8 @@ import pytest
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
 
-from minicnn import data, figures, gallery  # noqa: E402
+from minicnn import data  # noqa: E402
+from minicnn.plots import canvas, curves, gallery  # noqa: E402
 
 WITHOUT_LOOPS = (  # but for tests that are named after minicnn.fast
     "test_augment test_bad_input test_checkpoint test_data test_download test_exercises "
@@ -96,5 +97,6 @@ def few_images(sample, monkeypatch):
 def no_pictures(monkeypatch):
     """Training, races and experiments draw nothing, which would take most of their time."""
     for name in ("curves", "weights", "figure1", "save"):
-        monkeypatch.setattr(figures, name, lambda *arguments: None)
+        monkeypatch.setattr(curves, name, lambda *arguments: None)
+    monkeypatch.setattr(canvas, "save", lambda *arguments: None)
     monkeypatch.setattr(gallery, "figure3", lambda *arguments: None)

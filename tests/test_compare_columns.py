@@ -7,10 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from minicnn import compare_columns, gallery, net, reference, storage
+from minicnn import compare_columns, net, reference, storage
 from minicnn.__main__ import main
 from minicnn.commands.halves import VARIANTS
 from minicnn.networks import alexnet, catalogue, cifar
+from minicnn.plots import gallery
 from minicnn.training import train
 
 

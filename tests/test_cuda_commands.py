@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minicnn import codes, data, figure1, figures, gallery, net, storage, study
+from minicnn import codes, data, figure1, net, storage, study
 from minicnn.__main__ import main
 from minicnn.cuda import gpu, two_columns
 from minicnn.networks import catalogue
+from minicnn.plots import curves, gallery
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="on a GPU, run the commands themselves")
 
@@ -44,7 +45,7 @@ def few_images_and_a_tiny_network(monkeypatch):
     row = catalogue.NETWORKS["cifar-four-layer"]._replace(build=tiny)
     monkeypatch.setitem(catalogue.NETWORKS, "cifar-four-layer", row)
     for name in ("curves", "weights"):  # of a run's history: where it was computed is all the same
-        monkeypatch.setattr(figures, name, lambda history, path: None)
+        monkeypatch.setattr(curves, name, lambda history, path: None)
 
 
 def run(*words):

@@ -9,10 +9,11 @@ import re
 import numpy as np
 import pytest
 
-from minicnn import cuda, data, figures, net, storage
+from minicnn import cuda, data, net, storage
 from minicnn.__main__ import main
 from minicnn.cuda import gpu, two_columns
 from minicnn.networks import catalogue
+from minicnn.plots import curves
 from minicnn.training import run
 from minicnn.two_columns import in_columns, split_columns
 
@@ -54,7 +55,7 @@ def train_two(monkeypatch, capsys):
     monkeypatch.setattr(two_columns, "chosen", ())
     monkeypatch.setattr(gpu, "here", gpu.here)
     for picture in ("curves", "weights"):
-        monkeypatch.setattr(figures, picture, lambda history, path: None)
+        monkeypatch.setattr(curves, picture, lambda history, path: None)
 
     def train(out, *more):
         words = "train cifar-2gpu --ops cuda --gpus 0,1 --epochs 3 --input unit --epsilon 0.1"

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minicnn import figures, fonts, gallery, neighbours, net, reference
+from minicnn import neighbours, net, reference
 from minicnn.networks import catalogue
+from minicnn.plots import curves, fonts, gallery
 
 RNG = np.random.default_rng(0)
 
@@ -157,15 +158,15 @@ def test_every_query_and_neighbour_is_drawn(tmp_path):
 def test_every_line_of_the_weights_can_be_told_from_the_others(network, tmp_path, monkeypatch):
     layers = catalogue.build(network, reference, None, classes=2, hidden=2, size=64)
     names = [name for name in net.parameters(layers) if ".w" in name]
-    looks = figures.looks_by_depth(names)
+    looks = curves.looks_by_depth(names)
     assert list(looks) == names and len(names) >= 8
     for a, b in itertools.combinations(looks.values(), 2):
         apart = np.linalg.norm(np.subtract(a["color"], b["color"]))
         assert apart > 0.1 or a["linestyle"] != b["linestyle"]
     drawn = []
-    monkeypatch.setattr(figures, "save", lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr(curves, "save", lambda figure, path: drawn.append(figure))
     sizes = {name: [0.01 * k, 1e-5 * k] for k, name in enumerate(names, start=1)}
-    figures.weights([{"epoch": 1, "weights": sizes}, {"epoch": 2, "weights": sizes}], "no.png")
+    curves.weights([{"epoch": 1, "weights": sizes}, {"epoch": 2, "weights": sizes}], "no.png")
     left, right = drawn[0].axes
     assert len(left.lines) == len(right.lines) == len(names)
     shown = [text.get_text() for text in right.get_legend().get_texts()]

@@ -15,6 +15,7 @@ from minicnn import data, net, storage
 from minicnn.errors import CheckpointError, Diverged, Interrupted
 from minicnn.net import gaussian, row
 from minicnn.networks import cifar
+from minicnn.plots import curves
 from minicnn.training import schedules, train
 
 ops = minicnn.reference
@@ -155,7 +156,7 @@ def test_history_and_curves_can_be_read_by_a_machine(tmp_path):
     assert lines == run.history
     assert [line["epoch"] for line in lines] == [1, 2, 3]
     assert 0 <= lines[0]["validation_error"] <= 1
-    minicnn.figures.curves(run.history, tmp_path / "curves.png")
+    curves.curves(run.history, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 

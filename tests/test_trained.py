@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minicnn import codes, console, data, errors, fast, figures, neighbours, net, reference, storage
+from minicnn import codes, console, data, errors, fast, neighbours, net, reference, storage
 from minicnn.__main__ import main
 from minicnn.commands.test import VIEWS
 from minicnn.data.views import deviation_of
 from minicnn.networks import catalogue
+from minicnn.plots import curves
 from minicnn.training import predictor, transfer
 
 COLOURS = {"blue sky": (90, 140, 230), "grass": (70, 160, 60), "röd": (200, 60, 50)}
@@ -39,7 +40,7 @@ def place(tmp_path_factory):
     assert main(command(place, "train", "--seed", "0", "--out", str(place / "0"))) == 0
     with pytest.MonkeyPatch.context() as patch:
         for picture in ("curves", "weights"):  # those of one run are enough
-            patch.setattr(figures, picture, lambda *arguments: None)
+            patch.setattr(curves, picture, lambda *arguments: None)
         assert main(command(place, "train", "--seed", "1", "--out", str(place / "1"))) == 0
     return place
 

@@ -72,7 +72,8 @@ def command(commands, name, text, run):
 
 
 def run_3(options):
-    from .. import gallery, net
+    from .. import net
+    from ..plots import gallery
     from ..training import predictor
 
     network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
@@ -85,7 +86,8 @@ def run_3(options):
 def run_4(options):
     import numpy as np
 
-    from .. import data, gallery, neighbours
+    from .. import data, neighbours
+    from ..plots import gallery
     from ..training import predictor
 
     network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
@@ -121,8 +123,9 @@ def run_4(options):
 
 
 def run_maps(options):
-    from .. import gallery, net
+    from .. import net
     from ..data import decode, views
+    from ..plots import gallery
     from ..training import predictor
 
     network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))

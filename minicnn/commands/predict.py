@@ -31,8 +31,8 @@ def add(commands):
 def run(options):
     import numpy as np
 
-    from .. import gallery
     from ..data import decode
+    from ..plots import gallery
     from ..training import predictor
 
     if options.picture and not options.picture.lower().endswith(".png"):

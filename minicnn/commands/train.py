@@ -32,7 +32,8 @@ def add(commands):
 def run(options):
     import numpy as np
 
-    from .. import data, figures
+    from .. import data
+    from ..plots import curves
     from ..training import recipes, schedules, train, transfer
 
     out = pathlib.Path(options.out)
@@ -99,8 +100,8 @@ def run(options):
 
         words = what_fits(layers, (photos.mean.shape[0], size, size), options.batch)
         raise MemoryError(f"{error}; {words}") from error
-    figures.curves(finished.history, out / "curves.png")
-    figures.weights(finished.history, out / "weights.png")
+    curves.curves(finished.history, out / "curves.png")
+    curves.weights(finished.history, out / "weights.png")
     print(in_words(finished.history[-1]))
     print(f"Wrote history.jsonl, checkpoint.npz, curves.png and weights.png in {out}")
     return 0

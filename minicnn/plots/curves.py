@@ -5,7 +5,7 @@
 matplotlib is imported when a figure is drawn, never before.
 """
 
-from . import storage
+from .canvas import new_figure, save
 
 STYLE = {"relu": ("ReLU", "-", "tab:blue"), "tanh": ("tanh", "--", "tab:red")}
 
@@ -151,22 +151,6 @@ def looks_by_depth(names):
         kind = kinds[(depth + name.endswith(".1") * 2) % len(kinds)]
         looks[name] = {"color": colormaps["turbo"](share), "linestyle": kind}
     return looks
-
-
-def new_figure(width, height, columns=1):
-    """Return an empty figure, that many inches large, and its axes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(1, columns)
-    for one in [axes] if columns == 1 else axes:
-        one.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def save(figure, path):
-    """Write the figure as PNG, whole or not at all."""
-    storage.write_whole(path, lambda file: figure.savefig(file, format="png", dpi=120))
 
 
 def study(results, finished, path):

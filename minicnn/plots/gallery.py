@@ -15,7 +15,7 @@ import math
 import numpy as np
 
 from . import fonts
-from .figures import save
+from .canvas import canvas, save
 
 PER_ROW = 16  # kernels in a row of Figure 3, as in the paper
 
@@ -207,15 +207,3 @@ def sheet(tiles, per_row):
         top, left = i // per_row * (h + 1), i % per_row * (w + 1)
         picture[top : top + h, left : left + w] = tile
     return picture
-
-
-def canvas(down, across, width, height, **ratios):
-    """Return an empty figure, that many inches large, and its places (down, across), without
-    axes; ratios may be height_ratios and width_ratios."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    places = figure.subplots(down, across, squeeze=False, **ratios)
-    for place in places.flat:
-        place.set_axis_off()
-    return figure, places

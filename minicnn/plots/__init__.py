@@ -1,0 +1,1 @@
+"""Figures: curves, kernels, images and what a network makes of them."""
