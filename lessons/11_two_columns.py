@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from minicnn import compare_columns, net, reference as ops, two_columns
+from minicnn import net, reference as ops, two_columns
+from minicnn.experiments import column_specialization
 from minicnn.networks import alexnet, summary
 from minicnn.step import picture, step
 
@@ -130,7 +131,7 @@ for name, rows in (("two columns", full), ("the one-GPU net", one), ("a true hal
 # %%
 results = Path(net.__file__).parent / "results" / "halves.jsonl"
 lines = [json.loads(line) for line in results.read_text().splitlines()]
-print(compare_columns.report(lines))
+print(column_specialization.report(lines))
 
 # %% [markdown]
 # The paper's variant makes 41.5% errors and the one-GPU net 43.9%: the same direction as in the

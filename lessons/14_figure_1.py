@@ -12,7 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minicnn
-from minicnn import data, fast, net, reference as ops, study
+from minicnn import data, fast, net, reference as ops
+from minicnn.experiments import figure1_sweep
 from minicnn.networks import cifar
 from minicnn.step import picture, step
 from minicnn.training import train
@@ -118,7 +119,7 @@ for name, epsilon in (("relu", 0.002), ("tanh", 0.032)):
 # its own first weights.) **Predict**: in which of these conditions does tanh win?
 
 # %%
-print(study.report(results))
+print(figure1_sweep.report(results))
 two_seeds = json.loads((results / "figure1-sample.json").read_text())["ratio"]
 print("5,000 images, two seeds:", *[f"{ratio:.2f}" for ratio in two_seeds["by_seed"]])
 

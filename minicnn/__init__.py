@@ -28,13 +28,14 @@ If you want to read it all, here is an order in which every file builds on those
     training/train.py, training/schedules.py  the training loop, and when its learning rate falls
     training/recipes.py           the numbers that each network's training starts from
     training/predictor.py         a trained network, and how it wants its images
-    plots/gallery.py, neighbours.py     Figures 3 and 4: what it has learned, and what it finds
+    plots/gallery.py, experiments/neighbours.py  Figures 3 and 4: what it has learned, and what it
+    finds
                                         alike
-    codes.py                      short binary codes from its features
+    experiments/binary_codes.py   short binary codes from its features
     weights.py, conventions.py    weights of Caffe and torchvision; formats/ reads their files
-    figure1.py, study.py          ReLU against tanh, and when the paper's claim holds
-    compare_columns.py            what two columns that seldom talk learn
-    timeline.py                   which of their rows runs when, and what crosses
+    experiments/figure1.py, experiments/figure1_sweep.py  ReLU against tanh, and when the paper's
+    claim holds experiments/column_specialization.py  what two columns that seldom talk learn
+    experiments/timeline.py       which of their rows runs when, and what crosses
     fast/                         the same layers for speed; each file has its twin in reference/
     cuda/                         and once more, as kernels for a GPU
     bench/                        how fast every row is, and PyTorch's
@@ -52,8 +53,8 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "reference fast cuda shapes checks net gradcheck two_columns backends step networks data "
-    "training weights conventions formats plots figure1 study compare_columns timeline "
-    "neighbours codes gradcheck_suite bench commands storage console errors machine"
+    "training weights conventions formats plots experiments gradcheck_suite bench commands "
+    "storage console errors machine"
 ).split()
 
 

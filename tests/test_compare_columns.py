@@ -7,9 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from minicnn import compare_columns, net, reference, storage
+from minicnn import net, reference, storage
 from minicnn.__main__ import main
 from minicnn.commands.halves import VARIANTS
+from minicnn.experiments import column_specialization
 from minicnn.networks import alexnet, catalogue, cifar
 from minicnn.plots import gallery
 from minicnn.training import train
@@ -81,11 +82,13 @@ def test_colour_is_what_is_left_when_grey_is_taken_away():
 
 
 def test_every_network_of_the_comparison_has_a_name_and_words():
-    assert tuple(compare_columns.VARIANTS) == tuple(compare_columns.IN_WORDS) == VARIANTS
+    assert (
+        tuple(column_specialization.VARIANTS) == tuple(column_specialization.IN_WORDS) == VARIANTS
+    )
 
 
 def test_the_first_weights_of_conv1_can_be_small():
-    for build in compare_columns.VARIANTS.values():
+    for build in column_specialization.VARIANTS.values():
         layers = build(reference, np.random.default_rng(3), first_std=0.01)
         spread = {n: w.std() for n, w in net.parameters(layers).items() if "w" in n.split(".")}
         assert all(

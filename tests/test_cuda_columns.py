@@ -15,10 +15,11 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
-from minicnn import backends, cuda, fast, gradcheck, net, reference, storage, timeline
+from minicnn import backends, cuda, fast, gradcheck, net, reference, storage
 from minicnn.__main__ import main
 from minicnn.commands import options
 from minicnn.cuda import buffers, check, gpu, settings, two_columns
+from minicnn.experiments import timeline
 from minicnn.networks import catalogue, summary
 from minicnn.networks.summary import what_fits
 from minicnn.training import evaluate, train, transfer

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minicnn import codes, data, figure1, net, storage, study
+from minicnn import data, net, storage
 from minicnn.__main__ import main
 from minicnn.cuda import gpu, two_columns
+from minicnn.experiments import binary_codes, figure1, figure1_sweep
 from minicnn.networks import catalogue
 from minicnn.plots import curves, gallery
 
@@ -98,13 +99,13 @@ def test_networks_of_one_column_refuse_two_gpus(command, tmp_path, capsys):
 
 
 def test_study_runs_a_trial(tmp_path, monkeypatch):
-    monkeypatch.setattr(study, "LIMIT", 1)
+    monkeypatch.setattr(figure1_sweep, "LIMIT", 1)
     from minicnn import cuda
 
-    cell = study.Cell("four-layer", "raw", "paper", 5, "relu")
+    cell = figure1_sweep.Cell("four-layer", "raw", "paper", 5, "relu")
     prepared = data.prepare(data.load("sample"), "raw")
-    study.run_trial(tmp_path, cuda, cell, 0.001, prepared, progress=False)
-    (line,) = study.read(tmp_path)
+    figure1_sweep.run_trial(tmp_path, cuda, cell, 0.001, prepared, progress=False)
+    (line,) = figure1_sweep.read(tmp_path)
     assert line["epochs"] == 1
 
 
@@ -122,7 +123,9 @@ def test_commands_on_a_checkpoint_say_and_draw_what_they_do_on_the_cpu(
         gallery, "figure4_neighbours", lambda queries, found, *o: drawn.extend(found)
     )
     monkeypatch.setattr(gallery, "feature_maps", maps)
-    monkeypatch.setattr(codes, "train_coder", functools.partial(codes.train_coder, epochs=1))
+    monkeypatch.setattr(
+        binary_codes, "train_coder", functools.partial(binary_codes.train_coder, epochs=1)
+    )
     path = trained(tmp_path, "fast")
     picture, out = tmp_path / "picture.png", tmp_path / "out"
     Image.fromarray(data.load("sample").test_x[0].transpose(1, 2, 0)).save(picture)

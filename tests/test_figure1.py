@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import errors, figure1, study
-from minicnn.figure1 import ratio, spread, summary
+from minicnn import errors
+from minicnn.experiments import figure1, figure1_sweep
+from minicnn.experiments.figure1 import ratio, spread, summary
 
 
 def race(out, **options):
@@ -85,7 +86,7 @@ def test_the_ratio_says_only_what_was_measured():
 
 
 def test_the_sweep_ends_when_the_best_has_worse_neighbours():
-    cell = study.Cell("four-layer", "raw", "paper", 5000, "relu")
+    cell = figure1_sweep.Cell("four-layer", "raw", "paper", 5000, "relu")
 
     def trial(epsilon, epochs):
         result = {"epsilon": epsilon, "epochs": epochs, "reached": epochs is not None}
@@ -93,39 +94,41 @@ def test_the_sweep_ends_when_the_best_has_worse_neighbours():
 
     results, order = [], []
     truth = {0.001: 15, 0.002: 13, 0.004: 12, 0.008: 20}
-    while (epsilon := study.next_epsilon(results, cell, guess=0.002)) is not None:
+    while (epsilon := figure1_sweep.next_epsilon(results, cell, guess=0.002)) is not None:
         order.append(epsilon)
         results.append(trial(epsilon, truth[epsilon]))
     assert order == [0.002, 0.004, 0.008]  # 0.001 need not be asked: 0.002 is worse than 0.004
-    assert cell in study.finished(results)
-    assert cell not in study.finished(results[:2])
-    assert study.next_epsilon([trial(0.002, None)], cell, 0.002) == 0.001
+    assert cell in figure1_sweep.finished(results)
+    assert cell not in figure1_sweep.finished(results[:2])
+    assert figure1_sweep.next_epsilon([trial(0.002, None)], cell, 0.002) == 0.001
     other = cell._replace(images=10000)
-    assert study.next_epsilon(results, other, guess=0.016) == 0.016
+    assert figure1_sweep.next_epsilon(results, other, guess=0.016) == 0.016
 
 
 def test_the_study_runs_draws_and_goes_on(tmp_path, few_images, monkeypatch):
     monkeypatch.setattr(figure1, "TARGET", 0.9)
-    monkeypatch.setattr(study, "GRID", (0.001, 0.002))
+    monkeypatch.setattr(figure1_sweep, "GRID", (0.001, 0.002))
     plan = [("four-layer", "raw", "paper", 40, 0.002, 0.002)]
-    monkeypatch.setattr(study, "PLAN", plan)
-    study.study(tmp_path, minicnn.fast, progress=False, plan=plan)
+    monkeypatch.setattr(figure1_sweep, "PLAN", plan)
+    figure1_sweep.study(tmp_path, minicnn.fast, progress=False, plan=plan)
     lines = (tmp_path / "study.jsonl").read_text()
     results = [json.loads(line) for line in lines.splitlines()]
     trials = [(r["nonlinearity"], r["epsilon"]) for r in results]
     assert sorted(trials) == [("relu", 0.001), ("relu", 0.002), ("tanh", 0.001), ("tanh", 0.002)]
     assert (tmp_path / "study.png").read_bytes().startswith(b"\x89PNG")
-    assert "40 " in study.report(tmp_path)
-    study.study(tmp_path, minicnn.fast, progress=False, plan=plan)
+    assert "40 " in figure1_sweep.report(tmp_path)
+    figure1_sweep.study(tmp_path, minicnn.fast, progress=False, plan=plan)
     assert (tmp_path / "study.jsonl").read_text() == lines
     with pytest.raises(ValueError, match="at most 30 images: the study has none below 40"):
-        study.study(tmp_path, minicnn.fast, most_images=30, progress=False, plan=plan)
+        figure1_sweep.study(tmp_path, minicnn.fast, most_images=30, progress=False, plan=plan)
 
 
 def test_a_study_that_lacks_the_full_set_says_so_before_the_first_trial(tmp_path):
     plan = [("four-layer", "raw", "paper", images, 0.001, 0.002) for images in (40, 6000)]
     with pytest.raises(FileNotFoundError, match="CIFAR-10 is not there"):
-        study.study(tmp_path / "out", minicnn.fast, dataset=tmp_path, progress=False, plan=plan)
+        figure1_sweep.study(
+            tmp_path / "out", minicnn.fast, dataset=tmp_path, progress=False, plan=plan
+        )
     assert not (tmp_path / "out" / "study.jsonl").exists()
 
 
@@ -133,7 +136,7 @@ def test_an_interrupted_study_says_that_the_same_command_goes_on(tmp_path, few_i
     def interrupted(*args, **options):
         raise errors.Interrupted("add --resume")  # which study does not have
 
-    monkeypatch.setattr(study, "race", interrupted)
+    monkeypatch.setattr(figure1_sweep, "race", interrupted)
     plan = [("four-layer", "raw", "paper", 40, 0.002, 0.002)]
     with pytest.raises(errors.Interrupted, match="ε = 0.002; the same command goes on from there"):
-        study.study(tmp_path, minicnn.fast, progress=False, plan=plan)
+        figure1_sweep.study(tmp_path, minicnn.fast, progress=False, plan=plan)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minicnn import neighbours, net, reference
+from minicnn import net, reference
+from minicnn.experiments import neighbours
 from minicnn.networks import catalogue
 from minicnn.plots import curves, fonts, gallery
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minicnn import codes, console, data, errors, fast, neighbours, net, reference, storage
+from minicnn import console, data, errors, fast, net, reference, storage
 from minicnn.__main__ import main
 from minicnn.commands.test import VIEWS
 from minicnn.data.views import deviation_of
+from minicnn.experiments import binary_codes, neighbours
 from minicnn.networks import catalogue
 from minicnn.plots import curves
 from minicnn.training import predictor, transfer
@@ -135,7 +136,7 @@ def test_a_bar_is_shown_on_a_terminal_and_nowhere_else(place, monkeypatch, termi
     predictor.predict(network, images, "10+dense", title="asking")
     features = np.concatenate(list(predictor.features(network, images, "relu1", title="row")))
     neighbours.nearest(features[:3], features, 2, title="searching")
-    codes.train_coder(fast, features, 8, np.random.default_rng(0), epochs=2, title="coding")
+    binary_codes.train_coder(fast, features, 8, np.random.default_rng(0), epochs=2, title="coding")
     shown = stream.getvalue()
     for title in ("asking", "row", "searching", "coding"):
         assert (f"\r{title} " in shown) == terminal

@@ -40,7 +40,7 @@ def add(commands):
 
 
 def run(options):
-    from .. import figure1
+    from ..experiments import figure1
     from ..networks import catalogue
 
     ops = backend(options.ops, options.gpus)

@@ -86,7 +86,8 @@ def run_3(options):
 def run_4(options):
     import numpy as np
 
-    from .. import data, neighbours
+    from .. import data
+    from ..experiments import neighbours
     from ..plots import gallery
     from ..training import predictor
 
@@ -151,7 +152,8 @@ def run_maps(options):
 def run_codes(options):
     import numpy as np
 
-    from .. import codes, data
+    from .. import data
+    from ..experiments import binary_codes
     from ..training import predictor
 
     ops = backend(options.ops, options.gpus)
@@ -161,6 +163,8 @@ def run_codes(options):
     rng = np.random.default_rng(options.seed)
     asked = rng.permutation(len(photos.test_x))[: options.queries]
     base, queries = predictor.both_features(network, photos, photos.test_x[asked])
-    lines = codes.compare(ops, base, photos.train_y, queries, photos.test_y[asked], rng, options.k)
-    print(codes.report(lines, options.k))
+    lines = binary_codes.compare(
+        ops, base, photos.train_y, queries, photos.test_y[asked], rng, options.k
+    )
+    print(binary_codes.report(lines, options.k))
     return 0

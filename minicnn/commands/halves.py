@@ -6,7 +6,8 @@ from .options import add_data, add_gpus, add_ops, add_out, positive, whole
 EXPERIMENT = {  # what it alone takes
     "data": "sample", "seeds": 3, "epochs": 10, "epsilon": 0.03, "std": None, "only": None,
 }  # fmt: skip
-VARIANTS = ("paper", "every-row", "last-row", "never", "one-gpu")  # see compare_columns.py
+# see experiments/column_specialization.py
+VARIANTS = ("paper", "every-row", "last-row", "never", "one-gpu")
 TIMELINE = {"batch": 128}
 
 
@@ -83,9 +84,9 @@ def run(options):
 
 
 def compare(options, ops):
-    from .. import compare_columns
+    from ..experiments import column_specialization
 
-    lines = compare_columns.experiment(
+    lines = column_specialization.experiment(
         options.out,
         ops,
         dataset=options.data,
@@ -95,7 +96,7 @@ def compare(options, ops):
         std=options.std,
         only=options.only or VARIANTS,
     )
-    print(compare_columns.report(lines))
+    print(column_specialization.report(lines))
     print(f"Wrote halves.jsonl, halves.png and a folder for each run in {options.out}")
     return 0
 
@@ -103,7 +104,8 @@ def compare(options, ops):
 def watch(options, ops):
     import pathlib
 
-    from .. import storage, timeline
+    from .. import storage
+    from ..experiments import timeline
 
     out = pathlib.Path(options.out)
     storage.make_folder(out)

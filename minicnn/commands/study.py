@@ -31,11 +31,11 @@ def add(commands):
 
 
 def run(options):
-    from .. import study
+    from ..experiments import figure1_sweep
     from ..networks import catalogue
 
     ops = catalogue.backend("cifar-four-layer", backend(options.ops, options.gpus))
-    study.study(options.out, ops, options.data, options.images)
-    print(study.report(options.out))
+    figure1_sweep.study(options.out, ops, options.data, options.images)
+    print(figure1_sweep.report(options.out))
     print(f"Wrote {options.out}/study.jsonl and {options.out}/study.png")
     return 0

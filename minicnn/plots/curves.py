@@ -16,7 +16,7 @@ def figure1(results, histories, path):
     Parameters
     ----------
     results : dict
-        As figure1.py writes them to results.json.
+        As experiments/figure1.py writes them to results.json.
     histories : list of (nonlinearity, history)
         One for each run; runs of other seeds are drawn thin.
     path : path
@@ -164,9 +164,9 @@ def study(results, finished, path):
     Parameters
     ----------
     results : list of dict
-        The trials, as study.read returns them.
+        The trials, as figure1_sweep.read returns them.
     finished : set
-        The cells whose sweep is done, as study.finished returns them.
+        The cells whose sweep is done, as figure1_sweep.finished returns them.
     path : path
         The PNG to write.
 

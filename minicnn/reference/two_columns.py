@@ -30,8 +30,8 @@ def unwatched(f):
 def on(gpus=None, watch=unwatched):
     """Return the functions below, as a named tuple; raise ValueError if GPUs are named.
 
-    Those that do work go through watch, which may return them changed: timeline.py times them.
-    `fed` are the columns that batches go to: of two in one place, column 0.
+    Those that do work go through watch, which may return them changed: experiments/timeline.py
+    times them.  `fed` are the columns that batches go to: of two in one place, column 0.
     """
     if gpus is not None:
         choose(gpus)

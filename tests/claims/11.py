@@ -3,10 +3,11 @@
 ROW = "next(row for row in full if row.name == '{}').params['w'][0]"
 IN_FC = "sum(net.count_parameters([row]) for row in full if row.name.startswith('fc'))"
 COLOUR = (
-    "np.mean([sorted(q['colour']) for q in dict(compare_columns.by_variant(lines))['paper']], 0)"
+    "np.mean([sorted(q['colour']) for q in "
+    "dict(column_specialization.by_variant(lines))['paper']], 0)"
 )
 
-ERROR = "np.mean([100 * q['error'] for q in dict(compare_columns.by_variant(lines))['{}']])"
+ERROR = "np.mean([100 * q['error'] for q in dict(column_specialization.by_variant(lines))['{}']])"
 LONGER = "json.loads((results.parent / 'halves-cifar10.jsonl').read_text())"
 
 CLAIMS = [
@@ -31,7 +32,8 @@ CLAIMS = [
     ("and 0.61,", f"{COLOUR}[1]"),
     (
         "have 0.67",
-        "compare_columns.gallery.colour(np.random.default_rng(0).standard_normal((400, 3, 5, 5)))",
+        "column_specialization.gallery.colour(np.random.default_rng(0).standard_normal((400, 3, "
+        "5, 5)))",
     ),
     ("ended at 0.23", f"{LONGER}['colour'][0]"),
     ("and 0.37", f"{LONGER}['colour'][1]"),

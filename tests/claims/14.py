@@ -1,8 +1,8 @@
 """What lesson 14 claims."""
 
 CELL = (  # the epochs of the best learning rate
-    "min(t['epochs'] for t in study.read(results)"
-    " if study.of_cell(t, study.Cell('{}', '{}', '{}', {}, '{}')) and t['reached'])"
+    "min(t['epochs'] for t in figure1_sweep.read(results)"
+    " if figure1_sweep.of_cell(t, figure1_sweep.Cell('{}', '{}', '{}', {}, '{}')) and t['reached'])"
 )
 
 
@@ -17,7 +17,8 @@ def ratio(images, **conditions):
 
 
 GIVEN_UP = (
-    "{t['epsilon'] for t in study.read(results) if t['images'] == 50000 and t['input'] == 'raw'"
+    "{t['epsilon'] for t in figure1_sweep.read(results) if t['images'] == 50000 and t['input'] "
+    "== 'raw'"
     " and t['nonlinearity'] == 'tanh' and not t['reached'] and t['epochs'] == 22} == {0.002, 0.008}"
 )
 CLAIMS = [

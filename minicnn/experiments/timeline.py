@@ -26,9 +26,9 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
-from . import net, two_columns
-from .networks import catalogue
-from .training import train
+from .. import net, two_columns
+from ..networks import catalogue
+from ..training import train
 
 Span = namedtuple("Span", "row phase column copy start end bytes")  # seconds from the origin
 
@@ -214,7 +214,7 @@ def draw(spans, path, title):
     """Draw the spans: for each column a lane of work and one of what arrives, time to the right."""
     from matplotlib.patches import Patch
 
-    from .plots.canvas import new_figure, save
+    from ..plots.canvas import new_figure, save
 
     whole = 1000 * max(span.end for span in spans)
     lanes = {(0, False): "column 0", (0, True): "arrives at 0"}

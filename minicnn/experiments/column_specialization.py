@@ -24,13 +24,13 @@ from functools import partial
 
 import numpy as np
 
-from . import data, net, storage
-from .data import views
-from .errors import Interrupted
-from .networks import cifar
-from .plots import gallery
-from .training import schedules, train
-from .two_columns import in_columns
+from .. import data, net, storage
+from ..data import views
+from ..errors import Interrupted
+from ..networks import cifar
+from ..plots import gallery
+from ..training import schedules, train
+from ..two_columns import in_columns
 
 VARIANTS = {  # → how its rows are built
     "paper": cifar.two_columns,
@@ -190,7 +190,7 @@ def report(lines):
 
 def draw(lines, path):
     """Draw the test errors of all runs, and the colour of their columns."""
-    from .plots.canvas import new_figure, save
+    from ..plots.canvas import new_figure, save
 
     figure, (left, right) = new_figure(11, 3.6, columns=2)
     variants = by_variant(lines)

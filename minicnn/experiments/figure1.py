@@ -16,8 +16,8 @@ it is at most 25%.  The original measured in the same way, over a fifth of an ep
 regularisation of any kind: no weight decay, dropout, crops or flips.
 
 What the paper leaves open, and what is done here: which four layers (see networks/cifar.py); the
-learning rates (the sweep of study.py); batches of 128 and momentum 0.9, as in Section 5; and the
-full set, where the default takes the bundled sample of 5,000 images.
+learning rates (the sweep of figure1_sweep.py); batches of 128 and momentum 0.9, as in Section 5;
+and the full set, where the default takes the bundled sample of 5,000 images.
 """
 
 import json
@@ -27,11 +27,11 @@ import statistics
 
 import numpy as np
 
-from . import data, storage
-from .machine import versions
-from .networks import catalogue
-from .plots import curves
-from .training import train
+from .. import data, storage
+from ..machine import versions
+from ..networks import catalogue
+from ..plots import curves
+from ..training import train
 
 TARGET = 0.25
 BATCH = 128
@@ -235,7 +235,7 @@ def figure1(
             lines = (folder / "history.jsonl").read_text().splitlines()
             histories.append((name, [json.loads(line) for line in lines]))
     results = {name: summary(runs[name], epsilons[name]) for name in NONLINEARITIES}
-    from .fast import threads
+    from ..fast import threads
 
     results |= {"ratio": ratio(runs), "settings": settings, "machine": versions(threads.count)}
     curves.figure1(results, histories, out / "figure1.png")

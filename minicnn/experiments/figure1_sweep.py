@@ -20,10 +20,10 @@ import json
 import pathlib
 from collections import namedtuple
 
-from . import data, storage
-from .errors import Diverged, Interrupted
+from .. import data, storage
+from ..errors import Diverged, Interrupted
+from ..plots import curves
 from .figure1 import race
-from .plots import curves
 
 GRID = (0.000125, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
 PATIENCE = 1.2

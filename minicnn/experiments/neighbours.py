@@ -11,7 +11,7 @@ shows that this is not the similarity of the pixels.
 
 import numpy as np
 
-from . import console
+from .. import console
 
 MEMORY = 2**27  # bytes: of queries, and of base, so much at a time is turned into vectors
 

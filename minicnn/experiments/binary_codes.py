@@ -19,9 +19,9 @@ import time
 
 import numpy as np
 
-from . import console
+from .. import console
+from ..net import gaussian
 from .neighbours import agreement, nearest, smallest
-from .net import gaussian
 
 BITS = (32, 64, 128, 256)
 

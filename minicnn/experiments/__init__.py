@@ -1,0 +1,1 @@
+"""Experiments: the paper's claims, tried out."""
