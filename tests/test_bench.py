@@ -15,14 +15,14 @@ import pytest
 
 from minicnn import cuda, net, reference
 from minicnn.__main__ import main
-from minicnn.bench import limits, measure, ours, work, worker
-from minicnn.bench.course import course_conv_backward, course_conv_forward
-from minicnn.bench.line import compared, line_of
-from minicnn.bench.ours import Ours
+from minicnn.bench import cases, limits, measure, minicnn_contestant, worker
+from minicnn.bench.cases import work_of
+from minicnn.bench.im2col_contestant import course_conv_backward, course_conv_forward
+from minicnn.bench.minicnn_contestant import Ours
 from minicnn.bench.processes import WorkerError
 from minicnn.bench.pytorch import Torch
+from minicnn.bench.result import compared, line_of
 from minicnn.bench.table import ratio_text, report
-from minicnn.bench.work import work_of
 from minicnn.cuda import check, two_columns
 from minicnn.fast import threads
 from minicnn.networks import alexnet, catalogue
@@ -80,11 +80,11 @@ def test_flops_and_bytes_of_a_row():
     x, y = np.zeros((2, 3, 7, 5), np.float32), np.zeros((2, 4, 6, 4), np.float32)
     w = np.zeros((4, 3, 2, 2), np.float32)
     products = 2 * 4 * 6 * 4 * 3 * 2 * 2  # numbers in y · numbers in a kernel
-    assert work.cost("conv", "dw", x, y, w) == {"flops": 2 * products}
-    assert work.cost("conv", "backward", x, y, w) == {"flops": 4 * products}
+    assert cases.cost("conv", "dw", x, y, w) == {"flops": 2 * products}
+    assert cases.cost("conv", "backward", x, y, w) == {"flops": 4 * products}
     x, y = np.zeros((2, 3, 7, 5), np.float32), np.zeros((2, 3, 3, 2), np.float32)
-    assert work.cost("pool", "forward", x, y) == {"bytes": 4 * 210 + 4 * 36}
-    assert work.cost("pool", "backward", x, y) == {"bytes": 4 * 210 + 4 * 36 + 36}
+    assert cases.cost("pool", "forward", x, y) == {"bytes": 4 * 210 + 4 * 36}
+    assert cases.cost("pool", "backward", x, y) == {"bytes": 4 * 210 + 4 * 36 + 36}
 
 
 @pytest.mark.parametrize("stride, pad", [(1, 0), (2, 1), (3, 2)])
@@ -118,7 +118,7 @@ def test_pytorch_computes_the_same(contestant, ours, monkeypatch):
         _, *arrays, _, dy = one.records[row]
         x, y, dy = [other.tensor(np.array(array)) for array in (*arrays, dy)]
         for name in row.split("+"):
-            other.records[name] = work.Record(rows_of_other[name], x, y, None, dy)
+            other.records[name] = cases.Record(rows_of_other[name], x, y, None, dy)
         expected, answers = work_of(one, row, what)(), work_of(other, row, what)()
         if what == "forward":
             expected, answers = expected[:1], [answers]
@@ -238,7 +238,7 @@ def on_gpu(monkeypatch):
     monkeypatch.setitem(catalogue.NETWORKS, "tiny", network)
     a = np.random.default_rng(0).standard_normal((2, 3), np.float32)
     arrays = {"product": (a, a, a[0, :2]), "launch": (a,)}
-    monkeypatch.setattr(ours, "arguments_of", arrays.get)
+    monkeypatch.setattr(minicnn_contestant, "arguments_of", arrays.get)
     return Ours("cuda", "tiny", 2)
 
 
@@ -336,7 +336,7 @@ def two_and_one(monkeypatch, batch):
         rng = np.random.default_rng(1)
         return rng.standard_normal((N, 1, 4, 2), np.float32), rng.integers(3, size=N)
 
-    monkeypatch.setattr(ours, "images", images)
+    monkeypatch.setattr(minicnn_contestant, "images", images)
 
 
 def test_two_columns_are_timed_against_the_same_network_in_one(

@@ -1,6 +1,6 @@
 """The parts of the benchmark, and how contestants take turns.
 
-work      a dict: its row and pass, and its flops or bytes, if they are to be counted; work.py
+work      a dict: its row and pass, and its flops or bytes, if they are to be counted; cases.py
 rivals    groups of contestants; each work gets a line for each group, against its best
 running   contestant → its process
 results   a dict: settings and machine; limits, in GFLOP/s and GB/s; lines, a list of line_of;
@@ -18,11 +18,11 @@ import time
 from .. import storage
 from ..machine import load, machine, usual_threads
 from . import PARTS
+from .cases import find
 from .limits import COPIED, MULTIPLIED
-from .line import digits, line_of
 from .processes import ask, noted, workers
+from .result import digits, line_of
 from .table import counted
-from .work import find
 
 SINGLE = ("layers", "course")  # parts that time one row at a time
 MODES = ("torch", "torch-channels-last", "torch-compiled")  # the last for whole networks alone
@@ -183,7 +183,7 @@ def race(results, part, rivals, passes=None):
 
 
 def take_turns(results, running, work):
-    """Return the seconds of each contestant, and those of its fastest call; see line.py."""
+    """Return the seconds of each contestant, and those of its fastest call; see result.py."""
     counts, seconds, fastest = {}, {}, {}
     where = f"{work['row']} {work['pass']}"
     first = (

@@ -1,4 +1,4 @@
-"""PyTorch as a contestant, with our weights and images; work.py says what a contestant does.
+"""PyTorch as a contestant, with our weights and images; cases.py says what a contestant does.
 
 It gets what helps it: channels-last images are laid out before the clock starts, whole networks
 have ReLU in place and the fused update, dropout at test time is nothing at all, and the first
@@ -11,7 +11,7 @@ from functools import cached_property, partial
 
 from ..net import kind_of
 from ..shapes import out_size
-from .work import EPSILON, Record, arguments_of, build, find, images
+from .cases import EPSILON, Record, arguments_of, build, find, images
 
 
 class Torch:

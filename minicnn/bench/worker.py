@@ -33,11 +33,11 @@ import pathlib
 import sys
 import time
 
-from .course import Course
+from .cases import work_of
+from .im2col_contestant import Course
 from .limits import GpuLimits, Limits
-from .ours import Ours
+from .minicnn_contestant import Ours
 from .pytorch import Torch
-from .work import work_of
 
 
 def contestant(name, network, batch, tf32=False, gpus=None):

@@ -62,9 +62,9 @@ def add(commands):
 def run(options):
     import importlib.util
 
+    from ..bench.cases import SHORT
     from ..bench.measure import measure
     from ..bench.table import report
-    from ..bench.work import SHORT
     from ..networks import catalogue
 
     if options.against == "torch" and importlib.util.find_spec("torch") is None:

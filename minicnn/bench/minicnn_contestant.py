@@ -1,4 +1,4 @@
-"""Our backends as contestants; work.py says what a contestant does."""
+"""Our backends as contestants; cases.py says what a contestant does."""
 
 import importlib
 import sys
@@ -9,7 +9,7 @@ from ..net import kind_of
 from ..training import train
 from ..training.run import Run
 from ..two_columns import in_columns
-from .work import EPSILON, Record, arguments_of, build, cost, find, images
+from .cases import EPSILON, Record, arguments_of, build, cost, find, images
 
 
 class Ours:
