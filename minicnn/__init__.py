@@ -32,9 +32,10 @@ If you want to read it all, here is an order in which every file builds on those
     finds
                                         alike
     experiments/binary_codes.py   short binary codes from its features
-    weights.py, conventions.py    weights of Caffe and torchvision; formats/ reads their files
-    experiments/figure1.py, experiments/figure1_sweep.py  ReLU against tanh, and when the paper's
-    claim holds experiments/column_specialization.py  what two columns that seldom talk learn
+    weights/exchange.py, weights/conventions.py  weights of Caffe and torchvision; formats/ reads
+    their files experiments/figure1.py, experiments/figure1_sweep.py  ReLU against tanh, and when
+    the paper's claim holds experiments/column_specialization.py  what two columns that seldom talk
+    learn
     experiments/timeline.py       which of their rows runs when, and what crosses
     fast/                         the same layers for speed; each file has its twin in reference/
     cuda/                         and once more, as kernels for a GPU
@@ -53,8 +54,8 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "reference fast cuda shapes checks net gradcheck two_columns backends step networks data "
-    "training weights conventions formats plots experiments gradcheck_suite bench commands "
-    "storage console errors machine"
+    "training weights plots experiments gradcheck_suite bench commands storage console errors "
+    "machine"
 ).split()
 
 

@@ -14,13 +14,14 @@ import zipfile
 import numpy as np
 import pytest
 
-from minicnn import conventions, net, reference, storage, weights
+from minicnn import net, reference, storage
 from minicnn.__main__ import main
-from minicnn.formats import array_dictionary, caffemodel, safetensors
 from minicnn.net import gaussian, row
 from minicnn.networks import catalogue, other_alexnets
 from minicnn.networks.alexnet import alexnet
 from minicnn.training import predictor
+from minicnn.weights import conventions, exchange
+from minicnn.weights.formats import caffemodel, npy_pickle, safetensors
 
 KERNELS, HIDDEN, CLASSES = (4, 8, 12, 16, 6), 10, 5
 SMALL = dict(kernels=KERNELS, hidden=HIDDEN, classes=CLASSES, std=0.1)
@@ -223,7 +224,7 @@ def test_caffes_networks_give_the_same_scores(tmp_path, name, style):
         path = saved(tmp_path, "net.caffemodel", caffe_file(lists, order))
     else:
         path = saved(tmp_path, "net.npy", python2(tensorflow_layout(lists)))
-    mean = weights.load(layers, path)
+    mean = exchange.load(layers, path)
     assert mean.shape == (3, 1, 1) and mean[0] > mean[1] > mean[2]  # red, green, blue
     x = images(227)
     expected = caffe_scores(lists, x, mean, order)
@@ -268,9 +269,9 @@ def test_torchvisions_alexnet_gives_the_same_scores(tmp_path, suffix):
     if suffix == "pth":
         torch.save(network.state_dict(), path)
     else:
-        weights.write(path, arrays)
+        exchange.write(path, arrays)
     layers = rows(other_alexnets.torchvision_alexnet)
-    mean = weights.load(layers, path)
+    mean = exchange.load(layers, path)
     x = images(224)
     with torch.no_grad():
         expected = network(torchvision_input(torch, x)).numpy()
@@ -291,8 +292,8 @@ def test_conv1_of_torchvision_sees_the_same_in_another_scale(tmp_path):
     (w, b), x = lists["conv1"], images(19)
     named = conventions.as_torchvision(layers, net.parameters(layers))
     named |= {"features.0.weight": w, "features.0.bias": b}
-    weights.write(tmp_path / "a.npz", named)
-    weights.load(layers, tmp_path / "a.npz")
+    exchange.write(tmp_path / "a.npz", named)
+    exchange.load(layers, tmp_path / "a.npz")
     mean = np.array([0.485, 0.456, 0.406]).reshape(3, 1, 1)
     scaled = (x / 255 - mean) / np.array([0.229, 0.224, 0.225]).reshape(3, 1, 1)
     theirs, _ = reference.conv_forward(scaled, w.astype(float), b.astype(float), stride=4, pad=2)
@@ -304,7 +305,7 @@ def test_weights_from_here_run_in_pytorch(tmp_path):
     torch = pytest.importorskip("torch", reason="an extra oracle, never required")
     layers = rows(other_alexnets.torchvision_alexnet, seed=5)
     named = conventions.as_torchvision(layers, net.parameters(layers))
-    weights.write(tmp_path / "out.safetensors", named)
+    exchange.write(tmp_path / "out.safetensors", named)
     read = safetensors.read((tmp_path / "out.safetensors").read_bytes())
     network = torchvision_network(torch)
     network.load_state_dict({name: torch.tensor(q) for name, q in read.items()}, strict=True)
@@ -314,7 +315,7 @@ def test_weights_from_here_run_in_pytorch(tmp_path):
         scores = network(torchvision_input(torch, x)).numpy()
     np.testing.assert_allclose(scores, predict(layers, x - exact), rtol=1e-11, atol=1e-13)
     again = rows(other_alexnets.torchvision_alexnet, seed=6)
-    weights.load(again, tmp_path / "out.safetensors")
+    exchange.load(again, tmp_path / "out.safetensors")
     for name, array in net.parameters(again).items():
         np.testing.assert_allclose(array, net.parameters(layers)[name], rtol=1e-15)
 
@@ -411,9 +412,9 @@ def test_vgg_is_read_by_the_order_of_its_layers(tmp_path):
     network = network.double().eval()
     arrays = {name: q.numpy() for name, q in network.state_dict().items()}
     backwards = dict(reversed(arrays.items()))  # the order in the file does not count
-    weights.write(tmp_path / "vgg.safetensors", backwards)
+    exchange.write(tmp_path / "vgg.safetensors", backwards)
     layers = vgg_rows()
-    weights.load(layers, tmp_path / "vgg.safetensors")
+    exchange.load(layers, tmp_path / "vgg.safetensors")
     x = images(16)
     exact = (255 * np.array([0.485, 0.456, 0.406])).reshape(3, 1, 1)
     with torch.no_grad():
@@ -449,7 +450,7 @@ def test_vgg_of_caffe_is_read_by_name_in_both_layouts(tmp_path):
     order = "conv1_1 conv1_2 pool1 conv2_1 pool2 fc6 fc7 fc8"
     one = saved(tmp_path, "vgg.npy", by_numpy(lists))
     two = saved(tmp_path, "turned.npy", by_numpy(tensorflow_layout(lists, maps=4)))
-    mean = weights.load(layers, one)
+    mean = exchange.load(layers, one)
     assert mean.ravel().tolist() == [123.68, 116.779, 103.939]  # VGG's own
     params = {name: array.copy() for name, array in net.parameters(layers).items()}
     assert np.array_equal(params["conv1_1.w"], lists["conv1_1"][0][:, ::-1])
@@ -457,9 +458,9 @@ def test_vgg_of_caffe_is_read_by_name_in_both_layouts(tmp_path):
     assert np.array_equal(params["fc7.w"], 2 * lists["fc7"][0])
     assert np.array_equal(params["fc8.w"], 2 * lists["fc8"][0])
     again = vgg_rows(seed=1)
-    weights.load(again, two)
+    exchange.load(again, two)
     assert all(np.array_equal(q, params[name]) for name, q in net.parameters(again).items())
-    weights.load(again, saved(tmp_path, "vgg.caffemodel", caffe_file(lists, order, "old")))
+    exchange.load(again, saved(tmp_path, "vgg.caffemodel", caffe_file(lists, order, "old")))
     assert all(np.array_equal(q, params[name]) for name, q in net.parameters(again).items())
 
 
@@ -575,7 +576,7 @@ def refusal(tmp_path, name, content):
     path = saved(tmp_path, name, content)
     tracemalloc.start()
     with pytest.raises(ValueError) as refused:
-        weights.read(path)
+        exchange.read(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     text = str(refused.value)
@@ -645,8 +646,8 @@ def test_a_bad_caffemodel_gets_one_sentence(tmp_path, case):
 def test_a_cut_file_is_refused(tmp_path, form, share):
     lists = drawn(rows(other_alexnets.caffe_alexnet))
     whole = tmp_path / f"whole.{form}"
-    if form in weights.WRITTEN or f".{form}" in weights.WRITTEN:
-        weights.write(whole, {f"{name}.w": w for name, (w, b) in lists.items()})
+    if form in exchange.WRITTEN or f".{form}" in exchange.WRITTEN:
+        exchange.write(whole, {f"{name}.w": w for name, (w, b) in lists.items()})
     else:
         whole.write_bytes(caffe_file(lists) if form == "caffemodel" else python2(lists))
     content = whole.read_bytes()
@@ -664,12 +665,12 @@ def test_a_dictionary_of_arrays_comes_back_from_every_python(written_by):
         content = by_numpy(lists, None if written_by == "NumPy" else written_by)
     if written_by == 5:  # NumPy then makes arrays by another function; np.save never uses it
         with pytest.raises(ValueError, match="numeric._frombuffer"):
-            array_dictionary.read(content)
+            npy_pickle.read(content)
         return
     if written_by == "Python 2":  # and NumPy agrees that this is how it wrote
         theirs = np.load(io.BytesIO(content), allow_pickle=True, encoding="latin1").item()
         assert np.array_equal(theirs["fc6"][0], lists["fc6"][0])
-    found = array_dictionary.read(content)
+    found = npy_pickle.read(content)
     assert list(found) == list(lists)
     for name, arrays in lists.items():
         for array, expected in zip(found[name], arrays, strict=True):
@@ -677,13 +678,13 @@ def test_a_dictionary_of_arrays_comes_back_from_every_python(written_by):
 
 
 def test_names_of_bytes_that_python_3_wrote_for_python_2_are_texts():
-    found = array_dictionary.read(by_numpy({b"conv1": [np.ones(3)]}, 2))
+    found = npy_pickle.read(by_numpy({b"conv1": [np.ones(3)]}, 2))
     assert list(found) == ["conv1"]
 
 
 def test_a_dictionary_may_call_its_arrays_weights_and_biases():
     w, b = np.arange(6.0).reshape(2, 3), np.arange(2.0, dtype=">f4")
-    found = array_dictionary.read(by_numpy({"fc6": {"biases": b, "weights": w}}))
+    found = npy_pickle.read(by_numpy({"fc6": {"biases": b, "weights": w}}))
     assert np.array_equal(found["fc6"][0], w) and np.array_equal(found["fc6"][1], b)
 
 
@@ -878,22 +879,22 @@ def test_a_pth_file_that_would_run_something_is_refused(tmp_path):
     torch = pytest.importorskip("torch", reason="an extra oracle, never required")
     torch.save({"features.0.weight": RunsSomething(eval, "CALLED.append(1)")}, tmp_path / "a.pth")
     with pytest.raises(ValueError, match="PyTorch does not read it with weights_only=True"):
-        weights.read(tmp_path / "a.pth")
+        exchange.read(tmp_path / "a.pth")
     torch.save([torch.ones(2)], tmp_path / "b.pth")
     with pytest.raises(ValueError, match="not a state dictionary"):
-        weights.read(tmp_path / "b.pth")
+        exchange.read(tmp_path / "b.pth")
     torch.save({"features.0.weight": torch.ones(2).bfloat16()}, tmp_path / "c.pt")
-    found = weights.read(tmp_path / "c.pt")
+    found = exchange.read(tmp_path / "c.pt")
     assert found.arrays["features.0.weight"].dtype == np.float32 and not CALLED
 
 
 def test_a_missing_file_and_an_unknown_suffix_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere.safetensors"):
-        weights.read(tmp_path / "nowhere.safetensors")
+        exchange.read(tmp_path / "nowhere.safetensors")
     with pytest.raises(FileNotFoundError, match="nowhere.npz"):
-        weights.read(tmp_path / "nowhere.npz")
+        exchange.read(tmp_path / "nowhere.npz")
     with pytest.raises(ValueError, match="the suffix is '.h5'; expected one of .safetensors, .npz"):
-        weights.read(tmp_path / "alexnet.h5")
+        exchange.read(tmp_path / "alexnet.h5")
 
 
 def test_names_in_a_file_cannot_write_to_the_terminal(tmp_path):
@@ -914,7 +915,7 @@ def mismatch(layers, path):
     """Return the sentence that refuses a file, and see that the rows have not changed."""
     before = {name: array.copy() for name, array in net.parameters(layers).items()}
     with pytest.raises(ValueError) as refused:
-        weights.load(layers, path)
+        exchange.load(layers, path)
     assert all(np.array_equal(before[name], q) for name, q in net.parameters(layers).items())
     return str(refused.value)
 
@@ -959,15 +960,15 @@ def test_torchvisions_and_caffes_alexnets_are_told_apart(tmp_path):
     text = mismatch(layers, caffe_weights(tmp_path))
     assert text.endswith("conv2.w is (8, 2, 5, 5) there and (8, 4, 5, 5) here")
     named = conventions.as_torchvision(layers, net.parameters(layers))
-    weights.write(tmp_path / "a.npz", named)
+    exchange.write(tmp_path / "a.npz", named)
     text = mismatch(rows(other_alexnets.caffe_alexnet), tmp_path / "a.npz")
     assert "conv2.w is (8, 4, 5, 5) there and (8, 2, 5, 5) here" in text
-    weights.write(tmp_path / "b.npz", named | {"features.14.running_mean": np.ones(3)})
+    exchange.write(tmp_path / "b.npz", named | {"features.14.running_mean": np.ones(3)})
     assert "it has features.14.running_mean" in mismatch(layers, tmp_path / "b.npz")
-    weights.write(tmp_path / "c.npz", named | {"classifier.9.weight": np.ones(3)})
+    exchange.write(tmp_path / "c.npz", named | {"classifier.9.weight": np.ones(3)})
     assert "it has classifier.9.weight" in mismatch(layers, tmp_path / "c.npz")
     del named["classifier.6.weight"], named["classifier.6.bias"]
-    weights.write(tmp_path / "d.npz", named)
+    exchange.write(tmp_path / "d.npz", named)
     assert mismatch(layers, tmp_path / "d.npz").endswith("it has nothing for fc8.w")
 
 
@@ -977,7 +978,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path, bad):
     arrays = {name: q.astype(float) for name, q in net.parameters(layers).items()}
     arrays["fc7.b"] = arrays["fc7.b"].copy()
     arrays["fc7.b"][3] = bad
-    weights.write(tmp_path / "a.npz", arrays)
+    exchange.write(tmp_path / "a.npz", arrays)
     assert "fc7.b has numbers that are infinite" in mismatch(layers, tmp_path / "a.npz")
 
 
@@ -989,15 +990,15 @@ def test_ours_come_back_with_their_mean_to_the_last_bit(tmp_path, suffix):
     layers = rows(other_alexnets.caffenet, dtype=np.float32)
     mean = np.array([1.5, 2.5, 3.5], np.float32)
     path = tmp_path / f"ours{suffix}"
-    weights.write(path, net.parameters(layers) | {"mean": mean})
+    exchange.write(path, net.parameters(layers) | {"mean": mean})
     again = rows(other_alexnets.caffenet, seed=1, dtype=np.float32)
-    assert np.array_equal(weights.load(again, path), mean.reshape(3, 1, 1))
+    assert np.array_equal(exchange.load(again, path), mean.reshape(3, 1, 1))
     for name, array in net.parameters(again).items():
         assert np.array_equal(array, net.parameters(layers)[name])
     with pytest.raises(FileExistsError, match="is there already; name another file"):
-        weights.write(path, {})
+        exchange.write(path, {})
     with pytest.raises(ValueError, match="the suffix is '.pth'; expected .npz or .safetensors"):
-        weights.write(tmp_path / "a.pth", {})
+        exchange.write(tmp_path / "a.pth", {})
 
 
 def test_a_checkpoint_gives_its_weights_and_nothing_else(tmp_path):
@@ -1008,7 +1009,7 @@ def test_a_checkpoint_gives_its_weights_and_nothing_else(tmp_path):
     arrays |= {"order": np.arange(9), "losses": np.array([])}
     storage.save(tmp_path / "checkpoint.npz", arrays, {"epoch": 3})
     again = rows(other_alexnets.torchvision_alexnet, seed=1)
-    assert weights.load(again, tmp_path / "checkpoint.npz") is None
+    assert exchange.load(again, tmp_path / "checkpoint.npz") is None
     assert all(np.array_equal(q, params[name]) for name, q in net.parameters(again).items())
 
 
@@ -1040,7 +1041,7 @@ def test_import_prints_what_it_found_and_writes_it(tmp_path, capsys, small_netwo
     assert "fc7.w: times 2, " in printed and "fc8.w: times 2, " in printed
     assert "minus 122.679, 116.669, 104.007\n" in printed and f"Wrote {out}" in printed
     one, two = rows(other_alexnets.caffe_alexnet), rows(other_alexnets.caffe_alexnet, seed=1)
-    assert np.allclose(weights.load(one, path), weights.load(two, out), rtol=1e-6)
+    assert np.allclose(exchange.load(one, path), exchange.load(two, out), rtol=1e-6)
     for name, array in net.parameters(one).items():
         assert np.array_equal(array, net.parameters(two)[name])
     assert main(arguments) == 1
@@ -1102,7 +1103,7 @@ def test_an_imported_network_predicts(tmp_path, capsys, small_networks):
     assert trained_one.classes == tuple(classes) and trained_one.size == 227
     images = np.random.default_rng(0).integers(0, 256, (2, 3, 256, 256), dtype=np.uint8)
     layers = rows(other_alexnets.caffe_alexnet)
-    mean = weights.load(layers, path)
+    mean = exchange.load(layers, path)
     views = images[:, :, 14:241, 14:241] - mean
     scores, _ = net.forward(net.predicting(layers, reference), views)
     expected = reference.softmax(scores)
@@ -1117,7 +1118,7 @@ def test_a_network_for_unit_inputs_is_exported_for_whole_pixels(tmp_path, small_
     image = np.full((3, 4, 4), 7, np.float32)
     inputs = {"input:mean": image, "input:deviation": np.float32(64)}
     storage.save(tmp_path / "checkpoint.npz", arrays | inputs, {"settings": {}})
-    found = weights.read(tmp_path / "checkpoint.npz")
+    found = exchange.read(tmp_path / "checkpoint.npz")
     np.testing.assert_allclose(found.arrays["conv1.w"], arrays["w:conv1.w"] / 64)
     np.testing.assert_array_equal(found.arrays["conv2.w"], arrays["w:conv2.w"])
     np.testing.assert_array_equal(found.mean, [7, 7, 7])
@@ -1156,10 +1157,10 @@ def test_the_runs_own_dropout_goes_out_to_torchvision_and_comes_back(tmp_path, c
     few = {"kernels": (2, 2, 2, 2, 2), "hidden": 4, "size": 32, "classes": 2, "dropout": 0.2}
     layers = catalogue.build("vgg-a", reference, np.random.default_rng(0), **few)
     arrays = net.parameters(layers)
-    weights.write(tmp_path / "a.safetensors", arrays, said)
-    found = weights.read(tmp_path / "a.safetensors")
+    exchange.write(tmp_path / "a.safetensors", arrays, said)
+    found = exchange.read(tmp_path / "a.safetensors")
     assert found.about == said
-    named = conventions.as_torchvision(layers, weights.fit(found, layers, "a"))
+    named = conventions.as_torchvision(layers, exchange.fit(found, layers, "a"))
     np.testing.assert_allclose(named["classifier.3.weight"], 0.8 * arrays["fc7.w"], rtol=1e-6)
     flag = ["--for-torchvision", "vgg-b"]
     assert main(["export", str(tmp_path / "a.safetensors"), str(tmp_path / "b.npz"), *flag]) == 1

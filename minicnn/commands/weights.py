@@ -37,14 +37,15 @@ def add_import(commands):
 
 
 def run_import(options):
-    from .. import net, reference, weights
+    from .. import net, reference
     from ..networks import catalogue
+    from ..weights import exchange
 
-    weights.check_new(options.out)
+    exchange.check_new(options.out)
     classes = None
     if options.classes:
         classes = Path(options.classes).read_text(encoding="utf-8").splitlines()
-    found = weights.read(options.file)
+    found = exchange.read(options.file)
     said = dict(found.about)
     name = options.network or said.get("network")
     if not name:
@@ -61,14 +62,14 @@ def run_import(options):
         count = sum(len(b) for b in net.columns(last.params["b"]))
         classes = classes or [f"class {k}" for k in range(count)]
         said = {"network": name, "classes": classes, "size": catalogue.find(name).size}
-    fitted = weights.fit(found, layers, options.file)
-    print(weights.report(found, layers, fitted))
-    mean = weights.mean_of(found, layers)
+    fitted = exchange.fit(found, layers, options.file)
+    print(exchange.report(found, layers, fitted))
+    mean = exchange.mean_of(found, layers)
     if Path(options.out).suffix.lower() == ".npz":
         save_checkpoint(options.out, fitted, mean, found.mean_image, said)
         print(f"Wrote {options.out}, a checkpoint for test, predict and the other commands")
     else:
-        weights.write(options.out, with_means(fitted, mean, found.mean_image), said)
+        exchange.write(options.out, with_means(fitted, mean, found.mean_image), said)
         print(f"Wrote {options.out}")
     return 0
 
@@ -118,11 +119,12 @@ def add_export(commands):
 
 
 def run_export(options):
-    from .. import conventions, reference, weights
+    from .. import reference
     from ..networks import catalogue
+    from ..weights import conventions, exchange
 
-    weights.check_new(options.out)
-    found = weights.read(options.file)
+    exchange.check_new(options.out)
+    found = exchange.read(options.file)
     if found.library != "minicnn":
         raise ValueError(f"{options.file} holds weights of {found.library}: import them first")
     said = found.about
@@ -136,11 +138,11 @@ def run_export(options):
         layers = catalogue.build(
             options.for_torchvision, reference, None, classes=classes, **dropout
         )
-        fitted = weights.fit(found, layers, options.file)
+        fitted = exchange.fit(found, layers, options.file)
         arrays, said = conventions.as_torchvision(layers, fitted), None
     else:
         arrays = with_means(found.arrays, found.mean, found.mean_image)
-    weights.write(options.out, arrays, said)
+    exchange.write(options.out, arrays, said)
     for name, array in arrays.items():
         print(f"{name}  {array.shape}  {array.dtype}")
     print(f"Wrote {options.out}")

@@ -13,8 +13,8 @@ the other, but what comes out is wrong.
 Here these networks look like all others: images come as red, green and blue, 0 … 255 minus a mean,
 and dropout is the paper's, which prediction multiplies by 1 − p.  In torchvision images are divided
 by their deviation as well, and prediction multiplies by nothing, because training has divided by
-1 − p.  `weights.load` undoes both in the weights, so that the scores are the same; conventions.py
-says how, and for Caffe too.
+1 − p.  `exchange.load` undoes both in the weights, so that the scores are the same;
+weights/conventions.py says how, and for Caffe too.
 
 These tables are for weights that exist.  First weights are drawn as in alexnet.py, biases of
 torchvision_alexnet are 0, and neither is what the two libraries do.

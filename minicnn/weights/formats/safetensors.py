@@ -3,7 +3,7 @@
     8 bytes     N, the length of the header, little-endian
     N bytes     the header, JSON: {"conv1.w": {"dtype": "F32", "shape": [96, 3, 11, 11],
                 "data_offsets": [0, 139392]}, …}; "__metadata__" in it may hold texts, of which
-                only ours, "minicnn", is read: see about.py
+                only ours, "minicnn", is read: see weights/provenance.py
     the rest    the numbers, little-endian, the last axis fastest; offsets count from its start
 
 The arrays fill the rest without a gap and without an overlap, so one cannot get more numbers out of

@@ -1,14 +1,14 @@
 """Files of weights, read without running or believing anything in them.
 
-    safetensors.py        .safetensors, read and written
-    caffemodel.py         Caffe's .caffemodel, read
-    array_dictionary.py   dictionaries that np.save has pickled, such as bvlc_alexnet.npy, read
-    npz.py                .npz and our own checkpoints, read
-    about.py              what our own files say of their network
+    safetensors.py          .safetensors, read and written
+    caffemodel.py           Caffe's .caffemodel, read
+    npy_pickle.py           dictionaries that np.save has pickled, such as bvlc_alexnet.npy, read
+    npz.py                  .npz and our own checkpoints, read
+    weights/provenance.py   what our own files say of their network
 
 Every `read` refuses what it does not understand with a ValueError, one sentence.  The sizes that a
 file claims are compared with the bytes that it has before anything is made of that size.  What is
-read is as the file has it; weights.py makes a network's parameters of it.
+read is as the file has it; weights/exchange.py makes a network's parameters of it.
 """
 
 import math

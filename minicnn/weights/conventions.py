@@ -35,8 +35,8 @@ import re
 
 import numpy as np
 
-from . import net
-from .net import kind_of
+from .. import net
+from ..net import kind_of
 
 # Red, green, blue.
 CAFFE_MEAN = (122.679, 116.669, 104.007)  # of its mean image, ilsvrc_2012_mean.npy
@@ -162,7 +162,7 @@ def check_order(kinds, layers):
 
     AlexNet and CaffeNet cannot be told apart otherwise.
 
-    kinds: (name, kind) of its layers, as formats/caffemodel.py has them.
+    kinds: (name, kind) of its layers, as weights/formats/caffemodel.py has them.
     """
     here = [(row.name, kind_of(row)) for row in layers]
     here = [(name, kind) for name, kind in here if kind in ("conv", "lrn", "pool", "fc")]

@@ -15,12 +15,14 @@
 
 Our names are those of `net.parameters`: conv1.w, conv1.b, conv2.w, …, and `mean`, if there is one:
 what to subtract from images of red, green and blue, 0 … 255.  What `export` writes has `mean_image`
-besides, (3, H, W), and says what network it is of, of what size and with which classes: about.py.
+besides, (3, H, W), and says what network it is of, of what size and with which classes:
+provenance.py.
 
-    from minicnn import fast, net, weights
+    from minicnn import fast, net
+    from minicnn.weights.exchange import exchange
     from minicnn.networks.catalogue import other_alexnets
     layers = other_alexnets.caffe_alexnet(fast, np.random.default_rng(0))
-    mean = weights.load(layers, "bvlc_alexnet.npy")
+    mean = exchange.load(layers, "bvlc_alexnet.npy")
     scores, _ = net.forward(net.predicting(layers, fast), images - mean)    # (N, 3, 227, 227)
 
 conventions.py says what has to be changed in the weights of another library, and why; formats/ has
@@ -33,9 +35,10 @@ from pathlib import Path
 
 import numpy as np
 
-from . import conventions, net, storage
-from .console import aligned
-from .formats import about, array_dictionary, caffemodel, npz, safetensors
+from .. import net, storage
+from ..console import aligned
+from . import conventions, provenance
+from .formats import caffemodel, npy_pickle, npz, safetensors
 
 Weights = namedtuple("Weights", "library arrays kinds mean mean_image about")
 
@@ -75,7 +78,7 @@ def read(path):
             kinds = [(name, kind) for name, kind, _ in layers if kind]
             found = Weights("Caffe", arrays, kinds, None, None, {})
         elif suffix == ".npy":
-            arrays = with_letters(array_dictionary.read(path.read_bytes()))
+            arrays = with_letters(npy_pickle.read(path.read_bytes()))
             found = Weights("Caffe", arrays, None, None, None, {})
         elif suffix in READ:
             arrays, text = named_arrays(path, suffix)
@@ -83,7 +86,9 @@ def read(path):
                 found = Weights("torchvision", arrays, None, None, None, {})
             else:
                 means = [arrays.pop(name, None) for name in ("mean", "mean_image")]
-                found = Weights("minicnn", arrays, None, *means, about.parse(text) if text else {})
+                found = Weights(
+                    "minicnn", arrays, None, *means, provenance.parse(text) if text else {}
+                )
         else:
             raise ValueError(f"the suffix is {suffix!r}; expected one of {', '.join(READ)}")
         check_mean(found)
@@ -277,7 +282,7 @@ def write(path, arrays, said=None):
     arrays : dict of name → array
         Of float32 or float64.
     said : dict, optional
-        What is to be said of their network, see about.py.
+        What is to be said of their network, see provenance.py.
 
     Raises
     ------

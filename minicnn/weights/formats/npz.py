@@ -12,8 +12,9 @@ import zlib
 
 import numpy as np
 
-from .. import storage
-from . import about, npy_header, shaped
+from ... import storage
+from .. import provenance
+from . import npy_header, shaped
 
 MOST_GROWTH = 10  # times; compressed weights grow by a few percent
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those of np.savez
@@ -22,7 +23,7 @@ COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those of np.savez
 def read(path):
     """Return the arrays of a file by name; of our own checkpoint, what a file of weights has.
 
-    Those are floats, but for `about`, bytes: see about.py.
+    Those are floats, but for `about`, bytes: see weights/provenance.py.
 
     Raises
     ------
@@ -58,7 +59,7 @@ def of_checkpoint(arrays, facts):
     if "input:mean" in arrays:
         weights["mean_image"] = arrays["input:mean"]
         weights["mean"] = arrays["input:mean"].mean(axis=(1, 2))
-    found = about.of_settings(facts.get("settings", {}))
+    found = provenance.of_settings(facts.get("settings", {}))
     return weights | as_bytes(found)
 
 

@@ -1,0 +1,1 @@
+"""Weights from other libraries and for them, and the formats of their files."""
