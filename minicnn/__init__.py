@@ -54,8 +54,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "reference fast cuda shapes checks net gradcheck two_columns backends step networks data "
-    "training weights plots experiments gradcheck_suite bench commands storage console errors "
-    "machine"
+    "training weights plots experiments verify bench commands storage console errors machine"
 ).split()
 
 

@@ -34,7 +34,7 @@ any argument moves y: a backward that returns zeros would be right there.
 An argument may have any order in memory.  Forward and backward see a C-contiguous copy of it in
 float64, and it is an entry of this very copy that moves.
 
-`gradcheck_suite.py` runs these checks on every layer of the library.
+`verify/gradcheck_suite.py` runs these checks on every layer of the library.
 """
 
 import copy

@@ -23,9 +23,10 @@ from minicnn.bench.processes import WorkerError
 from minicnn.bench.pytorch import Torch
 from minicnn.bench.result import compared, line_of
 from minicnn.bench.table import ratio_text, report
-from minicnn.cuda import check, two_columns
+from minicnn.cuda import two_columns
 from minicnn.fast import threads
 from minicnn.networks import alexnet, catalogue
+from minicnn.verify import cuda_check
 
 LIMITS = {"gflops": 100.0, "gb_per_s": 10.0}
 
@@ -324,10 +325,10 @@ def test_a_gpu_is_measured_and_reported(tmp_path, on_gpu, in_threads, hurried):
 def two_and_one(monkeypatch, batch):
     """Add a tiny network of two columns, and the same in one, to those that can be timed."""
     one = catalogue.NETWORKS["cifar-four-layer"]._replace(
-        build=lambda ops, rng: check.tiny_in_one(ops), classes=3, batch=batch
+        build=lambda ops, rng: cuda_check.tiny_in_one(ops), classes=3, batch=batch
     )
     two = one._replace(
-        build=lambda ops, rng: check.tiny_columns(ops), columns=2, in_one_column="one"
+        build=lambda ops, rng: cuda_check.tiny_columns(ops), columns=2, in_one_column="one"
     )
     monkeypatch.setitem(catalogue.NETWORKS, "one", one)
     monkeypatch.setitem(catalogue.NETWORKS, "two", two)

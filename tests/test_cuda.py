@@ -18,8 +18,8 @@ from minicnn import cuda, errors, reference
 from minicnn.__main__ import main
 from minicnn.commands import summary
 from minicnn.cuda import buffers, dropout, gpu, settings, two_columns
-from minicnn.cuda.compiled import name_of, table
 from minicnn.gradcheck import check_layer
+from minicnn.verify.cuda_compiles import name_of, table
 
 try:
     gpu.ready()

@@ -4,35 +4,36 @@ import numpy as np
 import pytest
 
 from minicnn import cuda, net
-from minicnn.cuda import check, device, gpu, two_columns
+from minicnn.cuda import device, gpu, two_columns
 from minicnn.gradcheck import check_layer
 from minicnn.training import train
+from minicnn.verify import cuda_check
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="on a GPU, run the whole check")
 
 
 def test_a_network_trains_as_on_the_cpu_and_needs_no_new_memory_later():
     def network(ops):
-        rows = {row.name: row for row in check.tiny_network(ops)}
+        rows = {row.name: row for row in cuda_check.tiny_network(ops)}
         w = np.random.default_rng(1).standard_normal((3, 8)).astype(np.float32)
         fc = net.row("fc", ops, "fc", {"w": w, "b": np.ones(3, np.float32)})
         return [rows["conv1"], rows["relu1"], rows["pool1"], fc]
 
     x = np.random.default_rng(0).standard_normal((1, 2, 5, 7))
-    error, limit, words = check.check_steps(network, x, 3)
+    error, limit, words = cuda_check.check_steps(network, x, 3)
     assert error <= limit, words
 
 
 def test_two_columns_are_checked_and_a_wrong_crossing_fails(monkeypatch):
     x = np.random.default_rng(0).standard_normal((2, 1, 4, 2))
-    named = check.checks_of_columns(check.tiny_columns, check.tiny_in_one, x, 3)
+    named = cuda_check.checks_of_columns(cuda_check.tiny_columns, cuda_check.tiny_in_one, x, 3)
     done = {name: f() for name, f in named if "steps" not in name}
     assert len(done) == 3
     for name, (error, limit, words) in done.items():
         assert error <= limit, (name, words)
     right = two_columns.part
     monkeypatch.setattr(two_columns, "part", lambda x, first, C: right(x, 0, C))
-    assert check.check_crossing((0, 0), False)[0] == np.inf
+    assert cuda_check.check_crossing((0, 0), False)[0] == np.inf
 
 
 def test_a_wrong_row_a_forgetful_row_and_a_broken_row_fail(monkeypatch, capsys):
@@ -48,20 +49,20 @@ def test_a_wrong_row_a_forgetful_row_and_a_broken_row_fail(monkeypatch, capsys):
         y, cache = cuda.relu_forward(x)
         return device.to_host(y) + rng.random(), cache
 
-    assert check.check_row(row, x, dy, 1e-10)[0] == 0
+    assert cuda_check.check_row(row, x, dy, 1e-10)[0] == 0
     wrong.__name__ = forgetful.__name__ = "relu_forward"
-    error, limit, words = check.check_row(row._replace(forward=wrong), x, dy, 1e-10)
+    error, limit, words = cuda_check.check_row(row._replace(forward=wrong), x, dy, 1e-10)
     assert error > limit and words == "worst in y"
-    error, _, words = check.check_row(row._replace(forward=forgetful), x, dy, 1e-10)
+    error, _, words = cuda_check.check_row(row._replace(forward=forgetful), x, dy, 1e-10)
     assert error == np.inf and "other bits" in words
 
     def broken():
         raise ValueError("a kernel that cannot be launched")
 
     monkeypatch.setattr(
-        check, "checks", lambda small: [("one", broken), ("two", lambda: (0, 0, ""))]
+        cuda_check, "checks", lambda small: [("one", broken), ("two", lambda: (0, 0, ""))]
     )
-    assert check.main([]) == 1
+    assert cuda_check.main([]) == 1
     out = capsys.readouterr().out
     assert "FAIL  one" in out and "cannot be launched" in out and "ok    two" in out
 

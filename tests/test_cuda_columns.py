@@ -18,12 +18,13 @@ import pytest
 from minicnn import backends, cuda, fast, gradcheck, net, reference, storage
 from minicnn.__main__ import main
 from minicnn.commands import options
-from minicnn.cuda import buffers, check, gpu, settings, two_columns
+from minicnn.cuda import buffers, gpu, settings, two_columns
 from minicnn.experiments import timeline
 from minicnn.networks import catalogue, summary
 from minicnn.networks.summary import what_fits
 from minicnn.training import evaluate, train, transfer
 from minicnn.two_columns import in_columns, split_columns
+from minicnn.verify import cuda_check
 
 pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="on a GPU, run minicnn.cuda.check")
 
@@ -69,7 +70,7 @@ def train_tiny(ops, columns=2, steps=2, **options):
     """Return the run and the rows of the tiny network after some steps, each an epoch."""
     rng = np.random.default_rng(1)
     x, labels = rng.standard_normal((2, 1, 4, 2)).astype(np.float32), np.array([2, 1])
-    layers = check.tiny_columns(ops) if columns == 2 else check.tiny_in_one(ops)
+    layers = cuda_check.tiny_columns(ops) if columns == 2 else cuda_check.tiny_in_one(ops)
     run = train.train(
         layers, in_columns(ops) if columns == 2 else ops, (x, labels),
         rng=np.random.default_rng(2), epochs=steps, epsilon=0.1, progress=False, **options,
@@ -90,7 +91,7 @@ def weights(layers):
 def test_two_columns_train_as_one_with_groups_and_as_on_the_cpu():
     run, layers = train_tiny(cuda)
     assert run.losses[1] < run.losses[0]
-    start = weights(check.tiny_columns(fast))
+    start = weights(cuda_check.tiny_columns(fast))
     for other, rows in (train_tiny(cuda, columns=1), train_tiny(fast)):
         np.testing.assert_allclose(run.losses, other.losses, rtol=1e-6)
         for name, w in weights(rows).items():
@@ -102,7 +103,7 @@ def test_two_columns_predict_as_on_the_cpu():
     x = np.random.default_rng(3).standard_normal((1, 1, 4, 2)).astype(np.float32)
     found = []
     for ops in (in_columns(cuda), in_columns(fast)):
-        layers = net.predicting(check.tiny_columns(ops), ops)
+        layers = net.predicting(cuda_check.tiny_columns(ops), ops)
         net.to_device(layers, ops)
         found.append(evaluate.predict(layers, ops, x, lambda some: [some]))
     np.testing.assert_allclose(*found, rtol=1e-5)

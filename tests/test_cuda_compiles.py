@@ -15,9 +15,10 @@ import numba.cuda
 import pytest
 from numba import float32, float64
 
-from minicnn.cuda import compiled, gpu
+from minicnn.cuda import gpu
+from minicnn.verify import cuda_compiles
 
-GOOD = compiled.Result(registers=32, shared=0, spills=0, float64=0, wide=0, mma=0)
+GOOD = cuda_compiles.Result(registers=32, shared=0, spills=0, float64=0, wide=0, mma=0)
 
 
 def is_kernel(function):
@@ -31,57 +32,59 @@ def is_kernel(function):
 def test_every_kernel_is_in_the_table():
     written = {
         f"{path.stem}.{node.name}"
-        for path in Path(compiled.__file__).parent.glob("*.py")
+        for path in Path(gpu.__file__).parent.glob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef) and is_kernel(node)
     }
     assert len(written) > 20
-    assert written == {compiled.name_of(kernel) for kernel, *_ in compiled.table(float32)}
+    assert written == {cuda_compiles.name_of(kernel) for kernel, *_ in cuda_compiles.table(float32)}
 
 
 def test_only_gpus_that_can_are_asked_for_tensor_cores():
-    lengths = [len(compiled.table(float32, cc)) for cc in ((7, 5), (8, 0), (9, 0))]
-    assert lengths[1] == lengths[2] == lengths[0] + len(compiled.PRODUCTS)
-    assert len(compiled.table(float64)) == lengths[0]
+    lengths = [len(cuda_compiles.table(float32, cc)) for cc in ((7, 5), (8, 0), (9, 0))]
+    assert lengths[1] == lengths[2] == lengths[0] + len(cuda_compiles.PRODUCTS)
+    assert len(cuda_compiles.table(float64)) == lengths[0]
 
 
 def test_the_report_has_a_line_for_every_kernel_and_says_which_is_wrong(monkeypatch, capsys):
     results = {"float32": GOOD, "float64": GOOD._replace(float64=7)}
     monkeypatch.setattr(
-        compiled, "table", lambda number, cc: [[compiled.sgd.update_kernel, number]]
+        cuda_compiles, "table", lambda number, cc: [[cuda_compiles.sgd.update_kernel, number]]
     )
-    monkeypatch.setattr(compiled, "to_ptx", lambda kernel, number, cc: number.name)
-    monkeypatch.setattr(compiled, "measured", lambda ptx, cc, ptxas: results[ptx])
-    assert compiled.report([(7, 5), (9, 0)]) == 0
+    monkeypatch.setattr(cuda_compiles, "to_ptx", lambda kernel, number, cc: number.name)
+    monkeypatch.setattr(cuda_compiles, "measured", lambda ptx, cc, ptxas: results[ptx])
+    assert cuda_compiles.report([(7, 5), (9, 0)]) == 0
     lines = capsys.readouterr().out.splitlines()
     kinds = [line.split()[1:3] for line in lines if line.startswith("sgd.update_kernel ")]
     assert kinds == [["float32", "7.5"], ["float32", "9.0"], ["float64", "9.0"]]
     assert lines[-1] == "all kernels compile"
     results["float32"] = GOOD._replace(spills=8)
-    assert compiled.report([(9, 0)]) == 1
+    assert cuda_compiles.report([(9, 0)]) == 1
     assert "it spills" in capsys.readouterr().out
 
 
 def test_the_report_goes_on_after_a_kernel_that_does_not_compile(monkeypatch, capsys):
     def to_ptx(kernel, *arguments, cc):
-        if kernel is compiled.sgd.update_kernel:
+        if kernel is cuda_compiles.sgd.update_kernel:
             raise ValueError("no such instruction\nand so on")
         return ""
 
-    monkeypatch.setattr(compiled, "to_ptx", to_ptx)
-    monkeypatch.setattr(compiled, "measured", lambda ptx, cc, ptxas: GOOD)
-    monkeypatch.setattr(compiled, "faults_of_product", lambda *arguments: [])
-    assert compiled.report([(9, 0)]) == 1
+    monkeypatch.setattr(cuda_compiles, "to_ptx", to_ptx)
+    monkeypatch.setattr(cuda_compiles, "measured", lambda ptx, cc, ptxas: GOOD)
+    monkeypatch.setattr(cuda_compiles, "faults_of_product", lambda *arguments: [])
+    assert cuda_compiles.report([(9, 0)]) == 1
     out = capsys.readouterr().out
     assert out.count("failed: no such instruction\n") == 2  # in float32 and in float64
     assert "2 kernels are not as they should be" in out
 
 
 def test_a_kernel_that_spills_or_computes_in_float64_is_not_as_it_should_be():
-    assert compiled.faults_of(GOOD, float32) == compiled.faults_of(GOOD, float64) == []
-    assert compiled.faults_of(GOOD._replace(spills=8), float64) == ["it spills"]
-    assert compiled.faults_of(GOOD._replace(float64=1), float64) == []
-    assert compiled.faults_of(GOOD._replace(float64=1), float32) == ["float64 in a float32 kernel"]
+    assert cuda_compiles.faults_of(GOOD, float32) == cuda_compiles.faults_of(GOOD, float64) == []
+    assert cuda_compiles.faults_of(GOOD._replace(spills=8), float64) == ["it spills"]
+    assert cuda_compiles.faults_of(GOOD._replace(float64=1), float64) == []
+    assert cuda_compiles.faults_of(GOOD._replace(float64=1), float32) == [
+        "float64 in a float32 kernel"
+    ]
 
 
 def test_what_is_counted_in_ptx():
@@ -92,8 +95,8 @@ def test_what_is_counted_in_ptx():
         fma.rn.f64 %fd3, %fd1, %fd2, %fd2;
         mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32
     """
-    result = compiled.measured(ptx, (9, 0), None)
-    assert result == compiled.Result(None, None, None, float64=1, wide=1, mma=1)
+    result = cuda_compiles.measured(ptx, (9, 0), None)
+    assert result == cuda_compiles.Result(None, None, None, float64=1, wide=1, mma=1)
 
 
 FINE = {  # instructions of a product of float32, as they should be, on tensor cores or not
@@ -105,16 +108,16 @@ FINE = {  # instructions of a product of float32, as they should be, on tensor c
 @pytest.mark.parametrize("product", FINE)
 def test_a_product_that_is_not_as_it_should_be_is_told_what_it_has_too_much_of(product):
     fine = [*FINE[product], "ld.global.v4.f32", "st.global.v4.f32", "st.shared.v4"]
-    assert compiled.faults_of_product(" ".join(fine), GOOD, *product) == []
+    assert cuda_compiles.faults_of_product(" ".join(fine), GOOD, *product) == []
     for more, fault in (
         ("ld.shared.f32", f"{fine.count('ld.shared.v4') + 1} × ld.shared, not"),
         ("st.local.f32", "1 × .local, not 0"),
         ("fma.rn.f32", f"{fine.count('fma.rn.f32') + 1} × fma.rn.f32, not"),
     ):
-        (found,) = compiled.faults_of_product(" ".join([*fine, more]), GOOD, *product)
+        (found,) = cuda_compiles.faults_of_product(" ".join([*fine, more]), GOOD, *product)
         assert found.startswith(fault)
     for less in ("ld.global.v4.f32", "st.global.v4.f32", "st.shared.v4"):
-        found = compiled.faults_of_product(" ".join(fine).replace(less, ""), GOOD, *product)
+        found = cuda_compiles.faults_of_product(" ".join(fine).replace(less, ""), GOOD, *product)
         assert found == [f"no {less}"]
 
 
@@ -122,7 +125,7 @@ def test_a_product_may_take_128_registers():
     fine = " ".join([*FINE["fc dw", False], "ld.global.v4.f32", "st.global.v4.f32", "st.shared.v4"])
     for registers, faults in ((128, []), (129, ["more than 128 registers"])):
         result = GOOD._replace(registers=registers)
-        assert compiled.faults_of_product(fine, result, "fc dw", False) == faults
+        assert cuda_compiles.faults_of_product(fine, result, "fc dw", False) == faults
 
 
 def test_numpy_without_row_stack_stays_without():
@@ -146,19 +149,19 @@ def test_the_compilers_device_is_the_machines_again_afterwards(monkeypatch):
         return "ptx", None
 
     monkeypatch.setattr(numba.cuda, "dispatcher", dispatcher, raising=False)
-    monkeypatch.setattr(compiled, "cuda", SimpleNamespace(compile=compile))
-    assert compiled.to_ptx(compiled.sgd.update_kernel, cc=(8, 0)) == "ptx"
+    monkeypatch.setattr(cuda_compiles, "cuda", SimpleNamespace(compile=compile))
+    assert cuda_compiles.to_ptx(cuda_compiles.sgd.update_kernel, cc=(8, 0)) == "ptx"
     assert asked == [((8, 0), (8, 0))] and dispatcher.get_current_device is None
 
 
 def test_what_cannot_be_done_is_said_in_one_sentence(monkeypatch, capsys):
     if gpu.SIMULATED:
-        assert compiled.main([]) == 1
+        assert cuda_compiles.main([]) == 1
         said = capsys.readouterr()
         assert said.err.count("\n") == 1 and not said.out
         assert "set NUMBA_ENABLE_CUDASIM=0" in said.err
     with pytest.raises(SystemExit, match="2"):
-        compiled.main(["--cc", "nine"])
+        cuda_compiles.main(["--cc", "nine"])
     assert "expected a compute capability such as 9.0" in capsys.readouterr().err
 
 
@@ -168,7 +171,7 @@ def test_what_ptxas_says_is_read(monkeypatch):
         ptxas info    : Used 116 registers, 33792 bytes smem, 480 bytes cmem[0]"""
     done = subprocess.CompletedProcess([], 0, stderr=said)
     monkeypatch.setattr(subprocess, "run", lambda command, **options: done)
-    assert compiled.to_machine_code("", (9, 0), "ptxas") == (116, 33792, 44)
+    assert cuda_compiles.to_machine_code("", (9, 0), "ptxas") == (116, 33792, 44)
     done.returncode, done.stderr = 255, "ptxas fatal: no such thing\n…"
     with pytest.raises(OSError, match="^ptxas: ptxas fatal: no such thing$"):
-        compiled.to_machine_code("", (9, 0), "ptxas")
+        cuda_compiles.to_machine_code("", (9, 0), "ptxas")

@@ -8,9 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from minicnn import fast, gradcheck_suite, net, reference
+from minicnn import fast, net, reference
 from minicnn.commands import gradcheck
 from minicnn.gradcheck import check_layer, check_network
+from minicnn.verify import gradcheck_suite
 
 N, C, K, H, W = 2, 3, 4, 7, 5
 

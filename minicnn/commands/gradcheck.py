@@ -1,6 +1,6 @@
 """python -m minicnn gradcheck: every backward pass against finite differences."""
 
-from .. import gradcheck_suite
+from ..verify import gradcheck_suite
 from .options import add_gpus
 
 

@@ -16,11 +16,11 @@ import sys
 
 import numpy as np
 
-from . import net
-from .backends import backend
-from .gradcheck import check_layer, check_network
-from .networks import catalogue
-from .two_columns import in_columns, split_columns
+from .. import net
+from ..backends import backend
+from ..gradcheck import check_layer, check_network
+from ..networks import catalogue
+from ..two_columns import in_columns, split_columns
 
 SUITE = {
     "conv": [

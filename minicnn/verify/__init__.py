@@ -1,0 +1,1 @@
+"""Tools that judge the library: gradients, and the backend for GPUs."""

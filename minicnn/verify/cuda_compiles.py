@@ -1,0 +1,333 @@
+"""What the compiler makes of every kernel; no GPU is needed: python -m minicnn.cuda.compiled.
+
+    cc            compute capability of a GPU: 7.5 Turing, 8.0 A100, 8.6 and 8.9 GeForce, 9.0 H100
+    PTX           the assembly language of all NVIDIA GPUs, which Numba's compiler produces
+    ptxas         NVIDIA's program that makes machine code of it; used where it is installed
+    registers     32-bit numbers that a thread keeps at hand; at 65,536 of a multiprocessor, more
+                  than 32 a thread mean that fewer than 2,048 threads share it
+    spills        bytes of a thread that did not fit into registers, and travel to memory and back
+    float64       instructions that compute in float64: slow on most GPUs, and a mistake in float32
+    wide          loads of 128 bits, a thread's largest
+    mma           instructions for tensor cores, in the products for TF32; from 8.0 on
+
+The simulator runs kernels as plain Python, and accepts much that the compiler refuses.  So this is
+the test that a GPU will get something to run.  The exit code is 1 if a kernel does not compile, if
+one spills, if one of float32 computes in float64, or if a product of float32 is not what
+cuda/tiles.py and cuda/tf32.py promise: all its sums in registers, and so many multiplications for
+each wide load.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections import namedtuple
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from numba import float32, float64, int32, int64, types, uint8, uint64, void
+
+from .. import errors
+from ..cuda import (
+    activations,
+    conv,
+    dropout,
+    gpu,
+    lrn,
+    operands,
+    pool,
+    product,
+    sgd,
+    tiles,
+    two_columns,
+)
+from ..cuda.gpu import cuda
+from ..cuda.patches import patched
+from ..cuda.softmax import loss_back_kernel, loss_kernel, mean_loss_kernel, softmax_kernel
+
+Result = namedtuple("Result", "registers shared spills float64 wide mma")  # None without ptxas
+
+
+def named(form, *fields):
+    """Return the type of a named tuple."""
+    return types.BaseTuple.from_types(fields, form)
+
+
+SIZES = named(product.Sizes, *[int32] * 4)
+
+
+def table(number, cc=(9, 0)):
+    """Return every kernel with the types of its arguments, for numbers of float32 or float64.
+
+    A kernel that is made for some constants stands here with the paper's.
+    """
+    on_tensor_cores = number == float32 and cc >= (8, 0)
+    flat, rows, labels, winner = number[::1], number[:, ::1], int32[::1], uint8[::1]
+    geometry, constants = named(lrn.Geometry, *[int64] * 4), named(lrn.Constants, *[number] * 3)
+    sizes = named(pool.Sizes, *[int64] * 4)
+    lrn_fast = lrn.fast_kernels(5, True)
+    lrn_power = lrn.fast_kernels(5, False)  # another beta
+    max_forward, max_back = pool.max_kernels(3, 2)
+    mean_forward, mean_back = pool.mean_kernels(3, 2)
+    return [
+        (activations.relu_kernel, flat, flat),
+        (activations.relu_back_kernel, flat, flat, flat),
+        (activations.tanh_kernel, flat, flat),
+        (activations.tanh_back_kernel, flat, flat, flat),
+        (activations.logistic_kernel, flat, flat),
+        (activations.logistic_back_kernel, flat, flat, flat),
+        (lrn.plain_kernel, flat, flat, geometry, constants),
+        (lrn.plain_back_kernel, flat, flat, flat, geometry, constants),
+        (lrn_fast[0], flat, flat, geometry, constants),
+        (lrn_fast[1], flat, flat, flat, geometry, constants),
+        (lrn_power[0], flat, flat, geometry, constants),
+        (lrn_power[1], flat, flat, flat, geometry, constants),
+        (pool.plain_max_back_kernel, flat, winner, flat, int64, int64, sizes),
+        (pool.plain_mean_back_kernel, flat, flat, int64, int64, sizes),
+        (max_forward, flat, flat, winner, sizes),
+        (max_back, flat, winner, flat, int64, sizes),
+        (mean_forward, flat, flat, sizes),
+        (mean_back, flat, flat, int64, sizes),
+        (dropout.drop_kernel, flat, uint64, uint64, flat),
+        (dropout.scale_kernel, flat, number, flat),
+        (softmax_kernel, rows, rows),
+        (loss_kernel, rows, labels, flat),
+        (mean_loss_kernel, flat, flat),
+        (loss_back_kernel, rows, labels, rows),
+        (two_columns.join_kernel, flat, flat, int32, int32, flat),
+        (two_columns.part_kernel, flat, int32, int32, int32, flat),
+        (two_columns.add_part_kernel, flat, int32, int32, int32, flat, flat),
+        (sgd.update_kernel, flat, flat, flat, number, number, number),
+        (conv.turn_kernel, flat, int32, int32, int32, flat),
+        (conv.sum_kernel, flat, int32, int32, int32, int32, flat),
+        (product.add_kernel, flat, int32, int32, flat, flat),
+        *(tiled_product(name, number) for name in PRODUCTS),
+        *(tiled_product(name, number, tf32=True) for name in PRODUCTS if on_tensor_cores),
+        plain_product(number),
+    ]
+
+
+matrix, maps, windows = operands.MATRIX, operands.MAPS, operands.WINDOWS
+spread, taps = operands.SPREAD, operands.TAPS
+PRODUCTS = {  # how a and b are read and out is written, wide or not; and whether there is a bias
+    "conv forward": ((matrix, "depth", True), (windows, "rows", False), (maps, False), True),
+    "conv dx": ((matrix, "depth", False), (spread, "rows", False), (maps, True), False),
+    "conv dw": ((maps, "depth", False), (taps, "depth", False), (matrix, True), False),
+    "fc forward": ((matrix, "depth", True), (matrix, "depth", True), (matrix, True), False),
+    "fc dw": ((matrix, "rows", True), (matrix, "rows", True), (matrix, True), False),
+}
+
+
+def tiled_product(name, number, tf32=False):
+    """Return the kernel that is launched for one of PRODUCTS, and the types of its arguments."""
+    a, b, out, biased = PRODUCTS[name]
+    tile = tiles.LARGE if tf32 else product.tile_for(128, np.dtype(number.name))
+    kernel = tiles.tiled(number.name, tile, tiles.Read(*a), tiles.Read(*b), *out, biased, tf32)
+    operands_of_it = (operand_type(kind, number) for kind in (a[0], b[0], out[0]))
+    return kernel, *operands_of_it, number[::1], SIZES, int32, int32
+
+
+def products(number, cc):
+    """Return kernel → (its name in PRODUCTS, whether it is for tensor cores)."""
+    ways = (False, True) if number == float32 and cc >= (8, 0) else (False,)
+    return {
+        tiled_product(name, number, tf32)[0]: (name, tf32) for name in PRODUCTS for tf32 in ways
+    }
+
+
+def plain_product(number):
+    """Return the kernel that is the definition of a convolution, and the types of its arguments."""
+    kinds = matrix, windows, maps
+    arguments = (operand_type(kind, number) for kind in kinds)
+    return product.plain(*kinds, True), *arguments, number[::1], SIZES
+
+
+def operand_type(kind, number):
+    """Return the type of an operand: a named tuple of arrays and whole numbers."""
+    form = {matrix: operands.Matrix, maps: operands.Maps}.get(kind, operands.Windows)
+    arrays = {"array": number[::1], "windows": int32[::1], "taps": int32[::1]}
+    return named(form, *[arrays.get(field, int32) for field in form._fields])
+
+
+def main(arguments=None):
+    """Compile every kernel, print a line for each, and return the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        ready()
+        return report(options.cc)
+    except (OSError, ValueError) as error:
+        print(f"minicnn.cuda.compiled: {error}", file=sys.stderr)
+        return 1
+
+
+def parser():
+    top = argparse.ArgumentParser(
+        prog="python -m minicnn.cuda.compiled",
+        description="Compile every kernel of the GPU backend; no GPU is needed.",
+    )
+    top.add_argument(
+        "--cc", nargs="+", type=capability, default=[(7, 5), (8, 0), (9, 0)],
+        metavar="X.Y", help="compute capabilities (default: 7.5 8.0 9.0)",
+    )  # fmt: skip
+    return top
+
+
+def capability(text):
+    """Return 9.0 as (9, 0)."""
+    if not re.fullmatch(r"\d+\.\d", text):
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a compute capability such as 9.0")
+    major, minor = text.split(".")
+    return int(major), int(minor)
+
+
+def ready():
+    """Raise OSError if this Python cannot compile kernels, with what is missing."""
+    if gpu.SIMULATED:
+        raise OSError(
+            "the simulator does not compile anything; set NUMBA_ENABLE_CUDASIM=0, or do not set it"
+        )
+    if cuda.implementation != "NVIDIA":
+        raise OSError(
+            "Numba alone has no compiler for GPUs; "
+            "install one with pip install 'numba-cuda[cu12]' or 'numba-cuda[cu13]'"
+        )
+    try:
+        to_ptx(*table(float32)[0], cc=(9, 0))
+    except Exception as error:
+        if gpu.is_missing(error):  # the package is there, but not what it calls
+            raise errors.GpuError(gpu.missing(error)) from error
+
+
+def report(capabilities):
+    """Print a line for every kernel; return 1 if one of them is not as it should be, else 0."""
+    ptxas = find_ptxas()
+    print(f"{'kernel':36} {'type':8} cc   registers  shared  spills  float64  wide  mma")
+    wrong = 0
+    for cc in capabilities:
+        numbers = (float32, float64) if cc == capabilities[-1] else (float32,)
+        for number in numbers:  # float64 is for gradient checks: once is enough
+            for kernel, *arguments in table(number, cc):
+                product_name, tf32 = products(number, cc).get(kernel, ("", False))
+                name = f"{name_of(kernel)} {product_name}"
+                title = f"{name:36} {number.name:8} {cc[0]}.{cc[1]}"
+                try:
+                    ptx = to_ptx(kernel, *arguments, cc=cc)
+                    result = measured(ptx, cc, ptxas)
+                except Exception as error:  # whatever the compiler raises, the next may be fine
+                    print(f"{title}  failed: {gpu.first_line(error)}")
+                    wrong += 1
+                    continue
+                faults = faults_of(result, number)
+                if product_name and number == float32:
+                    faults += faults_of_product(ptx, result, product_name, tf32)
+                wrong += bool(faults)
+                registers, shared, spills = ("–" if q is None else q for q in result[:3])
+                print(
+                    f"{title}  {registers:>9}  {shared:>6}  {spills:>6}  {result.float64:>7}"
+                    f"  {result.wide:>4}  {result.mma:>3}  {'; '.join(faults)}".rstrip()
+                )
+    if ptxas is None:
+        print("ptxas was not found, so there is no machine code: pip install nvidia-cuda-nvcc")
+    print(f"{wrong} kernels are not as they should be" if wrong else "all kernels compile")
+    return int(wrong > 0)
+
+
+def faults_of(result, number):
+    """Return what is wrong with a kernel, a list of words for each thing."""
+    faults = ["it spills"] if result.spills else []
+    if number == float32 and result.float64:
+        faults.append("float64 in a float32 kernel")
+    return faults
+
+
+def faults_of_product(ptx, result, name, on_tensor_cores):
+    """Return what is wrong with a product of float32: it should have so many of each instruction.
+
+    Without tensor cores its loop is for two lines of a tile, 8×8 multiplications and four wide
+    loads each.  With them it is for eight: 16 mma's, six wide loads, and a thread's share of the
+    next tiles, two fours, is rounded, as was that of the first ones.
+    """
+    a, b, (_, wide_out), _ = PRODUCTS[name]
+    fours = sum(along == "rows" and wide for _, along, wide in (a, b))  # as they lie, to the tile
+    expected = {
+        "mma.sync": 16 if on_tensor_cores else 0,
+        "fma.rn.f32": 0 if on_tensor_cores else 2 * 64,
+        "ld.shared": 6 if on_tensor_cores else 2 * 4,
+        "ld.shared.v4": 6 if on_tensor_cores else 2 * 4,
+        "cvt.rna.tf32": 2 * 2 * 4 if on_tensor_cores else 0,
+        ".local": 0,
+        "call": 0,
+    }
+    wanted = {
+        "ld.global.v4.f32": a[2] or b[2],
+        "st.global.v4.f32": wide_out,
+        "st.shared.v4": fours > 0,
+    }
+    faults = [
+        f"{ptx.count(text)} × {text}, not {count}"
+        for text, count in expected.items()
+        if ptx.count(text) != count
+    ]
+    faults += [
+        f"{'no' if is_wanted else 'a'} {text}"
+        for text, is_wanted in wanted.items()
+        if (text in ptx) != is_wanted
+    ]
+    if not on_tensor_cores and (result.registers or 0) > 128:
+        faults.append("more than 128 registers")  # two blocks of 256 threads share 65,536
+    return faults
+
+
+def measured(ptx, cc, ptxas):
+    """Return the Result of a kernel in PTX; ptxas may be None."""
+    in_float64 = len(re.findall(r"^\s*(?!ld|st|mov)[\w.]+\.f64", ptx, re.MULTILINE))
+    wide = len(re.findall(r"\bld\.[\w.]*v4\.[fbu]32|\bld\.[\w.]*v2\.[fbu]64", ptx))
+    registers, shared, spills = to_machine_code(ptx, cc, ptxas) if ptxas else (None, None, None)
+    return Result(registers, shared, spills, in_float64, wide, ptx.count("mma.sync"))
+
+
+def to_ptx(kernel, *arguments, cc):
+    """Return a kernel as PTX."""
+    from numba.cuda import dispatcher
+
+    def device():
+        """Numba compiles the functions that a kernel calls for the current device: none need be."""
+        return SimpleNamespace(compute_capability=cc)
+
+    with patched(dispatcher, "get_current_device", device):
+        ptx, _ = cuda.compile(
+            kernel.py_func, void(*arguments), cc=cc, device=False, abi="numba", output="ptx"
+        )
+    return ptx if isinstance(ptx, str) else ptx.decode()
+
+
+def to_machine_code(ptx, cc, ptxas):
+    """Return the registers, bytes of shared memory and bytes of spills of the machine code."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "kernel.ptx")
+        source.write_text(ptx)
+        command = [ptxas, f"-arch=sm_{cc[0]}{cc[1]}", "-v", source, "-o", Path(folder, "kernel")]
+        done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise OSError(f"ptxas: {gpu.first_line(done.stderr)}")
+    registers = re.search(r"Used (\d+) registers", done.stderr)[1]
+    shared = re.search(r"(\d+) bytes smem", done.stderr)
+    spills = sum(map(int, re.findall(r"(\d+) bytes (?:spill|stack frame)", done.stderr)))
+    return int(registers), int(shared[1]) if shared else 0, spills
+
+
+def find_ptxas():
+    """Return the path of ptxas from pip's packages, or from the PATH, or None."""
+    packages = Path(sysconfig.get_path("purelib"), "nvidia")
+    found = sorted(packages.glob("*/bin/ptxas*")) or [shutil.which("ptxas")]
+    return found[-1]
+
+
+def name_of(kernel):
+    """Return lrn.forward_kernel for that kernel of cuda/lrn.py."""
+    f = kernel.py_func
+    return f"{f.__module__.rpartition('.')[2]}.{f.__name__}"
