@@ -1,51 +1,54 @@
 """minicnn: AlexNet, line by line.
 
 Every layer of Krizhevsky, Sutskever and Hinton (2012), forward and backward, in NumPy and Numba.
+This is the whole house, in reading order: every file builds on those above it.
 
-If you want to read it all, here is an order in which every file builds on those above it:
+    reference/    the definition of every layer, in NumPy: the backend to read
+        activations.py        ReLU, tanh and the logistic function: the shortest layers
+        fc.py                 a fully connected layer
+        softmax.py            probabilities, and the loss
+        pool.py               overlapping pooling; shapes.py counts how many windows fit
+        lrn.py                local response normalization
+        dropout.py            dropout
+        im2col.py, conv.py    convolution, as one matrix product per image
+        sgd.py                the update rule
+    net.py                    a network is a list of layers; walking it is the whole framework
+    gradcheck.py              why you may believe every backward pass
+    step.py, stepping/        step through all of it line by line, and see its arrays
+    two_columns.py            the two columns of Figure 2: one function and one layer
 
-    reference/activations.py      ReLU, tanh and the logistic function: the shortest layers
-    reference/fc.py               a fully connected layer
-    reference/softmax.py          probabilities, and the loss
-    shapes.py                     how many windows fit into an image
-    reference/pool.py             overlapping pooling
-    reference/lrn.py              local response normalization
-    reference/dropout.py          dropout
-    reference/im2col.py, conv.py  convolution, as one matrix product an image
-    reference/sgd.py              the update rule
-    net.py                        a network is a list of rows; walking it is the whole framework
-    gradcheck.py                  why you may believe every backward pass
-    step.py, stepping/            step through all of it line by line, with its arrays
-    two_columns.py                two columns: one function and one layer
-    networks/cifar.py, networks/alexnet.py  the networks of Figure 1, as tables of rows, and AlexNet
-    itself
-    networks/other_alexnets.py    what other libraries call AlexNet
-    networks/vgg.py, networks/catalogue.py  VGG; every network by its name
-    networks/summary.py           what a network has: shapes, receptive fields, numbers, memory
-    data/                         CIFAR-10, your own photographs, more images from those there are
-    storage.py, training/run.py  what a run knows of itself, and how it is saved
-    training/evaluate.py          predictions from several views, errors, ensembles
-    training/train.py, training/schedules.py  the training loop, and when its learning rate falls
-    training/recipes.py           the numbers that each network's training starts from
-    training/predictor.py         a trained network, and how it wants its images
-    plots/gallery.py, experiments/neighbours.py  Figures 3 and 4: what it has learned, and what it
-    finds
-                                        alike
-    experiments/binary_codes.py   short binary codes from its features
-    weights/exchange.py, weights/conventions.py  weights of Caffe and torchvision; formats/ reads
-    their files experiments/figure1.py, experiments/figure1_sweep.py  ReLU against tanh, and when
-    the paper's claim holds experiments/column_specialization.py  what two columns that seldom talk
-    learn
-    experiments/timeline.py       which of their rows runs when, and what crosses
-    fast/                         the same layers for speed; each file has its twin in reference/
-    cuda/                         and once more, as kernels for a GPU
-    bench/                        how fast every row is, and PyTorch's
-    __main__.py, commands/        the command line
+    networks/                 the networks as tables
+        cifar.py, alexnet.py        the networks of Figure 1, and AlexNet itself
+        other_alexnets.py, vgg.py   what other libraries call AlexNet; VGG
+        catalogue.py                every network by its name
+        summary.py                  shapes, receptive fields, parameters and memory of a network
+    data/                     CIFAR-10 and your own photographs
+        augment.py, batches.py      more images from those there are, and batches of them
+        views.py                    how pixels become what a network sees
+    training/                 how a network learns
+        train.py, schedules.py      the training loop, and when its learning rate falls
+        run.py                      what a run knows of itself, and how it is saved
+        recipes.py                  default training options for each network
+        evaluate.py, predictor.py   errors; predictions of a trained network, from several views
+        transfer.py                 weights of a trained network for a new one
+    weights/                  weights of Caffe and PyTorch, read and written
+    plots/                    curves; kernels, images and feature maps: Figures 3 and 4
+    experiments/              the paper's claims, tried out
+        figure1.py, figure1_sweep.py      ReLU against tanh, and when the claim holds
+        column_specialization.py          what two columns learn that seldom talk
+        timeline.py                       when each column is at work, and what crosses
+        neighbours.py, binary_codes.py    similar images, by features and by short codes
 
-checks.py, which every layer asks about its arguments, can wait until an error message brings you
-there, and so can jit.py, which keeps what Numba compiles, console.py, a bar, tables.py and
-plots/fonts.py.  `import minicnn` loads none of these: minicnn.net, minicnn.fast and the rest are
-imported when they are first named.
+    fast/                     the same layers for speed: each file has its twin in reference/
+    cuda/                     the same layers once more, as kernels for a GPU
+    verify/                   tools that judge the library: gradients, and the backend for GPUs
+    bench/                    how fast every layer is, beside PyTorch's
+    __main__.py, commands/    the command line
+
+The small files of the root serve all of them, and can wait until you meet them: backends.py, the
+backends by name; checks.py, what every layer asks of its arguments; storage.py, arrays and facts in
+one file; errors.py, console.py, machine.py and jit.py.  `import minicnn` loads none of these:
+minicnn.net, minicnn.fast and the rest are imported when they are first named.
 """
 
 import importlib

@@ -1,5 +1,7 @@
-"""`import minicnn` is light: everything heavy arrives when first named."""
+"""`import minicnn` is light, and imports go one way: from the commands down to the core."""
 
+import ast
+import pathlib
 import subprocess
 import sys
 
@@ -38,3 +40,112 @@ def test_an_unknown_name_is_an_attribute_error_that_lists_the_known_ones():
     with pytest.raises(AttributeError, match="'minicnn' has no attribute 'cudnn'; it has"):
         minicnn.cudnn  # noqa: B018
     assert not hasattr(minicnn, "cudnn")
+
+
+PACKAGE = pathlib.Path(minicnn.__file__).parent
+CORE = "backends checks console errors gradcheck jit machine net shapes storage two_columns".split()
+BACKENDS = ["reference", "fast", "cuda"]
+MAY_IMPORT = {  # wing → the wings that it may import, beside the core
+    "reference": [],
+    "fast": ["reference"],
+    "cuda": ["reference"],
+    "stepping": ["fast"],
+    "step": ["stepping"],
+    "networks": BACKENDS,
+    "data": [],
+    "plots": [],
+    "weights": ["networks"],
+    "training": ["data", "networks"],
+    "verify": [*BACKENDS, "networks", "training"],
+    "experiments": [*BACKENDS, "data", "networks", "plots", "training"],
+    "bench": [*BACKENDS, "networks", "training"],
+    "commands": [
+        *BACKENDS,
+        "bench",
+        "data",
+        "experiments",
+        "networks",
+        "plots",
+        "training",
+        "verify",
+    ]
+    + ["weights"],
+    "__main__": ["commands", "fast"],
+}
+
+
+def module_of(path):
+    """Return the dotted name of a file: "minicnn.data" for minicnn/data/__init__.py."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def statements(tree):
+    """Yield all nodes, but for those below `if __name__ == "__main__":`."""
+    yield tree
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and ast.unparse(node.test).startswith("__name__ ==")):
+            yield from statements(node)
+
+
+def imports(module):
+    """Return the modules of minicnn that a module imports, in functions, too."""
+    path, found = MODULES[module], set()
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in statements(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            base = ".".join(filter(None, [above, node.module]))
+            for alias in node.names:
+                inner = f"{base}.{alias.name}"
+                found.add(inner if inner in MODULES else base)
+    return {name for name in found if name in MODULES} - {module}
+
+
+def wing_of(module):
+    """Return the wing of a module: "data" for minicnn.data.views; the core is one wing."""
+    name = module.split(".")[1] if "." in module else "minicnn"
+    return "core" if name in CORE else name
+
+
+def test_imports_go_round_in_no_circle():
+    arrows = {module: imports(module) for module in MODULES}
+    while arrows:
+        leaves = [module for module, below in arrows.items() if not below & arrows.keys()]
+        assert leaves, f"a circle among {', '.join(arrows)}"
+        for module in leaves:
+            del arrows[module]
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if "." in name])
+def test_a_module_imports_only_what_stands_below_its_wing(module):
+    wing = wing_of(module)
+    allowed = {wing, "core", *MAY_IMPORT.get(wing, [])}
+    if wing == "core":
+        allowed = {"core"}
+    if wing == "__main__":
+        allowed.add("minicnn")  # the version
+    assert {wing_of(one) for one in imports(module)} <= allowed
+
+
+def test_the_root_has_few_modules():
+    assert len(list(PACKAGE.glob("*.py"))) <= 14
+
+
+def test_the_lessons_import_only_the_commands_and_the_library():
+    lessons = PACKAGE.parent / "lessons"
+    for path in sorted(lessons.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("minicnn."):
+                assert node.module in MODULES or node.module.rpartition(".")[0] in MODULES
+                assert wing_of(node.module) not in ("bench", "verify", "__main__"), path.name
+    for path in MODULES.values():
+        assert "lessons" not in {
+            (getattr(node, "module", None) or "").split(".")[0]
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        }
