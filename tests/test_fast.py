@@ -1,7 +1,6 @@
 """What fast promises beside the contract: buffers, layout, threads, vectors of any width."""
 
 import os
-import queue
 import signal
 import subprocess
 import sys
@@ -182,15 +181,16 @@ def test_after_the_first_steps_a_training_allocates_no_arrays():
     for _ in range(3):
         step(*training)
     made = len(buffers.kept)
+    blocks = sys.getallocatedblocks()  # tracemalloc misses some that a kernel gives back
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     for _ in range(10):
         step(*training)
-    after, peak = tracemalloc.get_traced_memory()
+    _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(buffers.kept) == made
+    assert len(buffers.kept) == made and sys.getallocatedblocks() - blocks < 1000
     # what is left: arrays the size of the scores, tables of some hundred bytes; y of conv1 has 4 MB
-    assert peak - before < 200_000 and after - before < 50_000
+    assert peak - before < 200_000
 
 
 # ReLU on the way.
@@ -403,14 +403,21 @@ def test_a_frame_has_zeros_all_around():
 
 
 def test_a_number_of_threads_that_cannot_be_is_refused():
-    for wrong in (0, -1, 10_000):
-        with pytest.raises(ValueError, match=f"threads = {wrong}"):
+    for wrong in (0, -1, 10_000, 2.0, "2", None, np.float32(1), np.ones(2)):
+        with pytest.raises(ValueError, match="threads = .*; expected a whole number from 1 to"):
             threads.use(wrong)
     code = "from minicnn import fast; print(fast.threads.count)"
     with pytest.raises(AssertionError, match="MINICNN_THREADS is 'two'"):
         python(code, {"MINICNN_THREADS": "two"})
     (free,) = python(code, {"MINICNN_THREADS": ""})
     assert int(free) >= 1
+
+
+def test_a_number_of_threads_may_be_of_any_type_of_whole_numbers(monkeypatch):
+    monkeypatch.setattr(threads, "count", threads.count)  # `use` sets it
+    for one in (1, np.uint8(1), np.int64(1), np.array(1)):
+        threads.use(one)
+        assert threads.count == 1 and type(threads.count) is int
 
 
 def test_every_thread_is_done_before_an_error_comes_through():
@@ -527,29 +534,35 @@ def test_a_helper_that_waits_holds_no_arrays(monkeypatch):
         time.sleep(0.001)
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there is no such timer here")
 def test_ctrl_c_waits_until_nobody_writes(monkeypatch):
     monkeypatch.setattr(threads, "count", 2)
-    threads.in_halves(lambda half: None)  # there is a helper
-    done = []
+    begun, presses, done = threading.Event(), [], []
 
-    class Answers(queue.SimpleQueue):
-        interrupts = 2
-
-        def get(self):
-            if self.interrupts:
-                self.interrupts -= 1
-                raise KeyboardInterrupt
-            return super().get()
-
-    monkeypatch.setattr(threads.queue, "SimpleQueue", Answers)
+    def press(*signal_and_frame):
+        presses.append(len(done))
+        raise KeyboardInterrupt
 
     def work(half):
-        time.sleep(0.05 * half)
-        done.append(half)
+        if half:
+            begun.set()
+            time.sleep(0.1)
+            done.append(half)
+        else:
+            begun.wait()
+            signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+            time.sleep(0.01)
 
-    with pytest.raises(KeyboardInterrupt):
-        threads.in_halves(work)
-    assert done == [0, 1]
+    before = signal.signal(signal.SIGALRM, press)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            try:
+                threads.in_halves(work)
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert done == [1] and len(presses) > 1 and not any(presses[:2])
 
 
 def test_columns_go_the_way_that_was_faster(monkeypatch):
