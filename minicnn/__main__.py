@@ -51,9 +51,9 @@ def main(arguments=None):
 def use_threads(count):
     """Let Numba, and NumPy's own products, use so many threads."""
     if "numba" in sys.modules:  # then it is too late for the environment
-        from .fast import threads
+        from . import fast
 
-        threads.use(count)
+        fast.settings.threads = count
     else:
         for library in THREADS:
             os.environ[f"{library}_THREADS"] = str(count)

@@ -130,8 +130,8 @@ def fused(layers, ops):
     layers : list of Layer
         Rows for training or for test time.
     ops : module
-        The backend that they were built with.  It has such rows in a module `fused`, as fast does,
-        or it has none, and all rows stay as they are.
+        The backend that they were built with.  Where its `fused` is empty, all layers stay as they
+        are.
     """
     host, rows = hosts(layers, ops), []
     for i, layer in enumerate(layers):
@@ -149,13 +149,12 @@ def hosts(layers, ops):
     That is a pool or dropout behind it, where backward saves work, too, or else the pool or
     convolution before it.  It is empty where ops has no such rows.
     """
-    if not hasattr(ops, "fused"):
-        return {}
     kinds = {getattr(ops, f"{kind}_forward"): kind for kind in ("relu", "pool", "dropout", "conv")}
     kinds, found = [kinds.get(layer.forward) for layer in layers], {}
     for i in range(len(layers)):
         for j, can in (i + 1, ("pool", "dropout")), (i - 1, ("pool", "conv")):
             near = kinds[i] == "relu" and 0 <= j < len(layers) and kinds[j] in can
+            near = near and f"{kinds[j]}_relu_forward" in vars(ops.fused)
             if near and i not in found and j not in found.values():
                 found[i] = j
     return found

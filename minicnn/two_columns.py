@@ -153,24 +153,27 @@ def in_columns(ops, gpus=None):
     ValueError
         For a device that does not exist, and for any device where ops computes on the CPU.
     """
-    return ops if hasattr(ops, "exchange_forward") else on_these(ops, ops.columns.on(gpus))
+    return ops if isinstance(ops, InColumns) else on_these(ops, ops.columns.on(gpus))
+
+
+class InColumns(ModuleType):
+    """A backend for two columns, as `in_columns` makes it."""
 
 
 @functools.cache
 def on_these(ops, on):
     """Return a backend for two columns that live on `on`."""
-    two = ModuleType(f"{ops.__name__} in two columns")
+    two = InColumns(f"{ops.__name__} in two columns")
     for name, f in layers_of(ops):
         setattr(two, name, in_place(f, on) if name in ON_SCORES else each(f, on))
-    if hasattr(ops, "fused"):
-        two.fused = SimpleNamespace(**{name: each(f, on) for name, f in layers_of(ops.fused)})
+    two.fused = SimpleNamespace(**{name: each(f, on) for name, f in layers_of(ops.fused)})
     for f in (
         both_forward, both_backward, exchange_forward, exchange_backward, join_forward,
         join_backward,
     ):  # fmt: skip
         setattr(two, f.__name__, functools.update_wrapper(functools.partial(f, on=on), f))
     two.to_device, two.to_host = of_pairs(ops.to_device, on), of_pairs(ops.to_host, on)
-    two.device = device_of(ops.device, on)
+    two.device, two.columns, two.settings = device_of(ops.device, on), ops.columns, ops.settings
     return two
 
 
@@ -236,6 +239,8 @@ def device_of(device, on):
         LOOK_EVERY=device.LOOK_EVERY,
         ready=device.ready,
         memory=in_place(device.memory, on),
+        capacity=device.capacity,
+        described=device.described,
         wait=wait,
         feed=feed,
     )

@@ -23,7 +23,7 @@ from minicnn.bench.processes import WorkerError
 from minicnn.bench.pytorch import Torch
 from minicnn.bench.result import compared, line_of
 from minicnn.bench.table import ratio_text, report
-from minicnn.cuda import two_columns
+from minicnn.cuda import gpu
 from minicnn.fast import threads
 from minicnn.networks import alexnet, catalogue
 from minicnn.verify import cuda_check
@@ -363,14 +363,14 @@ def test_two_columns_are_timed_against_the_same_network_in_one(
 @pytest.mark.parametrize("gpus", ["0,0", "0,1"])
 def test_two_columns_on_gpus_are_timed(gpus, monkeypatch):
     two_and_one(monkeypatch, batch=1)
-    monkeypatch.setattr(two_columns, "chosen", ())
+    monkeypatch.setattr(gpu, "chosen", ())
     replies = io.StringIO()
     asked = [{"prepare": ["step", "training"]}, {"run": 1}, {"memory": True}]
     requests = [json.dumps(request) + "\n" for request in asked]
     worker.serve(requests, replies, "cuda", "two", "1", "", gpus)
     ready, ran, memory = map(json.loads, replies.getvalue().splitlines())
     assert ready == {} and ran["seconds"][0] > 0 and memory["peak"] > 0
-    assert two_columns.chosen == tuple(map(int, gpus.split(",")))
+    assert gpu.chosen == tuple(map(int, gpus.split(",")))
 
 
 @pytest.mark.simulator

@@ -379,7 +379,7 @@ def test_on_two_gpus_no_image_crosses_within_a_step(monkeypatch):
 @pytest.fixture
 def chosen(monkeypatch):
     """Forget afterwards which GPUs a test chose."""
-    monkeypatch.setattr(two_columns, "chosen", ())
+    monkeypatch.setattr(gpu, "chosen", ())
     monkeypatch.setattr(gpu, "here", gpu.here)
 
 
@@ -411,7 +411,7 @@ def test_a_gpu_that_does_not_exist_gets_a_sentence_with_how_many_there_are(monke
             two_columns.choose((0, 7))
         with pytest.raises(ValueError, match="there is no GPU 7"):
             in_columns(cuda, (7, 0))
-    assert two_columns.chosen == ()
+    assert gpu.chosen == ()
     with pytest.raises(ValueError, match=r"gpus = \(0, 1, 2\); expected two, one for each column"):
         in_columns(cuda, (0, 1, 2))
 
@@ -431,7 +431,7 @@ def test_of_two_gpus_of_unequal_memory_the_smaller_one_decides(monkeypatch, chos
     layers, fits = catalogue.build("cifar-2gpu", reference, None), {}
     for gpus in ((1, 0), (1, 2), (0,), (1,)):
         two_columns.choose(gpus)
-        said = what_fits(layers, (3, 24, 24), 10**6)
+        said = what_fits(layers, (3, 24, 24), 10**6, cuda.device.capacity())
         fits[gpus] = int(re.match(r"about (\d+) images of .* would fit: try --batch", said)[1])
     assert fits[1, 0] == pytest.approx(fits[1, 2], abs=1) == pytest.approx(2 * fits[1,], rel=1e-3)
     assert fits[0,] == pytest.approx(3 * fits[1,], rel=1e-3)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from minicnn import data, net, storage
 from minicnn.__main__ import main
-from minicnn.cuda import gpu, two_columns
+from minicnn.cuda import gpu
 from minicnn.experiments import binary_codes, figure1, figure1_sweep
 from minicnn.networks import catalogue
 from minicnn.plots import curves, gallery
@@ -88,12 +88,12 @@ def test_figure1_runs_the_race(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("command", ["figure1", "study"])
 def test_networks_of_one_column_refuse_two_gpus(command, tmp_path, capsys):
-    chosen = two_columns.chosen
+    chosen = gpu.chosen
     try:
         arguments = [command, "--ops", "cuda", "--gpus", "0,1", "--out", str(tmp_path / "out")]
         assert main(arguments) == 1
     finally:
-        two_columns.chosen = chosen
+        gpu.chosen = chosen
     said = "minicnn: --gpus 0,1: cifar-four-layer has one column, which runs on one GPU; those of"
     assert capsys.readouterr().err.startswith(said) and not (tmp_path / "out").exists()
 

@@ -52,7 +52,7 @@ def train_two(monkeypatch, capsys):
     monkeypatch.setattr(data, "open_photos", lambda name: photos)
     row = catalogue.NETWORKS["cifar-2gpu"]._replace(build=rows_of_two, size=2, least=2)
     monkeypatch.setitem(catalogue.NETWORKS, "cifar-2gpu", row)
-    monkeypatch.setattr(two_columns, "chosen", ())
+    monkeypatch.setattr(gpu, "chosen", ())
     monkeypatch.setattr(gpu, "here", gpu.here)
     for picture in ("curves", "weights"):
         monkeypatch.setattr(curves, picture, lambda history, path: None)

@@ -76,11 +76,15 @@ def test_the_batch_that_fits_is_counted_from_what_is_kept(small_gpu, monkeypatch
     ]
     # 0.9 · 32 MiB, less 3·(4·1024 + 4)·4 bytes.  Of each image: relu's output, which fc keeps,
     # two gradients of that size, and two copies of the image, 4 KiB each: 20 KiB.
-    assert what_fits(layers, (1, 32, 32), 2000).startswith("about 1472 images of 0.0195 MiB would")
-    assert what_fits(layers, (1, 32, 32), 1472).startswith("counted roughly, 1472 images fit")
+
+    def said(batch):
+        return what_fits(layers, (1, 32, 32), batch, cuda.device.capacity())
+
+    assert said(2000).startswith("about 1472 images of 0.0195 MiB would")
+    assert said(1472).startswith("counted roughly, 1472 images fit")
     large = SimpleNamespace(get_memory_info=lambda: (0, 48 * 1024))
     monkeypatch.setattr(gpu.cuda, "current_context", lambda: large)
-    assert what_fits(layers, (1, 32, 32), 2).startswith("not even one image would fit: parameters")
+    assert said(2).startswith("not even one image would fit: parameters")
 
 
 def test_on_a_cpu_the_row_is_named_too():

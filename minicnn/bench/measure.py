@@ -16,6 +16,7 @@ import tempfile
 import time
 
 from .. import storage
+from ..backends import BACKENDS, backend
 from ..machine import load, machine, usual_threads
 from . import PARTS
 from .cases import find
@@ -106,11 +107,9 @@ def measure(
     }
     results = {"settings": settings, "machine": machine(), "limits": {}, "lines": []}
     results |= {"memory": {}, "first_step": {}, "notes": []}
-    if ops == "cuda":
-        from ..cuda.gpu import described, ready
-
-        ready()
-        results["machine"]["gpu"] = described()
+    if on_gpu(settings):
+        device = backend(ops).device
+        results["machine"]["gpu"] = device.described()
     results["limits"] = limits(results)
     measure_parts(results)
     results["machine"]["load_after"] = load()
@@ -119,10 +118,15 @@ def measure(
     return results
 
 
+def on_gpu(settings):
+    """Return whether our contestant computes on a GPU."""
+    return BACKENDS[settings["ops"]] == "GPU"
+
+
 def measure_parts(results):
     """Measure what the settings ask for, against whom it is to be compared with."""
     settings = results["settings"]
-    ops, parts, gpu = settings["ops"], settings["parts"], settings["ops"] == "cuda"
+    ops, parts, gpu = settings["ops"], settings["parts"], on_gpu(settings)
     whole = MODES if settings["torch"] else ()
     whole = tuple(name.replace("torch", "torch-gpu") if gpu else name for name in whole)
     modes = whole[:2]
@@ -197,7 +201,7 @@ def take_turns(results, running, work):
             counts[name] = min(1000, max(LEAST, round(TURN / once)))
             seconds[name], fastest[name] = [], once
     rounds = results["settings"]["rounds"]
-    most = TOGETHER if results["settings"]["ops"] == "cuda" else 1
+    most = TOGETHER if on_gpu(results["settings"]) else 1
     for _ in range(rounds):
         for name, count in counts.items():
             together = min(most, count)  # what takes long is timed alone
@@ -215,7 +219,7 @@ def limits(results):
 
     Where a GPU's product is ours, without PyTorch, shares of it say little.
     """
-    gpu = results["settings"]["ops"] == "cuda"
+    gpu = on_gpu(results["settings"])
     best, name, together = {}, "limits-gpu" if gpu else "limits", TOGETHER if gpu else 1
     with workers(results["settings"], [name]) as running:
         for row in ("product", "copy"):
@@ -232,7 +236,7 @@ def memory(results, names):
     counts as ours.  Each contestant has two fresh processes, and the smaller peak counts: the
     first may compile.  On a GPU it is the memory of that which is taken, and imports are 0.
     """
-    if sys.platform != "linux" and results["settings"]["ops"] != "cuda":
+    if sys.platform != "linux" and not on_gpu(results["settings"]):
         results["notes"].append("memory: only Linux tells it")
         return {}
     peaks = {name: [] for name in names}

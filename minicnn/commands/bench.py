@@ -2,7 +2,7 @@
 
 import sys
 
-from ..backends import backend, check_tf32
+from ..backends import backend, check_settings
 from ..bench import PARTS
 from .options import add_gpus, add_ops, add_out, whole
 
@@ -70,7 +70,7 @@ def run(options):
     if options.against == "torch" and importlib.util.find_spec("torch") is None:
         print("minicnn: --against torch, but PyTorch is not installed", file=sys.stderr)
         return 2
-    check_tf32(options.ops, options.tf32)
+    check_settings(options.ops, tf32=options.tf32)
     if options.gpus:
         name = SHORT.get(options.network, options.network)
         catalogue.backend(name, backend(options.ops, options.gpus))

@@ -75,11 +75,7 @@ def run(options):
     for name, value in usual.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
-    ops = backend(options.ops, options.gpus)
-    if options.through_host:
-        if options.ops != "cuda":
-            raise ValueError("--through-host is for --ops cuda: on a CPU nothing has to move")
-        ops.settings.through_host = True
+    ops = backend(options.ops, options.gpus, through_host=options.through_host)
     return watch(options, ops) if options.timeline else compare(options, ops)
 
 

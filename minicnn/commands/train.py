@@ -37,7 +37,7 @@ def run(options):
     from ..training import recipes, schedules, train, transfer
 
     out = pathlib.Path(options.out)
-    ops = backend(options.ops, options.gpus, options.tf32)
+    ops = backend(options.ops, options.gpus, tf32=options.tf32)
     before = begun(out, options.resume)
     if options.view == "central":
         if options.jitter or options.colour_noise:
@@ -94,11 +94,12 @@ def run(options):
             title=options.network,
         )
     except MemoryError as error:
-        if options.ops != "cuda":
+        if ops.device.capacity() is None:
             raise
         from ..networks.summary import what_fits
 
-        words = what_fits(layers, (photos.mean.shape[0], size, size), options.batch)
+        shape, total = (photos.mean.shape[0], size, size), ops.device.capacity()
+        words = what_fits(layers, shape, options.batch, total)
         raise MemoryError(f"{error}; {words}") from error
     curves.curves(finished.history, out / "curves.png")
     curves.weights(finished.history, out / "weights.png")

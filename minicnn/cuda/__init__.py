@@ -12,7 +12,9 @@ all of it runs without a GPU; patches.py, what NumPy and Numba lack for that.
     python -m minicnn.cuda.compiled    do all kernels compile, and what do they need?  Needs no GPU
 """
 
-from . import two_columns as columns  # noqa: F401
+from types import SimpleNamespace
+
+from . import device as device, two_columns as columns  # noqa: F401
 from .activations import (
     logistic_backward,
     logistic_forward,
@@ -35,6 +37,8 @@ from .pool import average_pool_backward, average_pool_forward, pool_backward, po
 from .settings import settings as settings
 from .sgd import sgd_update
 from .softmax import softmax, softmax_loss_backward, softmax_loss_forward
+
+fused = SimpleNamespace()  # there are no such kernels
 
 __all__ = [
     "average_pool_backward",

@@ -13,13 +13,20 @@ import numpy as np
 
 from . import gpu
 from .buffers import empty, memory
-from .gpu import ready, wait
+from .gpu import described, ready, wait
 
 __all__ = [
-    "LOOK_EVERY", "feed", "memory", "on_device", "ready", "to_device", "to_host", "wait",
+    "LOOK_EVERY", "capacity", "described", "feed", "memory", "on_device", "ready", "to_device",
+    "to_host", "wait",
 ]  # fmt: skip
 
 LOOK_EVERY = 16  # steps between two looks at the loss: at each, the host waits for the GPU
+
+
+def capacity():
+    """Return the bytes of all GPUs in use; of two that differ, twice those of the smaller one."""
+    devices = set(gpu.chosen) or {gpu.here.device}
+    return min(map(gpu.total_memory, devices)) * len(devices)
 
 
 def to_device(x):

@@ -43,6 +43,7 @@ else:
             import numba.cuda.np.arrayobj  # noqa: F401
 
 Here = namedtuple("Here", "device stream")
+chosen = ()  # the devices that were chosen: one, or one for each column
 here = Here(0, None)  # None: the device's main stream
 streams = {}  # (device, what it is for) → a stream, made when it is first asked for
 

@@ -1,10 +1,10 @@
 """Settings of the GPU backend, one object: minicnn.cuda.settings."""
 
-from .. import errors
+from .. import backends, errors
 from . import gpu
 
 
-class Settings:
+class Settings(backends.Settings):
     """What a user of the GPU backend may change; each setting is False at first.
 
         from minicnn import cuda
@@ -18,10 +18,7 @@ class Settings:
                     GPU can access the other's
     """
 
-    __slots__ = "plain", "through_host", "_tf32"  # a mistyped name is an error, not a setting
-
-    def __init__(self):
-        self.plain = self.through_host = self._tf32 = False
+    _tf32 = False
 
     @property
     def tf32(self):
@@ -47,4 +44,4 @@ def check_tensor_cores():
         )
 
 
-settings = Settings()
+settings = Settings("cuda")

@@ -51,8 +51,12 @@ from .settings import settings
 
 Place = namedtuple("Place", "device column")
 
-chosen = ()  # the devices that somebody chose: one, or one for each column
 pinned = {}  # (from, to, shape, type) → memory of the host
+
+
+def chosen():
+    """Return the devices that were chosen: none, one, or one for each column."""
+    return gpu.chosen
 
 
 def choose(gpus):
@@ -62,10 +66,9 @@ def choose(gpus):
 
     Raises ValueError for a device that does not exist.
     """
-    global chosen
     gpu.check_devices(gpus)
     gpu.choose(gpus[0])
-    chosen = tuple(gpus)
+    gpu.chosen = tuple(gpus)
     less, more = sorted(gpus[:1] + gpus[-1:], key=gpu.total_memory)
     sizes = [gpu.total_memory(device) for device in (less, more)]
     if sizes[0] >= 0.9 * sizes[1]:
@@ -82,7 +85,7 @@ def on(gpus=None, watch=unwatched):
 
     Where none are named, they are those chosen, or else both columns are on the current device.
     """
-    gpus = tuple(gpus or chosen or (gpu.here.device,))
+    gpus = tuple(gpus or gpu.chosen or (gpu.here.device,))
     if len(gpus) > 2:
         raise ValueError(f"gpus = {gpus}; expected two, one for each column")
     gpu.check_devices(gpus)

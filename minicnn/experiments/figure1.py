@@ -235,9 +235,10 @@ def figure1(
             lines = (folder / "history.jsonl").read_text().splitlines()
             histories.append((name, [json.loads(line) for line in lines]))
     results = {name: summary(runs[name], epsilons[name]) for name in NONLINEARITIES}
-    from ..fast import threads
+    from .. import fast
 
-    results |= {"ratio": ratio(runs), "settings": settings, "machine": versions(threads.count)}
+    results |= {"ratio": ratio(runs), "settings": settings}
+    results["machine"] = versions(fast.settings.threads)
     curves.figure1(results, histories, out / "figure1.png")
     storage.write_text(out / "results.json", json.dumps(results, indent=2) + "\n")
     return results

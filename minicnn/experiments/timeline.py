@@ -145,9 +145,8 @@ def watched(ops, gpus, watcher):
         f = getattr(ops, name)
         works = name.endswith(("_forward", "_backward", "_update"))
         setattr(one, name, watch(f) if works else f)
-    if hasattr(ops, "fused"):
-        fused = two_columns.layers_of(ops.fused)
-        one.fused = SimpleNamespace(**{name: watch(f) for name, f in fused})
+    fused = two_columns.layers_of(ops.fused)
+    one.fused = SimpleNamespace(**{name: watch(f) for name, f in fused})
     on = ops.columns.on(gpus, watch)
     two = two_columns.on_these(one, on._replace(at=at, crossing=crossing))
     two.on = on

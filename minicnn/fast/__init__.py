@@ -18,7 +18,7 @@ import sys
 if os.environ.get("MINICNN_THREADS", "0").strip("0").isdecimal() and "numba" not in sys.modules:
     os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["MINICNN_THREADS"])
 
-from . import fused as fused, two_columns as columns  # noqa: F401
+from . import device as device, fused as fused, two_columns as columns  # noqa: F401
 from .activations import (
     logistic_backward,
     logistic_forward,
@@ -38,6 +38,7 @@ from .dropout import (
 from .fc import fc_backward, fc_forward
 from .lrn import lrn_backward, lrn_forward
 from .pool import average_pool_backward, average_pool_forward, pool_backward, pool_forward
+from .settings import settings as settings
 from .sgd import sgd_update
 from .softmax import softmax, softmax_loss_backward, softmax_loss_forward
 

@@ -1,5 +1,18 @@
 """Where arrays live: on the CPU there is one place, see reference/device.py."""
 
-from ..reference.device import LOOK_EVERY, feed, memory, ready, to_device, to_host, wait
+from ..reference.device import (
+    LOOK_EVERY,
+    capacity,
+    described,
+    feed,
+    memory,
+    ready,
+    to_device,
+    to_host,
+    wait,
+)
 
-__all__ = ["LOOK_EVERY", "feed", "memory", "ready", "to_device", "to_host", "wait"]
+__all__ = [
+    "LOOK_EVERY", "capacity", "described", "feed", "memory", "ready", "to_device", "to_host",
+    "wait",
+]  # fmt: skip

@@ -190,8 +190,8 @@ def backend(name, ops):
     """
     if find(name).columns == 2:
         return in_columns(ops)
-    if len(ops.columns.chosen) > 1:
-        numbers = ",".join(map(str, ops.columns.chosen))
+    if len(ops.columns.chosen()) > 1:
+        numbers = ",".join(map(str, ops.columns.chosen()))
         raise ValueError(
             f"--gpus {numbers}: {name} has one column, which runs on one GPU; those of two are "
             f"{' and '.join(two_columns())}"

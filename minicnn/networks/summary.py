@@ -238,8 +238,8 @@ def summary(layers, shape, batch=128):
     return "\n".join(lines)
 
 
-def what_fits(layers, shape, batch):
-    """Return, in words, about how many images a batch may have on this GPU, or on these two.
+def what_fits(layers, shape, batch, total):
+    """Return, in words, about how many images a batch may have on a GPU, or on two.
 
     Counted are the parameters, their gradients and velocities; of each image what is kept for
     backward, which on a GPU is about what minicnn.fast keeps, twice the largest array that passes
@@ -253,12 +253,9 @@ def what_fits(layers, shape, batch):
         The shape of one image.
     batch : int
         What did not fit.
+    total : int
+        The bytes of memory that there are: `ops.device.capacity()`.
     """
-    from ..cuda import gpu, two_columns  # brings Numba
-
-    devices = set(two_columns.chosen) or {gpu.here.device}
-    smaller = min(devices, key=gpu.total_memory)
-    total = gpu.total_memory(smaller) * len(devices)  # each has half of everything
     itemsize = dtype_of(layers).itemsize
     learned = 3 * count_parameters(layers) * itemsize
     outputs = [shape, *(one for size in measure(layers, shape) for one in size.output)]

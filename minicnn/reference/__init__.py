@@ -1,6 +1,9 @@
 """The definition: every layer in plain NumPy, one layer a file.  This is the backend to read."""
 
-from . import two_columns as columns  # noqa: F401
+from types import SimpleNamespace
+
+from ..backends import Settings
+from . import device as device, two_columns as columns  # noqa: F401
 from .activations import (
     logistic_backward,
     logistic_forward,
@@ -22,6 +25,9 @@ from .lrn import lrn_backward, lrn_forward
 from .pool import average_pool_backward, average_pool_forward, pool_backward, pool_forward
 from .sgd import sgd_update
 from .softmax import softmax, softmax_loss_backward, softmax_loss_forward
+
+fused = SimpleNamespace()  # this backend computes one layer at a time
+settings = Settings("reference")
 
 __all__ = [
     "average_pool_backward",

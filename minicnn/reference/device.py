@@ -20,6 +20,14 @@ def memory():
     """Return the bytes of a GPU's memory that are taken; None: there is no GPU."""
 
 
+def capacity():
+    """Return the bytes of all GPUs in use; None: there is no GPU."""
+
+
+def described():
+    """Return what the GPU is, in one line; None: there is no GPU."""
+
+
 def to_device(x):
     """Return x."""
     return x

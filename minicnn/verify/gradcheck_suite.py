@@ -160,14 +160,14 @@ def whole_network(name, ops, rng):
 
 def functions(name, ops):
     """Return forward and backward of a layer, or None if this backend has no such layer."""
-    home, kind = ops, name
+    names, kind = vars(ops), name
     if name == "winograd":
-        home, kind = ops if hasattr(ops, "winograd") else None, "conv"
+        names, kind = names if "winograd" in names else {}, "conv"
     elif name in EXTRAS:
-        home = getattr(ops, "fused", None)
-    if not hasattr(home, f"{kind}_backward"):
+        names = vars(ops.fused)
+    if f"{kind}_backward" not in names:
         return None
-    return getattr(home, f"{kind}_forward"), getattr(home, f"{kind}_backward")
+    return names[f"{kind}_forward"], names[f"{kind}_backward"]
 
 
 def run(names, ops_names, gpus=None):
