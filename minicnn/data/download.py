@@ -36,7 +36,7 @@ ARCHIVE = "cifar-10-binary.tar.gz.part"
 CHUNK = 1 << 16
 
 
-class Interrupted(Exception):
+class ConnectionLost(Exception):
     """The connection failed or was cut: worth another try."""
 
 
@@ -118,7 +118,7 @@ def fetch(source, archive, progress, tries, pause, timeout):
     for attempt in range(1, tries + 1):
         try:
             return fetch_rest(source, archive, progress, timeout)
-        except Interrupted as error:
+        except ConnectionLost as error:
             have = archive.stat().st_size if archive.exists() else 0
             state = f"no more from {source.url} after {have:,} of {source.size:,} bytes ({error})"
         if attempt < tries:
@@ -129,7 +129,7 @@ def fetch(source, archive, progress, tries, pause, timeout):
 
 
 def fetch_rest(source, archive, progress, timeout):
-    """Append the missing bytes to `archive` from one connection; Interrupted if it ends early."""
+    """Append the missing bytes to `archive`; ConnectionLost if the connection ends early."""
     from tqdm import tqdm
 
     have = archive.stat().st_size if archive.exists() else 0
@@ -150,7 +150,7 @@ def fetch_rest(source, archive, progress, timeout):
                 if have > source.size:
                     break  # the checksum will refuse it
     if have < source.size:
-        raise Interrupted("the connection was cut")
+        raise ConnectionLost("the connection was cut")
 
 
 def connect(source, have, timeout):
@@ -163,10 +163,10 @@ def connect(source, have, timeout):
     except urllib.error.HTTPError as error:
         with error:
             if error.code in (408, 429) or error.code >= 500:
-                raise Interrupted(f"the server answered {error.code} {error.reason}") from error
+                raise ConnectionLost(f"the server answered {error.code} {error.reason}") from error
             raise DownloadError(f"{source.url} answered {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
-        raise Interrupted(getattr(error, "reason", None) or error) from error
+        raise ConnectionLost(getattr(error, "reason", None) or error) from error
     if response.status == 206:
         expected = f"bytes {have}-{source.size - 1}/{source.size}"
         answer = response.headers.get("Content-Range")
@@ -188,7 +188,7 @@ def chunks(response):
         try:
             chunk = response.read(CHUNK)
         except (OSError, http.client.HTTPException) as error:
-            raise Interrupted(error) from error  # `disk` must not take it for the disk's
+            raise ConnectionLost(error) from error  # `disk` must not take it for the disk's
         if not chunk:
             return
         yield chunk
