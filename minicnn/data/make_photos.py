@@ -30,7 +30,6 @@ import math
 import multiprocessing
 import os
 import shutil
-import signal
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -40,6 +39,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import storage
+from ..console import interrupts
 from . import moments, shards
 from .listing import list_photos
 from .photos import FORMAT
@@ -214,7 +214,8 @@ def make_all(todo, folder, size, workers, strict, bar):
     else:  # a thread will do
         pool = ThreadPoolExecutor(1, "prepare", shards.begin_worker, (done, stop))
     before, waiting, rest = bar.n, set(), iter(todo)
-    with bar, interrupts() as presses, pool:
+    # patient: an exception while the processes end could leave them waiting for one another
+    with bar, interrupts(patient=True) as interrupted, pool:
         try:
             while True:
                 for shard in itertools.islice(rest, 2 * workers - len(waiting)):
@@ -225,7 +226,7 @@ def make_all(todo, folder, size, workers, strict, bar):
                 for future in ready:
                     future.result()  # raises what was raised there
                 bar.update(before + done.value - bar.n)
-                if presses:
+                if interrupted():
                     raise KeyboardInterrupt
         except BrokenProcessPool:
             raise OSError(
@@ -234,25 +235,6 @@ def make_all(todo, folder, size, workers, strict, bar):
             ) from None
         finally:
             stop.set()  # after an error or Ctrl-C the others need not finish their shards
-
-
-@contextmanager
-def interrupts():
-    """Give a list that grows with every Ctrl-C, and let Ctrl-C do nothing else.
-
-    An exception at any moment could come while the processes are being ended, and leave them
-    waiting for one another.
-    """
-    presses = []
-    try:
-        before = signal.signal(signal.SIGINT, lambda number, frame: presses.append(number))
-    except ValueError:  # not the main thread: Ctrl-C goes elsewhere
-        yield presses
-        return
-    try:
-        yield presses
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def check_space(out, need):

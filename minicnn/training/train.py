@@ -18,14 +18,13 @@ are the same bit for bit.
 """
 
 import math
-import signal
 import time
-from contextlib import contextmanager
 
 import numpy as np
 
 from .. import net, storage
 from ..checks import check_classes, check_number, check_rng, check_whole
+from ..console import interrupts
 from ..data.batches import Batches
 from ..errors import Diverged, Interrupted
 from . import evaluate
@@ -456,27 +455,6 @@ def how_to_go_on(run):
         f"stopped after {where}; saved {run.path}: "
         "the same command with --resume goes on from there"
     )
-
-
-@contextmanager
-def interrupts():
-    """Give a function that tells whether Ctrl-C was pressed; pressed twice, it ends all at once."""
-    presses = []
-
-    def note(number, frame):
-        if presses:
-            raise KeyboardInterrupt
-        presses.append(number)
-
-    try:
-        before = signal.signal(signal.SIGINT, note)
-    except ValueError:  # not the main thread: Ctrl-C goes elsewhere
-        yield lambda: False
-        return
-    try:
-        yield lambda: bool(presses)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def progress_bar(run, images, title, wanted):
