@@ -18,18 +18,22 @@ def bar(total, title, unit=" images"):
     unit : str
         What is counted.
     """
-    from tqdm import tqdm
-
-    return tqdm(
-        total=total,
-        desc=title,
-        unit=unit,
-        unit_scale=True,
+    return progress_bar(
+        total,
+        title,
+        unit,
         bar_format="{desc} {percentage:3.0f}% |{bar:20}| {rate_fmt}, {remaining} left",
         delay=DELAY,
         leave=False,
         disable=True if title is None else None,  # None: unless stderr is a terminal
     )
+
+
+def progress_bar(total, title, unit=" images", **look):
+    """Return a bar that stays when it is done; `look` holds more options of tqdm."""
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=title, unit=unit, **{"unit_scale": True, **look})
 
 
 def aligned(rows, right=()):

@@ -13,6 +13,7 @@ from collections import namedtuple
 from contextlib import contextmanager
 from errno import EDQUOT, ENOSPC
 
+from .. import console
 from ..errors import DownloadError
 from .cifar10 import batches_folder
 from .unpack import is_complete, md5_of, unpack
@@ -130,8 +131,6 @@ def fetch(source, archive, progress, tries, pause, timeout):
 
 def fetch_rest(source, archive, progress, timeout):
     """Append the missing bytes to `archive`; ConnectionLost if the connection ends early."""
-    from tqdm import tqdm
-
     have = archive.stat().st_size if archive.exists() else 0
     if have == source.size:
         return
@@ -140,8 +139,8 @@ def fetch_rest(source, archive, progress, timeout):
     with connect(source, have, timeout) as response:
         if response.status != 206:  # no partial content: this server begins at the beginning
             have = 0
-        show = dict(desc="CIFAR-10", unit="B", unit_scale=True, disable=not progress)
-        bar = tqdm(total=source.size, initial=have, **show)
+        look = {"initial": have, "disable": not progress}
+        bar = console.progress_bar(source.size, "CIFAR-10", "B", **look)
         with bar, open(archive, "ab" if have else "wb") as file:
             for chunk in chunks(response):
                 file.write(chunk)

@@ -39,7 +39,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import storage
-from ..console import interrupts
+from ..console import interrupts, progress_bar
 from . import moments, shards
 from .listing import list_photos
 from .photos import FORMAT
@@ -101,7 +101,9 @@ def prepare_photos(
             planned = [*parts["train"], *parts["validation"]]
             todo = [shard for shard in planned if not shards.is_made(shard, size)]
             check_space(out, images_in(todo) * 3 * size * size)
-            bar = progress_bar(out.name, images_in(planned), images_in(todo), progress)
+            total = images_in(planned)
+            look = {"initial": total - images_in(todo), "disable": not progress}
+            bar = progress_bar(total, out.name, unit_scale=False, **look)
             make_all(todo, folder, size, workers or os.cpu_count() or 1, strict, bar)
             finish(out, listing, parts, options, strict)
         clean(out, "begun.json", "*/*.npz", "*.part", "*/*.part")
@@ -194,14 +196,6 @@ def plan(place, split):
 def images_in(some):
     """Return the number of photographs in some Shards."""
     return sum(len(shard.names) for shard in some)
-
-
-def progress_bar(title, total, ahead, wanted):
-    """Return a bar over all photographs, of which so many are still ahead."""
-    from tqdm import tqdm
-
-    show = dict(desc=title, unit=" images", disable=not wanted)
-    return tqdm(total=total, initial=total - ahead, **show)
 
 
 def make_all(todo, folder, size, workers, strict, bar):

@@ -22,7 +22,7 @@ import time
 
 import numpy as np
 
-from .. import net, storage
+from .. import console, net, storage
 from ..checks import check_classes, check_number, check_rng, check_whole
 from ..console import interrupts
 from ..data.batches import Batches
@@ -462,18 +462,9 @@ def progress_bar(run, images, title, wanted):
 
     Behind it stand, in 80 columns, too: the time left, loss, training error, images per second.
     """
-    from tqdm import tqdm
-
     parts = "{desc} {percentage:3.0f}% |{bar}| at most {remaining}{postfix}, {rate_fmt}"
-    return tqdm(
-        total=images,
-        initial=sum(run.images),
-        desc=title,
-        unit=" images",
-        unit_scale=True,
-        bar_format=parts,
-        disable=not wanted,
-    )
+    look = {"bar_format": parts, "disable": not wanted}
+    return console.progress_bar(images, title, initial=sum(run.images), **look)
 
 
 def show(bar, run, steps, images):
