@@ -11,9 +11,8 @@ import urllib.error
 import urllib.request
 from collections import namedtuple
 from contextlib import contextmanager
-from errno import EDQUOT, ENOSPC
 
-from .. import console
+from .. import console, storage
 from ..errors import DownloadError
 from .cifar10 import batches_folder
 from .unpack import is_complete, md5_of, unpack
@@ -98,14 +97,9 @@ def disk(path):
     try:
         yield
     except OSError as error:
-        if error.errno in (ENOSPC, EDQUOT):
-            raise DownloadError(
-                f"the disk of {path} is full: CIFAR-10 takes 360 MB there until it is unpacked, "
-                f"then 185 MB; make room and run the command again, it goes on from here"
-            ) from error
-        raise DownloadError(
-            f"cannot use {error.filename or path}: {error.strerror or error}"
-        ) from error
+        need = "CIFAR-10 takes 360 MB there until it is unpacked, then 185 MB; "
+        other = f"cannot use {error.filename or path}: {error.strerror or error}"
+        raise DownloadError(storage.full_disk(error, path, need) or other) from error
 
 
 def refuse(archive, why):

@@ -33,7 +33,6 @@ import shutil
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
 
 import numpy as np
@@ -116,12 +115,10 @@ def disk_of(out):
     try:
         yield
     except OSError as error:
-        if error.errno not in (ENOSPC, EDQUOT, EFBIG):
+        full = storage.full_disk(error, out)
+        if not full:
             raise
-        raise OSError(
-            f"the disk of {out} is full: make room and run the same command again, "
-            "it goes on from here"
-        ) from error
+        raise OSError(full) from error
 
 
 def fingerprint(listing):
