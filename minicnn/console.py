@@ -1,4 +1,7 @@
-"""What a command shows in a terminal: progress bars, and tables of text."""
+"""A command in its terminal: progress bars, tables of text, and Ctrl-C."""
+
+import signal
+from contextlib import contextmanager
 
 DELAY = 1  # seconds; what is done by then needs no bar
 
@@ -15,18 +18,22 @@ def bar(total, title, unit=" images"):
     unit : str
         What is counted.
     """
-    from tqdm import tqdm
-
-    return tqdm(
-        total=total,
-        desc=title,
-        unit=unit,
-        unit_scale=True,
+    return progress_bar(
+        total,
+        title,
+        unit,
         bar_format="{desc} {percentage:3.0f}% |{bar:20}| {rate_fmt}, {remaining} left",
         delay=DELAY,
         leave=False,
         disable=True if title is None else None,  # None: unless stderr is a terminal
     )
+
+
+def progress_bar(total, title, unit=" images", **look):
+    """Return a bar that stays when it is done; `look` holds more options of tqdm."""
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=title, unit=unit, **{"unit_scale": True, **look})
 
 
 def aligned(rows, right=()):
@@ -48,3 +55,27 @@ def aligned(rows, right=()):
         ]
         lines.append("  ".join(padded).rstrip())
     return lines
+
+
+@contextmanager
+def interrupts(patient=False):
+    """Yield a function that says whether Ctrl-C was pressed.
+
+    A second Ctrl-C raises KeyboardInterrupt at once, unless `patient`: then Ctrl-C raises nothing.
+    """
+    presses = []
+
+    def note(number, frame):
+        if presses and not patient:
+            raise KeyboardInterrupt
+        presses.append(number)
+
+    try:
+        before = signal.signal(signal.SIGINT, note)
+    except ValueError:  # not the main thread: Ctrl-C goes elsewhere
+        yield lambda: False
+        return
+    try:
+        yield lambda: bool(presses)
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -19,3 +19,11 @@ class GpuError(OSError):
 
 class DownloadError(RuntimeError):
     """A download that cannot be finished, in one sentence that says why and what to do."""
+
+
+def is_of_driver(error):
+    """Return whether an error is of a GPU's driver: of numba-cuda, or of a package it calls.
+
+    Which class it has depends on their versions; and they load slowly, so it is known by name.
+    """
+    return type(error).__name__ in ("CudaAPIError", "CUDAError", "CudaDriverError")

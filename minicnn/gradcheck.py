@@ -34,7 +34,8 @@ any argument moves y: a backward that returns zeros would be right there.
 An argument may have any order in memory.  Forward and backward see a C-contiguous copy of it in
 float64, and it is an entry of this very copy that moves.
 
-`verify/gradcheck_suite.py` runs these checks on every layer of the library.
+`verify/gradcheck_suite.py` runs these checks on every layer of the library, and
+`stepping/nudge.py` measures the slope at one entry.
 """
 
 import copy
@@ -130,17 +131,13 @@ def check_layer(forward, backward, *args, max_entries=200, tolerance=1e-6, dy_se
 
     def run():
         result = forward(*named.values(), **copy.deepcopy(options))
-        if not isinstance(result, tuple) or len(result) != 2:
-            raise TypeError(
-                f"{title}: forward returned {described(result)}; expected a pair: return y, cache"
-            )
-        y, cache = result
+        y, cache = demand_pair(f"{title}: forward", result)
         return y_copy(title, y), cache
 
     y, cache = run()
     demand_unchanged(f"{title}: forward", before, named)
     demand_numbers(title, y)
-    if y.ndim == 0 and not asks_for_dy(backward):
+    if is_loss(backward, y):
         dy = np.ones(())
         grads = backward(cache)
     else:
@@ -387,14 +384,15 @@ def argument_names(forward, count):
     return [names[i] if i < len(names) else f"argument_{i + 1}" for i in range(count)]
 
 
-def asks_for_dy(backward):
-    """Return whether backward cannot be called without dy, as that of a loss can."""
+def is_loss(backward, y):
+    """Return whether y is a loss: one number, and backward can be called without dy."""
     try:
         parameters = inspect.signature(backward).parameters.values()
     except (TypeError, ValueError):
-        return False
+        parameters = []
     kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
-    return sum(q.kind in kinds and q.default is q.empty for q in parameters) > 1
+    needed = sum(q.kind in kinds and q.default is q.empty for q in parameters)
+    return y.ndim == 0 and needed < 2
 
 
 def is_float64(value):
@@ -439,6 +437,14 @@ def described(value):
     if isinstance(value, (tuple, list)):
         return f"a {type(value).__name__} of {len(value)}"
     return "None" if value is None else f"a {type(value).__name__}"
+
+
+def demand_pair(who, returned):
+    """Return y and the cache, if that is what forward returned."""
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        found = described(returned)
+        raise TypeError(f"{who} returned {found}; expected a pair: return y, cache")
+    return returned
 
 
 def demand_unchanged(who, before, after):

@@ -1,12 +1,13 @@
 """What a measurement ran on: the processor, versions, and how busy the machine was."""
 
 import contextlib
-import datetime
 import importlib.metadata
 import os
 import pathlib
 import platform
 import time
+
+MiB = 2**20  # bytes
 
 # How the libraries that may be at work call their number of threads in the environment: …_THREADS
 THREADS = "MINICNN NUMBA_NUM OMP_NUM OPENBLAS_NUM MKL_NUM VECLIB_MAXIMUM".split()
@@ -19,16 +20,12 @@ def machine():
         for line in info.read_text().splitlines():
             if line.startswith("model name"):
                 processor = line.partition(":")[2].strip()
-    versions = {"python": platform.python_version()}
-    for name in ("numpy", "numba", "torch"):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[name] = importlib.metadata.version(name)
     return {
         "processor": processor,
         "cores": cores(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "date": f"{datetime.datetime.now():%Y-%m-%d %H:%M}",
-        "versions": versions,
+        "system": system(),
+        "date": time.strftime("%Y-%m-%d %H:%M"),
+        "versions": installed("numpy", "numba", "torch"),
         "load_before": load(),
         "load_after": None,
     }
@@ -59,14 +56,23 @@ def load():
 
 def versions(threads):
     """Return what a figure depends on: versions, system, threads, date."""
-    import numba
-    import numpy
-
     return {
-        "python": platform.python_version(),
-        "numpy": numpy.__version__,
-        "numba": numba.__version__,
-        "system": f"{platform.system()} {platform.machine()}",
+        **installed("numpy", "numba"),
+        "system": system(),
         "threads": threads,
         "date": time.strftime("%Y-%m-%d"),
     }
+
+
+def installed(*packages):
+    """Return the versions of Python and of those packages that are installed."""
+    found = {"python": platform.python_version()}
+    for name in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def system():
+    """Return the operating system and the kind of processor: "Linux x86_64"."""
+    return f"{platform.system()} {platform.machine()}"

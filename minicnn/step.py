@@ -152,7 +152,8 @@ class Steps:
             What forward raised, if it did not return.
         """
         back = other_way(self.function)
-        y, cache = touching.pair("backward", self.function, self.result)
+        name = self.function.__name__
+        y, cache = gradcheck.demand_pair(f"backward: {name}", self.result)
         if dy is None and np.ndim(y):
             raise ValueError(touching.MISSING.format("backward", np.shape(y)))
         given = () if dy is None else (dy,)

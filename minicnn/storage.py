@@ -14,6 +14,7 @@ import pathlib
 import tempfile
 import zipfile
 import zlib
+from errno import EDQUOT, EFBIG, ENOSPC
 
 import numpy as np
 
@@ -198,6 +199,23 @@ def write_whole(path, write):
         raise OSError(error.errno, why, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def full_disk(error, path, need=""):
+    """Return the sentence for an OSError of a full disk, and "" for any other.
+
+    Parameters
+    ----------
+    error : OSError
+    path : path
+        What was written there; the disk is full that holds it.
+    need : str
+        How much it takes, if that is known: "…; ".
+    """
+    if error.errno not in (ENOSPC, EDQUOT, EFBIG):
+        return ""
+    advice = "make room and run the same command again, it goes on from here"
+    return f"the disk of {path} is full: {need}{advice}"
 
 
 def make_folder(path):

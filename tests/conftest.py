@@ -9,6 +9,7 @@ The GPU backend runs in Numba's simulator, on any machine: python -m pytest -m s
 with a GPU, NUMBA_ENABLE_CUDASIM=0 python -m pytest tests/test_cuda.py -m simulator takes the GPU.
 """
 
+import importlib
 import os
 import re
 import subprocess
@@ -67,6 +68,12 @@ def pytest_sessionfinish():
     if compiling:
         compiling.kill()
         compiling.wait()
+
+
+@pytest.fixture(params=["reference", "fast"])
+def ops(request):
+    """Each backend for the CPU."""
+    return importlib.import_module(f"minicnn.{request.param}")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Cases small enough to verify with pencil and paper."""
 
-import importlib
 import math
 
 import numpy as np
@@ -8,11 +7,6 @@ import pytest
 
 from minicnn import fast, reference
 from minicnn.shapes import out_size, pool_size
-
-
-@pytest.fixture(params=["reference", "fast"])
-def ops(request):
-    return importlib.import_module(f"minicnn.{request.param}")
 
 
 def image(*rows):

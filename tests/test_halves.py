@@ -1,7 +1,5 @@
 """Two columns: `each` applies a layer to both halves; both, exchange and join stand between."""
 
-import importlib
-
 import numpy as np
 import pytest
 
@@ -10,11 +8,6 @@ from minicnn.networks import catalogue
 from minicnn.two_columns import in_columns, join_columns, split_columns
 
 on_cpu = in_columns(reference)
-
-
-@pytest.fixture(params=["reference", "fast"])
-def ops(request):
-    return importlib.import_module(f"minicnn.{request.param}")
 
 
 def dot(a, b):

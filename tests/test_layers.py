@@ -1,6 +1,5 @@
 """Every layer, in every backend: one contract, right gradients, and fast equal to the reference."""
 
-import importlib
 import inspect
 
 import numba
@@ -90,11 +89,6 @@ CASES = [  # layer, shapes of x and w, options
 ]
 CASES += [("average_pool", shapes, options) for name, shapes, options in CASES if name == "pool"]
 every_case = pytest.mark.parametrize("name, shapes, options", CASES)
-
-
-@pytest.fixture(params=["reference", "fast"])
-def ops(request):
-    return importlib.import_module(f"minicnn.{request.param}")
 
 
 @pytest.fixture(params=[np.float32, np.float64])

@@ -1,6 +1,5 @@
 """The networks: the paper's shapes and counts; one column and two are the same function."""
 
-import importlib
 import math
 
 import numpy as np
@@ -13,11 +12,6 @@ from minicnn.two_columns import in_columns, join_columns
 
 FULL = (3, 224, 224)
 SMALL = dict(classes=5, kernels=(4, 8, 12, 16, 6), hidden=10, size=99, std=0.1, dtype=np.float64)
-
-
-@pytest.fixture(params=["reference", "fast"])
-def ops(request):
-    return importlib.import_module(f"minicnn.{request.param}")
 
 
 def learned(sizes):

@@ -13,11 +13,6 @@ import pytest
 from minicnn.gradcheck import check_layer
 
 
-@pytest.fixture(params=["reference", "fast"])
-def ops(request):
-    return importlib.import_module(f"minicnn.{request.param}")
-
-
 def normal(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape)
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-from .. import storage
+from .. import console, storage
 from ..backends import BACKENDS, backend
 from ..machine import load, machine, usual_threads
 from . import PARTS
@@ -163,8 +163,6 @@ def race(results, part, rivals, passes=None):
     passes : collection of str
         Those of this row; None asks a worker for rows and passes.
     """
-    from tqdm import tqdm
-
     settings = results["settings"]
     ours = settings["ops"]
     rivals = [group for group in rivals if group] or [()]
@@ -177,7 +175,8 @@ def race(results, part, rivals, passes=None):
             asked = {"course": "course", "plain": "cuda-plain"}.get(part, ours)
             works = ask(running, asked, rows=True)["rows"]
         form = "{desc} {n_fmt}/{total_fmt} |{bar:20}|{postfix}"
-        bar = tqdm(works, desc=part, bar_format=form, leave=False, disable=None)  # on a terminal
+        look = {"unit_scale": False, "leave": False, "disable": None}  # None: on a terminal only
+        bar = console.progress_bar(len(works), part, iterable=works, bar_format=form, **look)
         for work in bar:
             bar.set_postfix_str(f"{work['row']} {work['pass']}")
             seconds, fastest = take_turns(results, running, work)

@@ -1,6 +1,7 @@
 """The results as text: the conditions, a table, and a sentence for each other thing."""
 
 from ..console import aligned
+from ..machine import MiB
 
 
 def report(results):
@@ -25,8 +26,8 @@ def report(results):
         text.append(f"training: {speed:,.0f} images a second")
     if results["memory"]:
         sizes = [
-            f"{name} {size['peak'] / 2**20:,.0f} MiB"
-            + (f" ({size['imports'] / 2**20:,.0f} after imports)" if size["imports"] else "")
+            f"{name} {size['peak'] / MiB:,.0f} MiB"
+            + (f" ({size['imports'] / MiB:,.0f} after imports)" if size["imports"] else "")
             for name, size in results["memory"].items()
         ]
         where = "of the GPU" if "gpu" in machine else "of a process"

@@ -8,9 +8,7 @@
 
 import sys
 
-from ..errors import Diverged, DownloadError, Interrupted
-
-OF_A_GPU = ("CudaAPIError", "CUDAError")  # numba-cuda's, and its library's: both load slowly
+from ..errors import Diverged, DownloadError, Interrupted, is_of_driver
 
 
 def exit_code(program, command):
@@ -46,12 +44,12 @@ def exit_code(program, command):
 def explained(error):
     """Return whether the message was written for the user: no traceback is needed then."""
     known = (ValueError, OSError, MemoryError, Diverged, Interrupted, DownloadError)
-    return isinstance(error, known) or type(error).__name__ in OF_A_GPU
+    return isinstance(error, known) or is_of_driver(error)
 
 
 def in_words(error):
     """Return the message; one from the operating system without its number in front."""
-    if type(error).__name__ in OF_A_GPU:  # whatever the driver was asked for when it noticed
+    if is_of_driver(error):  # whatever the driver was asked for when it noticed
         return f"a GPU failed ({error}); what was saved before is as it was"
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"

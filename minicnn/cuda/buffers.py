@@ -17,9 +17,9 @@ import sys
 import numpy as np
 
 from .. import errors
+from ..machine import MiB
 from . import gpu
 
-MiB = 2**20
 LARGEST = 2**31 - 1  # numbers of an array: a GPU reckons faster in 32 bits than in 64
 
 kept = {}  # (device, stream, type, count) → its buffers, each a list: memory, its owner, holders

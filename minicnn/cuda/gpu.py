@@ -25,7 +25,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 from numba import config, cuda
 
-from ..errors import GpuError
+from ..errors import GpuError, is_of_driver
 from .patches import patched
 
 config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small layers have small grids, which is no mistake
@@ -170,20 +170,12 @@ def launch_blocks(kernel, grid, block, *arguments):
     except Exception as error:
         if is_missing(error):
             raise GpuError(missing(error)) from error
-        if not of_driver(error):
+        if not is_of_driver(error):
             raise
         raise GpuError(
             f"a GPU failed, in {in_words(kernel, grid, block, arguments)} or before it "
             f"({first_line(error)}); what was saved before is as it was"
         ) from error
-
-
-def of_driver(error):
-    """Return whether an error comes from the driver.
-
-    What calls it depends on the version of numba-cuda, and raises CudaAPIError, or CUDAError.
-    """
-    return type(error).__name__ in ("CudaAPIError", "CUDAError", "CudaDriverError")
 
 
 def in_words(kernel, grid, block, arguments):

@@ -41,9 +41,10 @@ import time
 from collections import namedtuple
 from contextlib import contextmanager
 
+from ..machine import MiB
 from ..reference.two_columns import Columns, each, unwatched
 from . import gpu
-from .buffers import MiB, empty
+from .buffers import empty
 from .device import flat, to_device
 from .gpu import cuda, launch
 from .operands import numbers

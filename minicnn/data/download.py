@@ -11,8 +11,8 @@ import urllib.error
 import urllib.request
 from collections import namedtuple
 from contextlib import contextmanager
-from errno import EDQUOT, ENOSPC
 
+from .. import console, storage
 from ..errors import DownloadError
 from .cifar10 import batches_folder
 from .unpack import is_complete, md5_of, unpack
@@ -36,7 +36,7 @@ ARCHIVE = "cifar-10-binary.tar.gz.part"
 CHUNK = 1 << 16
 
 
-class Interrupted(Exception):
+class ConnectionLost(Exception):
     """The connection failed or was cut: worth another try."""
 
 
@@ -97,14 +97,9 @@ def disk(path):
     try:
         yield
     except OSError as error:
-        if error.errno in (ENOSPC, EDQUOT):
-            raise DownloadError(
-                f"the disk of {path} is full: CIFAR-10 takes 360 MB there until it is unpacked, "
-                f"then 185 MB; make room and run the command again, it goes on from here"
-            ) from error
-        raise DownloadError(
-            f"cannot use {error.filename or path}: {error.strerror or error}"
-        ) from error
+        need = "CIFAR-10 takes 360 MB there until it is unpacked, then 185 MB; "
+        other = f"cannot use {error.filename or path}: {error.strerror or error}"
+        raise DownloadError(storage.full_disk(error, path, need) or other) from error
 
 
 def refuse(archive, why):
@@ -118,7 +113,7 @@ def fetch(source, archive, progress, tries, pause, timeout):
     for attempt in range(1, tries + 1):
         try:
             return fetch_rest(source, archive, progress, timeout)
-        except Interrupted as error:
+        except ConnectionLost as error:
             have = archive.stat().st_size if archive.exists() else 0
             state = f"no more from {source.url} after {have:,} of {source.size:,} bytes ({error})"
         if attempt < tries:
@@ -129,9 +124,7 @@ def fetch(source, archive, progress, tries, pause, timeout):
 
 
 def fetch_rest(source, archive, progress, timeout):
-    """Append the missing bytes to `archive` from one connection; Interrupted if it ends early."""
-    from tqdm import tqdm
-
+    """Append the missing bytes to `archive`; ConnectionLost if the connection ends early."""
     have = archive.stat().st_size if archive.exists() else 0
     if have == source.size:
         return
@@ -140,8 +133,8 @@ def fetch_rest(source, archive, progress, timeout):
     with connect(source, have, timeout) as response:
         if response.status != 206:  # no partial content: this server begins at the beginning
             have = 0
-        show = dict(desc="CIFAR-10", unit="B", unit_scale=True, disable=not progress)
-        bar = tqdm(total=source.size, initial=have, **show)
+        look = {"initial": have, "disable": not progress}
+        bar = console.progress_bar(source.size, "CIFAR-10", "B", **look)
         with bar, open(archive, "ab" if have else "wb") as file:
             for chunk in chunks(response):
                 file.write(chunk)
@@ -150,7 +143,7 @@ def fetch_rest(source, archive, progress, timeout):
                 if have > source.size:
                     break  # the checksum will refuse it
     if have < source.size:
-        raise Interrupted("the connection was cut")
+        raise ConnectionLost("the connection was cut")
 
 
 def connect(source, have, timeout):
@@ -163,10 +156,10 @@ def connect(source, have, timeout):
     except urllib.error.HTTPError as error:
         with error:
             if error.code in (408, 429) or error.code >= 500:
-                raise Interrupted(f"the server answered {error.code} {error.reason}") from error
+                raise ConnectionLost(f"the server answered {error.code} {error.reason}") from error
             raise DownloadError(f"{source.url} answered {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
-        raise Interrupted(getattr(error, "reason", None) or error) from error
+        raise ConnectionLost(getattr(error, "reason", None) or error) from error
     if response.status == 206:
         expected = f"bytes {have}-{source.size - 1}/{source.size}"
         answer = response.headers.get("Content-Range")
@@ -188,7 +181,7 @@ def chunks(response):
         try:
             chunk = response.read(CHUNK)
         except (OSError, http.client.HTTPException) as error:
-            raise Interrupted(error) from error  # `disk` must not take it for the disk's
+            raise ConnectionLost(error) from error  # `disk` must not take it for the disk's
         if not chunk:
             return
         yield chunk

@@ -30,16 +30,15 @@ import math
 import multiprocessing
 import os
 import shutil
-import signal
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
 
 import numpy as np
 
 from .. import storage
+from ..console import interrupts, progress_bar
 from . import moments, shards
 from .listing import list_photos
 from .photos import FORMAT
@@ -101,7 +100,9 @@ def prepare_photos(
             planned = [*parts["train"], *parts["validation"]]
             todo = [shard for shard in planned if not shards.is_made(shard, size)]
             check_space(out, images_in(todo) * 3 * size * size)
-            bar = progress_bar(out.name, images_in(planned), images_in(todo), progress)
+            total = images_in(planned)
+            look = {"initial": total - images_in(todo), "disable": not progress}
+            bar = progress_bar(total, out.name, unit_scale=False, **look)
             make_all(todo, folder, size, workers or os.cpu_count() or 1, strict, bar)
             finish(out, listing, parts, options, strict)
         clean(out, "begun.json", "*/*.npz", "*.part", "*/*.part")
@@ -114,12 +115,10 @@ def disk_of(out):
     try:
         yield
     except OSError as error:
-        if error.errno not in (ENOSPC, EDQUOT, EFBIG):
+        full = storage.full_disk(error, out)
+        if not full:
             raise
-        raise OSError(
-            f"the disk of {out} is full: make room and run the same command again, "
-            "it goes on from here"
-        ) from error
+        raise OSError(full) from error
 
 
 def fingerprint(listing):
@@ -196,14 +195,6 @@ def images_in(some):
     return sum(len(shard.names) for shard in some)
 
 
-def progress_bar(title, total, ahead, wanted):
-    """Return a bar over all photographs, of which so many are still ahead."""
-    from tqdm import tqdm
-
-    show = dict(desc=title, unit=" images", disable=not wanted)
-    return tqdm(total=total, initial=total - ahead, **show)
-
-
 def make_all(todo, folder, size, workers, strict, bar):
     """Make these shards, several at a time, and move the bar on."""
     spawn = multiprocessing.get_context("spawn")  # the same on every system
@@ -214,7 +205,8 @@ def make_all(todo, folder, size, workers, strict, bar):
     else:  # a thread will do
         pool = ThreadPoolExecutor(1, "prepare", shards.begin_worker, (done, stop))
     before, waiting, rest = bar.n, set(), iter(todo)
-    with bar, interrupts() as presses, pool:
+    # patient: an exception while the processes end could leave them waiting for one another
+    with bar, interrupts(patient=True) as interrupted, pool:
         try:
             while True:
                 for shard in itertools.islice(rest, 2 * workers - len(waiting)):
@@ -225,7 +217,7 @@ def make_all(todo, folder, size, workers, strict, bar):
                 for future in ready:
                     future.result()  # raises what was raised there
                 bar.update(before + done.value - bar.n)
-                if presses:
+                if interrupted():
                     raise KeyboardInterrupt
         except BrokenProcessPool:
             raise OSError(
@@ -234,25 +226,6 @@ def make_all(todo, folder, size, workers, strict, bar):
             ) from None
         finally:
             stop.set()  # after an error or Ctrl-C the others need not finish their shards
-
-
-@contextmanager
-def interrupts():
-    """Give a list that grows with every Ctrl-C, and let Ctrl-C do nothing else.
-
-    An exception at any moment could come while the processes are being ended, and leave them
-    waiting for one another.
-    """
-    presses = []
-    try:
-        before = signal.signal(signal.SIGINT, lambda number, frame: presses.append(number))
-    except ValueError:  # not the main thread: Ctrl-C goes elsewhere
-        yield presses
-        return
-    try:
-        yield presses
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def check_space(out, need):

@@ -29,6 +29,7 @@ import numpy as np
 from .. import net, two_columns
 from ..networks import catalogue
 from ..training import train
+from ..training.run import zeros_like
 
 Span = namedtuple("Span", "row phase column copy start end bytes")  # seconds from the origin
 
@@ -102,10 +103,6 @@ def step(layers, two, x, labels, velocities, watcher):
     _, grads = net.backward(layers, caches, dscores, need_dx=False)
     watcher.row = watcher.phase = "update"
     train.update(layers, two, grads, velocities, epsilon=1e-6)
-
-
-def zeros_like(w):
-    return tuple(np.zeros_like(half) for half in net.columns(w))
 
 
 def origin(two, watcher, column):

@@ -25,9 +25,8 @@ from collections import namedtuple
 import numpy as np
 
 from ..console import aligned
+from ..machine import MiB
 from ..net import columns, count_parameters, forward, kind_of, parameters
-
-MiB = 2**20
 
 Size = namedtuple("Size", "name layer output sees parameters multiply_adds neurons")
 Crossing = namedtuple("Crossing", "name forward backward")
@@ -324,4 +323,4 @@ def megabytes(count):
 
 
 def mebibytes(count):
-    return f"{count / 2**20:10,.1f} MiB"
+    return f"{count / MiB:10,.1f} MiB"

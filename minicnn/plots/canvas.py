@@ -5,13 +5,11 @@ from .. import storage
 
 def new_figure(width, height, columns=1):
     """Return an empty figure, that many inches large, and its axes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(1, columns)
-    for one in [axes] if columns == 1 else axes:
-        one.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+    figure, places = canvas(1, columns, width, height)
+    for axes in places[0]:
+        axes.set_axis_on()
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, places[0] if columns > 1 else places[0, 0]
 
 
 def save(figure, path):

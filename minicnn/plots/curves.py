@@ -1,6 +1,7 @@
 """The paper's figures, redrawn from our own runs.
 
     history    a list of dicts, one an epoch, as training/run.py writes them to history.jsonl
+    path       the PNG to write, whole or not at all; an OSError if it cannot be written
 
 matplotlib is imported when a figure is drawn, never before.
 """
@@ -20,12 +21,6 @@ def figure1(results, histories, path):
     histories : list of (nonlinearity, history)
         One for each run; runs of other seeds are drawn thin.
     path : path
-        The PNG to write.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
     """
     figure, axes = new_figure(6, 4.5)
     named = set()
@@ -78,12 +73,6 @@ def curves(history, path):
     history : list of dict
         At least one epoch; validation_error may be None in all of them.
     path : path
-        The PNG to write.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
     """
     figure, (left, right) = new_figure(9, 3.6, columns=2)
     epochs = [h["epoch"] for h in history]
@@ -116,12 +105,6 @@ def weights(history, path):
     history : list of dict
         At least one epoch.
     path : path
-        The PNG to write.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
     """
     figure, both = new_figure(9, 3.6, columns=2)
     epochs, looks = [h["epoch"] for h in history], looks_by_depth(history[-1]["weights"])
@@ -168,12 +151,6 @@ def study(results, finished, path):
     finished : set
         The cells whose sweep is done, as figure1_sweep.finished returns them.
     path : path
-        The PNG to write.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
     """
     figure, (left, right) = new_figure(11, 4.5, columns=2)
     conditions = {}

@@ -4,6 +4,7 @@
     images           (N, 3, H, W)         uint8, as they are
     probabilities    (N, classes)         as softmax returns them
     maps             (C, H, W)            one image's activations in one layer
+    path             the PNG to write, whole or not at all; an OSError if it cannot be written
 
 Colours: an image is shown as it is.  A kernel is scaled by its own largest |weight|, with 0 in the
 middle grey, because kernels differ in strength.  A feature map goes from black, its least value, to
@@ -28,14 +29,11 @@ def figure3(kernels, path):
     kernels : list of arrays (K, 3, f, f)
         One for each column: two for the network of two GPUs.
     path : path
-        The PNG to write.
 
     Raises
     ------
     ValueError
         If they do not look at three colours.
-    OSError
-        If it cannot be written.
     """
     for w in kernels:
         if w.ndim != 4 or w.shape[1] != 3:
@@ -78,14 +76,8 @@ def figure4_bars(images, labels, probabilities, classes, path, best=5):
     classes : sequence of str
         The name of each class, in any script: see fonts.py.
     path : path
-        The PNG to write.
     best : int
         So many bars, or as many as there are classes.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
     """
     best, across = min(best, len(classes)), min(4, len(images))
     names, family = fonts.drawable(classes)
@@ -123,12 +115,6 @@ def figure4_neighbours(queries, neighbours, titles, path):
     titles : list of str
         What stands above each way.
     path : path
-        The PNG to write.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
     """
     blocks = [queries[:, None], *neighbours]  # each (Q, images side by side, 3, H, W)
     sheets = [
@@ -155,14 +141,8 @@ def feature_maps(image, layers, path, most=16):
     layers : list of (name, maps)
         maps (C, H, W): one image's activations in the row of this name.
     path : path
-        The PNG to write.
     most : int
         The first so many maps of a layer are drawn.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
     """
     sheets = [sheet([as_grey(m) for m in maps[:most]], min(most, len(maps))) for _, maps in layers]
     heights = [2, *[12 * s.shape[0] / s.shape[1] + 0.3 for s in sheets]]

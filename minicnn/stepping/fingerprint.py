@@ -10,6 +10,7 @@ import zlib
 
 import numpy as np
 
+from .record import is_ours
 from .values import is_row
 
 LARGE = 1_000_000  # entries; whether a larger array has changed is judged by so many of them
@@ -28,7 +29,7 @@ def fingerprint(value):
 
 
 def unwritten(node, scope):
-    """Return the names to which a statement gives np.empty(…), or a buffer of fast/."""
+    """Return the names to which a statement gives np.empty(…), or a buffer of minicnn."""
     target, value = getattr(node, "targets", [None])[0], getattr(node, "value", None)
     targets, made = [target], [value]
     if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):  # y, scale = empty(…), …
@@ -41,11 +42,11 @@ def unwritten(node, scope):
 
 
 def is_empty(value, scope):
-    """Return whether an expression is np.empty(…), or the same with the buffers of fast/."""
+    """Return whether an expression is np.empty(…), or the same with a buffer of minicnn."""
     called = getattr(getattr(value, "body", value), "func", None)  # the body of `… if … else …`
     name = getattr(called, "attr", getattr(called, "id", ""))
-    theirs = str(getattr(scope.get(name), "__module__", "")).startswith("minicnn.fast")
-    return name in ("empty", "empty_like") and (isinstance(called, ast.Attribute) or theirs)
+    ours = is_ours(scope.get(name))
+    return name in ("empty", "empty_like") and (isinstance(called, ast.Attribute) or ours)
 
 
 def memory_of(value):

@@ -17,7 +17,7 @@ from types import FunctionType, ModuleType
 
 import numpy as np
 
-from .record import HERE, PATIENCE, WATCHED, Enough
+from .record import PATIENCE, WATCHED, Enough, is_ours
 from .tracer import ORIGINAL
 from .tracing import is_own
 
@@ -67,13 +67,6 @@ def names_in(code):
     """Return the names of globals and attributes in a code object and in those inside it."""
     inner = [c for c in code.co_consts if hasattr(c, "co_names")]
     return frozenset(code.co_names).union(*map(names_in, inner))
-
-
-def is_ours(value):
-    """Return whether a function or module stands in a file of minicnn."""
-    code = getattr(value, "__code__", None)
-    file = code.co_filename if code else getattr(value, "__file__", None)
-    return (file or "").startswith(HERE)
 
 
 def both(kernel, record):

@@ -133,11 +133,12 @@ def in_float64(forward, backward, bound, dy):
             key: arguments[key] if key in arguments else copy.deepcopy(value)
             for key, value in bound.arguments.items()
         }
-        y, cache = pair("touch", forward, forward(*own.args, **own.kwargs))
+        returned = forward(*own.args, **own.kwargs)
+        y, cache = gradcheck.demand_pair(f"touch: {forward.__name__}", returned)
         return gradcheck.y_copy("touch", y).astype(np.float64), cache
 
     y, cache = run()
-    is_loss = y.ndim == 0 and not gradcheck.asks_for_dy(backward)
+    is_loss = gradcheck.is_loss(backward, y)
     if dy is None and not is_loss:
         raise ValueError(MISSING.format("touch", y.shape))
     dy = 1.0 if dy is None else np.array(dy, np.float64)
@@ -149,14 +150,6 @@ def in_float64(forward, backward, bound, dy):
         for name, q in arguments.items()
     }
     return Layer(arguments, lambda: run()[0], y, dy, gradients)
-
-
-def pair(who, forward, returned):
-    """Return y and the cache, if that is what forward returned."""
-    if not isinstance(returned, tuple) or len(returned) != 2:
-        found = gradcheck.described(returned)
-        raise TypeError(f"{who}: {forward.__name__} returned {found}; expected a pair (y, cache)")
-    return returned
 
 
 def touched(layer, name, index):

@@ -27,8 +27,6 @@ is there as plain text.
 """
 
 import base64
-import bisect
-import functools
 import html
 import json
 import math
@@ -43,43 +41,28 @@ from .values import EXACT, PIXELS, Shot
 
 ROOM = 49_900  # bytes for a page of steps; twice as many where arrays are large
 
-# What a page has, from more to less: turns so far away from the first ones (see trim.py); the
-# numbers of all small arrays, or of those that are drawn with them (so many entries and columns),
-# while others are pictures; and pictures of so many pixels at most.
-ALL, DRAWN, FINE, COARSE, COARSEST = (EXACT, EXACT), (160, 18), PIXELS, 600, 400
-DETAILS = (
-    (TURNS, ALL, FINE),
-    (16, ALL, FINE),
-    (4, ALL, FINE),
-    (4, DRAWN, FINE),
-    (4, DRAWN, COARSE),
-    (1, DRAWN, COARSE),
-    (1, DRAWN, COARSEST),
-)
+# The two levels of detail: turns as far away from the first ones (see trim.py); the numbers of
+# arrays with at most that many entries and columns, while others are pictures; and pictures of at
+# most that many pixels.
+FINE = TURNS, (EXACT, EXACT), PIXELS
+COARSE = 1, (160, 18), 400
 
 
 def of_steps(record, pairs, forward, result, touched):
-    """Return the HTML of a record, with as many turns of its loops as there is room for.
+    """Return the HTML of a record, in less detail if it would be larger than ROOM.
 
     `pairs` is {line: lines of code}, `forward` the record of the forward pass or None, and
     `result` what the function returned, {"y": Shot}: step 0 shows it beside the arguments.
     `touched` has {"x": Touches of all its entries, or None} on the way back.
     """
     text = terminal.text(record, most=700, pairs=pairs)
-
-    @functools.cache
-    def in_detail(n):
-        turns, *details = DETAILS[n]
-        return of_record(shorter(record, turns), pairs, forward, result, touched, text, details)
-
-    def size(n):
-        return len(in_detail(n).encode())
-
     room = 2 * ROOM if is_large(record) else ROOM
-    if size(0) <= room:
-        return in_detail(0)
-    last = len(DETAILS) - 1
-    return in_detail(bisect.bisect_left(range(last), True, 1, key=lambda n: size(n) <= room))
+    for turns, *details in (FINE, COARSE):
+        trimmed = shorter(record, turns)
+        page_text = of_record(trimmed, pairs, forward, result, touched, text, details)
+        if len(page_text.encode()) <= room:
+            break
+    return page_text
 
 
 def is_large(record):

@@ -179,3 +179,10 @@ def forget(place, gone):
     """An array is gone; another one may be in its place already."""
     if place in KIN and KIN[place][0] is gone:
         del KIN[place]
+
+
+def is_ours(value):
+    """Return whether a function or module stands in a file of minicnn."""
+    code = getattr(value, "__code__", None)
+    file = code.co_filename if code else getattr(value, "__file__", None)
+    return (file or "").startswith(HERE)

@@ -18,14 +18,13 @@ are the same bit for bit.
 """
 
 import math
-import signal
 import time
-from contextlib import contextmanager
 
 import numpy as np
 
-from .. import net, storage
+from .. import console, net, storage
 from ..checks import check_classes, check_number, check_rng, check_whole
+from ..console import interrupts
 from ..data.batches import Batches
 from ..errors import Diverged, Interrupted
 from . import evaluate
@@ -458,44 +457,14 @@ def how_to_go_on(run):
     )
 
 
-@contextmanager
-def interrupts():
-    """Give a function that tells whether Ctrl-C was pressed; pressed twice, it ends all at once."""
-    presses = []
-
-    def note(number, frame):
-        if presses:
-            raise KeyboardInterrupt
-        presses.append(number)
-
-    try:
-        before = signal.signal(signal.SIGINT, note)
-    except ValueError:  # not the main thread: Ctrl-C goes elsewhere
-        yield lambda: False
-        return
-    try:
-        yield lambda: bool(presses)
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def progress_bar(run, images, title, wanted):
     """Return a bar over all images to come, as long as there is room.
 
     Behind it stand, in 80 columns, too: the time left, loss, training error, images per second.
     """
-    from tqdm import tqdm
-
     parts = "{desc} {percentage:3.0f}% |{bar}| at most {remaining}{postfix}, {rate_fmt}"
-    return tqdm(
-        total=images,
-        initial=sum(run.images),
-        desc=title,
-        unit=" images",
-        unit_scale=True,
-        bar_format=parts,
-        disable=not wanted,
-    )
+    look = {"bar_format": parts, "disable": not wanted}
+    return console.progress_bar(images, title, initial=sum(run.images), **look)
 
 
 def show(bar, run, steps, images):

@@ -37,12 +37,15 @@ import numpy as np
 
 from .. import net, storage
 from ..console import aligned
+from ..networks import catalogue
+from ..networks.cifar import NONLINEARITIES
 from . import conventions, provenance
 from .formats import caffemodel, npy_pickle, npz, safetensors
 
 Weights = namedtuple("Weights", "library arrays kinds mean mean_image about")
 
 READ = (".safetensors", ".npz", ".caffemodel", ".npy", ".pth", ".pt")
+NETWORKS = list(catalogue.NETWORKS)  # a list, because any value may be looked up in it
 WRITTEN = (".npz", ".safetensors")
 
 
@@ -86,9 +89,8 @@ def read(path):
                 found = Weights("torchvision", arrays, None, None, None, {})
             else:
                 means = [arrays.pop(name, None) for name in ("mean", "mean_image")]
-                found = Weights(
-                    "minicnn", arrays, None, *means, provenance.parse(text) if text else {}
-                )
+                about = provenance.parse(text, NETWORKS, NONLINEARITIES) if text else {}
+                found = Weights("minicnn", arrays, None, *means, about)
         else:
             raise ValueError(f"the suffix is {suffix!r}; expected one of {', '.join(READ)}")
         check_mean(found)
@@ -100,7 +102,7 @@ def read(path):
 def named_arrays(path, suffix):
     """Return the arrays of a file in which each has a full name, and its text or None."""
     if suffix == ".npz":
-        arrays = npz.read(path)
+        arrays = npz.read(path, NETWORKS)
         text = arrays.pop("about", None)
         return arrays, None if text is None else text.tobytes()
     if suffix == ".safetensors":

@@ -13,27 +13,27 @@ it finds the weights all the same.
 
 import json
 
-from ..networks import catalogue
-from ..networks.cifar import NONLINEARITIES
-
+NAMES = "network classes size test_width nonlinearity dropout".split()
 MOST_PIXELS = 4096
 
 
-def of_settings(settings):
-    """Return what the settings of a run say; {} if they are not those of a network of ours."""
+def of_settings(settings, networks):
+    """Return what the settings of a run say; {} if their network is none of these."""
     needed = ("network", "classes", "size")
-    if any(name not in settings for name in needed) or settings["network"] not in NETWORKS:
+    if any(name not in settings for name in needed) or settings["network"] not in networks:
         return {}
-    return {name: settings[name] for name in RIGHT if settings.get(name) is not None}
+    return {name: settings[name] for name in NAMES if settings.get(name) is not None}
 
 
-def parse(text):
+def parse(text, networks, nonlinearities):
     """Return what a file says, after seeing that it can be so.
 
     Parameters
     ----------
     text : str or bytes
         Of anything: it comes from the file.
+    networks, nonlinearities : lists of str
+        The names that can be.
 
     Raises
     ------
@@ -46,11 +46,16 @@ def parse(text):
         about = None
     if not isinstance(about, dict):
         raise ValueError("what it says of its network is no JSON dictionary")
-    for name, is_right in RIGHT.items():
+    right = {
+        "network": lambda value: value in networks,
+        "nonlinearity": lambda value: value is None or value in nonlinearities,
+        **RIGHT,
+    }
+    for name, is_right in right.items():
         if not is_right(about.get(name)):
             found = repr(about.get(name))[:80]
             raise ValueError(f"what it says of its network cannot be: {name} is {found}")
-    return {name: about[name] for name in RIGHT if about.get(name) is not None}
+    return {name: about[name] for name in NAMES if about.get(name) is not None}
 
 
 def are_names(value):
@@ -66,12 +71,9 @@ def is_chance(value):
     return type(value) in (int, float) and 0 <= value < 1
 
 
-NETWORKS = list(catalogue.NETWORKS)  # a list, because what is looked for in it may be anything
 RIGHT = {
-    "network": lambda value: value in NETWORKS,
     "classes": lambda value: are_names(value) and value,
     "size": is_width,
     "test_width": lambda value: value is None or is_width(value),
-    "nonlinearity": lambda value: value is None or value in NONLINEARITIES,
     "dropout": lambda value: value is None or is_chance(value),
 }

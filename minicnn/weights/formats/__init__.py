@@ -6,9 +6,10 @@
     npz.py                  .npz and our own checkpoints, read
     weights/provenance.py   what our own files say of their network
 
-Every `read` refuses what it does not understand with a ValueError, one sentence.  The sizes that a
-file claims are compared with the bytes that it has before anything is made of that size.  What is
-read is as the file has it; weights/exchange.py makes a network's parameters of it.
+Every `read` takes the bytes of a whole file, or the path of an .npz file, and refuses what it does
+not understand with a ValueError, one sentence.  The sizes that a file claims are compared with the
+bytes that it has before anything is made of that size.  What is read is as the file has it;
+weights/exchange.py makes a network's parameters of it.
 """
 
 import math

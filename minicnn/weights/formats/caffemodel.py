@@ -35,16 +35,6 @@ def read(data):
 
     The kind is conv, fc, lrn or pool, and "" for all others.  Arrays are float32 or, from
     double_data, float64.
-
-    Parameters
-    ----------
-    data : bytes
-        The whole file.
-
-    Raises
-    ------
-    ValueError
-        If it is not such a message, or one of 2013, which had its layers elsewhere.
     """
     layers = []
     for number, wire, value in fields(memoryview(data)):

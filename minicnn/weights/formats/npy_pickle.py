@@ -42,16 +42,6 @@ def read(data):
 
     The arrays of a name may be in a list, in a tuple, or in a dictionary, as in {"conv1":
     {"weights": w, "biases": b}}.
-
-    Parameters
-    ----------
-    data : bytes
-        The whole file.
-
-    Raises
-    ------
-    ValueError
-        If it is anything else, in particular if it would run something.
     """
     file = io.BytesIO(data)
     dtype, _, shape = npy_header(file)

@@ -20,10 +20,11 @@ MOST_GROWTH = 10  # times; compressed weights grow by a few percent
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those of np.savez
 
 
-def read(path):
+def read(path, networks):
     """Return the arrays of a file by name; of our own checkpoint, what a file of weights has.
 
-    Those are floats, but for `about`, bytes: see weights/provenance.py.
+    Those are floats, but for `about`, bytes: see weights/provenance.py.  `networks` is a list of
+    the names that it may have.
 
     Raises
     ------
@@ -42,10 +43,10 @@ def read(path):
                     return dict(read_array(archive, entry) for entry in entries)
         except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"it is damaged, or not an .npz file ({error})") from None
-    return of_checkpoint(*storage.load(path))
+    return of_checkpoint(*storage.load(path), networks)
 
 
-def of_checkpoint(arrays, facts):
+def of_checkpoint(arrays, facts, networks):
     """Return the weights of a checkpoint, its mean image and what it is about, if it says so.
 
     A network that was trained on inputs of unit scale is told to expect 0 … 255: its first weights
@@ -59,7 +60,7 @@ def of_checkpoint(arrays, facts):
     if "input:mean" in arrays:
         weights["mean_image"] = arrays["input:mean"]
         weights["mean"] = arrays["input:mean"].mean(axis=(1, 2))
-    found = provenance.of_settings(facts.get("settings", {}))
+    found = provenance.of_settings(facts.get("settings", {}), networks)
     return weights | as_bytes(found)
 
 

@@ -23,18 +23,7 @@ DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
 def read(data):
-    """Return the arrays of a file by name, in float32, and those of F64 in float64.
-
-    Parameters
-    ----------
-    data : bytes
-        The whole file.
-
-    Raises
-    ------
-    ValueError
-        If it is anything but the format above.
-    """
+    """Return the arrays of a file by name, in float32, and those of F64 in float64."""
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > len(data) - 8:
         raise ValueError(
