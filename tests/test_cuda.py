@@ -67,11 +67,6 @@ every_layer = pytest.mark.parametrize("name, shapes, options", LAYERS)
 elementwise = pytest.mark.parametrize("name, shapes, options", LAYERS[:-2])  # not conv and fc
 
 
-@pytest.fixture(params=[np.float32, np.float64])
-def dtype(request):
-    return request.param
-
-
 def host(arrays):
     return [cuda.to_host(array) for array in arrays]
 
