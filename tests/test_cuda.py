@@ -482,12 +482,12 @@ BAD = [
     (lambda: cuda.dropout_forward(X), TypeError, "dropout: rng is None; expected a generator"),
     (lambda: cuda.dropout_predict_forward(X, p=1), ValueError, "dropout_predict: p = 1; expected"),
     (lambda: cuda.softmax(W), ValueError, "softmax: scores has shape (3,); expected 2 axes"),
-    (lambda: cuda.softmax_loss_forward(ROWS, [3, 0]), TypeError, "labels is list; expected an"),
+    (lambda: cuda.softmax_loss_forward(ROWS, [3, 0]), TypeError, "labels is a list; expected an"),
     (lambda: cuda.softmax_loss_forward(ROWS, LABELS + 1), ValueError, "labels run from 1 to 4"),
     (
         lambda: cuda.softmax_loss_forward(ROWS, cuda.to_device(LABELS.astype(float))),
         TypeError,
-        "labels is float64; expected an array of whole numbers",
+        "labels has dtype float64; expected an array of whole numbers",
     ),
     (
         lambda: cuda.softmax_loss_forward(ROWS, cuda.to_device(LABELS[:1])),
