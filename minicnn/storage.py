@@ -239,4 +239,9 @@ def make_folder(path):
 
 def write_text(path, text):
     """Write a text file, whole or not at all."""
-    write_whole(path, lambda file: file.write(text.encode()))
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path, content):
+    """Write a file of these bytes, whole or not at all."""
+    write_whole(path, lambda file: file.write(content))

@@ -23,6 +23,8 @@ import pytest
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
 
+import numpy as np  # noqa: E402
+
 from minicnn import data  # noqa: E402
 from minicnn.plots import canvas, curves, gallery  # noqa: E402
 
@@ -74,6 +76,12 @@ def pytest_sessionfinish():
 def ops(request):
     """Each backend for the CPU."""
     return importlib.import_module(f"minicnn.{request.param}")
+
+
+@pytest.fixture(params=[np.float32, np.float64])
+def dtype(request):
+    """Each type of float that a layer takes."""
+    return request.param
 
 
 @pytest.fixture(scope="session")

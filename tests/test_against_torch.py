@@ -34,11 +34,6 @@ def limits(ops, *most):
     return [min(number, 3) for number in most] if ops.__name__ == "minicnn.cuda" else most
 
 
-@pytest.fixture(params=[np.float64, np.float32])
-def dtype(request):
-    return request.param
-
-
 def draw(rng, dtype, *shapes):
     return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
 

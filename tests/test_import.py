@@ -133,6 +133,12 @@ def test_a_module_imports_only_what_stands_below_its_wing(module):
     assert {wing_of(one) for one in imports(module)} <= allowed
 
 
+def test_the_formats_of_weights_know_no_network():
+    for module in MODULES:
+        if module.startswith(("minicnn.weights.formats", "minicnn.weights.provenance")):
+            assert {wing_of(one) for one in imports(module)} <= {"weights", "core"}
+
+
 def test_the_root_has_few_modules():
     assert len(list(PACKAGE.glob("*.py"))) <= 14
 

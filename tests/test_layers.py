@@ -91,11 +91,6 @@ CASES += [("average_pool", shapes, options) for name, shapes, options in CASES i
 every_case = pytest.mark.parametrize("name, shapes, options", CASES)
 
 
-@pytest.fixture(params=[np.float32, np.float64])
-def dtype(request):
-    return request.param
-
-
 def draw(shapes, dtype):
     """Return x, or x, w, b; w of a size that makes y about as large as x."""
     rng = np.random.default_rng(0)

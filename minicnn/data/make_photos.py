@@ -39,6 +39,7 @@ import numpy as np
 
 from .. import storage
 from ..console import interrupts, progress_bar
+from ..machine import cores
 from . import moments, shards
 from .listing import list_photos
 from .photos import FORMAT
@@ -103,7 +104,7 @@ def prepare_photos(
             total = images_in(planned)
             look = {"initial": total - images_in(todo), "disable": not progress}
             bar = progress_bar(total, out.name, unit_scale=False, **look)
-            make_all(todo, folder, size, workers or os.cpu_count() or 1, strict, bar)
+            make_all(todo, folder, size, workers or cores(), strict, bar)
             finish(out, listing, parts, options, strict)
         clean(out, "begun.json", "*/*.npz", "*.part", "*/*.part")
     return json.loads((out / "photos.json").read_text(encoding="utf-8"))

@@ -10,11 +10,11 @@ of columns (within 0.3%).  Lossless WebP would take 8.3 MB, but not every Pillow
 
 import hashlib
 import io
-import os
 import sys
 
 import numpy as np
 
+from ..storage import write_bytes, write_text
 from .cifar10 import CLASSES, COLUMNS, SAMPLE, load_cifar10
 
 TRAIN_COUNT, TEST_COUNT = 500, 100  # of each class
@@ -31,12 +31,11 @@ def make_sample(dataset, folder=SAMPLE, train_count=TRAIN_COUNT, test_count=TEST
         for label, class_name in enumerate(CLASSES):
             name = f"{split}_{class_name}.png"
             png = to_png(x[y == label][:count])
-            write(folder / name, png)
+            write_bytes(folder / name, png)
             lines.append(f"{hashlib.sha256(png).hexdigest()}  {name}\n")
             total += len(png)
-    write(
-        folder / "SHA256SUMS", "".join(lines).encode()
-    )  # last: until then the old sums refuse new sheets
+    # the sums come last: until then the old ones refuse new sheets
+    write_text(folder / "SHA256SUMS", "".join(lines))
     return total
 
 
@@ -50,13 +49,6 @@ def to_png(pictures):
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
-
-
-def write(path, content):
-    """Write a file under a temporary name, then rename: nobody ever sees half of it."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    os.replace(part, path)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from .record import SHOWN, Turn
 from .values import Row, Shot, Text, caption, digits, is_photograph, row_caption, widest
 
 NUMBERS = 100  # entries; up to so many are written out
-BOLD, DIM, RED, GREEN, MARK, OFF = (f"\033[{code}m" for code in ("1", "2", "31", "32", "7", "0"))
+BOLD, DIM, RED, OFF = (f"\033[{code}m" for code in (1, 2, 31, 0))
 
 
 def has_colour(file=None):
