@@ -135,9 +135,8 @@ def run_maps(options):
     except decode.Unreadable as error:
         raise ValueError(f"{options.image}: {error}") from None
     view = views.central_view(network.mean, network.deviation, network.size, network.width)
-    x, layers = view(picture[None]), []
-    for layer in network.layers:
-        x, _ = net.forward([layer], x)
+    outputs, layers = net.outputs(network.layers, view(picture[None])), []
+    for layer, x in zip(network.layers, outputs, strict=True):
         if layer.name == "both":
             continue  # the image itself, twice
         parts = [network.ops.to_host(part)[0] for part in net.columns(x)]

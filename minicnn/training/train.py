@@ -274,7 +274,7 @@ def count_classes(layers, ops, x):
 
     So one image goes through before an hour is spent: what does not fit is refused now.
     """
-    scores = evaluate.scores_of(net.fused(layers, ops), ops, x)
+    scores = evaluate.output(net.fused(layers, ops), ops, x)
     if scores.ndim != 2 or len(scores) != 1:
         raise ValueError(
             f"train: for one image the network returns an array {scores.shape}; expected scores "
@@ -396,9 +396,8 @@ def where_it_broke(run, layers, x, batches=None, steps=None, what="the loss"):
     if image:
         return f"{when}: {what} is NaN or infinite because {image}{kept}"
     culprit = "the loss itself"
-    for layer in layers:
-        x, _ = net.forward([layer], x)
-        if not all(np.isfinite(net.on_host(part)).all() for part in net.columns(x)):
+    for layer, y in zip(layers, net.outputs(layers, x), strict=True):
+        if not all(np.isfinite(net.on_host(part)).all() for part in net.columns(y)):
             broken = net.broken_parameters([layer])
             culprit = layer.name
             if broken:
