@@ -8,6 +8,7 @@ rate, and writes
     figure1.png         both curves and the 25% line, in the manner of the paper
     results.json        epochs, iterations and seconds to 25%, and the ratio, for each seed and on
                         average; settings, versions, machine
+    runs.jsonl          one line a run that is done: its conditions and the result of race
     relu-0/, tanh-0/    a folder for each nonlinearity and seed: history.jsonl, checkpoint.npz
 
 Training error is the running one: each batch is asked before it is learned from, and the answers
@@ -24,6 +25,7 @@ import json
 import pathlib
 import shutil
 import statistics
+from functools import partial
 
 import numpy as np
 
@@ -32,10 +34,12 @@ from ..machine import versions
 from ..networks import catalogue
 from ..plots import curves
 from ..training import train
+from . import journal
 
 TARGET = 0.25
 BATCH = 128
 NONLINEARITIES = ("relu", "tanh")
+RESULT = ("seed", "reached", "epochs", "iterations", "seconds")  # of a run, in results.json
 
 # The best ε of the trials in results/study.jsonl, by images, input and init.  A comment says where
 # the sweep has not tried a larger and a smaller one yet.
@@ -214,8 +218,10 @@ def figure1(
     histories = []
     for seed in range(seeds):
         for name in NONLINEARITIES:
-            folder = out / f"{name}-{seed}"
-            result = race(
+            title = f"{name}, seed {seed}"
+            key = {"nonlinearity": name, "seed": seed, "epsilon": epsilons[name], **settings}
+            run = partial(
+                race,
                 ops,
                 prepared,
                 nonlinearity=name,
@@ -225,15 +231,15 @@ def figure1(
                 input=input,
                 init=init,
                 epochs=epochs,
-                folder=folder,
-                resume=resume,
+                folder=out / f"{name}-{seed}",
+                resume=True,
                 progress=progress,
-                title=f"{name}, seed {seed}",
+                title=title,
             )
-            del result["training_error"]  # it is in the folder's history.jsonl
-            runs[name].append({"seed": seed, **result})
-            lines = (folder / "history.jsonl").read_text().splitlines()
-            histories.append((name, [json.loads(line) for line in lines]))
+            command = "the same command with --resume"
+            line = journal.run_once(out / "runs.jsonl", key, run, title, command)
+            runs[name].append({n: line[n] for n in RESULT})
+            histories.append((name, curve(line)))
     results = {name: summary(runs[name], epsilons[name]) for name in NONLINEARITIES}
     from ..fast import threads
 
@@ -255,8 +261,17 @@ def start_in(out, resume):
             "add --resume to go on, or name another folder with --out"
         )
     (out / "results.json").unlink()
+    (out / "runs.jsonl").unlink(missing_ok=True)  # an earlier version wrote none
     for folder in old:
         shutil.rmtree(folder)
+
+
+def curve(line):
+    """Return the training errors of a run as a history, which curves.figure1 draws."""
+    return [
+        {"epoch": min(epoch, line["epochs"]), "training_error": error}
+        for epoch, error in enumerate(line["training_error"], start=1)
+    ]
 
 
 def summary(runs, epsilon):
