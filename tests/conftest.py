@@ -89,8 +89,7 @@ def few_images(sample, monkeypatch):
     """The sample with 40 training and 20 test images, for the whole command line."""
     few = data.subset(sample, 40)
     small = few._replace(test_x=few.test_x[:20], test_y=few.test_y[:20])
-    for module in (data, data.cifar10):
-        monkeypatch.setattr(module, "load", lambda name: small)
+    monkeypatch.setattr(data, "load", lambda name: small)
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def run_4(options):
     from ..training import predictor
 
     network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
-    photos = data.open_photos(options.data)
+    photos = data.load(options.data)
     predictor.check_data(network, photos, options.data)
     out, k = pathlib.Path(options.out), options.k
     rng = np.random.default_rng(options.seed)
@@ -157,7 +157,7 @@ def run_codes(options):
 
     ops = backend(options.ops, options.gpus)
     network = predictor.load(options.checkpoint, ops)
-    photos = data.open_photos(options.data)
+    photos = data.load(options.data)
     predictor.check_data(network, photos, options.data)
     rng = np.random.default_rng(options.seed)
     asked = rng.permutation(len(photos.test_x))[: options.queries]

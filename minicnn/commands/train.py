@@ -46,7 +46,7 @@ def run(options):
             )
         options.colour_noise = 0.0
     recipes.complete(options, before)
-    photos = data.open_photos(options.data)
+    photos = data.load(options.data)
     if not len(photos.train_x):
         raise ValueError(f"{options.data} has no images to train with")
     width = photos.mean.shape[1]

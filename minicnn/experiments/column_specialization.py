@@ -69,7 +69,7 @@ def experiment(
     ops : module
         The backend, for one column.
     dataset : str
-        As in data.open_photos.
+        As in data.load.
     seeds, epochs : int
     epsilon : float
         The learning rate; divided by ten for the last fifth of the epochs.
@@ -98,7 +98,7 @@ def experiment(
     """
     out = pathlib.Path(out)
     storage.make_folder(out)
-    photos = data.open_photos(dataset)
+    photos = data.load(dataset)
     conditions = {"images": len(photos.train_x), "epochs": epochs, "epsilon": epsilon, "std": std}
     path = out / "halves.jsonl"
     for seed in range(seeds):

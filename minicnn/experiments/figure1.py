@@ -166,7 +166,7 @@ def figure1(
     ops : module
         The backend.
     dataset : str
-        As in data.load: "sample", "cifar10", or a directory.
+        As in data.load.
     seeds : int
         So many runs of each nonlinearity, with seeds 0, 1, …
     network, input, init : str
@@ -191,13 +191,15 @@ def figure1(
     OSError
         If nothing can be written to `out`, or the data are not there.
     ValueError
-        If no learning rates are known for these conditions.
+        If no learning rates are known for these conditions, or the networks are not made for
+        images like these.
     errors.Diverged, errors.Interrupted, errors.CheckpointError
         As in train.train.
     """
     out = pathlib.Path(out)
-    loaded = data.load(dataset)
-    prepared = data.prepare(loaded, input)
+    photos = data.load(dataset)
+    check_images(photos, dataset)
+    prepared = data.prepare(photos, input)
     images = len(prepared[0])
     epsilons = best_epsilon(images, input, init)
     start_in(out, resume)  # last: a mistake in the conditions must not cost an earlier race
@@ -247,6 +249,16 @@ def figure1(
     curves.figure1(results, histories, out / "figure1.png")
     storage.write_text(out / "results.json", json.dumps(results, indent=2) + "\n")
     return results
+
+
+def check_images(photos, name):
+    """Raise ValueError unless the images have the size and the number of classes of CIFAR-10."""
+    width, classes = photos.mean.shape[2], len(photos.classes)
+    if (width, classes) != (32, 10):
+        raise ValueError(
+            f"{name} has images of {width}×{width} pixels in {classes} classes; "
+            "the networks of Figure 1 are made for 32×32 pixels and 10 classes, as CIFAR-10's"
+        )
 
 
 def start_in(out, resume):

@@ -23,7 +23,7 @@ from .. import data, storage
 from ..errors import Diverged
 from ..plots import curves
 from . import journal
-from .figure1 import race
+from .figure1 import check_images, race
 
 GRID = (0.000125, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
 PATIENCE = 1.2
@@ -77,7 +77,7 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
     storage.make_folder(out)
     plan = [line for line in plan if not most_images or line[3] <= most_images]
     if max(line[3] for line in plan) > 5000:
-        data.load(dataset)  # if it is not there, say so now, not after an hour
+        check_images(data.load(dataset), dataset)  # if it is wrong, say so now, not after an hour
     source = None, None  # the name of the data set in memory, and itself
     for network, input, init, images, *guesses in plan:
         name = "sample" if images <= 5000 else dataset
