@@ -38,6 +38,7 @@ This is the whole house, in reading order: every file builds on those above it.
         column_specialization.py          what two columns learn that seldom talk
         timeline.py                       when each column is at work, and what crosses
         neighbours.py, binary_codes.py    similar images, by features and by short codes
+        journal.py                        how an experiment goes on where it was stopped
 
     fast/                     the same layers for speed: each file has its twin in reference/
     cuda/                     the same layers once more, as kernels for a GPU

@@ -30,6 +30,13 @@ def forward(layers, x):
     return x, caches
 
 
+def outputs(layers, x):
+    """Yield each layer's output in turn, without caches: none outlives its layer."""
+    for layer in layers:
+        x = forward([layer], x)[0]
+        yield x
+
+
 def backward(layers, caches, dy, need_dx=True):
     """Return dx, the gradient of the network's input, and grads, those of all its parameters.
 

@@ -245,3 +245,28 @@ def write_text(path, text):
 def write_bytes(path, content):
     """Write a file of these bytes, whole or not at all."""
     write_whole(path, lambda file: file.write(content))
+
+
+def write_lines(path, values):
+    """Write a .jsonl file, a line of JSON for each value, whole or not at all."""
+    write_text(path, "".join(as_json(value) + "\n" for value in values))
+
+
+def read_lines(path):
+    """Return the values in a .jsonl file, a list; an empty one if there is no such file.
+
+    Raises
+    ------
+    ValueError
+        If a line is not JSON; the message names it.
+    """
+    path = pathlib.Path(path)
+    values = []
+    for number, line in enumerate(path.read_bytes().splitlines() if path.exists() else [], start=1):
+        try:
+            values.append(json.loads(line))
+        except ValueError as error:
+            raise ValueError(
+                f"{path}, line {number}, is not JSON ({error}); remove the line, or the file"
+            ) from None
+    return values

@@ -30,7 +30,7 @@ from minicnn.plots import canvas, curves, gallery  # noqa: E402
 
 WITHOUT_LOOPS = (  # but for tests that are named after minicnn.fast
     "test_augment test_bad_input test_checkpoint test_data test_download test_exercises "
-    "test_gallery test_import test_lessons_doors test_net test_networks "
+    "test_gallery test_import test_journal test_lessons_doors test_net test_networks "
     "test_planted_mistakes test_prepare test_readme test_summary test_vgg test_weights"
 ).split()
 CALL_EVERY_LOOP = "(gradients_have_the_shapes and fast) or winograd_is_the_definition"
@@ -104,8 +104,7 @@ def few_images(sample, monkeypatch):
     """The sample with 40 training and 20 test images, for the whole command line."""
     few = data.subset(sample, 40)
     small = few._replace(test_x=few.test_x[:20], test_y=few.test_y[:20])
-    for module in (data, data.cifar10):
-        monkeypatch.setattr(module, "load", lambda name: small)
+    monkeypatch.setattr(data, "load", lambda name: small)
 
 
 @pytest.fixture

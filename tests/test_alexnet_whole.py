@@ -40,9 +40,7 @@ def test_forward_backward_and_update_on_a_batch():
     losses = []
     for step in range(6):
         began = time.perf_counter()
-        scores, caches = net.forward(layers, x)
-        loss, cache = ops.softmax_loss_forward(scores, labels)
-        _, grads = net.backward(layers, caches, *ops.softmax_loss_backward(cache))
+        loss, scores, grads = train.loss_and_gradients(layers, ops, x, labels)
         train.update(layers, ops, grads, velocities, epsilon=0.01)
         losses.append(float(loss))
         print(f"step {step + 1}: loss {loss:.3f} nats, {time.perf_counter() - began:.1f} s")

@@ -37,12 +37,10 @@ def tiny(ops, rng, nonlinearity="relu", init="paper", classes=10, size=32):
 @pytest.fixture(autouse=True)
 def few_images_and_a_tiny_network(monkeypatch):
     sample = data.load("sample")
-    few = sample._replace(
-        train_x=sample.train_x[:5], train_y=sample.train_y[:5],
-        test_x=sample.test_x[:3], test_y=sample.test_y[:3],
-    )  # fmt: skip
-    for module in (data, data.cifar10):
-        monkeypatch.setattr(module, "load", lambda name: few)
+    train_x, train_y = sample.train_x[:5], sample.train_y[:5]
+    test_x, test_y = sample.test_x[:3], sample.test_y[:3]
+    few = data.with_moments((train_x, train_y, test_x, test_y, sample.classes))
+    monkeypatch.setattr(data, "load", lambda name: few)
     row = catalogue.NETWORKS["cifar-four-layer"]._replace(build=tiny)
     monkeypatch.setitem(catalogue.NETWORKS, "cifar-four-layer", row)
     for name in ("curves", "weights"):  # of a run's history: where it was computed is all the same

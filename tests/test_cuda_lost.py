@@ -49,7 +49,7 @@ def train_two(monkeypatch, capsys):
     photos = data.photos.Photos(
         pixels, np.array([1, 0]), *none, ("a", "b", "c"), mean, np.full(3, 5000.0), None
     )
-    monkeypatch.setattr(data, "open_photos", lambda name: photos)
+    monkeypatch.setattr(data, "load", lambda name: photos)
     row = catalogue.NETWORKS["cifar-2gpu"]._replace(build=rows_of_two, size=2, least=2)
     monkeypatch.setitem(catalogue.NETWORKS, "cifar-2gpu", row)
     monkeypatch.setattr(gpu, "chosen", ())

@@ -129,7 +129,7 @@ def test_a_sample_made_from_a_set_reads_back_the_same(small):
     y = np.sort(np.arange(600) % 10)
     folder = small / "sample"
     folder.mkdir()
-    written = make_sample.make_sample(data.Dataset(x, y, x, y, data.CLASSES), folder, 50, 25)
+    written = make_sample.make_sample(data.with_moments((x, y, x, y, data.CLASSES)), folder, 50, 25)
     made = data.load_sample(folder)
     assert np.array_equal(made.train_x[4::10], x[y == 4][:50])
     assert np.array_equal(made.test_x[9::10], x[y == 9][:25])
@@ -168,7 +168,7 @@ def test_a_subset_takes_the_first_of_each_class_wherever_they_are():
     y = np.array([3, 3, 3, *range(10), *range(10)])
     x = np.zeros((23, 3, 32, 32), np.uint8)
     x[:, 0, 0, 0] = np.arange(23)
-    chosen = data.subset(data.Dataset(x, y, x, y, data.CLASSES), 20)
+    chosen = data.subset(data.with_moments((x, y, x, y, data.CLASSES)), 20)
     assert np.array_equal(
         chosen.train_x[:, 0, 0, 0], [0, 1, *range(3, 6), *range(7, 16), *range(17, 23)]
     )

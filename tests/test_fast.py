@@ -159,10 +159,7 @@ def test_a_child_that_is_forked_while_another_thread_takes_memory_can_take_some(
 
 
 def step(layers, velocities, x, labels):
-    scores, caches = net.forward(layers, x)
-    _, cache = fast.softmax_loss_forward(scores, labels)
-    (dscores,) = fast.softmax_loss_backward(cache)
-    _, grads = net.backward(layers, caches, dscores, need_dx=False)
+    _, _, grads = train.loss_and_gradients(layers, fast, x, labels)
     train.update(layers, fast, grads, velocities, 0.001)
 
 

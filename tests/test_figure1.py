@@ -7,7 +7,7 @@ import pytest
 
 import minicnn
 from minicnn import errors
-from minicnn.experiments import figure1, figure1_sweep
+from minicnn.experiments import figure1, figure1_sweep, journal
 from minicnn.experiments.figure1 import ratio, spread, summary
 
 
@@ -52,6 +52,33 @@ def test_an_unfinished_race_is_not_thrown_away(tmp_path, few_images, no_pictures
     race(tmp_path, epochs=1, resume=True)
     assert (tmp_path / "relu-0" / "history.jsonl").read_text() == before  # not run again
     race(tmp_path, epochs=1)  # finished: a new race may begin
+
+
+def test_runs_that_are_done_are_not_run_again_and_make_the_same_figure(
+    tmp_path, few_images, monkeypatch
+):
+    drawn = []
+    monkeypatch.setattr(figure1.curves, "figure1", lambda *arguments: drawn.append(arguments))
+    first = race(tmp_path, epochs=2, seeds=1)
+    monkeypatch.setattr(figure1, "race", lambda *arguments, **options: 1 / 0)
+    again = race(tmp_path, epochs=2, seeds=1, resume=True)
+    assert again == first and drawn[0] == drawn[1]
+    for name, history in drawn[0][1]:
+        lines = journal.read(tmp_path / f"{name}-0" / "history.jsonl")
+        assert [h["epoch"] for h in history] == [h["epoch"] for h in lines]
+        errors = [h["training_error"] for h in lines]
+        assert [h["training_error"] for h in history] == pytest.approx(errors, abs=1e-4)
+
+
+def test_a_race_of_an_earlier_version_goes_on(tmp_path, few_images, no_pictures):
+    race(tmp_path, epochs=1, seeds=1)
+    for name in ("results.json", "runs.jsonl"):  # it kept no journal
+        (tmp_path / name).unlink()
+    before = (tmp_path / "relu-0" / "history.jsonl").read_text()
+    race(tmp_path, epochs=1, seeds=1, resume=True)
+    assert (tmp_path / "relu-0" / "history.jsonl").read_text() == before
+    race(tmp_path, epochs=2, seeds=1, resume=True)  # other conditions: it goes on from epoch 1
+    assert (tmp_path / "relu-0" / "history.jsonl").read_text().startswith(before)
 
 
 def test_a_mistake_in_the_conditions_does_not_cost_the_race_before(

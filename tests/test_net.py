@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -59,6 +60,20 @@ def test_forward_walks_down_and_backward_walks_up_with_each_rows_own_cache():
         "b backward dx of c, cache of b",
         "a backward dx of b, cache of a",
     ]
+
+
+def test_outputs_come_one_a_layer_and_no_cache_outlives_its_layer():
+    caches = []
+
+    def forward(x):
+        assert all(cache() is None for cache in caches)
+        cache = np.zeros(1)
+        caches.append(weakref.ref(cache))
+        return x + 1, cache
+
+    layers = [Layer(name, forward, None, {}, {}) for name in ("a", "b", "c")]
+    assert list(net.outputs(layers, 1)) == [2, 3, 4]
+    assert list(net.outputs([], 1)) == []
 
 
 def test_the_network_without_rows_is_the_identity():

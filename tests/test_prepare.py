@@ -651,8 +651,9 @@ def test_components_are_exact_where_floating_point_would_cancel():
 
 def test_cifar_becomes_photos(sample):
     few = data.subset(sample, 100)
-    photos = data.with_moments(few)
+    photos = data.with_moments(few[:5])
     assert photos.train_x is few.train_x and photos.classes == few.classes
+    assert np.array_equal(photos.mean, few.mean) and not np.array_equal(photos.mean, sample.mean)
     assert np.allclose(photos.mean, few.train_x.mean(axis=0), rtol=1e-6)
     covariance = np.cov(few.train_x.transpose(1, 0, 2, 3).reshape(3, -1), bias=True)
     assert np.allclose(np.linalg.eigvalsh(covariance)[::-1], photos.eigenvalues)
@@ -755,6 +756,31 @@ def test_counts_from_a_stranger_do_not_eat_the_memory(prepared):
 def test_a_foreign_folder_gets_one_sentence(tmp_path):
     with pytest.raises(FileNotFoundError, match="is not a prepared folder .python -m minicnn prep"):
         data.load_photos(tmp_path)
+
+
+def test_a_small_prepared_set_becomes_inputs_like_cifar_10(prepared_once):
+    photos = data.load(prepared_once)
+    train_x, train_y, test_x, test_y, mean = data.prepare(photos)
+    assert np.array_equal(train_x, photos.train_x[:] - photos.mean) and train_x.dtype == np.float32
+    assert np.array_equal(test_x, photos.test_x[:] - mean) and test_y is photos.test_y
+    few = data.subset(photos, 2 * len(photos.classes))
+    assert np.bincount(few.train_y).tolist() == [2] * len(photos.classes)
+    assert np.allclose(few.mean, few.train_x.mean(axis=0)) and few.test_x is photos.test_x
+    with pytest.raises(ValueError, match=f"{len(photos.classes)} classes of one size need"):
+        data.subset(photos, len(photos.classes) + 1)
+
+
+def test_figure_1_refuses_photographs_of_another_size(prepared_once, tmp_path, capsys):
+    command = ["figure1", "--data", str(prepared_once), "--out", str(tmp_path / "no")]
+    assert main(command) == 1
+    error = capsys.readouterr().err
+    assert f"images of {SIZE}×{SIZE} pixels in" in error and error.count("\n") == 1
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_folder_without_any_data_says_what_it_could_have_held(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no prepared photographs .* and no CIFAR-10"):
+        data.load(tmp_path)
 
 
 def test_a_set_without_validation_images_can_be_read(photographs, out):

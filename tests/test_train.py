@@ -68,6 +68,18 @@ def test_one_update_by_hand():
     assert layers[0].params["b"][0] == pytest.approx(3 + v, rel=1e-15)
 
 
+def test_loss_and_gradients_are_those_of_a_walk_forward_and_backward():
+    layers = small_network(np.random.default_rng(0))[:2]
+    layers.append(row("fc2", ops, "fc", gaussian(np.random.default_rng(1), (5, 4 * 3 * 2), 0.1)))
+    x, labels = small_data(4)
+    loss, scores, grads = train.loss_and_gradients(layers, ops, x, labels)
+    assert np.array_equal(scores, net.forward(layers, x)[0])
+    assert loss == pytest.approx(-np.log(ops.softmax(scores)[range(4), labels]).mean())
+    difference = ops.softmax(scores)
+    difference[range(4), labels] -= 1
+    np.testing.assert_allclose(grads["fc2"]["b"], difference.mean(axis=0), rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.parametrize("ops", [minicnn.reference, minicnn.fast], ids=["reference", "fast"])
 def test_32_images_are_learned_by_heart(ops, sample):
     rng = np.random.default_rng(0)

@@ -468,7 +468,7 @@ def test_how_often_and_by_what_epsilon_is_divided_need_a_schedule(tmp_path, quic
 def test_without_validation_images_no_error_can_stall(place, tmp_path, capsys, quick, monkeypatch):
     photos = data.load_photos(place / "set")
     none = photos._replace(test_x=photos.test_x[:0], test_y=photos.test_y[:0])
-    monkeypatch.setattr(data, "open_photos", lambda name: none)
+    monkeypatch.setattr(data, "load", lambda name: none)
     row = catalogue.NETWORKS["cifar-four-layer"]._replace(schedule=catalogue.ON_STALL)
     monkeypatch.setitem(catalogue.NETWORKS, "cifar-four-layer", row)
     arguments = ["train", "--epochs", "1", "--data", "photos", "--out", str(tmp_path)]

@@ -137,10 +137,7 @@ class Ours:
         x, labels = self.images(self.batch)
 
         def gradients():
-            scores, caches = net.forward(rows, x)
-            _, loss_cache = ops.softmax_loss_forward(scores, labels)
-            (dscores,) = ops.softmax_loss_backward(loss_cache)
-            return net.backward(rows, caches, dscores, need_dx=False)[1]
+            return train.loss_and_gradients(rows, ops, x, labels)[2]
 
         if row == "step":
             return lambda: train.update(layers, ops, gradients(), velocities, EPSILON)

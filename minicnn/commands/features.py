@@ -35,7 +35,7 @@ def run(options):
     from ..training import predictor
 
     network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
-    photos = data.open_photos(options.data)
+    photos = data.load(options.data)
     predictor.check_data(network, photos, options.data, classes=False)
     images = photos.train_x if options.split == "train" else photos.test_x
     row = options.layer or predictor.last_hidden(network)

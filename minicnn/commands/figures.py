@@ -92,7 +92,7 @@ def run_4(options):
     from ..training import predictor
 
     network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
-    photos = data.open_photos(options.data)
+    photos = data.load(options.data)
     predictor.check_data(network, photos, options.data)
     out, k = pathlib.Path(options.out), options.k
     rng = np.random.default_rng(options.seed)
@@ -135,9 +135,8 @@ def run_maps(options):
     except decode.Unreadable as error:
         raise ValueError(f"{options.image}: {error}") from None
     view = views.central_view(network.mean, network.deviation, network.size, network.width)
-    x, layers = view(picture[None]), []
-    for layer in network.layers:
-        x, _ = net.forward([layer], x)
+    outputs, layers = net.outputs(network.layers, view(picture[None])), []
+    for layer, x in zip(network.layers, outputs, strict=True):
         if layer.name == "both":
             continue  # the image itself, twice
         parts = [network.ops.to_host(part)[0] for part in net.columns(x)]
@@ -158,7 +157,7 @@ def run_codes(options):
 
     ops = backend(options.ops, options.gpus)
     network = predictor.load(options.checkpoint, ops)
-    photos = data.open_photos(options.data)
+    photos = data.load(options.data)
     predictor.check_data(network, photos, options.data)
     rng = np.random.default_rng(options.seed)
     asked = rng.permutation(len(photos.test_x))[: options.queries]

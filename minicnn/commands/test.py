@@ -50,7 +50,7 @@ def run(options):
     from .. import data, storage
     from ..training import evaluate, predictor
 
-    photos = data.open_photos(options.data)
+    photos = data.load(options.data)
     images, labels = photos.test_x, photos.test_y
     if not len(images):
         raise ValueError(f"{options.data} has no validation images to test with")

@@ -46,12 +46,12 @@ def run(options):
             )
         options.colour_noise = 0.0
     recipes.complete(options, before)
-    photos = data.open_photos(options.data)
+    photos = data.load(options.data)
     if not len(photos.train_x):
         raise ValueError(f"{options.data} has no images to train with")
     width = photos.mean.shape[1]
     size = size_of(options, width)
-    plan = recipes.plan_of(options, before, bool(len(photos.test_x)))
+    plan = recipes.choose_plan(options, before, bool(len(photos.test_x)))
     print(seen(options, len(photos.train_x), size, width), flush=True)
     view, test_view, test_width, inputs = views_of(options, photos, size)
 
@@ -82,7 +82,7 @@ def run(options):
             momentum=options.momentum,
             decay=options.decay,
             batch=options.batch,
-            schedule=schedules.of(plan),
+            schedule=schedules.schedule_from(plan),
             folder=out,
             resume=options.resume,
             settings=settings,

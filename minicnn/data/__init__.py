@@ -2,34 +2,37 @@
 
     from minicnn import data
 
-    dataset = data.load("sample")                                    # or "cifar10", or a directory
-    train_x, train_y, test_x, test_y, mean = data.prepare(dataset)   # float32, minus the mean image
+    photos = data.load("sample")                                    # or "cifar10", or a directory
+    train_x, train_y, test_x, test_y, mean = data.prepare(photos)   # float32, minus the mean image
+
+`load` is the one door: whatever it opens is Photos, see `photos.py`.  `inputs.py` turns small sets
+into a network's inputs.
 
 CIFAR-10 has 60,000 small colour pictures of ten kinds of things: `cifar10.py` reads them,
-`inputs.py` turns them into a network's inputs, `download.py` and `unpack.py` get the full set, and
-`make_sample.py` is how the bundled sample was made.
+`download.py` and `unpack.py` get the full set, and `make_sample.py` is how the bundled sample was
+made.
 
-    data.prepare_photos("photographs", "runs/photos")                # as python -m minicnn prepare
-    photos = data.load_photos("runs/photos")
+    data.prepare_photos("photographs", "runs/photos")               # as python -m minicnn prepare
+    photos = data.load("runs/photos")
 
 Photographs are prepared once, in `make_photos.py`: `listing.py` finds them, `decode.py` makes
 each a square, `shards.py` writes them, `moments.py` has their mean and principal components.
-`photos.py` reads the result.
 
-`augment.py` makes more of either, with crops, flips and colours, and `batches.py` makes the batches
-while the network trains.
+`augment.py` makes more of either, with crops, flips and colours, `views.py` makes of these what a
+network sees, and `batches.py` makes the batches while the network trains.
 """
+
+from pathlib import Path
 
 from . import augment
 from .batches import Batches
-from .cifar10 import CLASSES, Dataset, cache_dir, load, load_cifar10, load_sample
+from .cifar10 import CLASSES, FOLDER, cache_dir, load_cifar10, load_sample
 from .inputs import prepare, subset, subtract_mean
-from .photos import Photos, load_photos, open_photos, with_moments
+from .photos import Photos, load_photos, with_moments
 
 __all__ = [
     "CLASSES",
     "Batches",
-    "Dataset",
     "DownloadError",
     "Photos",
     "augment",
@@ -39,13 +42,49 @@ __all__ = [
     "load_cifar10",
     "load_photos",
     "load_sample",
-    "open_photos",
     "prepare",
     "prepare_photos",
     "subset",
     "subtract_mean",
     "with_moments",
 ]
+
+
+def load(name):
+    """Return the data set of this name, as Photos.
+
+    Parameters
+    ----------
+    name : str or path
+        A folder that `python -m minicnn prepare` has made, "sample", "cifar10", or a directory that
+        holds CIFAR-10.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing is called so, or a file is missing; the message says how to get it.
+    ValueError
+        If the data are damaged.
+    """
+    folder = Path(name).expanduser()
+    if (folder / "photos.json").exists() or (folder / "begun.json").exists():
+        return load_photos(folder)
+    if name == "sample":
+        return load_sample()
+    if name == "cifar10":
+        return load_cifar10()
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"no data set and no directory is called '{name}': give 'sample', 'cifar10', or a "
+            f"directory that holds {FOLDER} or that `python -m minicnn prepare` has made"
+        )
+    try:
+        return load_cifar10(folder)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{name} holds no prepared photographs (`python -m minicnn prepare {name} OUT` makes "
+            f"them ready) and no CIFAR-10: {error}"
+        ) from None
 
 
 def __getattr__(name):

@@ -16,12 +16,11 @@ The sample is 500 training and 100 test pictures of each class, as PNG sheets th
 import hashlib
 import io
 import os
-from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
 
-Dataset = namedtuple("Dataset", "train_x train_y test_x test_y classes")
+from .photos import with_moments
 
 CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
 FOLDER = "cifar-10-batches-bin"  # the official name
@@ -32,20 +31,6 @@ RECORD_BYTES = 1 + 3 * 32 * 32
 SAMPLE = Path(__file__).parent / "sample"
 COLUMNS = 25  # pictures in a row of a sample sheet
 HELP = "`python -m minicnn download cifar10` gets it whole"
-
-
-def load(name):
-    """Return the data set called "sample" or "cifar10", or the CIFAR-10 in the directory `name`."""
-    if name == "sample":
-        return load_sample()
-    if name == "cifar10":
-        return load_cifar10()
-    if not Path(name).expanduser().is_dir():
-        raise FileNotFoundError(
-            f"no data set and no directory is called '{name}': "
-            f"give 'sample', 'cifar10', or the directory that holds {FOLDER}"
-        )
-    return load_cifar10(name)
 
 
 def cache_dir():
@@ -62,7 +47,7 @@ def batches_folder(directory=None):
 
 
 def load_cifar10(directory=None):
-    """Return all of CIFAR-10 as a Dataset: 50,000 training and 10,000 test pictures.
+    """Return all of CIFAR-10 as Photos: 50,000 training and 10,000 test pictures.
 
     They are in the order of the files.
 
@@ -83,7 +68,7 @@ def load_cifar10(directory=None):
     train_x = np.concatenate([x for x, y in batches])
     train_y = np.concatenate([y for x, y in batches])
     test_x, test_y = read_batch(folder / TEST_FILE)
-    return Dataset(train_x, train_y, test_x, test_y, CLASSES)
+    return with_moments((train_x, train_y, test_x, test_y, CLASSES))
 
 
 def read_batch(path):
@@ -109,7 +94,7 @@ def read_batch(path):
 
 
 def load_sample(folder=SAMPLE):
-    """Return the bundled sample as a Dataset: 5,000 training and 1,000 test pictures.
+    """Return the bundled sample as Photos: 5,000 training and 1,000 test pictures.
 
     The classes take turns: picture 10·k + c is the k-th of class c, so every ten in a row hold each
     class once.
@@ -123,7 +108,7 @@ def load_sample(folder=SAMPLE):
     checksums = dict(zip(listing[1::2], listing[::2], strict=False))  # lines of "checksum  name"
     train_x, train_y = read_sheets(folder, "train", checksums)
     test_x, test_y = read_sheets(folder, "test", checksums)
-    return Dataset(train_x, train_y, test_x, test_y, CLASSES)
+    return with_moments((train_x, train_y, test_x, test_y, CLASSES))
 
 
 def read_sheets(folder, split, checksums):

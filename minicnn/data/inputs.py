@@ -6,31 +6,38 @@ the training set from each pixel." (Section 2)  So inputs are the raw 0 … 255 
 
 import numpy as np
 
+from .photos import with_moments
+
 INPUTS = ("raw", "unit")
 
 
-def subset(dataset, count):
+def subset(photos, count):
     """Return the data set with `count` training pictures, as many of each class.
 
-    They are the first count/10 of every class, in the order of the data set, so a larger subset
-    holds all of a smaller one.  The test set stays whole.
+    They are the first ones of every class, in the order of the data set, so a larger subset holds
+    all of a smaller one.  They are in memory, and mean image and principal components are theirs.
+    The test set stays whole.
 
-    Raises ValueError if `count` is not a positive multiple of ten, or there are too few pictures.
+    Raises ValueError if `count` is not a positive multiple of the number of classes, or there are
+    too few pictures.
     """
-    if count <= 0 or count % 10:
+    classes = len(photos.classes)
+    if count <= 0 or count % classes:
         raise ValueError(
-            f"subset: count is {count}, but ten classes of one size need a positive multiple of 10"
+            f"subset: count is {count}, but {classes} classes of one size need a positive multiple "
+            f"of {classes}"
         )
-    per_class = count // 10
-    places = [np.flatnonzero(dataset.train_y == label)[:per_class] for label in range(10)]
+    per_class = count // classes
+    places = [np.flatnonzero(photos.train_y == label)[:per_class] for label in range(classes)]
     fewest = min(len(p) for p in places)
     if fewest < per_class:
-        most = 10 * int(np.bincount(dataset.train_y, minlength=10).min())
+        most = classes * int(np.bincount(photos.train_y, minlength=classes).min())
         raise ValueError(
             f"subset: count is {count}, but this data set has at most {most} with all classes equal"
         )
     chosen = np.sort(np.concatenate(places))
-    return dataset._replace(train_x=dataset.train_x[chosen], train_y=dataset.train_y[chosen])
+    train_x, train_y = photos.train_x[chosen], photos.train_y[chosen]
+    return with_moments(photos._replace(train_x=train_x, train_y=train_y))
 
 
 def subtract_mean(train_x, *others):
@@ -43,12 +50,13 @@ def subtract_mean(train_x, *others):
     return mean, *(np.subtract(x, mean, dtype=np.float32) for x in (train_x, *others))
 
 
-def prepare(dataset, input="raw"):
+def prepare(photos, input="raw"):
     """Return train_x, train_y, test_x, test_y, mean, ready for a network.
 
     Parameters
     ----------
-    dataset : Dataset
+    photos : Photos
+        All of their images are read into memory.
     input : "raw" or "unit"
         "raw" is the paper's way: 0 … 255 minus the training set's mean image.
         "unit" then divides everything by one number, the standard deviation of all those training
@@ -61,7 +69,9 @@ def prepare(dataset, input="raw"):
     """
     if input not in INPUTS:
         raise ValueError(f"prepare: input is {input!r}, but it must be 'raw' or 'unit'")
-    mean, train_x, test_x = subtract_mean(dataset.train_x, dataset.test_x)
+    mean = photos.mean
+    train_x = np.subtract(photos.train_x[:], mean, dtype=np.float32)
+    test_x = np.subtract(photos.test_x[:], mean, dtype=np.float32)
     if input == "unit":
         variance = np.mean(
             [np.mean(np.square(x), dtype=np.float64) for x in train_x]
@@ -69,4 +79,4 @@ def prepare(dataset, input="raw"):
         std = np.float32(np.sqrt(variance))
         train_x /= std
         test_x /= std
-    return train_x, dataset.train_y, test_x, dataset.test_y, mean
+    return train_x, photos.train_y, test_x, photos.test_y, mean

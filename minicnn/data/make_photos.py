@@ -251,8 +251,8 @@ def finish(out, listing, parts, options, strict):
     eigenvalues, eigenvectors = moments.principal_components(sums, len(train_y))
     mean = moments.mean_image(sums, len(train_y))
     storage.write_whole(out / "mean.npy", lambda file: np.save(file, mean))
-    lines = "".join(json.dumps({"file": name, "why": why}) + "\n" for name, why in skipped)
-    storage.write_text(out / "skipped.jsonl", lines)
+    lines = [{"file": name, "why": why} for name, why in skipped]
+    storage.write_lines(out / "skipped.jsonl", lines)
     write_json(out / "classes.json", listing.classes)
     write_json(
         out / "photos.json",

@@ -20,11 +20,11 @@ from .cifar10 import CLASSES, COLUMNS, SAMPLE, load_cifar10
 TRAIN_COUNT, TEST_COUNT = 500, 100  # of each class
 
 
-def make_sample(dataset, folder=SAMPLE, train_count=TRAIN_COUNT, test_count=TEST_COUNT):
+def make_sample(photos, folder=SAMPLE, train_count=TRAIN_COUNT, test_count=TEST_COUNT):
     """Write the twenty sheets and their checksums into `folder`; return the bytes written."""
     splits = [
-        ("train", dataset.train_x, dataset.train_y, train_count),
-        ("test", dataset.test_x, dataset.test_y, test_count),
+        ("train", photos.train_x, photos.train_y, train_count),
+        ("test", photos.test_x, photos.test_y, test_count),
     ]
     total, lines = 0, []
     for split, x, y, count in splits:

@@ -1,12 +1,12 @@
-"""A prepared folder of photographs as a data set; nothing is read before it is needed.
+"""A data set: its images, labels and classes, the mean image, and the colours' components.
 
     photos = load_photos("runs/photos")
     photos.train_x[17]              one image, (3, 256, 256) uint8
     photos.train_x[[5, 99, 0]]      three of them, (3, 3, 256, 256)
 
-Its first five fields are those of CIFAR-10's Dataset, and the images are indexed alike, so what
-makes batches of one makes batches of the other.  `with_moments` gives a Dataset in memory the other
-three fields.  How a folder is prepared and what it holds is in make_photos.py.
+`load_photos` opens a folder that make_photos.py has prepared, and reads no image before it is
+needed.  `with_moments` makes a data set of arrays in memory, such as CIFAR-10.  Both are Photos,
+and their images are indexed alike.
 """
 
 import json
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import cifar10, moments, shards
+from . import moments, shards
 
 Photos = namedtuple("Photos", "train_x train_y test_x test_y classes mean eigenvalues eigenvectors")
 
@@ -145,32 +145,14 @@ def load_array(path, shape, dtype):
 
 
 def with_moments(dataset):
-    """Return a Dataset, such as CIFAR-10, as Photos: with mean image and principal components."""
-    sums, count = moments.of(dataset.train_x), len(dataset.train_x)
-    mean = moments.mean_image(sums, count)
-    return Photos(*dataset, mean, *moments.principal_components(sums, count))
-
-
-def open_photos(name):
-    """Return the data set of this name as Photos: one of data.load's, or a prepared folder.
+    """Return arrays in memory as Photos: with their mean image and principal components.
 
     Parameters
     ----------
-    name : str
-        "sample", "cifar10", a directory that holds CIFAR-10, or one that `prepare` has made.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        As in load_photos and data.load.
+    dataset : tuple
+        train_x, train_y, test_x, test_y, classes; or Photos, whose moments are then made anew.
     """
-    folder = Path(name).expanduser()
-    if (folder / "photos.json").exists() or (folder / "begun.json").exists():
-        return load_photos(folder)
-    try:
-        return with_moments(cifar10.load(name))
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"{name} holds no prepared photographs (`python -m minicnn prepare {name} OUT` makes "
-            f"them ready) and no CIFAR-10: {error}"
-        ) from None
+    train_x, *_ = dataset
+    sums, count = moments.of(train_x), len(train_x)
+    mean = moments.mean_image(sums, count)
+    return Photos(*dataset[:5], mean, *moments.principal_components(sums, count))

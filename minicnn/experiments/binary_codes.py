@@ -19,8 +19,9 @@ import time
 
 import numpy as np
 
-from .. import console
-from ..net import gaussian
+from .. import console, net
+from ..training import evaluate, train
+from ..training.run import Run
 from .neighbours import agreement, nearest, smallest
 
 BITS = (32, 64, 128, 256)
@@ -72,38 +73,35 @@ def train_coder(
         return (features.reshape(len(features), -1) - mean) / std
 
     D, dtype = mean.size, features.dtype
-    w1, b1 = gaussian(rng, (bits, D), 1 / np.sqrt(D), 0, dtype).values()
-    w2, b2 = gaussian(rng, (D, bits), 1 / np.sqrt(bits), 0, dtype).values()
-    velocities = [ops.to_device(np.zeros_like(p)) for p in (w1, b1, w2, b2)]
-    params = w1, b1, w2, b2 = [ops.to_device(p) for p in (w1, b1, w2, b2)]
+    w1 = net.gaussian(rng, (bits, D), 1 / np.sqrt(D), 0, dtype)
+    w2 = net.gaussian(rng, (D, bits), 1 / np.sqrt(bits), 0, dtype)
+    encoder = [net.row("encoder", ops, "fc", w1)]
+    decoder = [net.row("code", ops, "tanh"), net.row("decoder", ops, "fc", w2)]
+    run = Run(encoder + decoder, rng, epsilon)
+    run.to_device(ops)
     with console.bar(epochs * len(features), title) as bar:
         for epoch in range(epochs):
             order = rng.permutation(len(features))
             for first in range(0, len(order), batch):
                 x = scaled(features[order[first : first + batch]])
-                z, encoder_cache = ops.fc_forward(x, w1, b1)
+                z, encoder_caches = net.forward(encoder, x)
                 z = ops.to_host(z) + noise * rng.standard_normal(z.shape, dtype)
-                code, code_cache = ops.tanh_forward(z)
-                y, decoder_cache = ops.fc_forward(code, w2, b2)
+                y, decoder_caches = net.forward(decoder, z)
                 dy = (ops.to_host(y) - x) / len(x)
-                dcode, dw2, db2 = ops.fc_backward(dy, decoder_cache)
-                (dz,) = ops.tanh_backward(dcode, code_cache)
-                _, dw1, db1 = ops.fc_backward(dz, encoder_cache, need_dx=False)
-                grads = [dw1, db1, dw2, db2]
-                now = epsilon * (1 - epoch / epochs)
-                for i, (p, v, dp) in enumerate(zip(params, velocities, grads, strict=True)):
-                    params[i], velocities[i] = ops.sgd_update(p, v, dp, epsilon=now, decay=0)
-                w1, b1, w2, b2 = params
+                dz, decoder_grads = net.backward(decoder, decoder_caches, dy)
+                _, encoder_grads = net.backward(encoder, encoder_caches, dz, need_dx=False)
+                grads = encoder_grads | decoder_grads
+                epsilon_now = epsilon * (1 - epoch / epochs)
+                train.update(run.layers, ops, grads, run.velocities, epsilon_now, decay=0)
                 bar.update(len(x))
-            if not all(np.isfinite(ops.to_host(p)).all() for p in params):
+            if net.broken_parameters(run.layers):
                 raise ValueError(
                     f"train_coder: the error is no longer finite in epoch {epoch + 1}; "
                     f"try a smaller learning rate than {epsilon:g}"
                 )
 
     def coder(features):
-        z, _ = ops.fc_forward(scaled(features), w1, b1)
-        return np.packbits(ops.to_host(z) > 0, axis=1)
+        return np.packbits(evaluate.output(encoder, ops, scaled(features)) > 0, axis=1)
 
     return coder
 

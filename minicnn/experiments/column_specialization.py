@@ -17,7 +17,6 @@ gallery.colour measures how much.
 Stopped or killed and started again, it goes on within the run that was under way.
 """
 
-import json
 import pathlib
 import statistics
 from functools import partial
@@ -26,11 +25,11 @@ import numpy as np
 
 from .. import data, net, storage
 from ..data import views
-from ..errors import Interrupted
 from ..networks import cifar
 from ..plots import gallery
 from ..training import schedules, train
 from ..two_columns import in_columns
+from . import journal
 
 VARIANTS = {  # → how its rows are built
     "paper": cifar.two_columns,
@@ -70,7 +69,7 @@ def experiment(
     ops : module
         The backend, for one column.
     dataset : str
-        As in data.open_photos.
+        As in data.load.
     seeds, epochs : int
     epsilon : float
         The learning rate; divided by ten for the last fifth of the epochs.
@@ -99,53 +98,46 @@ def experiment(
     """
     out = pathlib.Path(out)
     storage.make_folder(out)
-    photos = data.open_photos(dataset)
+    photos = data.load(dataset)
     conditions = {"images": len(photos.train_x), "epochs": epochs, "epsilon": epsilon, "std": std}
+    path = out / "halves.jsonl"
     for seed in range(seeds):
-        for variant in VARIANTS:
-            done = {(line["variant"], line["seed"]) for line in chosen(read(out), conditions)}
-            if variant not in only or (variant, seed) in done:
-                continue
-            result = run(out, ops, photos, variant, seed, conditions, progress)
-            lines = [*read(out), {"variant": variant, "seed": seed, **conditions, **result}]
-            text = "".join(json.dumps(line) + "\n" for line in lines)
-            storage.write_text(out / "halves.jsonl", text)
-    lines = chosen(read(out), conditions)
+        for variant in [name for name in VARIANTS if name in only]:
+            key = {"variant": variant, "seed": seed, **conditions}
+            title = f"{variant}, seed {seed}"
+            journal.run_once(path, key, partial(run, out, ops, photos, key, title, progress), title)
+    lines = journal.select(journal.read(path), conditions)
     draw(lines, out / "halves.png")
     return lines
 
 
-def run(out, ops, photos, variant, seed, conditions, progress=True):
+def run(out, ops, photos, key, title, progress=True):
     """Train one network, or go on with it; draw its kernels and return its result, a dict."""
+    variant, seed, epochs = key["variant"], key["seed"], key["epochs"]
     rng = np.random.default_rng(seed)
-    options = {"size": SIZE, "classes": len(photos.classes), "first_std": conditions["std"]}
+    options = {"size": SIZE, "classes": len(photos.classes), "first_std": key["std"]}
     layers = VARIANTS[variant](ops, rng, **options)
     two = layers[0].name == "both"
     deviation = views.deviation_of(photos)
-    epochs = conditions["epochs"]
     folder = out / f"{variant}-{seed}"
-    title = f"{variant}, seed {seed}"
-    try:
-        finished = train.train(
-            layers,
-            in_columns(ops) if two else ops,
-            (photos.train_x, photos.train_y),
-            (photos.test_x, photos.test_y),
-            rng=rng,
-            epochs=epochs,
-            epsilon=conditions["epsilon"],
-            schedule=schedules.divide_at([max(1, round(0.8 * epochs))]),
-            folder=folder,
-            resume=True,
-            settings={"variant": variant, "seed": seed, **conditions},
-            view=views.training_view(photos.mean, deviation, SIZE),
-            test_view=views.central_view(photos.mean, deviation, SIZE),
-            seed=seed,
-            title=title,
-            progress=progress,
-        )
-    except Interrupted:
-        raise Interrupted(f"stopped in {title}; the same command goes on from there") from None
+    finished = train.train(
+        layers,
+        in_columns(ops) if two else ops,
+        (photos.train_x, photos.train_y),
+        (photos.test_x, photos.test_y),
+        rng=rng,
+        epochs=epochs,
+        epsilon=key["epsilon"],
+        schedule=schedules.divide_at([max(1, round(0.8 * epochs))]),
+        folder=folder,
+        resume=True,
+        settings=key,
+        view=views.training_view(photos.mean, deviation, SIZE),
+        test_view=views.central_view(photos.mean, deviation, SIZE),
+        seed=seed,
+        title=title,
+        progress=progress,
+    )
     end = finished.history[-1]
     first = next(layer for layer in layers if layer.params).params["w"]
     kernels = [net.on_host(w) for w in net.columns(first)]
@@ -156,17 +148,6 @@ def run(out, ops, photos, variant, seed, conditions, progress=True):
         "colour": [round(gallery.colour(w), 4) for w in kernels],
         "seconds": end["seconds"],
     }
-
-
-def read(out):
-    """Return the lines of halves.jsonl, or none."""
-    path = pathlib.Path(out) / "halves.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def chosen(lines, conditions):
-    """Return the lines of runs under these conditions."""
-    return [line for line in lines if all(line.get(n) == v for n, v in conditions.items())]
 
 
 def by_variant(lines):

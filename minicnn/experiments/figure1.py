@@ -8,6 +8,7 @@ rate, and writes
     figure1.png         both curves and the 25% line, in the manner of the paper
     results.json        epochs, iterations and seconds to 25%, and the ratio, for each seed and on
                         average; settings, versions, machine
+    runs.jsonl          one line a run that is done: its conditions and the result of race
     relu-0/, tanh-0/    a folder for each nonlinearity and seed: history.jsonl, checkpoint.npz
 
 Training error is the running one: each batch is asked before it is learned from, and the answers
@@ -24,6 +25,7 @@ import json
 import pathlib
 import shutil
 import statistics
+from functools import partial
 
 import numpy as np
 
@@ -32,10 +34,12 @@ from ..machine import versions
 from ..networks import catalogue
 from ..plots import curves
 from ..training import train
+from . import journal
 
 TARGET = 0.25
 BATCH = 128
 NONLINEARITIES = ("relu", "tanh")
+RESULT = ("seed", "reached", "epochs", "iterations", "seconds")  # of a run, in results.json
 
 # The best ε of the trials in results/study.jsonl, by images, input and init.  A comment says where
 # the sweep has not tried a larger and a smaller one yet.
@@ -162,7 +166,7 @@ def figure1(
     ops : module
         The backend.
     dataset : str
-        As in data.load: "sample", "cifar10", or a directory.
+        As in data.load.
     seeds : int
         So many runs of each nonlinearity, with seeds 0, 1, …
     network, input, init : str
@@ -187,13 +191,15 @@ def figure1(
     OSError
         If nothing can be written to `out`, or the data are not there.
     ValueError
-        If no learning rates are known for these conditions.
+        If no learning rates are known for these conditions, or the networks are not made for
+        images like these.
     errors.Diverged, errors.Interrupted, errors.CheckpointError
         As in train.train.
     """
     out = pathlib.Path(out)
-    loaded = data.load(dataset)
-    prepared = data.prepare(loaded, input)
+    photos = data.load(dataset)
+    check_images(photos, dataset)
+    prepared = data.prepare(photos, input)
     images = len(prepared[0])
     epsilons = best_epsilon(images, input, init)
     start_in(out, resume)  # last: a mistake in the conditions must not cost an earlier race
@@ -214,8 +220,10 @@ def figure1(
     histories = []
     for seed in range(seeds):
         for name in NONLINEARITIES:
-            folder = out / f"{name}-{seed}"
-            result = race(
+            title = f"{name}, seed {seed}"
+            key = {"nonlinearity": name, "seed": seed, "epsilon": epsilons[name], **settings}
+            run = partial(
+                race,
                 ops,
                 prepared,
                 nonlinearity=name,
@@ -225,15 +233,15 @@ def figure1(
                 input=input,
                 init=init,
                 epochs=epochs,
-                folder=folder,
-                resume=resume,
+                folder=out / f"{name}-{seed}",
+                resume=True,
                 progress=progress,
-                title=f"{name}, seed {seed}",
+                title=title,
             )
-            del result["training_error"]  # it is in the folder's history.jsonl
-            runs[name].append({"seed": seed, **result})
-            lines = (folder / "history.jsonl").read_text().splitlines()
-            histories.append((name, [json.loads(line) for line in lines]))
+            command = "the same command with --resume"
+            line = journal.run_once(out / "runs.jsonl", key, run, title, command)
+            runs[name].append({n: line[n] for n in RESULT})
+            histories.append((name, curve(line)))
     results = {name: summary(runs[name], epsilons[name]) for name in NONLINEARITIES}
     from .. import fast
 
@@ -242,6 +250,16 @@ def figure1(
     curves.figure1(results, histories, out / "figure1.png")
     storage.write_text(out / "results.json", json.dumps(results, indent=2) + "\n")
     return results
+
+
+def check_images(photos, name):
+    """Raise ValueError unless the images have the size and the number of classes of CIFAR-10."""
+    width, classes = photos.mean.shape[2], len(photos.classes)
+    if (width, classes) != (32, 10):
+        raise ValueError(
+            f"{name} has images of {width}×{width} pixels in {classes} classes; "
+            "the networks of Figure 1 are made for 32×32 pixels and 10 classes, as CIFAR-10's"
+        )
 
 
 def start_in(out, resume):
@@ -256,8 +274,17 @@ def start_in(out, resume):
             "add --resume to go on, or name another folder with --out"
         )
     (out / "results.json").unlink()
+    (out / "runs.jsonl").unlink(missing_ok=True)  # an earlier version wrote none
     for folder in old:
         shutil.rmtree(folder)
+
+
+def curve(line):
+    """Return the training errors of a run as a history, which curves.figure1 draws."""
+    return [
+        {"epoch": min(epoch, line["epochs"]), "training_error": error}
+        for epoch, error in enumerate(line["training_error"], start=1)
+    ]
 
 
 def summary(runs, epsilon):

@@ -16,14 +16,14 @@ Killed and started again, it goes on where it was: trials in study.jsonl are not
 the one under way goes on from its checkpoint.
 """
 
-import json
 import pathlib
 from collections import namedtuple
 
 from .. import data, storage
-from ..errors import Diverged, Interrupted
+from ..errors import Diverged
 from ..plots import curves
-from .figure1 import race
+from . import journal
+from .figure1 import check_images, race
 
 GRID = (0.000125, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
 PATIENCE = 1.2
@@ -77,7 +77,7 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
     storage.make_folder(out)
     plan = [line for line in plan if not most_images or line[3] <= most_images]
     if max(line[3] for line in plan) > 5000:
-        data.load(dataset)  # if it is not there, say so now, not after an hour
+        check_images(data.load(dataset), dataset)  # if it is wrong, say so now, not after an hour
     source = None, None  # the name of the data set in memory, and itself
     for network, input, init, images, *guesses in plan:
         name = "sample" if images <= 5000 else dataset
@@ -88,46 +88,47 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
                     source = name, data.load(name)
                 prepared = data.prepare(data.subset(source[1], images), input)
                 run_trial(out, ops, cell, epsilon, prepared, progress)
-    curves.study(read(out), finished(read(out)), out / "study.png")
+    results = read(out)
+    curves.study(results, finished(results), out / "study.png")
 
 
 def run_trial(out, ops, cell, epsilon, prepared, progress, seed=0):
     """Run one trial, or go on with it, and add its line to study.jsonl."""
-    results = read(out)
-    best = min((r["epochs"] for r in results if of_cell(r, cell) and r["reached"]), default=None)
+    trials = journal.select(read(out), cell._asdict())
+    best = min((trial["epochs"] for trial in trials if trial["reached"]), default=None)
     epochs = LIMIT if best is None else int(best * PATIENCE) + 1
     words = [*map(str, cell)]
     title = ", ".join([*words, f"ε = {epsilon:g}"])
-    try:
-        result = race(
-            ops,
-            prepared,
-            nonlinearity=cell.nonlinearity,
-            epsilon=epsilon,
-            seed=seed,
-            network=cell.network,
-            input=cell.input,
-            init=cell.init,
-            epochs=epochs,
-            folder=out / "-".join([*words, f"{epsilon:g}"]),
-            resume=True,
-            progress=progress,
-            title=title,
-        )
-    except Interrupted:
-        raise Interrupted(f"stopped in {title}; the same command goes on from there") from None
-    except Diverged:
-        result = {"reached": False, "diverged": True}
-    lines = [*results, {**cell._asdict(), "epsilon": epsilon, "seed": seed, **result}]
-    storage.write_text(out / "study.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+
+    def run():
+        try:
+            return race(
+                ops,
+                prepared,
+                nonlinearity=cell.nonlinearity,
+                epsilon=epsilon,
+                seed=seed,
+                network=cell.network,
+                input=cell.input,
+                init=cell.init,
+                epochs=epochs,
+                folder=out / "-".join([*words, f"{epsilon:g}"]),
+                resume=True,
+                progress=progress,
+                title=title,
+            )
+        except Diverged:
+            return {"reached": False, "diverged": True}
+
+    key = {**cell._asdict(), "epsilon": epsilon, "seed": seed}
+    journal.run_once(out / "study.jsonl", key, run, title)
 
 
 def next_epsilon(results, cell, guess):
     """Return the ε to try next in this cell; None when the best has a worse one on each side."""
     epochs = {}  # ε → epochs to 25%, infinite if not reached
-    for r in results:
-        if of_cell(r, cell):
-            epochs[r["epsilon"]] = r["epochs"] if r["reached"] else float("inf")
+    for line in journal.select(results, cell._asdict()):
+        epochs[line["epsilon"]] = line["epochs"] if line["reached"] else float("inf")
     if min(epochs.values(), default=float("inf")) == float("inf"):
         steps = [abs(GRID.index(epsilon) - GRID.index(guess)) for epsilon in GRID]
         candidates = [epsilon for _, epsilon in sorted(zip(steps, GRID, strict=True))]
@@ -149,15 +150,9 @@ def finished(results):
     return done
 
 
-def of_cell(result, cell):
-    """Return whether a line of study.jsonl belongs to the cell."""
-    return all(result[name] == value for name, value in cell._asdict().items())
-
-
 def read(out):
     """Return the lines of study.jsonl, or none."""
-    path = pathlib.Path(out) / "study.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return journal.read(pathlib.Path(out) / "study.jsonl")
 
 
 def report(out):
@@ -172,7 +167,7 @@ def report(out):
         epochs, words = [], []
         for nonlinearity in ("relu", "tanh"):
             cell = Cell(network, input, init, images, nonlinearity)
-            reached = [r for r in results if of_cell(r, cell) and r["reached"]]
+            reached = [r for r in journal.select(results, cell._asdict()) if r["reached"]]
             best = min(reached, key=lambda r: r["epochs"], default=None)
             epochs.append(best["epochs"] if best else None)
             doubt = "" if cell in done else " ?"

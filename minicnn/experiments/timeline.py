@@ -29,7 +29,7 @@ import numpy as np
 from .. import net, two_columns
 from ..networks import catalogue
 from ..training import train
-from ..training.run import zeros_like
+from ..training.run import Run
 
 Span = namedtuple("Span", "row phase column copy start end bytes")  # seconds from the origin
 
@@ -70,39 +70,31 @@ def timeline(network, ops, gpus=None, batch=32, steps=8):
     two = watched(ops, gpus, watcher)
     rng = np.random.default_rng(0)
     rows = net.fused(catalogue.build(network, two, rng), two)  # as train.train
-    layers = [named(row, watcher) for row in rows]
+    layers = [
+        layer._replace(
+            forward=announced(layer.forward, watcher, layer.name, "forward"),
+            backward=announced(layer.backward, watcher, layer.name, "backward"),
+        )
+        for layer in rows
+    ]
     size = catalogue.find(network).size
     x = rng.standard_normal((batch, 3, size, size), np.float32)
     labels = np.zeros(batch, int)
-    zeros = {row.name: {n: zeros_like(w) for n, w in row.params.items()} for row in layers}
-    velocities = [row._replace(params=zeros[row.name]) for row in layers]
-    net.to_device(layers, two)
-    net.to_device(velocities, two)
-    velocities = {row.name: row.params for row in velocities}
+    run = Run(layers, rng, epsilon=1e-6)
+    run.to_device(two)
     for _ in range(steps):
         x_there, _ = next(two.device.feed([(x, labels)]))
         two.device.wait()
         watcher.ticks.clear()
         origins = [origin(two, watcher, column) for column in (0, 1)]
-        step(layers, two, x_there, labels, velocities, watcher)
+        _, _, grads = train.loss_and_gradients(layers, two, x_there, labels)
+        train.update(layers, two, grads, run.velocities, run.epsilon)
         two.device.wait()
     seconds = ops.columns.seconds
     return [
         Span(*what, *[seconds(origins[what[2]], end) for end in ends], size)
         for what, ends, size in watcher.ticks
     ]
-
-
-def step(layers, two, x, labels, velocities, watcher):
-    """Do what train.train does with a batch."""
-    scores, caches = net.forward(layers, x)
-    watcher.row, watcher.phase = "loss", "forward"
-    _, loss_cache = two.softmax_loss_forward(scores, labels)
-    watcher.phase = "backward"
-    (dscores,) = two.softmax_loss_backward(loss_cache)
-    _, grads = net.backward(layers, caches, dscores, need_dx=False)
-    watcher.row = watcher.phase = "update"
-    train.update(layers, two, grads, velocities, epsilon=1e-6)
 
 
 def origin(two, watcher, column):
@@ -147,23 +139,24 @@ def watched(ops, gpus, watcher):
     on = ops.columns.on(gpus, watch)
     two = two_columns.on_these(one, on._replace(at=at, crossing=crossing))
     two.on = on
+    for name, row, phase in (
+        ("softmax_loss_forward", "loss", "forward"),
+        ("softmax_loss_backward", "loss", "backward"),
+        ("sgd_update", "update", "update"),
+    ):
+        setattr(two, name, announced(getattr(two, name), watcher, row, phase))
     return two
 
 
-def named(layer, watcher):
-    """Return the row with functions that tell the watcher whose work comes now."""
+def announced(f, watcher, row, phase):
+    """Return a function that tells the watcher whose work comes now, and calls f."""
 
-    def telling(f, phase):
-        @functools.wraps(f)
-        def told(*arguments, **options):
-            watcher.row, watcher.phase = layer.name, phase
-            return f(*arguments, **options)
+    @functools.wraps(f)
+    def announce_and_call(*arguments, **options):
+        watcher.row, watcher.phase = row, phase
+        return f(*arguments, **options)
 
-        return told
-
-    return layer._replace(
-        forward=telling(layer.forward, "forward"), backward=telling(layer.backward, "backward")
-    )
+    return announce_and_call
 
 
 def report(spans):

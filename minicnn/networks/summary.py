@@ -26,7 +26,7 @@ import numpy as np
 
 from ..console import aligned
 from ..machine import MiB
-from ..net import columns, count_parameters, forward, kind_of, parameters
+from ..net import columns, count_parameters, kind_of, outputs, parameters
 
 Size = namedtuple("Size", "name layer output sees parameters multiply_adds neurons")
 Crossing = namedtuple("Crossing", "name forward backward")
@@ -52,14 +52,11 @@ def measure(layers, shape):
         column; sees, in pixels, or infinity for all of them; and three numbers: parameters,
         multiply_adds, neurons.
     """
-    y = np.zeros((0, *shape), dtype_of(layers))
+    x = np.zeros((0, *shape), dtype_of(layers))
     sees, step = 1, 1  # one pixel sees itself, and the next lies one further
     sizes = []
-    for layer in layers:
-        if "rng" in layer.options:  # there may be none, and nothing to drop either
-            options = {**layer.options, "rng": np.random.default_rng(0)}
-            layer = layer._replace(options=options)
-        y, _ = forward([layer], y)
+    ys = outputs([with_generator(layer) for layer in layers], x)
+    for layer, y in zip(layers, ys, strict=True):
         shapes = [output.shape[1:] for output in columns(y)]
         f, stride = window(layer)
         sees, step = sees + (f - 1) * step, step * stride
@@ -76,6 +73,13 @@ def measure(layers, shape):
         )
         sizes.append(size)
     return sizes
+
+
+def with_generator(layer):
+    """Return the layer with random numbers to draw: there may be none, and nothing to drop."""
+    if "rng" not in layer.options:
+        return layer
+    return layer._replace(options={**layer.options, "rng": np.random.default_rng(0)})
 
 
 def window(layer):

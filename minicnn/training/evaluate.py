@@ -64,7 +64,7 @@ def batch_of(images):
 
 def softmax_of(layers, ops, x, first=0):
     """Return the probabilities for one view of a batch, float64; `first` is its first image."""
-    scores = scores_of(layers, ops, x)
+    scores = output(layers, ops, x)
     if not np.isfinite(scores).all():
         raise ValueError(f"the network's scores are NaN or infinite: {culprit(layers, x, first)}")
     if scores.ndim == 4:
@@ -72,12 +72,12 @@ def softmax_of(layers, ops, x, first=0):
     return ops.to_host(ops.softmax(np.asarray(scores, np.float64)))
 
 
-def scores_of(layers, ops, x):
-    """Return the network's output for x, on the host."""
-    x = ops.to_device(x)
-    for layer in layers:  # row by row, so that no cache outlives its row
-        x, _ = net.forward([layer], x)
-    return ops.to_host(x)
+def output(layers, ops, x):
+    """Return the output of the last layer for x, on the host; a pair from two columns."""
+    y = ops.to_device(x)
+    for layers_output in net.outputs(layers, y):
+        y = layers_output
+    return ops.to_host(y)
 
 
 def culprit(layers, x, first):
@@ -124,8 +124,7 @@ def dense(layers, ops, size):
     dtype = next(iter(net.parameters(layers).values())).dtype
     x = np.zeros((1, 3, size, size), dtype)  # one image, as it goes down the rows
     rows = []
-    for layer in layers:
-        y, _ = net.forward([layer], x)
+    for layer, y in zip(layers, net.outputs(layers, x), strict=True):
         if layer.forward is ops.fc_forward:
             w, b = layer.params["w"], layer.params["b"]
             f = x.shape[2] if x.ndim == 4 else 1

@@ -168,10 +168,8 @@ def features(trained, images, row, title=None):
     batch = evaluate.batch_of(images)
     with console.bar(len(images), title) as bar:
         for first in range(0, len(images), batch):
-            x = trained.ops.to_device(view(images[first : first + batch]))
-            for layer in layers:
-                x, _ = net.forward([layer], x)
-            parts = net.columns(trained.ops.to_host(x))
+            x = view(images[first : first + batch])
+            parts = net.columns(evaluate.output(layers, trained.ops, x))
             yield np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
             bar.update(len(parts[0]))
 

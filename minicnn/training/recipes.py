@@ -22,12 +22,12 @@ def complete(options, before):
             setattr(options, name, value)
 
 
-def plan_of(options, before, validated):
-    """Return the plan; that of a run that goes on stays, where the options say nothing.
+def choose_plan(options, before, validated):
+    """Return the plan that the options ask for, else the run's own, else the network's.
 
     With `validated` there are validation images, whose error can stall.
 
-    Raises ValueError for options that do not go together, or not with what is over.
+    Raises ValueError for options that do not go together, or that come too late for an epoch.
     """
     kept = before["settings"].get("schedule") if before else None  # an older run does not say
     usual = catalogue.find(options.network).schedule if kept is None else kept
@@ -39,19 +39,25 @@ def plan_of(options, before, validated):
                 "is (--divide-at says after which epochs it falls).",
                 file=sys.stderr,
             )
-    plan = changed(usual, options)
+    plan = apply_options(usual, options)
     if "stall" in plan and not validated:
         raise ValueError(f"--divide-on-stall, but {options.data} has no validation images")
-    if kept is not None and plan != kept:
-        done = before["epoch"]
-        schedules.check_change(kept, plan, done)
-        words = [schedules.in_words(one) for one in (plan, kept)]
-        print(f"From epoch {done + 1} on, ε {words[0]}; until now, it {words[1]}.", file=sys.stderr)
+    if kept is None or plan == kept:
+        return plan
+    done = before["epoch"]
+    for epoch in plan.get("at", ()):
+        if epoch <= done and epoch not in kept.get("at", ()):
+            raise ValueError(
+                f"epoch {epoch} is over, and ε was not divided after it; a run that goes on can "
+                f"only be told of epochs from {done + 1} on"
+            )
+    now, until_now = schedules.describe(plan), schedules.describe(kept)
+    print(f"From epoch {done + 1} on, ε {now}; until now, it {until_now}.", file=sys.stderr)
     return plan
 
 
-def changed(usual, options):
-    """Return a plan with what the options say in the place of what was usual."""
+def apply_options(usual, options):
+    """Return the usual plan with what the options say instead."""
     plan, by, times = dict(usual), usual.get("by", 10), usual.get("times", 3)
     if options.divide_at:
         plan = {"at": sorted(set(options.divide_at)), "by": by}

@@ -154,8 +154,7 @@ class Run:
     def write_history(self):
         """Write history.jsonl, if this run keeps files."""
         if self.folder:
-            lines = "".join(storage.as_json(line) + "\n" for line in self.history)
-            storage.write_text(self.folder / "history.jsonl", lines)
+            storage.write_lines(self.folder / "history.jsonl", self.history)
 
     def save(self):
         """Write the checkpoint, if this run keeps files."""

@@ -90,7 +90,7 @@ def check_by(who, by):
         raise ValueError(f"{who}: by = {by}; expected a number above 0")
 
 
-def of(plan):
+def schedule_from(plan):
     """Return the schedule of a plan; None if ε stays as it is."""
     if "at" in plan:
         return divide_at(plan["at"], plan["by"])
@@ -99,7 +99,7 @@ def of(plan):
     return None
 
 
-def in_words(plan):
+def describe(plan):
     """Return what becomes of ε, to follow "ε": "is divided by 10 after epochs 30, 60"."""
     if "at" in plan:
         return f"is divided by {plan['by']:g} after epochs {', '.join(map(str, plan['at']))}"
@@ -109,17 +109,3 @@ def in_words(plan):
             f"{plan['stall']} epochs, at most {plan['times']} times"
         )
     return "stays as it is"
-
-
-def check_change(before, plan, done):
-    """Raise ValueError if a run with one plan cannot go on with another after `done` epochs.
-
-    It can, as ε itself can be changed by hand; but not what is over: an epoch in which ε was not
-    divided.
-    """
-    missed = [n for n in plan.get("at", ()) if n <= done and n not in before.get("at", ())]
-    if missed:
-        raise ValueError(
-            f"epoch {missed[0]} is over, and ε was not divided after it; a run that goes on can "
-            f"only be told of epochs from {done + 1} on"
-        )

@@ -4,7 +4,7 @@
     view             view(images, rng) → x, what the network sees of some images: see augment.py
     epsilon          ε, the learning rate
     velocities       v for every parameter w, by the same names
-    step             one batch: forward, loss, backward, update
+    step             one batch: loss_and_gradients (forward, loss, backward), then update
     epoch            as many steps as show every image once, in an order drawn anew
     training error   the share of wrong answers over the last epoch's worth of steps
 
@@ -174,15 +174,12 @@ def train(
                 seed=seed, epoch=run.epoch, first_step=run.step, workers=workers,
             )  # fmt: skip
             for x, labels_batch in ops.device.feed(batches):
-                scores, caches = net.forward(rows, x)
-                loss, loss_cache = ops.softmax_loss_forward(scores, labels_batch)
+                loss, scores, grads = loss_and_gradients(rows, ops, x, labels_batch)
                 asked.append((loss, scores, labels_batch))
                 if len(asked) == look_every or run.step + len(asked) == steps:
                     looked = look(asked, run, layers, ops, x, batches)
-                (dscores,) = ops.softmax_loss_backward(loss_cache)
-                _, grads = net.backward(rows, caches, dscores, need_dx=False)
                 update(layers, ops, grads, run.velocities, run.epsilon, momentum, decay)
-                del scores, caches, loss, loss_cache, dscores, grads  # the next step needs the room
+                del loss, scores, grads  # the next step needs the memory
 
                 if asked:
                     continue
@@ -273,7 +270,7 @@ def count_classes(layers, ops, x):
 
     So one image goes through before an hour is spent: what does not fit is refused now.
     """
-    scores = evaluate.scores_of(net.fused(layers, ops), ops, x)
+    scores = evaluate.output(net.fused(layers, ops), ops, x)
     if scores.ndim != 2 or len(scores) != 1:
         raise ValueError(
             f"train: for one image the network returns an array {scores.shape}; expected scores "
@@ -310,6 +307,33 @@ def look(asked, run, layers, ops, x, batches):
 def as_they_are(images, rng=None):
     """Return images that are already what the network wants: the view of one who needs none."""
     return images
+
+
+def loss_and_gradients(layers, ops, x, labels):
+    """Return loss, scores and grads of one batch: forward, loss, backward.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        The layers for training, as they are or fused.
+    ops : module
+        The backend, for its loss.
+    x, labels : arrays
+        What the network sees of some images, and the class of each.
+
+    Returns
+    -------
+    loss : number
+        The mean loss of the batch, in nats, where ops computes.
+    scores : array (N, classes)
+    grads : dict
+        grads["conv1"]["w"] is ∂L/∂w of the layer conv1.
+    """
+    scores, caches = net.forward(layers, x)
+    loss, loss_cache = ops.softmax_loss_forward(scores, labels)
+    (dscores,) = ops.softmax_loss_backward(loss_cache)
+    _, grads = net.backward(layers, caches, dscores, need_dx=False)
+    return loss, scores, grads
 
 
 def update(layers, ops, grads, velocities, epsilon, momentum=0.9, decay=0.0005):
@@ -395,9 +419,8 @@ def where_it_broke(run, layers, x, batches=None, steps=None, what="the loss"):
     if image:
         return f"{when}: {what} is NaN or infinite because {image}{kept}"
     culprit = "the loss itself"
-    for layer in layers:
-        x, _ = net.forward([layer], x)
-        if not all(np.isfinite(net.on_host(part)).all() for part in net.columns(x)):
+    for layer, y in zip(layers, net.outputs(layers, x), strict=True):
+        if not all(np.isfinite(net.on_host(part)).all() for part in net.columns(y)):
             broken = net.broken_parameters([layer])
             culprit = layer.name
             if broken:

@@ -1,8 +1,8 @@
 """What lesson 14 claims."""
 
 CELL = (  # the epochs of the best learning rate
-    "min(t['epochs'] for t in figure1_sweep.read(results)"
-    " if figure1_sweep.of_cell(t, figure1_sweep.Cell('{}', '{}', '{}', {}, '{}')) and t['reached'])"
+    "min(t['epochs'] for t in figure1_sweep.journal.select(figure1_sweep.read(results), "
+    "figure1_sweep.Cell('{}', '{}', '{}', {}, '{}')._asdict()) if t['reached'])"
 )
 
 
