@@ -1,6 +1,6 @@
-"""The doors to the lessons: python -m lessons [NUMBER | COMMAND].
+"""The command line of the lessons: python -m lessons [NUMBER | COMMAND].
 
-Exit codes are those of minicnn: see minicnn/commands/exit_codes.py.
+Exit codes are those of minicnn; see minicnn/commands/exit_codes.py.
 """
 
 import argparse
@@ -16,17 +16,17 @@ from .viewer import cells, progress, terminal
 
 
 class InputEnded(Exception):
-    """There is nobody who could press Enter: Ctrl-D, or the end of a file."""
+    """The input has ended, by Ctrl-D or at the end of a file, so no one can press Enter."""
 
 
 def main(arguments=None):
     """Run one command; return its exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     first = next((text for text in arguments if not text.startswith("-")), "")
-    if first.isdecimal():  # python -m lessons 3, with --no-pause before or behind
+    if first.isdecimal():  # python -m lessons 3, with --no-pause before or after it
         arguments.insert(0, "walk")
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without ∂ shows ? in its place
+        sys.stdout.reconfigure(errors="replace")  # a terminal without ∂ shows ? instead
     options = parser().parse_args(arguments)
     return exit_code("lessons", lambda: options.run(options))
 
@@ -41,48 +41,49 @@ def parser():
     )
     top.set_defaults(run=show_list)
     commands = top.add_subparsers(metavar="NUMBER or COMMAND")
-    one = commands.add_parser("walk", help="walk through lesson N; N alone does, too")
-    one.add_argument("number", type=whole, metavar="N", help="the number of the lesson")
-    one.add_argument("--no-pause", action="store_true", help="run all of it at once")
-    one.set_defaults(run=walk)
+    command = commands.add_parser("walk", help="walk through lesson N; the same as N alone")
+    command.add_argument("number", type=whole, metavar="N", help="the number of the lesson")
+    command.add_argument("--no-pause", action="store_true", help="run without stopping")
+    command.set_defaults(run=walk)
     exercises.add_commands(commands)
 
-    one = commands.add_parser("notebook", help="write lesson N, or all of them, as notebooks")
-    one.add_argument("number", type=whole, nargs="?", metavar="N", help="one lesson only")
-    one.add_argument(
+    command = commands.add_parser("notebook", help="write lesson N, or all of them, as notebooks")
+    command.add_argument("number", type=whole, nargs="?", metavar="N", help="one lesson only")
+    command.add_argument(
         "--from",
         dest="address",
         metavar="URL",
-        help="the repository from which Colab, say, can install minicnn "
-        "(default: the one that this clone came from, if its address begins with https://)",
+        help="the repository from which Colab, for example, can install minicnn "
+        "(default: this clone's origin, if its address begins with https://)",
     )
-    one.set_defaults(run=write_notebooks)
+    command.set_defaults(run=write_notebooks)
 
-    one = commands.add_parser("site", help="run all lessons and write them as web pages")
-    one.add_argument("numbers", type=whole, nargs="*", metavar="N", help="these lessons only")
-    add_out(one, str(cells.OUT / "site"))
-    one.set_defaults(run=build_site)
+    command = commands.add_parser("site", help="run all lessons and write them as web pages")
+    command.add_argument("numbers", type=whole, nargs="*", metavar="N", help="these lessons only")
+    add_out(command, str(cells.OUT / "site"))
+    command.set_defaults(run=build_site)
 
-    one = commands.add_parser("serve", help="show that site in a browser on this machine")
-    one.add_argument("--port", type=port, default=8000, help="default: 8000; 0 for any free one")
-    one.add_argument("--site", default=str(cells.OUT / "site"), metavar="DIR", help="its folder")
-    one.set_defaults(run=serve)
+    command = commands.add_parser("serve", help="serve that site to a browser on this machine")
+    command.add_argument("--port", type=port, default=8000, help="default: 8000; 0: any free port")
+    folder = str(cells.OUT / "site")
+    command.add_argument("--site", default=folder, metavar="DIR", help="the folder of the site")
+    command.set_defaults(run=serve)
 
-    for one in commands.choices.values():
-        one.allow_abbrev = False  # who mistypes an option shall hear of it
+    for command in commands.choices.values():
+        command.allow_abbrev = False  # a mistyped option is an error, not an abbreviation
     return top
 
 
 def port(text):
-    """Return the number of a port, or 0."""
+    """Return a port number, or 0."""
     number = whole(text, least=0)
     if number > 65535:
-        raise argparse.ArgumentTypeError(f"{text} is not a port: they end at 65535")
+        raise argparse.ArgumentTypeError(f"{text} is not a port: the largest is 65535")
     return number
 
 
 def show_list(options):
-    """Print the lessons, with the question of each, and what is done."""
+    """Print the lessons with their questions, and the learner's progress."""
     known = progress.all_done()
     walked, passed = known.get("lesson", []), known.get("exercise", [])
     for path in cells.lessons():
@@ -103,7 +104,7 @@ def walk(options):
     except BrokenPipeError:
         raise
     except InputEnded:
-        print("\nThe input has ended; --no-pause runs a lesson all at once.")
+        print("\nThe input has ended; --no-pause runs a lesson without stopping.")
         namespace = None
     except Exception as error:
         show_error(error)
@@ -112,7 +113,7 @@ def walk(options):
         print(f"Until next time: python -m lessons {options.number}")
         return 0
     progress.done("lesson", path.stem)
-    following = [one for one in cells.lessons() if one > path]
+    following = [later for later in cells.lessons() if later > path]
     more = f"  Next: python -m lessons {int(following[0].name[:2])}" if following else ""
     print(f"That was lesson {options.number}.{more}")
     return 0
@@ -127,12 +128,12 @@ def write_notebooks(options):
     for path in notebooks.write(paths, address):
         print(path)
     if not address:
-        print("They look for minicnn in the folders above them; with --from URL they could install")
-        print("it from its repository, on Colab, say.")
+        print("They look for minicnn in the folders above them; with --from URL they can also")
+        print("install it from its repository, for example on Colab.")
 
 
 def build_site(options):
-    """Build the site."""
+    """Run the lessons and build the site."""
     from .viewer import pages
 
     began = time.perf_counter()
@@ -141,22 +142,22 @@ def build_site(options):
 
 
 def serve(options):
-    """Show the site; build it first if there is none."""
+    """Serve the site; build it first if there is none."""
     from .viewer import pages
 
     stale = pages.stale(options.site)
     if stale is None:
-        print("There is no site yet: its lessons run now, which takes some minutes.", flush=True)
+        print("There is no site yet: the lessons run now, which takes a few minutes.", flush=True)
         pages.build(site=options.site, report=lambda text: print(text, flush=True))
     elif stale:
-        print("Something has changed since it was built; python -m lessons site builds it again.")
+        print("The site is older than its sources; python -m lessons site builds it again.")
     pages.serve(options.port, options.site)
 
 
 def ask(prompt):
-    """Return what the reader answers.
+    """Return the reader's answer.
 
-    Raises InputEnded where nobody can answer: in the stepper, too, that ends the whole lesson.
+    Raises InputEnded at the end of the input, which ends the whole lesson, also from the stepper.
     """
     try:
         return input(terminal.painted(prompt, terminal.GREY))
@@ -165,11 +166,11 @@ def ask(prompt):
 
 
 def show_error(error):
-    """Print what went wrong in a cell: the traceback from the lesson's own line on."""
-    steps = error.__traceback__
-    while steps and steps.tb_frame.f_code.co_filename in (__file__, cells.__file__):
-        steps = steps.tb_next
-    traceback.print_exception(type(error), error, steps or error.__traceback__)
+    """Print the error of a cell, with a traceback that starts at the lesson's own line."""
+    trace = error.__traceback__
+    while trace and trace.tb_frame.f_code.co_filename in (__file__, cells.__file__):
+        trace = trace.tb_next
+    traceback.print_exception(type(error), error, trace or error.__traceback__)
 
 
 if __name__ == "__main__":

@@ -3,36 +3,36 @@
     report = check_layer(my_forward, my_backward, x, w, b, stride=2)
     print(report)
 
-Multiply y by a random dy and add up: that is one number, L = Σ y·dy, and backward claims to know
-∂L/∂x.  So move one entry of x a little up and a little down, run forward, and measure the slope:
+Multiply y by a random dy and sum: L = Σ y·dy is one number, and backward claims to return ∂L/∂x.
+To test the claim, nudge one entry of x up and down, run forward, and measure the slope of L:
 
-    numeric = (L(x + h) − L(x − h)) / 2h             analytic = what backward says
+    numeric = (L(x + h) − L(x − h)) / 2h             analytic = the gradient that backward returns
 
     step      h: 2e-4, times the largest entry of the argument if that is above 1; rounded, so that
-              the entry has digits for x + h and x − h
+              x + h and x − h are exact
     full      the slope over x ± h, wrong by about h²·L'''/6
     half      the slope over x ± h/2, wrong by a quarter of that: (4·half − full)/3 beats both
-    doubt     how far the two disagree; large at a kink of L: ReLU at 0, a tie in a maximum.
-              A shorter step may stay clear of the kink, so h/10, h/100, … are tried; more of them
-              where all entries are tiny, or differ by little
-    noise     what the round-off in x and y does to a slope, or hides of it: where no digit of y
-              moves over x ± h, numeric is 0, but the slope may be as large as y's last digit over h
+    doubt     the disagreement of the two; large at a kink of L: ReLU at 0, a tie in a maximum.
+              A shorter step may avoid the kink, so h/10, h/100, … are tried; further steps follow
+              where all entries are tiny or close to each other
+    noise     the error of a slope from the round-off in x and y.  Where no digit of y changes over
+              x ± h, numeric is 0, but the slope may be as large as y's last digit over h
     scale     the largest slope of the argument on which both steps agree
-    floor     scale/100, or what round-off lets us tell apart if that is larger
+    floor     scale/100, or the smallest slope that stands out of the round-off, if that is larger
 
     relative error = |analytic − numeric| / max(|analytic|, |numeric|, floor)
 
-The floor keeps an entry whose gradient is almost zero from raising an alarm over round-off: a sum
-that should be 0 may come out of backward as 5e-15, where y does not move at all.  What is larger
-than the noise is wrong there, however small.
+The floor prevents false alarms over round-off in gradients near zero: backward may return 5e-15 for
+a sum that should be 0.  Where y does not change at all, any gradient above the noise is wrong,
+however small.
 
-At a kink there is no derivative: such entries are reported and left out.  What is a kink follows
-from forward alone, so a wrong backward cannot excuse itself; and if most of the entries that matter
-sit at kinks, nothing has been shown, and the check does not pass.  Nor does it pass if no entry of
-any argument moves y: a backward that returns zeros would be right there.
+At a kink there is no derivative, so such entries are reported and left out.  Kinks are found by
+forward alone, so a wrong backward cannot excuse itself.  If most of the entries that matter are at
+kinks, nothing has been shown, and the check does not pass.  Nor does it pass if no entry of any
+argument changes y, because a backward that returns zeros would be right there.
 
-An argument may have any order in memory.  Forward and backward see a C-contiguous copy of it in
-float64, and it is an entry of this very copy that moves.
+Arguments may have any memory layout.  Forward and backward see C-contiguous copies in float64, and
+the entries of these copies are nudged.
 
 `verify/gradcheck_suite.py` runs these checks on every layer of the library, and
 `stepping/nudge.py` measures the slope at one entry.
@@ -47,26 +47,26 @@ import numpy as np
 from . import net
 from .console import aligned
 
-STEP, STEPS = 2e-4, 5  # the first and largest step, and how many of them an argument has at least
+STEP, STEPS = 2e-4, 5  # the first and largest step; the least number of steps to try
 EPSILON = np.finfo(np.float64).eps  # 2.2e-16
-TINY = 1e-6  # where no entry is larger, most layers are straight lines
-SEED = 20120930  # nobody's x: were dy equal to x, dw = dy.T @ x would be symmetric and hide a .T
+TINY = 1e-6  # so close to 0, most layers are linear
+SEED = 20120930  # unlike any seed of x: were dy equal to x, dw = dy.T @ x would hide a missing .T
 
 Row = namedtuple("Row", "name shape checked worst index analytic numeric kinks verdict notes")
 Slope = namedtuple("Slope", "numeric doubt noise step")  # of one entry
 
 
 class Report(namedtuple("Report", "title tolerance rows")):
-    """What a check found: one Row an argument.  `print(report)` shows a table."""
+    """The result of a check: a Row for each argument.  `print(report)` shows a table."""
 
     @property
     def ok(self):
-        """True if every argument could be judged and is right."""
+        """True if every argument could be judged and has the right gradient."""
         return all(row.verdict == "ok" for row in self.rows)
 
     @property
     def worst(self):
-        """The largest relative error of all; infinite if an argument has no entry to judge by."""
+        """The largest relative error; infinite if an argument has no entry that can be judged."""
         return max(row.worst for row in self.rows)
 
     def __str__(self):
@@ -87,23 +87,23 @@ def check_layer(forward, backward, *args, max_entries=200, tolerance=1e-6, dy_se
     Parameters
     ----------
     forward : function
-        `forward(*args, **options)` returns the pair y, cache.  A y of one number is a loss.
+        `forward(*args, **options)` returns the pair y, cache.  A scalar y is a loss.
     backward : function
         `backward(dy, cache)`, or `backward(cache)` for a loss, returns a tuple with one gradient
         for each array of floats.
     *args : arrays
-        Floats are checked, on C-contiguous copies in float64.  Whole numbers (labels) are only
-        passed on.
+        Floats are checked, on C-contiguous copies in float64.  Integers (labels) are only passed
+        on.
     max_entries : int
-        An argument with more entries than this has so many of them checked, drawn at random; one
-        of them is that with the largest gradient.
+        The most entries of an argument to check.  If it has more, they are drawn at random; the
+        entry with the largest gradient is always among them.
     tolerance : float
         The largest relative error that passes.
     dy_seed : int
-        The seed of dy and of the entries drawn.
+        The seed for dy and for the choice of entries.
     **options
-        The layer's options.  Every run gets a fresh copy, so `rng=np.random.default_rng(0)` draws
-        the same mask each time.
+        The layer's options.  Each run gets a fresh copy, so that `rng=np.random.default_rng(0)`
+        draws the same mask every time.
 
     Returns
     -------
@@ -113,9 +113,9 @@ def check_layer(forward, backward, *args, max_entries=200, tolerance=1e-6, dy_se
     Raises
     ------
     TypeError, ValueError
-        If there is nothing to compare: an argument is a masked array, or infinite; forward returns
-        no pair, or NaN, or something else in every run; backward returns the wrong number, shapes
-        or dtypes; one of them changes its arguments.
+        If there is nothing to compare: an argument is a masked array or not finite; forward does
+        not return a pair, returns NaN, or differs from run to run; backward returns the wrong
+        number of gradients, or wrong shapes or dtypes; or one of them changes its arguments.
     """
     title = getattr(forward, "__name__", "layer").removesuffix("_forward")
     names = argument_names(forward, len(args))
@@ -124,7 +124,7 @@ def check_layer(forward, backward, *args, max_entries=200, tolerance=1e-6, dy_se
     whole = ", ".join(f"{q} is {np.asarray(named[q]).dtype}" for q in named if q not in checked)
     if not checked:
         raise ValueError(
-            f"{title}: no argument is an array of floats; no gradient to check"
+            f"{title}: no argument is an array of floats, so there is no gradient to check"
             + f" ({whole}; .astype(np.float64) makes floats of them)" * bool(whole)
         )
     before = copy.deepcopy(named)
@@ -149,8 +149,8 @@ def check_layer(forward, backward, *args, max_entries=200, tolerance=1e-6, dy_se
     if not isinstance(grads, tuple) or len(grads) != len(checked):
         wanted = "".join(f"d{name}, " for name in checked).strip()
         raise TypeError(
-            f"{title}: backward returned {described(grads)}; expected the tuple ({wanted}), a "
-            f"gradient for each array of floats (settings are passed by keyword)"
+            f"{title}: backward returned {described(grads)}; expected the tuple ({wanted}), one "
+            f"gradient for each array of floats (pass settings by keyword)"
             + f"; {whole}, which has none"
             * bool(whole)
         )
@@ -167,28 +167,28 @@ def check_network(layers, x, labels, ops, max_entries=20, tolerance=1e-6, seed=S
     Parameters
     ----------
     layers : list of net.Layer
-        The network.  Its parameters and random generators are copied, and stay as they are.
+        The network.  Its parameters and random generators are copied and not changed.
     x, labels : arrays
-        A few images, and the class of each.
+        A few images and their classes.
     ops : module
         The backend, for its softmax_loss.
     max_entries : int
-        So many entries of x and of every parameter are checked, drawn at random.
+        The most entries of x and of each parameter to check, drawn at random.
     tolerance, seed
         As in check_layer.
 
     Returns
     -------
     Report
-        A row for x and one for every parameter, named as in `net.parameters`.
+        A Row for x and one for each parameter, named as in `net.parameters`.
     """
     x = demand_floats("x", float64_copy("x", x))
     layers = [layer._replace(params=float64_params(layer)) for layer in layers]
 
     def run():
         options = copy.deepcopy([layer.options for layer in layers])  # a shared rng stays shared
-        rows = [layer._replace(options=own) for layer, own in zip(layers, options, strict=True)]
-        scores, caches = net.forward(rows, x)
+        fresh = [layer._replace(options=new) for layer, new in zip(layers, options, strict=True)]
+        scores, caches = net.forward(fresh, x)
         loss, cache = ops.softmax_loss_forward(scores, labels)
         return y_copy("network", loss), cache, caches
 
@@ -196,9 +196,9 @@ def check_network(layers, x, labels, ops, max_entries=20, tolerance=1e-6, seed=S
     demand_numbers("network", loss)
     (dscores,) = ops.softmax_loss_backward(cache)
     dx, grads = net.backward(layers, caches, dscores)
-    gradient_rows = [layer._replace(params=grads[layer.name]) for layer in layers]
+    gradient_layers = [layer._replace(params=grads[layer.name]) for layer in layers]
     arrays = {"x": x, **net.parameters(layers)}
-    gradients = {"x": dx, **net.parameters(gradient_rows)}
+    gradients = {"x": dx, **net.parameters(gradient_layers)}
     return compare(
         "network", lambda: run()[0], loss, 1.0, arrays, gradients,
         max_entries=max_entries, tolerance=tolerance, seed=seed,
@@ -206,12 +206,12 @@ def check_network(layers, x, labels, ops, max_entries=20, tolerance=1e-6, seed=S
 
 
 def compare(title, run, y, dy, arrays, gradients, *, max_entries, tolerance, seed):
-    """Return the Report; run() gives y for the arrays as they are at that moment."""
+    """Return the Report; run() returns y for the current contents of the arrays."""
     gradients = {q: demand_gradient(title, q, arrays[q], gradients[q]) for q in arrays}
     if not np.allclose(run(), y, rtol=1e-9, atol=1e-9 * np.abs(y).max()):
         raise ValueError(
             f"{title}: forward gave two results for the same arguments; if it draws random "
-            f"numbers, let it take the generator as an option: rng=np.random.default_rng(0)"
+            f"numbers, pass the generator as an option: rng=np.random.default_rng(0)"
         )
     if max_entries < 1:
         raise ValueError(f"{title}: max_entries = {max_entries}; expected at least 1")
@@ -223,18 +223,18 @@ def compare(title, run, y, dy, arrays, gradients, *, max_entries, tolerance, see
         slopes = [slope(run, y, dy, array, place) for place in places]
         moved |= any(slope.numeric or slope.doubt for slope in slopes)
         analytic = np.array([gradients[name][place] for place in places])
-        matters = tolerance * np.linalg.norm(dy)  # a slope of y as large as this
+        matters = tolerance * np.linalg.norm(dy)  # the least slope of L that matters
         rows.append(judge(name, array, y, places, analytic, slopes, matters, tolerance))
     if not moved:
-        rows = [with_nothing_shown(row) for row in rows]
+        rows = [without_evidence(row) for row in rows]
     return Report(title, tolerance, rows)
 
 
 def drawn(rng, gradient, count):
-    """Return which entries are checked: all, or so many drawn at random.
+    """Return the flat indices of the entries to check: all, or `count` drawn at random.
 
-    The entry with the largest gradient is always among them.  Few entries may count, as in a
-    maximum, and this is one that does; and a NaN is the largest, so none escapes.
+    The entry with the largest gradient is always among them: where few entries matter, as in a
+    maximum, it is one that does.  argmax prefers NaN, so a NaN is always found.
     """
     if gradient.size <= count:
         return np.arange(gradient.size)
@@ -245,66 +245,66 @@ def drawn(rng, gradient, count):
     return np.sort(entries)
 
 
-def with_nothing_shown(row):
-    """Return the Row of an argument of a layer in which no entry of any argument moves y."""
+def without_evidence(row):
+    """Return a Row as it is where no entry of any argument changes y."""
     verdict = "NOT JUDGED" if row.verdict == "ok" else row.verdict
-    note = "no entry of any argument moves y, so nothing has been shown; choose other arguments"
+    note = "no entry of any argument changes y, so nothing has been shown; choose other arguments"
     return row._replace(verdict=verdict, notes=[*row.notes, note])
 
 
 def steps_of(array):
-    """Return the steps for an argument, the largest first.
+    """Return the steps to try for an argument, the largest first.
 
-    The last is 1e-4 times the first.  More follow where all entries are tiny, or differ by little:
-    a kink lies as near to an entry as they lie to each other.
+    The last is 1e-4 times the first.  Further steps follow where all entries are tiny or close to
+    each other, because kinks are then as close.
     """
     largest = np.abs(array).max()
     unit = max(1, largest)
-    apart = max(np.ptp(array) or largest, 1e-5 * largest, 1e-100)  # for less there are no digits
-    more = np.ceil(np.log10(unit / apart)) if largest and apart < unit else 0
+    spread = max(np.ptp(array) or largest, 1e-5 * largest, 1e-100)  # round-off hides less
+    more = np.ceil(np.log10(unit / spread)) if largest and spread < unit else 0
     return STEP * unit * 10.0 ** -np.arange(STEPS + more)
 
 
 def slope(run, y, dy, array, place):
-    """Return the Slope at one entry of an argument: the very array that run's forward sees."""
+    """Return the Slope at one entry of an argument, which must be the array that run() reads."""
     steps = steps_of(array)
     best = Slope(np.nan, np.inf, 0, steps[0])
     for step in steps:
-        found = differences(run, y, dy, array, place, step)
-        if found.doubt < best.doubt:
-            best = found
-        if found.doubt <= 1e-7 * abs(found.numeric) + 20 * found.noise:
-            break  # else a kink within reach, or a strong bend: a shorter step may stay clear of it
+        measured = differences(run, y, dy, array, place, step)
+        if measured.doubt < best.doubt:
+            best = measured
+        if measured.doubt <= 1e-7 * abs(measured.numeric) + 20 * measured.noise:
+            break  # else there is a kink or a strong bend nearby, which a shorter step may avoid
     return best
 
 
 def differences(run, y, dy, array, place, step):
-    """Return the Slope as one step measures it."""
-    kept = array[place]
-    step = 2 * (kept + step / 2 - kept)  # what the entry really moves by
+    """Return the Slope measured with one step."""
+    value = array[place]
+    step = 2 * (value + step / 2 - value)  # the nudge after rounding
     changes = []
-    for move in (step, -step, step / 2, -step / 2):
-        array[place] = kept + move
+    for nudge in (step, -step, step / 2, -step / 2):
+        array[place] = value + nudge
         change = run() - y
-        changes.append(np.sum(change * dy))  # first subtract, then add up: less round-off
-    array[place] = kept
+        changes.append(np.sum(change * dy))  # subtracting before the sum loses fewer digits
+    array[place] = value
     up, down, up_half, down_half = changes
     full = (up - down) / (2 * step)
     half = (up_half - down_half) / step
     numeric = (4 * half - full) / 3
-    # at half the step, a quarter of the bend up + down is left where L is smooth, half at a kink
+    # halving the step leaves a quarter of the bend up + down where L is smooth, half at a kink
     excess = (up + down - 4 * (up_half + down_half)) / step
     moved = change != 0
-    lost = np.linalg.norm((y * dy)[moved] if moved.any() else y * dy) + abs(kept * numeric)
+    lost = np.linalg.norm((y * dy)[moved] if moved.any() else y * dy) + abs(value * numeric)
     return Slope(numeric, max(abs(full - half), abs(excess)), EPSILON * lost / step, step)
 
 
 def judge(name, array, y, places, analytic, slopes, matters, tolerance):
-    """Return the Row of one argument: its worst entry, the verdict, and notes for the reader."""
+    """Return the Row of one argument: its worst entry, the verdict and notes."""
     numeric, doubt, noise, _ = np.transpose(slopes)
     count, largest = len(places), np.abs(array).max()
     scale = np.abs(numeric[doubt <= 0.01 * np.abs(numeric)]).max(initial=0)
-    blur = 10 * noise / tolerance  # round-off hides mistakes in a gradient below this
+    blur = 10 * noise / tolerance  # round-off hides mistakes in smaller gradients
     floor = np.maximum(np.maximum(scale / 100, blur), np.finfo(np.float64).tiny)
     size = np.maximum(floor, np.maximum(np.abs(analytic), np.abs(numeric)))
     with np.errstate(invalid="ignore"):
@@ -312,9 +312,9 @@ def judge(name, array, y, places, analytic, slopes, matters, tolerance):
     error[~np.isfinite(analytic)] = np.inf
     smooth = doubt <= tolerance / 3 * scale + 20 * noise
     kinks = int(np.count_nonzero(~smooth))
-    still = (numeric == 0) & (doubt == 0)  # y does not move
+    still = (numeric == 0) & (doubt == 0)  # y does not change
     coarse = 10 * noise > matters
-    hidden = still & coarse & (np.abs(analytic) <= 10 * noise)  # who knows
+    hidden = still & coarse & (np.abs(analytic) <= 10 * noise)  # may be right or wrong
     judged = smooth & ((blur <= scale) | (still & ~hidden))
     matter = ~judged | (abs(numeric) > floor)
     worst = np.argmax(np.where(judged, error, -1))
@@ -322,17 +322,17 @@ def judge(name, array, y, places, analytic, slopes, matters, tolerance):
     verdict, notes = "ok", []
     if kinks:
         notes.append(
-            f"WARNING: {kinks} of {count} entries sit at a kink (ReLU at 0, a tie in a "
-            f"maximum), the first at {places[np.argmin(smooth)]}; they are left out"
+            f"WARNING: {kinks} of {count} entries are at a kink (ReLU at 0, a tie in a maximum), "
+            f"the first at {places[np.argmin(smooth)]}; they are left out"
         )
     if not (judged | ~smooth).all():
         notes.append(
-            f"WARNING: some gradients drown in round-off and are left out: {name} is as large as "
-            f"{largest:.1g}, y as large as {np.abs(y).max():.1g}; take a large constant out of them"
+            f"WARNING: some gradients are lost in round-off and left out: {name} is as large as "
+            f"{largest:.1g}, y as large as {np.abs(y).max():.1g}; subtract a large constant"
         )
     if np.count_nonzero(~judged) > np.count_nonzero(matter) / 2:
         verdict = "NOT JUDGED"
-        notes.append("too few are left; move the arguments a little, or allow a larger tolerance")
+        notes.append("too few are left; change the arguments a little, or raise the tolerance")
     if judged.any() and not error[worst] < tolerance:
         verdict = "FAIL"
         wrong = np.count_nonzero(error[judged] >= tolerance)
@@ -345,16 +345,16 @@ def judge(name, array, y, places, analytic, slopes, matters, tolerance):
             notes.append(f"{array.size - count} entries were not checked: raise max_entries")
     if verdict == "ok" and 0 < largest < TINY:
         notes.append(
-            f"WARNING: no entry is above {largest:.1g}; so near to 0 most layers are straight "
-            f"lines, and entries of about 1 would show more"
+            f"WARNING: no entry is above {largest:.1g}; so close to 0 most layers are linear, "
+            f"and entries of about 1 would show more"
         )
     worst_error = float(error[worst]) if judged.any() else np.inf
-    found = worst_error, places[worst], float(analytic[worst]), float(numeric[worst])
-    return Row(name, array.shape, count, *found, kinks, verdict, notes)
+    entry = worst_error, places[worst], float(analytic[worst]), float(numeric[worst])
+    return Row(name, array.shape, count, *entry, kinks, verdict, notes)
 
 
 def signature(analytic, numeric):
-    """Return a hint where a mistake has a well-known look, else nothing."""
+    """Return a hint if the mistake has a well-known pattern, else ""."""
     if not np.isfinite(analytic).all():
         return ": some are NaN or infinite"
     if not analytic.any():
@@ -371,11 +371,11 @@ def signature(analytic, numeric):
     return f": the analytic gradient is {factor:.4g} times the numeric one everywhere"
 
 
-# What can be wrong before there is anything to compare.
+# Checks on arguments and results, before there is anything to compare.
 
 
 def argument_names(forward, count):
-    """Return the names that forward gives to its first arguments."""
+    """Return the names of forward's first parameters."""
     try:
         parameters = inspect.signature(forward).parameters.values()
     except (TypeError, ValueError):
@@ -385,7 +385,7 @@ def argument_names(forward, count):
 
 
 def is_loss(backward, y):
-    """Return whether y is a loss: one number, and backward can be called without dy."""
+    """Return whether y is a loss: a single number, whose backward takes the cache alone."""
     try:
         parameters = inspect.signature(backward).parameters.values()
     except (TypeError, ValueError):
@@ -400,7 +400,7 @@ def is_float64(value):
 
 
 def float64_copy(name, value):
-    """Return floats as a new C-contiguous array of float64, whole numbers as they are."""
+    """Return floats as a new C-contiguous float64 array, and integers as a plain copy."""
     demand_plain(name, value)
     kind = np.asarray(value).dtype.kind if not isinstance(value, tuple) else "tuple"
     if kind not in "fiub":
@@ -415,7 +415,7 @@ def float64_copy(name, value):
 
 
 def float64_params(layer):
-    """Return a layer's parameters as float64; in two columns each of them is a pair."""
+    """Return a layer's parameters as float64; with two columns each is a pair."""
     params = {}
     for letter, value in layer.params.items():
         name = f"{layer.name}.{letter}"
@@ -425,7 +425,7 @@ def float64_params(layer):
 
 
 def y_copy(title, y):
-    """Return a copy of y, which forward returned: it may use its memory again."""
+    """Return a copy of forward's result y, whose memory forward may reuse."""
     y = net.on_host(y)
     demand_plain(f"{title}: y", y)
     return np.array(y)
@@ -440,10 +440,10 @@ def described(value):
 
 
 def demand_pair(who, returned):
-    """Return y and the cache, if that is what forward returned."""
+    """Return what forward returned; raise TypeError if it is not a pair (y, cache)."""
     if not isinstance(returned, tuple) or len(returned) != 2:
-        found = described(returned)
-        raise TypeError(f"{who} returned {found}; expected a pair: return y, cache")
+        kind = described(returned)
+        raise TypeError(f"{who} returned {kind}; expected a pair: return y, cache")
     return returned
 
 
@@ -451,15 +451,15 @@ def demand_unchanged(who, before, after):
     for name, value in before.items():
         if not np.array_equal(value, after[name], equal_nan=True):
             raise ValueError(
-                f"{who} changed its argument {name}; expected it untouched: use a copy"
+                f"{who} changed its argument {name}; it must stay as it is: work on a copy"
             )
 
 
 def demand_plain(name, value):
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(
-            f"{name} is a masked array, and gradients know nothing of a mask; expected a plain "
-            f"array, e.g. .filled(0)"
+            f"{name} is a masked array, but gradients have no mask; expected a plain array, e.g. "
+            f".filled(0)"
         )
     if isinstance(value, np.matrix):
         raise TypeError(
@@ -470,7 +470,7 @@ def demand_plain(name, value):
 def demand_floats(name, value):
     if not is_float64(value):
         raise TypeError(
-            f"{name} is {described(value)}; expected floats, which can be moved a little: "
+            f"{name} is {described(value)}; expected floats, which can be nudged: "
             f".astype(np.float64)"
         )
     return value
@@ -491,13 +491,13 @@ def demand_numbers(title, y):
 
 
 def demand_gradient(title, name, array, gradient):
-    """Return a copy of the gradient, which forward's next run cannot reach."""
+    """Return a copy of the gradient, which the next run cannot overwrite."""
     gradient = net.on_host(gradient)
     gradient = np.asarray(gradient) if isinstance(gradient, float) else gradient
     demand_plain(f"{title}: d{name}", gradient)
     if not isinstance(gradient, (np.ndarray, np.generic)):
-        found = described(gradient)
-        raise TypeError(f"{title}: d{name} is {found}; expected an array of shape {array.shape}")
+        kind = described(gradient)
+        raise TypeError(f"{title}: d{name} is {kind}; expected an array of shape {array.shape}")
     if gradient.shape != array.shape:
         hint = " (is it transposed?)" if gradient.shape == array.shape[::-1] else ""
         raise ValueError(

@@ -1,18 +1,18 @@
-"""The stepper: run a function of the library, and look at every line that it executed.
+"""The stepper: run a function of the library and look at every line that it executed.
 
     from minicnn.step import step, picture
 
     steps = step(conv_forward, x, w, b, stride=2)
     steps                        in a notebook: code on the left, arrays on the right, arrow keys
     steps.show()                 in a terminal: Enter for the next line
-    steps.result                 y, cache: what the function returned
-    steps.backward(dy)           the same for the way back
-    steps.turn(34, 57)           the same steps, at turn 57 of the loop in line 34
-    steps.touch("w", (0, 1, 2, 2), dy)      one entry of the gradient, by finite differences;
-                                 in the page of steps.backward(dy) one points at it
-    steps.save("conv.html")      a page of its own; returns its path
+    steps.result                 the function's result: y, cache
+    steps.backward(dy)           the same for the backward pass
+    steps.turn(34, 57)           the same steps, from iteration 57 of the loop in line 34
+    steps.touch("w", (0, 1, 2, 2), dy)      one entry of the gradient beside a finite difference;
+                                 on the page of steps.backward(dy), point at an entry instead
+    steps.save("conv.html")      write a web page; returns its path
 
-What runs is the real function, never a copy of it; stepping/ has the parts.
+The real function runs, never a copy of it; stepping/ has the parts.
 """
 
 import copy
@@ -28,7 +28,7 @@ from . import gradcheck, net, storage
 from .stepping import (
     kernels,
     navigation,
-    nudge as touching,
+    nudge,
     page,
     pairs,
     provenance,
@@ -41,7 +41,7 @@ from .stepping.record import Record
 from .stepping.tracing import run
 from .stepping.values import Shot, Text, described, look
 
-PIXELS = 16384  # of a picture's array, at most
+PIXELS = 16384  # the most pixels of an array in `picture`
 
 
 def step(function, *arguments, **options):
@@ -50,36 +50,35 @@ def step(function, *arguments, **options):
     Parameters
     ----------
     function : function
-        A layer's forward or backward, a kernel that Numba compiled, net.forward, net.backward, or
-        one of your own.
+        A layer's forward or backward function, a kernel compiled by Numba, net.forward,
+        net.backward, or a function of your own.
     *arguments, **options
-        What it is called with.
+        The arguments of the call.
 
     Returns
     -------
     Steps
-        Should the function raise an exception, `step` does not: the steps end with the line that
-        failed, for a mistake is worth a look, too.  So they say when they are shown, and
-        `.result` raises the exception.
+        If the function raises an exception, `step` does not: the steps end with the line that
+        failed, and their title says so.  `.result` raises the exception.
 
     Raises
     ------
     TypeError
-        If it is not a function that is written in Python, or not called as it must be.
+        If it is not a function written in Python, or the arguments do not fit its signature.
     ValueError
-        If its source cannot be found.
+        If its source is not available.
     """
     if isinstance(function, functools.partial):
         arguments, options = (*function.args, *arguments), function.keywords | options
         function = function.func
     python = function.py_func if kernels.is_kernel(function) else function
     if not isinstance(python, FunctionType):
-        if not callable(function):  # what it returned, say
-            found = gradcheck.described(function)
-            raise TypeError(f"step: this is {found}; pass the function itself: step(f, x, …)")
+        if not callable(function):  # such as the function's result
+            kind = gradcheck.described(function)
+            raise TypeError(f"step: this is {kind}; pass the function itself: step(f, x, …)")
         kind = type(function).__name__
-        what = getattr(function, "__name__", "this")
-        raise TypeError(f"step: {what} is a {kind}; expected a Python function")
+        name = getattr(function, "__name__", "this")
+        raise TypeError(f"step: {name} is a {kind}; expected a Python function")
     try:
         bound = inspect.signature(python).bind(*arguments, **options)
     except TypeError as error:
@@ -87,60 +86,60 @@ def step(function, *arguments, **options):
     return Steps(function, python, bound)
 
 
-def other_way(function):
-    """Return x_backward for x_forward, and backward for forward: it stands in the same module."""
+def backward_of(function):
+    """Return x_backward for x_forward, and backward for forward, from the same module."""
     name = function.__name__
     module = sys.modules.get(function.__module__)
     scope = {**vars(module)} if module else {}
     scope |= getattr(function, "__globals__", {})
-    back = scope.get(name.replace("forward", "backward"))
-    if "forward" not in name or back is None:
+    backward = scope.get(name.replace("forward", "backward"))
+    if "forward" not in name or backward is None:
         raise ValueError(
-            f"step: {name} has no backward; expected a function called x_forward whose x_backward "
-            "stands in the same file"
+            f"step: {name} has no backward; expected a function called x_forward with an "
+            "x_backward in the same file"
         )
-    return back
+    return backward
 
 
-def network_back(layers, dy, caches):
-    """Return (dx,): net.backward with the arguments in the order of a layer's."""
+def network_backward(layers, dy, caches):
+    """Return (dx,) of net.backward; the arguments dy and caches stand in a layer's order."""
     return net.backward(layers, caches, dy)[:1]
 
 
 class Steps:
-    """The steps of one run; see the module's docstring for what can be done with them."""
+    """The steps of one run; the module's docstring lists what they offer."""
 
     def __init__(self, function, python, bound):
         self.function, self._python, self._bound = function, python, bound
-        self._forward = self._dy = None  # the Steps of the forward pass, if these are the way back
+        self._forward = self._dy = None  # of a backward pass: the forward Steps, and dy
         self._arguments = Arguments(bound)
         self._record = self._run(bound)
 
     def _run(self, bound, wanted=None):
-        """Return the Record of a run; `wanted` are turns that it is to keep."""
+        """Return the Record of a run that keeps the `wanted` iterations."""
         record = Record(wanted)
-        runs = kernels.opened(self.function, record)
-        run(record, runs, self._python.__code__, bound.args, bound.kwargs)
+        opened = kernels.opened(self.function, record)
+        run(record, opened, self._python.__code__, bound.args, bound.kwargs)
         return record
 
     def _again(self, wanted):
-        """Return the Record of another run, with the arguments that the first one had."""
+        """Return the Record of another run with the original arguments."""
         return self._run(self._arguments.bound("turn"), self._record.wanted | wanted)
 
     @property
     def result(self):
-        """What the function returned.  Raises what it raised, if it did not return."""
+        """The function's result.  If it raised an exception, that is raised here."""
         if self._record.error is not None:
             raise self._record.error
         return self._record.result
 
     def backward(self, dy=None, **options):
-        """Return the Steps of the backward pass: the same layer, from the cache that it returned.
+        """Return the Steps of the backward pass, which uses the cache of this forward pass.
 
         Parameters
         ----------
         dy : array, optional
-            ∂L/∂y.  Not for a loss, where it is 1.
+            ∂L/∂y.  A loss needs none.
 
         Raises
         ------
@@ -149,63 +148,63 @@ class Steps:
         TypeError
             If forward did not return a pair (y, cache).
         Exception
-            What forward raised, if it did not return.
+            If forward raised one.
         """
-        back = other_way(self.function)
+        backward = backward_of(self.function)
         name = self.function.__name__
         y, cache = gradcheck.demand_pair(f"backward: {name}", self.result)
         if dy is None and np.ndim(y):
-            raise ValueError(touching.MISSING.format("backward", np.shape(y)))
+            raise ValueError(nudge.MISSING.format("backward", np.shape(y)))
         given = () if dy is None else (dy,)
         if self.function is net.forward:
-            steps = step(back, self._bound.arguments["layers"], cache, *given, **options)
+            steps = step(backward, self._bound.arguments["layers"], cache, *given, **options)
         else:
-            steps = step(back, *given, cache, **options)
+            steps = step(backward, *given, cache, **options)
         steps._forward, steps._dy = self, copy.deepcopy(dy)
         return steps
 
     def turn(self, line, number):
-        """Return Steps that begin in a turn of a loop; the function runs once more and keeps it.
+        """Return Steps that begin in an iteration of a loop; the function runs again to record it.
 
-        For a loop inside another one, name both: steps.turn(24, 3).turn(28, 50).
+        For nested loops, give the outer iteration first: steps.turn(24, 3).turn(28, 50).
 
         Parameters
         ----------
         line : int
-            Where the loop begins, in the function or in one that it calls: the number beside the
-            code.
+            The line number of the loop's head, in the function or in one that it calls.
         number : int
-            Which turn of it; the first is 1.
+            The iteration; the first is 1.
 
         Raises
         ------
         TypeError
-            If the line or the number is no whole number.
+            If the line or the number is not a whole number.
         ValueError
-            If there is no such loop or turn, or it is beyond the first ten million lines of a
-            kernel, or an argument has changed that is too large for a copy.
+            If there is no such loop or iteration, it is beyond the first ten million lines of a
+            kernel, or an argument that was too large to copy has changed.
         """
-        for what, value in (("line", line), ("number of the turn", number)):
+        for name, value in (("line", line), ("iteration", number)):
             if not isinstance(value, (int, np.integer)):
                 raise TypeError(
-                    f"turn: the {what} is {described(value)}; expected whole numbers: turn(34, 57)"
+                    f"turn: the {name} is {described(value)}; expected whole numbers: turn(34, 57)"
                 )
         loops = [loop for loop in self._record.loops if loop.line == line]
         if not loops:
-            others = navigation.beginnings(self._record)
+            others = navigation.loop_lines(self._record)
             raise ValueError(f"turn: no loop begins in line {line}; {others}")
         if not any(navigation.has_turn(loop, number) for loop in loops):
             most = max(loop.total for loop in loops)
-            raise ValueError(f"turn: the loop in line {line} has {most:,} turns, and no {number:,}")
-        found = copy.copy(self)
-        found._record = self._again({line: number})
-        first = navigation.first_in(found._record, [(line, number)])
-        if first is None:
             raise ValueError(
-                f"turn: {number:,} of line {line} {navigation.unreached(found._record)}"
+                f"turn: the loop in line {line} has {most:,} iterations; there is no {number:,}"
             )
-        found._record.start = first.number
-        return found
+        steps = copy.copy(self)
+        steps._record = self._again({line: number})
+        first = navigation.first_step_in(steps._record, [(line, number)])
+        if first is None:
+            reason = navigation.why_unreached(steps._record)
+            raise ValueError(f"turn: iteration {number:,} of line {line} {reason}")
+        steps._record.start = first.number
+        return steps
 
     def touch(self, name, index, dy=None):
         """Compare one entry of the gradient with a finite difference.
@@ -213,13 +212,13 @@ class Steps:
         Parameters
         ----------
         name : str
-            The argument: "x", "w" or "b", say; "dw" is the same as "w".  Of net.forward it is "x":
-            gradcheck.check_network compares what its rows learn.
+            An argument, such as "x", "w" or "b"; "dw" means "w".  Only "x" for net.forward, whose
+            parameters gradcheck.check_network checks.
         index : tuple of int
-            Which entry of it.
+            The index of the entry.
         dy : array, optional
-            What y is multiplied with, so that L = Σ y·dy is one number.  Not for a loss, and for
-            the steps of a backward pass it is the one that they began with.
+            The weights in L = Σ y·dy.  A loss needs none; in a backward pass the default is the dy
+            that it started from.
 
         Returns
         -------
@@ -229,48 +228,48 @@ class Steps:
         Raises
         ------
         ValueError
-            For a name, an index or a dy that does not fit.
+            If the name, the index or dy does not fit.
         TypeError
-            If the name is no text, or forward did not return a pair (y, cache).
+            If the name is not a string, or forward did not return a pair (y, cache).
         """
         if self._forward:
             return self._forward.touch(name, index, self._dy if dy is None else dy)
-        return touching.touch(*self._both_ways(), name, index, dy)
+        return nudge.nudge_entry(*self._layer(), name, index, dy)
 
-    def _both_ways(self):
+    def _layer(self):
         """Return forward, backward, and the arguments of forward."""
-        back = other_way(self.function)
+        backward = backward_of(self.function)
         if self.function is net.forward:
-            back = functools.partial(network_back, self._bound.arguments["layers"])
-        return self.function, back, self._arguments.before
+            backward = functools.partial(network_backward, self._bound.arguments["layers"])
+        return self.function, backward, self._arguments.before
 
     def _floats(self):
         """Return the names of the arguments that have a gradient."""
         arguments = self._bound.arguments.items()
-        return [name for name, value in arguments if touching.is_float(value)]
+        return [name for name, value in arguments if nudge.is_float(value)]
 
     def _touched(self):
-        """Return {"x": the Touches of all its entries, or None} for the page of a way back."""
+        """Return {"x": the Touches of all its entries, or None} for the page of a backward pass."""
         if not self._forward or self._record.error:
             return {}
         try:
-            every = touching.every(*self._forward._both_ways(), self._dy)
-        except Exception:  # in float64, for which it may not be made: the call will say why
-            every = {}
-        return {name: every.get(name) for name in self._forward._floats()}
+            touches = nudge.nudge_all(*self._forward._layer(), self._dy)
+        except Exception:  # the function may not accept float64; steps.touch will say why
+            touches = {}
+        return {name: touches.get(name) for name in self._forward._floats()}
 
     def _pairs(self):
-        """Return {line of backward: the lines of code of forward that it undoes}."""
+        """Return {line of backward: the code of the forward lines that it undoes}."""
         if self._forward is None:
             return {}
-        there, here = self._forward._record.frames[0].source, self._record.frames[0].source
+        forward, backward = self._forward._record.frames[0].source, self._record.frames[0].source
         return {
-            line: [pairs.text_of(there, there.statements[other]) for other in others]
-            for line, others in pairs.pairs(there, here).items()
+            line: [pairs.text_of(forward, forward.statements[other]) for other in others]
+            for line, others in pairs.pairs(forward, backward).items()
         }
 
-    def _there(self):
-        """Return what the variables of forward were in the end, if these are the way back."""
+    def _forward_values(self):
+        """Return the final values of forward's variables; {} for a forward pass itself."""
         return navigation.last_values(self._forward._record) if self._forward else {}
 
     def show(self, pause=input):
@@ -279,16 +278,17 @@ class Steps:
         Parameters
         ----------
         pause : function or None
-            Asked with a prompt after every step, like `input`: Enter goes on, b back, o opens the
-            call of the line, u leaves it, t 5 goes to turn 5 of the loop, also where the loop is
-            done, r runs on, and q or Ctrl-C quits; on the way back, w[0, 1, 2, 2] touches that
-            entry.  With None nothing stops.  For a turn that was not kept the function runs again.
+            Called with a prompt after every step, like `input`; it returns a command.  Enter goes
+            on, b goes back, o opens the line's call, u leaves it, t 5 goes to iteration 5 of the
+            loop, r runs on without stopping, and q or Ctrl-C quits.  In a backward pass,
+            w[0, 1, 2, 2] compares that entry's gradient with a finite difference.  With None,
+            nothing stops.  The function runs again for an iteration that was not kept.
         """
-        touch = self.touch if self._forward else None
-        terminal_session.show(self._record, pause, self._pairs(), self._there(), self._again, touch)
+        touch, forward = self.touch if self._forward else None, self._forward_values()
+        terminal_session.show(self._record, pause, self._pairs(), forward, self._again, touch)
 
     def _arrays(self):
-        """Return {"y": Shot or Row} of what was returned, by its name in the `return` line."""
+        """Return {"y": Shot or Row} of the arrays returned, named as in the `return` line."""
         returned = self._record.result
         parts = returned if isinstance(returned, tuple) else (returned,)
         names = [f"d{name}" for name in self._forward._floats()] if self._forward else []
@@ -299,38 +299,38 @@ class Steps:
         arrays = {name: shot for name, shot in looks.items() if not isinstance(shot, Text)}
         first = self._record.steps[0]
         if arrays and not first.links:
-            found = provenance.of_call(self.function, self._arguments.before, returned)
-            first.links = {names[0]: found["result"]} if found else {}
+            links = provenance.call_links(self.function, self._arguments.before, returned)
+            first.links = {names[0]: links["result"]} if links else {}
         return arrays
 
     def _repr_html_(self):
-        there = self._forward._record if self._forward else None
+        forward = self._forward._record if self._forward else None
         arrays, touched = self._arrays(), self._touched()
-        return page.of_steps(self._record, self._pairs(), there, arrays, touched)
+        return page.steps_html(self._record, self._pairs(), forward, arrays, touched)
 
     def save(self, path):
-        """Write a page of its own that needs no network, whole or not at all; return its path.
+        """Write a self-contained web page, whole or not at all, and return its path.
 
         Parameters
         ----------
         path : path
-            The file; if its name does not end in .html, that is added.
+            The file; ".html" is added if the name does not end in it.
 
         Raises
         ------
         OSError
-            If it is a folder, or cannot be written.
+            If the path is a folder or cannot be written.
         """
         path = pathlib.Path(path)
         if path.is_dir():
             raise IsADirectoryError(f"save: {path} is a folder; expected the name of a file")
         if path.suffix.lower() not in (".html", ".htm"):
             path = path.with_name(f"{path.name}.html")
-        storage.write_text(path, page.whole(navigation.title(self._record), self._repr_html_()))
+        storage.write_text(path, page.full_page(navigation.title(self._record), self._repr_html_()))
         return path
 
     def __str__(self):
-        return terminal.text(self._record, pairs=self._pairs(), forward=self._there())
+        return terminal.text(self._record, pairs=self._pairs(), forward=self._forward_values())
 
     __repr__ = __str__
 
@@ -340,14 +340,14 @@ class Picture:
 
     def __init__(self, arrays):
         self._shots = {}
-        for name, array in arrays.items():  # each with colours of its own
-            self._shots[name] = look(np.asarray(array), lambda _, own=name: own, PIXELS)
+        for name, array in arrays.items():  # each has its own range of colours
+            self._shots[name] = look(np.asarray(array), lambda _, kin=name: kin, PIXELS)
 
     def _repr_html_(self):
-        return page.of_arrays(self._shots)
+        return page.arrays_html(self._shots)
 
     def show(self, pause=None):
-        """Print the arrays, in colour where the terminal has it."""
+        """Print the arrays, in colour where the terminal supports it."""
         colour = terminal.has_colour()
         for name, shot in self._shots.items():
             print("\n".join(terminal.array(name, shot, colour, indent="")))
@@ -362,21 +362,21 @@ class Picture:
 def picture(*nameless, **arrays):
     """Return a picture of arrays: picture(x=x, y=y).
 
-    With a minus among its entries an array is blue, white and red, with white at 0; without, it is
-    black at 0 and white at its largest.  Small arrays have their numbers in them.
+    An array with negative entries is drawn in blue, white and red, with white at 0.  Any other is
+    grey, from black at 0 to white at the largest entry.  Small arrays show their numbers.
 
     Parameters
     ----------
     **arrays : arrays
-        The last two axes are a map; an array of more axes is several maps.
+        The last two axes are a map; an array with more axes has several maps.
 
     Raises
     ------
     TypeError
-        For what is not an array of numbers, or has no name.
+        If an argument is not an array of numbers, or has no name.
     """
     if nameless:
-        raise TypeError("picture: an array has no name to stand above it; write picture(x=x)")
+        raise TypeError("picture: an array has no name to print above it; write picture(x=x)")
     for name, array in arrays.items():
         if not isinstance(look(np.asarray(array)), Shot):
             raise TypeError(

@@ -372,7 +372,7 @@ def test_relu_at_exactly_zero_is_warned_about_and_does_not_fail():
     report = check_layer(relu_forward, relu_backward, x)
     assert report.ok
     assert report.rows[0].kinks == 1
-    assert "WARNING: 1 of 24 entries sit at a kink" in str(report)
+    assert "WARNING: 1 of 24 entries are at a kink" in str(report)
     assert "the first at (1, 2)" in str(report)
 
 
@@ -499,7 +499,7 @@ def test_a_dead_layer_is_pointed_out():
     report = check_layer(relu_forward, relu_backward, -1 - normal(3, 4) ** 2)
     assert "all gradients are zero here" in str(report)
     assert report.rows[0].verdict == "NOT JUDGED"
-    assert "no entry of any argument moves y, so nothing has been shown" in str(report)
+    assert "no entry of any argument changes y, so nothing has been shown" in str(report)
 
 
 # Zeros are right only where something else moves y.
@@ -528,7 +528,7 @@ def test_where_nothing_moves_y_nothing_has_been_shown():
 def test_where_a_constant_hides_all_of_y_zeros_do_not_pass():
     report = check_layer(lambda x: (x + 1e14, x), lambda dy, x: (0 * x,), normal(3, 4))
     assert report.rows[0].verdict == "NOT JUDGED"
-    assert "y as large as 1e+14; take a large constant out" in str(report)
+    assert "y as large as 1e+14; subtract a large constant" in str(report)
 
 
 def only_the_last(x):
@@ -612,7 +612,7 @@ def test_at_a_large_constant_nothing_right_is_called_wrong(name):
     if name in ("relu", "average_pool"):
         assert report.ok
     if name == "pool":
-        assert "x is as large as 1e+08, y as large as 1e+08; take a large constant" in str(report)
+        assert "x is as large as 1e+08, y as large as 1e+08; subtract a large" in str(report)
     wrong = check_layer(functions[0], lambda dy, cache: (0 * x,), x)
     assert not wrong.ok
 
@@ -680,7 +680,7 @@ def divides_by_zero(x):
             r"forward returned an array of float64, shape \(2, 3\); expect",
         ),
         (a_list_of_three, TypeError, r"forward returned a list of 3; expected a pair"),
-        (changes_x, ValueError, r"forward changed its argument x; expected it untouched"),
+        (changes_x, ValueError, r"forward changed its argument x; it must stay as it is"),
         (draws_anew, ValueError, r"forward gave two results for the same arguments"),
         (works_in_float32, TypeError, r"y is float32; expected float64"),
         (divides_by_zero, ValueError, r"y is nan at \(1, 0\); expected finite"),

@@ -112,7 +112,7 @@ def test_an_error_keeps_its_kind_and_says_which_cell_and_line(folder):
     path = lesson(folder, "# %% [markdown]\n# One\n\n# %%\nx = 1\n1 / (x - 1)\n")
     with pytest.raises(ZeroDivisionError) as caught:
         cells.run(path, write=lambda text: None)
-    assert caught.value.__notes__ == ["This was cell 2 of 03_small.py, at its line 5."]
+    assert caught.value.__notes__ == ["This was cell 2 of 03_small.py, from line 5."]
     assert caught.traceback[-1].path.name == "03_small.py" and caught.traceback[-1].lineno == 5
 
 
@@ -223,7 +223,7 @@ def test_broken_progress_is_no_disaster(folder, text):
 def test_progress_that_cannot_be_written_is_said_and_no_disaster(folder, capsys):
     (folder.parent / "runs").write_text("a file in the place of the folder")
     progress.done("lesson", "03_small")
-    assert "could not be noted" in capsys.readouterr().out
+    assert "Progress could not be saved" in capsys.readouterr().out
 
 
 # The command line.
@@ -252,7 +252,7 @@ def test_a_walk_waits_for_enter(folder, capsys, monkeypatch):
 def test_where_the_input_ends_the_walk_ends_politely(folder, capsys, monkeypatch):
     answers(monkeypatch, "")
     assert main(["3"]) == 0
-    assert "--no-pause runs a lesson all at once" in capsys.readouterr().out
+    assert "--no-pause runs a lesson without stopping" in capsys.readouterr().out
     assert progress.all_done() == {}
 
 
@@ -327,15 +327,15 @@ def test_without_the_extra_one_sentence_says_so(folder, capsys, monkeypatch, com
 
 
 def test_a_folder_with_other_things_is_never_replaced(folder):
-    with pytest.raises(ValueError, match="holds other things than this site"):
+    with pytest.raises(ValueError, match="holds other files than this site"):
         pages.check_folder(folder)
     (folder / "index.html").write_text("<title>My garden</title>")
-    with pytest.raises(ValueError, match="holds other things than this site"):
+    with pytest.raises(ValueError, match="holds other files than this site"):
         pages.check_folder(folder)
 
 
 def test_names_of_minicnn_lead_to_their_lines():
-    links = source.links_of(
+    links = source.links_in(
         ["from minicnn import net, reference as ops", "y = net.forward(ops, x)\nops.im2col.im2col"]
     )
     assert links["net"] == "source/minicnn/net.py.html"
@@ -346,7 +346,7 @@ def test_names_of_minicnn_lead_to_their_lines():
 
 
 def test_every_way_to_import_is_understood():
-    links = source.links_of(
+    links = source.links_in(
         [
             "import minicnn\nimport minicnn.net as rows\nimport minicnn.networks.cifar\nimport "
             "numpy as np"
@@ -407,7 +407,7 @@ def test_a_figure_says_in_words_what_is_written_in_it():
 
 @pytest.mark.parametrize("address", ["http://a.b/c", 'https://a.b/c" x', "minicnn", "https://a b"])
 def test_only_an_address_is_installed_from(address):
-    with pytest.raises(ValueError, match="is not an address that begins with https://"):
+    with pytest.raises(ValueError, match="expected an address that begins with https://"):
         notebooks.source(address)
 
 

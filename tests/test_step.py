@@ -21,9 +21,9 @@ from minicnn.reference import conv_backward, conv_forward, pool_forward, relu_fo
 from minicnn.reference.im2col import im2col
 from minicnn.step import picture, step
 from minicnn.stepping import kernels, navigation, nudge, page, pairs, source, terminal, values
-from minicnn.stepping.provenance import of_call
+from minicnn.stepping.provenance import call_links
 from minicnn.stepping.record import Record
-from minicnn.stepping.trim import shorter
+from minicnn.stepping.trim import trim_record
 
 N, C, K, H, W, f = 2, 3, 4, 7, 5, 3
 
@@ -43,7 +43,7 @@ def code(steps, one):
 
 
 def own_steps(steps, picked=None):
-    return navigation.steps(steps._record, 0, picked)
+    return navigation.visible_steps(steps._record, 0, picked)
 
 
 def data_of(html):
@@ -181,7 +181,7 @@ def test_every_turn_can_be_had_of_a_loop_of_whatever_length():
         "added = x + turn",
         "total = total + added",
     ]
-    assert "doubled, turn 4321 of 5000" in text and "turn = 4320" in text
+    assert "doubled, iteration 4321 of 5000" in text and "turn = 4320" in text
     there = steps.turn(line, 4321)._record
     made = next(s.changed["added"] for s in there.steps[there.start :] if "added" in s.changed)
     np.testing.assert_array_equal(made.panels[0, 0], x + 4320)
@@ -191,7 +191,7 @@ def test_of_loops_inside_each_other_both_turns_are_named_one_after_the_other():
     steps = step(nested, 90)
     outer, inner = sorted({loop.line for loop in steps._record.loops})
     text = str(steps.turn(outer, 71).turn(inner, 82))
-    assert "nested, turns i 71/90, j 82/90" in text
+    assert "nested, iterations i 71/90, j 82/90" in text
     turns = sum(i * j for i in range(71) for j in range(90 if i < 70 else 82))
     assert f"turns = {turns}" in text
 
@@ -200,7 +200,7 @@ def test_a_turn_of_a_kernel_can_be_had_too_and_the_page_opens_with_it():
     steps = step(conv_forward, drawn(1, 3, 9, 8), drawn(4, 3, 5, 5), drawn(4))
     lines = {code(steps, s): s.statement.line for s in steps._record.steps if s.frame}
     last = steps.turn(lines["for c in range(C):"], 3).turn(lines["for i in range(f):"], 5)
-    assert "im2col, turns c 3/3, i 5/5" in str(last)
+    assert "im2col, iterations c 3/3, i 5/5" in str(last)
     data = data_of(last._repr_html_())
     first = data["steps"][data["start"]]
     loop, number, around = data["turns"][first["turn"]]
@@ -238,15 +238,15 @@ def test_an_argument_that_is_too_large_for_a_copy_must_not_have_changed():
     "line, number, message",
     [
         (3, 1, r"^turn: no loop begins in line 3; the loop begins in line \d+$"),
-        (0, 8, r"^turn: the loop in line \d+ has 7 turns, and no 8$"),
-        (0, 0, r"^turn: the loop in line \d+ has 7 turns, and no 0$"),
+        (0, 8, r"^turn: the loop in line \d+ has 7 iterations; there is no 8$"),
+        (0, 0, r"^turn: the loop in line \d+ has 7 iterations; there is no 0$"),
     ],
 )
 def test_a_turn_that_is_not_there_is_refused_in_one_sentence(line, number, message):
     steps = step(doubled, drawn(3), 7)
     with pytest.raises(ValueError, match=message):
         steps.turn(line or steps._record.loops[0].line, number)
-    with pytest.raises(TypeError, match="^turn: the number of the turn is '5'; expected whole"):
+    with pytest.raises(TypeError, match="^turn: the iteration is '5'; expected whole"):
         steps.turn(steps._record.loops[0].line, "5")
     with pytest.raises(TypeError, match="^turn: the line is '34'; expected whole numbers"):
         steps.turn("34", 1)
@@ -263,8 +263,8 @@ def test_a_loop_that_begins_in_another_file_is_named_with_it():
 def test_printed_steps_name_the_call_that_has_the_turns_passed_by():
     steps = step(doubled, drawn(3), 7)
     call = f"steps.turn({steps._record.loops[0].line}, 7)"
-    assert f"of which the first 2 are shown; {call} shows turn 7" in str(steps)
-    assert "turn 7 of 7" in str(eval(call))
+    assert f"; the first 2 are shown, and {call} shows iteration 7" in str(steps)
+    assert "iteration 7 of 7" in str(eval(call))
 
 
 def test_a_turn_beyond_what_a_kernel_runs_as_python_is_refused(monkeypatch):
@@ -272,7 +272,9 @@ def test_a_turn_beyond_what_a_kernel_runs_as_python_is_refused(monkeypatch):
     steps = step(im2col, drawn(3, 40, 41), 11, 1, 0, 30, 31)
     if steps._record.frames[0].cut:
         line = steps._record.loops[0].line
-        with pytest.raises(ValueError, match=f"^turn: 3 of line {line} was not reached in the"):
+        with pytest.raises(
+            ValueError, match=f"^turn: iteration 3 of line {line} was not reached in the"
+        ):
             steps.turn(line, 3)
 
 
@@ -284,7 +286,7 @@ def test_a_line_that_fails_late_is_in_the_turn_in_which_it_failed():
                     raise KeyError(j)
 
     text = str(step(late, 400))
-    assert "late, turn 301 of 301" in text and "✗ KeyError: 7" in text
+    assert "late, iteration 301 of 301" in text and "✗ KeyError: 7" in text
 
 
 def test_break_continue_and_caught_errors_in_turns_that_pass_by_disturb_no_count():
@@ -605,7 +607,7 @@ def calls_it(x):
 def test_a_kernel_that_fails_as_python_is_said_and_the_compiled_result_stands():
     said = (
         "without_python fails as Python: NotImplementedError: for the compiler alone; "
-        "the compiled kernel did the work"
+        "the result comes from the compiled kernel"
     )
     for function, line in (
         (calls_it, "y = without_python(x)"),
@@ -816,7 +818,7 @@ def test_a_terminal_shows_a_small_array_beside_its_gradient():
 
 
 def test_the_way_back_asks_for_dy_and_says_of_what_shape():
-    expected = r"dy is missing; expected an array of shape \(1, 3, 3, 2\), that of y"
+    expected = r"dy is missing; expected an array of shape \(1, 3, 3, 2\), the shape of y"
     with pytest.raises(ValueError, match=f"^backward: {expected}"):
         small_conv().backward()
     with pytest.raises(ValueError, match=f"^touch: {expected}"):
@@ -852,9 +854,9 @@ def test_a_touched_entry_is_one_that_forward_sees_whatever_its_order_in_memory(l
     bound = inspect.signature(conv_forward).bind(*arrays)
     dy = laid_out(layout, drawn(N, K, H - f + 1, W - f + 1))
     for name, index in [("x", (1, 2, 4, 0)), ("w", (3, 0, 2, 1)), ("b", (2,))]:
-        right = nudge.touch(conv_forward, conv_backward, bound, name, index, dy)
+        right = nudge.nudge_entry(conv_forward, conv_backward, bound, name, index, dy)
         assert right.difference < 1e-8 and not right.wrong
-        assert nudge.touch(conv_forward, zeros, bound, name, index, dy).wrong
+        assert nudge.nudge_entry(conv_forward, zeros, bound, name, index, dy).wrong
 
 
 def test_every_entry_of_an_image_from_channels_last_is_touched_ahead():
@@ -871,11 +873,11 @@ def test_a_touched_entry_that_drowns_in_round_off_is_called_neither_right_nor_wr
 
     bound = inspect.signature(forward).bind(drawn(2, 3))
     for backward in (lambda dy, x: (dy,), lambda dy, x: (0 * dy,), lambda dy, x: (2 * dy,)):
-        lost = nudge.touch(forward, backward, bound, "x", (1, 2), drawn(2, 3))
+        lost = nudge.nudge_entry(forward, backward, bound, "x", (1, 2), drawn(2, 3))
         assert lost.hidden and not lost.kink and not lost.wrong
         assert "they cannot be compared: the slope is lost in the round-off of L" in str(lost)
-        assert nudge.every(forward, backward, bound, drawn(2, 3)) == {}
-    clear = nudge.touch(lambda x: (x, x), backward, bound, "x", (1, 2), drawn(2, 3))
+        assert nudge.nudge_all(forward, backward, bound, drawn(2, 3)) == {}
+    clear = nudge.nudge_entry(lambda x: (x, x), backward, bound, "x", (1, 2), drawn(2, 3))
     assert clear.wrong and not clear.hidden
 
 
@@ -895,20 +897,22 @@ def test_a_single_number_is_touched_too():
         return a * dy, np.sum(x * dy)
 
     bound = inspect.signature(forward).bind(drawn(2, 3), np.array(0.7))
-    one = nudge.touch(forward, backward, bound, "a", (), drawn(2, 3))
-    assert one.difference < 1e-9 and str(one).startswith("a = 0.7, moved by h = ")
+    one = nudge.nudge_entry(forward, backward, bound, "a", (), drawn(2, 3))
+    assert one.difference < 1e-9 and str(one).startswith("a = 0.7, nudged by h = ")
     bound = inspect.signature(forward).bind(np.array(2.0), np.array(0.7))
-    one = nudge.touch(forward, backward, bound, "x", (), 3.0)
+    one = nudge.nudge_entry(forward, backward, bound, "x", (), 3.0)
     assert one.numeric == pytest.approx(2.1) and one.difference < 1e-9
     with pytest.raises(ValueError, match=r"dy is missing; expected an array of shape \(\)"):
-        nudge.touch(forward, backward, bound, "x", (), None)
+        nudge.nudge_entry(forward, backward, bound, "x", (), None)
 
 
 def test_masked_arrays_and_matrices_are_refused_where_one_touches():
     for strange in (np.ma.masked_array(drawn(2, 3), False), drawn(2, 3).view(np.matrix)):
         bound = inspect.signature(relu_forward).bind(strange)
         with pytest.raises(TypeError, match="^touch: x is .*; expected a plain array"):
-            nudge.touch(relu_forward, reference.relu_backward, bound, "x", (0, 1), drawn(2, 3))
+            nudge.nudge_entry(
+                relu_forward, reference.relu_backward, bound, "x", (0, 1), drawn(2, 3)
+            )
 
 
 def test_on_the_way_back_dy_is_known_and_dw_is_where_w_is():
@@ -976,7 +980,9 @@ def test_of_a_network_x_is_touched_and_for_the_rest_another_check_is_named():
     steps = step(net.forward, layers, drawn(1, 3, 8, 8))
     dy = drawn(*steps.result[0].shape)
     assert not steps.touch("x", (0, 1, 2, 3), dy).wrong
-    with pytest.raises(ValueError, match=r"expected x; .* gradcheck.check_network compares$"):
+    with pytest.raises(
+        ValueError, match=r"expected x; gradcheck.check_network checks the parameters$"
+    ):
         steps.touch("conv1.w", (0, 0, 0, 0), dy)
 
 
@@ -1034,9 +1040,9 @@ def test_entries_are_touched_in_the_terminal_too(capsys):
     out = capsys.readouterr().out
     assert out.count(str(back.touch("w", (0, 1, 2, 2)))) == 2
     assert "touch: w has no entry (0, 1); its shape is (3, 2, 3, 3)" in out
-    assert "touch: 'v' is no array of floats that conv_forward has; expected x, w, b" in out
+    assert "touch: conv_forward has no array of floats called 'v'; expected x, w, b" in out
     walked(steps, "w[0, 1, 2, 2]")
-    assert "Entries are touched on the way back, where dy is known" in capsys.readouterr().out
+    assert "Only a backward pass, where dy is known, checks entries" in capsys.readouterr().out
 
 
 def test_a_kink_is_called_a_kink():
@@ -1049,7 +1055,7 @@ def test_a_kink_is_called_a_kink():
 @pytest.mark.parametrize(
     "name, index, dy, message",
     [
-        ("v", (0,), (3, 3, 3, 2), "'v' is no array of floats that conv_forward has; expected x, w"),
+        ("v", (0,), (3, 3, 3, 2), "conv_forward has no array of floats called 'v'; expected x, w"),
         ("w", (0, 1), (1, 3, 3, 2), r"w has no entry \(0, 1\); its shape is \(3, 2, 3, 3\)"),
         ("b", (3,), (1, 3, 3, 2), r"b has no entry \(3,\); its shape is \(3,\)"),
         ("b", (2,), (3, 2), r"dy has shape \(3, 2\); expected \(1, 3, 3, 2\)"),
@@ -1071,7 +1077,7 @@ def linked(bits, outputs, inputs):
 def test_an_output_is_linked_to_its_window_and_its_kernel():
     steps = small_conv(stride=2)
     y, _ = steps.result
-    links = of_call(conv_forward, steps._arguments.before, steps.result)["result"]
+    links = call_links(conv_forward, steps._arguments.before, steps.result)["result"]
     from_x = linked(links["x"], y.size, 40).reshape(*y.shape, 2, 5, 4)
     window = np.zeros((2, 5, 4), bool)
     window[:, 2:5, 0:3] = True
@@ -1084,7 +1090,7 @@ def test_links_are_those_that_backward_knows_where_nothing_is_cut_off():
     x = drawn(1, 6, 2, 3)
     steps = step(reference.lrn_forward, x, n=3)
     y, cache = steps.result
-    links = of_call(reference.lrn_forward, steps._arguments.before, steps.result)["result"]
+    links = call_links(reference.lrn_forward, steps._arguments.before, steps.result)["result"]
     for entry, row in enumerate(linked(links["x"], y.size, x.size)):
         dy = np.zeros(y.size)
         dy[entry] = 1
@@ -1153,8 +1159,8 @@ def test_a_network_goes_row_by_row_and_each_row_can_be_opened():
     assert len(rows) == len(layers)
     opened = {frame.parent: frame.source.name for frame in record.frames}
     assert [opened[row.number] for row in rows] == [layer.forward.__name__ for layer in layers]
-    (loop,) = [loop for loop in data_of(steps._repr_html_())["loops"] if "rows" in loop]
-    assert loop["rows"] == [layer.name for layer in layers]
+    (loop,) = [loop for loop in data_of(steps._repr_html_())["loops"] if "layers" in loop]
+    assert loop["layers"] == [layer.name for layer in layers]
     assert steps.touch("x", (1, 2, 5, 7), drawn(2, 10)).difference < 1e-6
     back = steps.backward(drawn(2, 10))
     assert [frame.source.name for frame in back._record.frames][0] == "backward"
@@ -1206,7 +1212,7 @@ def test_a_shorter_record_says_what_the_turns_left_out_have_changed():
 
     steps = step(both, 5000)
     line = steps._record.loops[0].line
-    record = shorter(steps.turn(line, 4000)._record, 3)
+    record = trim_record(steps.turn(line, 4000)._record, 3)
     turns = [turn.number for turn in record.turns]
     assert turns == [1, 2, 3, 4, 4000]
     start = record.steps[record.start]
@@ -1285,17 +1291,17 @@ def test_a_turn_can_be_picked_and_the_end_of_the_input_quits(capsys):
         return answers.pop(0)
 
     step(doubled, drawn(3), 7).show(pause)
-    assert "turn 5 of 7" in capsys.readouterr().out
+    assert "iteration 5 of 7" in capsys.readouterr().out
 
 
 def test_a_turn_that_was_not_kept_is_shown_by_running_once_more(capsys):
     walked(step(nested, 99), *[""] * 4, "t 90", "", "b", "u", "t 91", "t 100")
     out = capsys.readouterr().out
-    assert out.count("nested, turns i 1/99, j 90/99") == 3
-    assert "nested, turns i 1/99, j 91/99" in out
-    assert "There is no turn 100: this loop has 99." in out
+    assert out.count("nested, iterations i 1/99, j 90/99") == 3
+    assert "nested, iterations i 1/99, j 91/99" in out
+    assert "There is no iteration 100: this loop has 99." in out
     walked(step(nested, 99), *[""] * 2, "t 80", "", "", "t 70")
-    assert "nested, turns i 80/99, j 70/99" in capsys.readouterr().out
+    assert "nested, iterations i 80/99, j 70/99" in capsys.readouterr().out
 
 
 def test_a_turn_of_a_call_that_is_open_is_of_the_same_call(capsys):
@@ -1308,7 +1314,7 @@ def test_a_turn_of_a_call_that_is_open_is_of_the_same_call(capsys):
     inside = [one for one in record.steps if one.frame == 2 and "+=" in code(steps, one)]
     record.start = inside[0].number
     walked(steps, "t 77")
-    assert "nested, turns i 1/99, j 77/99" in capsys.readouterr().out
+    assert "nested, iterations i 1/99, j 77/99" in capsys.readouterr().out
 
 
 def walked(steps, *answers):
@@ -1330,20 +1336,20 @@ def test_what_cannot_be_done_gets_a_sentence_and_one_stays(capsys):
     for sentence in (
         "This is the first step.",
         "No call is open, so there is nothing to leave.",
-        "No call can be opened in this line.",
-        "There is no turn 7: this line is in no loop.",
-        "There is no turn 8: this loop has 7.",
+        "This line has no call to open.",
+        "There is no iteration 7: this line is not in a loop.",
+        "There is no iteration 8: this loop has 7.",
     ):
         assert out.count(sentence) == 1
-    assert out.count("Enter: on ") == 3  # at first, for h and for zz
+    assert out.count("Enter: next ") == 3  # at first, for h and for zz
 
 
 def test_where_a_loop_is_done_the_turns_passed_by_can_be_seen(capsys):
     walked(step(doubled, drawn(3), 7), *[""] * 8, "t 7", "", "", "")
     out = capsys.readouterr().out
-    shown = "done after 7 turns, of which the first 2 are shown; t 7 shows turn 7"
+    shown = "done after 7 iterations; the first 2 are shown, and t 7 shows iteration 7"
     assert out.count(f"{shown}\n    together they changed\n") == 2
-    assert "turn 7 of 7" in out and "turn 6 of 7" not in out
+    assert "iteration 7 of 7" in out and "iteration 6 of 7" not in out
 
 
 def test_a_loop_that_changed_nothing_says_only_that_it_is_done():
@@ -1353,7 +1359,7 @@ def test_a_loop_that_changed_nothing_says_only_that_it_is_done():
         return n
 
     text = str(step(idle, 3))
-    assert "done after 3 turns" in text and "together they changed" not in text
+    assert "done after 3 iterations" in text and "together they changed" not in text
 
 
 def test_ctrl_c_leaves_the_walk_politely(monkeypatch):
@@ -1464,6 +1470,6 @@ def test_a_function_without_source_is_refused():
 def test_pooling_lights_up_its_window():
     steps = step(pool_forward, drawn(1, 1, 5, 5))
     y, _ = steps.result
-    links = of_call(pool_forward, steps._arguments.before, steps.result)["result"]
+    links = call_links(pool_forward, steps._arguments.before, steps.result)["result"]
     from_x = linked(links["x"], y.size, 25).reshape(2, 2, 5, 5)
     assert from_x[1, 0, 2:5, 0:3].all() and from_x[1, 0].sum() == 9

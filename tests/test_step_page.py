@@ -70,7 +70,7 @@ def pages(tmp_path_factory):
     step(net.forward, layers, rng.standard_normal((1, 3, 8, 8))).save(folder / "net.html")
     step(conv_forward, x, w[:, :1], b).save(folder / "failed.html")
     both = conv._repr_html_() + picture(x=x, big=rng.standard_normal((3, 40, 40)))._repr_html_()
-    (folder / "both.html").write_text(page.whole("both", both), "utf-8")
+    (folder / "both.html").write_text(page.full_page("both", both), "utf-8")
     return folder
 
 
@@ -111,8 +111,8 @@ def slide(browser, which, number):
 
 
 def turns(browser):
-    """Return what the sliders say: "for j in range(f): turn 3 of 3"."""
-    one = "`${l.children[0].textContent}: turn ${l.querySelector('[type=number]').value}` "
+    """Return what the sliders say: "for j in range(f): iteration 3 of 3"."""
+    one = "`${l.children[0].textContent}: iteration ${l.querySelector('[type=number]').value}` "
     one += "+ ` ${l.lastChild.data}`"
     return ask(browser, f"[...root.querySelectorAll('.turns label')].map((l) => {one})")
 
@@ -157,7 +157,7 @@ def test_buttons_and_the_slider_of_a_loop_work(opened):
     for _ in range(5):
         ask(browser, "root.querySelector('.bar button:nth-child(3)').click()")
     slide(browser, 2, 3)
-    assert turns(browser)[2] == "for j in range(f): turn 3 of 3"
+    assert turns(browser)[2] == "for j in range(f): iteration 3 of 3"
     assert "j2" in ask(browser, "root.querySelector('dl').textContent")
 
 
@@ -173,7 +173,7 @@ def test_a_slider_can_be_dragged_through_all_turns(opened):
     drag = ActionChains(browser).move_to_element_with_offset(slider, 8 - width / 2, 0)
     drag.click_and_hold().move_by_offset(width / 2 - 8, 0).move_by_offset(width / 2 - 8, 0)
     drag.release().perform()
-    assert turns(browser)[2] == "for j in range(f): turn 3 of 3"
+    assert turns(browser)[2] == "for j in range(f): iteration 3 of 3"
 
 
 def test_the_slider_has_all_turns_and_a_missing_one_says_how_to_get_it(opened):
@@ -183,19 +183,19 @@ def test_the_slider_has_all_turns_and_a_missing_one_says_how_to_get_it(opened):
     focus(browser)
     press(browser, *[Keys.ARROW_RIGHT] * 2)
     loop = line(browser)
-    assert turns(browser) == ["for turn in range(times): turn 1 of 5,000"]
+    assert turns(browser) == ["for turn in range(times): iteration 1 of 5,000"]
     slide(browser, 0, 4321)
-    assert turns(browser) == ["for turn in range(times): turn 4321 of 5,000"]
+    assert turns(browser) == ["for turn in range(times): iteration 4321 of 5,000"]
     absent = "root.querySelector('.absent').textContent"
     assert ask(browser, absent).startswith(
-        f"Turn 4,321 is not in this page. In Python steps.turn({loop}, 4321) has it, "
+        f"Iteration 4,321 is not on this page. In Python steps.turn({loop}, 4321) shows it, "
         "where steps = step(summed, …)."
     )
     ask(browser, "root.querySelector('.absent button').click()")  # copy: the text is marked, too
     assert ask(browser, "getSelection().toString()") == f"steps.turn({loop}, 4321)"
     press(browser, Keys.ARROW_RIGHT)
     assert ask(browser, absent) == ""
-    assert turns(browser) == ["for turn in range(times): turn 1 of 5,000"]
+    assert turns(browser) == ["for turn in range(times): iteration 1 of 5,000"]
 
 
 def test_a_turn_can_be_typed_and_where_a_loop_is_done_the_slider_is_at_its_end(opened):
@@ -204,19 +204,19 @@ def test_a_turn_can_be_typed_and_where_a_loop_is_done_the_slider_is_at_its_end(o
     browser = opened("long")
     focus(browser)
     press(browser, Keys.END, Keys.ARROW_LEFT)
-    assert turns(browser) == ["for turn in range(times): turn 5000 of 5,000"]
+    assert turns(browser) == ["for turn in range(times): iteration 5000 of 5,000"]
     box = ask(browser, "root.querySelector('input[type=number]')")
     box.clear()
     box.send_keys("7", Keys.ENTER)
     assert ask(browser, "root.querySelector('dd').textContent") == "6"
     assert ask(browser, "root.querySelector('input[type=range]').value") == "7"
-    box.send_keys("777777", Keys.ENTER)  # there is no such turn: one stays
+    box.send_keys("777777", Keys.ENTER)  # there is no such iteration, so nothing changes
     assert ask(browser, "root.querySelector('dd').textContent") == "6"
 
 
 def test_a_page_of_another_turn_opens_with_it(opened):
     browser = opened("turn")
-    assert turns(browser) == ["for turn in range(times): turn 4321 of 5,000"]
+    assert turns(browser) == ["for turn in range(times): iteration 4321 of 5,000"]
     assert "for turn in" in ask(browser, "root.querySelector('.now').textContent")
     assert ask(browser, "root.querySelector('.absent').textContent") == ""
 
@@ -323,10 +323,10 @@ def test_a_gradient_is_touched_by_pointing_at_an_entry_or_at_its_gradient(opened
     from selenium.webdriver.common.keys import Keys
 
     browser = opened("back")
-    assert "how much does L change if it moves?" in ask(browser, TOUCH)
+    assert "how much does L change with it?" in ask(browser, TOUCH)
     point(browser, "w", Keys.ARROW_RIGHT)
     words = ask(browser, TOUCH)
-    start = r"Move w\[0, 0, 0, 1\] up and down by h: \(L\(w\+h\) − L\(w−h\)\) / 2h = (\S+); "
+    start = r"Nudge w\[0, 0, 0, 1\] up and down by h: \(L\(w\+h\) − L\(w−h\)\) / 2h = (\S+); "
     found = re.fullmatch(start + r"backward says dw\[0, 0, 0, 1\] = (\S+)\.", words)
     assert found[1] == found[2]
     point(browser, "dw", Keys.ARROW_RIGHT)
@@ -381,7 +381,7 @@ def test_at_a_kink_it_says_so_and_of_many_entries_it_names_the_call(opened):
     browser = opened("large_back")
     point(browser, "dx", Keys.ARROW_RIGHT)
     call = 'back.touch("x", (0, 0, 1))'
-    words = f"In Python {call} tries this one, where back = steps.backward(dy)."
+    words = f"In Python {call} checks this one, where back = steps.backward(dy)."
     assert words in ask(browser, TOUCH)
 
 
@@ -400,7 +400,7 @@ def test_rows_of_a_network_have_their_names(opened):
     browser = opened("net")
     for _ in range(3):
         ask(browser, "root.querySelector('.bar button:nth-child(3)').click()")
-    assert turns(browser) == ["for layer in layers: turn 1 (conv1) of 10"]
+    assert turns(browser) == ["for layer in layers: iteration 1 (conv1) of 10"]
 
 
 def test_a_failed_line_is_marked_and_its_error_said(opened):

@@ -1,23 +1,23 @@
-"""Exercises that check themselves: write a layer of AlexNet, and have it looked at by a tutor.
+"""Exercises that check themselves: write a layer of AlexNet, and a tutor looks at it.
 
-    python -m lessons exercise                    the list
+    python -m lessons exercise                    lists the exercises
     python -m lessons exercise relu_backward      writes runs/exercises/relu_backward.py
-    python -m lessons check relu_backward         says how it is
+    python -m lessons check relu_backward         checks it
 
     catalogue.py      the exercises in order, and the file that a learner starts with
-    cases.py          what the function is called with
-    submission.py     the learner's file, before it is run
-    sandbox.py        the learner's code in a process of its own, with limits; sandbox_child.py runs
-                      there
-    judge.py          is it right?
-    checks.py         what is wrong with one answer; dropout_checks.py, where chance has its part
-    differences.py    where two arrays differ, and what that looks like
-    diagnosis.py      what it may come from
-    mistakes.py       what is often wrong, as edits of the library's own source; hints/ has them
-    side_by_side.py   small arrays side by side
-    tutor.py          what the learner reads, and the report for a class
+    cases.py          the arguments that a learner's function is called with
+    submission.py     the learner's file, read without running it
+    sandbox.py        run the learner's code in a child process with limits; sandbox_child.py is
+                      that process
+    judge.py          the verdict on a learner's function
+    checks.py         the first fault of one answer; dropout_checks.py does this for random masks
+    differences.py    where two arrays differ, and known patterns of difference
+    diagnosis.py      the likely cause of a wrong answer
+    mistakes.py       common mistakes, as edits of the library's source; hints/ holds them
+    side_by_side.py   small arrays side by side, as text
+    tutor.py          the texts that a learner reads, and the report for a class
 
-Right is what minicnn.reference computes; nothing here computes a layer a second time.
+The right answer is what minicnn.reference computes; no layer is implemented a second time here.
 """
 
 import argparse
@@ -26,41 +26,41 @@ import math
 
 def add_commands(commands):
     """Add `exercise` and `check` to the parser's commands."""
-    one = commands.add_parser(
+    command = commands.add_parser(
         "exercise",
         help="write the file of an exercise; without a name, list them all",
         description="Write a file with the signature and the docstring of a function of minicnn "
         "and an empty body, for you to fill.  Without NAME, list all exercises.",
     )
-    one.add_argument("name", nargs="?", metavar="NAME", help="the function to write")
-    one.add_argument(
+    command.add_argument("name", nargs="?", metavar="NAME", help="the function to write")
+    command.add_argument(
         "--out", metavar="FILE", help="the file to write (default: runs/exercises/NAME.py)"
     )
-    one.add_argument("--force", action="store_true", help="overwrite a file that is there already")
-    one.set_defaults(run=run_exercise)
+    command.add_argument("--force", action="store_true", help="overwrite an existing file")
+    command.set_defaults(run=run_exercise)
 
-    one = commands.add_parser(
+    command = commands.add_parser(
         "check",
-        help="have an exercise looked at",
-        description="Run what you have written, in a process of its own, and say whether it is "
-        "right; if not, where it is wrong and what may be the cause.  Exit code 0 if all is right.",
+        help="check an exercise",
+        description="Run your code in a process of its own and say whether it is right; if not, "
+        "where it is wrong and what the cause may be.  The exit code is 0 if everything is right.",
     )
-    one.add_argument(
+    command.add_argument(
         "files",
         nargs="*",
         metavar="FILE",
         help="a file, a folder of files, or the name of an exercise (default: runs/exercises)",
     )
-    one.add_argument("--more", action="store_true", help="say more than the hint")
-    one.add_argument("--report", metavar="JSON", help="write the results of a class to this file")
-    one.add_argument(
+    command.add_argument("--more", action="store_true", help="say more than the hint")
+    command.add_argument("--report", metavar="JSON", help="write a class's results to this file")
+    command.add_argument(
         "--seconds",
         type=seconds,
         default=10,
         metavar="S",
         help="how long a call may take (default: 10)",
     )
-    one.set_defaults(run=run_check)
+    command.set_defaults(run=run_check)
 
 
 def seconds(text):
@@ -82,14 +82,14 @@ def run_exercise(options):
     if options.name:
         path = catalogue.write(options.name, options.out, options.force)
         exercise = catalogue.find(options.name)
-        print(f"{path} is yours.  {exercise.question}")
-        print(f"When it is written: python -m lessons check {path}")
+        print(f"{path} is ready for you.  {exercise.question}")
+        print(f"When you have written it: python -m lessons check {path}")
         return 0
     passed = progress.all_done().get("exercise", [])
     for exercise in catalogue.EXERCISES:
         mark = "  (passed once)" if exercise.name in passed else ""
         print(f"  {exercise.name:23}{exercise.question}  (lesson {exercise.lesson}){mark}")
-    todo = [one.name for one in catalogue.EXERCISES if one.name not in passed]
+    todo = [exercise.name for exercise in catalogue.EXERCISES if exercise.name not in passed]
     print(f"\nNext: python -m lessons exercise {todo[0]}" if todo else "\nAll of them are done.")
     return 0
 

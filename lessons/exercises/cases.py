@@ -1,15 +1,15 @@
-"""What a learner's function is called with: first what can be done by hand, then awkward shapes.
+"""The arguments that a learner's function is called with: a case by hand, then awkward shapes.
 
-    title    how the tutor calls the case
+    title    the tutor's name of the case
     args     the arguments, as a tuple; for a backward pass dy and the cache of the real forward
-    options  by keyword; rng is a Seed, so that every call draws the same numbers
-    inputs   by name: what the forward pass was given, for finite differences, and to show
-    dy       of a backward pass
+    options  {keyword: value}; rng is a Seed, so that every call draws the same numbers
+    inputs   {name: value} of the forward pass, for finite differences and for display
+    dy       the gradient that a backward pass is given, else None
 
-No two sizes are equal, strides do not divide, windows overlap, leave gaps and hang over the edge:
-what is wrong shows somewhere.  Many mistakes are invisible in simpler cases.
+No two sizes are equal, strides do not divide evenly, and windows overlap, leave gaps or hang over
+the edge, because simpler cases hide many mistakes.
 
-A function for_… yields (inputs, options, dy); with None for dy, it is drawn at random.
+A function …_inputs yields (inputs, options, dy); if dy is None, it is drawn at random.
 """
 
 import functools
@@ -41,7 +41,7 @@ def pixel(*channels):
 
 
 def ties(*shape):
-    """Return small whole numbers: zeros among them, and equal neighbours."""
+    """Return small whole numbers, with zeros and equal neighbours among them."""
     return np.round(normal(*shape))
 
 
@@ -49,19 +49,19 @@ def weights(*shape):
     return {"w": normal(*shape, seed=1), "b": normal(shape[0], seed=2)}
 
 
-def for_relu():
+def relu_inputs():
     yield {"x": np.array([-1.0, 0, 2, 3])}, {}, np.array([10.0, 20, 30, -40])
     yield {"x": normal(2, 3, 7, 5)}, {}, None
     yield {"x": ties(4, 6)}, {}, None
 
 
-def for_tanh():
+def tanh_inputs():
     yield {"x": np.array([0.0, 1, -2, 5])}, {}, np.array([1.0, 10, 10, 100])
     yield {"x": normal(2, 3, 7, 5)}, {}, None
     yield {"x": normal(4, 6)}, {}, None
 
 
-def for_fc():
+def fc_inputs():
     w, b = np.array([[1.0, 0], [0, 1], [1, 1]]), np.array([10.0, 20, 30])
     x, dy = np.array([[1.0, 2], [3, 4]]), np.array([[1.0, 0, 0], [0, 1, 2]])
     yield {"x": x, "w": w, "b": b}, {}, dy
@@ -69,7 +69,7 @@ def for_fc():
     yield {"x": normal(2, 3, 5, 4), **weights(7, 60)}, {}, None
 
 
-def for_im2col():
+def im2col_inputs():
     x = np.arange(1.0, 10).reshape(1, 3, 3)
     yield {"x": x, "f": 2, "stride": 1, "pad": 0, "H_out": 2, "W_out": 2}, {}, None
     for C, H, W, f, stride, pad, H_out, W_out in WINDOWS:
@@ -77,7 +77,7 @@ def for_im2col():
         yield {"x": normal(C, H, W), **sizes}, {}, None
 
 
-def for_col2im():
+def col2im_inputs():
     sizes = {"f": 2, "stride": 1, "pad": 0, "H_out": 2, "W_out": 2}
     yield {"dcols": np.ones((4, 4)), "shape": (1, 3, 3), **sizes}, {}, None
     for C, H, W, f, stride, pad, H_out, W_out in WINDOWS:
@@ -87,14 +87,14 @@ def for_col2im():
 
 
 WINDOWS = [  # C, H, W, f, stride, pad, H_out, W_out
-    (3, 7, 5, 2, 2, 0, 3, 2),  # apart: no pixel in two windows
+    (3, 7, 5, 2, 2, 0, 3, 2),  # gaps: no pixel is in two windows
     (2, 6, 5, 3, 1, 0, 4, 3),
     (2, 5, 7, 3, 2, 1, 3, 4),
-    (2, 6, 9, 4, 3, 0, 2, 3),  # rounded up: the last windows hang over the far edge
+    (2, 6, 9, 4, 3, 0, 2, 3),  # ceil mode: the last windows hang over the far edge
 ]
 
 
-def for_conv():
+def conv_inputs():
     x, w, b = image([1, 2, 3], [4, 5, 6], [7, 8, 9]), image([1, 0], [0, 10]), np.array([100.0])
     yield {"x": x, "w": w, "b": b}, {}, image([1, 0], [0, 2])
     yield {"x": normal(2, 3, 7, 5), **weights(4, 3, 3, 3)}, {}, None
@@ -103,7 +103,7 @@ def for_conv():
     yield {"x": normal(2, 3, 6, 9), **weights(4, 3, 4, 4)}, {"stride": 3, "ceil_mode": True}, None
 
 
-def for_pool():
+def pool_inputs():
     x = image([1, 5, 2, 0, 3], [0, 1, 9, 2, 1], [4, 2, 1, 3, 0])
     yield {"x": x}, {}, image([18, 9])
     yield {"x": normal(2, 3, 7, 9)}, {"z": 2, "s": 2}, None
@@ -113,7 +113,7 @@ def for_pool():
     yield {"x": normal(2, 3, 8, 7)}, {"z": 2, "s": 3}, None
 
 
-def for_lrn():
+def lrn_inputs():
     easy = {"k": 1, "n": 3, "alpha": 1, "beta": 1}
     yield {"x": pixel(1, 2, 3)}, easy, pixel(6, 0, 0)
     yield {"x": normal(2, 7, 3, 5)}, {"alpha": 0.5}, None
@@ -122,22 +122,22 @@ def for_lrn():
     yield {"x": normal(2, 7, 3, 5)}, {}, None
 
 
-def for_dropout():
+def dropout_inputs():
     yield {"x": np.arange(1.0, 9)}, {"p": 0.5, "rng": Seed(1)}, np.arange(10.0, 90, 10)
     yield {"x": normal(2, 3, 7, 5)}, {"p": 0.5, "rng": Seed(5)}, None
-    yield {"x": normal(2, 3, 7, 5)}, {"p": 0.5, "rng": Seed(5)}, None  # the same once more
+    yield {"x": normal(2, 3, 7, 5)}, {"p": 0.5, "rng": Seed(5)}, None  # the same call again
     yield {"x": normal(2, 3, 7, 5)}, {"p": 0.5, "rng": Seed(6)}, None
     yield {"x": normal(40, 50)}, {"p": 0.2, "rng": Seed(5)}, None
 
 
-def for_softmax():
+def softmax_inputs():
     yield {"scores": np.log([[1.0, 3], [2, 2]])}, {}, None
     yield {"scores": normal(5, 3)}, {}, None
     yield {"scores": 2 * normal(3, 4) + 1000}, {}, None
     yield {"scores": np.array([[0.0, 1, 2], [-2000, -2001, -2002], [1e4, 0, 3]])}, {}, None
 
 
-def for_softmax_loss():
+def softmax_loss_inputs():
     yield {"scores": np.log([[1.0, 3], [2, 2]]), "labels": np.array([0, 1])}, {}, None
     yield {"scores": normal(5, 3), "labels": np.array([2, 0, 1, 1, 2])}, {}, None
     yield {"scores": 2 * normal(3, 4) + 1000, "labels": np.array([3, 0, 1])}, {}, None
@@ -145,7 +145,7 @@ def for_softmax_loss():
     yield {"scores": scores, "labels": np.array([2, 0, 1])}, {}, None
 
 
-def for_sgd_update():
+def sgd_update_inputs():
     w, v, dw = np.array([1.0, -2]), np.array([0.5, 0]), np.array([10.0, 20])
     yield {"w": w, "v": v, "dw": dw, "epsilon": 0.1}, {"momentum": 0.9, "decay": 0.5}, None
     three = {"w": normal(4, 3), "v": normal(4, 3, seed=1), "dw": normal(4, 3, seed=2)}
@@ -154,19 +154,19 @@ def for_sgd_update():
 
 
 INPUTS = {
-    "relu": for_relu,
-    "tanh": for_tanh,
-    "fc": for_fc,
-    "im2col": for_im2col,
-    "col2im": for_col2im,
-    "conv": for_conv,
-    "pool": for_pool,
-    "average_pool": for_pool,
-    "lrn": for_lrn,
-    "dropout": for_dropout,
-    "softmax": for_softmax,
-    "softmax_loss": for_softmax_loss,
-    "sgd_update": for_sgd_update,
+    "relu": relu_inputs,
+    "tanh": tanh_inputs,
+    "fc": fc_inputs,
+    "im2col": im2col_inputs,
+    "col2im": col2im_inputs,
+    "conv": conv_inputs,
+    "pool": pool_inputs,
+    "average_pool": pool_inputs,
+    "lrn": lrn_inputs,
+    "dropout": dropout_inputs,
+    "softmax": softmax_inputs,
+    "softmax_loss": softmax_loss_inputs,
+    "sgd_update": sgd_update_inputs,
 }
 
 
@@ -174,16 +174,16 @@ INPUTS = {
 def cases(name):
     """Return the Cases of an exercise; the first can be done by hand, the last is in float32."""
     layer = name.removesuffix("_backward").removesuffix("_forward")
-    given = list(INPUTS[layer]())
-    made = [case(name, *one) for one in given]
-    for k, one in enumerate(made):
-        if one.title in [other.title for other in made[:k]]:
-            made[k] = one._replace(title=f"{one.title}, again")
-    made[0] = made[0]._replace(title=BY_HAND)
-    inputs, options, dy = given[1]
+    specs = list(INPUTS[layer]())
+    listed = [case(name, *spec) for spec in specs]
+    for k, repeat in enumerate(listed):
+        if repeat.title in [earlier.title for earlier in listed[:k]]:
+            listed[k] = repeat._replace(title=f"{repeat.title}, again")
+    listed[0] = listed[0]._replace(title=BY_HAND)
+    inputs, options, dy = specs[1]
     single = {letter: as_float32(value) for letter, value in inputs.items()}
     last = case(name, single, options, dy)
-    return *made, last._replace(title=f"{last.title}, float32")
+    return *listed, last._replace(title=f"{last.title}, float32")
 
 
 def as_float32(value):
@@ -192,13 +192,13 @@ def as_float32(value):
 
 
 def case(name, inputs, options, dy):
-    """Return one Case; a backward pass gets the cache of the real forward pass."""
+    """Return a Case; a backward pass gets the cache of the real forward pass."""
     title = ", ".join(
         [*map(described, inputs, inputs.values()), *map(described, options, options.values())]
     )
     if not name.endswith("_backward"):
         return Case(title, tuple(inputs.values()), options, inputs, None)
-    y, cache = getattr(reference, forward_of(name))(*inputs.values(), **drawn(options))
+    y, cache = getattr(reference, forward_of(name))(*inputs.values(), **with_generators(options))
     if np.ndim(y) == 0:
         return Case(title, (cache,), {}, {**inputs, **options}, None)
     dy = normal(*y.shape, seed=3) if dy is None else dy
@@ -207,14 +207,14 @@ def case(name, inputs, options, dy):
 
 
 def described(name, value):
-    """Return "x (2, 3, 7, 5)" for an array, "stride=2" for anything else."""
+    """Return "x (2, 3, 7, 5)" for an array, "seed 5" for a Seed, "stride=2" for other values."""
     if isinstance(value, np.ndarray):
         return f"{name} {value.shape}"
     return f"seed {value.number}" if isinstance(value, Seed) else f"{name}={value}"
 
 
-def drawn(options):
-    """Return the options with a new generator for every Seed."""
+def with_generators(options):
+    """Return the options with a new generator for each Seed."""
     return {
         name: np.random.default_rng(value.number) if isinstance(value, Seed) else value
         for name, value in options.items()
@@ -223,23 +223,23 @@ def drawn(options):
 
 @functools.cache
 def right_answers(name):
-    """Return what the library's function makes of every Case: dicts by output."""
+    """Return the results of the library's function for all Cases: [{output: value}]."""
     return outcomes(name, function(name))
 
 
 def outcomes(name, f):
-    """Return what f makes of every Case of an exercise: dicts by output, None where it breaks."""
-    found = []
-    for one in cases(name):
+    """Return the results of f for all Cases: [{output: value}], with None where it fails."""
+    results = []
+    for case in cases(name):
         try:
             with np.errstate(all="ignore"):
-                found.append(by_output(name, f(*one.args, **drawn(one.options))))
+                results.append(by_output(name, f(*case.args, **with_generators(case.options))))
         except Exception:
-            found.append(None)
-    return found
+            results.append(None)
+    return results
 
 
 def by_output(name, result):
-    """Return a result as a dict: {"dx": array, "dw": array, "db": array}."""
+    """Return a result as {output: value}: {"dx": array, "dw": array, "db": array}."""
     outputs = find(name).outputs
     return dict(zip(outputs, result if isinstance(result, tuple) else (result,), strict=True))

@@ -3,10 +3,10 @@
     name      the function to write, as minicnn.reference calls it
     lesson    the number of the lesson that belongs to it
     question  one line for the list
-    outputs   what the function returns, by name; one name alone is returned without a tuple
-    given     what the learner may import from minicnn, so that only the idea is left to write
+    outputs   the names of the function's results
+    given     imports from minicnn for the learner's file, so that only the idea is left to write
 
-Signature, docstring and legend are read from the library's own source and cannot drift from it.
+Signature, docstring and legend are read from the library's source, so they cannot drift from it.
 """
 
 import ast
@@ -38,12 +38,12 @@ EXERCISES = [
     Exercise("fc_forward", 7, "How does every output see every input?", ("y", "cache"), []),
     Exercise("fc_backward", 7, "Two products and a sum: which is which?", ("dx", "dw", "db"), []),
     Exercise("im2col", 2, "How does a convolution become a matrix product?", ("cols",), []),
-    Exercise("col2im", 3, "What if a pixel stands in several columns?", ("dx",), []),
+    Exercise("col2im", 3, "What if a pixel appears in several columns?", ("dx",), []),
     Exercise("conv_forward", 1, "How does a kernel slide?", ("y", "cache"), [OUT_SIZE, IM2COL]),
     Exercise(
         "conv_backward",
         3,
-        "How does a gradient find back to pixels, kernels and biases?",
+        "How does a gradient find its way to pixels, kernels and biases?",
         ("dx", "dw", "db"),
         [IM2COL_COL2IM],
     ),
@@ -52,18 +52,18 @@ EXERCISES = [
     Exercise("average_pool_backward", 5, "How large is a pixel's share of a window?", ("dx",), []),
     Exercise("lrn_forward", 6, "How do neighbouring kernels compete?", ("y", "cache"), []),
     Exercise(
-        "lrn_backward", 6, "Who else felt this channel's activity?", ("dx",), [SUM_OVER_CHANNELS]
+        "lrn_backward", 6, "Which other channels felt this one?", ("dx",), [SUM_OVER_CHANNELS]
     ),
-    Exercise("dropout_forward", 8, "Who is left out this time?", ("y", "cache"), []),
-    Exercise("dropout_backward", 8, "What do those learn who were left out?", ("dx",), []),
+    Exercise("dropout_forward", 8, "Which units are dropped this time?", ("y", "cache"), []),
+    Exercise("dropout_backward", 8, "What do the dropped units learn?", ("dx",), []),
     Exercise("softmax", 8, "How do scores become probabilities?", ("p",), []),
     Exercise(
         "softmax_loss_forward", 8, "How wrong is a prediction, in nats?", ("loss", "cache"), []
     ),
     Exercise(
-        "softmax_loss_backward", 8, "How much too probable is each class?", ("dscores",), [SOFTMAX]
+        "softmax_loss_backward", 8, "How far off is each probability?", ("dscores",), [SOFTMAX]
     ),
-    Exercise("sgd_update", 9, "Where does the learning rate stand?", ("w", "v"), []),
+    Exercise("sgd_update", 9, "Where does the learning rate go?", ("w", "v"), []),
 ]
 BY_NAME = {exercise.name: exercise for exercise in EXERCISES}
 BARE = ("im2col", "col2im", "softmax")  # these return an array, not a tuple
@@ -72,13 +72,13 @@ BARE = ("im2col", "col2im", "softmax")  # these return an array, not a tuple
 def find(name):
     """Return the Exercise of this name.
 
-    Raises ValueError if there is none, with the nearest names, or those of the lesson if it is the
-    number of one.
+    Raises ValueError if there is none.  The message suggests similar names, or the exercises of a
+    lesson if the name is its number.
     """
     if name in BY_NAME:
         return BY_NAME[name]
     near = difflib.get_close_matches(name, BY_NAME, n=2)
-    near = near or [one.name for one in EXERCISES if str(one.lesson) == name]
+    near = near or [exercise.name for exercise in EXERCISES if str(exercise.lesson) == name]
     hint = f"did you mean {' or '.join(near)}?" if near else "python -m lessons exercise lists all"
     raise ValueError(f"{name!r} is not an exercise; {hint}")
 
@@ -90,21 +90,21 @@ def following(name):
 
 
 def function(name):
-    """Return the library's own function, as the plain Python that it is written in."""
-    home = im2col_module if hasattr(im2col_module, name) else reference
-    found = getattr(home, name)
-    return getattr(found, "py_func", found)  # what Numba compiles has its Python inside
+    """Return the library's own function, as plain Python."""
+    module = im2col_module if hasattr(im2col_module, name) else reference
+    f = getattr(module, name)
+    return getattr(f, "py_func", f)  # the Python of a compiled kernel
 
 
 @functools.cache
 def source(name):
-    """Return the source of the library's function, from its `def` on."""
+    """Return the source of the library's function, starting at its `def`."""
     text = inspect.getsource(function(name))
     return text[text.index("def ") :]
 
 
 def signature(name):
-    """Return the line that a call looks like: "relu_backward(dy, cache)"."""
+    """Return the name and parameters of a function: "relu_backward(dy, cache)"."""
     return f"{name}{inspect.signature(function(name))}"
 
 
@@ -113,8 +113,8 @@ def forward_of(name):
     return name.removesuffix("_backward").removesuffix("_forward") + "_forward"
 
 
-def kept(name):
-    """Return how the forward pass of this layer writes its cache: "(x, w)".  None: it has none."""
+def cache_text(name):
+    """Return the cache of this layer's forward pass as code, "(x, w)", or None if it has none."""
     forward = forward_of(name)
     if not hasattr(reference, forward):
         return None
@@ -128,9 +128,9 @@ def template(name, path="FILE"):
     Parameters
     ----------
     name : str
-        An exercise's.
+        The exercise.
     path : path
-        Where the file will be; the text says how to have it checked.
+        The file's path, for the command in the text that checks it.
 
     Returns
     -------
@@ -140,11 +140,11 @@ def template(name, path="FILE"):
     exercise, module = find(name), inspect.getmodule(function(name))
     head = f'''"""Exercise {name}: {exercise.question}  (Lesson {exercise.lesson})
 
-Write the body of the function, then let it be checked:
+Write the body of the function, then check it:
 
     python -m lessons check {path}
 
-Here is how {home(name)} introduces its layer, with the legend of the letters:
+{home(name)} introduces its layer like this, with a legend of its letters:
 
 {module.__doc__.strip()}
 """
@@ -153,18 +153,18 @@ Here is how {home(name)} introduces its layer, with the legend of the letters:
 
 
 def home(name):
-    """Return the file of the library that has the function: "minicnn/reference/pool.py"."""
+    """Return the library file that defines the function: "minicnn/reference/pool.py"."""
     return f"minicnn/reference/{function(name).__module__.rpartition('.')[2]}.py"
 
 
 def imports(name):
-    """Return the lines of import that the learner is given."""
+    """Return the import lines that the learner is given."""
     given = find(name).given
     return "\n".join(["import numpy as np", *([""] if given else []), *given])
 
 
 def empty(name):
-    """Return the function with its signature and docstring, and a body that is still to write."""
+    """Return the function with its signature and docstring, and a body still to be written."""
     tree = ast.parse(source(name)).body[0]
     lines = source(name).splitlines()
     start = tree.body[0].end_lineno  # the last line of the docstring
@@ -175,7 +175,7 @@ def empty(name):
     outputs = ", ".join(find(name).outputs)
     body.append(f'raise NotImplementedError("{name} is still to be written")')
     if "cache" in find(name).outputs:
-        outputs = outputs.replace("cache", kept(name))
+        outputs = outputs.replace("cache", cache_text(name))
     elif len(find(name).outputs) == 1 and name not in BARE:
         outputs = f"({outputs},)"
     body.append(f"# return {outputs}")
@@ -188,16 +188,16 @@ def write(name, path=None, force=False):
     Parameters
     ----------
     name : str
-        An exercise's.
+        The exercise.
     path : path
-        The file; by default runs/exercises/NAME.py.
+        The file; the default is runs/exercises/NAME.py.
     force : bool
-        Whether a file that is there already may be overwritten.
+        Whether to overwrite an existing file.
 
     Raises
     ------
     ValueError
-        If there is no such exercise, or the file is there already.
+        If there is no such exercise, or the file exists.
     OSError
         If it cannot be written.
     """
@@ -207,7 +207,7 @@ def write(name, path=None, force=False):
         path = path / f"{name}.py"
     if path.exists() and not force:
         raise ValueError(
-            f"{path} is there already, and your work may be in it; --force begins anew, "
+            f"{path} exists already, and your work may be in it; --force starts over, "
             "--out names another file"
         )
     write_text(path, template(name, path))

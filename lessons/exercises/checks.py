@@ -1,13 +1,12 @@
-"""The first thing that is wrong with one answer, in sentences.
+"""Find the first fault of one answer and describe it in sentences.
 
-    one      the Case, see cases.py
-    answer   what the child process sent back for it, see sandbox_child.py
-    found    what the learner's function returned; right, what the library's does
-    Fault    output, the one that is wrong, or None if it is none of them; name, for a teacher's
-             statistics, None where numbers are wrong; lines, that say what is wrong
+    case     a Case, see cases.py
+    answer   the child process's reply for it, see sandbox_child.py
+    found    the result of the learner's function; right, that of the library's
+    Fault    output: the wrong output, or None if the fault is in none of them; name: a label for a
+             teacher's statistics, or None if numbers are wrong; lines: the description
 
-Each fault is told as what it was and what was expected.  What it may come from is left to
-diagnosis.py.
+A description says what was found and what was expected.  diagnosis.py looks for the cause.
 """
 
 import inspect
@@ -19,73 +18,74 @@ import numpy as np
 from minicnn import reference
 
 from . import differences, sandbox
-from .cases import BY_HAND, by_output, drawn
-from .catalogue import BARE, find, forward_of, function, kept, signature
+from .cases import BY_HAND, by_output, with_generators
+from .catalogue import BARE, cache_text, find, forward_of, function, signature
 from .sandbox_child import Other
-from .side_by_side import beside
+from .side_by_side import side_by_side
 
 Fault = namedtuple("Fault", "output name lines")
 STEP = 1e-5
-DO_NOT_FIT = "matmul", "broadcast", "aligned", "could not multiply"  # words of NumPy's messages
+DO_NOT_FIT = "matmul", "broadcast", "aligned", "could not multiply"  # words in NumPy's messages
 
 
-def look(name, one, answer, right, tell):
-    """Return the first Fault of an answer, or None; only with `tell` lines show wrong numbers."""
+def look(name, case, answer, right, tell):
+    """Return the first Fault of an answer, or None; `tell` adds lines about wrong numbers."""
     if answer["raised"]:
-        return Fault(None, "stopped", [called(name, answer["raised"]), *fitting(answer["raised"])])
+        error = answer["raised"]
+        return Fault(None, "stopped", [call_error(name, error), *shape_advice(error)])
     found = answer["returned"]
     if fault := structure(name, found):
         return Fault(None, *fault)
     if answer["changed"] and name != "sgd_update":
-        return Fault(None, "argument changed", [in_place(name, answer["changed"][0])])
+        return Fault(None, "argument changed", [changed_argument(name, answer["changed"][0])])
     if name == "dropout_forward":
-        return None  # which units are left out is a matter of chance: see dropout_checks.py
+        return None  # the mask is random: see dropout_checks.py
     found = by_output(name, found)
     for output in find(name).outputs if name != "sgd_update" else ("v", "w"):  # w follows from v
         if output == "cache":
             fault = cache_fault(name, found[output], right[output])
         else:
-            fault = array_fault(name, output, found[output], right[output], one, tell)
+            fault = array_fault(name, output, found[output], right[output], case, tell)
         if fault:
             return Fault(output, *fault)
     return None
 
 
-def called(name, error):
-    """Say what a call raised."""
+def call_error(name, error):
+    """Return a sentence about an exception in a call."""
     if error["line"] is None and error["type"] == "TypeError":
         return f"It cannot be called as {signature(name)}: {error['message']}"
     return f"It stopped in {sandbox.raised(error)}"
 
 
-def fitting(error):
-    """Say what may help where NumPy says that the shapes of two arrays do not fit together."""
+def shape_advice(error):
+    """Return advice for an error about array shapes that do not fit together, or nothing."""
     if error["type"] == "ValueError" and any(word in error["message"] for word in DO_NOT_FIT):
         return [
-            "Two arrays do not fit together there.  Print their shapes before that line: has one "
-            "to be transposed (.T), or reshaped?"
+            "The shapes of two arrays do not fit together there.  Print them before that line: "
+            "does one array need to be transposed (.T) or reshaped?"
         ]
     return []
 
 
-def in_place(name, place):
-    """Say which argument was changed."""
+def changed_argument(name, place):
+    """Return a sentence that says which argument was changed."""
     names = list(inspect.signature(function(name)).parameters)
-    words = names[place[0]]
+    subject = names[place[0]]
     if len(place) > 1:
-        letters = kept(name).strip("()").split(", ")
-        words = f"{letters[place[1]].strip(',')}, which is in the cache,"
+        letters = cache_text(name).strip("()").split(", ")
+        subject = f"{letters[place[1]].strip(',')}, which is in the cache,"
     return (
-        f"{words} was changed.  Others still need it as it was: work on a copy, or write the "
-        "result into a new array."
+        f"{subject} was changed.  Other code still needs it as it was: work on a copy, or write "
+        "the result into a new array."
     )
 
 
-# Each of these returns a fault's name and lines, or None.
+# Each of these functions returns a fault's name and lines, or None.
 
 
 def structure(name, found):
-    """Is what was returned the kind of thing that it should be?"""
+    """Check the types of the result and its parts."""
     outputs = find(name).outputs
     alone = name in BARE
     wanted = ", ".join(outputs) if len(outputs) > 1 or alone else f"({outputs[0]},)"
@@ -105,7 +105,7 @@ def structure(name, found):
         return "too many or too few results", [line]
     for output, value in zip(outputs, found, strict=True):
         if output == "cache" and not isinstance(value, tuple):
-            line = f"The cache is {kind(value)}; expected the tuple {kept(name)}"
+            line = f"The cache is {kind(value)}; expected the tuple {cache_text(name)}"
             return "not a tuple", [line]
         if output != "cache" and not differences.is_numbers(value):
             return "not an array", [f"{output} is {kind(value)}; expected an array of numbers"]
@@ -113,7 +113,7 @@ def structure(name, found):
 
 
 def kind(value):
-    """Return what a value is, in words."""
+    """Return the kind of a value in words."""
     if isinstance(value, Other):
         return str(value)
     if isinstance(value, np.ndarray):
@@ -121,90 +121,91 @@ def kind(value):
     return "None" if value is None else f"a {type(value).__name__}"
 
 
-def array_fault(name, output, found, right, one, tell):
-    """Has an output the right shape, numbers and dtype?"""
+def array_fault(name, output, found, right, case, tell):
+    """Check the shape, numbers and dtype of an output."""
     if np.shape(found) != np.shape(right):
-        small = one.title == BY_HAND and np.size(found) < 100
-        numbers = [table(output, found, right, one)] if small else []
+        small = case.title == BY_HAND and np.size(found) < 100
+        numbers = [table(output, found, right, case)] if small else []
         owner = f", the shape of {output.removeprefix('d')}" if output.startswith("d") else ""
         hint = "  Is it transposed?" if np.shape(found) == np.shape(right)[::-1] else ""
         line = f"{output} has shape {np.shape(found)}; expected {np.shape(right)}{owner}.{hint}"
         return "wrong shape", [*numbers, line]
     if not differences.same(found, right):
-        lines = different(name, output, np.asarray(found), np.asarray(right), one) if tell else []
+        lines = different(name, output, np.asarray(found), np.asarray(right), case) if tell else []
         return None, lines
     if np.ndim(right) and found.dtype != right.dtype:
         line = (
             f"The numbers in {output} are right, but they are {found.dtype}; the arguments are "
-            f"{right.dtype}.  Is an array made without a dtype, or is a np.float64 mixed in?"
+            f"{right.dtype}.  Is an array created without a dtype, or is an np.float64 mixed in?"
         )
         return "wrong dtype", [line]
     return None
 
 
 def cache_fault(name, found, right):
-    """Does a cache hold what backward will unpack?"""
-    backward, wanted = name.replace("_forward", "_backward"), kept(name)
+    """Check that the cache holds what backward unpacks."""
+    backward, wanted = name.replace("_forward", "_backward"), cache_text(name)
     if len(found) != len(right):
-        line = f"The cache holds {len(found)} things; {backward} unpacks {wanted}"
+        line = f"The cache has {len(found)} parts; {backward} unpacks {wanted}"
         return "wrong cache", [line]
     letters = wanted.strip("()").split(", ")
     for letter, mine, ours in zip(letters, found, right, strict=True):
         if not differences.alike(mine, ours):
             line = (
-                f"What forward returns is right, but not what it keeps: {backward} unpacks "
-                f"{wanted}, and {letter.strip(',')} is {shown(mine)}, expected {shown(ours)}"
+                f"The result of forward is right, but its cache is not: {backward} unpacks "
+                f"{wanted}, and {letter.strip(',')} is {shown(mine)}; expected {shown(ours)}"
             )
             return "wrong cache", [line]
     return None
 
 
 def shown(value):
-    """Return a value as a text of at most one line."""
+    """Return a value as text on one line."""
     if isinstance(value, np.ndarray) and value.ndim:
         first = np.array2string(value.ravel()[:4], precision=4)[1:-1]
         return f"an array {value.shape} with {first}{' …' if value.size > 4 else ''}"
     return str(value)
 
 
-# What is told of numbers that are wrong.
+# Descriptions of wrong numbers.
 
 
-def different(name, output, found, right, one):
-    """Return lines: how many entries, which, where they lie, and a witness from forward."""
-    lines = [table(output, found, right, one)] if one.title == BY_HAND else []
+def different(name, output, found, right, case):
+    """Return lines on which entries are wrong, where they are, and what forward says."""
+    lines = [table(output, found, right, case)] if case.title == BY_HAND else []
     lines.append(differences.counted(output, found, right) + ".")
     wrong = differences.differs(found, right)
-    if place := differences.lie(wrong, differences.regions_of(name, output, one, right.shape)):
-        lines.append(place)
+    regions = differences.regions_of(name, output, case, right.shape)
+    if sentence := differences.location(wrong, regions):
+        lines.append(sentence)
     if name.endswith("_backward") and wrong.any():
-        lines += witness(name, output, right, one, tuple(np.argwhere(wrong)[0]))
+        lines += witness(name, output, right, case, tuple(np.argwhere(wrong)[0]))
     return lines
 
 
-def table(output, found, right, one):
-    """Return what can be done by hand as text: what was given, what came out, what was expected."""
-    given = {**one.inputs, **({} if one.dy is None else {"dy": one.dy})}
-    given |= {k: v for k, v in one.options.items() if k not in given}
-    return beside({**given, f"your {output}": found, f"expected {output}": right}) + "\n"
+def table(output, found, right, case):
+    """Return a case by hand as text: the arguments, the learner's output and the expected one."""
+    given = {**case.inputs, **({} if case.dy is None else {"dy": case.dy})}
+    given |= {k: v for k, v in case.options.items() if k not in given}
+    return side_by_side({**given, f"your {output}": found, f"expected {output}": right}) + "\n"
 
 
-def witness(name, output, right, one, place):
-    """Return a line with the slope that finite differences of the forward pass give there."""
+def witness(name, output, right, case, place):
+    """Return a line with the slope of the forward pass at one entry, by finite differences."""
     letter = output.removeprefix("d")
     forward = getattr(reference, forward_of(name))
-    inputs = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in one.inputs.items()}
+    inputs = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in case.inputs.items()}
     if inputs[letter].dtype != np.float64:
         return []
-    kept_value, L = inputs[letter][place], []
-    for move in (STEP, -STEP):
-        inputs[letter][place] = kept_value + move
-        y, _ = forward(**drawn(inputs))
-        L.append(np.sum(y * (1 if one.dy is None else one.dy)))
+    value, L = inputs[letter][place], []
+    for nudge in (STEP, -STEP):
+        inputs[letter][place] = value + nudge
+        y, _ = forward(**with_generators(inputs))
+        L.append(np.sum(y * (1 if case.dy is None else case.dy)))
     slope = (L[0] - L[1]) / (2 * STEP)
     if not math.isclose(slope, right[place], rel_tol=1e-4, abs_tol=1e-6):
         return []  # at a kink, or lost in round-off
     index = ", ".join(str(int(k)) for k in place)
-    loss = "the loss" if one.dy is None else "Σ y·dy"
-    moves = f"moves {slope:.5g} times as far" if abs(slope) > 1e-9 else "does not move"
-    return [f"(Forward agrees: move {letter}[{index}] a little, and {loss} {moves}.)"]
+    loss = "the loss" if case.dy is None else "Σ y·dy"
+    effect = f"changes {slope:.5g} times as much" if abs(slope) > 1e-9 else "does not change"
+    return [f"(Forward confirms it: change {letter}[{index}] a little, and {loss} {effect}.)"]

@@ -1,10 +1,10 @@
-"""Where do two arrays differ, and what does it look like?
+"""Describe where two arrays differ, and recognize known patterns of difference.
 
-    found, expected   arrays of one shape: the learner's, and the right one
-    wrong             True where they differ
-    regions           [(words, mask)]: places of the array that have a name
+    found, expected   arrays of one shape: the learner's and the right one
+    wrong             a mask that is True where they differ
+    regions           [(words, mask)]: parts of the array, each with a description
 
-Numbers are the same if they differ by round-off alone, and NaN is the same as NaN.
+Numbers are equal if they differ by round-off alone, and NaN equals NaN.
 """
 
 import numpy as np
@@ -16,12 +16,12 @@ TOLERANCE = {"float64": 1e-7, "float32": 1e-4}
 
 
 def same(found, expected):
-    """Return whether two arrays agree, in shape and in every number."""
+    """Return whether two arrays agree in shape and in every number."""
     return np.shape(found) == np.shape(expected) and not differs(found, expected).any()
 
 
 def alike(mine, ours):
-    """Return whether two things are the same: numbers, arrays, dtypes, or tuples of them."""
+    """Return whether two values are equal: numbers, arrays, dtypes, or tuples of them."""
     if isinstance(ours, tuple):
         return (
             isinstance(mine, (tuple, list))
@@ -38,7 +38,7 @@ def is_numbers(value):
 
 
 def differs(found, expected):
-    """Return where two arrays of one shape differ by more than round-off."""
+    """Return a mask of where two arrays of one shape differ by more than round-off."""
     found, expected = np.asarray(found), np.asarray(expected)
     if expected.dtype.kind != "f" or found.dtype.kind != "f":
         return found != expected
@@ -48,7 +48,7 @@ def differs(found, expected):
 
 
 def counted(name, found, expected):
-    """Say how many entries are wrong, and show the first: "12 of 70 entries of dx are wrong; …"."""
+    """Return a text with the number of wrong entries and the first of them."""
     wrong = differs(found, expected)
     if wrong.ndim == 0:
         return f"{name} is {found:.6g}; expected {expected:.6g}"
@@ -64,8 +64,8 @@ def counted(name, found, expected):
     return f"{count} {wrong.size} entries of {name} are wrong.  The first: {first}"
 
 
-def lie(wrong, regions):
-    """Say in which one region all wrong entries lie, or nothing."""
+def location(wrong, regions):
+    """Return a sentence with the one region that holds all wrong entries, or ""."""
     if wrong.all() or wrong.ndim == 0:
         return ""
     for words, mask in [*regions, *axes(wrong), *edges(wrong.shape)]:
@@ -77,20 +77,20 @@ def lie(wrong, regions):
 
 
 def axes(wrong):
-    """Return regions for the one index along an axis that holds all wrong entries, if one does."""
+    """Return regions for single indices along an axis that hold all wrong entries, or none."""
     letters = {4: ("image", "channel", "row", "column"), 2: ("row", "column")}
-    found = []
+    regions = []
     for axis, word in enumerate(letters.get(wrong.ndim, ())):
         others = tuple(k for k in range(wrong.ndim) if k != axis)
         hit = wrong.any(axis=others)
         mask = np.moveaxis(np.zeros_like(wrong), axis, 0)
         if hit.sum() == 1 and len(hit) > 1:
             mask[hit.argmax()] = True
-            found.append((f"in {word} {hit.argmax()}", np.moveaxis(mask, 0, axis)))
+            regions.append((f"in {word} {hit.argmax()}", np.moveaxis(mask, 0, axis)))
         elif hit.sum() == len(hit) - 1 and len(hit) > 2:
             mask[hit] = True
-            found.append((f"outside {word} {hit.argmin()}", np.moveaxis(mask, 0, axis)))
-    return found
+            regions.append((f"outside {word} {hit.argmin()}", np.moveaxis(mask, 0, axis)))
+    return regions
 
 
 def edges(shape):
@@ -102,35 +102,35 @@ def edges(shape):
     return [("on the border of the image", mask)]
 
 
-def regions_of(name, output, one, shape):
-    """Return the regions of an output of an exercise, for a Case; shape is the output's."""
+def regions_of(name, output, case, shape):
+    """Return the regions of an exercise's output for a Case; `shape` is the output's."""
     layer = name.removesuffix("_forward").removesuffix("_backward")
-    x = one.inputs.get("x")
+    x = case.inputs.get("x")
     if layer == "relu":
         return [("where x is 0", x == 0), ("where x is negative", x < 0), ("where x ≤ 0", x <= 0)]
     if output == "dx" and layer in ("pool", "average_pool", "col2im", "conv"):
-        return overlaps(windows_over(name, one))
-    over = "where a window hangs over the edge"
+        return overlaps(windows_over(name, case))
+    overhang = "where a window hangs over the edge"
     if name == "pool_forward" and output == "y":
-        z, s = one.options.get("z", 3), one.options.get("s", 2)
+        z, s = case.options.get("z", 3), case.options.get("s", 2)
         rows, columns = (s * np.arange(size) + z for size in shape[2:])
         hangs = (rows > x.shape[2])[:, None] | (columns > x.shape[3])
-        return [(over, np.broadcast_to(hangs, shape))]
+        return [(overhang, np.broadcast_to(hangs, shape))]
     if name == "im2col":
-        return [(over, im2col(np.ones_like(x), *one.args[1:]) == 0)]
+        return [(overhang, im2col(np.ones_like(x), *case.args[1:]) == 0)]
     if layer == "lrn":
-        C, n = x.shape[1], one.inputs.get("n", one.options.get("n", 5))
+        C, n = x.shape[1], case.inputs.get("n", case.options.get("n", 5))
         cut = np.zeros(x.shape, bool)
         cut[:, : n // 2] = cut[:, C - (n - 1) // 2 :] = True
         return [("in the first and last channels, whose window is cut off", cut)]
     return []
 
 
-def windows_over(name, one):
-    """Return how many windows hold each pixel, as an array of the shape of dx."""
+def windows_over(name, case):
+    """Return the number of windows that contain each pixel, as an array shaped like dx."""
     if name == "col2im":
-        return col2im(np.ones_like(one.args[0]), *one.args[1:])
-    dy, cache = one.args
+        return col2im(np.ones_like(case.args[0]), *case.args[1:])
+    dy, cache = case.args
     H_out, W_out = dy.shape[2:]
     if name == "conv_backward":
         x, w, _, stride, pad, _ = cache
@@ -146,39 +146,39 @@ def windows_over(name, one):
 
 
 def overlaps(count):
-    """Return regions by the number of windows that hold a pixel."""
+    """Return regions by the number of windows that contain a pixel."""
     return [
         ("where windows overlap", count > 1),
-        ("where a pixel is in one window alone", count == 1),
+        ("where a pixel is in one window only", count == 1),
         ("where no window reaches", count == 0),
     ]
 
 
 def patterns(found, expected, N):
-    """Return what a wrong array looks like, as sentences, the most telling first.
+    """Return sentences on the patterns of a wrong array, the most telling first.
 
-    N is the number of images.  What all wrong cases have in common is a hint.
+    N is the number of images.  A sentence that fits all wrong cases becomes a hint.
     """
     if not np.isfinite(found).all() and np.isfinite(expected).all():
-        return ["There is NaN or infinity in it: a division by 0, or e^… of something large?"]
+        return ["It contains NaN or infinity: a division by 0, or e^… of a large number?"]
     if not found.any() and expected.any():
         return ["It is zero everywhere: is it ever filled?"]
     return [*factors(found, expected, N), *moved(found, expected)]
 
 
 def factors(found, expected, N):
-    """Return what a constant factor, or a constant that is added, may be."""
+    """Return sentences on a constant factor or a constant offset."""
     square = np.vdot(expected, expected)
     factor = np.vdot(found, expected) / square if square else 0
     if factor and same(found, factor * expected):
         if abs(factor + 1) < 1e-6:
             return ["Every sign is flipped."]
-        said = [f"It is {factor:.4g} times what it should be, everywhere: which factor is that?"]
+        hints = [f"It is {factor:.4g} times what it should be, everywhere: which factor is that?"]
         if N > 1 and abs(factor - N) < 1e-6 * N:
-            said.insert(0, "As many times too large as there are images: a sum, not a mean?")
+            hints.insert(0, "It is multiplied by the number of images: a sum instead of a mean?")
         if N > 1 and abs(factor * N - 1) < 1e-6:
-            said.insert(0, "It is divided by the number of images: a mean, not a sum?")
-        return said
+            hints.insert(0, "It is divided by the number of images: a mean instead of a sum?")
+        return hints
     offset = found - expected
     if expected.size > 1 and same(offset, np.full_like(offset, offset.flat[0])):
         return ["Off by the same number everywhere: is something added too often, or not at all?"]
@@ -186,13 +186,13 @@ def factors(found, expected, N):
 
 
 def moved(found, expected):
-    """Return how the right numbers may have come to other places."""
-    said = []
+    """Return sentences on right numbers in wrong places."""
+    hints = []
     if expected.ndim > 1 and same(found, np.flip(expected, (-2, -1))):
-        said.append("The right numbers, turned by 180°: a flip too many, or too few?")
+        hints.append("The right numbers, rotated by 180°: one flip too many, or too few?")
     for axis in range(-expected.ndim, 0):
         if same(found, np.flip(expected, axis)):
-            said.append(f"The right numbers, in reverse order along axis {axis}.")
+            hints.append(f"The right numbers, in reverse order along axis {axis}.")
     if same(np.sort(found, None), np.sort(expected, None)):
-        said.append("The right numbers in other places: is an index, a reshape, a transpose wrong?")
-    return said
+        hints.append("The right numbers in wrong places: check indices, reshapes and transposes.")
+    return hints

@@ -1,47 +1,48 @@
-"""Is dropout's mask drawn as it should be?  Which units are left out is a matter of chance.
+"""Check a learner's dropout_forward, whose random mask cannot be compared with a right answer.
 
-So there is nothing to compare with.  But y is 0 or x; about a share p of it is 0; the same
-generator draws the same mask, another one another; no two images lose the same units; and the cache
-says who was kept.
+Its properties can: each entry of y is 0 or x; about a share p of them is 0; equal generators draw
+equal masks and different ones do not; no two images lose the same units; and the cache holds the
+mask.
 
     given      the Cases of dropout_forward
-    answers    what the learner's function returned for each, see sandbox_child.py
-    on         where y is not 0
-    fault      what is wrong: a line that says it, and the name of the mistake if it is a known one
+    answers    the replies for the learner's function, see sandbox_child.py
+    on         a mask of where y is not 0
+    fault      a sentence that says what is wrong, and the name of the mistake if it is a known one
 """
 
 import numpy as np
 
 from .differences import alike, is_numbers, same
 from .mistakes import mistakes
-from .side_by_side import beside
+from .side_by_side import side_by_side
 
 KNOWN = {mistake.name: mistake for mistake in mistakes("dropout_forward")}
 
 
 def fault_of(given, answers):
-    """Return what is wrong first, or None: number of the case, lines that say it, the Mistake."""
+    """Return the first fault as (number of the case, lines, Mistake or None), or None."""
     masks = {}
-    for number, (one, answer) in enumerate(zip(given, answers, strict=True)):
+    for number, (case, answer) in enumerate(zip(given, answers, strict=True)):
         y, _ = answer["returned"]
-        line, mistake = value_fault(one.inputs["x"], one.options["p"], y)
+        x = case.inputs["x"]
+        line, mistake = value_fault(x, case.options["p"], y)
         if line:
-            shown = [beside({"x": one.inputs["x"], "your y": y}) + "\n"] if number == 0 else []
+            shown = [side_by_side({"x": x, "your y": y}) + "\n"] if number == 0 else []
             return number, [*shown, line], KNOWN.get(mistake)
-        masks.setdefault((np.shape(y), one.options["rng"]), []).append((one, y != 0))
-    for number, (one, answer) in enumerate(zip(given, answers, strict=True)):
-        line, mistake = mask_fault(one, masks)
+        masks.setdefault((np.shape(y), case.options["rng"]), []).append((case, y != 0))
+    for number, (case, answer) in enumerate(zip(given, answers, strict=True)):
+        line, mistake = mask_fault(case, masks)
         if not line:
-            line, mistake = cache_fault(one.inputs["x"], *answer["returned"])
+            line, mistake = cache_fault(case.inputs["x"], *answer["returned"])
         if line:
             return number, [line], KNOWN.get(mistake)
     return None
 
 
 def value_fault(x, p, y):
-    """Is every entry of y 0 or x, in the right share?"""
+    """Check that each entry of y is 0 or x, in the right proportion."""
     if np.shape(y) != x.shape:
-        return f"y has shape {np.shape(y)}; expected that of x, {x.shape}.", None
+        return f"y has shape {np.shape(y)}; expected {x.shape}, the shape of x.", None
     on = y != 0
     if not same(y[on], x[on]):
         known = "scaled" if same(y[on], x[on] / (1 - p)) else None
@@ -56,38 +57,38 @@ def value_fault(x, p, y):
         known = "nobody left out" if share == 1 else None
         return line, "p exchanged with 1 − p" if abs(share - p) < slack else known
     if y.dtype != x.dtype:
-        return f"y is {y.dtype}, and x is {x.dtype}: is an array made without a dtype?", None
+        return f"y is {y.dtype}, and x is {x.dtype}: is an array created without a dtype?", None
     return None, None
 
 
-def mask_fault(one, masks):
-    """Are masks drawn from rng, and anew for every image?"""
-    shape, seed = one.inputs["x"].shape, one.options["rng"]
+def mask_fault(case, masks):
+    """Check that masks are drawn from rng, a new one for each image."""
+    shape, seed = case.inputs["x"].shape, case.options["rng"]
     for other, mask in masks[shape, seed][1:]:
         first, on = masks[shape, seed][0]
         if first.inputs["x"].dtype == other.inputs["x"].dtype and (mask != on).any():
-            return "Two calls with the same generator gave two masks.", "another generator"
-    for (size, number), found in masks.items():
-        if size == shape and number != seed and (found[0][1] == masks[shape, seed][0][1]).all():
+            return "Two calls with equal generators gave different masks.", "another generator"
+    for (size, number), drawn in masks.items():
+        if size == shape and number != seed and (drawn[0][1] == masks[shape, seed][0][1]).all():
             return "Two calls with different generators gave the same mask.", "rng not used"
     on = masks[shape, seed][0][1]
     if on.ndim > 1 and (on == on[0]).all():
-        return "The same units are left out in every image.", "one mask for all images"
+        return "The same units are dropped in every image.", "one mask for all images"
     return None, None
 
 
 def cache_fault(x, y, cache):
-    """Does the cache hold (kept, x.dtype)?"""
+    """Check that the cache holds (kept, x.dtype)."""
     if len(cache) != 2:
         return (
-            f"The cache holds {len(cache)} things; dropout_backward unpacks (kept, x.dtype).",
+            f"The cache has {len(cache)} parts; dropout_backward unpacks (kept, x.dtype).",
             None,
         )
     kept, dtype = cache
     if not is_numbers(kept) or np.shape(kept) != x.shape or not same(np.where(kept, x, 0), y):
         upside_down = np.shape(kept) == x.shape and same(np.where(kept, 0, x), y)
-        line = "y is right, but the cache does not say who was kept: y = np.where(kept, x, 0)."
+        line = "y is right, but the cache lacks the mask `kept` of y = np.where(kept, x, 0)."
         return line, "mask upside down" if upside_down else None
     if not alike(dtype, x.dtype):
-        return f"The second thing in the cache is {dtype}; expected x.dtype, {x.dtype}.", None
+        return f"The second part of the cache is {dtype}; expected x.dtype, {x.dtype}.", None
     return None, None

@@ -1,14 +1,13 @@
-"""Is a learner's function right, and if not, what is it?
+"""Judge a learner's function from its answers to all cases.
 
-    one      a Case, see cases.py
-    answer   what the child process sent back for it, see sandbox_child.py
-    Verdict  passed; checks, a Check for every case; mistake, its name if it has one; hint, what the
-             tutor says about it; more, if that does not help
-    Check    case, its title; passed; and said: what is wrong, a list of lines
+    case     a Case, see cases.py
+    answer   the child process's reply for it, see sandbox_child.py
+    Verdict  passed; checks: a Check for each case; mistake: its name, or None; hint: the tutor's
+             sentence about it; more: a stronger hint
+    Check    case: its title; passed; said: lines that say what is wrong
 
-The first case that fails is told, and of its outputs the first: one thing at a time.  The hint is
-that of the first known mistake that explains this output in all cases; else what the wrong cases
-have in common.
+Only the first wrong output of the first failing case is described.  The hint is that of the first
+known mistake that explains this output in all cases, else a property that the wrong cases share.
 """
 
 from collections import namedtuple
@@ -16,7 +15,7 @@ from collections import namedtuple
 from . import dropout_checks
 from .cases import Seed, cases, right_answers
 from .checks import look
-from .diagnosis import diagnosis, more
+from .diagnosis import diagnosis, second_hint
 
 Verdict = namedtuple("Verdict", "passed checks mistake hint more")
 Check = namedtuple("Check", "case passed said")
@@ -24,8 +23,8 @@ EMPTY = "still empty"
 
 
 def calls(name):
-    """Return the calls of all cases: (args, options), as the child process takes them."""
-    return [(one.args, seeds(one.options)) for one in cases(name)]
+    """Return the calls of all cases, (args, options), as the child process takes them."""
+    return [(case.args, seeds(case.options)) for case in cases(name)]
 
 
 def seeds(options):
@@ -33,7 +32,7 @@ def seeds(options):
 
 
 def judge(name, answers):
-    """Return the Verdict on a function, from its answers to `calls(name)`, as many as came.
+    """Return the Verdict on a function from its answers to `calls(name)`, or to the first of them.
 
     Parameters
     ----------
@@ -43,23 +42,23 @@ def judge(name, answers):
         In the order of the cases.
     """
     if answers and answers[0]["raised"] and answers[0]["raised"]["type"] == "NotImplementedError":
-        return Verdict(False, [], EMPTY, f"{name} is still empty: the lines are yours.", None)
+        return Verdict(False, [], EMPTY, f"{name} is still empty: its lines are yours.", None)
     given = cases(name)[: len(answers)]
     checks, first = [], None
-    for one, answer, right in zip(given, answers, right_answers(name), strict=False):
-        fault = look(name, one, answer, right, tell=first is None)
-        checks.append(Check(one.title, fault is None, fault.lines if fault else []))
+    for case, answer, right in zip(given, answers, right_answers(name), strict=False):
+        fault = look(name, case, answer, right, tell=first is None)
+        checks.append(Check(case.title, fault is None, fault.lines if fault else []))
         first = first or fault
-    called = None
+    label = None
     if first:
         failed = [not check.passed for check in checks]
         mistake, hint = diagnosis(name, first.output, answers, failed)
-        called = first.name
+        label = first.name
     elif name == "dropout_forward" and (fault := dropout_checks.fault_of(given, answers)):
         place, lines, mistake = fault
         checks[place] = checks[place]._replace(passed=False, said=lines)
         hint = mistake and mistake.hint
     else:
         return Verdict(True, checks, None, None, None)
-    called = mistake.name if mistake else called
-    return Verdict(False, checks, called, hint, more(name, mistake))
+    label = mistake.name if mistake else label
+    return Verdict(False, checks, label, hint, second_hint(name, mistake))

@@ -1,20 +1,19 @@
-"""Mistakes that have been made before, each as a small edit of the library's own function.
+"""Common mistakes, each as a small edit of the library's own function.
 
 hints/ has a page for each exercise.  A mistake there is a heading, a diff and a hint:
 
     ## = for +=                                           its name
                                                           in a box marked diff:
     - dplace += np.where(winner == place, dy, 0)          where this stands in the real source,
-    + dplace[...] = np.where(winner == place, dy, 0)      put this
+    + dplace[...] = np.where(winner == place, dy, 0)      put this instead
                                                           after the box:
-    Off where windows overlap: …                          what a kind tutor says about it
+    Off where windows overlap: …                          the tutor's hint
 
-Whoever makes a mistake gets its numbers, however the code is written: the tutor compares what a
-learner's function returned with what the edited function makes of the same arguments.  Two boxes
-under one heading are two ways to make the mistake.  Where the heading ends with "(in helper)", the
-edit is in that helper, which the function calls.
+A mistake shows in the numbers, however the code is written: the tutor compares the results of the
+learner's function with those of the edited function.  Two boxes under one heading are two ways to
+make the mistake.  If the heading ends with "(in helper)", the edit is in that helper function.
 
-A test sees that every edit still fits the source, and that each is told from all others.
+A test checks that every edit still fits the source, and that each is told apart from all others.
 """
 
 import functools
@@ -25,26 +24,26 @@ from collections import namedtuple
 
 from .catalogue import function, source
 
-# exercise, name, inside: the helper or None; edits: ((old, new), …); hint
+# inside: the helper function or None; edits: ((old, new), …)
 Mistake = namedtuple("Mistake", "exercise name inside edits hint")
 HINTS = pathlib.Path(__file__).parent / "hints"
 
 
 @functools.cache
 def mistakes(exercise):
-    """Return the known Mistakes of an exercise, the likelier first."""
+    """Return the known Mistakes of an exercise, the most likely first."""
     page = (HINTS / f"{exercise}.md").read_text(encoding="utf-8")
-    found = []
+    known = []
     for section in re.split(r"(?m)^## ", page)[1:]:
         name, inside = re.fullmatch(r"(.+?)(?: \(in (\w+)\))?", section.splitlines()[0]).groups()
         hint = " ".join(section.rpartition("```")[2].split("\n")).strip()
         for box in re.findall(r"(?s)```diff\n(.*?)```", section):
-            found.append(Mistake(exercise, name, inside, edits(box), hint))
-    return found
+            known.append(Mistake(exercise, name, inside, edits(box), hint))
+    return known
 
 
 def edits(diff):
-    """Return the pairs (old, new) of a diff: the lines with + stand for those with −."""
+    """Return the pairs (old, new) of a diff, from its lines with − and +."""
     hunks = re.findall(r"((?:^- .*\n)+)((?:^\+ .*\n)*)", diff, re.MULTILINE)
     return tuple(tuple(re.sub(r"(?m)^. ", "", text)[:-1] for text in hunk) for hunk in hunks)
 
@@ -53,16 +52,16 @@ def edits(diff):
 def variant(mistake):
     """Return the library's function with the mistake in it."""
     name = mistake.exercise
-    names = dict(vars(inspect.getmodule(function(name))))  # what it imports, and its helpers
+    names = dict(vars(inspect.getmodule(function(name))))  # imports and helpers
     for text in edited_sources(mistake):
         exec(text, names)
     return names[name]
 
 
 def edited_sources(mistake):
-    """Return the source of the function with the mistake in it, and of its helper if it is there.
+    """Return the sources with the mistake in them: a helper, if it is there, and the function.
 
-    Raises ValueError if an edit does not fit the source any more.
+    Raises ValueError if an edit no longer fits the source.
     """
     text = source(mistake.exercise)
     if mistake.inside:

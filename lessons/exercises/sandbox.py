@@ -1,11 +1,11 @@
-"""Run a learner's code apart from ours: in a child process, with limits on time and memory.
+"""Run a learner's code in a child process, with limits on time and memory.
 
-    START    seconds in which the child must be up: Python and NumPy are loading
-    SECONDS  how long the learner's code may take for its import, and for each call
-    MEMORY   how many bytes it may have beyond what Python and NumPy take (on Linux)
-    PRINTED  how much of what it prints is kept
+    START    the time limit in seconds for starting Python and NumPy
+    SECONDS  the time limit for the learner's import, and for each call
+    MEMORY   the most bytes that it may use beyond Python and NumPy (on Linux)
+    PRINTED  the most characters of its printed output to keep
 
-See sandbox_child.py for what the two say to each other.
+sandbox_child.py describes the messages between the two processes.
 """
 
 import os
@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 def run(path, name, calls, given=(), seconds=SECONDS):
-    """Call the learner's function with every call, and return the Outcome.
+    """Run all calls of the learner's function and return the Outcome.
 
     Parameters
     ----------
@@ -37,15 +37,15 @@ def run(path, name, calls, given=(), seconds=SECONDS):
         The function in it.
     calls : list of (args, options)
     given : list of str
-        Modules that the file may import; they are loaded first, off the learner's clock.
+        Modules that the file may import; they are loaded first and do not count towards the limit.
     seconds : float
-        The limit, for the import and for each call.
+        The time limit for the import and for each call.
 
     Returns
     -------
     Outcome
-        `answers`, as many as came back; `failure`, a sentence, if not all of them did; and
-        `printed`, the beginning of what the code has printed.
+        `answers`: those that came back; `failure`: a sentence if some did not, else None;
+        `printed`: the beginning of the code's printed output.
     """
     request = {"path": os.path.abspath(path), "name": name, "calls": calls}
     request |= {"given": list(given), "memory": MEMORY}
@@ -61,7 +61,7 @@ def run(path, name, calls, given=(), seconds=SECONDS):
 
 
 def start(folder):
-    """Start the child in an empty folder; every library in it has one thread."""
+    """Start the child in an empty folder, with one thread for each library."""
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     one_thread = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL", "NUMBA")}
     environment = {
@@ -70,7 +70,7 @@ def start(folder):
         "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1",
     }  # fmt: skip
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    # -P: no file beside sandbox_child.py is a module
+    # -P: files beside sandbox_child.py cannot be imported
     command = [sys.executable, "-P", sandbox_child.__file__]
     return subprocess.Popen(
         command, cwd=folder, env=environment, start_new_session=os.name == "posix", **pipes
@@ -78,7 +78,7 @@ def start(folder):
 
 
 def tell(process, data):
-    """Send the request; a child that died meanwhile is noticed later."""
+    """Send the request; if the child has died, `collect` will notice."""
     try:
         process.stdin.write(data)
         process.stdin.close()
@@ -87,8 +87,8 @@ def tell(process, data):
 
 
 def listen(process):
-    """Return a queue of the child's messages, and a function that returns what was printed."""
-    messages, kept = queue.Queue(), []
+    """Return a queue of the child's messages, and a function that returns its printed output."""
+    messages, chunks = queue.Queue(), []
 
     def hear():
         try:
@@ -100,14 +100,14 @@ def listen(process):
                     break
                 messages.put(sandbox_child.unpack(process.stdout.read(length)))
         except Exception:
-            pass  # whatever it was, it is no message of ours
+            pass  # not one of our messages
         messages.put(None)  # nothing more will come
         process.stdout.close()
 
     def read():
         left = PRINTED + 1
         while data := process.stderr.read1(65536):
-            kept.append(data[: max(left, 0)])
+            chunks.append(data[: max(left, 0)])
             left -= len(data)
         process.stderr.close()
 
@@ -120,18 +120,18 @@ def listen(process):
 
     def printed():
         threads[1].join(timeout=1)
-        text = b"".join(kept).decode("utf-8", "replace")
+        text = b"".join(chunks).decode("utf-8", "replace")
         return text[:PRINTED] + ("…" if len(text) > PRINTED else "")
 
     return messages, printed
 
 
 def collect(process, messages, count, seconds):
-    """Return the answers, and None or a sentence that says why there are fewer than `count`."""
+    """Return the answers, and a sentence if there are fewer than `count`, else None."""
     answers = []
     try:
         if messages.get(timeout=START) != "ready":
-            return answers, "Python did not start; is there enough memory?"
+            return answers, "Python did not start: is there enough memory?"
         during = "while the file was loaded"
         message = messages.get(timeout=seconds)
         if isinstance(message, dict):
@@ -152,30 +152,30 @@ def collect(process, messages, count, seconds):
 
 
 def farewell(process):
-    """Say how a process ended."""
+    """Return how a process ended, as the end of a sentence."""
     try:
         code = process.wait(timeout=10)
     except subprocess.TimeoutExpired:
-        return "or no longer answers."
+        return "or it no longer answers."
     if code < 0:
-        return f"by {signal.Signals(-code).name}: a crash, or more memory than there is."
+        return f"by {signal.Signals(-code).name}: it crashed or ran out of memory."
     return f"with exit code {code}: does the file call exit?"
 
 
 def raised(error, before=""):
-    """Say what was raised, and in which line."""
+    """Return an exception as text, with its line."""
     where = f"line {error['line']}, `{error['code']}`: " if error["line"] else ""
     message = f": {error['message']}" if error["message"] else ""
     return f"{before}{where}{error['type']}{message}"
 
 
 def end(process):
-    """End the child, and what it may have started."""
+    """End the child and any process that it has started."""
     try:
         if os.name == "posix":
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()
     except OSError:
-        pass  # it has ended by itself
+        pass  # it has ended already
     process.wait()

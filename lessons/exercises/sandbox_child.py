@@ -1,12 +1,12 @@
-"""The learner's code runs here, in a process of its own, and is asked through stdin.
+"""The child process that runs a learner's code; requests arrive on stdin.
 
-    request   {"path", "name", "calls", "given", "memory"}: which function of which file, and what
-              to call it with; "given" are modules to import first, "memory" is a limit in bytes
-    answer    one for each call: {"returned": …} or {"raised": …}, and {"changed": names}
+    request   {"path", "name", "calls", "given", "memory"}: the file, the function, the calls, the
+              modules to import first, and the memory limit in bytes
+    answer    one for each call: {"returned": …, "raised": …, "changed": places of arguments}
 
-This file knows nothing of right and wrong: it calls, and reports.  Whatever the learner's code
-prints goes to stderr; the answers leave through a copy of stdout that no print reaches.  Requests
-and answers are JSON and the bytes of arrays, so that nothing is ever unpickled.
+This process calls the function and reports; it does not judge.  The learner's printed output goes
+to stderr, and answers are sent through a copy of stdout that print cannot reach.  Messages consist
+of JSON and the bytes of arrays, so nothing is ever unpickled.
 """
 
 import contextlib
@@ -23,15 +23,15 @@ import warnings
 
 import numpy as np
 
-LARGEST = 16 * 2**20  # bytes in an answer; the exercises' own arrays have a few hundred
+LARGEST = 16 * 2**20  # the most bytes of an array in an answer; the library's have a few hundred
 HEAD = struct.Struct("<Q")
 
 
-# Values as bytes: the length of a JSON text, the text, and the arrays' own bytes.
+# A value as bytes: the length of a JSON text, the text, and the bytes of arrays.
 
 
 def pack(value):
-    """Return a value of plain things and arrays as bytes."""
+    """Return a value of plain data and arrays as bytes."""
     arrays = []
     tree = json.dumps(plain(value, arrays)).encode()
     return b"".join([HEAD.pack(len(tree)), tree, *arrays])
@@ -41,13 +41,13 @@ def unpack(data):
     """Return the value that was packed."""
     (length,) = HEAD.unpack_from(data)
     start = HEAD.size + length
-    return whole(json.loads(data[HEAD.size : start]), data[start:])
+    return restored(json.loads(data[HEAD.size : start]), data[start:])
 
 
 def plain(value, arrays, depth=0):
-    """Return a value as JSON can hold it; the bytes of arrays go into the list."""
+    """Return a value in a form for JSON; the bytes of arrays are added to the list."""
     if depth > 9:
-        return {"other": "something that is nested too deeply"}
+        return {"other": "something nested too deeply"}
     if isinstance(value, (np.ndarray, np.generic)):
         if value.dtype.kind not in "biuf" or value.nbytes > LARGEST:
             return {"other": f"an array of {value.dtype}, shape {value.shape}"}
@@ -58,7 +58,7 @@ def plain(value, arrays, depth=0):
         return value
     if isinstance(value, (tuple, list)) and len(value) < 1000:
         kind = "tuple" if isinstance(value, tuple) else "list"
-        return {kind: [plain(one, arrays, depth + 1) for one in value]}
+        return {kind: [plain(part, arrays, depth + 1) for part in value]}
     if isinstance(value, dict):
         return {"dict": [[str(key), plain(v, arrays, depth + 1)] for key, v in value.items()]}
     if isinstance(value, np.dtype) or isinstance(value, type) and issubclass(value, np.generic):
@@ -66,8 +66,8 @@ def plain(value, arrays, depth=0):
     return {"other": f"a {type(value).__name__}"}
 
 
-def whole(tree, body):
-    """Return the value that a JSON tree and its arrays stand for."""
+def restored(tree, body):
+    """Return the value of a JSON tree and the bytes of its arrays."""
     if not isinstance(tree, dict):
         return tree
     ((kind, inner),) = tree.items()
@@ -76,25 +76,25 @@ def whole(tree, body):
         flat = np.frombuffer(body, dtype, math.prod(shape), start)  # refuses dtypes with objects
         return flat.reshape(shape).copy()
     if kind == "dict":
-        return {key: whole(one, body) for key, one in inner}
+        return {key: restored(part, body) for key, part in inner}
     if kind == "dtype":
         return np.dtype(inner)
     if kind == "other":
         return Other(inner)
-    return (tuple if kind == "tuple" else list)(whole(one, body) for one in inner)
+    return (tuple if kind == "tuple" else list)(restored(part, body) for part in inner)
 
 
 class Other(str):
-    """What cannot be sent, in words: "a function"."""
+    """A value that cannot be sent, in words: "a function"."""
 
 
 # The calls.
 
 
 def answers(function, calls, path):
-    """Call the function with each of the calls' args and options; yield an answer to each.
+    """Run each call of the function and yield its answer.
 
-    path is the learner's file, whose lines an error names.
+    `path` is the learner's file; an error is reported with its line there.
     """
     for args, options in calls:
         args, options = copied(args), seeded(options)
@@ -102,21 +102,21 @@ def answers(function, calls, path):
         answer = {"returned": None, "raised": None, "changed": []}
         try:
             answer["returned"] = function(*args, **options)
-        except BaseException as error:  # exit() and Ctrl-C, too: whatever it is, the tutor tells
-            answer["raised"] = told(error, path)
+        except BaseException as error:  # exit() and Ctrl-C, too, which the tutor reports
+            answer["raised"] = error_fields(error, path)
         answer["changed"] = list(changed(before, args))
         yield answer
 
 
 def copied(value):
-    """Return a copy, as deep as arrays lie."""
+    """Return a copy of a value, including the arrays in nested tuples."""
     if isinstance(value, tuple):
-        return tuple(copied(one) for one in value)
+        return tuple(copied(part) for part in value)
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def seeded(options):
-    """Return options in which {"seed": 5} has become a generator."""
+    """Return options with {"seed": 5} replaced by a generator."""
     return {
         name: np.random.default_rng(value["seed"]) if isinstance(value, dict) else value
         for name, value in options.items()
@@ -124,7 +124,7 @@ def seeded(options):
 
 
 def changed(before, after, place=()):
-    """Yield the places of arrays that are not what they were: (1, 0) is args[1][0]."""
+    """Yield the places of arrays that have changed: (1, 0) is args[1][0]."""
     for k, (old, new) in enumerate(zip(before, after, strict=True)):
         if isinstance(old, tuple):
             yield from changed(old, new, (*place, k))
@@ -134,11 +134,11 @@ def changed(before, after, place=()):
             yield (*place, k)
 
 
-def told(error, path):
-    """Return what was raised: its type, its message, and the last line of the learner's file."""
-    steps = traceback.extract_tb(error.__traceback__)
-    own = [step for step in steps if step.filename == path]
-    line = own[-1].lineno if own else None
+def error_fields(error, path):
+    """Return an exception as a dict: its type, its message and the line in the learner's file."""
+    frames = traceback.extract_tb(error.__traceback__)
+    in_file = [frame for frame in frames if frame.filename == path]
+    line = in_file[-1].lineno if in_file else None
     code = linecache.getline(path, line).strip() if line else ""
     return {"type": type(error).__name__, "message": str(error)[:200], "line": line, "code": code}
 
@@ -147,7 +147,7 @@ def told(error, path):
 
 
 def load(path):
-    """Return the module that the learner's file is."""
+    """Run the learner's file and return it as a module."""
     module = types.ModuleType("learner")
     module.__file__ = path
     with open(path, "rb") as file:
@@ -156,7 +156,7 @@ def load(path):
 
 
 def limit(memory):
-    """Let this process have so many more bytes than it has now, where the system can do that."""
+    """Limit the further memory of this process, in bytes, where the system supports it."""
     try:
         import resource
 
@@ -165,12 +165,12 @@ def limit(memory):
         resource.setrlimit(resource.RLIMIT_AS, (now + memory, now + memory))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     except (ImportError, OSError, ValueError):
-        pass  # not Linux: the time limit has to do
+        pass  # not Linux: there is only the time limit
 
 
 def main():
     channel = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # print, and what C code writes, goes to stderr from here on
+    os.dup2(2, 1)  # from here on, print and C code write to stderr
 
     def send(value):
         data = pack(value)
@@ -189,14 +189,14 @@ def main():
         module = load(path)
         function = vars(module)[request["name"]]
     except BaseException as error:
-        send({"raised": told(error, path)})
+        send({"raised": error_fields(error, path)})
     else:
         send("loaded")
         for answer in answers(function, request["calls"], path):
             send(answer)
     with contextlib.suppress(ValueError, OSError):  # the learner's code may have closed it
         sys.stdout.flush()
-    os._exit(0)  # whatever threads the learner's code has begun
+    os._exit(0)  # even if the learner's code has started threads
 
 
 if __name__ == "__main__":

@@ -1,21 +1,21 @@
-"""Small arrays side by side, as text: what one can do by hand, one wants to see."""
+"""Small arrays side by side, as text, to show a case that can be done by hand."""
 
 import numpy as np
 
 
-def beside(arrays):
-    """Return arrays, by name, as columns of text; an image of one channel as its rows of pixels."""
-    blocks = [block(name, value) for name, value in arrays.items()]
+def side_by_side(arrays):
+    """Return {name: array} as columns of text; an image of one channel is its rows of pixels."""
+    blocks = [array_lines(name, value) for name, value in arrays.items()]
     height = max(map(len, blocks))
     rows = [
         "   ".join(row).rstrip()
-        for row in zip(*(padded(one, height) for one in blocks), strict=True)
+        for row in zip(*(padded(block, height) for block in blocks), strict=True)
     ]
     return "\n".join(rows)
 
 
-def block(name, value):
-    """Return one array as lines, its name above."""
+def array_lines(name, value):
+    """Return an array as lines, with its name above."""
     if not isinstance(value, np.ndarray) or value.ndim == 0:
         return [name, str(value) if isinstance(value, (tuple, int)) else f"{value:.5g}"]
     lines = np.array2string(rows_of(value), precision=4, suppress_small=True, max_line_width=200)
@@ -26,7 +26,7 @@ def block(name, value):
 
 
 def rows_of(value):
-    """Return an array as rows: without axes of length 1, and what is above two axes flattened."""
+    """Return an array with at most two axes: those of length 1 removed, leading ones merged."""
     value = np.atleast_1d(value.squeeze())
     return value.reshape(-1, value.shape[-1]) if value.ndim > 2 else value
 

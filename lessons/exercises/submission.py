@@ -1,6 +1,6 @@
-"""Read a learner's file before it is run: is it Python, which exercises are in it, whose are they?
+"""Read a learner's file without running it: its syntax, its exercises, and borrowed functions.
 
-Nothing of the file is run here: Python's own parser makes a syntax tree of it.
+Python's own parser turns the file into a syntax tree.
 """
 
 import ast
@@ -11,7 +11,7 @@ from .catalogue import BY_NAME, EXERCISES, FOLDER
 
 
 def files(paths):
-    """Return the Python files that paths name: files, folders searched through, exercises.
+    """Return the Python files that the paths name: files, folders (with subfolders), exercises.
 
     Raises
     ------
@@ -20,22 +20,22 @@ def files(paths):
     OSError
         If there is no such file.
     """
-    found = []
+    files = []
     for path in map(pathlib.Path, paths or [FOLDER]):
-        own = FOLDER / f"{path.stem}.py"  # for NAME and NAME.py alike
-        if not path.exists() and str(path) in (path.stem, own.name):
-            path = own if own.exists() or path.stem in BY_NAME else path
+        default = FOLDER / f"{path.stem}.py"  # for both NAME and NAME.py
+        if not path.exists() and str(path) in (path.stem, default.name):
+            path = default if default.exists() or path.stem in BY_NAME else path
         if not path.exists():
             raise FileNotFoundError(2, f"there is no such file; {hint(path.stem)}", str(path))
         inside = sorted(path.rglob("*.py")) if path.is_dir() else [path]
         if not inside:
             raise ValueError(f"{path}: there is no .py file in this folder")
-        found += inside
-    return found
+        files += inside
+    return files
 
 
 def hint(name):
-    """Return what to do where there is no file for an exercise of this name."""
+    """Return advice for a missing file of this name."""
     near = difflib.get_close_matches(name, BY_NAME, n=1)
     if name not in BY_NAME and near:
         return f"did you mean {near[0]}?"
@@ -54,7 +54,7 @@ def read(path):
         line = (error.text or "").strip()
         where = f"line {error.lineno}" if error.lineno else "this file"
         where += f", `{line}`" if line else ""
-        more = "  (The cause may stand one line above.)" if line else ""
+        more = "  (The cause may be one line above.)" if line else ""
         raise ValueError(f"Python cannot read {where}: {error.msg}.{more}") from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"Python cannot read this file: {error}") from None
@@ -63,15 +63,15 @@ def read(path):
     if not names:
         near = [m for w in written for m in difflib.get_close_matches(w, BY_NAME, n=1, cutoff=0.8)]
         more = f"Did you mean {near[0]}?" if near else "python -m lessons exercise lists them."
-        raise ValueError(f"There is no function here that is named like an exercise.  {more}")
+        raise ValueError(f"No function here has the name of an exercise.  {more}")
     return tree, names
 
 
 def borrowed(tree, name):
     """Return the line in which the learner's code uses another function of this name, or None.
 
-    An import above the learner's own function does no harm: the function hides it.  Nor does one
-    that is used for comparison, outside of all functions or in a test.
+    An import above the learner's own function is allowed, because the function hides it.  So is one
+    that is used for comparison, outside all functions or in a test.
     """
     (own, *_) = [node for node in tree.body if getattr(node, "name", None) == name]
     aliases = set()
@@ -80,7 +80,7 @@ def borrowed(tree, name):
             if alias.name == name and alias.asname:
                 aliases.add(alias.asname)
             elif alias.name == name and node.lineno > own.lineno:
-                return node.lineno  # here it is the learner's own that is hidden
+                return node.lineno  # this import hides the learner's own function
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     for node in (n for f in functions if not f.name.startswith("test") for n in ast.walk(f)):
         within = isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]

@@ -1,23 +1,23 @@
-"""The tutor: reads a learner's file, has it run apart, and says what it thinks, kindly and shortly.
+"""The tutor: read a learner's file, have it run in a sandbox, and print a short, kind answer.
 
-    python -m lessons check                            all that is in runs/exercises
+    python -m lessons check                            all files in runs/exercises
     python -m lessons check relu_backward              runs/exercises/relu_backward.py
     python -m lessons check FILE…                      files, or folders of files
     python -m lessons check FOLDER --report out.json   for a class
 
 The report is JSON: {"format": FORMAT, "results": […]}, an entry for each exercise in each file:
 
-    file      the path, as it was given
-    name      the exercise; null where the file holds none, or cannot be read as Python
+    file      the path, as given
+    name      the exercise; null if the file has none or cannot be read as Python
     passed    true or false
     checks    [{"case": its title, "passed": true or false, "said": [lines]}]
     mistake   its name: a heading in hints/, or "still empty", "stopped", "not a tuple", "wrong
               shape", "wrong dtype", "argument changed", "no answer", "borrowed", "unreadable", …
               or null
-    hint      what the tutor said about it, or null
-    printed   what the code has printed, the first 2,000 characters
+    hint      the tutor's hint, or null
+    printed   the first 2,000 characters of the code's printed output
 
-Exit codes: 0 if all exercises in all files are right, else 1.
+The exit code is 0 if all exercises in all files are right, else 1.
 """
 
 import json
@@ -40,12 +40,12 @@ Result = namedtuple("Result", "file name passed checks mistake hint more printed
 
 
 def results(path, seconds=sandbox.SECONDS):
-    """Check one file, and return a Result for each exercise in it; at least one."""
+    """Check one file and return a Result for each exercise in it, or one if it has none."""
     try:
         tree, names = read(path)
     except ValueError as error:
         return [Result(str(path), None, False, [], UNREADABLE, str(error), None)]
-    except OSError as error:  # of a class, the others are checked all the same
+    except OSError as error:  # the other files of a class are still checked
         return [Result(str(path), None, False, [], UNREADABLE, error.strerror, None)]
     return [check(path, tree, name, seconds) for name in names]
 
@@ -55,8 +55,8 @@ def check(path, tree, name, seconds):
     file = str(path)
     if line := borrowed(tree, name):
         hint = (
-            f"Line {line} takes a {name} that is not yours.  That is a fine way to compare "
-            "afterwards; but the exercise is to find the lines yourself, and you can."
+            f"Line {line} uses a {name} that is not yours.  That is a fine way to compare "
+            "afterwards, but the exercise is to find the lines yourself, and you can."
         )
         return Result(file, name, False, [], "borrowed", hint, None)
     given = [line.split()[1] for line in BY_NAME[name].given]
@@ -70,11 +70,11 @@ def check(path, tree, name, seconds):
     return Result(file, name, verdict.passed, checks, *verdict[2:], outcome.printed)
 
 
-# What the learner reads.
+# The texts that a learner reads.
 
 
-def told(result, plainly=False):
-    """Return a Result as text."""
+def result_text(result, more=False):
+    """Return a Result as text; `more` adds the stronger hint."""
     if result.passed:
         return praise(result)
     if result.mistake == EMPTY:
@@ -85,13 +85,13 @@ def told(result, plainly=False):
     for check in result.checks:
         lines.append(f"  {'ok     ' if check['passed'] else 'not yet'}  {check['case']}")
         if not check["passed"] and not shown:
-            lines += [f"{' ' * 13}{line}" for said in check["said"] for line in wrapped(said)]
+            lines += [f"{' ' * 13}{line}" for text in check["said"] for line in wrapped(text)]
             shown = True
     lines += [""] if result.checks else []
     if result.hint:
-        word = "Hint: " if shown else ""
-        lines += textwrap.wrap(word + result.hint, 92, initial_indent="  ", subsequent_indent="  ")
-    if plainly and result.more:
+        hint = f"Hint: {result.hint}" if shown else result.hint
+        lines += textwrap.wrap(hint, 92, initial_indent="  ", subsequent_indent="  ")
+    if more and result.more:
         lines += [f"  {result.more}"]
     elif result.more and result.hint:
         lines += ["  (--more says more.)"]
@@ -104,23 +104,25 @@ def wrapped(text):
 
 
 def praise(result):
-    """Return praise: what was checked, and what comes next."""
-    count = len(result.checks) - 2  # the others: by hand, and in float32
+    """Return praise, with what was checked and the next exercise."""
+    count = len(result.checks) - 2  # without the cases by hand and in float32
     untouched = "" if result.name == "sgd_update" else ", its arguments untouched"
     line = (
         f"{result.file}: {result.name} is right: by hand, in {count} awkward cases and in float32"
         f"{untouched}.  Well done!"
     )
     after = following(result.name)
-    ahead = f"Next: python -m lessons exercise {after.name}.  {after.question}" if after else LAST
-    return "\n".join([*textwrap.wrap(line, 96), *printed(result), ahead])
+    invitation = LAST
+    if after:
+        invitation = f"Next: python -m lessons exercise {after.name}.  {after.question}"
+    return "\n".join([*textwrap.wrap(line, 96), *printed(result), invitation])
 
 
 LAST = "That was the last one: you have written AlexNet's layers, forward and backward."
 
 
 def printed(result):
-    """Return lines with what the learner's code has printed."""
+    """Return lines with the printed output of the learner's code."""
     if not result.printed.strip():
         return []
     lines = result.printed.rstrip().splitlines()[:20]
@@ -128,26 +130,26 @@ def printed(result):
 
 
 def harmless(text):
-    """Return text without characters that do things to a terminal."""
+    """Return text without control characters, which could affect the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 # The command.
 
 
-def main(paths, report=None, plainly=False, seconds=sandbox.SECONDS):
-    """Check files, print what the tutor says, write the report; return the exit code.
+def main(paths, report=None, more=False, seconds=sandbox.SECONDS):
+    """Check files, print the tutor's answers, write the report, and return the exit code.
 
     Parameters
     ----------
     paths : list of path
-        Files, folders to search for .py files, names of exercises; none means runs/exercises.
+        Files, folders to search for .py files, or names of exercises (default: runs/exercises).
     report : path
-        Where the JSON goes, if anywhere.
-    plainly : bool
-        Whether to say more than the hint.
+        The JSON file to write, if any.
+    more : bool
+        Whether to add the stronger hint.
     seconds : float
-        How long a learner's code may take for its import, and for each call.
+        The time limit for the import of a learner's code, and for each call.
 
     Raises
     ------
@@ -155,29 +157,29 @@ def main(paths, report=None, plainly=False, seconds=sandbox.SECONDS):
         If there is no such file, none in a folder, or the report cannot be written.
     """
     if report:
-        demand_a_place(pathlib.Path(report))
-    found = []
+        demand_writable(pathlib.Path(report))
+    all_results = []
     for path in files(paths):
         for result in results(path, seconds):
-            print(harmless(told(result, plainly)), end="\n\n", flush=True)
-            found.append(result)
-            if result.passed and not report:  # of a class, nothing is noted
+            print(harmless(result_text(result, more)), end="\n\n", flush=True)
+            all_results.append(result)
+            if result.passed and not report:  # the progress of a class is not recorded
                 progress.done("exercise", result.name)
     if report:
-        content = {"format": FORMAT, "results": [*map(entry, found)]}
+        content = {"format": FORMAT, "results": [*map(entry, all_results)]}
         write_text(report, json.dumps(content, indent=1))
-        right = sum(result.passed for result in found)
-        print(f"{right} of {len(found)} are right; {report} has the report.")
-    return 0 if all(result.passed for result in found) else 1
+        right = sum(result.passed for result in all_results)
+        print(f"{right} of {len(all_results)} are right; {report} has the report.")
+    return 0 if all(result.passed for result in all_results) else 1
 
 
-def demand_a_place(report):
-    """Raise OSError if the report cannot be written: not only after an hour of checking."""
+def demand_writable(report):
+    """Raise OSError now, before an hour of checking, if the report cannot be written."""
     if report.is_dir():
         raise IsADirectoryError(21, "is a folder; --report needs the name of a file", str(report))
     make_folder(report.parent)
 
 
 def entry(result):
-    """Return a Result as the report has it."""
+    """Return a Result as an entry of the report."""
     return {name: value for name, value in result._asdict().items() if name != "more"}

@@ -1,9 +1,9 @@
 """How a lesson is shown: in a terminal, as a notebook, as a web page.
 
 cells.py       a lesson's cells, and how to run them
-terminal.py    text with headings, emphasis and formulas, as a terminal can show it
-progress.py    what you have done
+terminal.py    Markdown, formulas and code for a terminal
+progress.py    the lessons and exercises that a learner has done
 notebooks.py   lessons as notebooks
-pages.py       lessons as web pages; page/ gives them their looks, source.py the library's code,
-               figures.py words for their figures
+pages.py       lessons as web pages; page/ has their templates and styles, source.py adds the
+               library's code, figures.py describes their figures in words
 """

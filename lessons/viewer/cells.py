@@ -1,4 +1,4 @@
-"""A lesson is a script in cells: this file reads them, and runs them one after the other.
+"""Read the cells of a lesson's script, and run them one after the other.
 
     # %% [markdown]               a cell of text: Markdown, each line after "# "
     # # How does it work?
@@ -6,12 +6,12 @@
     y, cache = relu_forward(x)
     y                             the value of its last expression is shown, as in a notebook
 
-What stands before the first marker is code, too.  The letters of this file:
+Text before the first marker is code.  The names in this file:
 
     kind, source   "markdown" or "code", and the text of a cell without its marker
     namespace      the names that the cells have defined so far
-    value          what the last expression of a code cell is worth
-    pause          asks the reader to go on, and returns the answer: `input`; None to run through
+    value          the value of a code cell's last expression
+    pause          asks the reader for a command and returns it, like `input`; None never stops
 """
 
 import ast
@@ -21,11 +21,11 @@ import re
 
 from . import terminal
 
-FOLDER = pathlib.Path(__file__).parents[1]  # where the lessons are
-OUT = pathlib.Path("runs") / "lessons"  # where figures go, seen from where one works
+FOLDER = pathlib.Path(__file__).parents[1]  # the folder of the lessons
+OUT = pathlib.Path("runs") / "lessons"  # the folder for figures, relative to the working folder
 MARKER = re.compile(r"^# %%(.*)\n?", re.MULTILINE)
 PROMPT = "[Enter] run it   [b] back   [q] quit   "
-AGAIN = "[Enter] go on   [b] back   [q] quit   "
+AGAIN = "[Enter] continue   [b] back   [q] quit   "
 SHOW_AGAIN = "[Enter] show it again   [b] back   [q] quit   "
 
 
@@ -40,22 +40,22 @@ def find(number):
     Raises
     ------
     ValueError
-        If there is none; the message says which there are.
+        If there is none; the message gives the range.
     """
-    found = {int(path.name[:2]): path for path in lessons()}
-    if number not in found:
-        there = f"they go from {min(found)} to {max(found)}" if found else "there are none at all"
-        raise ValueError(f"there is no lesson {number}: {there}")
-    return found[number]
+    paths = {int(path.name[:2]): path for path in lessons()}
+    if number not in paths:
+        known = f"they go from {min(paths)} to {max(paths)}" if paths else "there are none at all"
+        raise ValueError(f"there is no lesson {number}: {known}")
+    return paths[number]
 
 
 def title(path):
-    """Return the heading of a lesson without its number, and its emphasised question, or ""."""
+    """Return a lesson's heading without its number, and its emphasised question or ""."""
     text = "\n".join(source for kind, source in cells(path) if kind == "markdown")
     heading = re.search(r"^# +(?:\d+\. +)?(.+)", text, re.MULTILINE)
     question = re.search(r"(?<!\*)\*(?![*\s])([^*]*\?[^*]*)\*", text)
-    found = [heading[1] if heading else path.stem, question[1] if question else ""]
-    return tuple(terminal.plain(" ".join(words.split())) for words in found)
+    texts = [heading[1] if heading else path.stem, question[1] if question else ""]
+    return tuple(terminal.plain(" ".join(text.split())) for text in texts)
 
 
 def cells(path):
@@ -70,14 +70,14 @@ def cells(path):
 
 
 def numbered(path):
-    """Return (kind, source, line) of every cell: `line` is where the source starts in the file."""
+    """Return (kind, source, line) of each cell; `line` is the first line of its source."""
     text = pathlib.Path(path).read_text(encoding="utf-8")
     markers = list(MARKER.finditer(text))
     ends = [marker.start() for marker in markers[1:]] + [len(text)]
     spans = [(marker[1], marker.end(), end) for marker, end in zip(markers, ends, strict=True)]
-    if markers:  # there may be code before the first of them
+    if markers:  # there may be code before the first marker
         spans.insert(0, ("", 0, markers[0].start()))
-    found = []
+    cells = []
     for tag, start, end in spans or [("", 0, len(text))]:
         kind = "markdown" if "[markdown]" in tag else "code"
         source = text[start:end]
@@ -86,42 +86,42 @@ def numbered(path):
         line = 1 + text.count("\n", 0, start)
         if kind == "markdown":
             source = re.sub(r"^# ?", "", source, flags=re.MULTILINE)
-        found.append((kind, source.rstrip() + "\n", line))
-    return found
+        cells.append((kind, source.rstrip() + "\n", line))
+    return cells
 
 
 def run(path, pause=None, write=print):
-    """Run a lesson cell by cell; show its text, its code, and what each code cell ends on.
+    """Run a lesson cell by cell; show its text, its code and the value of each code cell.
 
-    A value with a method `show` shows itself; a figure of matplotlib is saved under runs/lessons/,
-    and its path is printed; everything else goes through `write`, as does the text.
+    A value with a `show` method shows itself.  A matplotlib figure is saved under runs/lessons/ and
+    its path is written.  Any other value is written as text, like the cells.
 
     Parameters
     ----------
     path : path
         The lesson.
     pause : function, optional
-        Called with a prompt before a code cell runs: `input`.  An answer of "b" goes back to the
-        code cell before, to read it again: it does not run again, but what it ended on is shown
-        again, the stepper, for example.  "q" ends the walk.
+        Called with a prompt before each code cell, like `input`.  The answer "b" goes back to the
+        previous code cell, which does not run again but shows its value again, such as a stepper.
+        "q" quits the lesson.
     write : function
-        Takes one text.
+        Called with each text.
 
     Returns
     -------
     dict or None
-        The names that the lesson has defined; None if the reader quit before its end.
+        The names that the lesson has defined, or None if the reader quit.
 
     Raises
     ------
     Exception
-        What a cell raised; a note says which cell it was.
+        If a cell raises one; a note names the cell.
     """
     path = pathlib.Path(path)
-    os.environ.setdefault("MPLBACKEND", "Agg")  # figures go to files, also where there is no screen
+    os.environ.setdefault("MPLBACKEND", "Agg")  # figures go to files, so no screen is needed
     all_cells = numbered(path)
     namespace = {"__name__": "__main__", "__file__": str(path)}
-    values = {}  # of the code cells that have run
+    values = {}  # {index of a code cell that has run: its value}
     here = 0
     while here < len(all_cells):
         kind, source, line = all_cells[here]
@@ -135,13 +135,13 @@ def run(path, pause=None, write=print):
         if answer == "q":
             return None
         if answer == "b":
-            here = before(all_cells, here)
+            here = previous(all_cells, here)
             continue
         if here not in values:
             try:
                 values[here] = execute(source, line, path, namespace)
             except Exception as error:
-                error.add_note(f"This was cell {here + 1} of {path.name}, at its line {line}.")
+                error.add_note(f"This was cell {here + 1} of {path.name}, from line {line}.")
                 raise
         show(values[here], f"{path.stem}-{here + 1}", pause, write)
         write("")
@@ -150,14 +150,14 @@ def run(path, pause=None, write=print):
 
 
 def answered(pause, prompt):
-    """Return what the reader answers, "", "b" or "q"; whatever else it is, ask again."""
+    """Return the reader's answer, "", "b" or "q"; ask again after any other."""
     while (answer := pause(prompt).strip().lower()) not in ("", "b", "back", "q", "quit"):
         pass
     return answer[:1]
 
 
-def before(all_cells, here):
-    """Return where one gets from cell `here` with "b": to the text over the code cell before it."""
+def previous(all_cells, here):
+    """Return the cell that "b" goes back to: the start of the text above the previous code cell."""
     code = [i for i in range(here) if all_cells[i][0] == "code"]
     back = code[-1] if code else 0
     while back > 0 and all_cells[back - 1][0] == "markdown":
@@ -166,9 +166,9 @@ def before(all_cells, here):
 
 
 def execute(source, line, path, namespace):
-    """Run the code of a cell; return the value of its last expression, or None if it has none.
+    """Run the code of a cell and return the value of its last expression, or None.
 
-    Lines are counted from the top of the file, so that errors, and the stepper, find them there.
+    Line numbers are those of the file, so that error messages and the stepper show the right lines.
     """
     tree = ast.parse("\n" * (line - 1) + source, str(path))
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
@@ -179,7 +179,7 @@ def execute(source, line, path, namespace):
 
 
 def show(value, name, pause, write):
-    """Show the value of a cell; `name` is for the file of a figure."""
+    """Show the value of a cell; `name` names the file of a figure."""
     if value is None:
         return
     if hasattr(value, "show") and not is_figure(value):
@@ -194,5 +194,5 @@ def show(value, name, pause, write):
 
 
 def is_figure(value):
-    """Return whether value is a figure of matplotlib, which is not imported to find out."""
+    """Return whether a value is a matplotlib figure, without importing matplotlib."""
     return any(kind.__module__ == "matplotlib.figure" for kind in type(value).__mro__)

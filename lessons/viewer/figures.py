@@ -1,16 +1,16 @@
-"""Figures of matplotlib in notebooks and pages: shown once, and with words for who cannot see them.
+"""Show matplotlib figures in notebooks and pages once, with alternative text for screen readers.
 
-A notebook shows every figure that is open at the end of a cell; and one that is the cell's value,
-once more.  After `in_notebook()` only the value counts, as in the terminal.
+A notebook shows every figure that is open at the end of a cell, and again one that is the cell's
+value.  After `in_notebook()` it shows only the value, as the terminal does.
 """
 
 import io
 
-DOTS = 100  # of the page, in an inch of the figure; the picture has twice as many, for fine screens
+DOTS = 100  # page pixels per inch of a figure; the image has twice as many, for dense screens
 
 
 def in_notebook():
-    """Let this kernel show figures as values, with their titles and labels as alternative text."""
+    """Make this kernel show figures only as values, with alternative text."""
     import matplotlib
     from IPython import get_ipython
 
@@ -20,10 +20,10 @@ def in_notebook():
 
 
 def png_and_words(figure):
-    """Return a figure as PNG, with its width on the page, and what is written in it as words."""
+    """Return a figure as PNG, and a dict of its width on the page and its alternative text."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=2 * DOTS, bbox_inches="tight")
-    pixels = int.from_bytes(file.getvalue()[16:20], "big")  # the width stands there in every PNG
+    pixels = int.from_bytes(file.getvalue()[16:20], "big")  # the width in a PNG header
     return file.getvalue(), {"alt": words(figure), "width": pixels // 2}
 
 
@@ -37,4 +37,4 @@ def words(figure):
         against = f"{y} against {x}" if x and y else x or y
         parts += [axes.get_title(), against, ", ".join(names)]
     parts = [" ".join(part.split()) for part in dict.fromkeys(parts) if part]
-    return "Figure: " + "; ".join(parts) if parts else "A figure without words"
+    return "Figure: " + "; ".join(parts) if parts else "A figure without text"

@@ -1,7 +1,7 @@
-"""Lessons as notebooks, for Jupyter and for Colab: jupytext turns the cells of one into the other.
+"""Write lessons as notebooks for Jupyter and Colab, by way of jupytext.
 
-Their first cell finds minicnn in a folder above the notebook, or else installs it from the address
-of its repository.  Python's package index has another project of this name: it is never asked.
+The first cell of a notebook finds minicnn in a folder above it, or installs it from the address of
+its repository.  It never asks Python's package index, where another project has this name.
 """
 
 import json
@@ -30,25 +30,25 @@ except ImportError:
 import matplotlib
 from IPython.core.pylabtools import select_figure_formats
 
-matplotlib.use("agg")  # figures are shown where they are the value of a cell, and only there
+matplotlib.use("agg")  # show a figure only where it is the value of a cell
 select_figure_formats(get_ipython(), {{"png"}})"""
 INSTALL = "%pip install -q {address}"
 ASK = """\
 raise SystemExit(
-        "minicnn is not here: move this notebook into a clone of its repository, or install that; "
+        "minicnn is not here: move this notebook into a clone of its repository, or install it; "
         "python -m lessons notebook --from URL writes notebooks that install it themselves"
     ) from None"""
 
 
 def write(paths, address=None, out=OUT):
-    """Write lessons as notebooks; return the paths of these.
+    """Write lessons as notebooks and return their paths.
 
     Parameters
     ----------
     paths : list of path
         The lessons.
     address : str, optional
-        The https address of a repository to install minicnn from, where it cannot be imported.
+        The https address of a repository from which to install minicnn if it cannot be imported.
     out : path
         The folder to write to.
 
@@ -57,7 +57,7 @@ def write(paths, address=None, out=OUT):
     OSError
         If the extra `lessons` is not installed, or a notebook cannot be written.
     ValueError
-        If the address is not one.
+        If the address is not an https address.
     """
     need_extra()
     import jupytext
@@ -71,7 +71,7 @@ def write(paths, address=None, out=OUT):
         notebook = jupytext.read(path)
         notebook.cells.insert(0, nbformat.v4.new_code_cell(first, id="find-minicnn"))
         for number, cell in enumerate(notebook.cells):
-            cell.id = f"cell-{number}"  # the same each time
+            cell.id = f"cell-{number}"  # the same in each build
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
         notebook.metadata["language_info"] = {"name": "python"}
         written.append(out / f"{path.stem}.ipynb")
@@ -80,17 +80,17 @@ def write(paths, address=None, out=OUT):
 
 
 def source(address):
-    """Return what pip installs from a repository."""
+    """Return pip's requirement for a repository."""
     if not re.fullmatch(r"https://[\w.~:/%+-]+", address):
-        raise ValueError(f"--from {address!r} is not an address that begins with https://")
+        raise ValueError(f"--from {address!r}: expected an address that begins with https://")
     return f"git+{address}"
 
 
 def origin():
-    """Return the https address that this clone came from, or None; without user and password."""
+    """Return the https address of this clone's origin without user and password, or None."""
     command = ["git", "-C", str(cells.FOLDER), "remote", "get-url", "origin"]
     try:
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        address = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-    return re.sub(r"//[^/@]*@", "//", said) if said.startswith("https://") else None
+    return re.sub(r"//[^/@]*@", "//", address) if address.startswith("https://") else None

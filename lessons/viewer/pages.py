@@ -1,11 +1,11 @@
-"""The lessons as a web site that needs no network: every lesson executed, its steppers live.
+"""Build the lessons as a web site that needs no network, with outputs and working steppers.
 
 jupytext reads a lesson as a notebook, nbclient runs it, nbconvert writes it as HTML with the
-templates in page/, and latex2mathml turns its formulas into MathML, which browsers show themselves.
+templates in page/, and latex2mathml turns formulas into MathML, which browsers render themselves.
 
-    notebook   a lesson as jupytext reads it, then with what its cells have shown
-    page       what a page says about itself: number, title, question, file
-    links      see source.py
+    notebook   a lesson as jupytext reads it, later with the outputs of its cells
+    page       a dict about a page: number, title, question, file
+    links      {name: link}; see source.py
 """
 
 import contextlib
@@ -22,35 +22,35 @@ from . import cells, source
 SITE = cells.OUT / "site"
 TOP = cells.FOLDER.parent
 LOOKS = cells.FOLDER / "page"
-SECONDS = 300  # that one cell may take
+SECONDS = 300  # the time limit of a cell
 EXTRA = "python -m pip install '.[lessons]'"
-# Runs in the kernel before a lesson: figures are shown once, as values, with their titles as words.
+# Runs in the kernel before a lesson: figures are shown once, as values, with alternative text.
 BEFORE = "from lessons.viewer.figures import in_notebook\nin_notebook()"
 
 
 def build(numbers=None, site=SITE, report=print):
-    """Execute the lessons and write the site, whole or not at all.
+    """Run the lessons and write the site, whole or not at all.
 
     Parameters
     ----------
     numbers : list of int, optional
-        Only these lessons; all of them by default.
+        The lessons to include; the default is all.
     site : path
         The folder to write; an older site there is replaced.
     report : function
-        Takes one text for each lesson that is done.
+        Called with a line of text after each lesson.
 
     Returns
     -------
     path
-        The site's first page.
+        The first page of the site.
 
     Raises
     ------
     OSError
         If the extra `lessons` is not installed, or the site cannot be written.
     ValueError
-        If a cell of a lesson fails; the message names both.
+        If a cell of a lesson fails; the message names the lesson and the cell.
     """
     need_extra()
     site = pathlib.Path(site)
@@ -71,18 +71,18 @@ def build(numbers=None, site=SITE, report=print):
 
 
 def check_folder(site):
-    """Raise ValueError if `site` is something else than a site from before: it would be lost."""
+    """Raise ValueError if `site` holds anything but an older site, because it would be lost."""
     if not site.exists() or not any(site.iterdir()):
         return
     first = site / "index.html"
     if not first.is_file() or "<title>Lessons · minicnn</title>" not in first.read_text("utf-8"):
         raise ValueError(
-            f"{site} holds other things than this site; name another folder with --out"
+            f"{site} holds other files than this site; choose another folder with --out"
         )
 
 
 def need_extra():
-    """Raise OSError, with a sentence, if what only pages and notebooks need is missing."""
+    """Raise OSError if a package that pages and notebooks need is missing."""
     try:
         import ipykernel  # noqa: F401
         import jupytext  # noqa: F401
@@ -94,7 +94,7 @@ def need_extra():
 
 
 def about(path):
-    """Return what a page says about itself."""
+    """Return the number, title, question and file name of a lesson's page, as a dict."""
     title, question = cells.title(path)
     number = int(path.name[:2])
     return {"number": number, "title": title, "question": question, "file": f"{path.stem}.html"}
@@ -108,10 +108,11 @@ def write_site(folder, paths, pages, report):
     used = set()
     with tempfile.TemporaryDirectory() as scratch:
         for path, page in zip(paths, pages, strict=True):
-            notebook = executed(path, scratch)  # one by one: some of them measure how fast they are
-            links = source.links_of(one.source for one in notebook.cells if one.cell_type == "code")
+            notebook = executed(path, scratch)  # one at a time, because some measure times
+            code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+            links = source.links_in(code)
             text = as_html(notebook, page, links, path)
-            used |= set(re.findall(r'href="(source/[^"]+)"', text))  # those of the prose, too
+            used |= set(re.findall(r'href="(source/[^"]+)"', text))  # links in the prose, too
             (folder / page["file"]).write_text(text, encoding="utf-8")
             report(f"{page['number']:4}  {page['title']}")
     source.write_pages(used, folder, templates.get_template("source.html.j2"))
@@ -121,7 +122,7 @@ def write_site(folder, paths, pages, report):
 
 
 def executed(path, scratch):
-    """Return a lesson as a notebook that has run; `scratch` is the folder of its settings."""
+    """Return a lesson as a notebook that has run; `scratch` is a folder for Jupyter's settings."""
     import jupytext
     import nbformat
     from nbclient import NotebookClient
@@ -135,27 +136,27 @@ def executed(path, scratch):
     manager = client.create_kernel_manager()
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     manager.kernel_spec.argv = command  # this Python, whatever kernels are installed
-    if os.name == "posix":  # they talk through files in a folder of ours, not through ports
+    if os.name == "posix":  # communicate through sockets in `scratch`, not through ports
         manager.transport = "ipc"
         manager.connection_file = f"{scratch}/{path.name[:2]}.json"
     settings = {"PYTHONPATH": str(TOP), "IPYTHONDIR": str(scratch), "JUPYTER_CONFIG_DIR": scratch}
-    at = 0
+    current = 0  # the cell that is running
 
     def note(cell, cell_index, **other):
-        nonlocal at
-        at = cell_index
+        nonlocal current
+        current = cell_index
 
     client.on_cell_start = note
     try:
         run_to_the_end(client, manager, os.environ | settings)
-    except CellExecutionError as error:  # of a value that cannot be shown only the output knows why
-        outputs = notebook.cells[at].outputs
-        said = next((one for one in outputs if one.output_type == "error"), error)
-        raise ValueError(f"{path.name}, cell {at}: {said.ename}: {said.evalue}") from None
+    except CellExecutionError as error:  # if a value cannot be shown, only the output has the cause
+        outputs = notebook.cells[current].outputs
+        cause = next((output for output in outputs if output.output_type == "error"), error)
+        raise ValueError(f"{path.name}, cell {current}: {cause.ename}: {cause.evalue}") from None
     except CellTimeoutError:
-        raise ValueError(f"{path.name}, cell {at} has not ended within {SECONDS} s") from None
+        raise ValueError(f"{path.name}, cell {current} has not ended within {SECONDS} s") from None
     except DeadKernelError:
-        raise ValueError(f"{path.name}, cell {at}: Python itself has stopped") from None
+        raise ValueError(f"{path.name}, cell {current}: the Python process died") from None
     except RuntimeError as error:
         raise OSError(f"{path.name} could not be run: {error}") from None
     del notebook.cells[0]
@@ -163,9 +164,9 @@ def executed(path, scratch):
 
 
 def run_to_the_end(client, manager, environment):
-    """Run a notebook; at Ctrl-C end its Python, too.
+    """Run a notebook; Ctrl-C ends its Python process as well.
 
-    In the main thread nbclient would answer to Ctrl-C itself, and fail over it.
+    It runs in another thread, because in the main thread nbclient handles Ctrl-C itself and fails.
     """
     from jupyter_core.utils import run_sync
 
@@ -179,7 +180,7 @@ def run_to_the_end(client, manager, environment):
 
 
 def as_html(notebook, page, links, path):
-    """Return the page of a lesson that has run."""
+    """Return the HTML page of a lesson that has run."""
     from nbconvert import HTMLExporter
     from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
@@ -192,11 +193,11 @@ def as_html(notebook, page, links, path):
 
 
 def prose_renderer(links, name):
-    """Return what turns the text cells of the lesson called `name` into HTML."""
+    """Return the renderer of the text cells of the lesson called `name`."""
     from nbconvert.filters.markdown_mistune import IPythonRenderer
 
     class Prose(IPythonRenderer):
-        """Formulas become MathML, and names of minicnn become links."""
+        """Renders formulas as MathML, and names of minicnn as links."""
 
         def block_math(self, body):
             formula = mathml(body, "block", name)
@@ -212,21 +213,21 @@ def prose_renderer(links, name):
 
 
 def mathml(tex, display, name):
-    """Return a formula as MathML, "inline" or "block"; raise ValueError if it is not understood."""
+    """Return a formula as MathML, "inline" or "block"; raise ValueError if it cannot be read."""
     from latex2mathml.converter import convert
 
     try:
         formula = convert(tex.strip(), display=display)
-    except Exception as error:  # each mistake has a kind of its own
+    except Exception as error:  # each kind of mistake has its own exception
         formula = f"\\{type(error).__name__}"
-    unknown = re.search(r"\\[A-Za-z]+", formula)  # a command that is left over
+    unknown = re.search(r"\\[A-Za-z]+", formula)  # a command that was not converted
     if unknown:
         raise ValueError(f"{name}: the formula {tex!r} cannot be read: {unknown[0][1:]}")
     return formula
 
 
 def stale(site=SITE):
-    """Return whether something has changed since the site was built; None if there is no site."""
+    """Return whether sources have changed since the site was built; None if there is no site."""
     first = pathlib.Path(site) / "index.html"
     if not first.is_file():
         return None
@@ -236,7 +237,7 @@ def stale(site=SITE):
 
 
 def serve(port, site=SITE, report=print):
-    """Show the site on this machine alone, at http://127.0.0.1:port, until Ctrl-C.
+    """Serve the site to this machine only, at http://127.0.0.1:port, until Ctrl-C.
 
     Raises
     ------
@@ -247,7 +248,7 @@ def serve(port, site=SITE, report=print):
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
     class Quiet(SimpleHTTPRequestHandler):
-        """Shows files, and keeps no log of it."""
+        """Serves files without a log."""
 
         def log_message(self, *words):
             pass
@@ -255,8 +256,8 @@ def serve(port, site=SITE, report=print):
     try:
         server = ThreadingHTTPServer(("127.0.0.1", port), partial(Quiet, directory=str(site)))
     except OSError as error:
-        why = f"port {port} cannot be used ({error.strerror}); choose another with --port"
-        raise OSError(why) from None
+        message = f"port {port} cannot be used ({error.strerror}); choose another with --port"
+        raise OSError(message) from None
     with server, contextlib.suppress(KeyboardInterrupt):
         report(f"The lessons are at http://127.0.0.1:{server.server_port}/  (Ctrl-C ends this)")
         server.serve_forever()

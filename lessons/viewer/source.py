@@ -1,10 +1,10 @@
-"""Links from a lesson to the lines of the library that it uses, and pages for these lines to be on.
+"""Link the names in a lesson to the library's source, and write the pages of that source.
 
-    name     as it stands in a lesson: "net.forward", where `from minicnn import net` came before
-    link     where it is defined: "source/minicnn/net.py.html#L-21"
-    links    link of every name
+    name     as written in a lesson: "net.forward" after `from minicnn import net`
+    link     the place of its definition: "source/minicnn/net.py.html#L-21"
+    links    {name: link}
 
-Functions, classes and modules have a line where they are defined; arrays and constants have not.
+Functions, classes and modules get links; arrays and constants have no line of definition.
 """
 
 import ast
@@ -18,7 +18,7 @@ import types
 import minicnn
 
 LIBRARY = pathlib.Path(minicnn.__file__).parent
-# How Pygments writes net.forward: one span for each name, and one for each dot between them.
+# The HTML that Pygments writes for net.forward: a span for each name and each dot.
 NAMES = re.compile(
     r'(?<!<span class="o">\.</span>)'
     r'<span class="n\w*">[\w.]+</span>(?:<span class="o">\.</span><span class="n\w*">\w+</span>)*'
@@ -26,19 +26,20 @@ NAMES = re.compile(
 )
 
 
-def links_of(sources):
-    """Return the link of every name of minicnn in these cells of code, and of all its layers."""
+def links_in(sources):
+    """Return the links of all names of minicnn in these code cells, and of all its layers."""
     known = {name: f"minicnn.reference.{name}" for name in minicnn.reference.__all__}
     trees = [ast.parse(source) for source in sources]
     for node in (node for tree in trees for node in ast.walk(tree)):
         if isinstance(node, ast.ImportFrom) and is_ours(node.module):
             known[node.module] = node.module
-            for one in node.names:
-                known[one.name] = known[one.asname or one.name] = f"{node.module}.{one.name}"
+            for alias in node.names:
+                known[alias.name] = f"{node.module}.{alias.name}"
+                known[alias.asname or alias.name] = known[alias.name]
         elif isinstance(node, ast.Import):
-            for one in filter(lambda one: is_ours(one.name), node.names):
-                known["minicnn"], known[one.name] = "minicnn", one.name
-                known[one.asname or one.name] = one.name
+            for alias in filter(lambda alias: is_ours(alias.name), node.names):
+                known["minicnn"], known[alias.name] = "minicnn", alias.name
+                known[alias.asname or alias.name] = alias.name
     roots = dict(known)
     for node in (node for tree in trees for node in ast.walk(tree)):
         if isinstance(node, ast.Attribute):
@@ -46,8 +47,8 @@ def links_of(sources):
             root, _, rest = name.partition(".")
             if root in roots and re.fullmatch(r"[\w.]+", name):
                 known[name] = f"{roots[root]}.{rest}"
-    found = {name: link_to(dotted) for name, dotted in known.items()}
-    return {name: link for name, link in found.items() if link}
+    links = {name: link_to(dotted) for name, dotted in known.items()}
+    return {name: link for name, link in links.items() if link}
 
 
 def is_ours(module):
@@ -56,12 +57,12 @@ def is_ours(module):
 
 
 def link_to(dotted):
-    """Return the link to what a dotted name stands for; None if it is no code of minicnn."""
+    """Return the link to the object of a dotted name, or None if it is not code of minicnn."""
     try:
         thing = pkgutil.resolve_name(dotted)
     except (ImportError, AttributeError, OSError, ValueError):
         return None
-    thing = getattr(thing, "py_func", thing)  # what Numba has compiled
+    thing = getattr(thing, "py_func", thing)  # the Python of a compiled kernel
     try:
         path = pathlib.Path(inspect.getsourcefile(thing)).relative_to(LIBRARY)
         line = 1 if isinstance(thing, types.ModuleType) else inspect.getsourcelines(thing)[1]
@@ -71,13 +72,13 @@ def link_to(dotted):
 
 
 def link_to_line(path, line=1):
-    """Return the link to a line of a file; `path` is seen from the library's folder."""
+    """Return the link to a line of a file; `path` is relative to the library's folder."""
     anchor = f"#L-{line}" if line > 1 else ""
     return f"source/minicnn/{path.as_posix()}.html{anchor}"
 
 
 def linked(highlighted, links):
-    """Return code that Pygments has turned into HTML, with links around the names of minicnn."""
+    """Return the HTML of code highlighted by Pygments, with links on the names of minicnn."""
 
     def link(match):
         spans = re.split(r'(?<=</span>)(?=<span class="o">\.</span>)', match[0])
@@ -92,7 +93,7 @@ def linked(highlighted, links):
 
 
 def linked_in_prose(code, links):
-    """Return `code` of the prose as HTML, linked if it names a function or file of minicnn."""
+    """Return a piece of code in the prose as HTML, linked if it names a function or file."""
     name = code.removesuffix("()").removeprefix("minicnn/")
     link = links.get(name)
     if not link and name.endswith(".py") and (LIBRARY / name).is_file():
@@ -102,7 +103,7 @@ def linked_in_prose(code, links):
 
 
 def write_pages(used, folder, template):
-    """Write a page for every file of the library in `used`, a set of links, under folder."""
+    """Write a page for each library file among the links `used`, under `folder`."""
     from pygments import highlight
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer

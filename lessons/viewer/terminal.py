@@ -1,8 +1,8 @@
-"""Markdown, formulas and code as a terminal can show them: with colours where it has some.
+"""Render Markdown, formulas and code for a terminal, in colour where it supports it.
 
-Only what lessons use is understood: headings, paragraphs, lists, tables, fenced code, **strong**,
-*emphasis*, `code`, [links](address), and formulas in LaTeX, of which Greek letters, sums, products,
-fractions, and one-character exponents and indices become plain text.
+It handles what the lessons use: headings, paragraphs, lists, tables, fenced code, **strong**,
+*emphasis*, `code`, [links](address) and LaTeX formulas.  Greek letters, sums, products, fractions,
+exponents and indices of formulas become plain text.
 """
 
 import os
@@ -22,23 +22,23 @@ SIGNS = {
     "mid": "|", "left": "", "right": "", "bigl": "", "bigr": "", "big": "", "Big": "", "ell": "ℓ",
     "top": "ᵀ",
 }  # fmt: skip
-ITEM = r"(?:[-*+]|\d+\.) "  # how an item of a list begins
+ITEM = r"(?:[-*+]|\d+\.) "  # the start of a list item
 RAISED = dict(zip("0123456789+-−niT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻ⁿⁱᵀ", strict=True))
 LOWERED = dict(zip("0123456789+-−aeijklmnopt", "₀₁₂₃₄₅₆₇₈₉₊₋₋ₐₑᵢⱼₖₗₘₙₒₚₜ", strict=True))
 
 
 def has_colours():
-    """Return whether to colour: on a terminal, unless NO_COLOR is set (no-color.org)."""
+    """Return whether to use colours: on a terminal, unless NO_COLOR is set (no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def painted(text, colour):
-    """Return text in a colour, where there are colours."""
+    """Return text in a colour, if colours are used."""
     return f"{colour}{text}{OFF}" if has_colours() else text
 
 
 def code(source):
-    """Return the code of a cell beside a bar, coloured where there are colours."""
+    """Return the code of a cell beside a bar, highlighted if colours are used."""
     if has_colours():
         source = highlighted(source)
     bar = painted("│ ", GREY)
@@ -46,9 +46,9 @@ def code(source):
 
 
 def highlighted(source):
-    """Return Python with keywords, texts and comments in colours for both black and white paper."""
+    """Return Python code highlighted in colours for dark and light backgrounds."""
     try:
-        from pygments import highlight, token  # pytest brings it, since its version 8.4
+        from pygments import highlight, token  # pytest 8.4 and later installs it
         from pygments.formatters import TerminalFormatter
         from pygments.lexers import PythonLexer
     except ImportError:
@@ -65,19 +65,19 @@ def highlighted(source):
 
 
 def width():
-    """Return how wide text may be: as the terminal, but 100 columns at most."""
+    """Return the width of text: that of the terminal, but at most 100 columns."""
     return min(shutil.get_terminal_size().columns, 100)
 
 
 def markdown(source):
-    """Return Markdown as text, its paragraphs filled to the width of the terminal."""
+    """Return Markdown as text, with paragraphs wrapped to the width of the terminal."""
     blocks = re.split(r"(^```.*?^```$|^\$\$.*?\$\$$)|\n\s*\n", source, flags=re.M | re.S)
     blocks = [block.strip("\n") for block in blocks if block and block.strip()]
     return "\n\n".join(block_text(block) for block in blocks) + "\n"
 
 
 def block_text(block):
-    """Return one block: a heading, fenced code, a formula, a table, a list, or a paragraph."""
+    """Return a block as text: a heading, fenced code, formula, table, list or paragraph."""
     if block.startswith("```"):
         return "\n".join("    " + line for line in block.splitlines()[1:-1])
     if block.startswith("$$"):
@@ -95,7 +95,7 @@ def block_text(block):
 
 
 def filled(text, first="", later=""):
-    """Return a paragraph in lines, the first one and the later ones indented."""
+    """Return a paragraph wrapped to lines, with indents for the first and the later ones."""
     text = formulas(" ".join(text.split()))
     indents = {"initial_indent": first, "subsequent_indent": later}
     return inline(textwrap.fill(text, width(), break_long_words=False, **indents))
@@ -113,9 +113,9 @@ def table(block):
 
 
 def inline(text, paint=None):
-    """Return text with its marks for strong, emphasis, code and links turned into colours."""
+    """Return text with strong, emphasis, code and links shown by colours instead of marks."""
     paint = paint or painted
-    parts = re.split(r"(`[^`]+`)", text)  # what stands in code has no other marks
+    parts = re.split(r"(`[^`]+`)", text)  # inside code there are no other marks
     for i, part in enumerate(parts):
         if i % 2:
             parts[i] = paint(part[1:-1], CYAN)
@@ -151,25 +151,25 @@ def formula(tex):
     tex = re.sub(r"([_^])([^\s{}])", r"\1{\2}", tex)
     inner = r"\{([^{}]*)\}"
     before = None
-    while before != tex:  # from the inside out; every turn takes away a pair of braces
+    while before != tex:  # from the inside out, a pair of braces at a time
         before = tex
         tex = re.sub(r"\^" + inner, lambda m: script(m[1], RAISED, "^"), tex)
         tex = re.sub("_" + inner, lambda m: script(m[1], LOWERED, "_"), tex)
-        tex = re.sub(r"\\frac" + inner + inner, lambda m: f"{held(m[1])}/{held(m[2])}", tex)
-        tex = re.sub(r"\\sqrt" + inner, lambda m: f"√{held(m[1])}", tex)
+        tex = re.sub(r"\\frac" + inner + inner, lambda m: f"{grouped(m[1])}/{grouped(m[2])}", tex)
+        tex = re.sub(r"\\sqrt" + inner, lambda m: f"√{grouped(m[1])}", tex)
     tex = re.sub(r"[{}\\]", "", tex).replace("-", "−")
     tex = re.sub(r"(?<=[⌊⌈⟨]) +| +(?=[⌋⌉⟩])", "", tex)
     return re.sub(r" +", " ", tex).strip()
 
 
 def sign(name):
-    r"""Return what \name stands for: a sign, a Greek letter, or a word such as max."""
+    r"""Return the text of \name: a sign, a Greek letter, or a word such as max."""
     if name in ("frac", "sqrt"):
         return f"\\{name}"
     if name in SIGNS:
         return SIGNS[name]
     case = "CAPITAL" if name[0].isupper() else "SMALL"
-    greek = {"varepsilon": "epsilon", "lambda": "lamda"}.get(name, name)  # so Unicode spells it
+    greek = {"varepsilon": "epsilon", "lambda": "lamda"}.get(name, name)  # Unicode's spelling
     try:
         return unicodedata.lookup(f"GREEK {case} LETTER {greek.upper()}")
     except KeyError:
@@ -177,13 +177,13 @@ def sign(name):
 
 
 def script(text, letters, mark):
-    """Return an exponent or index in small letters, if there are such; else after its mark."""
+    """Return an exponent or index in small letters if they exist, else after its mark."""
     if all(letter in letters for letter in text):
         return "".join(letters[letter] for letter in text)
-    return mark + held(text)
+    return mark + grouped(text)
 
 
-def held(text):
-    """Return text in brackets, unless it holds together without them."""
+def grouped(text):
+    """Return text in brackets, unless it is a single unit without them."""
     whole = re.fullmatch(r"[\w∂.ₐ-ₜ₀-₉⁰-⁹²³ᵀ]+", text.strip()) and "_" not in text
     return text if whole else f"({text})"

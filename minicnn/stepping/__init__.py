@@ -1,20 +1,20 @@
-"""What `minicnn.step` is made of; one reads them in this order.
+"""The parts of `minicnn.step`, in reading order.
 
-source.py             a function's statements: where its lines, loops and names are
-record.py             what is kept of a run: steps, and which turns of its loops
-tracing.py            run a function, and decide which calls are watched
-tracer.py             follow a call line by line
-fingerprint.py        which values a line has changed
-kernels.py            functions that Numba compiled, as the Python that they were written in
-pairs.py              which line of forward a line of backward undoes
-arguments.py          the arguments of a call, to run it once more
-nudge.py              one entry of a gradient, by finite differences
-provenance.py         which entries of its inputs an entry of an array was made from
-values.py             what is kept of a value: an array's shape, range and a small picture
-navigation.py         in which order one goes through steps and turns
-terminal.py           all of it as text and as coloured blocks
-terminal_session.py   from step to step in a terminal
-trim.py               a record without the turns that a page has no room for
-page_data.py          every array of a page, once
-page.py               all of it as HTML, with page.css, arrays.js and steps.js
+source.py             the statements of a function: its lines, loops and names
+record.py             the record of a run: its steps, and some iterations of its loops
+tracing.py            run a function, and decide which calls to watch
+tracer.py             follow one call line by line
+fingerprint.py        detect which values a line has changed
+kernels.py            run compiled kernels as the Python they were written in
+pairs.py              match each line of backward with the forward line that it undoes
+arguments.py          copies of a call's arguments, for another run
+nudge.py              check one entry of a gradient by finite differences
+provenance.py         find which input entries an output entry depends on
+values.py             summaries of values: an array's shape, range and a small picture
+navigation.py         the order in which a reader visits steps
+terminal.py           steps and arrays as text and coloured blocks
+terminal_session.py   an interactive walk in a terminal
+trim.py               drop iterations from a record that is too large for a page
+page_data.py          the texts and arrays of a page, each stored once
+page.py               steps and arrays as HTML, with page.css, arrays.js and steps.js
 """

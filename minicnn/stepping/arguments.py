@@ -1,8 +1,9 @@
-"""The arguments of a call as they were before it, so that it can be called once more.
+"""Copies of a call's arguments, so that the same call can be run again.
 
-A function may change what it is given: a generator draws, an update writes into w.  So arrays and
-generators are copied, wherever they stand in tuples, lists and dicts, and what was one stays one.
-Of an array with more than LARGE entries only a fingerprint is kept.
+A function may change its arguments: a generator advances, an update writes into w.  So arrays and
+generators are copied, also inside tuples, lists and dicts.  Two references to one array become two
+references to one copy.  An array with more than LARGE entries is not copied; its fingerprint shows
+whether it has changed.
 """
 
 import copy
@@ -13,36 +14,36 @@ from .fingerprint import LARGE, fingerprint
 
 
 class Arguments:
-    """The arguments of one call; `bound` is what inspect's bind made of them."""
+    """The arguments of one call, given as inspect.BoundArguments."""
 
     def __init__(self, bound):
-        self.large = {}  # id: the array and its fingerprint
+        self.large = {}  # {id: (array, fingerprint)}
         self.before = self.copied(bound)
 
     def bound(self, who):
-        """Return them anew, for one call.
+        """Return fresh copies for one call; `who` begins an error message.
 
         Raises
         ------
         ValueError
-            If an array that is too large for a copy is not what it was.
+            If an array that is too large to copy has changed.
         """
         for array, before in self.large.values():
             if fingerprint(array) != before:
                 raise ValueError(
-                    f"{who}: an argument of shape {array.shape} has changed since the first call, "
-                    "and is too large to keep a copy of; expected it as it was"
+                    f"{who}: an argument of shape {array.shape} has changed since the first call; "
+                    "it is too large for a copy to be kept, so it must stay unchanged"
                 )
         return self.copied(self.before)
 
     def copied(self, bound):
-        """Return the same call with arguments of its own."""
-        known, one = {}, copy.copy(bound)
-        one.arguments = {name: self.copy(value, known) for name, value in bound.arguments.items()}
-        return one
+        """Return the same call with copied arguments."""
+        known, call = {}, copy.copy(bound)
+        call.arguments = {name: self.copy(value, known) for name, value in bound.arguments.items()}
+        return call
 
     def copy(self, value, known):
-        """Return a value with copies of the arrays and generators in it; known is {id: copy}."""
+        """Return a value whose arrays and generators are copied; `known` is {id: copy}."""
         if id(value) in known:
             return known[id(value)]
         if isinstance(value, np.ndarray) and value.size > LARGE:
@@ -50,9 +51,9 @@ class Arguments:
         elif isinstance(value, (np.ndarray, np.random.Generator)):
             known[id(value)] = copy.deepcopy(value)
         elif type(value) is dict:
-            known[id(value)] = {key: self.copy(one, known) for key, one in value.items()}
+            known[id(value)] = {key: self.copy(part, known) for key, part in value.items()}
         elif type(value) in (list, tuple):
-            known[id(value)] = type(value)(self.copy(one, known) for one in value)
-        elif hasattr(value, "_fields"):  # a row of a network
-            known[id(value)] = type(value)(*(self.copy(one, known) for one in value))
+            known[id(value)] = type(value)(self.copy(part, known) for part in value)
+        elif hasattr(value, "_fields"):  # a layer of a network
+            known[id(value)] = type(value)(*(self.copy(part, known) for part in value))
         return known.get(id(value), value)

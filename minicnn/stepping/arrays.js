@@ -1,9 +1,9 @@
-// How the stepper's page draws arrays: heat maps with numbers in them where there is room.
+// Draw arrays on the stepper's page: heat maps, with numbers where they fit.
 //
-//   value    an array as page.py wrote it: shape, caption, and its picture's panels
-//   cells    the numbers of that picture; those of a large array are rounded to 8 bits
-//   place    where the cells lie on the canvas: panels side by side, or one below the other
-//   at       a cell: panel · h · w + row · w + column
+//   value    an array as page.py describes it: shape, caption and the panels of its picture
+//   cells    the entries of that picture; in a large array they are rounded to 8 bits
+//   place    the layout of the cells on the canvas, with panels in rows
+//   at       the index of a cell: panel · h · w + row · w + column
 
 const SHOWN = 2,
   DRAWN = 160, // entries
@@ -25,7 +25,7 @@ function element(tag, attributes = {}, ...children) {
 
 const short = (x, digits = 4) =>
   typeof x !== "number" ? (x ?? "NaN") : String(Number(x.toPrecision(digits))).replace("-", "−");
-/** A number that fits into a cell. */
+/** Return a number as text that fits into a cell. */
 function brief(x) {
   const size = Math.abs(x);
   if (size !== 0 && (size < 0.001 || size >= 1e5))
@@ -35,7 +35,7 @@ function brief(x) {
 
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 
-/** Return the cells of a value: exact numbers, or what is left of them in 8 bits. */
+/** Return the cells of a value: exact numbers, or numbers decoded from 8 bits. */
 function cells(data, id) {
   const value = data.values[id];
   if (value.cells) return value.cells;
@@ -49,26 +49,26 @@ function decoded(data, value, code) {
   return lo < 0 ? ((code - 128) / 127) * Math.max(-lo, hi) : ((code - 1) / 254) * hi;
 }
 
-/** Return red, green and blue of a number: white at 0 where there are signs, else grey. */
+/** Return red, green and blue of a number: white at 0 in a signed range, else grey. */
 function colour(x, [lo, hi]) {
   if (lo >= 0 && hi > 0) return Array(3).fill(Math.max(0, Math.min(255, (255 * x) / (hi || 1))));
   const share = Math.max(-1, Math.min(1, x / (Math.max(-lo, hi) || 1)));
   return (share > 0 ? RED : BLUE).map((c) => 255 + Math.abs(share) * (c - 255));
 }
 
-/** Where the cells of an array's picture lie: panels side by side, or one below the other. */
+/** Return the layout of an array's picture: panels side by side, in as many rows as it takes. */
 function layout(value, width) {
   let [P, h, w] = value.p;
   if (value.rgb) P /= 3;
   const numbers = value.v && P * h * w <= DRAWN && w * 34 <= width && !value.rgb;
-  const room = P > 1 ? 130 : Math.min(width, 300);
-  const px = Math.max(1, Math.min(P > 1 ? 12 : 16, Math.floor(room / Math.max(w, h))));
+  const side = P > 1 ? 130 : Math.min(width, 300);
+  const px = Math.max(1, Math.min(P > 1 ? 12 : 16, Math.floor(side / Math.max(w, h))));
   const cw = numbers ? 38 : px,
     ch = numbers ? 22 : px,
     gap = 5;
   let across = Math.max(1, Math.min(P, Math.floor((width + gap) / (w * cw + gap))));
   const maps = value.s.length > 3 ? value.s[value.s.length - 3] : P;
-  if (!value.rgb && maps < across && P % maps === 0 && P > maps) across = maps; // an image a row
+  if (!value.rgb && maps < across && P % maps === 0 && P > maps) across = maps; // one image in each row
   return {
     P,
     h,
@@ -136,7 +136,7 @@ function draw(canvas, data, id, place, marks) {
   }
 }
 
-/** The index of a cell in the array, as one would write it. */
+/** Return the index of a cell in its array as text: "[0, 2, 1]". */
 function index(value, at) {
   const [P, h, w] = value.p;
   let panel = Math.floor(at / (h * w)),
@@ -152,7 +152,7 @@ function index(value, at) {
   return `[${place.join(", ")}]`;
 }
 
-/** The cell in which an entry of the array is, or is nearest to; [] if that map is not shown. */
+/** Return [the cell that shows an entry or is nearest to it]; [] if its map is not shown. */
 function cellOf(value, entry) {
   const [P, h, w] = value.p,
     width = value.s.at(-1) ?? 1,
@@ -164,17 +164,17 @@ function cellOf(value, entry) {
 }
 
 function framed(name, state, ...inside) {
-  const said = ["read", "seen", "part"].includes(state) ? "" : state;
+  const label = ["read", "seen", "part"].includes(state) ? "" : state;
   return element(
     "figure",
     { class: state },
     element("b", {}, name),
-    element("i", {}, said),
+    element("i", {}, label),
     ...inside,
   );
 }
 
-/** A caption; hidden in it is the longest that it says when one points, so that no card moves. */
+/** Return a caption; it also holds its longest possible text, hidden, so that no card moves. */
 function captioned(data, name, id, text) {
   const value = data.values[id],
     last = index(value, product(value.p) - 1),
@@ -186,8 +186,8 @@ function captioned(data, name, id, text) {
   return element("figcaption", { "data-rest": text, "data-most": most }, element("span", {}, text));
 }
 
-// One array: name, picture, caption.  point(at) is called when a cell is pointed at.  The arrays of
-// a row share the caption `under` it.  `fresh` are cells that stand out until one points at some.
+// Return the card of an array: name, picture, caption.  point(at) is called when the pointer enters a
+// cell.  The arrays of a row share the caption `under` it.  `fresh` are cells to mark until then.
 function card(data, [name, id, state, fresh, under], width, point) {
   const value = data.values[id],
     place = layout(value, width);
@@ -196,10 +196,10 @@ function card(data, [name, id, state, fresh, under], width, point) {
     tabindex: 0,
     "aria-label": `${name}: ${value.c}`,
   });
-  const own = under ? "" : (under = captioned(data, name, id, value.c));
+  const ownCaption = under ? "" : (under = captioned(data, name, id, value.c));
   const words = under.firstChild,
     caption = words.textContent;
-  const figure = framed(name, state, canvas, own);
+  const figure = framed(name, state, canvas, ownCaption);
   let here = null;
   const paint = (marks) => draw(canvas, data, id, place, here === null ? (marks ?? fresh) : [here]);
   const say = (at) => {
@@ -229,7 +229,7 @@ function card(data, [name, id, state, fresh, under], width, point) {
       row = Math.floor((y - down * (h * ch + gap)) / ch);
     const panel = down * across + right;
     const inside = right >= 0 && right < across && down >= 0 && panel < place.P;
-    if (!inside || column >= w || row >= h) return null; // beyond the border, or between maps
+    if (!inside || column >= w || row >= h) return null; // outside, or between maps
     return panel * h * w + row * w + column;
   };
   canvas.addEventListener("pointermove", (event) => {
@@ -261,33 +261,33 @@ function card(data, [name, id, state, fresh, under], width, point) {
 }
 
 const product = (sizes) => sizes.reduce((a, b) => a * b, 1);
-/** Whether the picture of an array has all of its entries. */
+/** Return whether the picture of an array has all of its entries. */
 const isWhole = (value) => Boolean(value?.p) && product(value.s) === product(value.p);
 
-/** The cells of a small array that are not what they were, if they are no more than half. */
+/** Return the cells of a small array that have changed, or [] if more than half have. */
 function different(data, before, id) {
   const [old, value] = [data.values[before], data.values[id]];
   if (!isWhole(old) || !isWhole(value) || String(old.s) !== String(value.s)) return [];
   const [a, b] = [cells(data, before), cells(data, id)];
-  const found = b.flatMap((x, at) => (x === a[at] ? [] : [at]));
-  return 2 * found.length > b.length ? [] : found;
+  const changed = b.flatMap((x, at) => (x === a[at] ? [] : [at]));
+  return 2 * changed.length > b.length ? [] : changed;
 }
 
-/** Whether an entry of an output was made from one of an input: a bit in a table; see provenance.py. */
+/** Return whether an output entry depends on an input entry: a bit of a table by provenance.py. */
 function linked(data, id, at) {
   data.tables ??= {};
   const table = (data.tables[id] ??= bytes(data.values[id]));
   return table[at >> 3] & (128 >> (at & 7));
 }
 
-/** Cards that know each other: a cell that is pointed at lights up where it came from. */
-function cards(data, items, links, width, told) {
+/** Return linked cards: pointing at a cell marks the cells that it came from. */
+function cards(data, items, links, width, pointed) {
   const made = new Map(),
     size = (id) => product(data.values[id].s);
   const add = (item, width) => {
     const [name, id] = item;
-    const one = card(data, item, width, (at) => {
-      if (at !== null) told?.(name, id, at);
+    const added = card(data, item, width, (at) => {
+      if (at !== null) pointed?.(name, id, at);
       for (const [other, { otherId, mark }] of made) {
         if (other === name) continue;
         const back = links?.[name]?.[other],
@@ -303,8 +303,8 @@ function cards(data, items, links, width, told) {
         mark(marks);
       }
     });
-    made.set(name, { otherId: id, mark: one.mark });
-    return one.figure;
+    made.set(name, { otherId: id, mark: added.mark });
+    return added.figure;
   };
   return items.map((item) => {
     const [name, id, state] = item,
@@ -312,13 +312,13 @@ function cards(data, items, links, width, told) {
     if (!row) return add(item, width);
     const end = row.length - 1,
       under = captioned(data, `${name}[${end}]`, row[end], c),
-      room = Math.max(130, width / row.length - 12);
-    const parts = row.map((part, n) => add([`${name}[${n}]`, part, "part", [], under], room));
+      share = Math.max(130, width / row.length - 12);
+    const parts = row.map((part, n) => add([`${name}[${n}]`, part, "part", [], under], share));
     return framed(name, state, element("div", { class: "row" }, ...parts), under);
   });
 }
 
-/** Put names in the place of their numbers. */
+/** Replace the numbers of names by the names. */
 function unpack(data) {
   const named = (flat) =>
     Object.fromEntries(flat.flatMap((n, at) => (at % 2 ? [] : [[data.names[n], flat[at + 1]]])));
@@ -347,7 +347,7 @@ function unpack(data) {
   return data;
 }
 
-/** Rows of what is in columns: {a: [1, 2], b: [null, 3]} are {a: 1} and {a: 2, b: 3}. */
+/** Turn columns into rows: {a: [1, 2], b: [null, 3]} becomes {a: 1}, {a: 2, b: 3}. */
 function rows(columns) {
   const made = [];
   for (const [key, all] of Object.entries(columns))

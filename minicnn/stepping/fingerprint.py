@@ -1,8 +1,10 @@
-"""What did a line change?
+"""Which values has a line changed?
 
-An array may be written to through another name, by a function, or through a view of it; so what is
-asked is not which names a line assigns to, but which values are no longer what they were.  And of
-memory that np.empty finds, which may hold anything, one wants to see where it was written to.
+A line may write to an array through another name, through a view or inside a function.  So the
+names that it assigns to do not tell: fingerprints of the values are compared instead.
+
+np.empty returns memory with arbitrary contents.  `unwritten` finds such arrays, so that the stepper
+can show which of their entries have been written.
 """
 
 import ast
@@ -13,36 +15,36 @@ import numpy as np
 from .record import is_ours
 from .values import is_row
 
-LARGE = 1_000_000  # entries; whether a larger array has changed is judged by so many of them
+LARGE = 1_000_000  # entries; a larger array is judged by a sample of about this many
 
 
 def fingerprint(value):
-    """Return something that changes when the value does."""
+    """Return a value that differs when `value` has changed."""
     if is_row(value):
         return [fingerprint(part) for part in value]
     if isinstance(value, np.ndarray):
-        some = value if value.size < LARGE else value.reshape(-1)[:: value.size // LARGE]
-        return id(value), value.shape, zlib.crc32(np.ascontiguousarray(some).view(np.uint8))
+        sample = value if value.size < LARGE else value.reshape(-1)[:: value.size // LARGE]
+        return id(value), value.shape, zlib.crc32(np.ascontiguousarray(sample).view(np.uint8))
     if isinstance(value, (int, float, str, bool, np.generic, type(None))):
         return repr(value)
     return id(value), len(value) if hasattr(value, "__len__") else 0
 
 
 def unwritten(node, scope):
-    """Return the names to which a statement gives np.empty(…), or a buffer of minicnn."""
+    """Return the names to which a statement assigns np.empty(…) or a buffer of minicnn."""
     target, value = getattr(node, "targets", [None])[0], getattr(node, "value", None)
-    targets, made = [target], [value]
+    targets, sources = [target], [value]
     if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):  # y, scale = empty(…), …
-        targets, made = target.elts, value.elts
+        targets, sources = target.elts, value.elts
     return [
-        one.id
-        for one, made_of in zip(targets, made, strict=False)
-        if isinstance(one, ast.Name) and is_empty(made_of, scope)
+        target.id
+        for target, source in zip(targets, sources, strict=False)
+        if isinstance(target, ast.Name) and is_empty(source, scope)
     ]
 
 
 def is_empty(value, scope):
-    """Return whether an expression is np.empty(…), or the same with a buffer of minicnn."""
+    """Return whether an expression calls np.empty, np.empty_like or their twins in minicnn."""
     called = getattr(getattr(value, "body", value), "func", None)  # the body of `… if … else …`
     name = getattr(called, "attr", getattr(called, "id", ""))
     ours = is_ours(scope.get(name))
@@ -50,7 +52,7 @@ def is_empty(value, scope):
 
 
 def memory_of(value):
-    """Return whose memory an array uses, or those of a row do, as a set."""
+    """Return the ids of the arrays that own the memory of an array or a row, as a set."""
     if is_row(value):
         return set().union(*map(memory_of, value))
     if not isinstance(value, np.ndarray):

@@ -1,14 +1,16 @@
-"""Functions that Numba compiled, as the Python that they were written in.
+"""Run functions compiled by Numba as the Python that they were written in.
 
-Inside a compiled function Python sees no lines.  So the stepper runs the Python source of a kernel
-on copies of its arguments, and watches that; and what the caller gets is what the compiled kernel
-then makes of the real ones.  Python is slow, so of a large kernel only the first WATCHED lines run;
-PATIENCE times as many until a turn is reached that somebody wants to see.  Should the Python fail
-where the compiled kernel does not, the step that called it says so.
+Python cannot trace the lines of a compiled function.  So the stepper runs the Python source of a
+kernel on copies of its arguments and traces that.  The compiled kernel then computes the caller's
+result from the real arguments.
 
-A kernel is found through the globals of the function that calls it, also in a module of minicnn
-among them.  `opened` builds the same function, of the very same code, with other globals, in which
-kernels stand as Python: nobody else, in whatever thread, sees anything of it.
+Python is slow, so only the first WATCHED lines of a large kernel run.  A requested iteration
+extends this to PATIENCE times as many.  If the Python fails where the compiled kernel does not, a
+note on the calling step says so.
+
+Kernels are found through the globals of their caller, and through the modules of minicnn among
+these.  `opened` makes a new function from the same code, with globals in which every kernel is
+Python.  The original function is untouched, so no other caller or thread is affected.
 """
 
 import copy
@@ -23,19 +25,19 @@ from .tracing import is_own
 
 
 def is_kernel(value):
-    """Return whether Numba compiled this function, and its Python is at hand."""
+    """Return whether a function was compiled by Numba from Python that is still available."""
     return hasattr(value, "py_func") and callable(value)
 
 
 def opened(function, record, in_kernel=False, seen=None):
-    """Return the function with the kernels that it calls, directly or not, as Python."""
-    seen = {} if seen is None else seen  # twins of functions and modules; their own twins, too
+    """Return a twin of the function in which all kernels, called directly or not, are Python."""
+    seen = {} if seen is None else seen  # {function or module: its twin}; a twin maps to itself
     if is_kernel(function) and in_kernel:
         function = function.py_func
     if function in seen:
         return seen[function]
     if is_kernel(function):
-        run = seen[function] = both(function, record)
+        run = seen[function] = traced(function, record)
         return seen.setdefault(run, run)
     twin = FunctionType(
         function.__code__, {}, function.__name__, function.__defaults__, function.__closure__
@@ -50,7 +52,7 @@ def opened(function, record, in_kernel=False, seen=None):
 
 
 def open_names(scope, names, record, in_kernel, seen):
-    """Open what these names stand for in a scope: kernels, functions of minicnn and its modules."""
+    """Open the kernels, functions and modules of minicnn among these names of a scope."""
     for name in names:
         value = scope.get(name)
         if is_kernel(value) or (isinstance(value, FunctionType) and is_ours(value)):
@@ -64,40 +66,40 @@ def open_names(scope, names, record, in_kernel, seen):
 
 
 def names_in(code):
-    """Return the names of globals and attributes in a code object and in those inside it."""
-    inner = [c for c in code.co_consts if hasattr(c, "co_names")]
+    """Return the names of globals and attributes in a code object and in nested ones."""
+    inner = [const for const in code.co_consts if hasattr(const, "co_names")]
     return frozenset(code.co_names).union(*map(names_in, inner))
 
 
-def both(kernel, record):
-    """Return a function that shows the kernel's Python on copies, and then runs the kernel."""
+def traced(kernel, record):
+    """Return a function that traces the kernel's Python on copies, then runs the kernel."""
 
     def run(*arguments, **options):
-        tracer, error = sys.gettrace(), None  # a thread without a tracer is not watched
+        tracer, error = sys.gettrace(), None  # without a tracer, this thread is not watched
         if tracer and (not record.live or record.may_open(kernel=True)):
-            with np.errstate(all="ignore"):  # the compiled kernel does not warn of numbers either
-                error = show(kernel, record, arguments, options)
-        sys.settrace(None)  # Numba may compile first, which is nobody's step
+            with np.errstate(all="ignore"):  # compiled kernels do not warn either
+                error = run_python(kernel, record, arguments, options)
+        sys.settrace(None)  # Numba may compile now, which is not a step of the function
         try:
-            result = kernel(*arguments, **options)  # raises an error of its own for wrong arguments
+            result = kernel(*arguments, **options)  # for bad arguments it raises its own error
         finally:
             sys.settrace(tracer)
             record.failed += [error] * (error is not None)
         if error is not None:
-            tell(kernel, record, error)
+            add_note(kernel, record, error)
         return result
 
     return run
 
 
-def show(kernel, record, arguments, options):
-    """Run the kernel's Python on copies, to its end or until enough was seen; return its error."""
+def run_python(kernel, record, arguments, options):
+    """Run the kernel's Python on copies, to its end or to the limit, and return its error."""
     depth = len(record.live)
     try:
         python = opened(kernel, record, in_kernel=True)
-        own, own_options = copy.deepcopy((arguments, options))
+        copies, option_copies = copy.deepcopy((arguments, options))
         record.left = WATCHED * (PATIENCE if record.wanted else 1)
-        python(*own, **own_options)
+        python(*copies, **option_copies)
     except Enough:
         for watch in record.live[depth:]:
             watch.cut()
@@ -111,11 +113,11 @@ def show(kernel, record, arguments, options):
     return None
 
 
-def tell(kernel, record, error):
-    """Say in the step that called a kernel that its Python failed, and the kernel did not."""
-    what = f"{kernel.__name__} fails as Python: {type(error).__name__}: {error}".split("\n")[0]
-    if not record.steps:  # before its first line: there is nothing to show
-        raise TypeError(f"step: {what}")
-    own = [step for step in record.steps if step.frame == 0]
-    step = record.live[-1].step if record.live else own[-1]
-    step.note = f"{what}; the compiled kernel did the work"
+def add_note(kernel, record, error):
+    """Add a note to the calling step: the Python failed where the compiled kernel did not."""
+    problem = f"{kernel.__name__} fails as Python: {type(error).__name__}: {error}".split("\n")[0]
+    if not record.steps:  # it failed before its first line, so there is nothing to show
+        raise TypeError(f"step: {problem}")
+    top_steps = [step for step in record.steps if step.frame == 0]
+    step = record.live[-1].step if record.live else top_steps[-1]
+    step.note = f"{problem}; the result comes from the compiled kernel"

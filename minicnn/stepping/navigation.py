@@ -1,37 +1,38 @@
-"""In which order a reader goes through the steps of a record.
+"""The order in which a reader visits the steps of a record.
 
-From line to line of one frame: over a call, unless it is opened, and through the first two turns of
-a loop, unless another turn is picked; and in any case to the line that failed.
+A reader goes from line to line within one frame.  Calls are stepped over unless they are opened.
+A loop shows its first two iterations and any other that the reader picks.  The line that failed is
+always shown.
 """
 
 from .record import PATIENCE, WATCHED
 
 
-def steps(record, frame, picked=None):
-    """Return the steps of a frame in reading order; picked is {loop: turn number}."""
-    picked, found = picked or {}, []
+def visible_steps(record, frame, picked=None):
+    """Return the visible steps of a frame in order; `picked` is {loop: iteration}."""
+    picked, visible = picked or {}, []
     for step in record.steps:
         if step.frame != frame:
             continue
         turns = [t for t in record.path(step.turn) if record.loops[t.loop].frame == frame]
         shown = all(record.is_shown(t) or picked.get(t.loop) == t.number for t in turns)
         if shown or step.raised:
-            found.append(step)
-    return found
+            visible.append(step)
+    return visible
 
 
 def picks(record, step):
-    """Return what must be picked, {loop: turn number}, for a step to be among those shown."""
+    """Return the picks, {loop: iteration}, that make a step visible."""
     return {turn.loop: turn.number for turn in record.path(step.turn)}
 
 
-def following(record, step, picked):
-    """Return the step after this one: where a call is over, the next one of the caller, or None."""
+def next_step(record, step, picked):
+    """Return the next step, or None at the end; after a call it is the caller's next step."""
     while True:
-        found = steps(record, step.frame, picked)
-        after = found.index(step) + 1
-        if after < len(found):
-            return found[after]
+        visible = visible_steps(record, step.frame, picked)
+        after = visible.index(step) + 1
+        if after < len(visible):
+            return visible[after]
         parent = record.frames[step.frame].parent
         if parent is None:
             return None
@@ -39,16 +40,16 @@ def following(record, step, picked):
 
 
 def loop_of(record, step):
-    """Return the loop that a step ends, or else the innermost one that it stands in, or None."""
+    """Return the loop that a step ends, else the innermost loop around it, else None."""
     around = [turn.loop for turn in record.path(step.turn)]
-    own = [loop for loop in around if record.loops[loop].frame == step.frame]
-    return own[0] if own and step.loop is None else step.loop
+    in_frame = [loop for loop in around if record.loops[loop].frame == step.frame]
+    return in_frame[0] if in_frame and step.loop is None else step.loop
 
 
 def turns_around(record, step, loop, number):
-    """Return [(line, number of a turn), …], outermost first, that lead to a turn of a loop.
+    """Return the path to an iteration of a loop: [(line, iteration), …], outermost first.
 
-    The loop is one that the step stands in, or ends.
+    The loop contains the step or ends with it.
     """
     path = list(record.path(step.turn))
     inner = [n for n, turn in enumerate(path) if turn.loop == loop]
@@ -57,11 +58,11 @@ def turns_around(record, step, loop, number):
     return [*lines, (record.loops[loop].line, number)]
 
 
-def first_in(record, turns, calls=None):
-    """Return the first step in these turns, [(line, number), …] with the outermost first, or None.
+def first_step_in(record, turns, calls=None):
+    """Return the first step at a path of iterations, [(line, iteration), …], or None.
 
-    `calls` says in which call, as `calls_to` has it; otherwise other turns may be around these, and
-    those that are wanted come first.
+    `calls`, a result of `calls_to`, restricts the search to one call.  Without it, other iterations
+    may surround the path, and a step in requested iterations is preferred.
     """
     best, most = None, -1
     for step in record.steps:
@@ -78,20 +79,20 @@ def first_in(record, turns, calls=None):
 
 
 def calls_to(record, frame):
-    """Return which calls led to a frame: for each the line, and how many calls of it came before.
+    """Return the calls that led to a frame: ((line, earlier calls from that step), …).
 
-    Another run of the same function has the same.
+    They are the same in another run of the function.
     """
     parent = record.frames[frame].parent
     if parent is None:
         return ()
     caller = record.steps[parent]
-    before = [one.parent for one in record.frames[:frame]].count(parent)
-    return (*calls_to(record, caller.frame), (caller.statement.line, before))
+    earlier = [other.parent for other in record.frames[:frame]].count(parent)
+    return (*calls_to(record, caller.frame), (caller.statement.line, earlier))
 
 
 def latest(record, step, name):
-    """Return what a variable is when a step is done, or None."""
+    """Return the value of a variable after a step, or None."""
     for other in reversed(record.steps[: step.number + 1]):
         if other.frame == step.frame:
             for values in (other.changed, other.before):
@@ -101,7 +102,7 @@ def latest(record, step, name):
 
 
 def last_values(record):
-    """Return what the variables of the function itself were in the end."""
+    """Return the final values of the function's own variables."""
     values = dict(record.frames[0].arguments)
     for step in record.steps:
         if step.frame == 0:
@@ -110,55 +111,55 @@ def last_values(record):
 
 
 def turn_label(record, step):
-    """Return where in its loops a step is: ", turn 2 of 9", or ", turns i 1/3, j 2/9"."""
+    """Return a step's place in its loops: ", iteration 2 of 9" or ", iterations i 1/3, j 2/9"."""
     turns = [t for t in record.path(step.turn) if record.loops[t.loop].frame == step.frame]
     if len(turns) == 1:
-        return f", turn {turns[0].number} of {total(record.loops[turns[0].loop])}"
+        return f", iteration {turns[0].number} of {total(record.loops[turns[0].loop])}"
     statements, parts = record.frames[step.frame].source.statements, []
     for turn in reversed(turns):
         loop = record.loops[turn.loop]
         variables = ", ".join(statements[loop.line].makes) or "while"
         parts.append(f"{variables} {turn.number}/{total(loop)}")
-    return f", turns {', '.join(parts)}" if parts else ""
+    return f", iterations {', '.join(parts)}" if parts else ""
 
 
 def has_turn(loop, number):
-    """Return whether a loop has this turn, as far as one knows."""
+    """Return whether a loop has, or may have, an iteration of this number."""
     return number >= 1 and (number <= loop.total or loop.more)
 
 
-def beginnings(record):
-    """Return where loops begin: "the loop begins in line 60", or "loops begin in lines 53, 60".
+def loop_lines(record):
+    """Return where loops begin: "the loop begins in line 60" or "loops begin in lines 53, 60".
 
-    Of another file than the function's own the name stands there, too.
+    Lines of other files are given with the file's name.
     """
     files = {record.frames[0].source.file: set()}
     for loop in record.loops:
         source = record.frames[loop.frame].source
         files.setdefault(source.file, set()).add((loop.line, file_of(source)))
     places = []
-    for file, found in files.items():
-        lines = ", ".join(str(line) for line, _ in sorted(found))
-        text = f"in line{'s' * (len(found) > 1)} {lines}"
+    for file, loops in files.items():
+        lines = ", ".join(str(line) for line, _ in sorted(loops))
+        text = f"in line{'s' * (len(loops) > 1)} {lines}"
         if file != record.frames[0].source.file:
-            text += f" of {min(name for _, name in found)}"
-        places += [text] * bool(found)
+            text += f" of {min(name for _, name in loops)}"
+        places += [text] * bool(loops)
     count = sum(map(len, files.values()))
     if not count:
-        return "the function has none"
+        return "the function has no loops"
     return f"{'loops begin' if count > 1 else 'the loop begins'} {' and '.join(places)}"
 
 
-def unreached(record):
-    """Return why a turn that was wanted is not in a record."""
+def why_unreached(record):
+    """Return why a record lacks a requested iteration, as the end of a sentence."""
     if any(frame.cut for frame in record.frames):
         most = WATCHED * PATIENCE
-        return f"was not reached in the first {most:,} lines of a kernel; smaller arrays have fewer"
-    return "was not reached when the function ran once more; does it do the same every time?"
+        return f"was not reached in the first {most:,} lines of a kernel; try smaller arrays"
+    return "was not reached when the function ran again; does it do the same every time?"
 
 
 def total(loop):
-    """Return how many turns a loop had: "9", or "9+" if the rest of them ran compiled."""
+    """Return the number of iterations of a loop: "9", or "9+" if the rest ran compiled."""
     return f"{loop.total}+" if loop.more else str(loop.total)
 
 
@@ -166,12 +167,12 @@ def failure(record):
     """Return a sentence that says how the function failed, or "" if it returned."""
     if record.error is None:
         return ""
-    why = f"{type(record.error).__name__}: {record.error}"
-    return f"{record.frames[0].source.name} did not return; .result raises {why}"
+    error = f"{type(record.error).__name__}: {record.error}"
+    return f"{record.frames[0].source.name} did not return; .result raises {error}"
 
 
 def title(record):
-    """Return the function's name and where it stands."""
+    """Return the function's name, file and first line."""
     source = record.frames[0].source
     return f"{source.name}, {file_of(source)}:{source.first}"
 

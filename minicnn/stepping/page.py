@@ -1,29 +1,29 @@
-"""Steps and arrays as HTML that needs nothing else: no network, no library, no other file.
+"""Steps and arrays as a self-contained piece of HTML: no network, no library, no other file.
 
-The data goes into the page as JSON, deflated to a third or less, because notebooks keep it:
+The data is embedded as deflated JSON, because notebooks store it:
 
-    values    every text and every array once.  s: shape; c: shape, dtype and range in words; p, e:
-              the size of its picture, and which rows and columns it has; k: whose memory.  The
-              entries are v, numbers with as many digits as it takes, if they are few; else q, a
-              byte each, 0 for NaN.  A row of arrays is row, the numbers of its arrays
-    ranges    the least and the largest entry that an array had in the whole run, by k: its colours
-              are the same in all steps
-    names     every variable's name once
-    sources   a function's lines, and its statements: [line, last line, names, again]
+    values    each text and each array once.  An array has s: shape; c: caption: shape, dtype and
+              range; p: shape of its picture; e: strides of the sampled rows and columns; k: its
+              memory.  Its entries are in v, as numbers, if they are few; else in q, a byte each
+              with 0 for NaN.  A list of arrays has row: the numbers of its arrays
+    ranges    the least and the largest entry in the whole run, by k, so that an array keeps its
+              colours from step to step
+    names     each variable's name once
+    sources   a function's lines and statements: [line, last line, names, again]
     frames, loops, turns     as in record.py
-    steps     frame, line, turn, changed, and what only some have.  Where a value is due, there is
-              its number in `values`; {name: value} is written name, value, name, value, …
+    steps     frame, line, turn, changed, and optional fields.  A value is given as its number in
+              `values`; {name: value} is flattened to name, value, name, value, …
     failure   why the function did not return, or ""
-    pairs     backward's lines → the forward lines that they undo
-    forward   what forward's variables were in the end
-    touched   on the way back, of each argument: q, dq: its number in `values` and that of its
-              gradient; and if they are few, for every entry numeric, a finite difference; analytic,
-              where backward says something else; and kinks, where there is no one slope
+    pairs     lines of backward → the forward lines that they undo
+    forward   the final values of forward's variables
+    touched   for each argument of a backward pass, q and dq: the numbers of the argument and of its
+              gradient in `values`.  Small arrays also have numeric: a finite difference for each
+              entry; analytic: the entries where backward disagrees; and kinks: the entries without
+              a single slope
 
-Values, loops and steps are in columns, for like beside like is deflated best: what each has for s,
-what each has for c, …  arrays.js and steps.js, which stay readable, draw it.  Where they may not
-run, in a notebook that is not trusted yet, or cannot, in a browser from before 2023, its beginning
-is there as plain text.
+Values, loops and steps are stored by column, because similar data deflates best.  arrays.js and
+steps.js draw the page; they stay readable in it.  Plain text with the first steps is shown where
+the scripts do not run: in a notebook that is not trusted, or in a browser from before 2023.
 """
 
 import base64
@@ -35,44 +35,44 @@ from importlib import resources
 
 from . import navigation, terminal
 from .page_data import Store, rounded
-from .record import ROWS, TURNS
-from .trim import shorter
+from .record import NET, TURNS
+from .trim import trim_record
 from .values import EXACT, PIXELS, Shot
 
-ROOM = 49_900  # bytes for a page of steps; twice as many where arrays are large
+ROOM = 49_900  # the largest size of a page in bytes; it doubles where arrays are large
 
-# The two levels of detail: turns as far away from the first ones (see trim.py); the numbers of
-# arrays with at most that many entries and columns, while others are pictures; and pictures of at
-# most that many pixels.
+# Two levels of detail: the distance up to which iterations are kept (trim.py); the most entries and
+# columns of an array stored as exact numbers, while others are pictures; the most pixels of a
+# picture.
 FINE = TURNS, (EXACT, EXACT), PIXELS
 COARSE = 1, (160, 18), 400
 
 
-def of_steps(record, pairs, forward, result, touched):
-    """Return the HTML of a record, in less detail if it would be larger than ROOM.
+def steps_html(record, pairs, forward, result, touched):
+    """Return the HTML of a record, in less detail if it would exceed the size limit.
 
-    `pairs` is {line: lines of code}, `forward` the record of the forward pass or None, and
-    `result` what the function returned, {"y": Shot}: step 0 shows it beside the arguments.
-    `touched` has {"x": Touches of all its entries, or None} on the way back.
+    `pairs` is {line: lines of code}.  `forward` is the record of the forward pass, or None.
+    `result` is the function's result, {"y": Shot}; step 0 shows it beside the arguments.
+    `touched` is {"x": Touches of all its entries, or None} for a backward pass, else empty.
     """
     text = terminal.text(record, most=700, pairs=pairs)
-    room = 2 * ROOM if is_large(record) else ROOM
-    for turns, *details in (FINE, COARSE):
-        trimmed = shorter(record, turns)
-        page_text = of_record(trimmed, pairs, forward, result, touched, text, details)
-        if len(page_text.encode()) <= room:
+    limit = 2 * ROOM if is_large(record) else ROOM
+    for distance, *details in (FINE, COARSE):
+        trimmed = trim_record(record, distance)
+        page_text = record_html(trimmed, pairs, forward, result, touched, text, details)
+        if len(page_text.encode()) <= limit:
             break
     return page_text
 
 
 def is_large(record):
-    """Return whether there is an array of which no picture has all entries."""
+    """Return whether an array has more entries than a picture can show."""
     values = [value for step in record.steps for value in step.changed.values()]
-    return any(isinstance(one, Shot) and math.prod(one.shape) > PIXELS for one in values)
+    return any(isinstance(value, Shot) and math.prod(value.shape) > PIXELS for value in values)
 
 
-def of_record(record, pairs, forward, result, touched, text, details):
-    """Return the HTML of a record with all its turns, and with arrays in such detail."""
+def record_html(record, pairs, forward, result, touched, text, details):
+    """Return the HTML of a record with all its iterations, its arrays stored in this detail."""
     store = Store([record] + [forward] * (forward is not None), *details)
     store.widen(result.values())
     code_of = {id(frame.source): frame.source for frame in record.frames}
@@ -81,7 +81,7 @@ def of_record(record, pairs, forward, result, touched, text, details):
         "title": navigation.title(record),
         "start": record.start,
         "failure": navigation.failure(record),
-        "sources": [source_of(source, store) for source in code_of.values()],
+        "sources": [source_data(source, store) for source in code_of.values()],
         "frames": [
             {
                 "source": numbers[id(frame.source)],
@@ -92,22 +92,22 @@ def of_record(record, pairs, forward, result, touched, text, details):
             }
             for frame in record.frames
         ],
-        "loops": columns([loop_of(record, number) for number in range(len(record.loops))]),
+        "loops": to_columns([loop_data(record, number) for number in range(len(record.loops))]),
         "turns": [[turn.loop, turn.number, turn.parent] for turn in record.turns],
-        "steps": columns([step_of(step, store) for step in record.steps]),
+        "steps": to_columns([step_data(step, store) for step in record.steps]),
         "pairs": pairs,
         "result": store.ids(result),
         "forward": store.ids(navigation.last_values(forward)) if forward else [],
         "touched": {
-            name: touched_of(touches, forward.frames[0].arguments[name], result[f"d{name}"], store)
+            name: touch_data(touches, forward.frames[0].arguments[name], result[f"d{name}"], store)
             for name, touches in touched.items()
             if f"d{name}" in result
         },
     }
-    return page(data, store, text)
+    return page_html(data, store, text)
 
 
-def of_arrays(shots):
+def arrays_html(shots):
     """Return the HTML of {name: Shot}."""
     store = Store([])
     store.widen(shots.values())
@@ -115,15 +115,15 @@ def of_arrays(shots):
     text = "\n".join(
         "\n".join(terminal.array(name, shot, indent="")) for name, shot in shots.items()
     )
-    return page(data, store, text)
+    return page_html(data, store, text)
 
 
-def page(data, store, text):
-    data |= {"names": list(store.names), "values": columns(store.values), "ranges": store.ranges}
-    data["css"] = read("page.css").replace("\n", "")
+def page_html(data, store, text):
+    data |= {"names": list(store.names), "values": to_columns(store.values), "ranges": store.ranges}
+    data["css"] = minified("page.css").replace("\n", "")
     encoded = json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
     deflated = base64.b64encode(zlib.compress(encoded, 9)).decode()
-    script = f"(() => {{\n{read('arrays.js')}\n{read('steps.js')}\n}})();"
+    script = f"(() => {{\n{minified('arrays.js')}\n{minified('steps.js')}\n}})();"
     return (
         f'<div class="minicnn-step"><pre>{html.escape(text)}</pre>'
         f'<script type="application/deflated-json">{deflated}</script></div>'
@@ -131,8 +131,8 @@ def page(data, store, text):
     )
 
 
-def whole(title, body):
-    """Return a complete page."""
+def full_page(title, body):
+    """Return a complete HTML document."""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -143,15 +143,15 @@ def whole(title, body):
     )
 
 
-def read(name):
-    """Return a file of this package without indents, whole lines of comment and most line ends."""
+def minified(name):
+    """Return a file of this package without indentation, comment lines and most line ends."""
     lines = resources.files(__package__).joinpath(name).read_text("utf-8").splitlines()
     lines = [s for s in map(str.strip, lines) if s and not s.startswith(("//", "/**"))]
     return "".join(s if s.endswith(tuple("{([,;:")) else s + "\n" for s in lines)
 
 
-def source_of(source, store):
-    """Return a function's source, and which of its lines are its docstring."""
+def source_data(source, store):
+    """Return the data of a function's source; `quiet` are the lines of its docstring."""
     first = min(statement.line for statement in source.statements.values()) - source.first
     starts = [n for n, line in enumerate(source.lines) if '"""' in line]
     quiet = list(range(starts[0], starts[-1] + 1)) if starts and starts[0] <= first else []
@@ -169,19 +169,19 @@ def source_of(source, store):
     }
 
 
-def loop_of(record, number):
+def loop_data(record, number):
     loop = record.loops[number]
     source = record.frames[loop.frame].source
-    found = {"line": loop.line, "frame": loop.frame, "total": loop.total}
+    fields = {"line": loop.line, "frame": loop.frame, "total": loop.total}
     if loop.more:
-        found["more"] = 1
-    if source.file == ROWS:
-        found["rows"] = [row_name(record, number, turn) for turn in range(1, loop.total + 1)]
-    return found
+        fields["more"] = 1
+    if source.file == NET:
+        fields["layers"] = [layer_name(record, number, turn) for turn in range(1, loop.total + 1)]
+    return fields
 
 
-def row_name(record, loop, number):
-    """Return what the rows of a network are called in this turn of a loop of net.py."""
+def layer_name(record, loop, number):
+    """Return the name of the layer in this iteration of a loop of net.py."""
     for step in record.steps:
         if step.turn is not None and record.turns[step.turn].loop == loop:
             if record.turns[step.turn].number == number and "layer" in step.changed:
@@ -189,9 +189,9 @@ def row_name(record, loop, number):
     return ""
 
 
-def step_of(step, store):
-    """Return what a step has, but for what it has not."""
-    found = {
+def step_data(step, store):
+    """Return the data of a step, without empty fields."""
+    fields = {
         "changed": store.ids(step.changed),
         "before": store.ids(step.before),
         "after": [step.after, step.loop] if step.after else None,
@@ -200,30 +200,30 @@ def step_of(step, store):
         "links": store.links(step.links),
         "at": [n for name, entry in step.at.items() for n in (store.name(name), entry)],
     }
-    found = {name: value for name, value in found.items() if value}
-    return {"frame": step.frame, "line": step.statement.line, "turn": step.turn, **found}
+    fields = {name: value for name, value in fields.items() if value}
+    return {"frame": step.frame, "line": step.statement.line, "turn": step.turn, **fields}
 
 
-def touched_of(touches, argument, gradient, store):
-    """Return the numbers of an argument q and of dq in `values`, and what touching found."""
-    found = {"q": store.id(argument), "dq": store.id(gradient)}
+def touch_data(touches, argument, gradient, store):
+    """Return the data of an argument q: the numbers of q and dq in `values`, and its Touches."""
+    fields = {"q": store.id(argument), "dq": store.id(gradient)}
     if touches is None:
-        return found
-    smooth = [abs(one.numeric) for one in touches if not one.kink]
-    floor = max(smooth, default=0) / 100  # a gradient of 5e-15 that should be 0 is no mistake
-    found["numeric"] = [rounded(one.numeric, 7) for one in touches]
-    found["kinks"] = [n for n, one in enumerate(touches) if one.kink]
-    found["analytic"] = {
-        n: rounded(one.analytic, 7)
-        for n, one in enumerate(touches)
-        if (one.kink or one.wrong)
-        and not abs(one.analytic - one.numeric)
-        <= 1e-6 * max(abs(one.analytic), abs(one.numeric), floor)
+        return fields
+    smooth = [abs(touch.numeric) for touch in touches if not touch.kink]
+    floor = max(smooth, default=0) / 100  # a gradient of 5e-15 that should be 0 is not a mistake
+    fields["numeric"] = [rounded(touch.numeric, 7) for touch in touches]
+    fields["kinks"] = [n for n, touch in enumerate(touches) if touch.kink]
+    fields["analytic"] = {
+        n: rounded(touch.analytic, 7)
+        for n, touch in enumerate(touches)
+        if (touch.kink or touch.wrong)
+        and not abs(touch.analytic - touch.numeric)
+        <= 1e-6 * max(abs(touch.analytic), abs(touch.numeric), floor)
     }
-    return found
+    return fields
 
 
-def columns(rows):
-    """Return {key: what each dict has for it, or None}; arrays.js makes rows of it again."""
+def to_columns(rows):
+    """Return {key: [each dict's value, or None]}; `rows` in arrays.js is the inverse."""
     keys = dict.fromkeys(key for row in rows for key in row)
     return {key: [row.get(key) for row in rows] for key in keys}

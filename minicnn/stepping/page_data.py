@@ -1,7 +1,8 @@
-"""Every text and every array of a page, once; what stands in the page is in page.py's words.
+"""The texts and arrays of a page, each stored once; page.py describes the format.
 
-An array has its numbers there if it is small, else its picture in 8 bits.  With a minus among its
-entries these go from 1 to 255, and 128 is 0; else 1 is 0; and 0 is for what is not finite.
+A small array is stored as numbers, a larger one as a picture with a byte for each entry.  Code 0
+stands for an entry that is not finite.  Codes 1 to 255 are linear in the entry: 128 is zero if the
+array has negative entries, else 1 is.
 """
 
 import base64
@@ -13,13 +14,13 @@ from .values import EXACT, Row, Shot, Text, caption, digits, is_photograph, row_
 
 
 class Store:
-    """Every text and every array of a page, once."""
+    """The texts and arrays of a page, each stored once."""
 
     def __init__(self, records, exact=(EXACT, EXACT), pixels=math.inf):
-        self.exact = exact  # entries and columns; an array of no more has its numbers in the page
-        self.pixels = pixels  # of a picture
+        self.exact = exact  # the most entries and columns of an array stored as numbers
+        self.pixels = pixels  # the most pixels of a picture
         self.values, self.ranges, self.names, self.kins = [], {}, {}, {}
-        self.known = {}  # the number of what is there already
+        self.known = {}  # {value: its number in `values`}
         for record in records:
             for frame in record.frames:
                 self.widen([*frame.arguments.values(), frame.returned])
@@ -27,7 +28,7 @@ class Store:
                 self.widen([*step.changed.values(), *step.before.values()])
 
     def widen(self, values):
-        """Let the ranges hold these arrays."""
+        """Widen the ranges to include the entries of these arrays."""
         for shot in values:
             if isinstance(shot, Row):
                 self.widen(shot.shots)
@@ -37,26 +38,26 @@ class Store:
                 self.ranges[kin] = min(lo, shot.lo), max(hi, shot.hi)
 
     def kin(self, shot):
-        """Return a small number for whose memory an array uses."""
+        """Return a small number for the memory of an array."""
         return self.kins.setdefault(shot.kin, len(self.kins))
 
     def name(self, name):
-        """Return the number of a name."""
+        """Return the number of a name; add it if it is new."""
         return self.names.setdefault(name, len(self.names))
 
     def links(self, links):
-        """Return {output: {input: number in `values`}}: many lines have the same links."""
-        found = {}
-        for output, inputs in links.items():
-            found[output] = {name: self.id(Text(bits)) for name, bits in inputs.items()}
-        return found
+        """Return {output: {input: number in `values`}}, since many lines have the same links."""
+        return {
+            output: {name: self.id(Text(bits)) for name, bits in inputs.items()}
+            for output, inputs in links.items()
+        }
 
     def ids(self, named):
-        """Return name, value, name, value, … as numbers."""
+        """Return {name: value} as a flat list of numbers: name, value, name, value, …"""
         return [n for name, value in named.items() for n in (self.name(name), self.id(value))]
 
     def id(self, value):
-        """Return the number of a value in `values`; put it there if it is new."""
+        """Return the number of a value in `values`; add it if it is new."""
         key = value
         if isinstance(value, Row):
             key = tuple(map(self.id, value.shots))
@@ -68,7 +69,7 @@ class Store:
         return self.known[key]
 
     def entry(self, value):
-        """Return what stands in `values` for a value."""
+        """Return the entry of `values` for a value."""
         if isinstance(value, Row):
             shape = [len(value.shots), *value.shots[0].shape]
             return {"row": list(map(self.id, value.shots)), "s": shape, "c": row_caption(value)}
@@ -79,7 +80,7 @@ class Store:
         while not shot.exact and shot.panels.size > self.pixels:
             shot = thinned(shot)
         self.ranges.setdefault(kin, (0, 0))
-        found = {
+        fields = {
             "s": shot.shape,
             "c": caption(shot),
             "p": shot.panels.shape,
@@ -87,19 +88,19 @@ class Store:
             "k": kin,
         }
         if is_photograph(shot):
-            found["rgb"] = 1
+            fields["rgb"] = 1
         entries, columns = self.exact
         if shot.exact and shot.panels.size <= entries and shot.panels.shape[-1] <= columns:
-            return found | {"v": self.numbers(shot)}
-        return found | {"q": base64.b64encode(self.bytes(shot)).decode()}
+            return fields | {"v": self.numbers(shot)}
+        return fields | {"q": base64.b64encode(self.bytes(shot)).decode()}
 
     def numbers(self, shot):
-        """Return the entries of an array, with four digits or more."""
+        """Return the entries of an array, rounded to four digits or more."""
         count = digits(shot)
         return [rounded(value, count) for value in shot.panels.reshape(-1).astype(float).tolist()]
 
     def bytes(self, shot):
-        """Return the entries of an array's picture, a byte each; 0 is for NaN."""
+        """Return the picture of an array, a byte for each entry, with 0 for NaN and infinities."""
         values = shot.panels.reshape(-1).astype(float)
         lo, hi = self.ranges[self.kin(shot)]
         zero, scale = (128, 127 / max(-lo, hi)) if lo < 0 else (1, 254 / (hi or 1))
@@ -108,7 +109,7 @@ class Store:
 
 
 def rounded(value, digits):
-    """Return a number with so many digits, whole if it is; ∞ is a text, and NaN is None."""
+    """Return a number rounded to this many digits: an int if it is whole, None for NaN, or "∞"."""
     if not math.isfinite(value):
         return None if math.isnan(value) else "∞" if value > 0 else "−∞"
     short = float(f"{value:.{digits}g}")

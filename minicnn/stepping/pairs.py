@@ -1,14 +1,14 @@
-"""Which line of forward does a line of backward undo?
+"""Match each line of backward with the forward lines that it undoes.
 
-Two signs, the first of which decides:
+Two signs are tried in this order:
 
-    a comment    `# forward: y_n = w_rows @ cols` at the end of a line quotes it
-    the names    a line that makes dq from dt undoes the line that made t from q.  (A gradient is
-                 called d and the name of what it belongs to.)  Where forward has no q, a line
-                 that uses dt undoes the last line that made t
+    a comment    `# forward: y_n = w_rows @ cols` at the end of a line quotes the forward line
+    the names    a line that computes dq from dt undoes the line that computed t from q, where dq is
+                 the gradient of q.  If forward has no q, a line that uses dt undoes the last
+                 line that assigned t
 
-Only lines that compute something count: a check, the head of a loop, another name, a look at a
-shape and room for an array undo nothing and are not undone.  Better no pair than a wrong one.
+Only lines that compute something are matched, which excludes checks, loop heads, renamings,
+allocations and lines that only read a shape.  A missing pair is better than a wrong one.
 """
 
 import ast
@@ -18,23 +18,24 @@ LOOKS = ("shape", "dtype", "ndim", "size")
 
 def pairs(forward, backward):
     """Return {line of backward: [lines of forward]} for two Sources."""
-    first = list({s.line: s for s in forward.statements.values() if computes(s)}.values())
-    found = {}
+    candidates = list({s.line: s for s in forward.statements.values() if computes(s)}.values())
+    matched = {}
     for statement in {s.line: s for s in backward.statements.values() if computes(s)}.values():
-        lines = quoted(statement, backward, first, forward) or named(statement, first)
+        lines = quoted_lines(statement, backward, candidates, forward)
+        lines = lines or lines_by_name(statement, candidates)
         if lines:
-            found[statement.line] = lines
-    return found
+            matched[statement.line] = lines
+    return matched
 
 
 def text_of(source, statement):
-    """Return a statement as one line, with single spaces and without its comment."""
+    """Return a statement as one line, with single spaces and without comments."""
     start = statement.line - source.first
     lines = source.lines[start : start + statement.last - statement.line + 1]
     return " ".join(" ".join(line.split("#")[0] for line in lines).split())
 
 
-def quoted(statement, backward, candidates, forward):
+def quoted_lines(statement, backward, candidates, forward):
     lines = backward.lines[statement.line - backward.first : statement.last - backward.first + 1]
     for line in lines:
         _, mark, quote = line.partition("# forward:")
@@ -44,23 +45,23 @@ def quoted(statement, backward, candidates, forward):
     return []
 
 
-def named(statement, candidates):
-    """Return the forward lines that the names point to."""
-    made = gradients(statement.makes)
-    used = gradients(uses(statement)) - made | gradients(statement.again)
+def lines_by_name(statement, candidates):
+    """Return the forward lines that match the names of a statement's gradients."""
+    made = gradient_owners(statement.makes)
+    used = gradient_owners(uses(statement)) - made | gradient_owners(statement.again)
     from_made = [s for s in candidates if made & uses(s)]
     if from_made:
         return [s.line for s in from_made if used & set(s.makes)]
     return [s.line for s in candidates if used & set(s.makes)][-1:]
 
 
-def gradients(names):
-    """Return what the gradients among these names belong to: w for dw."""
+def gradient_owners(names):
+    """Return the variables whose gradients are among these names: w for dw."""
     return {name[1:] for name in names if name[0] == "d"}
 
 
 def computes(statement):
-    """Return whether a statement computes something, which it keeps or returns."""
+    """Return whether a statement computes a value and assigns or returns it."""
     value = getattr(statement.node, "value", None)
     called = getattr(getattr(value, "body", value), "func", None)  # the body of `… if … else …`
     name = getattr(called, "attr", getattr(called, "id", ""))
@@ -72,9 +73,9 @@ def computes(statement):
 
 
 def uses(statement):
-    """Return the names of which a statement needs the values, and not the shape or type alone.
+    """Return the names whose values a statement uses.
 
-    What it returns as it is, it does not use either.
+    Reading a shape or dtype does not count, nor does returning a variable unchanged.
     """
     value = statement.node.value
     nodes = list(ast.walk(value)) if value else []

@@ -1,14 +1,14 @@
-"""The statements of a function: where its lines, its loops and its names are.
+"""The statements of a function: its lines, loops and names.
 
-statement   one step of the stepper.  A `for`, `if` or `with` is its first line alone; what
-            stands inside are statements of their own
-header      the line with `def`, where the arguments come in
+statement   one step of the stepper.  For a `for`, `if` or `with` it is the head alone; the body
+            consists of further statements
+header      the lines of `def`, where the arguments arrive
 line        the number of a statement's first line in the file
-loops       the lines of the `for` and `while` around a statement, outermost first; a loop's
-            own line belongs to it
+loops       the lines of the `for` and `while` loops around a statement, outermost first; a loop's
+            head counts as inside
 names       the variables that a statement mentions, in reading order
-makes       those of them that it assigns to, also through an index: `y[n] = …` makes y
-again       those that it reads first and then makes anew: `x = f(x)`
+makes       the variables that it assigns to, also through an index: `y[n] = …` makes y
+again       the variables that it reads and then assigns: `x = f(x)`
 """
 
 import ast
@@ -23,12 +23,12 @@ Statement = namedtuple("Statement", "line last loops names makes again node")
 def read(code):
     """Return the Source of a code object.
 
-    Its `statements` are a dict: every line that a statement has, up to its colon, → Statement.
+    Its `statements` are {line: Statement}, with an entry for each line of a statement or head.
 
     Raises
     ------
     ValueError
-        If the source cannot be found: it was typed into a plain Python prompt, or the file is gone.
+        If the source is not available: it was typed at a plain Python prompt, or the file is gone.
     """
     try:
         lines, first = inspect.getsourcelines(code)
@@ -36,7 +36,7 @@ def read(code):
     except (OSError, SyntaxError, TypeError) as error:
         raise ValueError(
             f"step: the source of {code.co_name} cannot be read, so its lines cannot be shown; "
-            "expected a function from a file or a notebook's cell"
+            "expected a function from a file or a notebook cell"
         ) from error
     ast.increment_lineno(tree, first - 1)
     function = tree.body[0]
@@ -53,7 +53,7 @@ def read(code):
 
 
 def walk(body, loops):
-    """Yield the statements of a body, and of the bodies inside it."""
+    """Yield the statements of a body and of nested bodies."""
     for node in body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             yield Statement(node.lineno, node.end_lineno, loops, (), (node.name,), (), node)
@@ -77,7 +77,7 @@ def walk(body, loops):
 
 
 def returned_names(source):
-    """Return what the last `return` of a function returns, one text for each part of a tuple."""
+    """Return the expressions in the last `return` of a function, one for each part of a tuple."""
     returns = [s.node for s in source.statements.values() if isinstance(s.node, ast.Return)]
     value = returns[-1].value if returns else None
     parts = value.elts if isinstance(value, ast.Tuple) else [value] * (value is not None)
@@ -85,7 +85,7 @@ def returned_names(source):
 
 
 def mentioned(node, fields=None):
-    """Return the names in the header of a statement, or these fields of it, and what it makes."""
+    """Return the names in a statement's head, or in these fields of it, and the names it makes."""
     header = fields or {
         ast.For: ("target", "iter"),
         ast.While: ("test",),
@@ -97,15 +97,15 @@ def mentioned(node, fields=None):
     for field in header:
         value = getattr(node, field)
         parts += value if isinstance(value, list) else [value]
-    found = [n for part in parts if isinstance(part, ast.AST) for n in ast.walk(part)]
-    found = sorted((n for n in found if isinstance(n, ast.Name)), key=place)
+    nodes = [n for part in parts if isinstance(part, ast.AST) for n in ast.walk(part)]
+    nodes = sorted((n for n in nodes if isinstance(n, ast.Name)), key=place)
     targets = getattr(node, "targets", [getattr(node, "target", None)])
     makes = [base.id for target in targets for base in bases(target)]
-    return tuple(dict.fromkeys(n.id for n in found)), tuple(dict.fromkeys(makes))
+    return tuple(dict.fromkeys(n.id for n in nodes)), tuple(dict.fromkeys(makes))
 
 
 def made_again(node):
-    """Return the names that an assignment reads before it gives them to something new."""
+    """Return the names that an assignment reads and then assigns."""
     targets = [n for target in node.targets for n in ast.walk(target) if isinstance(n, ast.Name)]
     new = {n.id for n in targets if isinstance(n.ctx, ast.Store)}
     read = [n.id for n in ast.walk(node.value) if isinstance(n, ast.Name) and n.id in new]
@@ -117,7 +117,7 @@ def place(node):
 
 
 def bases(target):
-    """Yield the names that an assignment to this target changes: those of y[n], y.T and (y, z)."""
+    """Yield the names that an assignment to this target changes: y for y[n] and y.T."""
     if isinstance(target, ast.Name):
         yield target
     elif isinstance(target, (ast.Subscript, ast.Attribute, ast.Starred)):

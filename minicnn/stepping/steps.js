@@ -1,14 +1,15 @@
 // The stepper's page: source on the left, the arrays of the current line on the right.
 //
-// Every <div class="minicnn-step"> holds its data as deflated JSON (see page.py), beside some plain
-// text that is seen until the data is read.  Then it gets a shadow root, so that no style leaks in
-// or out.  There is no network and no library.  arrays.js draws the arrays.
+// Each <div class="minicnn-step"> holds its data as deflated JSON (see page.py), and plain text that
+// is shown until the data has been read.  A shadow root then keeps styles from leaking in or out.
+// The page uses no network and no library.  arrays.js draws the arrays.
 //
 //   step       {number, frame, line, turn, changed, before, …}
-//   visible    the steps that → and ← go through: of one frame, in its first two turns and picked
-//              ones
-//   latest     what a variable is when a step is done
-//   missing    {loop, number, now}: a turn that somebody chose and the page does not have
+//   turn       an iteration of a loop
+//   visible    the steps that → and ← visit: of one frame, in the first two iterations of each loop
+//              and in picked ones
+//   latest     the value of a variable after a step
+//   missing    {loop, number, now}: an iteration that the reader chose and the page lacks
 
 function stepper(data, root) {
   let now = data.start,
@@ -18,13 +19,13 @@ function stepper(data, root) {
     const path = [];
     for (let turn = step.turn; turn !== null; turn = data.turns[turn][2])
       path.unshift(data.turns[turn]);
-    return path; // [loop, number, parent], the outermost first
+    return path; // [loop, number, parent], outermost first
   };
   const isArray = (id) => typeof data.values[id] === "object";
   const note = (text) => element("p", { class: "note" }, text);
   const within = (step) => pathOf(step).filter(([loop]) => data.loops[loop].frame === step.frame);
   const isShown = ([loop, number]) =>
-    number <= SHOWN || data.loops[loop].rows || picked[loop] === number;
+    number <= SHOWN || data.loops[loop].layers || picked[loop] === number;
   const visible = (frame) =>
     data.steps.filter((s) => s.frame === frame && (s.error || within(s).every(isShown)));
 
@@ -34,7 +35,7 @@ function stepper(data, root) {
   const trail = element("nav", { class: "trail", "aria-label": "where we are" });
   const turns = element("div", { class: "turns" });
   const touched = element("span"),
-    most = element("span", { class: "most", "aria-hidden": "true" }), // the longest: room for it
+    most = element("span", { class: "most", "aria-hidden": "true" }), // reserves the space of the longest text
     touch = element("p", { class: "note touch", role: "status" }, touched, most);
   const absent = element("p", { class: "absent", role: "status" });
   const count = element("span", { class: "count" });
@@ -50,7 +51,7 @@ function stepper(data, root) {
         "aria-label": label,
         onclick: () => {
           act();
-          if (!root.activeElement) body.focus({ preventScroll: true }); // the button is gone
+          if (!root.activeElement) body.focus({ preventScroll: true }); // the button has gone
         },
       },
       text,
@@ -59,7 +60,7 @@ function stepper(data, root) {
     "div",
     { class: "bar", role: "toolbar", "aria-label": "steps" },
     button("⇤", "first line (Home)", () => go("Home")),
-    button("←", "line before (←)", () => go("ArrowLeft")),
+    button("←", "previous line (←)", () => go("ArrowLeft")),
     button("→", "next line (→)", () => go("ArrowRight")),
     button("⇥", "last line (End)", () => go("End")),
     count,
@@ -78,7 +79,7 @@ function stepper(data, root) {
   );
   root.append(body);
 
-  /** What a variable is when this step is done, or null. */
+  /** Return the value of a variable after this step, or null. */
   function latest(step, name, from = step.number) {
     for (let n = from; n >= 0; n--) {
       const other = data.steps[n];
@@ -103,7 +104,7 @@ function stepper(data, root) {
     } else if (key === "ArrowRight") {
       if (at + 1 < list.length) now = list[at + 1].number;
       else if (parent !== null) {
-        // the call is over: on with the caller
+        // at the end of the call: go on in the caller
         now = parent;
         const up = visible(data.steps[now].frame),
           after = up.indexOf(data.steps[now]) + 1;
@@ -116,7 +117,7 @@ function stepper(data, root) {
     return true;
   }
 
-  /** Go to a turn of a loop; if the page does not have it, say how to get it. */
+  /** Go to an iteration of a loop; if the page lacks it, say how to get it. */
   function choose(loop, number) {
     const first = data.steps.find((s) => pathOf(s).some(([l, n]) => l === loop && n === number));
     missing = first ? null : { loop, number, now };
@@ -124,7 +125,7 @@ function stepper(data, root) {
     render();
   }
 
-  /** Go to a step, whatever turns it is in. */
+  /** Go to a step, and pick the iterations that it is in. */
   function reach(number) {
     now = number;
     for (const [loop, turn] of pathOf(data.steps[now])) picked[loop] = turn;
@@ -155,7 +156,7 @@ function stepper(data, root) {
     showTurns(step);
     showCode(step, source);
     showStage(step, frame);
-    both.style.minHeight = `${both.offsetHeight}px`; // what is below moves down at most
+    both.style.minHeight = `${both.offsetHeight}px`; // what is below may move down, never up
     voice.textContent = `line ${step.line}: ${source.lines[step.line - source.first].trim()}`;
   }
 
@@ -164,10 +165,10 @@ function stepper(data, root) {
     for (let s = step; s; s = data.steps[data.frames[s.frame].parent]) {
       const source = data.sources[data.frames[s.frame].source],
         n = s.number,
-        turn = within(s)
-          .map(([loop]) => data.loops[loop].rows?.[within(s)[0][1] - 1])
+        layer = within(s)
+          .map(([loop]) => data.loops[loop].layers?.[within(s)[0][1] - 1])
           .find(Boolean);
-      if (turn && s !== step) names.unshift(` ${turn} › `);
+      if (layer && s !== step) names.unshift(` ${layer} › `);
       names.unshift(
         s === step
           ? element("strong", {}, source.name)
@@ -189,35 +190,36 @@ function stepper(data, root) {
     return [...names, element("span", { class: "file" }, `${source.file}:${step.line}`)];
   }
 
-  /** The loops that a step is in, or ends, outermost first: [loop, turn]. */
+  /** Return the loops that a step is in or ends, outermost first: [loop, iteration]. */
   function loopsOf(step) {
     const path = pathOf(step).map(([loop, number]) => [loop, number]);
     return step.after ? [...path, [step.after[1], step.after[0]]] : path;
   }
 
-  /** A slider for each loop of this call; one that is being dragged must stay in its place. */
+  /** Show a slider for each loop of this call; one that is being dragged must not be replaced. */
   function showTurns(step) {
     const path = loopsOf(step).filter(([loop]) => data.loops[loop].frame === step.frame);
     if (missing) path[path.findIndex(([loop]) => loop === missing.loop)][1] = missing.number;
     while (turns.children.length > path.length) turns.lastChild.remove();
     path.forEach(([loop, number], n) => {
-      let there = turns.children[n];
-      if (there?.dataset.loop !== String(loop)) {
+      let label = turns.children[n];
+      if (label?.dataset.loop !== String(loop)) {
         const made = slider(loop);
-        if (there) there.replaceWith(made);
+        if (label) label.replaceWith(made);
         else turns.append(made);
-        there = made;
+        label = made;
       }
-      for (const input of there.querySelectorAll("input"))
+      for (const input of label.querySelectorAll("input"))
         if (Number(input.value) !== number) input.value = number;
-      there.lastChild.data = ofTotal(loop, number);
+      label.lastChild.data = totalText(loop, number);
     });
     absent.replaceChildren(...(missing ? howToGet(step) : []));
   }
 
-  function ofTotal(loop, number) {
-    const { total, more, rows } = data.loops[loop];
-    const name = rows ? `(${rows[number - 1]}) ` : "";
+  /** Return the text after the number of an iteration: "(conv1) of 10". */
+  function totalText(loop, number) {
+    const { total, more, layers } = data.loops[loop];
+    const name = layers ? `(${layers[number - 1]}) ` : "";
     return `${name}of ${total.toLocaleString("en")}${more ? " and more" : ""}`;
   }
 
@@ -230,7 +232,7 @@ function stepper(data, root) {
         type,
         min: 1,
         max: last,
-        "aria-label": `turn of ${text}`,
+        "aria-label": `iteration of ${text}`,
         [on]: ({ target }) =>
           target.value && target.validity.valid && choose(loop, Number(target.value)),
       });
@@ -239,35 +241,35 @@ function stepper(data, root) {
       { "data-loop": loop },
       element("code", {}, text),
       total > 1 ? input("range", "oninput", total) : "",
-      "turn ",
+      "iteration ",
       input("number", "onchange", more ? undefined : total),
       "",
     );
   }
 
-  /** The call that has the missing turn, to be copied. */
+  /** Return a sentence with the call that shows the missing iteration. */
   function howToGet(step) {
     const path = loopsOf(step),
       to = path.findIndex(([loop]) => loop === missing.loop);
     const calls = [...path.slice(0, to).filter(([, n]) => n > 1), [missing.loop, missing.number]];
     const text = calls.map(([loop, n]) => `.turn(${data.loops[loop].line}, ${n})`).join("");
     return [
-      `Turn ${missing.number.toLocaleString("en")} is not in this page. In Python `,
-      ...toCopy(text, " has it"),
+      `Iteration ${missing.number.toLocaleString("en")} is not on this page. In Python `,
+      ...toCopy(text, " shows it"),
     ];
   }
 
-  /** A call of what the page shows, with a button. */
-  function toCopy(text, what) {
+  /** Return a call on the Steps of this page as parts of a sentence, with a button to copy it. */
+  function toCopy(text, effect) {
     const [name, made] = Object.keys(data.forward).length
       ? ["back", "steps.backward(dy)"]
       : ["steps", `step(${data.sources[data.frames[0].source].name}, …)`];
     const call = element("code", {}, `${name}${text}`);
     const copy = () => {
-      getSelection().selectAllChildren(call); // where a page may not write to the clipboard
+      getSelection().selectAllChildren(call); // in case the page may not write to the clipboard
       navigator.clipboard?.writeText(call.textContent).catch(() => {});
     };
-    return [call, `${what}, where ${name} = ${made}. `, button("copy", "copy", copy)];
+    return [call, `${effect}, where ${name} = ${made}. `, button("copy", "copy", copy)];
   }
 
   function showCode(step, source) {
@@ -278,7 +280,7 @@ function stepper(data, root) {
         ...source.lines.map((text, n) => codeLine(source, text, source.first + n)),
       );
     }
-    code.querySelectorAll(".undoes").forEach((one) => one.remove());
+    code.querySelectorAll(".undoes").forEach((note) => note.remove());
     for (const row of code.children) {
       const line = Number(row.dataset.line),
         on = line >= step.line && line <= step.last;
@@ -307,7 +309,7 @@ function stepper(data, root) {
     const [whole, comment = ""] = text.match(/#(?![^"]*"[^"]*$).*$/)
       ? [text.replace(/\s*#.*$/, ""), text.match(/\s*#.*$/)[0]]
       : [text];
-    const indent = text.length - text.trimStart().length; // a line that is broken hangs further in
+    const indent = text.length - text.trimStart().length; // wrapped lines are indented further
     const row = element("div", {
       "data-line": line,
       class: source.quiet.includes(line - source.first) ? "quiet" : undefined,
@@ -332,7 +334,7 @@ function stepper(data, root) {
     return row;
   }
 
-  /** The names of the line before with an array: they stay in view where a line has none. */
+  /** Return the names of the last line with an array: they stay in view where a line has none. */
   function lastSeen(step, frame) {
     const named = (s) => (s.start ? Object.keys(frame.arguments) : s.names);
     const before = data.steps
@@ -342,58 +344,58 @@ function stepper(data, root) {
     return before ? named(before) : [];
   }
 
-  /** The argument whose entries, or those of whose gradient, a card shows: {name, q, dq, …}. */
+  /** Return {name, q, dq, …} of the argument that a card shows, itself or its gradient; or null. */
   function touchedBy(card, id) {
     const same = (other) => String(cells(data, other)) === String(cells(data, id));
-    for (const [name, found] of Object.entries(data.touched)) {
-      const other = { [name]: found.q, [`d${name}`]: found.dq }[card];
-      if (other !== undefined && data.values[id].p && same(other)) return { name, ...found };
+    for (const [name, entries] of Object.entries(data.touched)) {
+      const other = { [name]: entries.q, [`d${name}`]: entries.dq }[card];
+      if (other !== undefined && data.values[id].p && same(other)) return { name, ...entries };
     }
     return null;
   }
 
-  /** What happens to L if an entry moves, beside what backward says: parts of a sentence. */
-  function sentence(found, id, at) {
-    const { name, numeric, kinks, analytic } = found,
+  /** Return a finite difference of L and backward's gradient as parts of a sentence. */
+  function sentence(touch, id, at) {
+    const { name, numeric, kinks, analytic } = touch,
       where = index(data.values[id], at);
     if (!numeric) {
       const place = where.slice(1, -1),
         tuple = place.includes(",") ? `(${place})` : `(${place},)`;
       return [
-        `The page was made without trying all entries. In Python `,
-        ...toCopy(`.touch("${name}", ${tuple})`, " tries this one"),
+        `This page was made without checking all entries. In Python `,
+        ...toCopy(`.touch("${name}", ${tuple})`, " checks this one"),
       ];
     }
     const says = analytic[at] ?? numeric[at],
       slope = element("b", {}, short(numeric[at], 7));
     return [
-      `Move ${name}${where} up and down by h: (L(${name}+h) − L(${name}−h)) / 2h = `,
+      `Nudge ${name}${where} up and down by h: (L(${name}+h) − L(${name}−h)) / 2h = `,
       slope,
       at in analytic ? ", but backward says " : "; backward says ",
       element("b", {}, `d${name}${where} = ${short(says, 7)}`),
       kinks.includes(at)
-        ? ". L has a kink there: it has no one slope."
+        ? ". L has a kink there, so it has no single slope."
         : at in analytic
-          ? ". The gradient is wrong here, or L has a kink that was not seen."
+          ? ". The gradient is wrong here, or L has a kink that was not detected."
           : ".",
     ];
   }
 
   function showTouch(card, id, at) {
-    const found = touchedBy(card, id);
-    if (found) touched.replaceChildren(...sentence(found, id, at));
+    const touch = touchedBy(card, id);
+    if (touch) touched.replaceChildren(...sentence(touch, id, at));
   }
 
-  /** The longest sentence about these arrays: with room for it, nothing moves when one points. */
+  /** Return the longest sentence about these arrays: space for it is reserved, so nothing moves. */
   function longest(arrays) {
     const length = (parts) => parts.map((part) => part.textContent ?? part).join("").length;
     let best = [];
     for (const [card, id] of arrays) {
-      const found = touchedBy(card, id);
-      if (!found) continue;
+      const touch = touchedBy(card, id);
+      if (!touch) continue;
       const end = product(data.values[id].s) - 1;
-      for (let at = found.numeric ? 0 : end; at <= end; at++) {
-        const parts = sentence(found, id, at);
+      for (let at = touch.numeric ? 0 : end; at <= end; at++) {
+        const parts = sentence(touch, id, at);
         if (length(parts) > length(best)) best = parts;
       }
     }
@@ -430,7 +432,7 @@ function stepper(data, root) {
             ? "argument"
             : "made"
           : name in step.before
-            ? "changed meanwhile"
+            ? "changed since"
             : seen.includes(name)
               ? "seen"
               : "read";
@@ -462,7 +464,7 @@ function stepper(data, root) {
     if (step.error) parts.push(element("p", { class: "error", role: "alert" }, `✗ ${step.error}`));
     if (step.note) parts.push(element("p", { class: "error" }, step.note));
     if (step.after)
-      parts.push(note(`The loop is done after ${step.after[0].toLocaleString("en")} turns.`));
+      parts.push(note(`The loop is done after ${step.after[0].toLocaleString("en")} iterations.`));
     if (words.length)
       parts.push(
         element(
@@ -477,26 +479,26 @@ function stepper(data, root) {
     if (touchable) parts.push(touch);
     most.replaceChildren(...(touchable ? longest(arrays) : []));
     touched.replaceChildren(
-      "Point at an entry of an argument, or of its gradient: how much does L change if it moves?",
+      "Point at an entry of an argument or its gradient: how much does L change with it?",
     );
-    const told = touchable ? showTouch : null;
+    const pointed = touchable ? showTouch : null;
     parts.push(
-      element("div", { class: "arrays" }, ...cards(data, arrays, step.links, width, told)),
+      element("div", { class: "arrays" }, ...cards(data, arrays, step.links, width, pointed)),
     );
     if (last && frame.returned !== null && !isArray(frame.returned))
       parts.push(note(`returns ${data.values[frame.returned]}`));
     if (last && frame.cut)
-      parts.push(note("As Python this would take long: the compiled kernel did the rest."));
+      parts.push(note("The rest ran as a compiled kernel, because Python would take too long."));
     if (!words.length && !arrays.length && !parts.some((p) => p.className))
       parts.push(note(`${source.name} goes on.`));
     stage.replaceChildren(...parts);
   }
 
   body.addEventListener("keydown", (event) => {
-    // Shift+Enter, say, belongs to the notebook
+    // keys with modifiers, such as Shift+Enter, belong to the notebook
     if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
     if (event.target.tagName === "INPUT") {
-      if (event.key !== "Tab") event.stopPropagation(); // it would select another cell
+      if (event.key !== "Tab") event.stopPropagation(); // the notebook would select another cell
       return;
     }
     if (event.key === "Enter" && event.target.tagName === "BUTTON") return;
@@ -505,7 +507,7 @@ function stepper(data, root) {
     event.preventDefault();
     event.stopPropagation();
   });
-  let begun = null; // of a touch
+  let begun = null; // where a swipe began
   stage.addEventListener(
     "touchstart",
     (event) => {
@@ -534,7 +536,7 @@ function stepper(data, root) {
   render();
 }
 
-/** Be dark where the notebook is; Jupyter, VS Code and Colab each say it in a way of their own. */
+/** Follow the notebook's dark theme; Jupyter, VS Code and Colab each declare it differently. */
 function setTheme(host, page) {
   const { jpThemeLight, vscodeThemeKind = "" } = document.body.dataset;
   const dark =
@@ -545,17 +547,17 @@ function setTheme(host, page) {
   else if (jpThemeLight || vscodeThemeKind || window.google?.colab) host.dataset.theme = "light";
 }
 
-/** Look again whenever something changes there, as long as the stepper is in the page. */
+/** Set the theme whenever the notebook's changes, as long as the stepper is on the page. */
 function followTheme(host, page) {
   setTheme(host, page);
   const observer = new MutationObserver(() =>
     host.isConnected ? setTheme(host, page) : observer.disconnect(),
   );
-  for (const one of [page, document.body]) observer.observe(one, { attributes: true });
+  for (const node of [page, document.body]) observer.observe(node, { attributes: true });
 }
 
 const OLD =
-  "This is only the beginning: a browser from 2023 or later shows all of it, with its arrays.";
+  "These are only the first steps: a browser from 2023 or later shows them all, with their arrays.";
 
 function inflated(text) {
   const inflater = new DecompressionStream("deflate");
@@ -580,6 +582,6 @@ async function start(host) {
   }
 }
 
-const own = document.currentScript?.previousElementSibling;
-if (own?.matches(".minicnn-step")) start(own);
+const host = document.currentScript?.previousElementSibling;
+if (host?.matches(".minicnn-step")) start(host);
 document.querySelectorAll(".minicnn-step").forEach(start);

@@ -1,7 +1,7 @@
-"""Steps and arrays as text: in colour where a terminal has it, plain where it has not.
+"""Steps and arrays as text, in colour where the terminal supports it.
 
-Small arrays are numbers.  Large ones are blocks of colour, two rows of entries in a line of text,
-or without colour their shape and range alone.
+Small arrays are printed as numbers.  Large arrays become blocks of colour, with two rows of entries
+in a line of text; without colour only their shape and range are printed.
 """
 
 import os
@@ -15,12 +15,12 @@ from . import navigation
 from .record import SHOWN, Turn
 from .values import Row, Shot, Text, caption, digits, is_photograph, row_caption, widest
 
-NUMBERS = 100  # entries; up to so many are written out
+NUMBERS = 100  # an array with at most this many entries is printed as numbers
 BOLD, DIM, RED, OFF = (f"\033[{code}m" for code in (1, 2, 31, 0))
 
 
 def has_colour(file=None):
-    """Return whether colours can be shown: on a terminal, unless NO_COLOR or TERM=dumb says no."""
+    """Return whether to use colours: on a terminal, unless NO_COLOR or TERM=dumb is set."""
     file = file or sys.stdout
     return (
         not os.environ.get("NO_COLOR")
@@ -31,13 +31,13 @@ def has_colour(file=None):
 
 
 def array(name, value, colour=False, indent="    ", width=None):
-    """Return the lines of an array or a row of them: a caption, then numbers or blocks."""
+    """Return the lines of an array or a Row: a caption, then numbers or blocks."""
     width = (width or width_of(colour)) - len(indent)
     if isinstance(value, Row):
         lines = [f"{name}  {row_caption(value)}"]
         drawings = [drawn(shot, width, colour, value.shots) for shot in value.shots]
-        found = [[f"{name}[{n}]", *drawing] for n, drawing in enumerate(drawings) if drawing]
-        lines += [f"  {line}" for line in side_by_side(found, width)]
+        labelled = [[f"{name}[{n}]", *drawing] for n, drawing in enumerate(drawings) if drawing]
+        lines += [f"  {line}" for line in side_by_side(labelled, width)]
     else:
         lines = [f"{name}  {caption(value)}"]
         lines += [f"  {line}" for line in drawn(value, width, colour, (value,))]
@@ -45,17 +45,17 @@ def array(name, value, colour=False, indent="    ", width=None):
 
 
 def width_of(colour):
-    """Return how many characters a line has: those of the terminal, or in plain text 100."""
+    """Return the width of a line in characters: the terminal's, or 100 in plain text."""
     return max(44, shutil.get_terminal_size((100, 24)).columns - 3) if colour else 100
 
 
 def is_small(shot, count=1):
-    """Return whether so many arrays like this one are written out as numbers."""
+    """Return whether `count` arrays like this one are printed as numbers."""
     return 0 < count * np.prod(shot.shape, dtype=int) <= NUMBERS * min(count, 2)
 
 
 def drawn(shot, width, colour, row):
-    """Return an array, one of a row, as lines; none if it is large and there is no colour."""
+    """Return the lines of one array of a row, or none if it is large and there is no colour."""
     if is_small(shot, len(row)):
         return numbers(shot, width)
     if not colour or not shot.panels.size:
@@ -65,16 +65,16 @@ def drawn(shot, width, colour, row):
 
 
 def numbers(shot, width):
-    """Return the entries of a small array, its maps side by side as far as they fit.
+    """Return the entries of a small array, with its maps side by side as far as they fit.
 
-    Each image begins a line of its own, with its number before it: the maps of [0], then of [1].
+    Each image starts a new line, which begins with its index: the maps of [0], then of [1].
     """
     count = digits(shot)
     text = [[[f"{value:.{count}g}" for value in row] for row in panel] for panel in shot.panels]
     cell = max(len(entry) for panel in text for row in panel for entry in row)
-    most = max(1, (width + 2) // (cell + 2))  # entries in a line
+    most = max(1, (width + 2) // (cell + 2))  # the most entries in a line
     if shot.lo == shot.hi and not shot.bad and shot.panels.shape[2] > most:
-        return []  # all of them are alike, and the caption says so
+        return []  # all entries are equal, which the caption says
     maps = [folded(panel, cell, most) for panel in text]
     images = list(np.ndindex(shot.shape[:-3]))
     if len(images) == 1:
@@ -82,24 +82,24 @@ def numbers(shot, width):
     lines, each = [], shot.shape[-3]
     for n, place in enumerate(images):
         label = str(list(place))
-        some = side_by_side(maps[n * each : (n + 1) * each], width - len(label) - 2)
-        lines += [""] if n and len(some) > 1 else []
-        lines += [f"{label if i == 0 else '':{len(label)}}  {line}" for i, line in enumerate(some)]
+        block = side_by_side(maps[n * each : (n + 1) * each], width - len(label) - 2)
+        lines += [""] if n and len(block) > 1 else []
+        lines += [f"{label if i == 0 else '':{len(label)}}  {line}" for i, line in enumerate(block)]
     return lines
 
 
 def folded(panel, cell, most):
-    """Return the lines of a map; if it has more than `most` columns, the others stand below."""
+    """Return the lines of a map; columns beyond the first `most` follow below."""
     lines = []
     for first in range(0, len(panel[0]), most):
         lines += [""] if lines and len(panel) > 1 else []
-        some = [row[first : first + most] for row in panel]
-        lines += ["  ".join(entry.rjust(cell) for entry in row) for row in some]
+        rows = [row[first : first + most] for row in panel]
+        lines += ["  ".join(entry.rjust(cell) for entry in row) for row in rows]
     return lines
 
 
 def side_by_side(blocks, width):
-    """Return blocks of lines side by side as far as they fit, and the others below."""
+    """Return blocks of lines side by side, with those that do not fit below."""
     rows, used = [], 0
     for block in blocks:
         wide = max(map(breadth, block)) + 4
@@ -117,20 +117,20 @@ def side_by_side(blocks, width):
 
 
 def breadth(line):
-    """Return how wide a line is in the terminal, where codes of colours have no width."""
+    """Return the width of a line in the terminal, without its colour codes."""
     return len(re.sub("\033.*?m", "", line))
 
 
 def blocks(shot, width):
-    """Return an array as half blocks: ▀ has one entry above in its colour, one below behind it."""
+    """Return an array as half blocks: ▀ shows the upper entry in front, the lower as background."""
     panels = rgb(shot)
-    beside = max(1, (width + 1) // (panels.shape[2] + 1))
+    across = max(1, (width + 1) // (panels.shape[2] + 1))
     lines = []
-    for first in range(0, min(len(panels), 3 * beside), beside):
-        some = panels[first : first + beside]
-        for row in range(0, some.shape[1], 2):
+    for first in range(0, min(len(panels), 3 * across), across):
+        group = panels[first : first + across]
+        for row in range(0, group.shape[1], 2):
             parts = []
-            for panel in some[:, :, :width]:
+            for panel in group[:, :, :width]:
                 above = panel[row]
                 below = panel[row + 1] if row + 1 < len(panel) else None
                 below = [None] * len(above) if below is None else below
@@ -145,7 +145,7 @@ def half(above, below):
 
 
 def colour_code(rgb):
-    """Return a colour for the terminal: exact if it says that it can, else the nearest of 216."""
+    """Return the terminal's code of a colour: exact if supported, else the nearest of 216."""
     r, g, b = (int(channel) for channel in rgb)
     if os.environ.get("COLORTERM") in ("truecolor", "24bit"):
         return f"2;{r};{g};{b}"
@@ -154,7 +154,7 @@ def colour_code(rgb):
 
 
 def rgb(shot):
-    """Return the panels in colours, (P, h, w, 3) from 0 to 255; with signs, 0 is white."""
+    """Return the panels' colours, (P, h, w, 3) from 0 to 255; zero is white in signed arrays."""
     values = shot.panels.astype(float)
     if is_photograph(shot):
         return np.moveaxis(values.reshape(-1, 3, *values.shape[1:]), 1, -1)
@@ -168,10 +168,10 @@ def rgb(shot):
 
 
 def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
-    """Return one step as lines: where we are, the line of code, what it made.
+    """Return one step as lines: its place, the line of code and the values that it changed.
 
-    `pairs` is {line of backward: lines of forward}, or None; `forward` what its variables were;
-    `asked` says whether there is a prompt after it.
+    `pairs` is {line of backward: lines of forward}, or None.  `forward` has the final values of
+    forward's variables.  `asked` says whether a prompt follows.
     """
     frame = record.frames[step.frame]
     source, paint = frame.source, painter(colour)
@@ -183,10 +183,10 @@ def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
     for text in source.lines[first : first + step.statement.last - step.statement.line + 1]:
         lines.append(paint(RED if step.raised else BOLD, f"  → {text.strip()}"))
     if step.after:
-        lines += [f"    {text}" for text in done(record, step, asked)]
+        lines += [f"    {text}" for text in loop_end(record, step, asked)]
     undone = (pairs or {}).get(step.statement.line, ()) if step.frame == 0 else ()
     lines += [paint(DIM, f"    forward: {text}") for text in undone]
-    twins = {}  # q for dq, where both are small and dq has anything in it
+    twins = {}  # {"dq": q} where both are small and dq is not all 0
     for name, value in step.changed.items():
         q = navigation.latest(record, step, name[1:])
         q = (forward or {}).get(name[1:]) if q is None and step.frame == 0 else q
@@ -207,29 +207,26 @@ def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
 
 
 def entry_of(name, shot, at):
-    """Return an entry of an array as one would write it: x[2, 0, 1]."""
+    """Return an entry of an array as text: "x[2, 0, 1]"."""
     index = np.unravel_index(at, shot.shape)
     return f"{name}[{', '.join(map(str, index))}]"
 
 
-def done(record, step, asked):
-    """Return the lines that say that a loop is done, and how to see the turns that were passed by.
-
-    What all of them changed stands below, if they did.
-    """
-    last, text = step.after, f"done after {step.after} turns"
-    if last > SHOWN and not record.is_row(Turn(step.loop, last, None)):
+def loop_end(record, step, asked):
+    """Return the lines at the end of a loop, which say how to see its skipped iterations."""
+    last, text = step.after, f"done after {step.after} iterations"
+    if last > SHOWN and not record.is_layer(Turn(step.loop, last, None)):
         turns = navigation.turns_around(record, step, step.loop, last)
         call = "steps" + "".join(f".turn({line}, {number})" for line, number in turns)
         how = f"t {last}" if asked else call
-        text += f", of which the first {SHOWN} are shown; {how} shows turn {last}"
+        text += f"; the first {SHOWN} are shown, and {how} shows iteration {last}"
     return [text, *["together they changed"] * bool(step.changed)]
 
 
 def values_lines(named, colour=False, twins=None):
-    """Return the lines of {name: value}: what is no array goes into one line if it fits.
+    """Return the lines of {name: value}; values other than arrays share a line if they fit.
 
-    `twins` is {"dq": q}, for gradients that what they belong to stands beside.
+    `twins` is {"dq": q}, for gradients that are printed beside their variable.
     """
     words = [f"{name} = {value.text}" for name, value in named.items() if isinstance(value, Text)]
     together = "   ".join(words)
@@ -239,12 +236,12 @@ def values_lines(named, colour=False, twins=None):
             continue
         group = {name: value, name[1:]: twins[name]} if name in (twins or {}) else {name: value}
         width = width_of(colour)
-        both = [array(key, one, colour, width=width // 2) for key, one in group.items()]
-        if len(both) == 2 and sum(max(map(breadth, one)) + 4 for one in both) <= width + 4:
-            lines += side_by_side(both, width)
+        blocks = [array(key, shot, colour, width=width // 2) for key, shot in group.items()]
+        if len(blocks) == 2 and sum(max(map(breadth, b)) + 4 for b in blocks) <= width + 4:
+            lines += side_by_side(blocks, width)
         else:
-            for key, one in group.items():
-                lines += array(key, one, colour)
+            for key, shot in group.items():
+                lines += array(key, shot, colour)
     return lines
 
 
@@ -253,22 +250,20 @@ def painter(colour):
 
 
 def text(record, most=8000, pairs=None, forward=None):
-    """Return the steps of the function itself as plain text, about `most` characters of it.
+    """Return the steps of the function itself as plain text of about `most` characters.
 
-    Where one begins in a turn of a loop: the steps of that turn.
+    If the record starts in an iteration of a loop, only the steps of that iteration are returned.
     """
-    lines, length = (
-        [navigation.title(record)] + [navigation.failure(record)] * bool(record.error),
-        0,
-    )
+    lines = [navigation.title(record)] + [navigation.failure(record)] * bool(record.error)
+    length = 0
     first = record.steps[record.start]
-    for step in navigation.steps(record, first.frame, navigation.picks(record, first)):
+    for step in navigation.visible_steps(record, first.frame, navigation.picks(record, first)):
         if first.turn is not None and record.turns[first.turn] not in record.path(step.turn):
             continue
-        some = step_lines(record, step, pairs, forward=forward, asked=False)
-        length += sum(map(len, some))
+        block = step_lines(record, step, pairs, forward=forward, asked=False)
+        length += sum(map(len, block))
         if length > most and step is not first:
-            lines.append("… and more; .show() walks through all of it")
+            lines.append("… and more; .show() walks through all steps")
             break
-        lines += some
+        lines += block
     return "\n".join(lines)

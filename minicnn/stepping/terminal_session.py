@@ -1,6 +1,6 @@
-"""Walk through steps in a terminal: print one, ask, and do what is answered.
+"""An interactive walk in a terminal: print a step, ask for a command, carry it out.
 
-An answer that cannot be followed gets a sentence, and one stays where one is.
+A command that cannot be carried out gets a sentence, and the walk stays at its step.
 """
 
 import re
@@ -8,15 +8,15 @@ import re
 from . import navigation
 from .terminal import DIM, RED, has_colour, painter, step_lines, values_lines
 
-HELP = "Enter: on   b: back   o: open the call   u: up   t 5: turn 5   r: run on   q: quit"
-TOUCH = "On the way back, w[0, 1] touches that entry: its finite difference, and its gradient."
+HELP = "Enter: next   b: back   o: open the call   u: up   t 5: iteration 5   r: run on   q: quit"
+TOUCH = "In a backward pass, w[0, 1] compares that entry's gradient with a finite difference."
 
 
 def show(record, pause=input, pairs=None, forward=None, again=None, touch=None):
-    """Print step by step, asking pause(prompt) after each of them; with None, without a stop.
+    """Print the steps and ask pause(prompt) after each; with None, print all without stopping.
 
-    again(turns) returns the record of another run that has kept these turns, {line of a loop:
-    number}; touch(name, index) returns a Touch, on the way back.
+    again(turns) runs the function again and returns its record, which has kept these iterations,
+    {line of a loop: number}.  touch(name, index) returns a Touch; it is None in a forward pass.
     """
     colour = has_colour()
     paint = painter(colour)
@@ -27,90 +27,89 @@ def show(record, pause=input, pairs=None, forward=None, again=None, touch=None):
     picked = navigation.picks(record, step)
     if pause:
         print(paint(DIM, f"{HELP}\n{TOUCH}" if touch else HELP))
-    sorry = ""
+    message = ""
     while step:
-        print(sorry or "\n".join(step_lines(record, step, pairs, colour, forward, bool(pause))))
-        sorry = ""
+        print(message or "\n".join(step_lines(record, step, pairs, colour, forward, bool(pause))))
+        message = ""
         if not pause:
-            step = navigation.following(record, step, picked)
+            step = navigation.next_step(record, step, picked)
             continue
-        steps = navigation.steps(record, step.frame, picked)
-        at, parent = steps.index(step), record.frames[step.frame].parent
-        calls = [i for i, one in enumerate(record.frames) if one.parent == step.number]
+        steps = navigation.visible_steps(record, step.frame, picked)
+        position, parent = steps.index(step), record.frames[step.frame].parent
+        calls = [i for i, frame in enumerate(record.frames) if frame.parent == step.number]
         hint = f" [o: open {record.frames[calls[0]].source.name}]" if calls else ""
-        answer = ask(pause, f"{at + 1}/{len(steps)}{hint} ")
+        answer = ask(pause, f"{position + 1}/{len(steps)}{hint} ")
         if answer == "q":
             return
         if answer in ("", "r"):
             pause = None if answer == "r" else pause
-            step = navigation.following(record, step, picked)
-        elif answer == "b" and at:
-            step = steps[at - 1]
+            step = navigation.next_step(record, step, picked)
+        elif answer == "b" and position:
+            step = steps[position - 1]
         elif answer == "o" and calls:
-            step = navigation.steps(record, calls[0], picked)[0]
+            step = navigation.visible_steps(record, calls[0], picked)[0]
         elif answer == "u" and parent is not None:
             step = record.steps[parent]
         elif number := re.fullmatch(r"t ?(\d+)", answer):
             try:
-                record, step = to_turn(record, step, int(number[1]), again)
+                record, step = go_to_turn(record, step, int(number[1]), again)
                 picked = navigation.picks(record, step)
             except ValueError as error:
-                sorry = str(error)
+                message = str(error)
         elif entry := re.fullmatch(r"(\w+) ?\[([-\d, ]*)\]", answer):
-            sorry = touched(touch, entry[1], re.findall(r"-?\d+", entry[2]))
+            message = nudged(touch, entry[1], re.findall(r"-?\d+", entry[2]))
         else:
-            sorry = CANNOT.get(answer, HELP)
+            message = CANNOT.get(answer, HELP)
     returned = record.frames[0].returned
     if returned is not None:
         print("\n".join(values_lines({"returned": returned}, colour)))
 
 
-def touched(touch, name, index):
-    """Return what touching an entry says, or why there is nothing to touch."""
+def nudged(touch, name, index):
+    """Return the Touch of an entry as text, or a sentence that says why there is none."""
     if not touch:
-        return "Entries are touched on the way back, where dy is known: steps.backward(dy).show()"
+        return "Only a backward pass, where dy is known, checks entries: steps.backward(dy).show()"
     try:
         return str(touch(name, tuple(map(int, index))))
     except (TypeError, ValueError) as error:
         return str(error)
 
 
-def to_turn(record, step, number, again):
-    """Return the first step of a turn of the loop around a step, and the record that has it."""
+def go_to_turn(record, step, number, again):
+    """Return a record with this iteration of the loop around a step, and its first step."""
     loop = navigation.loop_of(record, step)
     if loop is None:
-        raise ValueError(f"There is no turn {number}: this line is in no loop.")
+        raise ValueError(f"There is no iteration {number}: this line is not in a loop.")
     if not navigation.has_turn(record.loops[loop], number):
-        raise ValueError(f"There is no turn {number}: this loop has {record.loops[loop].total}.")
-    turns, calls = (
-        navigation.turns_around(record, step, loop, number),
-        navigation.calls_to(record, step.frame),
-    )
-    found = navigation.first_in(record, turns, calls)
-    if found is None:
-        print("running once more …")
+        total = record.loops[loop].total
+        raise ValueError(f"There is no iteration {number}: this loop has {total}.")
+    turns = navigation.turns_around(record, step, loop, number)
+    calls = navigation.calls_to(record, step.frame)
+    first = navigation.first_step_in(record, turns, calls)
+    if first is None:
+        print("running again …")
         record = again(dict(turns))
-        found = navigation.first_in(record, turns, calls)
-    if found is None:
-        raise ValueError(f"Turn {number:,} {navigation.unreached(record)}.")
-    return record, found
+        first = navigation.first_step_in(record, turns, calls)
+    if first is None:
+        raise ValueError(f"Iteration {number:,} {navigation.why_unreached(record)}.")
+    return record, first
 
 
 CANNOT = {
     "b": "This is the first step.",
-    "o": "No call can be opened in this line.",
+    "o": "This line has no call to open.",
     "u": "No call is open, so there is nothing to leave.",
 }
 
 
 def ask(pause, prompt):
-    """Return the answer; the end of the input is a q, and so is Ctrl-C.
+    """Return the answer; the end of the input and Ctrl-C count as q.
 
-    Where another `pause` is given, as in the lessons, it sees to Ctrl-C itself.
+    With another `pause` than input, as in the lessons, Ctrl-C is left to the caller.
     """
     try:
         answer = (pause(prompt) or "").strip()
-        return answer if "[" in answer else answer.lower()  # the names of variables stay
+        return answer if "[" in answer else answer.lower()  # names of variables keep their case
     except (EOFError, KeyboardInterrupt) as stop:
         if pause is not input and isinstance(stop, KeyboardInterrupt):
             raise

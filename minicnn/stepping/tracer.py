@@ -1,20 +1,20 @@
-"""Follow one call line by line, and keep what each line made.
+"""Follow one call line by line, and record the values that each line changes.
 
-When a line begins, the one before it is done, so its variables are compared with what they were;
-what is new or different is kept as values.py has it.  A turn that is not kept passes by: Python
-tells of each of its lines, too, which are counted, no more; so a loop may have millions of turns.
+When a line begins, the previous line is done: its variables are compared with their earlier
+fingerprints, and summaries of new and changed ones are stored.  An iteration that is not kept is
+skipped: its lines are only counted, so that a loop may have millions of iterations.
 
-    running  the call as Python has it, with the variables as they are now
-    now      the statement that is running, kept or not
-    step     the same as a step, where it is kept
-    inside   the loops that the call is in, outermost first
-    pending  the head of a loop that came round: there is another turn, or the loop is done
-    known    what each variable was when it was last looked at
-    stale    lines have passed by since then; what they changed is found out with the next step
-    scope    what all names were before the line that is running, if provenance.py asks it; or None
-    outer    the turn of the caller's loop that this call belongs to
-    raising  an exception is on its way out of the call
-    failing  the same in a turn that passes by: where it was raised, and the exception
+    running  Python's frame object of the call, with the current variables
+    now      the running statement, kept or not
+    step     the Step of that statement, or None if it is not kept
+    inside   the loops around it, outermost first
+    pending  the head of a loop that was reached again; the next line shows whether the loop is done
+    known    {variable: its last fingerprint and memory}
+    stale    whether lines were skipped since then; the next step finds out what they changed
+    scope    the values of all names before the running line, if provenance.py probes it, else None
+    outer    the iteration of the caller's loop that contains this call
+    raising  whether an exception is propagating out of the call
+    failing  the same in a skipped iteration: the instruction that raised, and the exception
 """
 
 import ast
@@ -25,22 +25,22 @@ from .fingerprint import fingerprint, memory_of, unwritten
 from .record import SHOWN, Frame, Loop, Step, Turn
 from .values import unwrite
 
-ORIGINAL = "__original__"  # kernels.py runs functions with globals of its own; here are the real
+ORIGINAL = "__original__"  # the key of a function's real globals in those made by kernels.py
 
 
 @dataclass
 class Inside:
-    """A loop that a call is in at the moment."""
+    """A loop that is running."""
 
     line: int
-    last: int  # line of its body
-    loop: int  # in record.loops
-    planned: int | None  # so many turns it will have, if that is known
-    turn: int | None = None  # in record.turns; None while a turn passes by
+    last: int  # the last line of its body
+    loop: int  # its number in record.loops
+    planned: int | None  # the number of iterations, if known in advance
+    turn: int | None = None  # a number in record.turns; None in a skipped iteration
 
 
 class Watch:
-    """Follows one call; its method `event` is what Python calls."""
+    """Follows one call; its method `event` is the local trace function."""
 
     def __init__(self, record, source):
         self.record, self.source = record, source
@@ -53,10 +53,10 @@ class Watch:
         self.now = self.step = self.pending = self.failing = self.scope = None
         self.inside, self.known, self.stale, self.raising = [], {}, False, False
 
-    # What Python tells.
+    # Trace events.
 
     def event(self, running, event, argument):
-        """Python's local trace function: a line begins, or an exception or the return is here."""
+        """Handle a trace event: a line begins, an exception is raised or the call returns."""
         if event == "line":
             self.raising = False
             if self.record.left is not None:
@@ -71,7 +71,7 @@ class Watch:
         return self.quick_event if self.passes_by() and not self.pending else self.event
 
     def quick_event(self, running, event, argument):
-        """The trace function while turns pass by; what it does, it may do a million times."""
+        """Handle an event in a skipped iteration; it may run millions of times, so it is short."""
         inside = self.inside[-1]
         loop = self.record.loops[inside.loop]
         in_body = inside.line < running.f_lineno <= inside.last
@@ -82,19 +82,19 @@ class Watch:
                 self.record.count()
             self.pending = None
             if comes_round:
-                loop.total += 1  # unless it turns out that the loop is done
+                loop.total += 1  # undone below if the loop is done
                 self.pending = self.source.statements[inside.line]
             return self.quick_event
         if self.pending:
-            loop.total -= 1  # it is
+            loop.total -= 1  # the loop is done after all
         return self.event(running, event, argument)
 
     def passes_by(self):
-        """Return whether the turn that is running is not kept."""
+        """Return whether the running iteration is skipped."""
         return bool(self.inside) and self.inside[-1].turn is None
 
     def line(self, running):
-        """A line begins: the one before is done, and this one is a step if it is kept."""
+        """Finish the previous line; the line that begins becomes a step if it is kept."""
         statement = self.source.statements.get(running.f_lineno)
         if statement is self.now or statement is None:
             return
@@ -107,7 +107,7 @@ class Watch:
         self.resolve(running, statement)
         before, self.now = self.now, statement
         if before and isinstance(statement.node, ast.With) and within(before, statement.node):
-            return  # Python comes back to the `with` to leave it
+            return  # Python returns to the `with` line to leave its block
         loops = statement.loops
         while len(self.inside) > len(loops) or (
             self.inside and self.inside[-1].line != loops[len(self.inside) - 1]
@@ -115,7 +115,7 @@ class Watch:
             self.inside.pop()
         head = bool(loops) and loops[-1] == statement.line
         if head and len(self.inside) == len(loops):
-            self.pending = statement  # the loop comes round
+            self.pending = statement  # the head of the loop again
         elif self.passes_by():
             self.stale = True
         else:
@@ -124,8 +124,8 @@ class Watch:
             self.store(running, statement)
 
     def leave(self, running, returned):
-        """The call is over: it returned, or an exception ended it."""
-        if self.failing and self.failing[0] == running.f_lasti:  # in a turn that passed by
+        """Finish the call, which returned or raised an exception."""
+        if self.failing and self.failing[0] == running.f_lasti:  # in a skipped iteration
             self.keep_turn()
             statement = self.source.statements.get(running.f_lineno, self.now)
             self.fail(running, statement, self.failing[1])
@@ -137,15 +137,15 @@ class Watch:
             self.record.live.pop()
 
     def fail(self, running, statement, error):
-        """A statement raised an exception; perhaps it will be caught."""
+        """Note that a statement raised an exception, which may still be caught."""
         if self.step is None:
             self.store(running, statement)
         self.step.raised, self.raising = error, True
 
     def cut(self):
-        """The rest of this call ran compiled."""
+        """Note that the rest of this call ran compiled."""
         self.record.frames[self.frame].cut = True
-        if self.pending and self.passes_by():  # nobody knows whether there was another turn
+        if self.pending and self.passes_by():  # whether another iteration follows is unknown
             self.record.loops[self.inside[-1].loop].total -= 1
         for inside in self.inside:
             loop = self.record.loops[inside.loop]
@@ -154,14 +154,14 @@ class Watch:
     # Loops.
 
     def begin(self, running, statement):
-        """A loop begins with its first turn."""
-        last, planned = statement.node.body[-1].end_lineno, turns_of(statement.node, running)
+        """Begin a loop and its first iteration."""
+        last, planned = statement.node.body[-1].end_lineno, planned_turns(statement.node, running)
         self.inside.append(Inside(statement.line, last, len(self.record.loops), planned))
         self.record.loops.append(Loop(statement.line, self.frame))
         self.next_turn()
 
     def next_turn(self):
-        """Count a turn, and keep it if there is a reason to."""
+        """Count an iteration, and keep it if the record wants it."""
         inside = self.inside[-1]
         loop = self.record.loops[inside.loop]
         loop.total += 1
@@ -170,16 +170,16 @@ class Watch:
             self.keep_turn()
 
     def keep_turn(self):
-        """Keep the turn that is running."""
+        """Keep the running iteration."""
         inside = self.inside[-1]
         around = self.inside[-2].turn if len(self.inside) > 1 else self.outer
         number = self.record.loops[inside.loop].total
         inside.turn = len(self.record.turns)
         self.record.turns.append(Turn(inside.loop, number, around))
-        self.record.found(inside.turn)
+        self.record.shorten_limit(inside.turn)
 
     def resolve(self, running, statement):
-        """A loop came round: was there another turn, or was that the end?"""
+        """Settle a pending loop head: begin another iteration, or end the loop."""
         head, self.pending = self.pending, None
         if head is None:
             return
@@ -193,14 +193,14 @@ class Watch:
             return
         loop = self.inside.pop().loop
         if self.record.loops[loop].total > SHOWN:
-            hidden, here = self.made_in(loop), running.f_locals
+            hidden, here = self.names_made_in(loop), running.f_locals
             self.store(running, head, loop)
             known = {name: self.record.look(here[name]) for name in hidden if name in here}
             self.step.changed, self.step.before = known | self.step.before, {}
             self.step = None
 
-    def made_in(self, loop):
-        """Return the names that steps of a loop have made, but for those of the shown turns."""
+    def names_made_in(self, loop):
+        """Return the names that steps in iterations of a loop have made, except in shown ones."""
         made = {}
         for step in self.record.steps:
             path = [turn for turn in self.record.path(step.turn) if turn.loop == loop]
@@ -211,9 +211,9 @@ class Watch:
     # Steps.
 
     def store(self, running, statement, done=None):
-        """Keep this statement as a step, or the end of the loop that is done.
+        """Record this statement as a step, or as the end of the loop `done`.
 
-        What it makes is found out when the next line begins.
+        Its changes are recorded when the next line begins.
         """
         turn = self.inside[-1].turn if self.inside else self.outer
         self.step = Step(len(self.record.steps), self.frame, statement, turn)
@@ -225,13 +225,12 @@ class Watch:
         self.record.steps.append(self.step)
         self.scope = None
         if isinstance(statement.node, (ast.Assign, ast.AugAssign)):
-            self.step.at = provenance.entries_of(statement.node, running)
+            self.step.at = provenance.indexed_entries(statement.node, running)
             if self.record.left is None:
-                self.scope = self.before(running, statement)
+                self.scope = self.scope_before(running, statement)
 
-    def before(self, running, statement):
-        """Return what all names are before a line runs, if provenance.py may ask the line; else
-        None."""
+    def scope_before(self, running, statement):
+        """Return the values of all names before a line runs, or None if it is not to be probed."""
         here = running.f_locals
         values = [here[name] for name in statement.names if name in here]
         small = provenance.small_parts(statement.names, here)
@@ -243,7 +242,7 @@ class Watch:
         return provenance.with_copies(scope, statement.names)
 
     def finish(self, running):
-        """The statement is done: keep what it made."""
+        """Record the changes of the statement that is done."""
         if self.step is None:
             return
         statement, here = self.step.statement, running.f_locals
@@ -254,14 +253,14 @@ class Watch:
                 unwrite(here[name])
         self.step.changed |= self.sync(running, names, statement.makes)
         if self.scope is not None and not self.raising:
-            self.step.links = provenance.of_line(statement, self.scope, here)
+            self.step.links = provenance.line_links(statement, self.scope, here)
         memory = {place for name in self.step.changed for place in self.known[name][1]}
         views = [name for name, known in self.known.items() if memory & known[1]]
         self.step.changed |= self.sync(running, [name for name in views if name not in names])
         self.step = None
 
     def sync(self, running, names, made=()):
-        """Return {name: what is kept of it} of those variables that are new, or have changed."""
+        """Return {name: summary} of the variables that are new or have changed."""
         here, changed = running.f_locals, {}
         for name in names:
             if name not in here or name == "_":
@@ -274,22 +273,22 @@ class Watch:
 
 
 def within(statement, node):
-    """Return whether a statement stands in the body of a node."""
+    """Return whether a statement is in the body of a node."""
     return node.lineno < statement.line <= node.end_lineno
 
 
-def turns_of(node, running):
-    """Return how many turns `for … in range(…)` will have, or None where one cannot say."""
-    made = getattr(node, "iter", None)
-    called = getattr(made, "func", None)
+def planned_turns(node, running):
+    """Return the number of iterations of `for … in range(…)`, or None if it is not known."""
+    iterable = getattr(node, "iter", None)
+    called = getattr(iterable, "func", None)
     if getattr(called, "id", getattr(called, "attr", "")) not in ("range", "prange"):
         return None
-    inner = [inner for argument in made.args for inner in ast.walk(argument)]
-    ends = any(isinstance(inner, (ast.Break, ast.Return)) for inner in ast.walk(node))
-    if ends or any(isinstance(one, (ast.Call, ast.NamedExpr)) for one in inner):
+    inner = [n for argument in iterable.args for n in ast.walk(argument)]
+    ends_early = any(isinstance(n, (ast.Break, ast.Return)) for n in ast.walk(node))
+    if ends_early or any(isinstance(n, (ast.Call, ast.NamedExpr)) for n in inner):
         return None
-    codes = [compile(ast.Expression(one), "<range>", "eval") for one in made.args]
+    codes = [compile(ast.Expression(bound), "<range>", "eval") for bound in iterable.args]
     try:
         return len(range(*(eval(code, running.f_globals, running.f_locals) for code in codes)))
-    except Exception:  # the line itself will say what is wrong
+    except Exception:  # the line itself will show the mistake
         return None

@@ -1,20 +1,21 @@
-"""What is kept of a value when a line is recorded: enough to draw it, never the value itself.
+"""Summaries of values for the record: enough to draw a value, never the value itself.
 
-An array is kept as a Shot: its shape, dtype and range, and a picture of it, which has all of its
-entries if they are few, else a sample of them.
+An array becomes a Shot: its shape, dtype and range, and a picture.  The picture of a small array
+has all its entries, that of a larger one a sample.
 
-    panels   (P, h, w)   the picture: the last two axes of an array are a map, and there is a panel
-                         for each map.  An array with one axis is one row
+    panels   (P, h, w)   the picture: one panel for each map, a map being the last two axes of the
+                         array.  An array with one axis is a single row
     every    (a, b)      the picture has every a-th row and every b-th column
     exact                whether the picture has all entries
     lo, hi               the least and the largest finite entry of the whole array
-    bad                  how many are not finite; `odd` says what they are: ((3, "NaN"), (1, "−∞"))
-    kin                  a number for its memory, which arrays that are views of one another share
+    bad                  the number of entries that are not finite; `odd` lists them by kind:
+                         ((3, "NaN"), (1, "−∞"))
+    kin                  a number for its memory, which an array and its views share
 
-Anything else is kept as a Text: what it is in a few words.
+A short list or tuple of arrays of one shape becomes a Row of Shots, whose pictures together are no
+larger than one: the places of pooling, or the two columns of the paper's network.
 
-A list or tuple of a few arrays of one shape is kept as a Row of Shots, whose pictures share the
-room of one: the places of pooling, or the two columns of the paper's network.
+Any other value becomes a Text, a description in a few words.
 """
 
 import math
@@ -22,11 +23,11 @@ from collections import namedtuple
 
 import numpy as np
 
-EXACT = 400  # entries; up to so many an array is kept whole
-PIXELS = 2304  # of a larger one so many are kept at most, of up to twelve maps
-ROW = 16  # arrays of one shape, at most
+EXACT = 400  # an array with at most this many entries is kept whole
+PIXELS = 2304  # the most entries kept of a larger array, from up to twelve maps
+ROW = 16  # the most arrays in a Row
 NOT_YET = "not written yet"
-# The bits of such an entry, by its bytes: a NaN that no computation makes, unlike all others.
+# The bits of an unwritten entry, by item size: a NaN that no computation produces.
 UNWRITTEN = {2: 0x7E17, 4: 0x7FC00E17, 8: 0x7FF8000000000E17}
 
 Shot = namedtuple("Shot", "shape dtype lo hi bad odd panels every exact kin")
@@ -35,10 +36,10 @@ Text = namedtuple("Text", "text")
 
 
 def look(value, kin_of=id, pixels=PIXELS):
-    """Return a Shot of an array, a Row of several, and a Text of anything else.
+    """Return the Shot of an array, the Row of several, or the Text of any other value.
 
-    kin_of(array) names the memory of an array: what shares memory is drawn in the same colours.
-    The picture of a large array has at most so many pixels.
+    kin_of(array) identifies the memory of an array: arrays that share it are drawn in one range of
+    colours.  `pixels` is the most that a picture may have.
     """
     if hasattr(value, "copy_to_host"):
         value = value.copy_to_host()
@@ -76,7 +77,7 @@ def shot(array, kin, most=PIXELS):
     every, exact = (1, 1), array.size <= min(EXACT, most)
     if not exact:
         P, h, w = maps.shape
-        P = min(P, max(1, most // 576 * 3))  # three are a photograph
+        P = min(P, max(1, most // 576 * 3))  # a multiple of 3, the maps of a photograph
         side = int((most / P) ** 0.5)
         across = min(4 * side, most // P // min(h, side))  # a flat map may be wider
         every = -(-h // side), -(-w // across)
@@ -86,13 +87,13 @@ def shot(array, kin, most=PIXELS):
 
 
 def thinned(shot):
-    """Return a Shot whose picture has every other row and every other column of this one's."""
+    """Return a Shot with every other row and every other column of the picture."""
     rows, columns = shot.every
     return shot._replace(panels=shot.panels[:, ::2, ::2], every=(2 * rows, 2 * columns))
 
 
 def range_of(array):
-    """Return the least and the largest of the finite entries, and of what kinds the others are."""
+    """Return the least and the largest finite entry, and [(count, kind)] of the others."""
     lo, hi = (array.min(), array.max()) if array.size else (0, 0)
     if np.isfinite(lo) and np.isfinite(hi):  # a NaN would be both
         return float(lo), float(hi), ()
@@ -109,23 +110,23 @@ def range_of(array):
 
 
 def is_unwritten(array):
-    """Return where an array has what `unwrite` put there."""
+    """Return a mask of the entries that `unwrite` has marked and nothing has overwritten."""
     if array.itemsize not in UNWRITTEN:
         return np.zeros(array.shape, bool)
     return array.view(f"u{array.itemsize}") == UNWRITTEN[array.itemsize]
 
 
 def unwrite(array):
-    """Mark memory that is not written yet, and holds anything: so one sees it fill."""
+    """Mark all entries of newly allocated memory as unwritten."""
     if isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.itemsize in UNWRITTEN:
         array.view(f"u{array.itemsize}")[...] = UNWRITTEN[array.itemsize]
 
 
 def described(value, most=60):
-    """Return a value that is no array in a few words."""
-    if hasattr(value, "_fields") and hasattr(value, "name"):  # a row of a network
-        name = getattr(value, "forward", None)
-        return f"{value.name}: {getattr(name, '__name__', 'row')}"
+    """Return a description of a value that is not an array, in a few words."""
+    if hasattr(value, "_fields") and hasattr(value, "name"):  # a layer of a network
+        forward = getattr(value, "forward", None)
+        return f"{value.name}: {getattr(forward, '__name__', 'layer')}"
     if isinstance(value, (tuple, list)):
         opening, closing = "()" if isinstance(value, tuple) else "[]"
         parts = [described(part, 20) for part in value[:6]] + ["…"] * (len(value) > 6)
@@ -152,7 +153,7 @@ def shortened(text, most):
 
 
 def caption(shot):
-    """Return shape, dtype and range in a line, and what the picture of a large array leaves out.
+    """Return the shape, dtype and range of an array, and what its picture leaves out.
 
     "2 × 3 float64, −1.5 … 0.25"
     """
@@ -174,7 +175,7 @@ def caption(shot):
 
 
 def kinds(shot):
-    """Return in words how many entries are not finite: "all NaN", or "2 of 9 NaN, 1 of 9 ∞"."""
+    """Return which entries are not finite: "all NaN", or "2 of 9 NaN, 1 of 9 ∞"."""
     size = math.prod(shot.shape)
     if shot.odd[0][0] < size:
         return ", ".join(f"{count:,} of {size:,} {kind}" for count, kind in shot.odd)
@@ -183,7 +184,7 @@ def kinds(shot):
 
 
 def row_caption(row):
-    """Return what the arrays of a row have in common.
+    """Return the number of arrays in a row, and their shape, dtype and range.
 
     "9 arrays, each 2 × 3 float64, −1.5 … 0.25"
     """
@@ -192,29 +193,29 @@ def row_caption(row):
 
 
 def widest(shots):
-    """Return the first of the Shots, with the range of all of them."""
-    some = [shot for shot in shots if shot.bad < math.prod(shot.shape)]
-    if not some:
+    """Return the first Shot, with the range of all of them."""
+    finite = [shot for shot in shots if shot.bad < math.prod(shot.shape)]
+    if not finite:
         return shots[0]
-    lo, hi = min(shot.lo for shot in some), max(shot.hi for shot in some)
-    return some[0]._replace(lo=lo, hi=hi, bad=0, odd=())
+    lo, hi = min(shot.lo for shot in finite), max(shot.hi for shot in finite)
+    return finite[0]._replace(lo=lo, hi=hi, bad=0, odd=())
 
 
 def is_photograph(shot):
-    """Return whether an array is a photograph, or several: (…, 3, H, W) in bytes."""
+    """Return whether an array holds photographs: uint8 of shape (…, 3, H, W)."""
     return shot.dtype == "uint8" and len(shot.shape) >= 3 and shot.shape[-3] == 3
 
 
 def digits(shot):
-    """Return how many digits show how an array's entries differ: four, or more if they are close.
+    """Return the number of digits that tell an array's entries apart, from four to ten.
 
-    2 and 2.0001 are too near for four, but never more than ten are worth reading.
+    Entries that are close to each other, such as 2 and 2.0001, need more than four.
     """
-    apart, largest = shot.hi - shot.lo, max(abs(shot.lo), abs(shot.hi))
-    close = math.log10(largest / apart) if 0 < apart < math.inf else 0
+    spread, largest = shot.hi - shot.lo, max(abs(shot.lo), abs(shot.hi))
+    close = math.log10(largest / spread) if 0 < spread < math.inf else 0
     return min(10, max(4, 3 + int(close)))
 
 
 def number(value, digits=4):
-    """Return a number with four digits, or so many, and a real minus."""
+    """Return a number with this many digits and a typographic minus."""
     return f"{value:.{digits}g}".replace("-", "−")
