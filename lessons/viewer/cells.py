@@ -122,30 +122,30 @@ def run(path, pause=None, write=print):
     all_cells = numbered(path)
     namespace = {"__name__": "__main__", "__file__": str(path)}
     values = {}  # {index of a code cell that has run: its value}
-    here = 0
-    while here < len(all_cells):
-        kind, source, line = all_cells[here]
+    current = 0
+    while current < len(all_cells):
+        kind, source, line = all_cells[current]
         if kind == "markdown":
             write(terminal.markdown(source))
-            here += 1
+            current += 1
             continue
         write(terminal.code(source))
-        prompt = AGAIN if values.get(here) is None else SHOW_AGAIN
-        answer = answered(pause, prompt if here in values else PROMPT) if pause else ""
+        prompt = AGAIN if values.get(current) is None else SHOW_AGAIN
+        answer = answered(pause, prompt if current in values else PROMPT) if pause else ""
         if answer == "q":
             return None
         if answer == "b":
-            here = previous(all_cells, here)
+            current = previous(all_cells, current)
             continue
-        if here not in values:
+        if current not in values:
             try:
-                values[here] = execute(source, line, path, namespace)
+                values[current] = execute(source, line, path, namespace)
             except Exception as error:
-                error.add_note(f"This was cell {here + 1} of {path.name}, from line {line}.")
+                error.add_note(f"This was cell {current + 1} of {path.name}, from line {line}.")
                 raise
-        show(values[here], f"{path.stem}-{here + 1}", pause, write)
+        show(values[current], f"{path.stem}-{current + 1}", pause, write)
         write("")
-        here += 1
+        current += 1
     return namespace
 
 
@@ -156,9 +156,9 @@ def answered(pause, prompt):
     return answer[:1]
 
 
-def previous(all_cells, here):
+def previous(all_cells, current):
     """Return the cell that "b" goes back to: the start of the text above the previous code cell."""
-    code = [i for i in range(here) if all_cells[i][0] == "code"]
+    code = [i for i in range(current) if all_cells[i][0] == "code"]
     back = code[-1] if code else 0
     while back > 0 and all_cells[back - 1][0] == "markdown":
         back -= 1

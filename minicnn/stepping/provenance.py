@@ -119,17 +119,17 @@ def indexed_entries(node, running):
 
     Arrays indexed at several places are left out, and so are partial indices such as x[n].
     """
-    entries, here = {}, running.f_locals
+    entries, variables = {}, running.f_locals
     for part in ast.walk(node):
         if not isinstance(part, ast.Subscript) or not isinstance(part.value, ast.Name):
             continue
-        name, array = part.value.id, here.get(part.value.id)
+        name, array = part.value.id, variables.get(part.value.id)
         calls = any(isinstance(n, (ast.Call, ast.NamedExpr)) for n in ast.walk(part.slice))
         if not isinstance(array, np.ndarray) or calls:
             continue
         try:
             code = compile(ast.Expression(part.slice), "<index>", "eval")
-            index = eval(code, running.f_globals, here)
+            index = eval(code, running.f_globals, variables)
             index = map(operator.index, index if isinstance(index, tuple) else (index,))
             places = [i + n if i < 0 else i for i, n in zip(index, array.shape, strict=True)]
             entry = np.ravel_multi_index(places, array.shape)

@@ -193,9 +193,11 @@ class Watch:
             return
         loop = self.inside.pop().loop
         if self.record.loops[loop].total > SHOWN:
-            hidden, here = self.names_made_in(loop), running.f_locals
+            hidden, variables = self.names_made_in(loop), running.f_locals
             self.store(running, head, loop)
-            known = {name: self.record.look(here[name]) for name in hidden if name in here}
+            known = {
+                name: self.record.look(variables[name]) for name in hidden if name in variables
+            }
             self.step.changed, self.step.before = known | self.step.before, {}
             self.step = None
 
@@ -231,29 +233,29 @@ class Watch:
 
     def scope_before(self, running, statement):
         """Return the values of all names before a line runs, or None if it is not to be probed."""
-        here = running.f_locals
-        values = [here[name] for name in statement.names if name in here]
-        small = provenance.small_parts(statement.names, here)
+        variables = running.f_locals
+        values = [variables[name] for name in statement.names if name in variables]
+        small = provenance.small_parts(statement.names, variables)
         if not small or provenance.is_long(values):
             return None
         if not self.record.may_ask(self.step.turn, sum(array.size for array in small.values())):
             return None
-        scope = {**running.f_globals.get(ORIGINAL, running.f_globals), **here}
+        scope = {**running.f_globals.get(ORIGINAL, running.f_globals), **variables}
         return provenance.with_copies(scope, statement.names)
 
     def finish(self, running):
         """Record the changes of the statement that is done."""
         if self.step is None:
             return
-        statement, here = self.step.statement, running.f_locals
-        names = [name for name in statement.names if name in here]
-        names += [name for name in statement.makes if name in here and name not in names]
+        statement, variables = self.step.statement, running.f_locals
+        names = [name for name in statement.names if name in variables]
+        names += [name for name in statement.makes if name in variables and name not in names]
         if not self.raising:
             for name in unwritten(statement.node, running.f_globals):
-                unwrite(here[name])
+                unwrite(variables[name])
         self.step.changed |= self.sync(running, names, statement.makes)
         if self.scope is not None and not self.raising:
-            self.step.links = provenance.line_links(statement, self.scope, here)
+            self.step.links = provenance.line_links(statement, self.scope, variables)
         memory = {place for name in self.step.changed for place in self.known[name][1]}
         views = [name for name, known in self.known.items() if memory & known[1]]
         self.step.changed |= self.sync(running, [name for name in views if name not in names])
@@ -261,13 +263,13 @@ class Watch:
 
     def sync(self, running, names, made=()):
         """Return {name: summary} of the variables that are new or have changed."""
-        here, changed = running.f_locals, {}
+        variables, changed = running.f_locals, {}
         for name in names:
-            if name not in here or name == "_":
+            if name not in variables or name == "_":
                 continue
-            known = fingerprint(here[name]), memory_of(here[name])
+            known = fingerprint(variables[name]), memory_of(variables[name])
             if name in made or self.known.get(name) != known:
-                changed[name] = self.record.look(here[name])
+                changed[name] = self.record.look(variables[name])
                 self.known[name] = known
         return changed
 
