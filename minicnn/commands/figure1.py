@@ -7,7 +7,7 @@ from .options import add_conditions, add_data, add_gpus, add_ops, add_out, whole
 def add(commands):
     from ..networks import catalogue
 
-    names = [name.removeprefix("cifar-") for name in catalogue.with_option("nonlinearity")]
+    names = [name.removeprefix("cifar-") for name in catalogue.networks_with("nonlinearity")]
     one = commands.add_parser(
         "figure1",
         help="ReLU against tanh on CIFAR-10: the paper's Figure 1",

@@ -60,7 +60,7 @@ def run(options):
     given = {name: getattr(options, name) for name in OF_THE_NETWORK}
     given = {name: value for name, value in given.items() if value is not None}
     catalogue.check_options(options.network, given)
-    given_size = catalogue.of_size(options.network, size)
+    given_size = catalogue.size_option(options.network, size)
     layers = catalogue.build(options.network, ops, rng, classes=len(classes), **given_size, **given)
     if options.init_from and not before:
         print(transfer.take_weights(layers, options.network, classes, options.init_from))

@@ -87,7 +87,7 @@ def add_options(one):
     network.add_argument(
         "--nonlinearity",
         choices=cifar.NONLINEARITIES,
-        help=f"of {' and '.join(catalogue.with_option('nonlinearity'))} (default: relu)",
+        help=f"of {' and '.join(catalogue.networks_with('nonlinearity'))} (default: relu)",
     )
     network.add_argument(
         "--init",
