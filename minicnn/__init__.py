@@ -38,7 +38,7 @@ These are all files in reading order: each one builds on those above it.
         column_specialization.py          what two columns learn that seldom communicate
         timeline.py                       when each column computes, and what crosses
         neighbours.py, binary_codes.py    similar images, by features and by short codes
-        journal.py                        how an experiment goes on where it was stopped
+        journal.py                        how an experiment resumes after it was stopped
 
     fast/                     the same layers for speed; each file has its counterpart in reference/
     cuda/                     the same layers as kernels for a GPU

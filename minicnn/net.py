@@ -32,7 +32,7 @@ def forward(layers, x):
 
 
 def outputs(layers, x):
-    """Yield each layer's output in turn, without caches: none outlives its layer."""
+    """Yield the output of each layer in turn; no cache outlives its layer."""
     for layer in layers:
         x = forward([layer], x)[0]
         yield x

@@ -77,7 +77,7 @@ def measure(layers, shape):
 
 
 def with_generator(layer):
-    """Return the layer with random numbers to draw: there may be none, and nothing to drop."""
+    """Return the layer with a Generator, even if the network was built without one."""
     if "rng" not in layer.options:
         return layer
     return layer._replace(options={**layer.options, "rng": np.random.default_rng(0)})
