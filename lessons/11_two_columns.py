@@ -99,7 +99,7 @@ print(f"largest score {np.abs(scores).max():.3f}, largest difference {apart:.0e}
 # %%
 crossings = summary.crossings(full, (3, 224, 224), batch=128)
 print(f"by hand: {128 * 128 * 13 * 13 * 4 / 1e6:.2f} MB")
-print("\n".join(summary.crossings_in_words(crossings, 128)))
+print("\n".join(summary.crossings_table(crossings, 128)))
 activities = sum(c.forward[1] for c in crossings if "exchange" in c.name) / 1e6
 gradients = 4 * net.count_parameters(full) / 1e6
 conv1 = 4 * 128 * 48 * 55 * 55 / 1e6

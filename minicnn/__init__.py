@@ -1,7 +1,7 @@
 """minicnn: AlexNet, line by line.
 
 Every layer of Krizhevsky, Sutskever and Hinton (2012), forward and backward, in NumPy and Numba.
-This is the whole house, in reading order: every file builds on those above it.
+These are all files in reading order: each one builds on those above it.
 
     reference/    the definition of every layer, in NumPy: the backend to read
         activations.py        ReLU, tanh and the logistic function: the shortest layers
@@ -13,9 +13,9 @@ This is the whole house, in reading order: every file builds on those above it.
         im2col.py, conv.py    convolution, as one matrix product per image
         sgd.py                the update rule
     net.py                    a network is a list of layers; walking it is the whole framework
-    gradcheck.py              why you may believe every backward pass
-    step.py, stepping/        step through all of it line by line, and see its arrays
-    two_columns.py            the two columns of Figure 2: one function and one layer
+    gradcheck.py              checks every backward pass against finite differences
+    step.py, stepping/        steps through all of it line by line, and shows its arrays
+    two_columns.py            the two columns of Figure 2: one function and three layers
 
     networks/                 the networks as tables
         cifar.py, alexnet.py        the networks of Figure 1, and AlexNet itself
@@ -23,33 +23,33 @@ This is the whole house, in reading order: every file builds on those above it.
         catalogue.py                every network by its name
         summary.py                  shapes, receptive fields, parameters and memory of a network
     data/                     CIFAR-10 and your own photographs
-        augment.py, batches.py      more images from those there are, and batches of them
-        views.py                    how pixels become what a network sees
+        augment.py, batches.py      patches, mirror images and colour noise; batches of images
+        views.py                    how the pixels of an image become a network's input
     training/                 how a network learns
         train.py, schedules.py      the training loop, and when its learning rate falls
-        run.py                      what a run knows of itself, and how it is saved
+        run.py                      the state of a run, and how it is saved
         recipes.py                  default training options for each network
-        evaluate.py, predictor.py   errors; predictions of a trained network, from several views
+        evaluate.py, predictor.py   errors; predictions of a trained network from several views
         transfer.py                 weights of a trained network for a new one
-    weights/                  weights of Caffe and PyTorch, read and written
+    weights/                  reads and writes weights of Caffe and PyTorch
     plots/                    curves; kernels, images and feature maps: Figures 3 and 4
-    experiments/              the paper's claims, tried out
+    experiments/              tests of the paper's claims
         figure1.py, figure1_sweep.py      ReLU against tanh, and when the claim holds
-        column_specialization.py          what two columns learn that seldom talk
-        timeline.py                       when each column is at work, and what crosses
+        column_specialization.py          what two columns learn that seldom communicate
+        timeline.py                       when each column computes, and what crosses
         neighbours.py, binary_codes.py    similar images, by features and by short codes
-        journal.py                        how an experiment goes on where it was stopped
+        journal.py                        how an experiment resumes after it was stopped
 
-    fast/                     the same layers for speed: each file has its twin in reference/
-    cuda/                     the same layers once more, as kernels for a GPU
-    verify/                   tools that judge the library: gradients, and the backend for GPUs
-    bench/                    how fast every layer is, beside PyTorch's
+    fast/                     the same layers for speed; each file has its counterpart in reference/
+    cuda/                     the same layers as kernels for a GPU
+    verify/                   tools that check the library: its gradients and its GPU backend
+    bench/                    how fast every layer is, compared with PyTorch's
     __main__.py, commands/    the command line
 
-The small files of the root serve all of them, and can wait until you meet them: backends.py, the
-backends by name; checks.py, what every layer asks of its arguments; storage.py, arrays and facts in
-one file; errors.py, console.py, machine.py and jit.py.  `import minicnn` loads none of these:
-minicnn.net, minicnn.fast and the rest are imported when they are first named.
+The small files of the root serve all of them, and can wait until you need them: backends.py, the
+contract of a backend; checks.py, the checks of a layer's arguments; storage.py, arrays and facts in
+one file; errors.py, console.py, machine.py and jit.py.  `import minicnn` loads no other module:
+minicnn.net, minicnn.fast and the rest are imported on first use.
 """
 
 import importlib

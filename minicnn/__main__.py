@@ -1,22 +1,22 @@
 """The command line: python -m minicnn COMMAND, or minicnn COMMAND.
 
-    figure1     ReLU against tanh on CIFAR-10: the paper's Figure 1, from your own machine
+    figure1     ReLU against tanh on CIFAR-10: the paper's Figure 1, on your own machine
     train       train a network on CIFAR-10 or on photographs, with checkpoints and curves
-    test        errors of trained networks, alone and together
-    predict     what a trained network sees in your photographs
-    figure3     the kernels of its first layer; figure4, what it finds alike; maps, what its layers
-                make of an image; codes, short binary codes; features, as .npy
-    prepare     your own photographs, or ImageNet's, made into a data set
+    test        errors of trained networks, one by one and as an ensemble
+    predict     the most probable classes of your photographs
+    figure3     the kernels of the first layer; figure4: similar images; maps: the feature maps of
+                an image; codes: short binary codes; features: a layer's output as .npy
+    prepare     make a data set of your own photographs, or of ImageNet's
     download    the full CIFAR-10
-    import      weights that were trained elsewhere; export, for elsewhere
-    summary     the rows of a network: shapes, receptive fields, parameters, memory
+    import      read weights that were trained elsewhere; export: write weights for elsewhere
+    summary     the layers of a network: shapes, receptive fields, parameters, memory
     gradcheck   every backward pass against finite differences
-    bench       how fast it is, row by row, and against PyTorch
+    bench       the speed of every layer, also against PyTorch
     study       the sweep behind Figure 1: when does its claim hold?
-    halves      two columns that seldom talk: what each of them learns, and when it is at work
+    halves      two columns that seldom communicate: what each one learns, and when it computes
 
-Each is a file in commands/; what several of them share is in commands/options.py, and how they end,
-in commands/exit_codes.py.
+Each command is a file in commands/.  Options that several commands share are in
+commands/options.py; commands/exit_codes.py maps errors to exit codes.
 """
 
 import argparse
@@ -49,8 +49,8 @@ def main(arguments=None):
 
 
 def use_threads(count):
-    """Let Numba, and NumPy's own products, use so many threads."""
-    if "numba" in sys.modules:  # then it is too late for the environment
+    """Let Numba, and NumPy's matrix products, use this number of threads."""
+    if "numba" in sys.modules:  # it has read its environment already
         from . import fast
 
         fast.settings.threads = count
@@ -70,9 +70,9 @@ def parser():
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS:
         importlib.import_module(f".commands.{name}", __package__).add(commands)
-    for one in commands.choices.values():
-        one.set_defaults(parser=one)
-        one.allow_abbrev = False  # who mistypes an option shall hear of it
+    for command in commands.choices.values():
+        command.set_defaults(parser=command)
+        command.allow_abbrev = False  # a mistyped option is an error, not an abbreviation
     return top
 
 

@@ -1,8 +1,8 @@
-"""The contract: all that a backend offers, in one list, and which backends there are.
+"""The contract of a backend: everything that it offers, in one list.
 
-A backend is a module with the names of FUNCTIONS and PARTS and no others.  A network is built for
-one: `alexnet.alexnet(minicnn.fast, rng)`.  Whoever writes a backend writes these; whoever uses one
-finds them in every backend, empty where a backend has nothing to offer.
+A backend is a module that has exactly the names in FUNCTIONS and PARTS.  A network is built for one
+backend: `alexnet.alexnet(minicnn.fast, rng)`.  Every backend has every name; a part that a backend
+does not need is empty.
 
     FUNCTIONS    name → what the function returns; the signatures are those of minicnn.reference
     PARTS        name → {attribute: what it is}
@@ -39,47 +39,45 @@ FUNCTIONS = {
     "softmax": "probabilities",
     "softmax_loss_forward": "the mean loss in nats, and the cache",
     "softmax_loss_backward": "dscores",
-    "sgd_update": "the next w and v; may write into its arguments",
+    "sgd_update": "the next w and v; may overwrite its arguments",
     "to_device": "x where the backend computes; on the CPU, x itself",
     "to_host": "x as a NumPy array",
 }
 
 PARTS = {
     "device": {
-        "LOOK_EVERY": "training steps between two looks at the loss",
+        "LOOK_EVERY": "training steps between two reads of the loss",
         "ready": "raise OSError if the backend cannot run on this machine",
-        "wait": "wait for all work that was started",
+        "wait": "wait until all work that was started is done",
         "memory": "return the bytes of a GPU's memory in use; None on the CPU",
-        "capacity": "return the bytes of all GPUs in use, together; None on the CPU",
-        "described": "return the GPU, its driver and versions, in a line; None on the CPU",
-        "feed": "yield batches, the next one on its way while one is in use",
+        "capacity": "return the total memory of all GPUs in use, in bytes; None on the CPU",
+        "described": "return the GPU, its driver and versions in one line; None on the CPU",
+        "feed": "yield batches; the next one is copied while one is in use",
     },
     "columns": {
         "choose": "compute on these GPUs from now on",
-        "chosen": "return the GPUs that were chosen",
-        "on": "return what two columns need, as a named tuple: see two_columns.py",
-        "tick": "return the time on the current device",
+        "chosen": "return the chosen GPUs",
+        "on": "return a named tuple of what two columns need: see two_columns.py",
+        "tick": "return the current time on the current device",
         "seconds": "return the time from one tick to another",
     },
-    "fused": {},  # conv_relu_forward and its like, where a backend has them: see net.fused
-    "settings": {},  # an object of Settings
+    "fused": {},  # functions such as conv_relu_forward, if the backend has any: see net.fused
+    "settings": {},  # a Settings object
 }
 
 SETTINGS = {
     "threads": ("fast", "how many threads a layer may use"),
-    "plain": ("cuda", "run the kernels that are the definition, where there are faster ones, too"),
-    "tf32": ("cuda", "multiply float32 on tensor cores, with 10 of a number's 23 bits"),
-    "through_host": ("cuda", "let what crosses between two GPUs go through the host's memory"),
+    "plain": ("cuda", "run the simple kernels that define each layer, not the faster ones"),
+    "tf32": ("cuda", "multiply float32 on tensor cores, with 10 of the 23 bits of the mantissa"),
+    "through_host": ("cuda", "copy between two GPUs through the host's memory, never directly"),
 }
 
 
 class Settings:
-    """What a user may change of a backend.
+    """The settings of a backend that a user may change.
 
-    A setting of another backend is None or False, and cannot be changed.
-
-    Raises ValueError for a setting that this backend does not have, and AttributeError for a name
-    that no backend has.
+    A setting of another backend is None or False, and assigning to it raises ValueError.  A name
+    that no backend has raises AttributeError.
     """
 
     threads, plain, tf32, through_host = None, False, False, False
@@ -100,15 +98,15 @@ def check_settings(backend, **settings):
         owner, _ = SETTINGS[name]
         if value and backend != owner:
             option = f"--{name.replace('_', '-')}"
-            where = BACKENDS[backend]
-            raise ValueError(f"{option} is for --ops {owner}; {backend} computes on the {where}")
+            device = BACKENDS[backend]
+            raise ValueError(f"{option} is for --ops {owner}; {backend} computes on the {device}")
 
 
 def backend(name, gpus=None, **settings):
     """Return the backend of this name, on these GPUs, with these settings.
 
-    Raises OSError, with a sentence, if it cannot run here; ValueError if there is no such GPU, and
-    for a setting that the backend does not have.
+    Raises OSError, with a sentence, if the backend cannot run on this machine; ValueError for a GPU
+    that does not exist and for a setting that the backend does not have.
     """
     check_settings(name, **settings)
     ops = importlib.import_module(f".{name}", __package__)

@@ -1,15 +1,16 @@
-"""A network is a list of rows, and walking it is the whole framework.
+"""A network is a list of layers, and walking it is the whole framework.
 
-A row holds a layer's two functions and what they need: name, forward, backward, params, options.
+A Layer holds a layer's two functions and their arguments: name, forward, backward, params, options.
 `forward` walks down the list and keeps every cache; `backward` walks up again and hands each cache
-back.  The loss is not a row: it comes after the last one.
+back.  The loss is not in the list: it comes after the last layer.
 
     x, y       activations, (N, C, H, W) or (N, D)
-    caches     one a row: what that row's backward needs
+    caches     one per layer: what its backward needs
     dx, dy     ∂L/∂x, ∂L/∂y
-    grads      grads["conv1"]["w"] is ∂L/∂w of the row named conv1
+    grads      grads["conv1"]["w"] is ∂L/∂w of the layer named conv1
 
-The rest of the file names what a network has, and helps to write networks as tables.
+The rest of the file lists a network's parameters, and helps to write networks as tables: `row`
+writes one layer in one row of such a table.
 """
 
 from collections import namedtuple
@@ -21,7 +22,7 @@ Layer = namedtuple("Layer", "name forward backward params options")
 
 
 def forward(layers, x):
-    """Return y, the output of the last row, and the caches that backward needs."""
+    """Return y, the output of the last layer, and the caches that backward needs."""
     caches = []
     for layer in layers:
         with named(layer):
@@ -31,18 +32,18 @@ def forward(layers, x):
 
 
 def outputs(layers, x):
-    """Yield each layer's output in turn, without caches: none outlives its layer."""
+    """Yield the output of each layer in turn; no cache outlives its layer."""
     for layer in layers:
         x = forward([layer], x)[0]
         yield x
 
 
 def backward(layers, caches, dy, need_dx=True):
-    """Return dx, the gradient of the network's input, and grads, those of all its parameters.
+    """Return dx, the gradient of the network's input, and grads, the gradients of its parameters.
 
-    A trainer has no use for dx, and with need_dx=False gets None: the walk then ends at the first
-    row with parameters, and leaves out that row's dx, 5% of the work in AlexNet.  This one row's
-    backward is called as backward(dy, cache, need_dx=False).
+    A trainer has no use for dx.  With need_dx=False dx is None: the walk ends at the first layer
+    with parameters and skips that layer's dx, which saves 5% of the work in AlexNet.  Only that
+    layer's backward is called as backward(dy, cache, need_dx=False).
     """
     if len(caches) != len(layers):
         raise ValueError(
@@ -52,7 +53,7 @@ def backward(layers, caches, dy, need_dx=True):
     check_names(layers)
     grads = {layer.name: {} for layer in layers}
     last = 0
-    if not need_dx:  # no row before the first one with parameters has anything to learn
+    if not need_dx:  # before the first layer with parameters there is nothing to learn
         last = next((i for i, layer in enumerate(layers) if layer.params), len(layers))
     for i in range(len(layers) - 1, last - 1, -1):
         layer = layers[i]
@@ -61,16 +62,16 @@ def backward(layers, caches, dy, need_dx=True):
             dx, *dparams = layer.backward(dy, caches[i], **options)
         if len(dparams) != len(layer.params):
             raise ValueError(
-                f"{layer.name}: backward returned {1 + len(dparams)} things; expected a tuple of "
+                f"{layer.name}: backward returned {1 + len(dparams)} values; expected a tuple of "
                 f"dx and one gradient for each of its {len(layer.params)} parameters"
             )
         grads[layer.name] = dict(zip(layer.params, dparams, strict=True))
-        dy = dx  # the input of this row is the output of the row before it
+        dy = dx  # this layer's input is the output of the layer before it
     return dy if need_dx else None, grads
 
 
 def check_names(layers):
-    """Raise ValueError if two layers share a name: gradients and parameters are kept by name."""
+    """Raise ValueError if two layers share a name: gradients and parameters are stored by name."""
     places = {}
     for i, layer in enumerate(layers):
         if layer.name in places:
@@ -83,92 +84,93 @@ def check_names(layers):
 
 @contextmanager
 def named(layer):
-    """Put the row's name before an error's message: the layer says what is wrong; this, where."""
+    """Prefix an error's message with the layer's name, so that it says where the error is."""
     try:
         yield
     except (TypeError, ValueError) as error:
         error.args = (f"{layer.name}: {error}",)
         raise
-    except MemoryError as error:  # NumPy's writes its message anew each time
+    except MemoryError as error:  # NumPy's rebuilds its message on each call
         raise MemoryError(f"{layer.name}: {error}") from error
 
 
 def predicting(layers, ops):
-    """Return the same network's rows for test time: all units are used, times 1 − p (Section 4.2).
+    """Return the layers for test time: all units are used, times 1 − p (Section 4.2).
 
-    Only the dropout rows are new.  All others are the very same rows, so both lists share their
+    Only the dropout layers are new.  All others are the same objects, so both lists share their
     weights: what one learns, the other predicts with.
 
     Parameters
     ----------
     layers : list of Layer
-        The rows for training.
+        The layers for training.
     ops : module
         The backend that they were built with; for two columns, `two_columns.in_columns(ops)`.
 
     Raises
     ------
     ValueError
-        If a row draws random numbers but is not a dropout row of `ops`: it would go on drawing.
+        If a layer draws random numbers but is not a dropout layer of `ops`: it would go on drawing.
     """
-    rows = []
+    test_layers = []
     for layer in layers:
         options = {name: value for name, value in layer.options.items() if name != "rng"}
         if layer.forward is ops.dropout_forward:
             layer = row(layer.name, ops, "dropout_predict", **options)
         elif "rng" in layer.options:
             raise ValueError(
-                f"predicting: row {layer.name} draws random numbers but is not a dropout row of "
-                "these ops; pass the ops that the network was built with, "
-                "for two columns halves.in_columns(ops), and its rows as they were before net.fused"
+                f"predicting: layer {layer.name} draws random numbers but is not a dropout layer "
+                "of these ops; pass the ops that the network was built with (for two columns, "
+                "two_columns.in_columns(ops)) and its layers from before net.fused"
             )
-        rows.append(layer)
-    return rows
+        test_layers.append(layer)
+    return test_layers
 
 
 def fused(layers, ops):
-    """Return the rows with which ops computes the same in fewer walks through memory.
+    """Return the layers with each ReLU fused into a neighbour, which saves memory traffic.
 
-    A row next to a ReLU does its work on the way, see `hosts`.  It keeps its name, and its
-    parameters are the very same arrays; the ReLU's own row goes.
+    The result is the same.  The neighbour, see `hosts`, keeps its name and the same parameter
+    arrays; the ReLU's own layer disappears.
 
     Parameters
     ----------
     layers : list of Layer
-        Rows for training or for test time.
+        Layers for training or for test time.
     ops : module
-        The backend that they were built with.  Where its `fused` is empty, all layers stay as they
-        are.
+        The backend that they were built with.  If its `fused` is empty, no layer changes.
     """
-    host, rows = hosts(layers, ops), []
+    host_of, fused_layers = hosts(layers, ops), []
     for i, layer in enumerate(layers):
-        if i in host.values():
+        if i in host_of.values():
             kind = f"{kind_of(layer)}_relu"
-            rows.append(row(layer.name, ops.fused, kind, layer.params, **layer.options))
-        elif i not in host:
-            rows.append(layer)
-    return rows
+            fused_layers.append(row(layer.name, ops.fused, kind, layer.params, **layer.options))
+        elif i not in host_of:
+            fused_layers.append(layer)
+    return fused_layers
 
 
 def hosts(layers, ops):
-    """Return which row does a ReLU's work, by their places in the list: {i of ReLU: j of its host}.
+    """Return the layer that computes each ReLU, as positions in the list: {ReLU: its host}.
 
-    That is a pool or dropout behind it, where backward saves work, too, or else the pool or
-    convolution before it.  It is empty where ops has no such rows.
+    The host is a pool or dropout after the ReLU, which saves work in backward too, or else a pool
+    or convolution before it.  Without fused functions in ops, the result is empty.
     """
-    kinds = {getattr(ops, f"{kind}_forward"): kind for kind in ("relu", "pool", "dropout", "conv")}
-    kinds, found = [kinds.get(layer.forward) for layer in layers], {}
+    kind_by_function = {
+        getattr(ops, f"{kind}_forward"): kind for kind in ("relu", "pool", "dropout", "conv")
+    }
+    kinds, host_of = [kind_by_function.get(layer.forward) for layer in layers], {}
     for i in range(len(layers)):
-        for j, can in (i + 1, ("pool", "dropout")), (i - 1, ("pool", "conv")):
-            near = kinds[i] == "relu" and 0 <= j < len(layers) and kinds[j] in can
-            near = near and f"{kinds[j]}_relu_forward" in vars(ops.fused)
-            if near and i not in found and j not in found.values():
-                found[i] = j
-    return found
+        for j, hosting in (i + 1, ("pool", "dropout")), (i - 1, ("pool", "conv")):
+            fits = kinds[i] == "relu" and 0 <= j < len(layers) and kinds[j] in hosting
+            fits = fits and f"{kinds[j]}_relu_forward" in vars(ops.fused)
+            if fits and i not in host_of and j not in host_of.values():
+                host_of[i] = j
+    return host_of
 
 
 def columns(value):
-    """Return the arrays in value as a tuple: two if it is a pair, one for each column, else one."""
+    """Return the arrays of a value, one per column: two if it is a pair, else one."""
     return value if isinstance(value, tuple) else (value,)
 
 
@@ -192,32 +194,32 @@ def parameters(layers):
     named = dict(pairs)
     if len(named) < len(pairs):  # layer "a.b" with a parameter "w", layer "a" with "b.w"
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"two parameters are called {twice!r}; name their layers without dots")
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"two parameters are called {repeated!r}; name their layers without dots")
     return named
 
 
 def to_device(layers, ops):
-    """Let the parameters of these rows live where ops computes: in a GPU's memory, for cuda."""
+    """Move the layers' parameters to where ops computes: into a GPU's memory, for cuda."""
     for layer in layers:
         for letter, value in layer.params.items():
             layer.params[letter] = ops.to_device(value)
 
 
 def on_host(array):
-    """Return an array as NumPy's, wherever it lives."""
+    """Return an array as a NumPy array, wherever it lives."""
     return array.copy_to_host() if hasattr(array, "copy_to_host") else array
 
 
 def first_broken(x):
-    """Return which image of x is the first with a number that is NaN or infinite, or None."""
-    numbers = on_host(x).reshape(len(x), -1)
-    broken = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
+    """Return the index of the first image of x with a NaN or infinite value, or None."""
+    images = on_host(x).reshape(len(x), -1)
+    broken = np.flatnonzero(~np.isfinite(images).all(axis=1))
     return int(broken[0]) if len(broken) else None
 
 
 def broken_parameters(layers):
-    """Return the names of all parameters in which a number is NaN or infinite."""
+    """Return the names of all parameters with a NaN or infinite value."""
     named = parameters(layers).items()
     return [name for name, array in named if not np.isfinite(on_host(array)).all()]
 
@@ -228,22 +230,25 @@ def count_parameters(layers):
 
 
 def kind_of(layer):
-    """Return which layer a row is: "conv" if its forward is conv_forward."""
+    """Return a layer's kind: "conv" if its forward is conv_forward."""
     return layer.forward.__name__.removesuffix("_forward")
 
 
 def row(name, ops, kind, params=None, **options):
-    """Return one row of a table: row("conv1", ops, "conv", weights, stride=4, ceil_mode=True)."""
+    """Return one layer, as a row of a network's table writes it.
+
+    For example: row("conv1", ops, "conv", weights, stride=4, ceil_mode=True).
+    """
     forward_function = getattr(ops, f"{kind}_forward")
     backward_function = getattr(ops, f"{kind}_backward")
     return Layer(name, forward_function, backward_function, params or {}, options)
 
 
 def gaussian(rng, shape, std, bias=0, dtype=np.float32):
-    """Return first parameters (Section 5): {"w": of this shape, from N(0, std²), "b": all bias}.
+    """Return initial parameters (Section 5): {"w": of this shape, from N(0, std²), "b": all bias}.
 
-    With None for rng nothing is drawn, and w is 0: for a network that is only measured, or gets its
-    weights from elsewhere.  To draw 144 million numbers, VGG's, takes seconds; zeros take no time,
+    If rng is None, nothing is drawn and w is 0: for a network that is only measured, or whose
+    weights are loaded later.  Drawing VGG's 144 million numbers takes seconds; zeros take no time,
     and no memory until something is written to them.
     """
     if rng is None:

@@ -92,7 +92,7 @@ def test_networks_of_one_column_refuse_two_gpus(command, tmp_path, capsys):
         assert main(arguments) == 1
     finally:
         gpu.chosen = chosen
-    said = "minicnn: --gpus 0,1: cifar-four-layer has one column, which runs on one GPU; those of"
+    said = "minicnn: --gpus 0,1: cifar-four-layer has one column, which runs on one GPU; alexnet-2"
     assert capsys.readouterr().err.startswith(said) and not (tmp_path / "out").exists()
 
 

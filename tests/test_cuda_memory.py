@@ -81,7 +81,7 @@ def test_the_batch_that_fits_is_counted_from_what_is_kept(small_gpu, monkeypatch
         return what_fits(layers, (1, 32, 32), batch, cuda.device.capacity())
 
     assert said(2000).startswith("about 1472 images of 0.0195 MiB would")
-    assert said(1472).startswith("counted roughly, 1472 images fit")
+    assert said(1472).startswith("by a rough count, 1472 images fit")
     large = SimpleNamespace(get_memory_info=lambda: (0, 48 * 1024))
     monkeypatch.setattr(gpu.cuda, "current_context", lambda: large)
     assert said(2).startswith("not even one image would fit: parameters")

@@ -1,4 +1,4 @@
-"""A network is a list of rows: walking it, counting it, writing it down."""
+"""A network is a list of layers: walking it, counting it, writing it down."""
 
 import subprocess
 import sys
@@ -181,7 +181,7 @@ def test_a_backward_that_forgets_its_tuple_or_a_gradient_is_named():
     layers = [Layer("mine", doubles, forgets_the_tuple, {}, {})]
     y, caches = net.forward(layers, np.ones((4, 5)))
     with pytest.raises(
-        ValueError, match="^mine: backward returned 4 things; expected a tuple of dx"
+        ValueError, match="^mine: backward returned 4 values; expected a tuple of dx"
     ):
         net.backward(layers, caches, y)
 
@@ -190,7 +190,7 @@ def test_a_backward_that_forgets_its_tuple_or_a_gradient_is_named():
 
     fc2 = small_network(np.random.default_rng(5))[-1]._replace(backward=forgets_db)
     y, caches = net.forward([fc2], np.ones((4, 16)))
-    with pytest.raises(ValueError, match="^fc2: backward returned 2 things"):
+    with pytest.raises(ValueError, match="^fc2: backward returned 2 values"):
         net.backward([fc2], caches, y)
 
 
@@ -233,7 +233,7 @@ def test_predicting_refuses_a_row_that_would_go_on_dropping():
 
     layers = small_network(np.random.default_rng(11))
     layers[3] = layers[3]._replace(forward=another_dropout)
-    with pytest.raises(ValueError, match="row dropout1 draws random numbers"):
+    with pytest.raises(ValueError, match="layer dropout1 draws random numbers"):
         net.predicting(layers, ops)
 
 

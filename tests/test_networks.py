@@ -171,7 +171,7 @@ def test_predicting_alexnet_draws_nothing_and_says_the_same_twice(ops):
 
 def test_predicting_two_columns_with_the_backend_of_one_is_refused():
     two = alexnet.two_columns(reference, np.random.default_rng(7), **SMALL)
-    with pytest.raises(ValueError, match=r"dropout6 .* halves.in_columns\(ops\)"):
+    with pytest.raises(ValueError, match=r"dropout6 .* two_columns.in_columns\(ops\)"):
         net.predicting(two, reference)
 
 
@@ -378,7 +378,7 @@ def test_two_columns_are_trained_with_a_backend_for_pairs():
 def test_an_unknown_network_gets_a_sentence_with_all_names():
     ask = (
         lambda: catalogue.build("resnet", reference, None),
-        lambda: catalogue.of_size("resnet", 32),
+        lambda: catalogue.size_option("resnet", 32),
         lambda: catalogue.backend("resnet", reference),
     )
     for asked in ask:

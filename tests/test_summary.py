@@ -35,7 +35,7 @@ def test_measure_counts_what_can_be_counted_by_hand():
 
 
 def seen_by(layers, shape, name):
-    """Return how many columns of pixels change the middle output of this row, by trying."""
+    """Return how many columns of pixels change the middle output of this layer, by trying."""
     rows = [layer for layer in layers if not layer.name.startswith("relu")]  # none may be off
     rows = rows[: 1 + [layer.name for layer in rows].index(name)]
     x = np.zeros((1, *shape))
@@ -145,7 +145,7 @@ def test_float64_keeps_twice_as_much_but_for_the_winners_of_pools_and_the_masks(
 def test_the_summary_has_a_line_a_row_and_the_totals():
     layers = small_network(np.random.default_rng(8), np.float32)
     lines = summary.summary(layers, (3, 9, 8), batch=3).splitlines()
-    assert lines[0].split() == "row layer output sees parameters multiply-adds neurons".split()
+    assert lines[0].split() == "name layer output sees parameters multiply-adds neurons".split()
     assert lines[2].split() == ["images", "3×9×8", "1×1"]
     assert [line.split()[0] for line in lines[3:8]] == [layer.name for layer in layers]
     assert lines[3].split() == "conv1 conv 3×3 stride=2 pad=1 4×5×4 3×3 112 2,160 80".split()

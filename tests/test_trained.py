@@ -485,4 +485,7 @@ def test_without_validation_images_no_error_can_stall(place, tmp_path, capsys, q
 def test_a_checkpoint_that_is_no_run_is_not_resumed(tmp_path, quick, capsys):
     storage.save(tmp_path / "checkpoint.npz", {}, {"settings": {}})
     assert main(["train", "--resume", "--out", str(tmp_path)]) == 1
-    assert "not those of a run that could go on; --init-from" in capsys.readouterr().err
+    assert (
+        "a run that could go on; to start a new run from them, use --init-from"
+        in capsys.readouterr().err
+    )

@@ -146,7 +146,7 @@ def test_nothing_is_taken_from_an_a_that_does_not_fit():
     other_classes = vgg("A", reference, np.random.default_rng(7), **{**SMALL, "classes": 6})
     with pytest.raises(ValueError, match=r"fc8.w is \(6, 9\) in a and \(5, 9\) in layers; build"):
         take_from_a(layers, other_classes)
-    with pytest.raises(ValueError, match="a has no conv3_2.w; expected the rows of a VGG"):
+    with pytest.raises(ValueError, match="a has no conv3_2.w; expected the layers of a VGG"):
         take_from_a(layers, [row for row in other_classes if row.name != "conv3_2"])
     with pytest.raises(ValueError, match="layers has no conv1_1.w"):
         take_from_a(layers[1:], vgg("A", reference, None, **SMALL))

@@ -1084,7 +1084,7 @@ def test_commands_refuse_in_one_sentence_and_write_nothing(tmp_path, capsys, sma
     assert main(["export", str(path), str(tmp_path / "out.pth")]) == 1
     assert "the suffix is '.pth'" in capsys.readouterr().err
     assert main(["import", str(path), str(out)]) == 1
-    assert "does not say whose weights it has: add --network" in capsys.readouterr().err
+    assert "does not say which network it is of: add --network" in capsys.readouterr().err
     with pytest.raises(SystemExit) as left:
         main(["import", "a", "b", "--network", "resnet"])
     assert left.value.code == 2

@@ -1,5 +1,5 @@
-"""What the command line can do, one command a file.
+"""The commands of the command line, one per file.
 
-Each file has two functions: `add` describes the command's options to argparse, and `run` does it.
-What several commands share is in options.py.
+Each file has two functions: `add` adds the command and its options to argparse, and `run` runs it.
+Options that several commands share are in options.py.
 """

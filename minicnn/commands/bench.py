@@ -1,4 +1,4 @@
-"""python -m minicnn bench: how fast it is, row by row, and against PyTorch."""
+"""python -m minicnn bench: the speed of every layer, also against PyTorch."""
 
 import sys
 
@@ -10,53 +10,54 @@ from .options import add_gpus, add_ops, add_out, whole
 def add(commands):
     from ..networks import catalogue
 
-    one = commands.add_parser(
+    command = commands.add_parser(
         "bench",
-        help="how fast it is, row by row, and against PyTorch",
-        description="Time every row and every pass of a network, whole training steps and "
-        "predictions, and measure memory; print a table and write NETWORK.json.  Takes two or "
+        help="the speed of every layer, also against PyTorch",
+        description="Time every layer and every pass of a network, whole training steps and "
+        "predictions, and measure memory; print a table and write NETWORK.json.  This takes two or "
         "three minutes for cifar, and several times as long with --against torch or for alexnet.",
     )
-    one.set_defaults(run=run)
-    one.add_argument(
+    command.set_defaults(run=run)
+    command.add_argument(
         "--network",
         choices=("cifar", *catalogue.NETWORKS),
         default="cifar",
         metavar="NETWORK",
         help="cifar: the four layers of Figure 1 (default); or any of "
-        f"{', '.join(catalogue.NETWORKS)}.  Two columns are timed as a whole, and against the same "
-        "network in one",
+        f"{', '.join(catalogue.NETWORKS)}.  A network of two columns is timed as a whole, and "
+        "against the same network in one column",
     )
-    one.add_argument(
+    command.add_argument(
         "--batch",
         type=whole,
         metavar="N",
-        help=f"images a batch (default: {catalogue.defaults(lambda network: network.batch)})",
+        help=f"images per batch (default: {catalogue.defaults(lambda network: network.batch)})",
     )
-    add_ops(one, tf32=True)
-    add_gpus(one)
-    one.add_argument(
+    add_ops(command, tf32=True)
+    add_gpus(command)
+    command.add_argument(
         "--against",
         choices=("torch",),
-        help="also time PyTorch, in each of its modes; it must be installed (default: only us)",
+        help="also time PyTorch, which must be installed, in each of its modes (default: minicnn "
+        "alone)",
     )
-    one.add_argument(
+    command.add_argument(
         "--rounds",
         type=whole,
         default=7,
         metavar="N",
-        help="turns of each contestant at each work (default: 7)",
+        help="measurements of each contestant in each case (default: 7)",
     )
-    one.add_argument(
+    command.add_argument(
         "--only",
         nargs="+",
         choices=PARTS,
         default=PARTS,
         metavar="PART",
-        help=f"only these parts: {', '.join(PARTS)} (default: all); course is convolution as "
-        "course code usually has it",
+        help=f"only these parts: {', '.join(PARTS)} (default: all); course is the convolution that "
+        "is usual in course code",
     )
-    add_out(one, "runs/bench")
+    add_out(command, "runs/bench")
 
 
 def run(options):

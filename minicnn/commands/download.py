@@ -2,20 +2,20 @@
 
 
 def add(commands):
-    one = commands.add_parser(
+    command = commands.add_parser(
         "download",
-        help="get the full CIFAR-10 (170 MB) from its home page",
-        description="Get the full CIFAR-10 (170 MB) from its home page, check and unpack it.  The "
-        "same command goes on with a download that broke off.",
+        help="download the full CIFAR-10 (170 MB) from its home page",
+        description="Download the full CIFAR-10 (170 MB) from its home page, check and unpack it.  "
+        "The same command resumes a download that was interrupted.",
     )
-    one.set_defaults(run=run)
-    one.add_argument(
+    command.set_defaults(run=run)
+    command.add_argument(
         "dataset", choices=("cifar10",), metavar="DATASET", help="cifar10 is the only one"
     )
-    one.add_argument(
+    command.add_argument(
         "--to",
         metavar="DIR",
-        help="the folder for it (default: $MINICNN_DATA, or else ~/.cache/minicnn)",
+        help="the folder to put it in (default: $MINICNN_DATA, or else ~/.cache/minicnn)",
     )
 
 

@@ -1,9 +1,9 @@
-"""How a command ends: its exit code, and one sentence if something went wrong.
+"""Exit codes of commands, and the one sentence that is printed for an error.
 
-0    it is done
-1    it failed, and the sentence says why
-2    the command was not understood; argparse says so
-130  it was stopped by Ctrl-C
+0    success
+1    failure; the sentence says why
+2    a usage error, reported by argparse
+130  stopped by Ctrl-C
 """
 
 import sys
@@ -17,39 +17,39 @@ def exit_code(program, command):
     Parameters
     ----------
     program : str
-        Its name, which begins the sentence.
+        The name that begins the sentence.
     command : function
-        Of no arguments; what it returns is the exit code, or None for 0.
+        A function without arguments; it returns the exit code, or None for 0.
 
     Raises
     ------
     Exception
-        What was not foreseen, with its traceback.
+        Any unexpected error, with its traceback.
     """
     try:
         return command() or 0
     except KeyboardInterrupt:
         print(f"\n{program}: stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output has gone
+    except BrokenPipeError:  # the program that read our output has ended
         sys.stderr.close()
         return 1
     except Exception as error:
-        if not explained(error):
+        if not is_explained(error):
             raise
-        print(f"{program}: {in_words(error)}", file=sys.stderr)
+        print(f"{program}: {sentence_for(error)}", file=sys.stderr)
         return 130 if isinstance(error, Interrupted) else 1
 
 
-def explained(error):
-    """Return whether the message was written for the user: no traceback is needed then."""
+def is_explained(error):
+    """Return whether the message was written for users, who then need no traceback."""
     known = (ValueError, OSError, MemoryError, Diverged, Interrupted, DownloadError)
     return isinstance(error, known) or is_of_driver(error)
 
 
-def in_words(error):
-    """Return the message; one from the operating system without its number in front."""
-    if is_of_driver(error):  # whatever the driver was asked for when it noticed
+def sentence_for(error):
+    """Return the error's message; without the number, if it is from the operating system."""
+    if is_of_driver(error):  # its message depends on the call that noticed
         return f"a GPU failed ({error}); what was saved before is as it was"
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"

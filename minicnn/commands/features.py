@@ -1,33 +1,35 @@
-"""python -m minicnn features CHECKPOINT --data DATA: what a layer makes of images, as .npy."""
+"""python -m minicnn features CHECKPOINT --data DATA: a layer's output for images, as .npy."""
 
 from ..backends import backend
 from .options import add_data, add_gpus, add_ops
 
 
 def add(commands):
-    one = commands.add_parser(
+    command = commands.add_parser(
         "features",
-        help="what a layer makes of the validation images, as .npy",
-        description="Send images through a trained network up to one row, and write its output: "
-        "one line of float32 an image.  The central view of each image is taken.",
+        help="a layer's output for the validation images, as .npy",
+        description="Run images through a trained network up to one layer, and write its output: "
+        "one row of float32 per image.  Each image is seen in its central view.",
     )
-    one.set_defaults(run=run)
-    one.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint.npz of a run")
-    add_data(one, photos=True)
-    one.add_argument(
+    command.set_defaults(run=run)
+    command.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint.npz of a run")
+    add_data(command, photos=True)
+    command.add_argument(
         "--split",
         choices=("train", "validation"),
         default="validation",
         help="which images (default: validation)",
     )
-    one.add_argument(
-        "--layer", metavar="ROW", help="the name of a row, such as fc7 (default: the last hidden)"
+    command.add_argument(
+        "--layer",
+        metavar="LAYER",
+        help="the name of a layer, such as fc7 (default: the last hidden layer)",
     )
-    one.add_argument(
+    command.add_argument(
         "--out", default="runs/features.npy", metavar="FILE", help="default: runs/features.npy"
     )
-    add_ops(one)
-    add_gpus(one)
+    add_ops(command)
+    add_gpus(command)
 
 
 def run(options):
@@ -38,7 +40,7 @@ def run(options):
     photos = data.load(options.data)
     predictor.check_data(network, photos, options.data, classes=False)
     images = photos.train_x if options.split == "train" else photos.test_x
-    row = options.layer or predictor.last_hidden(network)
-    shape = predictor.write_features(network, images, row, options.out, title=row)
-    print(f"Wrote {options.out}: {row} of {shape[0]:,} images, {shape[1]:,} numbers each")
+    layer = options.layer or predictor.last_hidden(network)
+    shape = predictor.write_features(network, images, layer, options.out, title=layer)
+    print(f"Wrote {options.out}: {layer} of {shape[0]:,} images, {shape[1]:,} numbers each")
     return 0

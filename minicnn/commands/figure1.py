@@ -7,35 +7,35 @@ from .options import add_conditions, add_data, add_gpus, add_ops, add_out, whole
 def add(commands):
     from ..networks import catalogue
 
-    names = [name.removeprefix("cifar-") for name in catalogue.with_option("nonlinearity")]
-    one = commands.add_parser(
+    names = [name.removeprefix("cifar-") for name in catalogue.networks_with("nonlinearity")]
+    command = commands.add_parser(
         "figure1",
         help="ReLU against tanh on CIFAR-10: the paper's Figure 1",
-        description="Train a small network with ReLU and with tanh until 25% training error; "
+        description="Train a small network with ReLU and with tanh to 25% training error; "
         "write figure1.png and results.json.  The default takes a few minutes on two cores.",
     )
-    one.set_defaults(run=run)
-    add_data(one)
-    one.add_argument(
+    command.set_defaults(run=run)
+    add_data(command)
+    command.add_argument(
         "--network",
         choices=names,
         default="four-layer",
-        help="which reading of the paper's 'four-layer' (default: four-layer)",
+        help="how to read the paper's 'four-layer' (default: four-layer)",
     )
-    add_conditions(one)
-    one.add_argument(
+    add_conditions(command)
+    command.add_argument(
         "--seeds", type=whole, default=2, metavar="N", help="runs of each nonlinearity (default: 2)"
     )
-    one.add_argument(
+    command.add_argument(
         "--epochs", type=whole, default=60, metavar="N", help="give up after N epochs (default: 60)"
     )
-    add_ops(one)
-    add_gpus(one)
-    add_out(one, "runs/figure1")
-    one.add_argument(
+    add_ops(command)
+    add_gpus(command)
+    add_out(command, "runs/figure1")
+    command.add_argument(
         "--resume",
         action="store_true",
-        help="go on with an unfinished race in --out, if there is one",
+        help="resume an unfinished race in --out, if there is one",
     )
 
 

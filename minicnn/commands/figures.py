@@ -7,68 +7,72 @@ from .options import add_data, add_gpus, add_ops, add_out, whole, whole_or_zero
 
 
 def add(commands):
-    three = command(
+    three = add_command(
         commands, "figure3", "the kernels of the first layer, as in the paper's Figure 3", run_3
     )
     three.add_argument(
         "--out", default="runs/figure3.png", metavar="FILE", help="default: runs/figure3.png"
     )
 
-    four = command(
-        commands, "figure4", "answers, and the images that the network finds alike", run_4
+    four = add_command(
+        commands, "figure4", "predictions, and images that are similar to the network", run_4
     )
     four.description = (
-        "Draw eight test images with the five most probable classes (left.png), and six test "
-        "images with the nearest training images, by features and by pixels (right.png); print "
-        "how many of the nearest are of the same class."
+        "Draw eight validation images with their five most probable classes (left.png), and six "
+        "validation images with the nearest training images, by features and by pixels "
+        "(right.png); print how many of the nearest are of the same class."
     )
     add_data(four, photos=True)
     add_search(four)
     add_out(four, "runs/figure4")
 
-    maps = command(commands, "maps", "what every layer makes of one image, as a picture", run_maps)
+    maps = add_command(commands, "maps", "the feature maps of one image, as a picture", run_maps)
     maps.add_argument("image", metavar="IMAGE", help="a photograph, of any size")
     maps.add_argument(
         "--out", default="runs/maps.png", metavar="FILE", help="default: runs/maps.png"
     )
 
-    codes = command(
-        commands, "codes", "short binary codes from features, and their worth", run_codes
+    codes = add_command(
+        commands, "codes", "short binary codes from features, and their quality", run_codes
     )
     codes.description = (
         "Train autoencoders of 32 to 256 bits on the features of the last hidden layer (Section "
-        "6.1), and compare retrieval by Hamming distance with that by features: quality, size "
-        "and speed."
+        "6.1), and compare retrieval by Hamming distance with retrieval by features: quality, "
+        "size and speed."
     )
     add_data(codes, photos=True)
     add_search(codes)
 
 
-def add_search(one):
+def add_search(command):
     """Add -k, --queries and --seed."""
-    one.add_argument(
+    command.add_argument(
         "-k", type=whole, default=10, metavar="K", help="neighbours to count (default: 10)"
     )
-    one.add_argument(
+    command.add_argument(
         "--queries",
         type=whole,
         default=1000,
         metavar="N",
-        help="so many validation images, drawn at random, ask for neighbours (default: 1000)",
+        help="number of validation images, drawn at random, to find neighbours for (default: 1000)",
     )
-    one.add_argument(
-        "--seed", type=whole_or_zero, default=0, metavar="N", help="of all random choices"
+    command.add_argument(
+        "--seed",
+        type=whole_or_zero,
+        default=0,
+        metavar="N",
+        help="seed of all random choices (default: 0)",
     )
 
 
-def command(commands, name, text, run):
-    """Return the parser of one command on a checkpoint."""
-    one = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-    one.set_defaults(run=run)
-    one.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint.npz of a run")
-    add_ops(one)
-    add_gpus(one)
-    return one
+def add_command(commands, name, text, run):
+    """Return the parser of a command that reads a checkpoint."""
+    command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    command.set_defaults(run=run)
+    command.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint.npz of a run")
+    add_ops(command)
+    add_gpus(command)
+    return command
 
 
 def run_3(options):
@@ -101,8 +105,8 @@ def run_4(options):
     probabilities = predictor.predict(network, images, "1")
     gallery.figure4_bars(images, labels, probabilities, network.classes, out / "left.png")
 
-    asked = rng.permutation(len(photos.test_x))[: options.queries]
-    queries, query_labels = photos.test_x[asked], photos.test_y[asked]
+    drawn = rng.permutation(len(photos.test_x))[: options.queries]
+    queries, query_labels = photos.test_x[drawn], photos.test_y[drawn]
     base, features = predictor.both_features(network, photos, queries)
     by_features = neighbours.nearest(features, base, k, "nearest in features")
     by_pixels = neighbours.nearest(queries, photos.train_x, k, "nearest in pixels")
@@ -110,15 +114,15 @@ def run_4(options):
     gallery.figure4_neighbours(
         queries[:six],
         [
-            photos.train_x[found[:six, :6].ravel()].reshape(six, -1, *images.shape[1:])
-            for found in (by_features, by_pixels)
+            photos.train_x[nearest[:six, :6].ravel()].reshape(six, -1, *images.shape[1:])
+            for nearest in (by_features, by_pixels)
         ],
         ["nearest in the last hidden layer", "nearest in pixels"],
         out / "right.png",
     )
-    for word, found in (("features", by_features), ("pixels", by_pixels)):
-        share = neighbours.agreement(query_labels, photos.train_y, found)
-        print(f"of the {k} training images nearest in {word}, {share:.1%} are of the same class")
+    for space, nearest in (("features", by_features), ("pixels", by_pixels)):
+        share = neighbours.agreement(query_labels, photos.train_y, nearest)
+        print(f"of the {k} training images nearest in {space}, {share:.1%} are of the same class")
     print(f"Wrote left.png and right.png in {out}")
     return 0
 
@@ -160,10 +164,10 @@ def run_codes(options):
     photos = data.load(options.data)
     predictor.check_data(network, photos, options.data)
     rng = np.random.default_rng(options.seed)
-    asked = rng.permutation(len(photos.test_x))[: options.queries]
-    base, queries = predictor.both_features(network, photos, photos.test_x[asked])
+    drawn = rng.permutation(len(photos.test_x))[: options.queries]
+    base, queries = predictor.both_features(network, photos, photos.test_x[drawn])
     lines = binary_codes.compare(
-        ops, base, photos.train_y, queries, photos.test_y[asked], rng, options.k
+        ops, base, photos.train_y, queries, photos.test_y[drawn], rng, options.k
     )
     print(binary_codes.report(lines, options.k))
     return 0

@@ -5,24 +5,24 @@ from .options import add_gpus
 
 
 def add(commands):
-    one = commands.add_parser(
+    command = commands.add_parser(
         "gradcheck",
         help="every backward pass against finite differences",
-        description="Compare every backward pass with centred differences in float64; one line a "
-        "layer.  Exit code 1 if one fails.",
+        description="Compare every backward pass with centred differences in float64, and print "
+        "one line per layer.  The exit code is 1 if any layer fails.",
     )
-    one.set_defaults(run=run)
-    add_arguments(one)
+    command.set_defaults(run=run)
+    add_arguments(command)
 
 
 def add_arguments(parser):
-    """Describe the options of `python -m minicnn gradcheck`."""
-    known = ", ".join(gradcheck_suite.NAMES)
+    """Add the options of `python -m minicnn gradcheck` to a parser."""
+    names = ", ".join(gradcheck_suite.NAMES)
     parser.add_argument(
         "layers",
         nargs="*",
         metavar="LAYER",
-        help=f"{known} (default: all of these); or the name of a network, see `minicnn summary`",
+        help=f"{names} (default: all of these); or the name of a network, see `minicnn summary`",
     )
     parser.add_argument(
         "--ops", choices=["reference", "fast", "cuda"], help="backend (default: reference and fast)"

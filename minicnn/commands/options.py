@@ -1,90 +1,92 @@
-"""Options that several commands share, and the kinds of numbers that options accept.
+"""Options that several commands share, and the types of numbers that options accept.
 
-    one     the argparse parser of one command
+    command     the argparse parser of a command
 
-A text that is not such a number raises ArgumentTypeError, which argparse turns into a sentence that
-names the option, and exit code 2.
+A type raises ArgumentTypeError for an invalid text.  argparse turns that into a sentence that names
+the option, and exit code 2.
 """
 
 import argparse
 
 
-def add_data(one, photos=False):
-    """Add --data; with photos=True it may be a folder that `prepare` has made, too."""
+def add_data(command, photos=False):
+    """Add --data; with photos=True, also for a folder that `prepare` has made."""
     prepared = ", or one that `minicnn prepare` has made" if photos else ""
-    one.add_argument(
+    command.add_argument(
         "--data",
         default="sample",
         metavar="DATA",
-        help="sample: the bundled 5,000 images (default); cifar10: the full set, once it is "
-        f"downloaded; or the folder that holds it{prepared}",
+        help="sample: the bundled 5,000 images (default); cifar10: the full CIFAR-10, after "
+        f"`minicnn download`; or a folder that holds it{prepared}",
     )
 
 
-def add_conditions(one):
+def add_conditions(command):
     """Add --input and --init."""
-    one.add_argument(
+    command.add_argument(
         "--input",
         choices=("raw", "unit"),
         default="raw",
         help="raw: pixels 0 … 255 minus the mean image, as in the paper (default); "
         "unit: also divided by their standard deviation",
     )
-    one.add_argument(
+    command.add_argument(
         "--init",
         choices=("paper", "cuda-convnet", "fan-in"),
         default="paper",
-        help="first weights: N(0, 0.01²) as in the paper (default), as in cuda-convnet's files, "
+        help="initial weights: N(0, 0.01²) as in the paper (default), as in cuda-convnet's files, "
         "or scaled by fan-in",
     )
 
 
-def add_ops(one, tf32=False):
-    """Add --ops and --threads, and with tf32=True --tf32."""
-    one.add_argument(
+def add_ops(command, tf32=False):
+    """Add --ops and --threads; with tf32=True, also --tf32."""
+    command.add_argument(
         "--ops",
         choices=("fast", "reference", "cuda"),
         default="fast",
-        help="backend: fast on the CPU (default), reference to compare with, cuda on a GPU",
+        help="backend: fast, on the CPU (default); reference, to compare with; cuda, on a GPU",
     )
-    one.add_argument(
+    command.add_argument(
         "--threads",
         type=whole,
         metavar="N",
-        help="threads to use (default: $MINICNN_THREADS, or else one a processor)",
+        help="number of threads (default: $MINICNN_THREADS, or else one per processor)",
     )
     if tf32:
-        one.add_argument(
+        command.add_argument(
             "--tf32",
             action="store_true",
-            help="with --ops cuda: multiply on tensor cores, with 10 bits of a number's 23; needs "
-            "compute capability 8.0",
+            help="with --ops cuda: multiply on tensor cores, with 10 of the 23 bits of the "
+            "mantissa; needs compute capability 8.0",
         )
 
 
-def add_gpus(one):
+def add_gpus(command):
     """Add --gpus."""
-    one.add_argument(
+    command.add_argument(
         "--gpus",
         type=gpus,
         metavar="N[,M]",
-        help="with --ops cuda: compute on GPU N (default: 0); a network of two columns, on GPUs N "
-        "and M, which may be the same",
+        help="with --ops cuda: compute on GPU N (default: 0), or a network of two columns on GPUs "
+        "N and M, which may be the same",
     )
 
 
 def gpus(text):
-    """Return the numbers of one or two GPUs: "1" as (1,), "0,1" as (0, 1)."""
+    """Return the numbers of one or two GPUs: (1,) for "1", (0, 1) for "0,1"."""
     numbers = text.split(",")
     if len(numbers) > 2 or not all(n.isascii() and n.isdecimal() for n in numbers):
-        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a GPU, or two: 0 or 0,1")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not the number of a GPU, or two of them: 0 or 0,1"
+        )
     return tuple(int(number) for number in numbers)
 
 
-def add_out(one, out):
-    """Add --out, with this default."""
-    one.add_argument(
-        "--out", default=out, metavar="DIR", help=f"where the results go (default: {out})"
+def add_out(command, out):
+    """Add --out with this default."""
+    command.add_argument(
+        "--out", default=out, metavar="DIR", help=f"folder for the results (default: {out})"
     )
 
 
@@ -101,7 +103,7 @@ def whole_or_zero(text):
 
 
 def number(text):
-    """Return the number that the text is, or NaN."""
+    """Return the text as a number: NaN if it is none."""
     try:
         return float(text)
     except ValueError:

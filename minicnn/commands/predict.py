@@ -1,4 +1,4 @@
-"""python -m minicnn predict CHECKPOINT IMAGE …: what a trained network sees in photographs."""
+"""python -m minicnn predict CHECKPOINT IMAGE …: the most probable classes of photographs."""
 
 import json
 import sys
@@ -9,23 +9,25 @@ from .test import add_views
 
 
 def add(commands):
-    one = commands.add_parser(
+    command = commands.add_parser(
         "predict",
         help="the most probable classes of photographs",
-        description="Name the most probable classes of each photograph, as text, as JSON, or as a "
-        "picture with bars like the paper's Figure 4.",
+        description="Print the most probable classes of each photograph as text or JSON, or draw "
+        "them as bars, like the paper's Figure 4.",
     )
-    one.set_defaults(run=run)
-    one.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint.npz of a run")
-    one.add_argument("images", nargs="+", metavar="IMAGE", help="a photograph, of any size")
-    add_views(one)
-    one.add_argument(
-        "--best", type=whole, default=5, metavar="N", help="so many classes (default: 5)"
+    command.set_defaults(run=run)
+    command.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint.npz of a run")
+    command.add_argument("images", nargs="+", metavar="IMAGE", help="a photograph, of any size")
+    add_views(command)
+    command.add_argument(
+        "--best", type=whole, default=5, metavar="N", help="number of classes to print (default: 5)"
     )
-    one.add_argument("--json", action="store_true", help="print JSON instead of text")
-    one.add_argument("--picture", metavar="FILE", help="also draw the photographs with bars")
-    add_ops(one)
-    add_gpus(one)
+    command.add_argument("--json", action="store_true", help="print JSON instead of text")
+    command.add_argument(
+        "--picture", metavar="FILE", help="also draw the photographs with bars, as .png"
+    )
+    add_ops(command)
+    add_gpus(command)
 
 
 def run(options):
@@ -36,7 +38,7 @@ def run(options):
     from ..training import predictor
 
     if options.picture and not options.picture.lower().endswith(".png"):
-        raise ValueError(f"--picture {options.picture}: a picture is written as .png")
+        raise ValueError(f"--picture {options.picture}: expected a name that ends in .png")
     network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
     pictures, names = [], []
     for name in options.images:
@@ -64,8 +66,8 @@ def run(options):
     else:
         for answer in answers:
             print(answer["image"])
-            for one in answer["classes"]:
-                print(f"  {one['probability']:7.2%}  {one['class']}")
+            for guess in answer["classes"]:
+                print(f"  {guess['probability']:7.2%}  {guess['class']}")
     if options.picture:
         gallery.figure4_bars(
             pictures, None, probabilities, network.classes, options.picture, options.best

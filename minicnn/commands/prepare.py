@@ -1,46 +1,45 @@
-"""python -m minicnn prepare FOLDER OUT: photographs, made into a data set (Section 2)."""
+"""python -m minicnn prepare FOLDER OUT: make a data set of photographs (Section 2)."""
 
 from .options import not_negative, whole, whole_or_zero
 
 
 def add(commands):
-    one = commands.add_parser(
+    command = commands.add_parser(
         "prepare",
-        help="photographs in folders, made into a data set of 256×256 images",
+        help="make a data set of 256×256 images from folders of photographs",
         description="Read FOLDER, which has a sub-folder of photographs for each class, or train "
-        "and val with such sub-folders; write 256×256 images, the mean image and the principal "
-        "components of the colours into OUT.  The same command goes on where it was stopped.",
+        "and val with such sub-folders.  Write 256×256 images, the mean image and the principal "
+        "components of the colours to OUT.  The same command resumes if it was stopped.",
     )
-    one.set_defaults(run=run)
-    one.add_argument("folder", metavar="FOLDER", help="where the photographs are")
-    one.add_argument("out", metavar="OUT", help="where the data set goes: 197 kB an image")
-    one.add_argument(
+    command.set_defaults(run=run)
+    command.add_argument("folder", metavar="FOLDER", help="folder of the photographs")
+    command.add_argument("out", metavar="OUT", help="folder for the data set: 197 kB per image")
+    command.add_argument(
         "--size",
         type=whole,
         default=256,
         metavar="N",
         help="width and height of the images (default: 256)",
     )
-    one.add_argument(
+    command.add_argument(
         "--validation",
         type=not_negative,
         metavar="V",
-        help="the share of each class that is for validation, where FOLDER has no val (default: "
-        "0.1)",
+        help="fraction of each class for validation, if FOLDER has no val (default: 0.1)",
     )
-    one.add_argument(
-        "--seed", type=whole_or_zero, metavar="N", help="of the choice which these are (default: 0)"
+    command.add_argument(
+        "--seed", type=whole_or_zero, metavar="N", help="seed of that choice (default: 0)"
     )
-    one.add_argument(
+    command.add_argument(
         "--workers",
         type=whole,
         metavar="N",
-        help="processes that decode; the result is always the same (default: one a processor)",
+        help="processes that decode; they do not change the result (default: one per processor)",
     )
-    one.add_argument(
+    command.add_argument(
         "--strict",
         action="store_true",
-        help="stop at a file that cannot be read, instead of listing it in skipped.jsonl",
+        help="stop at a file that cannot be read instead of listing it in skipped.jsonl",
     )
 
 

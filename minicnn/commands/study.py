@@ -5,29 +5,29 @@ from .options import add_gpus, add_ops, add_out, whole
 
 
 def add(commands):
-    one = commands.add_parser(
+    command = commands.add_parser(
         "study",
         help="the sweep over learning rates behind Figure 1",
-        description="Sweep ε for ReLU and tanh under different inputs, first weights, networks and "
-        "numbers of images; write study.jsonl and study.png.  Hours on two cores with the full "
-        "set.  The same command goes on where it was stopped.",
+        description="Sweep ε for ReLU and tanh with several inputs, initial weights, networks and "
+        "numbers of images; write study.jsonl and study.png.  This takes hours on two cores with "
+        "the full CIFAR-10.  The same command resumes a sweep that was stopped.",
     )
-    one.set_defaults(run=run)
-    one.add_argument(
+    command.set_defaults(run=run)
+    command.add_argument(
         "--data",
         default="cifar10",
         metavar="DIR",
-        help="where the full CIFAR-10 is (default: cifar10, the one that was downloaded)",
+        help="folder of the full CIFAR-10 (default: cifar10, as `minicnn download` has put it)",
     )
-    one.add_argument(
+    command.add_argument(
         "--images",
         type=whole,
         metavar="N",
-        help="only what needs at most N images; up to 5000 the bundled sample is enough",
+        help="only trials that need at most N images; up to 5000 the bundled sample is enough",
     )
-    add_ops(one)
-    add_gpus(one)
-    add_out(one, "runs/study")
+    add_ops(command)
+    add_gpus(command)
+    add_out(command, "runs/study")
 
 
 def run(options):

@@ -1,4 +1,4 @@
-"""python -m minicnn summary NETWORK: its rows, and what they cost."""
+"""python -m minicnn summary NETWORK: its layers, and what they cost."""
 
 from .options import whole
 
@@ -6,28 +6,27 @@ from .options import whole
 def add(commands):
     from ..networks import catalogue
 
-    one = commands.add_parser(
+    command = commands.add_parser(
         "summary",
-        help="the rows of a network: shapes, receptive fields, parameters, memory",
-        description="Print a network's rows: output shapes, receptive fields, parameters, "
-        "multiply-adds and neurons; and how much memory training takes.",
+        help="the layers of a network: shapes, receptive fields, parameters, memory",
+        description="Print the layers of a network with their output shapes, receptive fields, "
+        "parameters, multiply-adds and neurons, and the memory that training takes.",
     )
-    one.set_defaults(run=run)
-    one.add_argument(
+    command.set_defaults(run=run)
+    command.add_argument(
         "network",
         choices=catalogue.NETWORKS,
         metavar="NETWORK",
         help=f"one of {', '.join(catalogue.NETWORKS)}",
     )
-    one.add_argument(
-        "--batch", type=whole, default=128, metavar="N", help="images a batch (default: 128)"
+    command.add_argument(
+        "--batch", type=whole, default=128, metavar="N", help="images per batch (default: 128)"
     )
-    one.add_argument(
+    command.add_argument(
         "--classes",
         type=whole,
         metavar="N",
-        help="kinds of images to tell apart (default: "
-        f"{catalogue.defaults(lambda network: network.classes)})",
+        help=f"number of classes (default: {catalogue.defaults(lambda network: network.classes)})",
     )
 
 

@@ -1,4 +1,4 @@
-"""python -m minicnn test CHECKPOINT … --data DATA: how good trained networks are (Section 6)."""
+"""python -m minicnn test CHECKPOINT … --data DATA: errors of trained networks (Section 6)."""
 
 import json
 
@@ -6,41 +6,43 @@ from ..backends import backend
 from .options import add_data, add_gpus, add_ops
 
 VIEWS = ("1", "10", "50", "dense", "10+dense", "50+dense")
-PRINTED = 20  # so many classes fit into a table on a screen
+PRINTED = 20  # classes or pairs of classes; a table of more does not fit on a screen
 
 
 def add(commands):
-    one = commands.add_parser(
+    command = commands.add_parser(
         "test",
-        help="errors of trained networks, alone and together",
-        description="Predict the validation images with each network, and with all of them "
-        "together; print top-1 and top-5 errors and which class was taken for which.",
+        help="errors of trained networks, one by one and as an ensemble",
+        description="Classify the validation images with each network and with all of them as an "
+        "ensemble; print top-1 and top-5 errors, and which class was predicted for which.",
     )
-    one.set_defaults(run=run)
-    one.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT", help="checkpoint.npz of a run")
-    add_data(one, photos=True)
-    add_views(one)
-    one.add_argument(
+    command.set_defaults(run=run)
+    command.add_argument(
+        "checkpoints", nargs="+", metavar="CHECKPOINT", help="checkpoint.npz of a run"
+    )
+    add_data(command, photos=True)
+    add_views(command)
+    command.add_argument(
         "--choose-weights",
         action="store_true",
-        help="for several networks: choose their weights in the ensemble on one half of the "
-        "images, drawn at random, and count errors on the other; else all weigh the same",
+        help="with several networks: choose their weights in the ensemble on a random half of the "
+        "images, and count errors on the other half (default: all have the same weight)",
     )
-    one.add_argument("--json", metavar="FILE", help="write the results there, too")
-    add_ops(one)
-    add_gpus(one)
+    command.add_argument("--json", metavar="FILE", help="also write the results to this file")
+    add_ops(command)
+    add_gpus(command)
 
 
-def add_views(one):
+def add_views(command):
     """Add --views."""
-    one.add_argument(
+    command.add_argument(
         "--views",
         choices=VIEWS,
         default="1",
-        help="what of each image is seen: 1, the patch in the middle (default); 10, also those at "
-        "the corners, and their mirror images, as in the paper; 50, a grid of 5×5 patches and "
-        "their mirror images, as VGG; dense, the whole image and its mirror image, read at every "
-        "place, as VGG; 10+dense and 50+dense, the mean of both answers",
+        help="the views of each image to average: 1, the central patch (default); 10, also the "
+        "patches in the corners, and all mirror images, as in the paper; 50, a grid of 5×5 patches "
+        "and their mirror images, as in VGG; dense, the whole image and its mirror image, at every "
+        "position, as in VGG; 10+dense and 50+dense, the mean of both",
     )
 
 
@@ -55,7 +57,7 @@ def run(options):
     if not len(images):
         raise ValueError(f"{options.data} has no validation images to test with")
     if options.choose_weights and (len(options.checkpoints) < 2 or len(images) < 2):
-        raise ValueError("--choose-weights needs two networks and two images at least")
+        raise ValueError("--choose-weights needs two networks and two images, or more")
     ops = backend(options.ops, options.gpus)
     networks = [predictor.load(path, ops) for path in options.checkpoints]
     for network in networks:
@@ -70,12 +72,12 @@ def run(options):
         weights = evaluate.choose_weights([m[half] for m in members], labels[half])
         members, labels = [m[~half] for m in members], labels[~half]
     lines = [
-        line(str(path), member, labels)
+        errors_of_member(str(path), member, labels)
         for path, member in zip(options.checkpoints, members, strict=True)
     ]
     together = evaluate.combine(members, weights)
     if len(members) > 1:
-        lines.append(line(f"all {len(members)} together", together, labels))
+        lines.append(errors_of_member(f"all {len(members)} together", together, labels))
     table = evaluate.confusion(together, labels)
     results = {
         "images": len(labels),
@@ -88,17 +90,17 @@ def run(options):
     if options.json:
         storage.write_text(options.json, json.dumps(results, indent=2) + "\n")
     print(f"{len(labels):,} images of {options.data}, views: {options.views}")
-    for one in lines:
-        top_5 = f", top-5 {one['top_5']:.2%}" if "top_5" in one else ""
-        print(f"top-1 error {one['top_1']:.2%}{top_5}   {one['name']}")
+    for line in lines:
+        top_5 = f", top-5 {line['top_5']:.2%}" if "top_5" in line else ""
+        print(f"top-1 error {line['top_1']:.2%}{top_5}   {line['name']}")
     if weights is not None:
         print("weights: " + ", ".join(f"{w:.2f}" for w in weights))
-    print(in_words(table, photos.classes, np.argsort(-table, axis=None)))
+    print(confusion_text(table, photos.classes, np.argsort(-table, axis=None)))
     return 0
 
 
-def line(name, probabilities, labels):
-    """Return the errors of one member, or of all together."""
+def errors_of_member(name, probabilities, labels):
+    """Return the errors of one network, or of the ensemble."""
     from ..training import evaluate
 
     errors = {"name": name, "top_1": evaluate.error(probabilities, labels)}
@@ -107,8 +109,8 @@ def line(name, probabilities, labels):
     return errors
 
 
-def in_words(table, classes, order):
-    """Return the confusion table; of one for many classes, the pairs most often confused."""
+def confusion_text(table, classes, order):
+    """Return the confusion table, or with many classes the pairs that are confused most often."""
     if len(classes) > PRINTED:
         pairs = [divmod(int(i), len(classes)) for i in order]
         pairs = [(a, b) for a, b in pairs if a != b and table[a, b]][:PRINTED]
@@ -121,4 +123,4 @@ def in_words(table, classes, order):
         name.rjust(wide) + "".join(str(n).rjust(cell) for n in row)
         for name, row in zip(classes, table, strict=True)
     ]
-    return "\n".join(["Right class (row) and answer (column):", head, *rows])
+    return "\n".join(["True class (row) and predicted class (column):", head, *rows])

@@ -1,6 +1,6 @@
 """python -m minicnn train NETWORK --data DATA: train with the paper's recipe (Section 5).
 
-Its options are in train_options.py; what they are where nothing is said, in training/recipes.py.
+Its options are in train_options.py; their defaults are in networks/catalogue.py.
 """
 
 import pathlib
@@ -10,23 +10,23 @@ from ..backends import backend
 from ..networks import catalogue
 from .train_options import add_options
 
-OF_THE_NETWORK = ("nonlinearity", "init", "std", "bias", "dropout")
-OF_THE_RUN = (  # a run goes on with the same ones only
+NETWORK_OPTIONS = ("nonlinearity", "init", "std", "bias", "dropout")
+RUN_OPTIONS = (  # a run is resumed only with the same values
     "network view jitter colour_noise colour_magnitude input momentum decay batch seed ops "
     "init_from"
 ).split()
 
 
 def add(commands):
-    one = commands.add_parser(
+    command = commands.add_parser(
         "train",
         help="train a network on CIFAR-10 or on your own photographs",
         description="Train with the paper's update rule; write history.jsonl, checkpoint.npz, "
-        "curves.png and weights.png.  Ctrl-C finishes the step and saves; the same command with "
-        "--resume goes on.",
+        "curves.png and weights.png.  Ctrl-C finishes the step and saves the run; the same command "
+        "with --resume continues it.",
     )
-    one.set_defaults(run=run)
-    add_options(one)
+    command.set_defaults(run=run)
+    add_options(command)
 
 
 def run(options):
@@ -38,11 +38,11 @@ def run(options):
 
     out = pathlib.Path(options.out)
     ops = backend(options.ops, options.gpus, tf32=options.tf32)
-    before = begun(out, options.resume)
+    before = resumed_facts(out, options.resume)
     if options.view == "central":
         if options.jitter or options.colour_noise:
             raise ValueError(
-                "--view central shows images as they are: leave out --jitter and colours"
+                "--view central shows images as they are: leave out --jitter and --colour-noise"
             )
         options.colour_noise = 0.0
     recipes.complete(options, before)
@@ -50,22 +50,22 @@ def run(options):
     if not len(photos.train_x):
         raise ValueError(f"{options.data} has no images to train with")
     width = photos.mean.shape[1]
-    size = size_of(options, width)
+    size = input_size(options, width)
     plan = recipes.choose_plan(options, before, bool(len(photos.test_x)))
-    print(seen(options, len(photos.train_x), size, width), flush=True)
-    view, test_view, test_width, inputs = views_of(options, photos, size)
+    print(input_sentence(options, len(photos.train_x), size, width), flush=True)
+    view, test_view, test_width, inputs = make_views(options, photos, size)
 
     rng = np.random.default_rng(options.seed)
     classes = [str(name) for name in photos.classes]
-    given = {name: getattr(options, name) for name in OF_THE_NETWORK}
+    given = {name: getattr(options, name) for name in NETWORK_OPTIONS}
     given = {name: value for name, value in given.items() if value is not None}
     catalogue.check_options(options.network, given)
-    given_size = catalogue.of_size(options.network, size)
+    given_size = catalogue.size_option(options.network, size)
     layers = catalogue.build(options.network, ops, rng, classes=len(classes), **given_size, **given)
     if options.init_from and not before:
         print(transfer.take_weights(layers, options.network, classes, options.init_from))
     counts = [len(photos.train_x), len(photos.test_x)]
-    settings = {name: getattr(options, name) for name in OF_THE_RUN}
+    settings = {name: getattr(options, name) for name in RUN_OPTIONS}
     settings |= {"images": counts, "size": size, "test_width": test_width, "classes": classes}
     settings |= {"schedule": plan, **given}
     if options.tf32:
@@ -99,23 +99,23 @@ def run(options):
         from ..networks.summary import what_fits
 
         shape, total = (photos.mean.shape[0], size, size), ops.device.capacity()
-        words = what_fits(layers, shape, options.batch, total)
-        raise MemoryError(f"{error}; {words}") from error
+        advice = what_fits(layers, shape, options.batch, total)
+        raise MemoryError(f"{error}; {advice}") from error
     curves.curves(finished.history, out / "curves.png")
     curves.weights(finished.history, out / "weights.png")
-    print(in_words(finished.history[-1]))
+    print(result_sentence(finished.history[-1]))
     print(f"Wrote history.jsonl, checkpoint.npz, curves.png and weights.png in {out}")
     return 0
 
 
-def begun(out, resume):
-    """Return the facts of the run that goes on in a folder, or None for a new one."""
+def resumed_facts(out, resume):
+    """Return the facts of the run that is resumed in a folder, or None for a new run."""
     from .. import storage
 
     path = out / "checkpoint.npz"
     if not path.exists():
         if resume:
-            print(f"There is no run in {out} yet: it starts from the beginning.", file=sys.stderr)
+            print(f"There is no run in {out} yet: a new one starts.", file=sys.stderr)
         return None
     if not resume:
         raise FileExistsError(
@@ -124,26 +124,26 @@ def begun(out, resume):
     _, facts = storage.load(path)
     if "epoch" not in facts:
         raise ValueError(
-            f"{path} has weights, but not those of a run that could go on; --init-from begins a "
-            "run with them, and --out names another folder for it"
+            f"{path} has weights, but not those of a run that could go on; to start a new run from "
+            "them, use --init-from, and --out for another folder"
         )
     return facts
 
 
-def size_of(options, width):
-    """Return the width of what the network sees of images so wide, after seeing that it can be."""
+def input_size(options, width):
+    """Return the width of the network's input for images of this width; check that it is valid."""
     made_for, least = catalogue.find(options.network).size, catalogue.find(options.network).least
     size = options.size or min(made_for, width)
     if size > width:
         raise ValueError(f"--size is {size}, but the images of {options.data} have {width} pixels")
     if size < least:
-        has = f"--size is {size}" if options.size else f"those of {options.data} have {width}"
+        fact = f"--size is {size}" if options.size else f"those of {options.data} have {width}"
         raise ValueError(
-            f"{options.network} needs images of at least {least} pixels, but {has}; "
+            f"{options.network} needs images of at least {least} pixels, but {fact}; "
             "name others with --data"
         )
     if least == made_for != size:
-        raise ValueError(f"{options.network} is made for images of {made_for} pixels")
+        raise ValueError(f"{options.network} takes only images of {made_for} pixels")
     if options.jitter and not size <= options.jitter <= width:
         raise ValueError(
             f"--jitter is {options.jitter}; expected {size} … {width} for these images"
@@ -151,23 +151,24 @@ def size_of(options, width):
     return size
 
 
-def seen(options, images, size, width):
-    """Return what the network is about to see, as a sentence: a wrong --data shows here."""
+def input_sentence(options, images, size, width):
+    """Return a sentence about the network's input, which shows a wrong --data."""
     made_for = catalogue.find(options.network).size
-    words = f"{options.network}: {images:,} images of {options.data}, {width}×{width} pixels"
+    sentence = f"{options.network}: {images:,} images of {options.data}, {width}×{width} pixels"
     if size < width:
-        words += f", seen {size}×{size} at a time"
+        sentence += f", in patches of {size}×{size}"
     if size != made_for:
-        words += f" (it is made for {made_for}×{made_for})"
+        sentence += f" (the network is made for {made_for}×{made_for})"
     if 2 * size < width:
-        words += (
-            f"; that is a small part of each: prepare --size {9 * size // 8} makes them smaller"
+        sentence += (
+            f"; a patch is a small part of an image: prepare --size {9 * size // 8} makes smaller "
+            "images"
         )
-    return words
+    return sentence
 
 
-def views_of(options, photos, size):
-    """Return the view and test_view of train.train, test_width, and how images become x."""
+def make_views(options, photos, size):
+    """Return the view and test_view of train.train, test_width, and the mean and deviation."""
     import numpy as np
 
     from ..data import views
@@ -178,7 +179,7 @@ def views_of(options, photos, size):
         options.view = "random" if larger else "central"
     deviation = views.deviation_of(photos) if options.input == "unit" else np.float32(1)
     inputs = {"mean": mean, "deviation": np.asarray(deviation)}
-    test_width = (options.jitter + width) // 2 if options.jitter else width  # as VGG's test scale
+    test_width = (options.jitter + width) // 2 if options.jitter else width  # VGG's test scale
     view = central = views.central_view(mean, deviation, size, test_width)
     if options.view == "random":
         view = views.training_view(
@@ -193,11 +194,11 @@ def views_of(options, photos, size):
     return view, central, test_width, inputs
 
 
-def in_words(last):
+def result_sentence(last):
     """Return the last line of a history as a sentence."""
     parts = [f"{last['epoch']:g} epochs: training error {last['training_error']:.1%}"]
-    for name, word in (("validation_error", "validation error"), ("validation_top5", "top-5")):
+    for name, label in (("validation_error", "validation error"), ("validation_top5", "top-5")):
         if last.get(name) is not None:
-            parts.append(f"{word} {last[name]:.1%}")
+            parts.append(f"{label} {last[name]:.1%}")
     waited = last["seconds_waited"]
     return ", ".join([*parts, f"{last['seconds']:.0f} seconds, {waited:.1f} of them for images"])

@@ -1,4 +1,4 @@
-"""The options of `train`; training/recipes.py has what they are where nothing is said."""
+"""The options of `train`.  Defaults that depend on the network are in networks/catalogue.py."""
 
 from ..networks import catalogue, cifar, vgg
 from .options import (
@@ -15,13 +15,13 @@ from .options import (
 
 
 def default(option):
-    """Return what an option of `train` is where it is not given, in words."""
+    """Return the defaults of an option for all networks, as a text."""
     return catalogue.defaults(lambda network: network.recipe.get(option))
 
 
-def add_options(one):
-    """Add them to the parser: what is read, what the network sees, the network, how it learns."""
-    one.add_argument(
+def add_options(command):
+    """Add the options: the data, the network's input, the network, and how it is trained."""
+    command.add_argument(
         "network",
         nargs="?",
         choices=catalogue.NETWORKS,
@@ -29,29 +29,29 @@ def add_options(one):
         metavar="NETWORK",
         help=f"one of {', '.join(catalogue.NETWORKS)} (default: cifar-four-layer)",
     )
-    add_data(one, photos=True)
-    images = one.add_argument_group("images")
+    add_data(command, photos=True)
+    images = command.add_argument_group("images")
     images.add_argument(
         "--size",
         type=whole,
         metavar="S",
-        help="width and height of what the network sees: where images are larger, random patches "
-        "of S×S pixels and their mirror images (default: what the network is made for, "
-        f"{catalogue.defaults(lambda network: network.size)}, at most what the images have)",
+        help="width and height of the network's input; larger images are cut into random patches "
+        "of S×S pixels, half of them mirrored (default: the size that the network is made for, "
+        f"{catalogue.defaults(lambda network: network.size)}, or that of smaller images)",
     )
     images.add_argument(
         "--view",
         choices=("random", "central"),
-        help="random: a patch from anywhere, mirrored half of the time (default where images are "
-        "larger than S, or with --jitter or --colour-noise); central: always the one in the middle "
-        "(default elsewhere)",
+        help="random: a patch at a random position, mirrored half of the time (default if images "
+        "are larger than S, or with --jitter or --colour-noise); central: always the central patch "
+        "(default otherwise)",
     )
     images.add_argument(
         "--jitter",
         type=whole,
         metavar="LEAST",
-        help="rescale each image to a width drawn from LEAST to its own before the patch is cut "
-        "(VGG: 256, on images prepared with --size 512)",
+        help="before cutting a patch, rescale the image to a random width between LEAST and its "
+        "own (VGG: 256, on images prepared with --size 512)",
     )
     images.add_argument(
         "--colour-noise",
@@ -64,7 +64,7 @@ def add_options(one):
         "--colour-magnitude",
         choices=("eigenvalues", "deviations"),
         default="eigenvalues",
-        help="what α is multiplied by: λ as in the paper (default), or √λ as in its code",
+        help="multiply α by λ as in the paper (default), or by √λ as in its code",
     )
     images.add_argument(
         "--input",
@@ -77,51 +77,51 @@ def add_options(one):
         type=whole,
         default=1,
         metavar="N",
-        help="threads that make the next batches meanwhile; they change no result (default: 1)",
+        help="threads that prepare the next batches; they do not change the result (default: 1)",
     )
-    network = one.add_argument_group(
+    network = command.add_argument_group(
         "network",
-        "Kernels, units, first biases and the constants of normalization are the table's: "
-        "`minicnn summary NETWORK` shows it.",
+        "The network's table sets its kernels, units, initial biases and the constants of its "
+        "normalization; `minicnn summary NETWORK` prints it.",
     )
     network.add_argument(
         "--nonlinearity",
         choices=cifar.NONLINEARITIES,
-        help=f"of {' and '.join(catalogue.with_option('nonlinearity'))} (default: relu)",
+        help=f"for {' and '.join(catalogue.networks_with('nonlinearity'))} (default: relu)",
     )
     network.add_argument(
         "--init",
         choices=dict.fromkeys(cifar.INITS + vgg.INITS),
-        help="first weights.  cifar-four…: N(0, 0.01²) as in the paper (default), as in "
+        help="initial weights.  cifar-four…: N(0, 0.01²) as in the paper (default), as in "
         "cuda-convnet's files, or scaled by fan-in; vgg: glorot (default), or paper",
     )
     network.add_argument(
         "--std",
         type=not_negative,
         metavar="S",
-        help="first weights of alexnet: N(0, S²) (default: 0.01, as in the paper)",
+        help="initial weights of alexnet: N(0, S²) (default: 0.01, as in the paper)",
     )
     network.add_argument(
         "--bias",
         type=not_negative,
         metavar="B",
-        help="first biases of alexnet in conv2, conv4, conv5, fc6 and fc7 (default: 1, as in the "
-        "paper; 0 in the others)",
+        help="initial biases of alexnet in conv2, conv4, conv5, fc6 and fc7 (default: 1, as in the "
+        "paper); the others are 0",
     )
     network.add_argument(
         "--dropout",
         type=below_one,
         metavar="P",
-        help="chance that a unit is left out in training, where the network has dropout; "
+        help="probability that a unit is dropped in training, if the network has dropout; "
         "prediction multiplies by 1 − P (default: 0.5)",
     )
     network.add_argument(
         "--init-from",
         metavar="CHECKPOINT",
-        help="begin with the weights of a trained network, wherever a row has the same name and "
-        "shape; the others are drawn as usual, and named",
+        help="start from the weights of a trained network, for every layer of the same name and "
+        "shape; the other layers are drawn as usual, and listed",
     )
-    training = one.add_argument_group("training")
+    training = command.add_argument_group("training")
     training.add_argument(
         "--epochs",
         type=whole,
@@ -132,8 +132,8 @@ def add_options(one):
         "--epsilon",
         type=positive,
         metavar="E",
-        help=f"learning rate ε (default: {default('epsilon')}); with --resume, another one than "
-        "the run's is a change by hand, and nothing keeps the run's",
+        help=f"learning rate ε (default: {default('epsilon')}); with --resume, another value "
+        "changes ε by hand (default: the run's)",
     )
     training.add_argument(
         "--momentum", type=below_one, default=0.9, metavar="M", help="default: 0.9"
@@ -146,7 +146,7 @@ def add_options(one):
         help="weight decay (default: 0.0005)",
     )
     training.add_argument(
-        "--batch", type=whole, metavar="N", help=f"images a batch (default: {default('batch')})"
+        "--batch", type=whole, metavar="N", help=f"images per batch (default: {default('batch')})"
     )
     schedule = training.add_mutually_exclusive_group()
     schedule.add_argument(
@@ -166,21 +166,21 @@ def add_options(one):
         "--divide-times",
         type=whole,
         metavar="N",
-        help="divide on stall at most N times (default: 3)",
+        help="with --divide-on-stall: divide at most N times (default: 3)",
     )
     training.add_argument(
         "--seed",
         type=whole_or_zero,
         default=0,
         metavar="N",
-        help="of all random choices (default: 0)",
+        help="seed of all random choices (default: 0)",
     )
-    add_ops(one, tf32=True)
-    add_gpus(one)
-    add_out(one, "runs/train")
-    one.add_argument(
+    add_ops(command, tf32=True)
+    add_gpus(command)
+    add_out(command, "runs/train")
+    command.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the run in --out, with the same options; --epochs may be more, and where "
-        "--epsilon and --divide-… are given, they hold for the epochs to come",
+        help="resume the run in --out, with the same options; --epochs may be larger, and "
+        "--epsilon and --divide-… apply to the epochs to come",
     )

@@ -1,4 +1,4 @@
-"""python -m minicnn import and export: weights from elsewhere, and for elsewhere."""
+"""python -m minicnn import and export: weights from and for other libraries."""
 
 from pathlib import Path
 
@@ -11,28 +11,28 @@ def add(commands):
 def add_import(commands):
     from ..networks.catalogue import NETWORKS
 
-    one = commands.add_parser(
+    command = commands.add_parser(
         "import",
-        help="weights that were trained elsewhere: Caffe's, torchvision's",
+        help="read weights that were trained with Caffe or torchvision",
         description="Read weights of Caffe (.caffemodel, or .npy with a dictionary), of "
-        "torchvision (.safetensors, .npz, .pth) or our own, without running anything; print what "
-        "is there; write them as this library has them: as a checkpoint, for test, predict and "
-        "the other commands, if OUT is an .npz file.",
+        "torchvision (.safetensors, .npz, .pth) or of minicnn, without running any code in the "
+        "file; print its contents; write the weights for minicnn.  If OUT is an .npz file, it is a "
+        "checkpoint for test, predict and the other commands.",
     )
-    one.set_defaults(run=run_import)
-    one.add_argument("file", metavar="FILE", help="the weights")
-    one.add_argument("out", metavar="OUT", help="a new file, .npz or .safetensors")
-    one.add_argument(
+    command.set_defaults(run=run_import)
+    command.add_argument("file", metavar="FILE", help="the weights")
+    command.add_argument("out", metavar="OUT", help="a new file, .npz or .safetensors")
+    command.add_argument(
         "--classes",
         metavar="FILE",
-        help="a text file with the name of a class in each line (default: class 0, class 1, …)",
+        help="a text file with the name of one class per line (default: class 0, class 1, …)",
     )
-    one.add_argument(
+    command.add_argument(
         "--network",
         choices=NETWORKS,
         metavar="NETWORK",
-        help="whose weights they are, where the file does not say so, as those of `minicnn "
-        f"export` do: {', '.join(NETWORKS)}",
+        help="the network of the weights, if the file does not name it (files of `minicnn export` "
+        f"do): {', '.join(NETWORKS)}",
     )
 
 
@@ -45,40 +45,40 @@ def run_import(options):
     classes = None
     if options.classes:
         classes = Path(options.classes).read_text(encoding="utf-8").splitlines()
-    found = exchange.read(options.file)
-    said = dict(found.about)
-    name = options.network or said.get("network")
+    weights = exchange.read(options.file)
+    about = dict(weights.about)
+    name = options.network or about.get("network")
     if not name:
-        raise ValueError(f"{options.file} does not say whose weights it has: add --network")
-    if name != said.get("network", name):
-        raise ValueError(f"{options.file} says that it is of {said['network']}, not of {name}")
-    if said:
-        said["classes"] = classes or said["classes"]
-        layers = catalogue.build_described(said, reference)
+        raise ValueError(f"{options.file} does not say which network it is of: add --network")
+    if name != about.get("network", name):
+        raise ValueError(f"{options.file} says that it is of {about['network']}, not of {name}")
+    if about:
+        about["classes"] = classes or about["classes"]
+        layers = catalogue.build_described(about, reference)
     else:
-        made = {"classes": len(classes)} if classes else {}
-        layers = catalogue.build(name, reference, None, **made)
+        count = {"classes": len(classes)} if classes else {}
+        layers = catalogue.build(name, reference, None, **count)
         last = next(layer for layer in reversed(layers) if layer.params)
         count = sum(len(b) for b in net.columns(last.params["b"]))
         classes = classes or [f"class {k}" for k in range(count)]
-        said = {"network": name, "classes": classes, "size": catalogue.find(name).size}
-    fitted = exchange.fit(found, layers, options.file)
-    print(exchange.report(found, layers, fitted))
-    mean = exchange.mean_of(found, layers)
+        about = {"network": name, "classes": classes, "size": catalogue.find(name).size}
+    fitted = exchange.fit(weights, layers, options.file)
+    print(exchange.report(weights, layers, fitted))
+    mean = exchange.mean_of(weights, layers)
     if Path(options.out).suffix.lower() == ".npz":
-        save_checkpoint(options.out, fitted, mean, found.mean_image, said)
+        save_checkpoint(options.out, fitted, mean, weights.mean_image, about)
         print(f"Wrote {options.out}, a checkpoint for test, predict and the other commands")
     else:
-        exchange.write(options.out, with_means(fitted, mean, found.mean_image), said)
+        exchange.write(options.out, with_means(fitted, mean, weights.mean_image), about)
         print(f"Wrote {options.out}")
     return 0
 
 
-def save_checkpoint(path, arrays, mean, mean_image, said):
-    """Write weights as a run of `train` leaves them, without what only training needs.
+def save_checkpoint(path, arrays, mean, mean_image, about):
+    """Write weights as a checkpoint, without the state that only training needs.
 
-    Where there is no mean image, the mean colour becomes one: of 256×256 pixels as prepared
-    photographs have, or of 32×32 for CIFAR's networks; 0 where nobody has told the colour.
+    If there is no mean image, the mean colour fills one: of 256×256 pixels, like prepared
+    photographs, or of 32×32 for CIFAR's networks.  An unknown colour is 0.
     """
     import numpy as np
 
@@ -86,34 +86,34 @@ def save_checkpoint(path, arrays, mean, mean_image, said):
     from ..networks import catalogue
 
     if mean_image is None:
-        width = max(said["size"], catalogue.find(said["network"]).width)
+        width = max(about["size"], catalogue.find(about["network"]).width)
         colour = np.zeros(3) if mean is None else np.asarray(mean)
         mean_image = np.broadcast_to(colour[:, None, None], (3, width, width))
     content = {f"w:{name}": array.astype(np.float32) for name, array in arrays.items()}
     content |= {"input:mean": mean_image.astype(np.float32), "input:deviation": np.float32(1)}
-    storage.save(path, content, {"settings": said})
+    storage.save(path, content, {"settings": about})
 
 
 def add_export(commands):
     from ..networks.catalogue import NETWORKS
 
     in_torchvision = [name for name, network in NETWORKS.items() if network.torchvision]
-    one = commands.add_parser(
+    command = commands.add_parser(
         "export",
-        help="weights that were trained here, for PyTorch and others",
+        help="write weights that were trained here, for PyTorch and others",
         description="Write the weights of a checkpoint or of an imported file, with our names "
         "(conv1.w) or with torchvision's (features.0.weight).  With our names the file also has "
-        "the mean image and says what network it is of, so that `minicnn import` needs nothing "
+        "the mean image and the name of the network, so that `minicnn import` needs nothing "
         "else.",
     )
-    one.set_defaults(run=run_export)
-    one.add_argument("file", metavar="FILE", help="a checkpoint.npz, or weights of ours")
-    one.add_argument("out", metavar="OUT", help="a new file, .npz or .safetensors")
-    one.add_argument(
+    command.set_defaults(run=run_export)
+    command.add_argument("file", metavar="FILE", help="a checkpoint.npz, or weights of minicnn")
+    command.add_argument("out", metavar="OUT", help="a new file, .npz or .safetensors")
+    command.add_argument(
         "--for-torchvision",
         choices=in_torchvision,
         metavar="NETWORK",
-        help="with torchvision's names and scale, if they are weights of this network: "
+        help="use torchvision's names and scale; the weights must be of this network: "
         f"{', '.join(in_torchvision)}",
     )
 
@@ -124,25 +124,25 @@ def run_export(options):
     from ..weights import conventions, exchange
 
     exchange.check_new(options.out)
-    found = exchange.read(options.file)
-    if found.library != "minicnn":
-        raise ValueError(f"{options.file} holds weights of {found.library}: import them first")
-    said = found.about
+    weights = exchange.read(options.file)
+    if weights.library != "minicnn":
+        raise ValueError(f"{options.file} holds weights of {weights.library}: import them first")
+    about = weights.about
     if options.for_torchvision:
-        if said.get("network", options.for_torchvision) != options.for_torchvision:
+        if about.get("network", options.for_torchvision) != options.for_torchvision:
             raise ValueError(
-                f"{options.file} is of {said['network']}, not of {options.for_torchvision}"
+                f"{options.file} is of {about['network']}, not of {options.for_torchvision}"
             )
-        classes = len(next(reversed(found.arrays.values())))  # the last layer's biases
-        dropout = {name: said[name] for name in ("dropout",) if name in said}
+        classes = len(next(reversed(weights.arrays.values())))  # the last layer's biases
+        dropout = {name: about[name] for name in ("dropout",) if name in about}
         layers = catalogue.build(
             options.for_torchvision, reference, None, classes=classes, **dropout
         )
-        fitted = exchange.fit(found, layers, options.file)
-        arrays, said = conventions.as_torchvision(layers, fitted), None
+        fitted = exchange.fit(weights, layers, options.file)
+        arrays, about = conventions.as_torchvision(layers, fitted), None
     else:
-        arrays = with_means(found.arrays, found.mean, found.mean_image)
-    exchange.write(options.out, arrays, said)
+        arrays = with_means(weights.arrays, weights.mean, weights.mean_image)
+    exchange.write(options.out, arrays, about)
     for name, array in arrays.items():
         print(f"{name}  {array.shape}  {array.dtype}")
     print(f"Wrote {options.out}")
@@ -150,7 +150,7 @@ def run_export(options):
 
 
 def with_means(arrays, mean, mean_image):
-    """Return arrays and, where there are any, both means, as a file of weights has them."""
+    """Return the arrays of a file of weights: these and, if they are known, both means."""
     import numpy as np
 
     means = {"mean": mean, "mean_image": mean_image}

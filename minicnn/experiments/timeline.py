@@ -134,10 +134,10 @@ def watched(ops, gpus, watcher):
         f = getattr(ops, name)
         works = name.endswith(("_forward", "_backward", "_update"))
         setattr(one, name, watch(f) if works else f)
-    fused = two_columns.layers_of(ops.fused)
+    fused = two_columns.layer_functions(ops.fused)
     one.fused = SimpleNamespace(**{name: watch(f) for name, f in fused})
     on = ops.columns.on(gpus, watch)
-    two = two_columns.on_these(one, on._replace(at=at, crossing=crossing))
+    two = two_columns.build_backend(one, on._replace(at=at, crossing=crossing))
     two.on = on
     for name, row, phase in (
         ("softmax_loss_forward", "loss", "forward"),

@@ -1,1 +1,1 @@
-"""The networks as tables of rows, the catalogue of their names, and what each needs."""
+"""The networks as tables of layers, the catalogue of their names, and what each one costs."""

@@ -1,7 +1,7 @@
-"""AlexNet (Figure 2 and Section 3.5) as tables: in one column, in two, and its relatives.
+"""AlexNet (Figure 2 and Section 3.5) as tables: in one column, in two, and its variants.
 
-    alexnet             one column, groups=2 where Figure 2's do not talk    60,965,224 parameters
-    two_columns         Figure 2 as drawn, with an exchange where they do    60,965,224
+    alexnet             one column; groups=2 where Figure 2's are separate   60,965,224 parameters
+    two_columns         Figure 2 as drawn; exchange layers connect them      60,965,224
     one_gpu             the smaller network of footnote 2                    59,798,312
     six_convolutions    one more convolution, after pool5 (Section 6)        61,555,304
     without_conv        conv3 left out (Section 7); or conv4: 60,301,288     59,858,920
@@ -9,31 +9,31 @@
     without_overlap     pools that do not overlap (Section 3.4)              60,965,224
 
 The first two compute the same: from the same seed they draw the same weights and, without dropout,
-give the same scores.  For images of 224 pixels the maps are 55, 27, 13 and 6 pixels wide.  conv1
-needs ceil_mode for its 55: its last windows hang over the far edge by 3 pixels.  The eight layers
-that learn have 659,272 outputs, the paper's "650,000 neurons".
+return the same scores.  For images of 224 pixels the maps are 55, 27, 13 and 6 pixels wide.  conv1
+needs ceil_mode for its 55: its last windows extend past the far edge by 3 pixels.  The eight layers
+with weights have 659,272 outputs, the paper's "650,000 neurons".
 
-First weights are N(0, 0.01²).  First biases are 1 in conv2, conv4, conv5, fc6 and fc7, so that
+Initial weights are N(0, 0.01²).  Initial biases are 1 in conv2, conv4, conv5, fc6 and fc7, so that
 their ReLUs start with positive inputs, and 0 in the others (Section 5).  Dropout comes after fc6
 and fc7 (Section 4.2).  The constants of the normalization (Section 3.3) are the defaults of lrn.
 
 Where the original code of 2012 differs from the paper, these tables follow the paper.  The code has
-0.03 for 0.01 in conv3, conv4 and conv5; in layer 1 it normalizes before the ReLU, which comes after
-the pool; it divides alpha by n; and layer 2 has another normalization, over neighbouring pixels.
-One thing is as in the code: normalization does not cross from column to column, as the paper's
-formula, read literally, would.  In one column, lrn has groups=2 for that.
+0.03 for 0.01 in conv3, conv4 and conv5; in layer 1 it normalizes first, then pools, and applies the
+ReLU last; it divides alpha by n; and layer 2 has a second normalization, over neighbouring pixels.
+In one point the tables follow the code: normalization does not cross from column to column, as the
+paper's formula, read literally, would.  With one column, lrn has groups=2 for that.
 
     ops                the backend: minicnn.reference or minicnn.fast
-    rng                the numpy Generator for the first weights and, in training, for dropout;
-                       None draws nothing: weights of 0, for weights that come from elsewhere
-    kernels            how many kernels conv1 … conv5 have; with two columns or groups, even numbers
-    hidden             how many units fc6 and fc7 have
+    rng                the NumPy Generator for initial weights and, in training, for dropout; if it
+                       is None, nothing is drawn and weights are 0, to be loaded later
+    kernels            the number of kernels in conv1 … conv5; even with two columns or groups
+    hidden             the number of units in fc6 and in fc7
     size               the width and height of the images, at least 64
-    std                the standard deviation of the first weights
-    bias               the first biases of conv2, conv4, conv5, fc6 and fc7
-    dropout            the chance p with which a unit of fc6 or fc7 is left out (Section 4.2)
+    std                the standard deviation of the initial weights
+    bias               the initial biases of conv2, conv4, conv5, fc6 and fc7
+    dropout            the probability p that a unit of fc6 or fc7 is dropped (Section 4.2)
     draw(K, C, f, f)   w for K kernels of C × f × f, and b for K biases; draw(K, D) for fc
-    D                  how many numbers of an image reach fc6
+    D                  the number of values per image that reach fc6
 """
 
 import numpy as np
@@ -42,7 +42,7 @@ from ..net import gaussian, parameters, row
 from ..shapes import out_size, pool_size
 from ..two_columns import in_columns, split_columns
 
-LEAST = 64  # pixels: then pool5 has one
+LEAST = 64  # pixels: pool5 then has one
 
 
 def alexnet(
@@ -59,7 +59,7 @@ def alexnet(
     dropout=0.5,
     dtype=np.float32,
 ):
-    """Return the rows of AlexNet in one column, for training (`net.predicting`: for test time)."""
+    """Return AlexNet's layers in one column, for training (`net.predicting`: for test time)."""
 
     def draw(*shape, bias):
         return gaussian(rng, shape, std, bias, dtype)
@@ -106,12 +106,13 @@ def two_columns(
     exchanges=("conv3", "fc6", "fc7", "fc8"),
     dtype=np.float32,
 ):
-    """Return the rows of Figure 2, for training: no groups, but each array split between columns.
+    """Return the layers of Figure 2, for training: no groups, but each array split between columns.
 
-    To train or predict with these rows, the backend is `two_columns.in_columns(ops)`.
+    To train or predict with these layers, use the backend `two_columns.in_columns(ops)`.
 
-    exchanges names the rows before which the columns talk to each other.  The authors tried less of
-    it, without conv3, and more, with conv2, conv4 and conv5 too, where every row sees all channels.
+    exchanges names the layers before which the columns exchange their channels.  The authors also
+    tried fewer, without conv3, and more, with conv2, conv4 and conv5, so that every layer sees all
+    channels.
     """
 
     def draw(*shape, bias):
@@ -162,10 +163,11 @@ def two_columns(
 
 
 def one_gpu(ops, rng, classes=1000, kernels=(48, 128, 192, 192, 256), **options):
-    """Return the rows of the paper's network for one GPU, which shows what the second one gains.
+    """Return the layers of the paper's network for one GPU, the baseline for the second GPU's gain.
 
-    It has half the kernels in conv1 … conv4, but all of conv5 and of the fully connected layers, to
-    keep about as many parameters.  So the comparison favours it, as footnote 2 says.
+    It has half the kernels in conv1 … conv4, but all of those in conv5 and in the fully connected
+    layers, so that it has about as many parameters.  This biases the comparison in its favour, as
+    footnote 2 says.
 
     `options` are those of `alexnet`.
     """
@@ -173,14 +175,14 @@ def one_gpu(ops, rng, classes=1000, kernels=(48, 128, 192, 192, 256), **options)
 
 
 def six_convolutions(ops, rng, std=0.01, bias=1, **options):
-    """Return the rows with a sixth convolution on pool5's maps, which keep their number and size.
+    """Return the layers with a sixth convolution on pool5's maps, which keep their number and size.
 
-    The paper says no more of it than that.  3×3 windows, no groups and first biases of 1 are from
-    the original code, where a comment finds such a network to overfit on ILSVRC-2012 alone.
-    Trained on the 15 million images of ImageNet's Fall 2011 release first, and on ILSVRC-2012 then,
-    it has errors of 39.0% and 16.6% (top-1, top-5; Table 2), where AlexNet has 40.7% and 18.2%.
+    The paper says no more than that.  3×3 windows, no groups and initial biases of 1 are from the
+    original code, where a comment says that such a network overfits on ILSVRC-2012 alone.  Trained
+    first on the 15 million images of ImageNet's Fall 2011 release and then on ILSVRC-2012, its
+    errors are 39.0% and 16.6% (top-1, top-5; Table 2); AlexNet's are 40.7% and 18.2%.
 
-    `options` are those of `alexnet`.  The fully connected rows keep their names.
+    `options` are those of `alexnet`.  The fully connected layers keep their names.
     """
     layers = alexnet(ops, rng, std=std, bias=bias, **options)
     conv5 = parameters(layers)["conv5.w"]
@@ -192,44 +194,45 @@ def six_convolutions(ops, rng, std=0.01, bias=1, **options):
 
 
 def without_conv(number, ops, rng, kernels=(96, 256, 384, 384, 256), **options):
-    """Return the rows without conv3, or without conv4, and its ReLU; the next one takes its place.
+    """Return the layers without conv3 or conv4 and its ReLU; the next layer takes its input.
 
-    Without any one of the middle layers, the paper says, the error is about 2% higher (top-1).
-    Without conv3 the columns do not talk before fc6, which is a second difference.  The original
-    code has no such network.
+    The paper says that removing any of the middle layers raises the error by about 2% (top-1).
+    Without conv3 the columns do not communicate before fc6, which is a second difference.  The
+    original code has no such network.
 
-    `options` are those of `alexnet`.  Raises ValueError for another number than 3 or 4: conv1 and
-    conv2 have a pool and a normalization of their own, and fc6 has the weights for conv5's maps.
+    `options` are those of `alexnet`.  Raises ValueError if number is neither 3 nor 4: conv1 and
+    conv2 have their own pools and normalizations, and fc6 has weights for conv5's maps.
     """
     if number not in (3, 4):
         raise ValueError(f"without_conv: number is {number!r}; expected 3 or 4")
     kernels = list(kernels)
-    kernels[number - 1] = kernels[number - 2]  # what comes next sees what came before
+    kernels[number - 1] = kernels[number - 2]  # the next layer sees the previous layer's maps
     layers = alexnet(ops, rng, kernels=kernels, **options)
     return [layer for layer in layers if layer.name not in (f"conv{number}", f"relu{number}")]
 
 
 def without_lrn(ops, rng, **options):
-    """Return the rows without lrn1 and lrn2.
+    """Return the layers without lrn1 and lrn2.
 
-    The paper finds errors 1.4% and 1.2% higher (top-1, top-5).  `options` are those of `alexnet`.
+    The paper's errors are then 1.4% and 1.2% higher (top-1, top-5).  `options` are those of
+    `alexnet`.
     """
     layers = alexnet(ops, rng, **options)
     return [layer for layer in layers if layer.name not in ("lrn1", "lrn2")]
 
 
 def without_overlap(ops, rng, size=224, **options):
-    """Return the rows with pools of 2×2 pixels, 2 apart, in the place of 3×3.
+    """Return the layers with 2×2 pools, 2 pixels apart, instead of 3×3.
 
-    The paper finds errors 0.4% and 0.3% higher (top-1, top-5).  As in the original code, the pools
-    round up, conv2 has 1 pixel of padding in the place of 2, and conv5 none: the maps are 55, 28,
-    26, 13, 11 and, as in AlexNet, 6 pixels wide in the end, so fc6 stays what it was.
+    The paper's errors are then 0.4% and 0.3% higher (top-1, top-5).  As in the original code, the
+    pools round up, conv2 has 1 pixel of padding instead of 2, and conv5 has none: the maps are 55,
+    28, 26, 13, 11 and finally 6 pixels wide, as in AlexNet, so fc6 does not change.
 
-    `options` are those of `alexnet`.  Raises ValueError for a size at which fc6 would not.
+    `options` are those of `alexnet`.  Raises ValueError for a size at which fc6 would change.
     """
     if size % 32 >= 24:
         raise ValueError(
-            f"without_overlap: size = {size}; there pool5's maps are wider than AlexNet's, which "
+            f"without_overlap: size = {size}; pool5's maps would be wider than AlexNet's, which "
             f"fc6 expects; use another size, such as {size + 32 - size % 32}"
         )
     pooled = {"z": 2, "s": 2, "ceil_mode": True}
@@ -243,7 +246,7 @@ def pool5_size(size):
     """Return the width of pool5's maps: 224 → 55 → 27 → 13 → 6.  Raises ValueError below LEAST."""
     if size < LEAST:
         raise ValueError(
-            f"alexnet: size = {size}; expected at least {LEAST}, of which pool5 leaves one pixel"
+            f"alexnet: size = {size}; expected at least {LEAST}, for which pool5 has one pixel"
         )
     conv1 = out_size(size, f=11, stride=4, ceil_mode=True)
     pool1 = pool_size(conv1, z=3, s=2)

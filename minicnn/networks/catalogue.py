@@ -1,22 +1,22 @@
-"""Every network by the name that commands know it by, and all that they know of it: one row each.
+"""The catalogue of networks: one row each, with all that the commands know about the network.
 
     build(NAME, ops, rng)          the layers of a network, for training
     NETWORKS[NAME]                 its row, a Network:
 
     build          build(ops, rng, **options) → layers; its table
-    size           the width and height in pixels of the images that it is made for
-    least          the least size that it can be built for; a network of one size has size = least
-    width          the width and height of the images that such patches are cut from
-    classes        how many kinds of images it tells apart, where nothing else is asked for
+    size           the width and height in pixels of the images that it is designed for
+    least          the smallest size that it can be built for; if there is only one, least = size
+    width          the width and height of the images that patches of that size are cut from
+    classes        the default number of classes
     columns        1, or 2 for the paper's Figure 2
-    in_one_column  of two columns: the network that computes the same in one, if there is one
-    recipe         the options of `train` where none are given
+    in_one_column  for two columns: the network that computes the same in one, or None
+    recipe         the default options of `train`
     schedule       when ε is divided in training, as a plan of training/schedules.py
-    begins_with    the network whose weights it can begin with, and the layers that it takes over
+    begins_with    the network whose weights it can start from, and the layers that it copies
     torchvision    whether torchvision has this network, so that weights can be exchanged
-    batch          images in a batch of `bench`
+    batch          images per batch of `bench`
 
-A new network is a table in one of the modules beside this one, and one row here.
+To add a network, write its table in a module beside this one, and one row here.
 """
 
 import inspect
@@ -34,7 +34,7 @@ Network = namedtuple(
 )
 
 # Section 5 of the AlexNet paper.  There ε falls "when the validation error rate stopped improving
-# with the current learning rate"; how many epochs that takes, the paper does not say.
+# with the current learning rate"; the paper does not say after how many epochs.
 PAPER = {"epochs": 90, "epsilon": 0.01, "batch": 128, "input": "raw", "colour_noise": 0.1}
 ON_STALL = {"stall": 5, "by": 10, "times": 3}
 SMALL = {"epochs": 20, "epsilon": 0.001, "batch": 128, "input": "raw", "colour_noise": 0.0}
@@ -45,7 +45,7 @@ VGG = ALEXNET._replace(
 )
 DEEPER = VGG._replace(begins_with=("vgg-a", vgg.FROM_A))
 CIFAR = Network(cifar.four_layer, 32, cifar.LEAST, 32, 10, SMALL, {}, batch=128)
-PATCHES = CIFAR._replace(  # their first weights are scaled by fan-in
+PATCHES = CIFAR._replace(  # their initial weights are scaled by fan-in
     size=24, recipe={**SMALL, "epsilon": 0.03, "input": "unit"}
 )
 
@@ -82,9 +82,9 @@ NETWORKS = {
 
 
 def find(name):
-    """Return the row of a network.
+    """Return the row of a network in the catalogue.
 
-    Raises ValueError for a name that is not there; the message lists all names.
+    Raises ValueError for an unknown name; the message lists all names.
     """
     if name not in NETWORKS:
         raise ValueError(f"no network is called {name!r}; there are {', '.join(NETWORKS)}")
@@ -101,100 +101,100 @@ def build(name, ops, rng, **options):
     ops : module
         The backend, such as minicnn.fast.
     rng : numpy Generator
-        Draws the first weights and, in training, for dropout; None draws nothing, and weights are
-        0: to measure a network, or for weights that come from elsewhere.
+        Draws the initial weights and, in training, for dropout.  If it is None, nothing is drawn
+        and weights are 0: to measure a network, or to load its weights later.
     **options
-        Those of the network's function: classes, size, dtype, and what else it has.
+        Those of the network's function: classes, size, dtype and others.
 
     Raises
     ------
     ValueError
-        For a name that is not there; the message lists all names.
+        For an unknown name; the message lists all names.
     """
     return find(name).build(ops, rng, **options)
 
 
 def build_described(about, ops, rng=None):
-    """Return the layers of the network that a run's settings describe, or a file of weights.
+    """Return the layers of the network that the settings of a run or of a file of weights describe.
 
     Parameters
     ----------
     about : dict
-        network, classes and size, and nonlinearity and dropout where they are not the table's.
+        network, classes and size, and nonlinearity and dropout if they differ from the table's.
     ops, rng
         As in `build`.
     """
-    name, given = about["network"], ("nonlinearity", "dropout")
-    options = {option: about[option] for option in given if about.get(option) is not None}
-    options |= of_size(name, about["size"])
+    name, optional = about["network"], ("nonlinearity", "dropout")
+    options = {option: about[option] for option in optional if about.get(option) is not None}
+    options |= size_option(name, about["size"])
     return build(name, ops, rng, classes=len(about["classes"]), **options)
 
 
-def of_size(name, size):
-    """Return the option that builds a network for this size; {} if it has one size only."""
+def size_option(name, size):
+    """Return the option that builds a network for this size: {} if it has only one."""
     return {"size": size} if find(name).least < find(name).size else {}
 
 
 def options_of(name):
-    """Return the names of the options that the network's function has."""
-    has = set(inspect.signature(find(name).build).parameters)
-    if "options" in has:  # **options: those of AlexNet
-        has |= set(inspect.signature(alexnet.alexnet).parameters)
-    return has
+    """Return the names of the options that the network's function takes."""
+    names = set(inspect.signature(find(name).build).parameters)
+    if "options" in names:  # **options: those of AlexNet
+        names |= set(inspect.signature(alexnet.alexnet).parameters)
+    return names
 
 
-def with_option(option):
-    """Return the names of the networks whose functions have this option."""
+def networks_with(option):
+    """Return the names of the networks whose functions take this option."""
     return [name for name in NETWORKS if option in options_of(name)]
 
 
 def check_options(name, options):
-    """Raise ValueError if the network's function does not have all of these options."""
+    """Raise ValueError if the network's function does not take all of these options."""
     for option in options:
         if option not in options_of(name):
-            raise ValueError(f"{name} has no option {option}; its table says what it is made of")
+            raise ValueError(f"{name} has no option {option}; its table fixes or omits it")
 
 
 def defaults(fact):
-    """Return a default of all networks in words: "90, 74 for vgg-…, 38 for cifar-alexnet".
+    """Return the defaults of all networks as a text: "90, 74 for vgg-…, 38 for cifar-alexnet".
 
     Parameters
     ----------
     fact : function
-        fact(network) returns the value for a row of NETWORKS, or None where there is none.
+        fact(network) returns the value for a row of NETWORKS, or None if it has none.
     """
     values = {name: fact(network) for name, network in NETWORKS.items()}
-    usual = most_common(values.values())
+    default = most_common(values.values())
     exceptions = {}
     for family in dict.fromkeys(name.split("-")[0] for name in NETWORKS):
         members = [name for name in NETWORKS if name.split("-")[0] == family]
         common = most_common(values[name] for name in members)
-        if common != usual:
+        if common != default:
             exceptions.setdefault(common, []).append(f"{family}-…")
         for name in members:
             if values[name] != common:
                 exceptions.setdefault(values[name], []).append(name)
-    words = [f"{value} for {', '.join(names)}" for value, names in exceptions.items()]
-    return ", ".join([str(usual), *words])
+    parts = [f"{value} for {', '.join(names)}" for value, names in exceptions.items()]
+    return ", ".join([str(default), *parts])
 
 
 def most_common(values):
-    """Return the value that comes most often; of several, the first."""
+    """Return the most frequent value; of several, the first."""
     return Counter(values).most_common(1)[0][0]
 
 
 def backend(name, ops):
-    """Return the ops to train and to predict with; for two columns they are ops for pairs.
+    """Return the backend to train and predict with: for two columns, in_columns(ops).
 
-    Raises ValueError if a network of one column shall run on two GPUs.
+    Raises ValueError if two GPUs were chosen for a network of one column.
     """
     if find(name).columns == 2:
         return in_columns(ops)
     if len(ops.columns.chosen()) > 1:
         numbers = ",".join(map(str, ops.columns.chosen()))
         raise ValueError(
-            f"--gpus {numbers}: {name} has one column, which runs on one GPU; those of two are "
-            f"{' and '.join(two_columns())}"
+            f"--gpus {numbers}: {name} has one column, which runs on one GPU; "
+            f"{' and '.join(two_columns())} have two"
         )
     return ops
 

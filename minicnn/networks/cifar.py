@@ -4,29 +4,30 @@ Figure 1 compares ReLU with tanh in a "four-layer convolutional network"; neithe
 code says which.  If the last layer counts, as in AlexNet's "eight layers", it is three convolutions
 and fc10: `four_layer`, in the sizes of cuda-convnet's smallest networks.  If it does not count, it
 may be the "four-layer CNN" of Section 3.3: two convolutions, two locally connected layers, fc10.
-There are no locally connected layers here: `four_hidden_layer` has convolutions in their place.
+This library has no locally connected layers: `four_hidden_layer` has convolutions instead.
 
-`layers_80sec` and `layers_19pct` are named like cuda-convnet's files: 26% test error after 80
-seconds on a GTX 580, and 19%.  Not here are 18pct, which normalizes over neighbouring pixels of one
-map instead of neighbouring maps, and conv-local-13pct and -11pct, with locally connected layers.
+`layers_80sec` and `layers_19pct` are named after cuda-convnet's files: 26% test error after 80
+seconds on a GTX 580, and 19%.  Two kinds of files have no table here: 18pct, which normalizes over
+neighbouring pixels of one map instead of neighbouring maps, and conv-local-13pct and -11pct, which
+have locally connected layers.
 
 `small_alexnet` is AlexNet's table in sizes that two CPU cores train in an hour or two.
-`two_columns` has two halves, as the paper's Figure 2, and `one_gpu` is the smaller network that the
-paper compares with (footnote 2): half of the kernels, but in the last convolution.
+`two_columns` has two columns, as the paper's Figure 2, and `one_gpu` is the smaller network that
+the paper compares with (footnote 2): half of the kernels except in the last convolution.
 
-In these three the nonlinearity comes where AlexNet has it.  In the others it comes after maximum
-pooling, where it has a quarter of the values to work on.  ReLU, tanh and the logistic function
-never decrease, so the largest value stays the largest, and the network computes the same in either
-order.  With average pooling it would not: there it comes before.
+In these three the nonlinearity comes where AlexNet has it.  In the others it comes after max
+pooling, which leaves it a quarter of the values.  ReLU, tanh and the logistic function never
+decrease, so the largest value stays the largest, and both orders compute the same.  With average
+pooling they do not: there the nonlinearity comes first.
 
 Every pool rounds up (ceil_mode): maps of 32, 16, 8 and 4 pixels, or for crops 24, 12, 6 and 3.
 
     ops                the backend: minicnn.reference or minicnn.fast
-    rng                the numpy Generator that draws the first weights; None: they are 0
+    rng                the NumPy Generator that draws the initial weights; if it is None, they are 0
     init               the rule for their standard deviation, see first_weights
-    dropout            the chance p with which a unit of fc6 is left out
+    dropout            the probability p that a unit of fc6 is dropped
     draw(K, C, f, f)   w for K kernels of C × f × f, and b for K biases; draw(K, D) for fc
-    D                  how many numbers of an image reach fc10
+    D                  the number of values per image that reach fc10
 """
 
 import math
@@ -39,11 +40,11 @@ from ..two_columns import in_columns, split_columns
 
 NONLINEARITIES = ("relu", "tanh", "logistic")
 INITS = ("paper", "cuda-convnet", "fan-in")
-LEAST = 8  # pixels: then three pools leave one
+LEAST = 8  # pixels: three pools leave one
 
 
 def four_layer(ops, rng, nonlinearity="relu", init="paper", size=32, classes=10, dtype=np.float32):
-    """Return the rows of Figure 1's network: 32, 32, 64 kernels of 5×5, three pools, and fc10."""
+    """Return the layers of Figure 1's network: 32, 32, 64 kernels of 5×5, three pools, and fc10."""
     f = nonlinearity
     draw = first_weights(rng, init, nonlinearity, dtype)
     D = 64 * pooled(size, times=3) ** 2  # 64 · 4 · 4 = 1024
@@ -64,7 +65,7 @@ def four_layer(ops, rng, nonlinearity="relu", init="paper", size=32, classes=10,
 def four_hidden_layer(
     ops, rng, nonlinearity="relu", init="paper", size=32, classes=10, dtype=np.float32
 ):
-    """Return the rows of the other reading: 64, 64, 32, 32 kernels, two pools, and fc10."""
+    """Return the layers of the other reading: 64, 64, 32, 32 kernels, two pools, and fc10."""
     f = nonlinearity
     draw = first_weights(rng, init, nonlinearity, dtype)
     D = 32 * pooled(size, times=2) ** 2  # 32 · 8 · 8 = 2048
@@ -84,7 +85,7 @@ def four_hidden_layer(
 
 
 def layers_80sec(ops, rng, size=32, classes=10, dtype=np.float32):
-    """Return the rows of layers-80sec.cfg, with a hidden layer of 64 units before fc10.
+    """Return the layers of layers-80sec.cfg, with a hidden layer of 64 units before fc10.
 
     Its weight decay was 0.004 in the convolutions and 0.03 in the last two layers.
     """
@@ -107,7 +108,7 @@ def layers_80sec(ops, rng, size=32, classes=10, dtype=np.float32):
 
 
 def layers_19pct(ops, rng, size=32, classes=10, dtype=np.float32):
-    """Return the rows of layers-19pct.cfg: 80sec without the hidden layer.
+    """Return the layers of layers-19pct.cfg: 80sec without the hidden layer.
 
     Its weight decay was 0.004 in the convolutions and 3 in fc10; with crops and flips, none.
     """
@@ -137,10 +138,10 @@ def small_alexnet(
     dropout=0.5,
     dtype=np.float32,
 ):
-    """Return AlexNet's rows in one column, for training, in sizes for patches of 24×24 pixels.
+    """Return AlexNet's layers in one column, for training, in sizes for patches of 24×24 pixels.
 
-    conv1 has 5×5 kernels, as cuda-convnet's, and conv2 3×3, neither with a stride; maps are 24, 12,
-    6 and 3 pixels wide; there is one hidden layer of fully connected units, not two.  Biases are 0.
+    conv1 has 5×5 kernels, as in cuda-convnet, and conv2 3×3, both with stride 1.  The maps are 24,
+    12, 6 and 3 pixels wide.  There is one hidden fully connected layer, not two.  Biases are 0.
     """
     draw = first_weights(rng, "fan-in", dtype=dtype)
     K1, K2, K3, K4, K5 = kernels
@@ -178,12 +179,12 @@ def two_columns(
     first_std=None,
     dtype=np.float32,
 ):
-    """Return the rows of a network of two columns, for experiments with Figure 2.
+    """Return the layers of a network of two columns, for experiments with Figure 2.
 
-    exchanges names the rows before which the columns talk: here as in the paper, only after the
-    second convolution and before the fully connected layer.  Before conv2, too, every row sees all
-    channels, as in one column; with none, each column is alone with its half of the classes.
-    With first_std, conv1's first weights are drawn from N(0, first_std²).
+    exchanges names the layers before which the columns exchange their channels.  The default is the
+    paper's: only after the second convolution and before the fully connected layer.  With conv2
+    too, every layer sees all channels, as in one column; with none, each column computes its half
+    of the classes on its own.  With first_std, conv1's initial weights are from N(0, first_std²).
     """
     K1, K2, K3 = kernels
     first = first_weights(rng, "fan-in", dtype=dtype)
@@ -195,7 +196,7 @@ def two_columns(
     def talk(name):
         return [row(f"exchange{name[-1]}", two, "exchange")] if name in exchanges else []
 
-    D = pooled(size, times=3) ** 2  # 3 · 3 of each map reach fc4
+    D = pooled(size, times=3) ** 2  # 3 · 3 values of each map reach fc4
     two = in_columns(ops)
     return [
         row("both", two, "both"),
@@ -219,9 +220,9 @@ def two_columns(
 
 
 def one_gpu(ops, rng, kernels=(16, 32, 64), size=24, classes=10, first_std=None, dtype=np.float32):
-    """Return the rows of the network of one GPU: `two_columns` with half of the kernels.
+    """Return the layers of the network for one GPU: `two_columns` with half of the kernels.
 
-    As in footnote 2, the last convolution is not halved, so that fc4 has as many inputs.
+    As in footnote 2, the last convolution is not halved, so that fc4 has the same number of inputs.
     """
     K1, K2, K3 = kernels
     draw = first_weights(rng, "fan-in", dtype=dtype)
@@ -243,25 +244,26 @@ def one_gpu(ops, rng, kernels=(16, 32, 64), size=24, classes=10, first_std=None,
 
 
 def first_weights(rng, init, nonlinearity="relu", dtype=np.float32):
-    """Return the function draw(K, C, f, f, cuda_convnet=…), which draws a layer's first parameters.
+    """Return the function draw(K, C, f, f, cuda_convnet=…), which draws a layer's parameters.
 
-    Weights are Gaussian around 0, and biases are 0.  draw(…, std=…) has a deviation of its own.
+    Weights are Gaussian with mean 0, and biases are 0.  draw(…, std=…) overrides the standard
+    deviation.
 
     Parameters
     ----------
     init : str
-        Where the standard deviation comes from.  "paper": 0.01 in every layer (Section 5; its
-        biases of 1 are AlexNet's).  "cuda-convnet": the number in the row, from the files of 2011;
+        The rule for the standard deviation.  "paper": 0.01 in every layer (Section 5; its biases of
+        1 are for AlexNet only).  "cuda-convnet": the number in the table, from the files of 2011;
         the first layer's is tiny because pixels go up to 255.  "fan-in": for a unit of D inputs,
         √(2 / D) with ReLU (He, Zhang, Ren and Sun 2015) and √(1 / D) with tanh and logistic (LeCun,
         Bottou, Orr and Müller 1998), so that activations keep their scale from layer to layer.
     nonlinearity : str
-        "relu", "tanh" or "logistic"; matters to "fan-in" alone.
+        "relu", "tanh" or "logistic"; only "fan-in" depends on it.
 
     Raises
     ------
     ValueError
-        For another init or nonlinearity.
+        For an unknown init or nonlinearity.
     """
     if init not in INITS:
         raise ValueError(f"init is {init!r}; expected one of {', '.join(INITS)}")
@@ -272,14 +274,14 @@ def first_weights(rng, init, nonlinearity="relu", dtype=np.float32):
     def draw(*shape, cuda_convnet=None, std=None):
         D = math.prod(shape[1:])
         fan_in = math.sqrt(2 / D) if nonlinearity == "relu" else math.sqrt(1 / D)
-        usual = {"paper": 0.01, "cuda-convnet": cuda_convnet, "fan-in": fan_in}[init]
-        return gaussian(rng, shape, usual if std is None else std, bias=0, dtype=dtype)
+        default = {"paper": 0.01, "cuda-convnet": cuda_convnet, "fan-in": fan_in}[init]
+        return gaussian(rng, shape, default if std is None else std, bias=0, dtype=dtype)
 
     return draw
 
 
 def pooled(size, times):
-    """Return the width of a map after so many 3/2 pools that round up: 32 → 16 → 8 → 4."""
+    """Return the width of a map after that many 3/2 pools that round up: 32 → 16 → 8 → 4."""
     if size < LEAST:
         raise ValueError(f"cifar: size = {size}; expected at least {LEAST}, for the pools")
     for _ in range(times):

@@ -1,23 +1,23 @@
-"""What other libraries call AlexNet, as tables: for running weights that were trained there.
+"""What other libraries call AlexNet, as tables: for weights that were trained there.
 
-    caffe_alexnet         Caffe's bvlc_alexnet: the paper's, but for the      60,965,224 parameters
+    caffe_alexnet         Caffe's bvlc_alexnet: the paper's, except for the   60,965,224 parameters
                           constants of the normalization
-    caffenet              Caffe's bvlc_reference_caffenet: pools first and    60,965,224 parameters
-                          normalizes then, which is ANOTHER network
-    torchvision_alexnet   torchvision's alexnet: ANOTHER network again,       61,100,840 parameters
+    caffenet              Caffe's bvlc_reference_caffenet: pools before it    60,965,224 parameters
+                          normalizes, which is a DIFFERENT network
+    torchvision_alexnet   torchvision's alexnet: a DIFFERENT network again,   61,100,840 parameters
                           in one column, without normalization
 
-The parameters of the first two have the same names and shapes, and each runs with the weights of
-the other, but what comes out is wrong.
+The parameters of the first two have the same names and shapes.  Each network runs with the weights
+of the other, but its scores are then wrong.
 
-Here these networks look like all others: images come as red, green and blue, 0 … 255 minus a mean,
-and dropout is the paper's, which prediction multiplies by 1 − p.  In torchvision images are divided
-by their deviation as well, and prediction multiplies by nothing, because training has divided by
-1 − p.  `exchange.load` undoes both in the weights, so that the scores are the same;
-weights/conventions.py says how, and for Caffe too.
+Here these networks follow the conventions of all others: images are red, green and blue, 0 … 255
+minus a mean, and dropout is the paper's, which multiplies by 1 − p in prediction.  torchvision also
+divides images by their standard deviation, and multiplies by nothing in prediction because it
+divides by 1 − p in training.  `exchange.load` changes the weights so that the scores are the same;
+weights/conventions.py explains how, for Caffe too.
 
-These tables are for weights that exist.  First weights are drawn as in alexnet.py, biases of
-torchvision_alexnet are 0, and neither is what the two libraries do.
+These tables are for existing weights.  Initial weights are drawn as in alexnet.py, with biases of 0
+in torchvision_alexnet; the two libraries draw theirs differently.
 
     ops, rng, classes, kernels, hidden, std, dropout, dtype     as in alexnet.py
 """
@@ -29,14 +29,14 @@ from .alexnet import alexnet
 
 
 def caffe_alexnet(ops, rng, **options):
-    """Return the rows of Caffe's bvlc_alexnet, for images of 227 pixels.
+    """Return the layers of Caffe's bvlc_alexnet, for images of 227 pixels.
 
-    Three things are not the paper's.  Images have 227 pixels: windows then fit exactly, 55 without
-    ceil_mode.  Normalization has k = 1, and alpha = 1e-4 is divided by n = 5, so that alpha here is
-    2e-5.  And it runs over all channels: there are no two GPUs, though conv2, conv4 and conv5 keep
-    their groups.
+    It differs from the paper in three points.  Images have 227 pixels, so 55 windows fit exactly,
+    without ceil_mode.  Normalization has k = 1, and divides alpha = 1e-4 by n = 5, so alpha is 2e-5
+    here.  Normalization also covers all channels, because Caffe has no two columns, although conv2,
+    conv4 and conv5 keep their groups.
 
-    `options` are those of `alexnet`, but for size and groups.
+    `options` are those of `alexnet`, except size and groups.
     """
     return [
         row(layer.name, ops, "lrn", k=1, n=5, alpha=1e-4 / 5, beta=0.75)
@@ -47,13 +47,13 @@ def caffe_alexnet(ops, rng, **options):
 
 
 def caffenet(ops, rng, **options):
-    """Return the rows of Caffe's bvlc_reference_caffenet: pool and lrn have changed places.
+    """Return the layers of Caffe's bvlc_reference_caffenet: pools and lrn are swapped.
 
-    Normalization then has a quarter of the values to work on.
+    Normalization then has only a quarter of the values to process.
     """
-    rows = {layer.name: layer for layer in caffe_alexnet(ops, rng, **options)}
-    exchanged = {"lrn1": "pool1", "pool1": "lrn1", "lrn2": "pool2", "pool2": "lrn2"}
-    return [rows[exchanged.get(name, name)] for name in rows]
+    layers = {layer.name: layer for layer in caffe_alexnet(ops, rng, **options)}
+    swapped = {"lrn1": "pool1", "pool1": "lrn1", "lrn2": "pool2", "pool2": "lrn2"}
+    return [layers[swapped.get(name, name)] for name in layers]
 
 
 def torchvision_alexnet(
@@ -66,13 +66,13 @@ def torchvision_alexnet(
     dropout=0.5,
     dtype=np.float32,
 ):
-    """Return the rows of torchvision's alexnet, for images of 224 pixels.
+    """Return the layers of torchvision's alexnet, for images of 224 pixels.
 
     It is the network of Krizhevsky's "One weird trick for parallelizing convolutional neural
-    networks" (2014), without its normalization: no groups, other numbers of kernels, and no window
-    over the edge, because conv1 has 2 pixels of padding: 1 + ⌊(224 + 4 − 11) / 4⌋ = 55.  Dropout
-    comes before fc6 and fc7, not after them.  torchvision averages pool5 to 6 × 6 pixels; with such
-    images it has 6 × 6 already, so there is no row for that.
+    networks" (2014) without its normalization.  It has no groups and other numbers of kernels.  No
+    window extends past the edge, because conv1 has 2 pixels of padding: 1 + ⌊(224 + 4 − 11) / 4⌋ =
+    55.  Dropout comes before fc6 and fc7, not after them.  torchvision averages pool5 to 6 × 6
+    pixels; for images of this size it has 6 × 6 already, so no layer is needed for that.
     """
 
     def draw(*shape):

@@ -1,22 +1,23 @@
-"""What a network has before it has learned anything: shapes, receptive fields, numbers, memory.
+"""The size of a network: output shapes, receptive fields, parameters, multiply-adds and memory.
 
-    from minicnn.networks.catalogue import alexnet, summary
+    from minicnn.networks import alexnet, summary
     from minicnn import reference
     print(summary.summary(alexnet.alexnet(reference, None), (3, 224, 224)))
 
-Nothing is computed for it.  An empty batch goes through the layers themselves, (0, 3, 224, 224) for
-AlexNet: no image comes out, but an array of the right shape does.
+Nothing is computed.  An empty batch, (0, 3, 224, 224) for AlexNet, goes through the layers
+themselves: the outputs hold no image, but have the right shapes.
 
-    output         the shape of what comes out for one image
-    sees           how many pixels of the image, f × f, one number of the output depends on
-    parameters     how many weights and biases it has
-    multiply-adds  products in the row's sums, for one image, forward
-    neurons        outputs of convolutions and fully connected layers: the paper's "650,000"
-    column         of a network of two: where the row runs, in 0 and 1, or between which it copies
+    output         the shape of the layer's output for one image
+    sees           the receptive field: one value of the output depends on f × f pixels of the image
+    parameters     the number of weights and biases
+    multiply-adds  the products in the layer's sums, for one image, forward
+    neurons        the outputs of convolutions and fully connected layers: the paper's "650,000"
+    column         with two columns: where the layer runs, 0, 1 or both, or which way it copies
 
-What a row sees follows from the windows below it: one of f × f pixels that lie `step` pixels of the
-image apart sees (f − 1)·step more than each of its pixels, and with a stride its own outputs lie
-that many times as far apart.  At the border it reaches into the zeros around the image.
+The receptive field follows from the windows of the layers below.  If neighbouring inputs of a layer
+are `step` pixels of the image apart, a window of f × f inputs sees (f − 1)·step more pixels than
+one input does, and the layer's stride multiplies the step.  At the border the field includes zeros
+around the image.
 """
 
 import math
@@ -30,14 +31,14 @@ from ..net import columns, count_parameters, kind_of, outputs, parameters
 
 Size = namedtuple("Size", "name layer output sees parameters multiply_adds neurons")
 Crossing = namedtuple("Crossing", "name forward backward")
-COLUMNS = {"both": "0 → 1", "exchange": "0 ↔ 1", "join": "1 → 0"}  # which copy; others compute
+COLUMNS = {"both": "0 → 1", "exchange": "0 ↔ 1", "join": "1 → 0"}  # all other layers compute
 
 
 def measure(layers, shape):
-    """Return what the network makes of one image: a Size for each row.
+    """Return the sizes of all layers for one image.
 
-    Every output of a convolution or of a fully connected layer is a sum of as many products as its
-    kernel w[0] has weights, and counts as one neuron.  No other row counts for either.
+    Every output of a convolution or of a fully connected layer is one neuron, and a sum of as many
+    products as its kernel w[0] has weights.  Other layers have no neurons or multiply-adds.
 
     Parameters
     ----------
@@ -48,42 +49,42 @@ def measure(layers, shape):
     Returns
     -------
     list of Size
-        name; layer, what it is, with its options; output, a list of shapes without N, one for each
-        column; sees, in pixels, or infinity for all of them; and three numbers: parameters,
-        multiply_adds, neurons.
+        name; layer, its kind and options; output, a list of shapes without N, one for each column;
+        sees, in pixels, or infinity for the whole image; and the counts parameters, multiply_adds
+        and neurons.
     """
     x = np.zeros((0, *shape), dtype_of(layers))
-    sees, step = 1, 1  # one pixel sees itself, and the next lies one further
+    sees, step = 1, 1  # an input pixel sees itself, and its neighbour is one pixel away
     sizes = []
     ys = outputs([with_generator(layer) for layer in layers], x)
     for layer, y in zip(layers, ys, strict=True):
         shapes = [output.shape[1:] for output in columns(y)]
         f, stride = window(layer)
         sees, step = sees + (f - 1) * step, step * stride
-        kernels = [w[0] for w in columns(layer.params.get("w", ()))]  # [] in a row without weights
-        learned = list(zip(shapes, kernels, strict=True)) if kernels else []
+        kernels = [w[0] for w in columns(layer.params.get("w", ()))]  # [] without weights
+        weighted = list(zip(shapes, kernels, strict=True)) if kernels else []
         size = Size(
             name=layer.name,
             layer=described(layer),
             output=shapes,
             sees=sees,
             parameters=count_parameters([layer]),
-            multiply_adds=sum(math.prod(output) * kernel.size for output, kernel in learned),
-            neurons=sum(math.prod(output) for output, _ in learned),
+            multiply_adds=sum(math.prod(output) * kernel.size for output, kernel in weighted),
+            neurons=sum(math.prod(output) for output, _ in weighted),
         )
         sizes.append(size)
     return sizes
 
 
 def with_generator(layer):
-    """Return the layer with random numbers to draw: there may be none, and nothing to drop."""
+    """Return the layer with a Generator, even if the network was built without one."""
     if "rng" not in layer.options:
         return layer
     return layer._replace(options={**layer.options, "rng": np.random.default_rng(0)})
 
 
 def window(layer):
-    """Return how wide a row's windows are, and their stride: 1, 1 for one pixel, ∞, 1 for all."""
+    """Return the width and stride of a layer's windows: 1, 1 for one pixel, ∞, 1 for all."""
     match kind_of(layer):
         case "conv":
             w = columns(layer.params["w"])[0]
@@ -96,64 +97,71 @@ def window(layer):
 
 
 def stacks(layers):
-    """Return which convolutions stand on others of the same maps: {(3, 3): ["conv1_2"]}, say.
+    """Return the convolutions at the top of each kind of stack, such as {(3, 3): ["conv1_2"]}.
 
-    The key holds the widths of the windows, from the bottom up; nothing with a stride, and so no
-    pool, lies between.  Together they see 1 + Σ (f − 1) pixels of the maps that the first one sees.
+    A stack is a sequence of convolutions with no stride, and so no pool, in between.  The key has
+    the widths of its windows, from the bottom up.  Together they see 1 + Σ (f − 1) pixels of the
+    maps that the first one sees.
     """
-    found, stack = {}, ()
+    names_by_stack, stack = {}, ()
     for layer in layers:
         f, stride = window(layer)
         if stride > 1 or f == math.inf:
             stack = ()
         elif kind_of(layer) == "conv":
             stack += (f,)
-            found.setdefault(stack, []).append(layer.name)
-    return {stack: names for stack, names in found.items() if len(stack) > 1}
+            names_by_stack.setdefault(stack, []).append(layer.name)
+    return {stack: names for stack, names in names_by_stack.items() if len(stack) > 1}
 
 
 def kept_bytes(layers, shape, batch=128):
-    """Return how many bytes minicnn.fast keeps of one image between forward and backward.
+    """Return how many bytes per image minicnn.fast keeps between forward and backward.
 
-    That is what its caches hold: a convolution its input, copied with the zeros around it where
-    there are any (Winograd's algorithm, which is taken or not depending on the batch, needs none);
-    a fully connected layer its input; a nonlinearity its output; a normalization its input and as
-    many divisors; a pool a byte an output, which place has won; dropout a byte a unit.  What one
-    row keeps as its output and the next one as its input is one array and counts once.
+    These are the bytes in its caches:
+
+        convolution        its input, as a padded copy if it has padding and does not use Winograd's
+                           algorithm, which depends on the batch
+        fully connected    its input
+        nonlinearity       its output
+        normalization      its input, and a divisor for each value
+        pool               a byte per output: the position of the maximum
+        dropout            a byte per unit
+
+    An array that is both the output of one layer and the input of the next counts once.
     """
     outputs = [[shape], *[size.output for size in measure(layers, shape)]]
     number = np.dtype(dtype_of(layers)).itemsize
-    arrays = {}  # array i is what row i sees, and what row i − 1 returns
+    arrays = {}  # array i is the input of layer i, and the output of layer i − 1
     for i, layer in enumerate(layers):
         for column, (x, y) in enumerate(zip(outputs[i], outputs[i + 1], strict=False)):
-            x_array, y_array, own = (i, column), (i + 1, column), (layer.name, column)
+            x_array, y_array, extra = (i, column), (i + 1, column), (layer.name, column)
             match kind_of(layer):
                 case "conv":
                     kernels = columns(layer.params["w"])[column]
-                    copied = not by_winograd(layer, kernels, y, batch)
-                    frame = with_zeros(layer, x, y) if copied else x
-                    arrays[x_array if frame == x else own] = math.prod(frame) * number
+                    copied = not uses_winograd(layer, kernels, y, batch)
+                    kept = padded_shape(layer, x, y) if copied else x
+                    arrays[x_array if kept == x else extra] = math.prod(kept) * number
                 case "fc":
                     arrays[x_array] = math.prod(x) * number
                 case "relu" | "tanh" | "logistic":
                     arrays[y_array] = math.prod(y) * number
                 case "lrn":
-                    arrays[x_array] = arrays[own] = math.prod(x) * number
+                    arrays[x_array] = arrays[extra] = math.prod(x) * number
                 case "pool" | "dropout":
-                    arrays[own] = math.prod(y)
+                    arrays[extra] = math.prod(y)
     return sum(arrays.values())
 
 
-def by_winograd(layer, w, y, batch):
+def uses_winograd(layer, w, y, batch):
     """Return whether minicnn.fast computes a convolution by Winograd's algorithm."""
-    from ..fast.winograd import pays  # brings Numba
+    from ..fast.winograd import pays  # imports Numba
 
     (_, C, f, _), (_, H_out, W_out) = w.shape, y
     return pays(batch, C, H_out, W_out, f, layer.options.get("stride", 1))
 
 
-def with_zeros(layer, x, y):
-    """Return the shape of a convolution's input with the zeros that its windows reach."""
+def padded_shape(layer, x, y):
+    """Return the shape of a convolution's input with the padding that its windows cover."""
     f, stride = window(layer)
     pad = layer.options.get("pad", 0)
     (C, H, W), (_, H_out, W_out) = x, y
@@ -161,41 +169,43 @@ def with_zeros(layer, x, y):
 
 
 def crossings(layers, shape, batch=128):
-    """Return what crosses between two columns in a training step, in bytes.
+    """Return the bytes that cross between two columns in a training step.
 
-    `both` gives column 1 the images, which training on two GPUs sends there from the host, ahead of
-    the step; their gradient is not asked for.  `exchange` sends each column's channels to the
-    other, and back comes as much of the gradient.  `join` sends column 1's scores to column 0, and
-    back comes their gradient.
+    `both` sends the images to column 1, and no gradient back.  On two GPUs, training sends them
+    from the host instead, ahead of the step.  `exchange` sends each column's channels to the other,
+    and a gradient of the same size back.  `join` sends column 1's scores to column 0, and their
+    gradient back.
 
     Returns
     -------
     list of Crossing
-        name of the row; forward and backward, each (from column 0 to 1, from column 1 to 0).
+        name of the layer; forward and backward, each (from column 0 to 1, from column 1 to 0).
     """
-    found, number = [], dtype_of(layers).itemsize
+    crossed, number = [], dtype_of(layers).itemsize
     x = [shape]
     for layer, size in zip(layers, measure(layers, shape), strict=True):
         sent = [batch * math.prod(half) * number for half in x]
         match kind_of(layer):
             case "both":
-                found.append(Crossing(layer.name, (sent[0], 0), (0, 0)))
-            case "exchange":  # back goes the gradient of what came
-                found.append(Crossing(layer.name, (sent[0], sent[1]), (sent[1], sent[0])))
+                crossed.append(Crossing(layer.name, (sent[0], 0), (0, 0)))
+            case "exchange":  # backward sends the gradient of what forward received
+                crossed.append(Crossing(layer.name, (sent[0], sent[1]), (sent[1], sent[0])))
             case "join":
-                found.append(Crossing(layer.name, (0, sent[1]), (sent[1], 0)))
+                crossed.append(Crossing(layer.name, (0, sent[1]), (sent[1], 0)))
         x = size.output
-    return found
+    return crossed
 
 
-def crossings_in_words(found, batch):
+def crossings_table(crossed, batch):
     """Return the lines of a table of crossings, in millions of bytes."""
     ways = ["0 → 1", "1 → 0"]
     cells = [["", "forward", "", "backward", ""], ["", *ways, *ways]]
-    cells += [[one.name, *map(megabytes, one.forward + one.backward)] for one in found]
-    totals = [sum(way) for way in zip(*[one.forward + one.backward for one in found], strict=True)]
+    counts = [crossing.forward + crossing.backward for crossing in crossed]
+    for crossing, count in zip(crossed, counts, strict=True):
+        cells.append([crossing.name, *map(megabytes, count)])
+    totals = [sum(column) for column in zip(*counts, strict=True)]
     cells.append(["together", *map(megabytes, totals)])
-    heading = f"Between the columns cross, in a step of {batch} images, in MB"
+    heading = f"MB that cross between the columns in a step of {batch} images"
     lines = [f"{name:12}" + "".join(f"{n:>10}" for n in rest) for name, *rest in cells]
     note = (
         "On two GPUs, training sends the images of `both` to each from the host, ahead of the step"
@@ -204,13 +214,13 @@ def crossings_in_words(found, batch):
 
 
 def summary(layers, shape, batch=128):
-    """Return all of this as text: a line a row, what stacks see, and the memory for training.
+    """Return the summary as text: a line per layer, what stacks see, and memory for training.
 
-    Counted as memory are the parameters, a gradient and a velocity for each of them, and what is
-    kept between forward and backward (`kept_bytes`).  Not counted are Python and its libraries (90
-    MiB), the images, and what passes from row to row, such as gradients on their way up, whose
-    memory minicnn.fast uses again but does not give back.  With AlexNet a process reached 959,
-    1,286 and 2,586 MiB for batches of 4, 32 and 128, where this counts 723, 901 and 1,510.
+    The memory counted is that of the parameters, a gradient and a velocity for each of them, and
+    the caches (`kept_bytes`).  Not counted are Python and its libraries (90 MiB), the images, and
+    arrays that pass from layer to layer, such as gradients, whose memory minicnn.fast reuses but
+    does not return.  With AlexNet a process reached 959, 1,286 and 2,586 MiB for batches of 4, 32
+    and 128; this counts 723, 901 and 1,510.
 
     Parameters
     ----------
@@ -218,17 +228,17 @@ def summary(layers, shape, batch=128):
     shape : tuple
         The shape of one input, without N: (3, 224, 224).
     batch : int
-        So many images go through at a time.
+        Images per batch.
     """
     sizes = measure(layers, shape)
     lines = [*table(sizes, shape), ""]
     for stack, names in stacks(layers).items():
         windows = " on ".join(square(f) for f in reversed(stack))
-        seen = square(1 + sum(f - 1 for f in stack))
-        lines.append(f"{windows} sees {seen} of the maps below: {', '.join(names)}")
+        field = square(1 + sum(f - 1 for f in stack))
+        lines.append(f"{windows} sees {field} of the maps below: {', '.join(names)}")
     lines += [""] if stacks(layers) else []
     crossed = crossings(layers, shape, batch)
-    lines += [*crossings_in_words(crossed, batch), ""] if crossed else []
+    lines += [*crossings_table(crossed, batch), ""] if crossed else []
 
     dtype, count = dtype_of(layers), sum(size.parameters for size in sizes)
     learned, image = 3 * count * dtype.itemsize, kept_bytes(layers, shape, batch)
@@ -242,12 +252,12 @@ def summary(layers, shape, batch=128):
 
 
 def what_fits(layers, shape, batch, total):
-    """Return, in words, about how many images a batch may have on a GPU, or on two.
+    """Return a sentence about the largest batch that fits on a GPU, or on two.
 
-    Counted are the parameters, their gradients and velocities; of each image what is kept for
-    backward, which on a GPU is about what minicnn.fast keeps, twice the largest array that passes
-    between rows, and the image itself, now and one batch ahead.  A tenth of the memory is left out.
-    Two columns on two GPUs have half of all that on each, so the smaller one counts, twice.
+    It counts the parameters, their gradients and velocities, and for each image: the caches, which
+    on a GPU are about those of minicnn.fast; twice the largest array that passes between layers;
+    and the image itself, for this batch and the next.  A tenth of the memory is held in reserve.
+    Two columns on two GPUs have half of all that on each, so the smaller GPU counts twice.
 
     Parameters
     ----------
@@ -255,18 +265,18 @@ def what_fits(layers, shape, batch, total):
     shape : tuple
         The shape of one image.
     batch : int
-        What did not fit.
+        The batch that did not fit.
     total : int
-        The bytes of memory that there are: `ops.device.capacity()`.
+        The bytes of memory in total: `ops.device.capacity()`.
     """
     itemsize = dtype_of(layers).itemsize
     learned = 3 * count_parameters(layers) * itemsize
-    outputs = [shape, *(one for size in measure(layers, shape) for one in size.output)]
+    outputs = [shape, *(output for size in measure(layers, shape) for output in size.output)]
     passing = 2 * max(map(math.prod, outputs)) + 2 * math.prod(shape)
     image = kept_bytes(layers, shape) + passing * itemsize
     fits = max(0, int((0.9 * total - learned) // image))
     if fits >= batch:
-        return f"counted roughly, {batch} images fit, if no other program uses this GPU"
+        return f"by a rough count, {batch} images fit, if no other program uses this GPU"
     if not fits:
         return f"not even one image would fit: parameters alone take {learned / MiB:,.0f} MiB"
     return (
@@ -275,18 +285,18 @@ def what_fits(layers, shape, batch, total):
 
 
 def table(sizes, shape):
-    """Return the lines of a table: a heading, the images, the rows, their totals."""
-    cells = [("row", "layer", "output", "sees", "parameters", "multiply-adds", "neurons")]
-    cells.append(("images", "", by(shape), "1×1", "", "", ""))
+    """Return the lines of a table: a heading, the images, the layers, their totals."""
+    cells = [("name", "layer", "output", "sees", "parameters", "multiply-adds", "neurons")]
+    cells.append(("images", "", shape_text(shape), "1×1", "", "", ""))
     for size in sizes:
-        numbers = (size.parameters, size.multiply_adds, size.neurons)
-        words = (size.name, size.layer, in_columns(size.output), square(size.sees))
-        cells.append((*words, *[f"{n:,}" if n else "" for n in numbers]))
-    totals = [sum(numbers) for numbers in list(zip(*sizes, strict=True))[4:]]
+        counts = (size.parameters, size.multiply_adds, size.neurons)
+        facts = (size.name, size.layer, output_text(size.output), square(size.sees))
+        cells.append((*facts, *[f"{n:,}" if n else "" for n in counts]))
+    totals = [sum(counts) for counts in list(zip(*sizes, strict=True))[4:]]
     cells.append(("total", "", "", "", *[f"{n:,}" for n in totals]))
     if any(len(size.output) == 2 for size in sizes):
-        where = ["column", "0", *[COLUMNS.get(size.layer, "0, 1") for size in sizes], ""]
-        cells = [(one[0], place, *one[1:]) for one, place in zip(cells, where, strict=True)]
+        places = ["column", "0", *[COLUMNS.get(size.layer, "0, 1") for size in sizes], ""]
+        cells = [(line[0], place, *line[1:]) for line, place in zip(cells, places, strict=True)]
 
     width = len(cells[0])
     lines = aligned(cells, right=range(width - 4, width))
@@ -295,26 +305,26 @@ def table(sizes, shape):
 
 
 def described(layer):
-    """Return what a row is, with its options: "conv 11×11 stride=4 ceil_mode=True"."""
+    """Return a layer's kind and options: "conv 11×11 stride=4 ceil_mode=True"."""
     kind = kind_of(layer)
-    words = [kind, square(window(layer)[0])] if kind == "conv" else [kind]
+    parts = [kind, square(window(layer)[0])] if kind == "conv" else [kind]
     options = [f"{name}={value}" for name, value in layer.options.items() if name != "rng"]
-    return " ".join([*words, *options])
+    return " ".join([*parts, *options])
 
 
 def dtype_of(layers):
-    """Return the dtype of the parameters; float32 if there are none."""
+    """Return the dtype of the parameters: float32 if there are none."""
     return next((w.dtype for w in parameters(layers).values()), np.dtype(np.float32))
 
 
-def in_columns(shapes):
-    """Return the shape of an output, or of two columns, in words."""
+def output_text(shapes):
+    """Return the shape of an output, or the shapes of two columns, as text."""
     if len(shapes) == 2 and shapes[0] == shapes[1]:
-        return f"2 of {by(shapes[0])}"
-    return " + ".join(by(shape) for shape in shapes)
+        return f"2 of {shape_text(shapes[0])}"
+    return " + ".join(shape_text(shape) for shape in shapes)
 
 
-def by(shape):
+def shape_text(shape):
     return "×".join(map(str, shape))
 
 

@@ -1,37 +1,38 @@
 """VGG (Simonyan and Zisserman 2014): the six configurations of its Table 1, from 11 to 19 layers.
 
-Where AlexNet has windows of 11×11 and 5×5, VGG puts 3×3 on 3×3: two see 5×5 pixels and three 7×7,
-with a ReLU after each, and with 27·C² weights for C maps in the place of 49·C².
+Where AlexNet has windows of 11×11 and 5×5, VGG stacks 3×3 on 3×3: two see 5×5 pixels and three see
+7×7, with a ReLU after each, and with 27·C² weights for C maps instead of 49·C².
 
     block        1     2     3      4      5     then
     kernels      64    128   256    512    512
     pixels wide  224   112   56     28     14    7
 
-Each digit in CONFIGURATIONS is a convolution with windows so wide, padded so that the maps keep
-their size, and a ReLU; n is a normalization, with AlexNet's constants; and each block ends with a
-2×2 pool.  Then come fc6, fc7 and fc8, the same in all six, with dropout after the first two.
+Each digit in CONFIGURATIONS is a convolution and a ReLU: the digit is the width of the window, and
+padding keeps the size of the maps.  n is a normalization with AlexNet's constants.  Each block ends
+with a 2×2 pool.  Then come fc6, fc7 and fc8, the same in all six, with dropout after the first two.
 
                   A            B            C            D            E
     parameters    132,863,336  133,047,848  133,638,952  138,357,544  143,667,240
     top-5 error   10.4%        9.9%         9.4%         8.8%         9.0%
 
-The errors are those on the validation images of ILSVRC-2012, trained and asked at one scale of 256
-pixels (the paper's Table 3).  A-LRN has A's parameters and 10.5%: here normalization gains nothing.
-C is B and three 1×1 convolutions with their ReLUs, which help; D's 3×3 in their place help more.
+The errors are on the validation images of ILSVRC-2012, trained and tested at one scale of 256
+pixels (the paper's Table 3).  A-LRN has A's parameters and an error of 10.5%: normalization does
+not help.  C is B with three more 1×1 convolutions and their ReLUs, which help; D has 3×3 instead,
+which help more.
 
-Deep networks were hard to start, so the paper trained A first, and B to E from some of A's weights:
-`take_from_a`.  All were trained much as AlexNet was, in batches of 256.
+Deep networks were hard to train from random weights, so the paper trained A first, and started B to
+E from some of A's weights: `take_from_a`.  All were trained much as AlexNet was, in batches of 256.
 
     ops                the backend: minicnn.reference or minicnn.fast
-    rng                the numpy Generator for the first weights and, in training, for dropout;
-                       None draws nothing: weights of 0, for weights that come from elsewhere
-    kernels            how many kernels the convolutions of each block have
-    hidden             how many units fc6 and fc7 have
+    rng                the NumPy Generator for initial weights and, in training, for dropout; if it
+                       is None, nothing is drawn and weights are 0, to be loaded later
+    kernels            the number of kernels in the convolutions of each block
+    hidden             the number of units in fc6 and in fc7
     size               the width and height of the images, at least 32
-    dropout            the chance p with which a unit of fc6 or fc7 is left out
+    dropout            the probability p that a unit of fc6 or fc7 is dropped
     init               "paper" or "glorot", see first_weights
     draw(K, C, f, f)   w for K kernels of C × f × f, and b for K biases; draw(K, D) for fc
-    D                  how many numbers of an image reach fc6
+    D                  the number of values per image that reach fc6
 """
 
 import math
@@ -66,18 +67,19 @@ def vgg(
     dropout=0.5,
     dtype=np.float32,
 ):
-    """Return the rows of a configuration, for training (`net.predicting`: for test time).
+    """Return the layers of a configuration, for training (`net.predicting`: for test time).
 
-    Raises ValueError for another configuration or init, images below 32 pixels, or not 5 kernels.
+    Raises ValueError for an unknown configuration or init, a size below 32, and kernels that are
+    not 5 numbers.
     """
     if configuration not in CONFIGURATIONS:
         names = ", ".join(CONFIGURATIONS)
         raise ValueError(f"vgg: configuration is {configuration!r}; expected one of {names}")
     if len(kernels) != 5:
-        raise ValueError(f"vgg: kernels has {len(kernels)} numbers; expected 5, one a block")
+        raise ValueError(f"vgg: kernels has {len(kernels)} numbers; expected 5, one per block")
     if size < LEAST:
         raise ValueError(
-            f"vgg: size = {size}; expected at least {LEAST}, of which five pools leave one pixel"
+            f"vgg: size = {size}; expected at least {LEAST}, for which pool5 has one pixel"
         )
     draw = first_weights(rng, init, dtype)
 
@@ -107,28 +109,29 @@ def vgg(
 
 
 def first_weights(rng, init, dtype=np.float32):
-    """Return the function draw(K, C, f, f), which draws a layer's first parameters.
+    """Return the function draw(K, C, f, f), which draws a layer's initial parameters.
 
-    Weights are Gaussian around 0, and biases are 0.
+    Weights are Gaussian with mean 0, and biases are 0.
 
     Parameters
     ----------
     init : str
-        "paper": variance 0.01, so a standard deviation of 0.1, as Section 3.1 says of A and of what
-        is not taken from A.  "glorot": variance 2 / (inputs + outputs) of a unit (Glorot and Bengio
-        2010, who drew evenly from an interval); with it, the paper adds, B to E need nothing of A.
+        "paper": variance 0.01, so a standard deviation of 0.1, as Section 3.1 says of A and of the
+        layers that are not taken from A.  "glorot": variance 2 / (inputs + outputs) of a unit
+        (Glorot and Bengio 2010, who used a uniform distribution).  The paper adds that with
+        "glorot" B to E need none of A's weights.
 
-    Read literally, "paper" looks too large to learn from: activities grow from layer to layer, and
-    for two photographs minus their mean A's first scores came out around 4·10⁷, D's around 10¹⁰;
-    with "glorot" they are around 0.6 and 0.1.  Perhaps 0.01 was meant as the standard deviation, as
-    in AlexNet.  Every layer then gives a tenth of that, so A's scores, after 11 layers, are around
-    4·10⁻⁴, and D's, after 16, around 10⁻⁶, which would fit what the paper tells: that A could start
-    from random weights and deeper networks could not.
+    Read literally, "paper" looks too large to learn from: activations grow from layer to layer, and
+    for two photographs minus their mean A's initial scores were around 4·10⁷, D's around 10¹⁰; with
+    "glorot" they are around 0.6 and 0.1.  Perhaps 0.01 was meant as the standard deviation, as in
+    AlexNet.  Every layer's output is then ten times smaller, so A's scores, after 11 layers, are
+    around 4·10⁻⁴, and D's, after 16, around 10⁻⁶.  That would fit the paper's report that A could
+    start from random weights and deeper networks could not.
 
     Raises
     ------
     ValueError
-        For another init.
+        For an unknown init.
     """
     if init not in INITS:
         raise ValueError(f"vgg: init is {init!r}; expected one of {', '.join(INITS)}")
@@ -145,28 +148,29 @@ def first_weights(rng, init, dtype=np.float32):
 def take_from_a(layers, a):
     """Copy A's first four convolutions and its fully connected layers into B, C, D or E.
 
-    So the paper began (Section 3.1): these weights come from a trained A, and only the layers in
-    between start from random ones.  The first four of A are not the first four of B to E, whose
-    second has another shape, but for each of them there is one of the same name and shape.
+    The paper starts B to E this way (Section 3.1): these weights come from a trained A, and only
+    the layers in between start from random weights.  A's first four convolutions are not the first
+    four of B to E, whose second has another shape, but each has a counterpart of the same name and
+    shape.
 
     Parameters
     ----------
     layers : list of Layer
-        The network to start; its weights are changed.
+        The network to initialize; its weights are overwritten.
     a : list of Layer
         A, trained, with the same kernels, hidden units, classes and size of images.
 
     Raises
     ------
     ValueError
-        If one of these layers is missing or has another shape: then nothing has been copied.
+        If one of these layers is missing or has another shape.  Nothing is copied in that case.
     """
     theirs, ours = parameters(a), parameters(layers)
     names = [f"{layer}.{letter}" for layer in FROM_A for letter in "wb"]
     for name in names:
         if name not in theirs or name not in ours:
-            where = "layers" if name in theirs else "a"
-            raise ValueError(f"take_from_a: {where} has no {name}; expected the rows of a VGG")
+            argument = "layers" if name in theirs else "a"
+            raise ValueError(f"take_from_a: {argument} has no {name}; expected the layers of a VGG")
         if theirs[name].shape != ours[name].shape:
             raise ValueError(
                 f"take_from_a: {name} is {theirs[name].shape} in a and {ours[name].shape} in "

@@ -1,11 +1,11 @@
-"""Where arrays live.  On the CPU there is one place, so both doors are the identity.
+"""Where arrays live.  The CPU has one memory, so to_device and to_host return their argument.
 
-A GPU works on while the host goes on, and the two wait for each other only where they must.  The
-trainer asks for that in two ways: it takes its batches through `feed`, and looks at the loss every
-LOOK_EVERY steps.  On the CPU there is nothing to wait for.
+A GPU runs asynchronously, and the host synchronizes with it as rarely as it can.  So the trainer
+takes its batches through `feed`, and reads the loss only every LOOK_EVERY steps.  The CPU needs
+neither.
 """
 
-LOOK_EVERY = 1  # steps
+LOOK_EVERY = 1  # steps between two reads of the loss
 
 
 def ready():
@@ -13,19 +13,19 @@ def ready():
 
 
 def wait():
-    """Wait until all that was asked for is done."""
+    """Wait for all work that was started: on the CPU there is none."""
 
 
 def memory():
-    """Return the bytes of a GPU's memory that are taken; None: there is no GPU."""
+    """Return the bytes of a GPU's memory in use: None, there is no GPU."""
 
 
 def capacity():
-    """Return the bytes of all GPUs in use; None: there is no GPU."""
+    """Return the total memory of all GPUs in use, in bytes: None, there is no GPU."""
 
 
 def described():
-    """Return what the GPU is, in one line; None: there is no GPU."""
+    """Return the GPU, its driver and versions in one line: None, there is no GPU."""
 
 
 def to_device(x):

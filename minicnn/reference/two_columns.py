@@ -1,7 +1,6 @@
-"""What two columns need of a backend, see two_columns.py.  On the CPU both columns are in one
-place.
+"""The backend's part of two columns (minicnn/two_columns.py): where each works, and what crosses.
 
-A column has the number 0 or 1.
+On the CPU both columns share one memory, so nothing has to move.  Column numbers are 0 and 1.
 """
 
 import time
@@ -16,26 +15,26 @@ Columns = namedtuple("Columns", "fed at each crossing joined part added to_devic
 
 
 def chosen():
-    """Return the GPUs that were chosen: none."""
+    """Return the chosen GPUs: none."""
     return ()
 
 
 def choose(gpus):
-    """Raise ValueError: there is nothing to choose from.  On a GPU: return a warning, or ""."""
+    """Raise ValueError: there is no GPU to choose.  cuda's returns a warning, or ""."""
     numbers = ",".join(map(str, gpus))
     raise ValueError(f"--gpus {numbers}: this backend computes on the CPU; --ops cuda takes a GPU")
 
 
 def unwatched(f):
-    """Return f as it is."""
+    """Return f unchanged."""
     return f
 
 
 def on(gpus=None, watch=unwatched):
-    """Return the functions below, as a named tuple; raise ValueError if GPUs are named.
+    """Return the functions below as a named tuple; raise ValueError for any GPUs.
 
-    Those that do work go through watch, which may return them changed: experiments/timeline.py
-    times them.  `fed` are the columns that batches go to: of two in one place, column 0.
+    `watch` wraps the functions that do work; experiments/timeline.py times them with it.  `fed` is
+    the columns that get the batches: only column 0 if both share one memory.
     """
     if gpus is not None:
         choose(gpus)
@@ -43,52 +42,53 @@ def on(gpus=None, watch=unwatched):
 
 
 def at(column):
-    """Work where this column lives, within a with statement."""
+    """Compute where this column lives, within a with statement."""
     return nullcontext()
 
 
-def each(work, what=None):
-    """Return (work(0), work(1)), where work(column) does what there is to do for a column.
+def each(work, key=None):
+    """Return (work(0), work(1)): one column's share of a layer each.
 
-    `what` says what that is: equal for equal work.
+    `key` identifies the work: for each key, fast measures whether to run both in parallel.
     """
     return work(0), work(1)
 
 
 @contextmanager
 def crossing(*journeys):
-    """Lend each array to another column, for a with statement: nothing has to move.
+    """Lend arrays to the other column within a with statement; yield them as a list.
 
-    A journey is (x, column it belongs to, column it goes to), or (x, …, …, first, C) for C channels
-    of it, the first one and those behind.
+    A journey is (x, column that owns it, column that gets it), or (x, …, …, first, C) for C of its
+    channels, starting with `first`.
     """
-    yield [channels(x, *some) for x, _, _, *some in journeys]
+    yield [channels(x, *selection) for x, _, _, *selection in journeys]
 
 
 def channels(x, first=0, C=None):
+    """Return a view of C channels of x, starting with `first`; all of them without C."""
     return x if C is None else x[:, first : first + C]
 
 
 def tick():
-    """Return the time, for `seconds`."""
+    """Return the current time, for `seconds`."""
     return time.perf_counter()
 
 
 def seconds(first, second):
-    """Return how long it was from one tick to another."""
+    """Return the time from one tick to another."""
     return second - first
 
 
 def joined(x0, x1):
-    """Return one array with the channels of both."""
+    """Return one array with the channels of both columns."""
     return np.concatenate([x0, x1], axis=1)
 
 
 def part(x, first, C):
-    """Return C channels of x, as an array of their own."""
+    """Return a copy of C channels of x, starting with `first`."""
     return np.ascontiguousarray(x[:, first : first + C])
 
 
 def added(dy, first, other):
-    """Return other plus as many channels of dy, from the first one on."""
+    """Return other plus as many channels of dy, starting with `first`."""
     return dy[:, first : first + other.shape[1]] + other

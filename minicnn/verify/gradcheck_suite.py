@@ -152,7 +152,7 @@ def check_named(name, ops):
 def whole_network(name, ops, rng):
     """Return (the case in words, Report) for two images and a network by name."""
     size, classes = catalogue.find(name).least, catalogue.find(name).classes
-    layers = catalogue.build(name, ops, rng, **catalogue.of_size(name, size))
+    layers = catalogue.build(name, ops, rng, **catalogue.size_option(name, size))
     x, labels = rng.standard_normal((2, 3, size, size)), rng.integers(classes, size=2)
     report = check_network(layers, x, labels, catalogue.backend(name, ops), max_entries=5)
     return f"{x.shape}", report
