@@ -376,7 +376,7 @@ def test_at_a_kink_it_says_so_and_of_many_entries_it_names_the_call(opened):
     browser = opened("relu_back")
     point(browser, "x", Keys.ARROW_RIGHT)
     assert ask(browser, TOUCH).endswith(
-        "= 1, but backward says dx[0, 1] = 0. L has a kink there: it has no one slope."
+        "= 1, but backward says dx[0, 1] = 0. L has a kink there, so it has no single slope."
     )
     browser = opened("large_back")
     point(browser, "dx", Keys.ARROW_RIGHT)
@@ -443,7 +443,7 @@ def test_where_the_data_cannot_be_inflated_the_beginning_is_there_as_text(browse
     command(browser, "Page.removeScriptToEvaluateOnNewDocument", **added)
     text = browser.execute_script("return document.querySelector('.minicnn-step').innerText")
     assert text.startswith("conv_forward, reference/conv.py")
-    assert text.rstrip().endswith("a browser from 2023 or later shows all of it, with its arrays.")
+    assert text.rstrip().endswith("a browser from 2023 or later shows them all, with their arrays.")
     assert complaints(browser) == []
 
 
