@@ -1,19 +1,19 @@
-"""What a command shows in a terminal: progress bars, and tables of text."""
+"""Output of commands in a terminal: progress bars, and tables of text."""
 
-DELAY = 1  # seconds; what is done by then needs no bar
+DELAY = 1  # seconds before a bar appears; shorter work needs none
 
 
 def bar(total, title, unit=" images"):
-    """Return a bar that vanishes when it is done: `with bar(…) as one: one.update(3)`.
+    """Return a progress bar that vanishes when closed: `with bar(…) as progress: …`.
 
     Parameters
     ----------
     total : int
-        How many there are to come.
+        The final count; `progress.update(3)` counts three more.
     title : str or None
-        What stands before it; with None it is never shown.
+        The text before the bar; with None the bar is never shown.
     unit : str
-        What is counted.
+        The name of what is counted.
     """
     from tqdm import tqdm
 
@@ -30,14 +30,14 @@ def bar(total, title, unit=" images"):
 
 
 def aligned(rows, right=()):
-    """Return a table's lines, with columns as wide as their widest cell and two spaces apart.
+    """Return the lines of a table, with each column as wide as its widest cell.
 
     Parameters
     ----------
     rows : list of tuple of str
         The cells.
     right : collection of int
-        The columns whose cells end below each other; in the others they begin below each other.
+        The indices of the columns to align on the right; the others are aligned on the left.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []

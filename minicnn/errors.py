@@ -1,8 +1,8 @@
-"""The errors that a command turns into one sentence.  They load in no time; all may import them."""
+"""The exceptions that a command turns into one sentence.  Importing them loads nothing else."""
 
 
 class CheckpointError(ValueError):
-    """The file is not a checkpoint that can be used here; the message says why."""
+    """The file is not a checkpoint that can be used; the message says why."""
 
 
 class Diverged(ArithmeticError):
@@ -10,7 +10,7 @@ class Diverged(ArithmeticError):
 
 
 class Interrupted(Exception):
-    """Ctrl-C: the step was finished and the run saved; the message says how to go on."""
+    """Ctrl-C was pressed, and the run was saved after its step; the message says how to resume."""
 
 
 class GpuError(OSError):
@@ -18,4 +18,4 @@ class GpuError(OSError):
 
 
 class DownloadError(RuntimeError):
-    """A download that cannot be finished, in one sentence that says why and what to do."""
+    """The download cannot be finished; the message says why and what to do."""
