@@ -13,7 +13,7 @@ from minicnn.step import picture, step
 from minicnn.training import evaluate, train
 
 sample = data.load("sample")
-mean = moments.mean_image(moments.of(sample.train_x), len(sample.train_x))
+mean = moments.mean_image(moments.compute(sample.train_x), len(sample.train_x))
 horse = sample.train_x[57:58]
 print("one image:", horse.shape, " patches of 24×24 in it, and their mirror images:", 9 * 9 * 2)
 
@@ -110,7 +110,7 @@ print(f"test errors from ten views: {tested:.1%} → {ten:.1%} and {tested_2:.1%
 # cloud in three dimensions, and the principal components are the directions of that cloud.
 
 # %%
-eigenvalues, p = moments.principal_components(moments.of(sample.train_x), len(sample.train_x))
+eigenvalues, p = moments.principal_components(moments.compute(sample.train_x), len(sample.train_x))
 print("λ", eigenvalues.round(), " √λ", np.sqrt(eigenvalues).round(1))
 picture(components=p)
 

@@ -1,11 +1,12 @@
-"""What every layer of every backend checks at the door: each mistake gets one sentence.
+"""The argument checks of every layer in every backend: each mistake gets one sentence.
 
-The sentence names the layer and the argument, says what it was and what was expected.  It is a
-TypeError for what is not an array of float32 or float64, a ValueError for a wrong shape or value.
+The sentence names the layer and the argument, and says what it was and what was expected.  The
+exception is a TypeError for anything but an array of float32 or float64, and a ValueError for a
+wrong shape or value.
 
-Options may come as any kind of number: a file of results has np.uint8 and np.float64, in which
-sums overflow or float32 turns into float64.  So a check returns the options as Python's own
-numbers, and a layer computes with what its check returned.
+Options may be any kind of number, such as np.uint8, in which sums overflow, or np.float64, which
+turns float32 into float64.  So a check returns the options as Python's own numbers, and a layer
+computes with those.
 """
 
 import math
@@ -15,11 +16,11 @@ import operator
 import numpy as np
 
 FLOATS = np.dtype(np.float32), np.dtype(np.float64)
-MOST = 2**31 - 1  # of a whole number: sizes and steps that no array reaches
+MOST = 2**31 - 1  # the largest integer option; no array reaches such a size
 
 
 def check_array(layer, name, x, ndim=None):
-    """x is an array of float32 or float64, with `ndim` axes where that is given."""
+    """x is an array of float32 or float64, with `ndim` axes if that is given."""
     if not isinstance(x, np.ndarray | np.generic) and not hasattr(x, "copy_to_host"):
         raise TypeError(
             f"{layer}: {name} is a {type(x).__name__}; expected an array, "
@@ -37,7 +38,7 @@ def check_array(layer, name, x, ndim=None):
 
 
 def check_plain(layer, name, x):
-    """x is no masked array, whose mask would be lost, and no matrix, whose * is another one."""
+    """x is neither a masked array, whose mask would be lost, nor a matrix, whose * differs."""
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(
             f"{layer}: {name} is a masked array, whose mask would be lost; expected a plain array, "
@@ -50,7 +51,7 @@ def check_plain(layer, name, x):
 
 
 def check_same(layer, **arrays):
-    """All arrays have one dtype: mixing would turn float32 into float64 behind your back."""
+    """All arrays have the same dtype; mixing would silently turn float32 into float64."""
     first, *others = arrays.values()
     if any(a.dtype != first.dtype for a in others):
         listing = ", ".join(f"{name} is {a.dtype}" for name, a in arrays.items())
@@ -97,7 +98,7 @@ def check_number(layer, name, value):
 
 
 def check_window(layer, name, f, x, stride=1, pad=0, ceil_mode=False):
-    """A window of f×f pixels fits into the images of x; see shapes.out_size."""
+    """An f×f window fits into the images of x; see shapes.out_size."""
     _, C, H, W = x.shape
     if C < 1:
         raise ValueError(f"{layer}: x has shape {x.shape}; expected at least one channel")
@@ -110,7 +111,7 @@ def check_window(layer, name, f, x, stride=1, pad=0, ceil_mode=False):
 
 
 def check_gradient(layer, dy, shape, dtype):
-    """dy is what comes back for an output of this shape and dtype."""
+    """dy has the shape and dtype of the output."""
     check_array(layer, "dy", dy)
     if dy.shape != tuple(shape):
         raise ValueError(
@@ -121,17 +122,18 @@ def check_gradient(layer, dy, shape, dtype):
 
 
 def check_cache(layer, cache, *parts):
-    """cache has parts of these types, as only this layer's forward of this backend makes it."""
-    found = [type(part).__name__ for part in cache] if isinstance(cache, tuple) else []
-    if len(found) != len(parts) or not all(map(isinstance, cache, parts)):
-        found = f"a tuple of {', '.join(found)}" if found else f"a {type(cache).__name__}"
+    """cache has parts of these types, as this layer's forward in the same backend returns it."""
+    types = [type(part).__name__ for part in cache] if isinstance(cache, tuple) else []
+    if len(types) != len(parts) or not all(map(isinstance, cache, parts)):
+        actual = f"a tuple of {', '.join(types)}" if types else f"a {type(cache).__name__}"
         raise TypeError(
-            f"{layer}: cache is {found}; expected what {layer}_forward of the same backend returned"
+            f"{layer}: cache is {actual}; "
+            f"expected what {layer}_forward of the same backend returned"
         )
 
 
 def check_conv(x, w, b, stride, pad, groups, ceil_mode):
-    """Return stride, pad, groups and ceil_mode; x, w, b and they fit together."""
+    """Return stride, pad, groups and ceil_mode; they fit together with x, w and b."""
     check_array("conv", "x", x, 4)
     check_array("conv", "w", w, 4)
     check_array("conv", "b", b, 1)
@@ -154,15 +156,15 @@ def check_conv(x, w, b, stride, pad, groups, ceil_mode):
             f"(w.shape[1] = {w.shape[1]}, groups = {groups})"
         )
     if K % groups:
-        raise ValueError(f"conv: w has {K} kernels, which {groups} groups cannot share equally")
+        raise ValueError(f"conv: w has {K} kernels, which do not split into {groups} equal groups")
     if b.shape != (K,):
-        raise ValueError(f"conv: b has shape {b.shape}; expected one bias a kernel, ({K},)")
+        raise ValueError(f"conv: b has shape {b.shape}; expected one bias per kernel, ({K},)")
     check_window("conv", "f", w.shape[2], x, stride, pad, ceil_mode)
     return stride, pad, groups, ceil_mode
 
 
 def check_lrn(x, k, n, alpha, beta, groups):
-    """Return k, n, alpha, beta and groups; x has whole groups, and k + α Σ x² stays above 0."""
+    """Return k, n, alpha, beta and groups; groups divide x equally, and k + α Σ x² is above 0."""
     check_array("lrn", "x", x, 4)
     n = check_whole("lrn", "n", n, 1)
     groups = check_whole("lrn", "groups", groups, 1)
@@ -171,7 +173,7 @@ def check_lrn(x, k, n, alpha, beta, groups):
     check_window("lrn", "f", 1, x)
     if x.shape[1] % groups:
         raise ValueError(
-            f"lrn: x has {x.shape[1]} channels, which {groups} groups cannot share equally"
+            f"lrn: x has {x.shape[1]} channels, which do not split into {groups} equal groups"
         )
     if not k > 0 or not alpha >= 0:
         raise ValueError(
@@ -179,18 +181,18 @@ def check_lrn(x, k, n, alpha, beta, groups):
             f"so that no power of 0 is taken"
         )
     with np.errstate(all="ignore"):
-        held = np.array([k, alpha, beta]).astype(x.dtype)
-        largest = held[0] ** -held[2]
-    if not (held[0] > 0 and np.isfinite(held).all() and np.isfinite(largest)):
+        rounded = np.array([k, alpha, beta]).astype(x.dtype)
+        largest = rounded[0] ** -rounded[2]
+    if not (rounded[0] > 0 and np.isfinite(rounded).all() and np.isfinite(largest)):
         raise ValueError(
-            f"lrn: k = {k:g}, alpha = {alpha:g}, beta = {beta:g} are beyond what {x.dtype} holds; "
+            f"lrn: k = {k:g}, alpha = {alpha:g}, beta = {beta:g} are out of range for {x.dtype}; "
             f"expected k > 0, alpha and k^−beta within its range"
         )
     return k, n, alpha, beta, groups
 
 
 def check_pool(layer, x, z, s, ceil_mode):
-    """Return z, s and ceil_mode; x is images into which a window of z×z fits."""
+    """Return z, s and ceil_mode; a z×z window fits into the images of x."""
     check_array(layer, "x", x, 4)
     z, s = check_whole(layer, "z", z, 1), check_whole(layer, "s", s, 1)
     ceil_mode = check_switch(layer, "ceil_mode", ceil_mode)
@@ -209,22 +211,24 @@ def check_fc(x, w, b):
         D *= size
     if x.ndim < 2 or D != w.shape[1]:
         raise ValueError(
-            f"fc: x has shape {x.shape}, {D} numbers an image, "
+            f"fc: x has shape {x.shape}, {D} numbers per image, "
             f"but w expects {w.shape[1]} (w.shape = {w.shape})"
         )
     if 0 in w.shape:
         raise ValueError(f"fc: w has shape {w.shape}; expected at least one output of one input")
     if b.shape != (w.shape[0],):
-        raise ValueError(f"fc: b has shape {b.shape}; expected one bias an output, ({w.shape[0]},)")
+        raise ValueError(
+            f"fc: b has shape {b.shape}; expected one bias per output, ({w.shape[0]},)"
+        )
 
 
 def check_dropout(layer, x, p):
-    """Return p; it is a chance below 1."""
+    """Return p; it is a probability below 1."""
     check_array(layer, "x", x)
     p = check_number(layer, "p", p)
     if not 0 <= p < 1:
         raise ValueError(
-            f"{layer}: p = {p:g}; expected the chance that a unit is set to zero, 0 ≤ p < 1"
+            f"{layer}: p = {p:g}; expected the probability that a unit is set to zero, 0 ≤ p < 1"
         )
     return p
 
@@ -238,12 +242,13 @@ def check_rng(layer, rng):
 
 
 def check_labels(scores, labels):
-    """Return labels as indices; it holds one class for each row of scores."""
+    """Return labels as indices; labels has one class for each row of scores."""
     check_array("softmax_loss", "scores", scores, 2)
     N, classes = scores.shape
     if N == 0 or classes == 0:
         raise ValueError(
-            f"softmax_loss: scores has shape {scores.shape}; expected an image and a class at least"
+            f"softmax_loss: scores has shape {scores.shape}; "
+            "expected at least one image and one class"
         )
     return check_classes("softmax_loss", labels, N, classes)
 
@@ -259,15 +264,15 @@ def check_update(w, v, dw, epsilon, momentum, decay):
     if not w.shape == v.shape == dw.shape:
         raise ValueError(
             f"sgd_update: w, v, dw have shapes {w.shape}, {v.shape}, {dw.shape}; "
-            f"expected three equal ones"
+            f"expected the same shape for all three"
         )
-    if w is v or one_place(w, v):
+    if w is v or share_memory(w, v):
         raise ValueError("sgd_update: w and v are the same memory; expected two arrays")
     return epsilon, momentum, decay
 
 
-def one_place(a, b):
-    """Return whether two arrays of the host share memory; or may, where that is hard to say."""
+def share_memory(a, b):
+    """Return whether two arrays on the host share memory; True where that is hard to decide."""
     if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
         return False
     try:
@@ -279,19 +284,19 @@ def one_place(a, b):
 def check_classes(who, labels, N, classes, name="labels"):
     """Return labels as np.intp: an array with one class, 0 … classes−1, for each of N images.
 
-    Any type of whole numbers is welcome.  Whatever is computed with the result does not overflow,
-    as `labels * classes` would in uint8.
+    Any integer dtype is allowed.  Arithmetic with the result does not overflow, as
+    `labels * classes` would in uint8.
     """
-    expected = "expected an array of whole numbers, one class an image"
+    expected = "expected an array of whole numbers, one class per image"
     if not isinstance(labels, np.ndarray):
         raise TypeError(f"{who}: {name} is a {type(labels).__name__}; {expected}")
     if isinstance(labels, np.ma.MaskedArray):
-        raise TypeError(f"{who}: {name} is a masked array; {expected}: leave out what is masked")
+        raise TypeError(f"{who}: {name} is a masked array; {expected}: leave out the masked images")
     if labels.dtype.kind not in "iu":
         raise TypeError(f"{who}: {name} has dtype {labels.dtype}; {expected}")
     if labels.shape != (N,):
         raise ValueError(
-            f"{who}: {name} has shape {labels.shape}; expected one label an image, ({N},)"
+            f"{who}: {name} has shape {labels.shape}; expected one label per image, ({N},)"
         )
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(wrong):

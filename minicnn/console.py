@@ -3,20 +3,20 @@
 import signal
 from contextlib import contextmanager
 
-DELAY = 1  # seconds; what is done by then needs no bar
+DELAY = 1  # seconds before a bar appears; shorter work needs none
 
 
 def bar(total, title, unit=" images"):
-    """Return a bar that vanishes when it is done: `with bar(…) as one: one.update(3)`.
+    """Return a progress bar that vanishes when closed: `with bar(…) as progress: …`.
 
     Parameters
     ----------
     total : int
-        How many there are to come.
+        The final count; `progress.update(3)` counts three more.
     title : str or None
-        What stands before it; with None it is never shown.
+        The text before the bar; with None the bar is never shown.
     unit : str
-        What is counted.
+        The name of what is counted.
     """
     return progress_bar(
         total,
@@ -30,21 +30,21 @@ def bar(total, title, unit=" images"):
 
 
 def progress_bar(total, title, unit=" images", **look):
-    """Return a bar that stays when it is done; `look` holds more options of tqdm."""
+    """Return a progress bar that stays when closed; `look` has further options of tqdm."""
     from tqdm import tqdm
 
     return tqdm(total=total, desc=title, unit=unit, **{"unit_scale": True, **look})
 
 
 def aligned(rows, right=()):
-    """Return a table's lines, with columns as wide as their widest cell and two spaces apart.
+    """Return the lines of a table, with each column as wide as its widest cell.
 
     Parameters
     ----------
     rows : list of tuple of str
         The cells.
     right : collection of int
-        The columns whose cells end below each other; in the others they begin below each other.
+        The indices of the columns to align on the right; the others are aligned on the left.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
@@ -71,11 +71,11 @@ def interrupts(patient=False):
         presses.append(number)
 
     try:
-        before = signal.signal(signal.SIGINT, note)
-    except ValueError:  # not the main thread: Ctrl-C goes elsewhere
+        previous = signal.signal(signal.SIGINT, note)
+    except ValueError:  # not the main thread, and only that one receives Ctrl-C
         yield lambda: False
         return
     try:
         yield lambda: bool(presses)
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)

@@ -1,8 +1,8 @@
-"""The errors that a command turns into one sentence.  They load in no time; all may import them."""
+"""The exceptions that a command turns into one sentence.  Importing them loads nothing else."""
 
 
 class CheckpointError(ValueError):
-    """The file is not a checkpoint that can be used here; the message says why."""
+    """The file is not a checkpoint that can be used; the message says why."""
 
 
 class Diverged(ArithmeticError):
@@ -10,7 +10,7 @@ class Diverged(ArithmeticError):
 
 
 class Interrupted(Exception):
-    """Ctrl-C: the step was finished and the run saved; the message says how to go on."""
+    """Ctrl-C was pressed, and the run was saved after its step; the message says how to resume."""
 
 
 class GpuError(OSError):
@@ -18,12 +18,12 @@ class GpuError(OSError):
 
 
 class DownloadError(RuntimeError):
-    """A download that cannot be finished, in one sentence that says why and what to do."""
+    """The download cannot be finished; the message says why and what to do."""
 
 
 def is_of_driver(error):
-    """Return whether an error is of a GPU's driver: of numba-cuda, or of a package it calls.
+    """Return whether an error is from a GPU's driver: from numba-cuda, or a package that it calls.
 
-    Which class it has depends on their versions; and they load slowly, so it is known by name.
+    Its class depends on their versions, and importing them is slow, so it is recognized by name.
     """
     return type(error).__name__ in ("CudaAPIError", "CUDAError", "CudaDriverError")

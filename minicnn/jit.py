@@ -1,16 +1,16 @@
-"""Numba's njit, for kernels whose compiled code is kept on disk and is never stale.
+"""Numba's njit, with a cache of compiled code on disk that is never stale.
 
     @njit                 compiles a function when it is first called
     @njit(**options)      the same with Numba's options; see fast/flags.py
 
-Numba's own cache compiles a kernel anew when the kernel's file has changed.  But compiled code also
-contains what a kernel calls, and the constants that it reads, from whatever file.  So here the code
-belongs to all sources of the kernel's package, and to this file: a change in any of them compiles
-every kernel of the package anew, over what was there.  A kernel must use nothing from another
-package; tests/test_jit.py looks.
+Numba's own cache recompiles a kernel when the kernel's file has changed.  But compiled code also
+contains the functions that a kernel calls and the constants that it reads, from any file.  So here
+a cache entry depends on all sources of the kernel's package, and on this file: a change in any of
+them recompiles every kernel of the package and replaces its entry.  A kernel must use nothing from
+another package; tests/test_jit.py checks this.
 
-Where no folder can be written to, kernels are compiled in every process, and a warning says once
-what to set.  With NUMBA_DISABLE_JIT=1 a kernel is the Python function itself.
+If no folder is writable, every process compiles its kernels, and a warning says once which variable
+to set.  With NUMBA_DISABLE_JIT=1 a kernel is the Python function itself.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ warned = False
 
 
 def njit(function=None, **options):
-    """Return the kernel of a function; without a function, the decorator with these options."""
+    """Return a function's kernel; without a function, a decorator with these options."""
     if function is None:
         return functools.partial(njit, **options)
     kernel = numba.njit(function, **options)
@@ -37,12 +37,12 @@ def njit(function=None, **options):
 
 
 class KernelCache(FunctionCache):
-    """What Numba asks for compiled code before it compiles, and gives what it has compiled."""
+    """The cache that Numba asks for compiled code before it compiles, and fills afterwards."""
 
     def __init__(self, function):
         super().__init__(function)
         line = f"-{function.__code__.co_firstlineno}."
-        name = self._impl.filename_base.replace(line, ".")  # a kernel that moves keeps its file
+        name = self._impl.filename_base.replace(line, ".")  # without its line: it may move
         package = function.__module__.rpartition(".")[0]
         self._cache_file = KernelFile(self.cache_path, name, sources(package))
 
@@ -58,8 +58,8 @@ class KernelCache(FunctionCache):
 class KernelFile(IndexDataCacheFile):
     """The files of one kernel: an index, and compiled code for each signature.
 
-    Two processes may write at once, and the code of one may get the other's place in the index.  So
-    the code is kept together with the sources and the signature that it was made from.
+    Two processes may write at the same time, and the index of one may then point to the code of the
+    other.  So the code is stored together with the digest of its sources and its signature.
     """
 
     def save(self, key, code):
@@ -68,7 +68,7 @@ class KernelFile(IndexDataCacheFile):
     def load(self, key):
         try:
             stamp, made_for, code = super().load(key) or (None, None, None)
-        except Exception:  # a file that is torn, or mentions classes that are there no more
+        except Exception:  # an incomplete file, or one with classes that no longer exist
             self.flush()
             return None
         return code if (stamp, made_for) == (self._source_stamp, key) else None
@@ -85,7 +85,7 @@ def sources(package):
 
 @contextlib.contextmanager
 def cache_warning():
-    """Warn, once, where compiled code cannot be kept, and go on without."""
+    """Warn, once, if compiled code cannot be stored, and go on without."""
     global warned
     try:
         yield
@@ -93,8 +93,8 @@ def cache_warning():
         if not warned:
             warned = True
             warnings.warn(
-                "compiled code cannot be kept on disk, so every process compiles for itself, which "
-                "takes seconds to minutes; set NUMBA_CACHE_DIR to a folder that can be written to "
+                "compiled code cannot be stored on disk, so every process compiles its kernels, "
+                "which takes seconds to minutes; set NUMBA_CACHE_DIR to a writable folder "
                 f"({error})",
                 RuntimeWarning,
                 stacklevel=3,

@@ -1,4 +1,4 @@
-"""What a measurement ran on: the processor, versions, and how busy the machine was."""
+"""The conditions of a measurement: processor, versions, and load of the machine."""
 
 import contextlib
 import importlib.metadata
@@ -9,12 +9,12 @@ import time
 
 MiB = 2**20  # bytes
 
-# How the libraries that may be at work call their number of threads in the environment: …_THREADS
+# The libraries that may compute; the environment variable …_THREADS sets their number of threads.
 THREADS = "MINICNN NUMBA_NUM OMP_NUM OPENBLAS_NUM MKL_NUM VECLIB_MAXIMUM".split()
 
 
 def machine():
-    """Return all of it as a dict; load_after is yet to come."""
+    """Return the conditions as a dict; load_after is None until the measurement has ended."""
     processor, info = platform.processor() or platform.machine(), pathlib.Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text().splitlines():
@@ -32,16 +32,16 @@ def machine():
 
 
 def cores():
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def usual_threads():
-    """Return as many threads as MINICNN_THREADS says, or one a core.
+    """Return the number of threads: MINICNN_THREADS, or one per core if it is not set.
 
-    Raises ValueError if what it says is no such number.
+    Raises ValueError if MINICNN_THREADS is not a positive integer.
     """
     text = os.environ.get("MINICNN_THREADS") or str(cores())
     if not text.isdecimal() or int(text) < 1:
@@ -50,12 +50,12 @@ def usual_threads():
 
 
 def load():
-    """Return the load average of the last minute, or None where there is none."""
+    """Return the load average of the last minute, or None if the system has none."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
 def versions(threads):
-    """Return what a figure depends on: versions, system, threads, date."""
+    """Return the conditions behind a figure: versions, system, threads, date."""
     return {
         **installed("numpy", "numba"),
         "system": system(),
@@ -66,11 +66,11 @@ def versions(threads):
 
 def installed(*packages):
     """Return the versions of Python and of those packages that are installed."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in packages:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
+            versions[name] = importlib.metadata.version(name)
+    return versions
 
 
 def system():

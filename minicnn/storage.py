@@ -1,11 +1,11 @@
-"""Checkpoints: everything a run needs to go on as if it had never stopped, in one .npz file.
+"""Checkpoints: all that a run needs to resume as if it had never stopped, in one .npz file.
 
     arrays    name → array          parameters, velocities, the order of the images, losses, …
-    facts     name → plain value    position, random state, history, settings; kept as JSON text
+    facts     name → plain value    position, random state, history, settings; stored as JSON text
 
-A file is written under a temporary name, forced to the disk, and renamed: whatever happens, the
-old one or the new one is there, whole.  Nothing is ever unpickled, so a checkpoint from a
-stranger can be refused but cannot run code.
+A file is written under a temporary name, forced to the disk, and renamed.  Whatever happens, either
+the old file or the new one exists and is complete.  Nothing is ever unpickled, so a checkpoint from
+a stranger may be refused but cannot run code.
 """
 
 import json
@@ -24,23 +24,23 @@ FORMAT = "minicnn checkpoint 1"
 
 
 def save(path, arrays, facts):
-    """Write arrays and facts to path, whole or not at all.
+    """Write arrays and facts to path, atomically.
 
     Parameters
     ----------
     path : path
-        The file; its folder is made if need be.
+        The file; its folder is created if necessary.
     arrays : dict of name → array
     facts : dict of name → value
-        Whatever `as_json` can write down.
+        Values that `as_json` can write.
 
     Raises
     ------
     TypeError, ValueError
-        If JSON has no word for a fact, or an array holds Python objects.
+        If JSON cannot represent a fact, or an array holds Python objects.
     OSError
-        If the disk is full or the folder cannot be written to; an older checkpoint at path stays
-        as it was.
+        If the disk is full or the folder is not writable; an older checkpoint at path stays
+        unchanged.
     """
     for name, array in arrays.items():
         check_array(name, array)
@@ -50,54 +50,54 @@ def save(path, arrays, facts):
 
 
 def check_array(name, array):
-    """Raise TypeError if NumPy would have to pickle an array: it holds Python objects."""
+    """Raise TypeError if an array holds Python objects, which NumPy would have to pickle."""
     if np.asarray(array).dtype.hasobject:
-        raise TypeError(f"{name} holds Python objects; a checkpoint keeps numbers and text only")
+        raise TypeError(f"{name} holds Python objects; a checkpoint stores only numbers and text")
 
 
 def as_json(value):
-    """Return a value as JSON text: NumPy's numbers and arrays, tuples and paths among the rest.
+    """Return a value as JSON text; it may have NumPy numbers and arrays, tuples and paths.
 
-    An array becomes a list, as a tuple does, and a path a text.
+    An array or a tuple becomes a list, and a path becomes a string.
 
     Raises
     ------
     TypeError
-        For what JSON has no word for, such as a function or a set.
+        If JSON cannot represent it, as with a function or a set.
     ValueError
-        For NaN and infinite numbers, and for what contains itself.
+        If it contains NaN, an infinite number, or itself.
     """
-    return json.dumps(value, default=plainer, allow_nan=False)
+    return json.dumps(value, default=json_value, allow_nan=False)
 
 
-def plainer(value):
-    """Return what JSON can say in the place of a value that it cannot; json.dumps asks for it."""
+def json_value(value):
+    """Return what json.dumps writes instead of a value that it does not know."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    raise TypeError(f"JSON has no word for a {type(value).__name__}")
+    raise TypeError(f"JSON cannot represent a {type(value).__name__}")
 
 
 def plain(name, value):
-    """Return a value as it will come back from a checkpoint; refuse what would not come back.
+    """Return a value as a checkpoint would return it after saving and loading.
 
-    So a tuple equals the list that was saved of it, and np.float32(0.1) the number.
+    So a tuple equals the list that was saved for it, and np.float32(0.1) equals the saved number.
 
-    Raises TypeError or ValueError, which begins with the name.
+    Raises TypeError or ValueError for a value that cannot be saved; the message begins with `name`.
     """
     try:
         return json.loads(as_json(value))
     except (TypeError, ValueError, RecursionError) as error:
         kind = ValueError if isinstance(error, ValueError) else TypeError
         raise kind(
-            f"{name} is a {type(value).__name__} that no checkpoint can keep ({error}); expected "
+            f"{name} is a {type(value).__name__} that no checkpoint can store ({error}); expected "
             "finite numbers, text, True, False, None, and lists and dicts of these"
         ) from None
 
 
 def load(path):
-    """Return arrays and facts as they were saved.
+    """Return the arrays and facts of a checkpoint.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def load(path):
     Raises
     ------
     CheckpointError
-        If the file is missing, damaged, or something else than a checkpoint of this version.
+        If the file is missing, damaged, or not a checkpoint of this version.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -137,34 +137,34 @@ def load(path):
             raise CheckpointError(f"{path} is not a checkpoint, which is an .npz file") from None
         raise CheckpointError(
             f"{path} is damaged or not a checkpoint ({error}); "
-            "use an older one, or start the run anew"
+            "use an older one, or start the run again"
         ) from None
     return arrays, facts
 
 
 def copy_into(targets, arrays, path):
-    """Copy arrays into targets of the same names, in place; refuse if they do not fit.
+    """Copy arrays into the targets of the same names, in place.
 
     Parameters
     ----------
     targets, arrays : dict of name → array
     path : path
-        Where the arrays come from, for the message.
+        The source of the arrays, for the message.
 
     Raises
     ------
     CheckpointError
-        If a name is missing or too many, or a shape or dtype differs: then nothing has been copied.
+        If a name is missing or extra, or a shape or dtype differs; then nothing has been copied.
     """
     for name in [*targets, *arrays]:
         if name not in arrays or name not in targets:
-            where = "the network" if name in targets else "the checkpoint"
-            raise CheckpointError(f"{path} is of another network: only {where} has {name}")
-        ours, theirs = targets[name], arrays[name]
-        if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+            owner = "the network" if name in targets else "the checkpoint"
+            raise CheckpointError(f"{path} is of another network: only {owner} has {name}")
+        target, array = targets[name], arrays[name]
+        if target.shape != array.shape or target.dtype != array.dtype:
             raise CheckpointError(
-                f"{path} is of another network: {name} is {theirs.dtype} {theirs.shape} there "
-                f"and {ours.dtype} {ours.shape} here"
+                f"{path} is of another network: {name} is {array.dtype} {array.shape} in the file "
+                f"but {target.dtype} {target.shape} in the network"
             )
     for name, target in targets.items():
         target[...] = arrays[name]
@@ -173,14 +173,14 @@ def copy_into(targets, arrays, path):
 def write_whole(path, write):
     """Call write(file) on a temporary file, then rename it to path.
 
-    Before the renaming the file is forced to the disk, so not even a power cut can leave half of it
-    under its final name.
+    The file is forced to the disk before it is renamed, so not even a power cut can leave half of
+    it under its final name.
 
     Raises
     ------
     OSError
-        If it cannot be written; it names path, which the system's own error for a full disk does
-        not.  What was there before stays.
+        If it cannot be written.  The error names path, unlike the system's error for a full disk,
+        and a file that was there before stays.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -193,38 +193,38 @@ def write_whole(path, write):
         os.replace(temporary, path)
     except OSError as error:
         if error.filename not in (None, str(temporary)):
-            raise  # it is about another file, from which `write` reads
-        why = error.strerror or f"it could not be written whole ({error})"
-        why += "; the one from before is still there" if path.exists() else ""
+            raise  # about another file, which `write` reads
+        why = error.strerror or f"it could not be written completely ({error})"
+        why += "; the previous file is still there" if path.exists() else ""
         raise OSError(error.errno, why, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def full_disk(error, path, need=""):
-    """Return the sentence for an OSError of a full disk, and "" for any other.
+    """Return the message for an OSError of a full disk, or "" for any other OSError.
 
     Parameters
     ----------
     error : OSError
     path : path
-        What was written there; the disk is full that holds it.
+        The file or folder that was being written.
     need : str
-        How much it takes, if that is known: "…; ".
+        How much space it needs, if that is known: "…; ".
     """
     if error.errno not in (ENOSPC, EDQUOT, EFBIG):
         return ""
-    advice = "make room and run the same command again, it goes on from here"
+    advice = "free some space and run the same command again to resume"
     return f"the disk of {path} is full: {need}{advice}"
 
 
 def make_folder(path):
-    """Make the folder if need be, and see that one can write there, before hours of work go by.
+    """Create the folder if necessary, and check that it is writable, before hours of work.
 
     Raises
     ------
     OSError
-        If it is a file, or nothing can be written there; the message says which.
+        If it is a file, or not writable; the message says which.
     """
     path = pathlib.Path(path)
     if path.exists() and not path.is_dir():
@@ -238,22 +238,22 @@ def make_folder(path):
 
 
 def write_text(path, text):
-    """Write a text file, whole or not at all."""
+    """Write a text file atomically."""
     write_bytes(path, text.encode())
 
 
 def write_bytes(path, content):
-    """Write a file of these bytes, whole or not at all."""
+    """Write a file of these bytes atomically."""
     write_whole(path, lambda file: file.write(content))
 
 
 def write_lines(path, values):
-    """Write a .jsonl file, a line of JSON for each value, whole or not at all."""
+    """Write a .jsonl file atomically, one line of JSON per value."""
     write_text(path, "".join(as_json(value) + "\n" for value in values))
 
 
 def read_lines(path):
-    """Return the values in a .jsonl file, a list; an empty one if there is no such file.
+    """Return the list of the values in a .jsonl file; it is empty if there is no such file.
 
     Raises
     ------

@@ -329,7 +329,7 @@ def test_images_and_labels_must_be_as_many(many):
     [
         ([0, 30], "order runs from 0 to 30; expected 0 … 29 for 30 images"),
         ([-1, 3], "order runs from -1 to 3; expected 0 … 29"),
-        ([0.0, 1.0], r"order is float64 of shape \(2,\); expected one axis of whole numbers"),
+        ([0.0, 1.0], r"order is float64 of shape \(2,\); expected a one-dimensional array of int"),
         ([[0, 1]], r"order is int64 of shape \(1, 2\)"),
         ([True] * 30, "order is bool"),
     ],
@@ -346,7 +346,7 @@ def test_a_batch_of_few_bits_does_not_overflow(many):
 
 def test_a_view_that_loses_an_image_is_refused(many):
     made = Batches(many, many, np.arange(30), 6, lambda x, rng: x[1:], seed=0, epoch=0)
-    with pytest.raises(ValueError, match="Batches: the view of 6 images has 5"):
+    with pytest.raises(ValueError, match="Batches: view returned 5 images for 6"):
         list(made)
 
 

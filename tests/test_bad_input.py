@@ -32,9 +32,14 @@ CONV = [
     ([X, WEIGHTS, B.astype(float)], {}, TypeError, "b is float64; give all of them the same"),
     ([X, zeros(K, 5, f, f), B], {}, ValueError, "x has 3 channels but w expects 5 (w.shape[1]"),
     ([X, WEIGHTS, B], {"groups": 3}, ValueError, "x has 3 channels but w expects 9 (w.shape[1]"),
-    ([X, zeros(K, 1, f, f), B], {"groups": 3}, ValueError, "4 kernels, which 3 groups cannot"),
+    ([X, zeros(K, 1, f, f), B], {"groups": 3}, ValueError, "4 kernels, which do not split into 3"),
     ([X, zeros(K, C, 3, 2), B], {}, ValueError, "w has 3×2 kernels; expected square ones"),
-    ([X, WEIGHTS, zeros(5)], {}, ValueError, "b has shape (5,); expected one bias a kernel, (4,)"),
+    (
+        [X, WEIGHTS, zeros(5)],
+        {},
+        ValueError,
+        "b has shape (5,); expected one bias per kernel, (4,)",
+    ),
     ([X, zeros(K, C, 6, 6), B], {}, ValueError, "f = 6, but a window of 6×6 does not fit"),
     ([X, zeros(K, C, 8, 8), B], {"pad": 1}, ValueError, "pixels with 1 of padding at each end"),
     ([X, WEIGHTS, B], {"stride": 0}, ValueError, "stride = 0; expected a whole number of at lea"),
@@ -65,13 +70,13 @@ LRN = [
     ([X], {"n": 0}, ValueError, "n = 0; expected a whole number of at least 1"),
     ([X], {"n": 2.5}, ValueError, "n = 2.5; expected a whole number"),
     ([X], {"groups": 0}, ValueError, "groups = 0; expected a whole number"),
-    ([X], {"groups": 2}, ValueError, "x has 3 channels, which 2 groups cannot share equally"),
+    ([X], {"groups": 2}, ValueError, "x has 3 channels, which do not split into 2 equal groups"),
     ([X], {"k": 0}, ValueError, "k = 0, alpha = 0.0001; expected k > 0 and alpha ≥ 0"),
     ([X], {"alpha": -0.5}, ValueError, "k = 2, alpha = -0.5; expected k > 0 and alpha ≥ 0"),
     ([X], {"alpha": np.nan}, TypeError, "alpha = nan; expected a number"),
-    ([X], {"k": 1e-50}, ValueError, "k = 1e-50, alpha = 0.0001, beta = 0.75 are beyond what float"),
-    ([X], {"k": 1e-45, "beta": 1}, ValueError, "are beyond what float32 holds; expected k > 0"),
-    ([X], {"alpha": 1e39}, ValueError, "alpha = 1e+39, beta = 0.75 are beyond what float32 holds"),
+    ([X], {"k": 1e-50}, ValueError, "k = 1e-50, alpha = 0.0001, beta = 0.75 are out of range for"),
+    ([X], {"k": 1e-45, "beta": 1}, ValueError, "are out of range for float32; expected k > 0"),
+    ([X], {"alpha": 1e39}, ValueError, "alpha = 1e+39, beta = 0.75 are out of range for float32"),
     ([X], {"k": np.inf}, TypeError, "k = inf; expected a number, not NaN or infinity"),
     ([X], {"beta": 10**400}, TypeError, "expected a number, not NaN or infinity"),
     ([X], {"k": "2"}, TypeError, "k = '2'; expected a number"),
@@ -83,10 +88,15 @@ FC = [
     ([ROWS, X, B], {}, ValueError, "w has shape (2, 3, 7, 5); expected 2 axes"),
     ([ROWS, FC_WEIGHTS, zeros(4, 1)], {}, ValueError, "b has shape (4, 1); expected 1 axes (K,)"),
     ([ROWS.astype(float), FC_WEIGHTS, B], {}, TypeError, "x is float64, w is float32, b is float"),
-    ([X[:, :2], FC_WEIGHTS, B], {}, ValueError, "x has shape (2, 2, 7, 5), 70 numbers an image"),
+    ([X[:, :2], FC_WEIGHTS, B], {}, ValueError, "x has shape (2, 2, 7, 5), 70 numbers per image"),
     ([ROWS, zeros(105, K), B], {}, ValueError, "but w expects 4 (w.shape = (105, 4))"),
     ([ROWS[0], FC_WEIGHTS, B], {}, ValueError, "x has shape (105,)"),
-    ([ROWS, FC_WEIGHTS, zeros(3)], {}, ValueError, "b has shape (3,); expected one bias an output"),
+    (
+        [ROWS, FC_WEIGHTS, zeros(3)],
+        {},
+        ValueError,
+        "b has shape (3,); expected one bias per output",
+    ),
 ]
 RNG = {"rng": np.random.default_rng(0)}
 DROPOUT = [
@@ -94,13 +104,18 @@ DROPOUT = [
     ([X], {}, TypeError, "rng is None; expected a generator such as np.random.default_rng(0)"),
     ([X], {"rng": 7}, TypeError, "rng is 7; expected a generator"),
     ([X], {"rng": np.random}, TypeError, "expected a generator such as np.random.default_rng(0)"),
-    ([X], {"p": 1, **RNG}, ValueError, "p = 1; expected the chance that a unit is set to zero"),
-    ([X], {"p": -0.1, **RNG}, ValueError, "p = -0.1; expected the chance"),
+    (
+        [X],
+        {"p": 1, **RNG},
+        ValueError,
+        "p = 1; expected the probability that a unit is set to zero",
+    ),
+    ([X], {"p": -0.1, **RNG}, ValueError, "p = -0.1; expected the probability"),
     ([X], {"p": np.nan, **RNG}, TypeError, "p = nan; expected a number"),
 ]
 DROPOUT_PREDICT = [
     ([X.tolist()], {}, TypeError, "x is a list"),
-    ([X], {"p": 1.5}, ValueError, "p = 1.5; expected the chance that a unit is set to zero"),
+    ([X], {"p": 1.5}, ValueError, "p = 1.5; expected the probability that a unit is set to zero"),
 ]
 ANY_SHAPE = [
     ([PHOTO], {}, TypeError, "x has dtype uint8; expected float32 or float64, e.g. x.astype("),
@@ -117,14 +132,14 @@ SOFTMAX_LOSS = [
     ([[[1.0, 2.0]], LABELS], {}, TypeError, "scores is a list"),
     ([zeros(2, 4).astype(np.int64), LABELS], {}, TypeError, "scores has dtype int64"),
     ([zeros(4), LABELS], {}, ValueError, "scores has shape (4,); expected 2 axes"),
-    ([zeros(2, 4), [3, 0]], {}, TypeError, "array of whole numbers, one class an image"),
-    ([zeros(2, 4), LABELS.astype(float)], {}, TypeError, "array of whole numbers, one class an"),
-    ([zeros(2, 4), LABELS > 0], {}, TypeError, "array of whole numbers, one class an image"),
-    ([zeros(3, 4), LABELS], {}, ValueError, "labels has shape (2,); expected one label an image"),
+    ([zeros(2, 4), [3, 0]], {}, TypeError, "array of whole numbers, one class per image"),
+    ([zeros(2, 4), LABELS.astype(float)], {}, TypeError, "array of whole numbers, one class per"),
+    ([zeros(2, 4), LABELS > 0], {}, TypeError, "array of whole numbers, one class per image"),
+    ([zeros(3, 4), LABELS], {}, ValueError, "labels has shape (2,); expected one label per image"),
     ([zeros(2, 4), LABELS[:, None]], {}, ValueError, "labels has shape (2, 1); expected one"),
     ([zeros(2, 3), LABELS], {}, ValueError, "labels run from 0 to 3; expected 0 … 2 for 3 classes"),
     ([zeros(2, 4), LABELS - 1], {}, ValueError, "labels run from -1 to 2; expected 0 … 3 for 4"),
-    ([zeros(0, 4), LABELS[:0]], {}, ValueError, "expected an image and a class at least"),
+    ([zeros(0, 4), LABELS[:0]], {}, ValueError, "expected at least one image and one class"),
     ([zeros(2, 4), np.ma.masked_array(LABELS)], {}, TypeError, "labels is a masked array"),
     ([zeros(2, 3), LABELS.astype(np.uint8)], {}, ValueError, "labels run from 0 to 3; expected 0"),
 ]
@@ -223,7 +238,7 @@ def test_the_update_names_what_does_not_fit(ops):
     sentence = said(TypeError, w, v, dw.astype(float), 0.1)
     assert "w is float32, v is float32, dw is float64; give all of them the same dtype" in sentence
     sentence = said(ValueError, w, v, dw.T, 0.1)
-    assert "shapes (3, 5), (3, 5), (5, 3); expected three equal ones" in sentence
+    assert "shapes (3, 5), (3, 5), (5, 3); expected the same shape for" in sentence
     said(ValueError, w, v[:1], dw, 0.1)  # would broadcast
     for same in (w, w[:]):
         assert "w and v are the same memory; expected two arrays" in said(

@@ -16,9 +16,9 @@ import pytest
 from minicnn import cuda, net, reference
 from minicnn.__main__ import main
 from minicnn.bench import cases, limits, measure, minicnn_contestant, worker
-from minicnn.bench.cases import work_of
+from minicnn.bench.cases import timed_function
 from minicnn.bench.im2col_contestant import course_conv_backward, course_conv_forward
-from minicnn.bench.minicnn_contestant import Ours
+from minicnn.bench.minicnn_contestant import Minicnn
 from minicnn.bench.processes import WorkerError
 from minicnn.bench.pytorch import Torch
 from minicnn.bench.result import compared, line_of
@@ -55,24 +55,24 @@ def test_two_rounds_are_too_few_for_a_ratio():
     assert text_of(result) == "2–3"
 
 
-WORK = {"row": "conv2", "pass": "dw", "flops": 2 * 10**9}
+CASE = {"row": "conv2", "pass": "dw", "flops": 2 * 10**9}
 SECONDS = {"fast": [0.1, 0.1, 0.1], "slow": [0.9, 0.9, 0.9], "torch": [0.3, 0.2, 0.3]}
 
 
 def test_a_line_compares_with_the_best_rival():
     fastest = {"fast": 0.09, "slow": 0.8, "torch": 0.2}
-    line = line_of(WORK, SECONDS, fastest, "fast", ("slow", "torch", "broken"), LIMITS)
+    line = line_of(CASE, SECONDS, fastest, "fast", ("slow", "torch", "broken"), LIMITS)
     assert (line["ms"], line["gflops"], line["of_limit"]) == (100, 20, 0.2)
     assert (line["rival"], line["rival_ms"], line["ratio"]) == ("torch", 300, 3)
     assert line["all_ms"] == {"fast": 100, "slow": 900, "torch": 300}
     assert line["gb_per_s"] is None
-    assert line_of(WORK, SECONDS, fastest, "fast", (), LIMITS)["rival"] is None
+    assert line_of(CASE, SECONDS, fastest, "fast", (), LIMITS)["rival"] is None
 
 
 @pytest.mark.parametrize("name", ["fast", "torch"])
 def test_whoever_was_disturbed_is_not_quoted(name):
     fastest = {"fast": 0.09, "torch": 0.2, name: 0.01}
-    line = line_of(WORK, SECONDS, fastest, "fast", ("torch",), LIMITS)
+    line = line_of(CASE, SECONDS, fastest, "fast", ("torch",), LIMITS)
     assert line["disturbed"] and line["ratio"] is None
     assert ratio_text(line) == "unclear (2–3)"
 
@@ -110,7 +110,7 @@ def test_pytorch_computes_the_same(contestant, ours, monkeypatch):
     small = partial(alexnet.alexnet, classes=5, kernels=(8, 12, 6, 4, 10), hidden=7, size=68)
     network = catalogue.NETWORKS["alexnet"]._replace(build=small, size=68, classes=5)
     monkeypatch.setitem(catalogue.NETWORKS, "small", network)
-    one, other = Ours(ours, "small", 3), Torch(contestant, "small", 3)
+    one, other = Minicnn(ours, "small", 3), Torch(contestant, "small", 3)
     rows_of_other = {layer.name: layer for layer in other.layers}
     for line in one.rows():
         row, what = line["row"], line["pass"]
@@ -120,11 +120,11 @@ def test_pytorch_computes_the_same(contestant, ours, monkeypatch):
         x, y, dy = [other.tensor(np.array(array)) for array in (*arrays, dy)]
         for name in row.split("+"):
             other.records[name] = cases.Record(rows_of_other[name], x, y, None, dy)
-        expected, answers = work_of(one, row, what)(), work_of(other, row, what)()
+        expected, answers = timed_function(one, row, what)(), timed_function(other, row, what)()
         if what == "forward":
             expected, answers = expected[:1], [answers]
         elif what == "backward" and len(expected) == 3:
-            (dx, *_), (_, *dw_db) = [other.row(row, half)() for half in ("dx", "dw")]
+            (dx, *_), (_, *dw_db) = [other.layer(row, half)() for half in ("dx", "dw")]
             np.testing.assert_array_equal(answers[1].detach(), dw_db[0])
             answers = [dx, *dw_db]
         expected = expected if isinstance(expected, tuple) else (expected,)
@@ -240,7 +240,7 @@ def on_gpu(monkeypatch):
     a = np.random.default_rng(0).standard_normal((2, 3), np.float32)
     arrays = {"product": (a, a, a[0, :2]), "launch": (a,)}
     monkeypatch.setattr(minicnn_contestant, "arguments_of", arrays.get)
-    return Ours("cuda", "tiny", 2)
+    return Minicnn("cuda", "tiny", 2)
 
 
 @pytest.mark.simulator
@@ -254,7 +254,7 @@ def test_every_work_on_a_gpu_can_be_timed(on_gpu):
         ("inference", "1 image"),
     ]  # fmt: skip
     for row, what in works:
-        (seconds,) = worker.seconds_of(work_of(on_gpu, row, what), 1, on_gpu.wait)
+        (seconds,) = worker.seconds_of(timed_function(on_gpu, row, what), 1, on_gpu.wait)
         assert seconds > 0
     assert on_gpu.memory() > 0
 
@@ -263,7 +263,7 @@ def test_every_work_on_a_gpu_can_be_timed(on_gpu):
 def test_the_halves_of_backward_are_backward(on_gpu, row):
     record = on_gpu.records[row]
     dx, dw, db = record.layer.backward(record.dy, record.cache)
-    found = on_gpu.row(row, "dx")(), *on_gpu.row(row, "dw")()
+    found = on_gpu.layer(row, "dx")(), *on_gpu.layer(row, "dw")()
     for half, whole in zip(found, (dx, dw, db), strict=True):
         np.testing.assert_array_equal(cuda.to_host(half), cuda.to_host(whole))
 
@@ -353,7 +353,7 @@ def test_two_columns_are_timed_against_the_same_network_in_one(
         measure.measure(tmp_path, "two", "fast", parts=["layers"])
     scores = []
     for name in ("fast", "fast-in-one"):
-        one = Ours(name, "two", 2)
+        one = Minicnn(name, "two", 2)
         assert len(one.layers) == (9 if name == "fast" else 5)
         scores.append(one.inference(2)()[0])
     np.testing.assert_allclose(*scores, rtol=1e-4)
@@ -378,7 +378,7 @@ def test_plain_kernels_are_measured_beside_the_fast_ones(
     tmp_path, on_gpu, in_threads, hurried, monkeypatch
 ):
     monkeypatch.setattr(cuda.settings, "plain", False)  # restores it afterwards
-    plain = Ours("cuda-plain", "tiny", 2)
+    plain = Minicnn("cuda-plain", "tiny", 2)
     assert cuda.settings.plain
     assert {(w["row"], w["pass"]) for w in plain.rows()} == {
         ("conv1", "forward"), ("conv1", "dw"), ("fc2", "forward"), ("fc2", "dx"), ("fc2", "dw"),
@@ -406,7 +406,7 @@ def test_tf32_is_for_gpus_and_is_handed_on(on_gpu, capsys, monkeypatch):
 def test_the_copy_of_the_limits_runs(monkeypatch):
     monkeypatch.setattr(limits, "COPIED", 80)
     one = worker.contestant("limits-gpu", "cifar", 1)
-    assert worker.seconds_of(one.alone("copy"), 1, one.wait)[0] > 0
+    assert worker.seconds_of(one.operation("copy"), 1, one.wait)[0] > 0
 
 
 # A network is one row.

@@ -98,7 +98,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(saved, monkeypatch):
     with pytest.raises(OSError, match="No space left") as raised:
         storage.save(saved, ARRAYS, {"epoch": 4})
     assert raised.value.filename == str(saved) and raised.value.errno == errno.ENOSPC
-    assert "the one from before is still there" in str(raised.value)
+    assert "the previous file is still there" in str(raised.value)
     assert storage.load(saved)[1] == FACTS
     assert [p.name for p in saved.parent.iterdir()] == ["checkpoint.npz"]
 
@@ -107,7 +107,7 @@ def test_a_file_that_is_cut_short_is_named_though_numpy_does_not(tmp_path):
     def write(file):
         raise OSError("1000 requested and 384 written")  # as np.save says it
 
-    with pytest.raises(OSError, match="could not be written whole .1000 requested") as raised:
+    with pytest.raises(OSError, match="could not be written completely .1000 requested") as raised:
         storage.write_whole(tmp_path / "mean.npy", write)
     assert raised.value.filename == str(tmp_path / "mean.npy")
     assert list(tmp_path.iterdir()) == []
@@ -125,7 +125,9 @@ def test_arrays_of_another_network_are_refused_before_anything_changes():
         storage.copy_into(target, {"a": np.ones(2)}, "x.npz")
     with pytest.raises(CheckpointError, match="only the checkpoint has c"):
         storage.copy_into(target, {"a": np.ones(2), "b": np.ones(3), "c": np.ones(1)}, "x.npz")
-    with pytest.raises(CheckpointError, match=r"b is float64 \(4,\) there and float64 \(3,\) here"):
+    with pytest.raises(
+        CheckpointError, match=r"b is float64 \(4,\) in the file but float64 \(3,\) in"
+    ):
         storage.copy_into(target, {"a": np.ones(2), "b": np.ones(4)}, "x.npz")
     assert not target["a"].any()
 

@@ -130,7 +130,7 @@ def test_a_full_disk_names_the_file_and_loses_nothing(
     assert main([*arguments, "--epochs", "2", "--resume"]) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith(f"minicnn: {tmp_path}") and "history.jsonl: No space left" in error
-    assert "the one from before is still there" in error
+    assert "the previous file is still there" in error
     assert (tmp_path / "checkpoint.npz").read_bytes() == before
     assert not list(tmp_path.glob("*.part"))
 

@@ -492,7 +492,7 @@ BAD = [
     (
         lambda: cuda.softmax_loss_forward(ROWS, cuda.to_device(LABELS[:1])),
         ValueError,
-        "labels has shape (1,); expected one label an image, (2,)",
+        "labels has shape (1,); expected one label per image, (2,)",
     ),
     (
         lambda: cuda.sgd_update(W, W + 0, W, 0.1),

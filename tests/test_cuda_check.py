@@ -26,7 +26,7 @@ def test_a_network_trains_as_on_the_cpu_and_needs_no_new_memory_later():
 
 def test_two_columns_are_checked_and_a_wrong_crossing_fails(monkeypatch):
     x = np.random.default_rng(0).standard_normal((2, 1, 4, 2))
-    named = cuda_check.checks_of_columns(cuda_check.tiny_columns, cuda_check.tiny_in_one, x, 3)
+    named = cuda_check.column_checks(cuda_check.tiny_columns, cuda_check.tiny_in_one, x, 3)
     done = {name: f() for name, f in named if "steps" not in name}
     assert len(done) == 3
     for name, (error, limit, words) in done.items():
@@ -49,12 +49,12 @@ def test_a_wrong_row_a_forgetful_row_and_a_broken_row_fail(monkeypatch, capsys):
         y, cache = cuda.relu_forward(x)
         return device.to_host(y) + rng.random(), cache
 
-    assert cuda_check.check_row(row, x, dy, 1e-10)[0] == 0
+    assert cuda_check.check_layer(row, x, dy, 1e-10)[0] == 0
     wrong.__name__ = forgetful.__name__ = "relu_forward"
-    error, limit, words = cuda_check.check_row(row._replace(forward=wrong), x, dy, 1e-10)
+    error, limit, words = cuda_check.check_layer(row._replace(forward=wrong), x, dy, 1e-10)
     assert error > limit and words == "worst in y"
-    error, _, words = cuda_check.check_row(row._replace(forward=forgetful), x, dy, 1e-10)
-    assert error == np.inf and "other bits" in words
+    error, _, words = cuda_check.check_layer(row._replace(forward=forgetful), x, dy, 1e-10)
+    assert error == np.inf and "gave other bits" in words
 
     def broken():
         raise ValueError("a kernel that cannot be launched")

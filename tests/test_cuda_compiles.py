@@ -75,7 +75,7 @@ def test_the_report_goes_on_after_a_kernel_that_does_not_compile(monkeypatch, ca
     assert cuda_compiles.report([(9, 0)]) == 1
     out = capsys.readouterr().out
     assert out.count("failed: no such instruction\n") == 2  # in float32 and in float64
-    assert "2 kernels are not as they should be" in out
+    assert "2 kernels have faults" in out
 
 
 def test_a_kernel_that_spills_or_computes_in_float64_is_not_as_it_should_be():

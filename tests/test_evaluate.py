@@ -191,11 +191,11 @@ class Tensor:
         ([[0], [1], [2], [3]], TypeError, "labels is a list"),
         (Tensor(), TypeError, "labels is a Tensor; expected an array of whole numbers"),
         (np.ma.array([0, 1, 2, 3], mask=[0, 1, 0, 0]), TypeError, "is a masked array; expected an"),
-        (np.array(3), ValueError, r"labels has shape \(\); expected one label an image, \(4,\)"),
+        (np.array(3), ValueError, r"labels has shape \(\); expected one label per image, \(4,\)"),
         (
             np.array([3]),
             ValueError,
-            r"labels has shape \(1,\); expected one label an image, \(4,\)",
+            r"labels has shape \(1,\); expected one label per image, \(4,\)",
         ),
         (np.array([[0, 1, 2, 3]]), ValueError, r"labels has shape \(1, 4\)"),
         (np.array([[0], [1], [2], [3]]), ValueError, r"labels has shape \(4, 1\)"),

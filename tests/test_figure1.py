@@ -152,7 +152,7 @@ def test_the_study_runs_draws_and_goes_on(tmp_path, few_images, monkeypatch):
 
 def test_a_study_that_lacks_the_full_set_says_so_before_the_first_trial(tmp_path):
     plan = [("four-layer", "raw", "paper", images, 0.001, 0.002) for images in (40, 6000)]
-    with pytest.raises(FileNotFoundError, match="CIFAR-10 is not there"):
+    with pytest.raises(FileNotFoundError, match="CIFAR-10 was not found"):
         figure1_sweep.study(
             tmp_path / "out", minicnn.fast, dataset=tmp_path, progress=False, plan=plan
         )

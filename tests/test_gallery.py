@@ -113,7 +113,7 @@ def test_the_right_class_is_red_and_only_where_it_is_known(tmp_path):
 
 
 def test_letters_are_taken_from_the_first_font_that_has_them(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(fonts, "OFTEN_THERE", ("No Such Font", "cmr10", "STIXGeneral"))
+    monkeypatch.setattr(fonts, "COMMON_FONTS", ("No Such Font", "cmr10", "STIXGeneral"))
     names, families = fonts.drawable(["größe", "собака", "の"])  # only STIXGeneral has の here
     assert names == ["größe", "собака", "の"]
     assert families[-1] == "STIXGeneral" and len(families) == 2
@@ -129,7 +129,7 @@ def test_letters_are_taken_from_the_first_font_that_has_them(tmp_path, capsys, m
 def test_a_name_that_no_font_can_write_becomes_a_number_and_that_is_said_once(
     tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(fonts, "OFTEN_THERE", ())
+    monkeypatch.setattr(fonts, "COMMON_FONTS", ())
     classes = ["cat", "\U0001f408\U000f1234"] + [f"猫{k}" for k in range(2, 9)]  # one of no script
     pictures = np.zeros((2, 3, 4, 6), np.uint8)
     with warnings.catch_warnings():

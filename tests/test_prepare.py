@@ -289,7 +289,7 @@ def hostile(folder):
         (folder / name).write_bytes(content)
         reasons[name] = reason
     (folder / "folder.jpg").mkdir()
-    reasons["folder.jpg"] = "a folder, and not a photograph"
+    reasons["folder.jpg"] = "a folder, not a photograph"
     if hasattr(os, "mkfifo"):
         os.symlink("loop.jpg", folder / "loop.jpg")
         os.symlink("nowhere", folder / "dangling.jpg")
@@ -299,9 +299,9 @@ def hostile(folder):
         reasons |= {
             "loop.jpg": "symbolic links",
             "dangling.jpg": "No such file",
-            "device.jpg": "not a file, but a device",
-            "pipe.jpg": "not a file, but a device",
-            "around": "a folder, and not a photograph",
+            "device.jpg": "a device, pipe or socket",
+            "pipe.jpg": "a device, pipe or socket",
+            "around": "a folder, not a photograph",
         }
     return reasons
 
@@ -312,7 +312,7 @@ def test_hostile_files_are_listed_and_skipped(photographs, out, capsys):
     (photographs / "cat" / ".hidden").write_text("left out in silence")
     facts = prepare(photographs, out)
     listed = skipped(out)
-    assert listed.pop("README.txt") == "not in the folder of a class"
+    assert listed.pop("README.txt") == "not in a class folder"
     assert set(listed) == {f"cat/{name}" for name in reasons}
     for name, reason in reasons.items():
         assert re.search(reason.replace("(", r"\("), listed[f"cat/{name}"]), name
@@ -341,7 +341,7 @@ def test_strict_stops_at_what_an_earlier_run_skipped_and_at_strays(photographs, 
     with pytest.raises(ValueError, match="dog/bad.jpg"):
         prepare(photographs, out, strict=True)
     (photographs / "stray").write_text("")
-    with pytest.raises(ValueError, match="stray: not in the folder of a class"):
+    with pytest.raises(ValueError, match="stray: not in a class folder"):
         prepare(photographs, out, strict=True)
 
 
@@ -438,7 +438,7 @@ def test_folders_that_hold_no_classes_get_one_sentence(tmp_path, out, capsys):
     (folder / "void").mkdir()
     assert "class 'void' has no photographs" in sentence(capsys, folder, out)
     (folder / "void" / "inner").mkdir()
-    assert "holds no files, but 1 folders, which" in sentence(capsys, folder, out)
+    assert "holds no files; the 1 folders in it are not searched" in sentence(capsys, folder, out)
     assert "cannot read the folder" in sentence(capsys, folder / "one.jpg", out)
     assert not out.exists()
 
@@ -454,7 +454,7 @@ def test_a_class_without_a_readable_photograph_gets_one_sentence(photographs, ou
     (photographs / "elk").mkdir()
     (photographs / "elk" / "1.jpg").write_bytes(b"no image")
     error = sentence(capsys, photographs, out)
-    assert "class 'elk' has no training photograph that can be read" in error
+    assert "class 'elk' has no readable training photograph" in error
     assert not (out / "photos.json").exists()
 
 
@@ -479,7 +479,7 @@ def test_a_share_of_one_or_more_is_refused(photographs, out, capsys, share):
 def test_out_must_be_empty_and_elsewhere(photographs, out, capsys, tmp_path):
     assert "is inside" in sentence(capsys, photographs, photographs / "out")
     assert "is inside" in sentence(capsys, photographs, photographs)
-    assert "holds something else" in sentence(capsys, photographs, tmp_path)
+    assert "holds other files" in sentence(capsys, photographs, tmp_path)
     (tmp_path / "file").write_text("kept")
     assert "file is a file" in sentence(capsys, photographs, tmp_path / "file")
     assert (tmp_path / "file").read_text() == "kept"
@@ -491,14 +491,12 @@ def test_a_full_disk_gets_one_sentence_and_the_same_command_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", lambda number: full())
         error = sentence(capsys, photographs, out)
-    assert f"the disk of {out} is full: make room and run the same command again" in error
+    assert f"the disk of {out} is full: free some space and run the same command again" in error
     assert not list(out.rglob("*.part"))
     with monkeypatch.context() as patch:
         usage = SimpleNamespace(free=100)
         patch.setattr(make_photos.shutil, "disk_usage", lambda path: usage)
-        assert "will take 0.0 GB more, but its disk has 0.0 GB" in sentence(
-            capsys, photographs, out
-        )
+        assert "needs 0.0 GB more, but its disk has 0.0 GB" in sentence(capsys, photographs, out)
     prepare(photographs, out)
     assert len(data.load_photos(out).train_x) > 0
 
@@ -586,14 +584,12 @@ def test_what_is_done_is_not_done_again(photographs, out, capsys, monkeypatch):
     monkeypatch.setattr(make_photos, "make_all", lambda *args: stop())
     prepare(photographs, out)
     assert files(out) == before
-    assert "was begun with size = 8, and now it is 9" in sentence(
-        capsys, photographs, out, "--size", "9"
-    )
+    assert "was begun with size = 8, not 9" in sentence(capsys, photographs, out, "--size", "9")
     assert "begun with other files, or another --validation or --seed" in sentence(
         capsys, photographs, out, "--seed", "1"
     )
     (out / "photos.json").write_text("{}")
-    assert "photos.json is damaged, or of another version" in sentence(capsys, photographs, out)
+    assert "photos.json is damaged, or from another version" in sentence(capsys, photographs, out)
 
 
 def test_ctrl_c_leaves_nothing_half_written_and_goes_on(photographs, out, monkeypatch, capsys):
@@ -634,7 +630,7 @@ def test_mean_and_components_are_those_of_all_training_pixels(tmp_path, out):
 def test_moments_do_not_depend_on_the_order_to_the_last_bit():
     rng = np.random.default_rng(9)
     images = rng.integers(0, 256, (50, 3, 11, 7), dtype=np.uint8)
-    one, two = moments.of(images), moments.of(images[rng.permutation(50)])
+    one, two = moments.compute(images), moments.compute(images[rng.permutation(50)])
     values, p = moments.principal_components(one, 50)
     values_2, p_2 = moments.principal_components(two, 50)
     assert np.array_equal(values, values_2) and np.array_equal(p, p_2)
@@ -643,7 +639,7 @@ def test_moments_do_not_depend_on_the_order_to_the_last_bit():
 def test_components_are_exact_where_floating_point_would_cancel():
     images = np.full((40, 3, 60, 60), 255, np.uint8)
     images[0, 0, 0, 0] = 254  # one value of 144,000 is smaller by one
-    values, p = moments.principal_components(moments.of(images), 40)
+    values, p = moments.principal_components(moments.compute(images), 40)
     n = 40 * 60 * 60
     assert values == pytest.approx([1 / n - 1 / n**2, 0, 0], rel=1e-12, abs=1e-20)
     assert np.abs(p[:, 0]) == pytest.approx([1, 0, 0])
@@ -740,7 +736,7 @@ def damage(prepared, name, content):
 )
 def test_a_damaged_folder_gets_one_sentence(prepared, name, content):
     damage(prepared, name, content)
-    with pytest.raises(ValueError, match="is damaged .*; prepare it anew") as refused:
+    with pytest.raises(ValueError, match="is damaged .*; prepare it again") as refused:
         data.load_photos(prepared)
     assert "\n" not in str(refused.value)
 
@@ -779,7 +775,7 @@ def test_figure_1_refuses_photographs_of_another_size(prepared_once, tmp_path, c
 
 
 def test_a_folder_without_any_data_says_what_it_could_have_held(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no prepared photographs .* and no CIFAR-10"):
+    with pytest.raises(FileNotFoundError, match="neither CIFAR-10 nor prepared photographs"):
         data.load(tmp_path)
 
 
@@ -814,5 +810,5 @@ def test_a_worker_that_dies_gets_one_sentence(photographs, out, monkeypatch):
             raise make_photos.BrokenProcessPool("gone")
 
     monkeypatch.setattr(make_photos, "ThreadPoolExecutor", Broken)
-    with pytest.raises(OSError, match="a worker has died, .* the same command goes on"):
+    with pytest.raises(OSError, match="a worker died, .* run the same command again to resume"):
         prepare(photographs, out)

@@ -514,12 +514,15 @@ def test_what_is_written_as_safetensors_is_as_the_format_says():
     assert data[8 + length : 608 + length] == arrays["conv1.w"].tobytes()
     again = safetensors.read(data)
     assert all(np.array_equal(again[name], array) for name, array in arrays.items())
-    assert safetensors.about(data) is None
+    assert safetensors.read_description(data) is None
     file = io.BytesIO()
     safetensors.write(file, arrays, "a text")
     data = file.getvalue()
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    assert header["__metadata__"] == {"minicnn": "a text"} and safetensors.about(data) == "a text"
+    assert (
+        header["__metadata__"] == {"minicnn": "a text"}
+        and safetensors.read_description(data) == "a text"
+    )
     again = safetensors.read(data)
     assert all(np.array_equal(again[name], array) for name, array in arrays.items())
 
@@ -537,10 +540,10 @@ HOSTILE_SAFETENSORS = {
     "nested a thousand times": (safe_file(b'{"a":' + b"[" * 100_000), "nested too deeply"),
     "a name twice": (
         safe_file(b'{"a": %s, "a": %s}' % ((json.dumps(entry([6], 0, 24)).encode(),) * 2), SIX),
-        "has a name twice",
+        "has the same name twice",
     ),
-    "an entry that is none": (safe_file({"a": 3}, SIX), "a has not the keys"),
-    "a missing key": (safe_file({"a": {"dtype": "F32", "shape": [6]}}, SIX), "a has not the keys"),
+    "an entry that is none": (safe_file({"a": 3}, SIX), "a lacks the keys"),
+    "a missing key": (safe_file({"a": {"dtype": "F32", "shape": [6]}}, SIX), "a lacks the keys"),
     "whole numbers": (safe_file({"a": entry([3], 0, 24, "I64")}, SIX), "a has the dtype I64; exp"),
     "a dtype that is a list": (safe_file({"a": entry([6], 0, 24, [])}, SIX), "a has the dtype"),
     "a shape that is a text": (safe_file({"a": entry("6", 0, 24)}, SIX), "not lists of numbers"),
@@ -565,9 +568,9 @@ HOSTILE_SAFETENSORS = {
     "no numbers": (safe_file({"a": entry([0], 0, 0)}), "do not fill its shape"),
     "a bad description": (
         safe_file({"__metadata__": {"minicnn": "{}"}, "a": entry([6], 0, 24)}, SIX),
-        "cannot be: network is None"),
+        "is invalid: network is None"),
     "a description that is no text": (
-        safe_file({"__metadata__": {"minicnn": [1]}, "a": entry([6], 0, 24)}, SIX), "no JSON dic"),
+        safe_file({"__metadata__": {"minicnn": [1]}, "a": entry([6], 0, 24)}, SIX), "not a JSON"),
 }  # fmt: skip
 
 
@@ -616,7 +619,7 @@ def layer_of(blob_message, number=100):
 
 HOSTILE_CAFFEMODELS = {
     "nothing": (b"", "no layer in it"),
-    "a text": (b"name: 'AlexNet' layer { name: 'conv1' }", "Caffe's"),
+    "a text": (b"name: 'AlexNet' layer { name: 'conv1' }", "from Caffe"),
     "a zip": (b"PK\x03\x04" + bytes(100), "wire type"),
     "a length past the end": (varint(802) + varint(2**40), "should have 1,099,511,627,776 bytes"),
     "a number without an end": (varint(800) + b"\xff" * 20, "a number has no end"),
@@ -775,11 +778,11 @@ HOSTILE_DICTIONARIES = {
     "another protocol": (npy(b"\x80\xffN."), "unsupported pickle protocol: 255"),
     "one list under many names": (one_list_under_many_names(), "has 4,004,001 arrays; exp"),
     "nothing but None": (npy(b"N."), "not a dictionary of arrays"),
-    "no .npy file": (b"conv1", "does not begin as an .npy file"),
-    "a zip": (b"PK\x03\x04" + bytes(100), "does not begin as an .npy file"),
-    "a wild header": (b"\x93NUMPY\x01\x00\xff\xff" + b"-" * 0xFFFF, "does not begin as an .npy"),
+    "no .npy file": (b"conv1", "does not begin like an .npy file"),
+    "a zip": (b"PK\x03\x04" + bytes(100), "does not begin like an .npy file"),
+    "a wild header": (b"\x93NUMPY\x01\x00\xff\xff" + b"-" * 0xFFFF, "does not begin like an .npy"),
     "a header that is no Python": (
-        by_numpy({}).replace(b"(), }", b"(),[}"), "does not begin as an .npy"),
+        by_numpy({}).replace(b"(), }", b"(),[}"), "does not begin like an .npy"),
 }  # fmt: skip
 
 
@@ -838,28 +841,28 @@ HOSTILE_NPZ = {
     "a huge shape": (zip_file({"a.npy": npy_bytes(np.ones((2, 3)), "(2, 3000000000), }")}),
                      "should hold (2, 3000000000), but"),
     "a pickle": (zip_file({"a.npy": npy_bytes(np.array({"a": 1}))}), "has another length"),
-    "a text": (zip_file({"a.txt": b"hello, and more than that"}), "does not begin as an .npy file"),
+    "a text": (zip_file({"a.txt": b"hello, and more than that"}), "does not begin like an .npy"),
     "another compression": (zip_file({"a.npy": npy_bytes(np.ones(99))}, zipfile.ZIP_LZMA),
-                            "in a way that is not read"),
+                            "in an unsupported way"),
     "whole numbers": (zip_file({"a.npy": npy_bytes(np.arange(3))}), "a is an array of <i8"),
     "no dtype": (zip_file({"a.npy": npy_bytes(np.ones(3)).replace(b"<f8", b"<f3")}),
-                 "does not begin as an .npy file"),
+                 "does not begin like an .npy file"),
     "a mean of two": (zip_file({"mean.npy": npy_bytes(np.ones(2))}), "mean has shape (2,)"),
     "a mean image too small": (
         zip_file({"mean_image.npy": npy_bytes(np.ones((3, 9, 9))), **about_npy(size=10)}),
-        "mean_image has shape (3, 9, 9); expected (3, H, H), of 10 pixels at least"),
-    "a description of floats": (zip_file({"about.npy": npy_bytes(np.ones(3))}), "no JSON dictio"),
-    "no description": (zip_file({"about.npy": npy_bytes(np.frombuffer(b"[1]", "u1"))}), "no JSON"),
-    "deep brackets": (zip_file({"about.npy": npy_bytes(np.full(99_999, 91, "u1"))}), "no JSON"),
-    "no such network": (zip_file(about_npy(network="resnet")), "cannot be: network is 'resnet'"),
-    "a network that is a list": (zip_file(about_npy(network=[])), "cannot be: network is []"),
-    "no classes": (zip_file(about_npy(classes=[])), "cannot be: classes is []"),
-    "a class of control": (zip_file(about_npy(classes=["\x1b[2J"])), "cannot be: classes is ["),
-    "a huge size": (zip_file(about_npy(size=10**9)), "cannot be: size is 1000000000"),
-    "a size that is true": (zip_file(about_npy(size=True)), "cannot be: size is True"),
-    "half a width": (zip_file(about_npy(test_width=0.5)), "cannot be: test_width is 0.5"),
-    "certain dropout": (zip_file(about_npy(dropout=1)), "cannot be: dropout is 1"),
-    "a bent line": (zip_file(about_npy(nonlinearity={})), "cannot be: nonlinearity is {}"),
+        "mean_image has shape (3, 9, 9); expected (3, H, H) with H at least 10"),
+    "a description of floats": (zip_file({"about.npy": npy_bytes(np.ones(3))}), "not a JSON dict"),
+    "no description": (zip_file({"about.npy": npy_bytes(np.frombuffer(b"[1]", "u1"))}), "JSON"),
+    "deep brackets": (zip_file({"about.npy": npy_bytes(np.full(99_999, 91, "u1"))}), "not a JSON"),
+    "no such network": (zip_file(about_npy(network="resnet")), "is invalid: network is 'resnet'"),
+    "a network that is a list": (zip_file(about_npy(network=[])), "is invalid: network is []"),
+    "no classes": (zip_file(about_npy(classes=[])), "is invalid: classes is []"),
+    "a class of control": (zip_file(about_npy(classes=["\x1b[2J"])), "is invalid: classes is ["),
+    "a huge size": (zip_file(about_npy(size=10**9)), "is invalid: size is 1000000000"),
+    "a size that is true": (zip_file(about_npy(size=True)), "is invalid: size is True"),
+    "half a width": (zip_file(about_npy(test_width=0.5)), "is invalid: test_width is 0.5"),
+    "certain dropout": (zip_file(about_npy(dropout=1)), "is invalid: dropout is 1"),
+    "a bent line": (zip_file(about_npy(nonlinearity={})), "is invalid: nonlinearity is {}"),
 }  # fmt: skip
 
 
@@ -878,7 +881,7 @@ def test_a_pth_file_is_read_by_pytorch_alone(tmp_path, monkeypatch):
 def test_a_pth_file_that_would_run_something_is_refused(tmp_path):
     torch = pytest.importorskip("torch", reason="an extra oracle, never required")
     torch.save({"features.0.weight": RunsSomething(eval, "CALLED.append(1)")}, tmp_path / "a.pth")
-    with pytest.raises(ValueError, match="PyTorch does not read it with weights_only=True"):
+    with pytest.raises(ValueError, match="PyTorch cannot read it with weights_only=True"):
         exchange.read(tmp_path / "a.pth")
     torch.save([torch.ones(2)], tmp_path / "b.pth")
     with pytest.raises(ValueError, match="not a state dictionary"):
@@ -924,7 +927,8 @@ def test_the_first_row_that_differs_is_named(tmp_path):
     path = caffe_weights(tmp_path)
     layers = rows(other_alexnets.caffe_alexnet, kernels=(4, 8, 14, 16, 6))
     assert mismatch(layers, path) == (
-        f"{path} is of another network: conv3.w is (12, 8, 3, 3) there and (14, 8, 3, 3) here"
+        f"{path} is of another network: "
+        "conv3.w is (12, 8, 3, 3) in the file but (14, 8, 3, 3) in the network"
     )
 
 
@@ -933,43 +937,43 @@ def test_a_missing_and_a_strange_array_are_named(tmp_path):
     lists = drawn(layers)
     short = {name: lists[name] for name in lists if name != "fc7"}
     path = saved(tmp_path, "net.npy", by_numpy(short))
-    assert mismatch(layers, path).endswith("is of another network: it has nothing for fc7.w")
+    assert mismatch(layers, path).endswith("is of another network: it has no array for fc7.w")
     path = saved(tmp_path, "more.npy", by_numpy(lists | {"conv6": [np.ones(3)]}))
-    assert mismatch(layers, path).endswith("it has conv6.w, which is none of the rows'")
+    assert mismatch(layers, path).endswith("it has conv6.w, which belongs to no layer")
     path = saved(tmp_path, "three.npy", by_numpy({"bn": [np.ones(1)] * 3}))
     assert "bn has 3 arrays" in mismatch(layers, path)
     path = saved(tmp_path, "none.npy", by_numpy({}))
-    assert mismatch(layers, path).endswith("it has nothing for conv1.w")
+    assert mismatch(layers, path).endswith("it has no array for conv1.w")
 
 
 def test_caffenet_and_alexnet_are_told_apart(tmp_path):
     path = caffe_weights(tmp_path, order=CAFFENET_ORDER)
     text = mismatch(rows(other_alexnets.caffe_alexnet), path)
-    assert "pool1 stands there where lrn1 is here: AlexNet normalizes before it pools" in text
+    assert "pool1 is in the position of lrn1: AlexNet normalizes before it pools" in text
     path = caffe_weights(tmp_path, "alexnet.caffemodel")
-    assert "lrn1 stands there where pool1 is here" in mismatch(rows(other_alexnets.caffenet), path)
+    assert "lrn1 is in the position of pool1" in mismatch(rows(other_alexnets.caffenet), path)
 
 
 def test_the_papers_normalization_is_not_given_caffes_weights(tmp_path):
     text = mismatch(rows(alexnet, size=227), caffe_weights(tmp_path))
-    assert "k = 1 and alpha = 1e-4/5 there, k = 2 and alpha = 0.0001 in lrn1 here" in text
+    assert "k = 1 and alpha = 1e-4/5, but lrn1 has k = 2 and alpha = 0.0001" in text
 
 
 def test_torchvisions_and_caffes_alexnets_are_told_apart(tmp_path):
     layers = rows(other_alexnets.torchvision_alexnet)
     text = mismatch(layers, caffe_weights(tmp_path))
-    assert text.endswith("conv2.w is (8, 2, 5, 5) there and (8, 4, 5, 5) here")
+    assert text.endswith("conv2.w is (8, 2, 5, 5) in the file but (8, 4, 5, 5) in the network")
     named = conventions.as_torchvision(layers, net.parameters(layers))
     exchange.write(tmp_path / "a.npz", named)
     text = mismatch(rows(other_alexnets.caffe_alexnet), tmp_path / "a.npz")
-    assert "conv2.w is (8, 4, 5, 5) there and (8, 2, 5, 5) here" in text
+    assert "conv2.w is (8, 4, 5, 5) in the file but (8, 2, 5, 5) in the network" in text
     exchange.write(tmp_path / "b.npz", named | {"features.14.running_mean": np.ones(3)})
     assert "it has features.14.running_mean" in mismatch(layers, tmp_path / "b.npz")
     exchange.write(tmp_path / "c.npz", named | {"classifier.9.weight": np.ones(3)})
     assert "it has classifier.9.weight" in mismatch(layers, tmp_path / "c.npz")
     del named["classifier.6.weight"], named["classifier.6.bias"]
     exchange.write(tmp_path / "d.npz", named)
-    assert mismatch(layers, tmp_path / "d.npz").endswith("it has nothing for fc8.w")
+    assert mismatch(layers, tmp_path / "d.npz").endswith("it has no array for fc8.w")
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e200])
@@ -995,7 +999,7 @@ def test_ours_come_back_with_their_mean_to_the_last_bit(tmp_path, suffix):
     assert np.array_equal(exchange.load(again, path), mean.reshape(3, 1, 1))
     for name, array in net.parameters(again).items():
         assert np.array_equal(array, net.parameters(layers)[name])
-    with pytest.raises(FileExistsError, match="is there already; name another file"):
+    with pytest.raises(FileExistsError, match="already exists; name another file"):
         exchange.write(path, {})
     with pytest.raises(ValueError, match="the suffix is '.pth'; expected .npz or .safetensors"):
         exchange.write(tmp_path / "a.pth", {})
@@ -1045,7 +1049,7 @@ def test_import_prints_what_it_found_and_writes_it(tmp_path, capsys, small_netwo
     for name, array in net.parameters(one).items():
         assert np.array_equal(array, net.parameters(two)[name])
     assert main(arguments) == 1
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 def test_what_is_exported_for_torchvision_can_be_imported(tmp_path, capsys, small_networks):

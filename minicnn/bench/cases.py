@@ -1,26 +1,26 @@
-"""What is timed: each row and pass of a network, and whole steps; and what a pass costs at least.
+"""The cases that are timed: passes of layers, and whole steps; and the minimal cost of a pass.
 
-Two strings name a work:
+A case has two names, those of its row in the table and of its pass:
 
-    a row's name    "forward", "backward" or its halves "dx" and "dw"; or "forward + backward"
-    "loss"          "forward", "backward"
-    "update"        "all": the update rule for all parameters
-    "step"          "training": forward, loss, backward, update
-    "inference"     "32 images": forward, at test time
-    "product"       a matrix product, and "launch", a ReLU of one number: what a GPU can do alone
-    "copy"          of a large array, for the limits
+    a layer's name   "forward"; "backward" or its halves "dx" and "dw"; or "forward + backward"
+    "loss"           "forward", "backward"
+    "update"         "all": the update rule for all parameters
+    "step"           "training": forward, loss, backward, update
+    "inference"      "32 images": forward, at test time
+    "product"        "4096×4096": a matrix product, as a limit of a GPU
+    "launch"         "1 number": a ReLU of one number, the cost of launching a kernel
+    "copy"           "all": a copy of a large array, as a limit of memory
 
-A contestant is an object with these methods; each returns a function of no arguments, to be timed:
+A contestant is an object with these methods; each returns a function of no arguments to be timed:
 
-    row(name, what)   a pass of a row, with what it has in a real step: the network is run once,
-                      forward and backward, and every row's x, cache and dy are kept as they lay
-    loss(what)
-    training(row)     "step" or "update"
+    layer(name, pass_name)   a pass of a layer, with the x, cache and dy of a real training step
+    loss(pass_name)
+    training(row)            "step" or "update"
     inference(N)
-    alone(row)        "product", "launch" or "copy"
+    operation(row)           "product", "launch" or "copy"
 
-Its `wait()` waits until all that was asked for is done, and `memory()` is the memory of a GPU that
-is taken, in bytes, or None on the CPU.
+`wait()` waits until the device has finished.  `memory()` returns the bytes of GPU memory in use, or
+None on the CPU.
 """
 
 import math
@@ -30,23 +30,23 @@ import numpy as np
 
 from ..networks import catalogue
 
-SHORT = {"cifar": "cifar-four-layer"}  # names that only `bench` has
-EPSILON = 1e-6  # so small that a thousand steps on one batch change little
-Record = namedtuple("Record", "layer x y cache dy")  # what a row has in one step
+SHORT = {"cifar": "cifar-four-layer"}  # names that only `bench` knows
+EPSILON = 1e-6  # so small that a thousand steps on the same batch change little
+Record = namedtuple("Record", "layer x y cache dy")  # a layer's arrays in one step
 
 
 def find(network):
-    """Return the row of a network; see catalogue.NETWORKS."""
+    """Return a network's entry in catalogue.NETWORKS."""
     return catalogue.find(SHORT.get(network, network))
 
 
 def build(network, ops):
-    """Return the layers of a network; every contestant draws the same weights."""
+    """Return the layers of a network, with the same random weights for every contestant."""
     return find(network).build(ops, np.random.default_rng(0))
 
 
 def images(network, N):
-    """Return N images of noise, about as bright as photographs minus their mean, and labels."""
+    """Return N images of noise, on the scale of photographs minus their mean, and labels."""
     rng = np.random.default_rng(1)
     size, classes = find(network).size, find(network).classes
     x = rng.standard_normal((N, 3, size, size), np.float32)
@@ -55,48 +55,48 @@ def images(network, N):
 
 
 def arguments_of(row):
-    """Return the arrays of "product", x, w and b of 4096×4096, or those of "launch"."""
+    """Return the arrays of "product" (x, w and b, 4096×4096) or of "launch"."""
     size = 4096 if row == "product" else 1
     square = np.random.default_rng(0).standard_normal((size, size), np.float32)
     return (square, square, square[0]) if row == "product" else (square,)
 
 
-def work_of(contestant, row, what):
-    """Return the function of no arguments that is to be timed."""
+def timed_function(contestant, row, pass_name):
+    """Return the function of no arguments to be timed for a case."""
     match row:
         case "loss":
-            return contestant.loss(what)
+            return contestant.loss(pass_name)
         case "step" | "update":
             return contestant.training(row)
         case "inference":
-            return contestant.inference(int(what.split()[0]))
+            return contestant.inference(int(pass_name.split()[0]))
         case "product" | "launch" | "copy":
-            return contestant.alone(row)
-    return contestant.row(row, what)
+            return contestant.operation(row)
+    return contestant.layer(row, pass_name)
 
 
-def cost(kind, what, x, y, w=None):
-    """Return what a pass costs at least: {"flops": n} of a product, {"bytes": n} of other layers.
+def cost(kind, pass_name, x, y, w=None):
+    """Return the minimal cost of a pass: {"flops": n} for conv and fc, {"bytes": n} for others.
 
-    A multiply-add is two flops; the `backward` of a product is its dx and its dw.  Bytes are those
-    that must be read and written once: forward x and y, backward dy, dx and what must be known of
-    the forward pass.  That is x in normalization; in pooling, which pixel won, one byte an output;
-    in ReLU and dropout, which values passed, one byte each; of tanh and the logistic function, y.
+    A multiply-add is two flops; the `backward` of conv and fc computes dx and dw.  Bytes count what
+    must be read or written once: x and y in forward; dy, dx and the cache in backward.  The cache
+    is x in normalization; one byte per output in pooling, for the winner; one byte per value in
+    ReLU and dropout, for whether it passed; and y in tanh and the logistic function.
 
     Parameters
     ----------
-    kind, what : str
-        As in net.kind_of, and the pass.
+    kind, pass_name : str
+        The kind of the layer, see net.kind_of, and the pass.
     x, y : arrays
-        Input and output of the row.
+        Input and output of the layer.
     w : array
-        The weights of conv and fc.
+        The weights, for conv and fc.
     """
     if kind in ("conv", "fc"):
-        products = {"backward": 2, "forward + backward": 3}.get(what, 1)
+        products = {"backward": 2, "forward + backward": 3}.get(pass_name, 1)
         return {"flops": 2 * products * y.size * math.prod(w.shape[1:])}
-    if what == "forward":
+    if pass_name == "forward":
         return {"bytes": x.nbytes + y.nbytes}
-    known = {"lrn": x.nbytes, "pool": y.size, "relu": x.size, "dropout": x.size}
-    known |= {"tanh": y.nbytes, "logistic": y.nbytes}
-    return {"bytes": y.nbytes + x.nbytes + known.get(kind, 0)}
+    cached = {"lrn": x.nbytes, "pool": y.size, "relu": x.size, "dropout": x.size}
+    cached |= {"tanh": y.nbytes, "logistic": y.nbytes}
+    return {"bytes": y.nbytes + x.nbytes + cached.get(kind, 0)}

@@ -1,7 +1,7 @@
-"""Convolution as course code usually has it: one index array, one matrix product, np.add.at.
+"""Convolution as in typical course code: an index array, one matrix product, np.add.at.
 
-places   an index that lays out all windows of a batch at once
-cols     (C·f·f, H_out·W_out·N)   the windows, one a column
+places   an index that selects all windows of a batch at once
+cols     (C·f·f, H_out·W_out·N)   the windows, one per column
 """
 
 from functools import partial
@@ -10,24 +10,24 @@ import numpy as np
 
 from ..net import kind_of
 from ..shapes import out_size
-from .minicnn_contestant import Ours
+from .minicnn_contestant import Minicnn
 
 
-class Course(Ours):
-    """minicnn.reference, of which only convolutions are timed, and those are course code."""
+class Course(Minicnn):
+    """minicnn.reference with course code for convolution; nothing else is timed."""
 
     def __init__(self, network, batch):
         super().__init__("reference", network, batch)
 
     def rows(self):
-        return [work for work in super().rows() if work["row"] in self.records]
+        return [case for case in super().rows() if case["row"] in self.records]
 
     def passes(self, layer):
-        """Return both passes as one, if course code can do the row."""
-        known = kind_of(layer) == "conv" and not {"groups", "ceil_mode"} & set(layer.options)
-        return ["forward + backward"] if known else []
+        """Return both passes as one, if course code supports the layer."""
+        supported = kind_of(layer) == "conv" and not {"groups", "ceil_mode"} & set(layer.options)
+        return ["forward + backward"] if supported else []
 
-    def row(self, name, what):
+    def layer(self, name, pass_name):
         layer, x, _, _, dy = self.records[name]
         forward = partial(course_conv_forward, x, *layer.params.values(), **layer.options)
         return lambda: course_conv_backward(dy, forward()[1])

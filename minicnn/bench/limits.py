@@ -1,4 +1,4 @@
-"""What the machine can do at best: a matrix product of 2048×2048, and a copy of a large array."""
+"""The limits of the machine: a matrix product of 2048×2048, and a copy of a large array."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 MULTIPLIED = 2 * 2048**3  # flops of the product
-COPIED = 2 * 2**28  # bytes read and written by the copy: far more than a cache holds
+COPIED = 2 * 2**28  # bytes read and written by the copy: much more than a cache holds
 
 
 def square():
@@ -16,12 +16,12 @@ def square():
 
 
 class Limits:
-    """What NumPy can do, with as many threads as the contestants have."""
+    """The limits with NumPy, with as many threads as the contestants have."""
 
     def wait(self):
-        """Everything is done when it returns."""
+        """Do nothing: NumPy's functions return when they have finished."""
 
-    def alone(self, row):
+    def operation(self, row):
         if row == "product":
             a = square()
             return partial(np.dot, a, a, out=np.empty_like(a))
@@ -33,7 +33,7 @@ class Limits:
 
 
 class GpuLimits:
-    """What a GPU can do: PyTorch's product, which is NVIDIA's, where that can use it, else ours."""
+    """The limits of a GPU; the product is NVIDIA's, through PyTorch, or ours without PyTorch."""
 
     def __init__(self, tf32=False):
         from .. import cuda
@@ -41,7 +41,7 @@ class GpuLimits:
         cuda.settings.tf32 = tf32
         self.ops, self.tf32, self.wait = cuda, tf32, cuda.device.wait
 
-    def alone(self, row):
+    def operation(self, row):
         to_device = self.ops.to_device
         if row == "copy":
             source = to_device(np.ones(COPIED // 8, np.float32))
@@ -50,7 +50,7 @@ class GpuLimits:
         torch = None
         with contextlib.suppress(ImportError):
             import torch
-        if torch and torch.cuda.is_available():  # there are PyTorches without
+        if torch and torch.cuda.is_available():  # PyTorch may be built without CUDA
             torch.backends.cuda.matmul.allow_tf32 = self.tf32
             self.wait = torch.cuda.synchronize
             a = torch.from_numpy(square()).cuda()

@@ -1,11 +1,11 @@
-"""The parts of the benchmark, and how contestants take turns.
+"""The parts of the benchmark, and the turns of the contestants.
 
-work      a dict: its row and pass, and its flops or bytes, if they are to be counted; cases.py
-rivals    groups of contestants; each work gets a line for each group, against its best
+case      a dict: its row and pass, and its flops or bytes, if known; see cases.py
+rivals    groups of contestants; each case gets one line per group, against its fastest
 running   contestant → its process
 results   a dict: settings and machine; limits, in GFLOP/s and GB/s; lines, a list of line_of;
           memory, in bytes, and first_step, in seconds, by contestant; notes, a sentence for
-          each thing that a rival could not
+          each failure of a rival
 """
 
 import json
@@ -21,16 +21,17 @@ from ..machine import load, machine, usual_threads
 from . import PARTS
 from .cases import find
 from .limits import COPIED, MULTIPLIED
-from .processes import ask, noted, workers
+from .processes import ask, noting_failure, workers
 from .result import digits, line_of
 from .table import counted
 
-SINGLE = ("layers", "course")  # parts that time one row at a time
-MODES = ("torch", "torch-channels-last", "torch-compiled")  # the last for whole networks alone
+SINGLE = ("layers", "course")  # parts that time single layers
+MODES = ("torch", "torch-channels-last", "torch-compiled")  # the last only for whole networks
 TOGETHER = 20  # calls on a GPU that are timed as one
-LEAST = 3  # calls in a turn: the first one finds the caches full of somebody else's numbers
-TURN = 0.2  # seconds of work in one turn; behind it all rest for half as long, because threads that
-# wait spinning, as those of OpenBLAS, go on with it for a while and would slow down whoever is next
+LEAST_CALLS = 3  # in a turn; during the first, the caches still have other contestants' data
+# Seconds of work in one turn.  After it all rest for half as long, because threads that wait by
+# spinning, such as OpenBLAS's, spin on for a while and would slow down the next contestant.
+TURN = 0.2
 
 
 def measure(
@@ -46,31 +47,31 @@ def measure(
     tf32=False,
     gpus=None,
 ):
-    """Measure, and write <network>.json into the folder; return the results.
+    """Run the benchmark, write <network>.json into the folder, and return the results.
 
     Parameters
     ----------
     out : path
         The folder.
     network : str
-        A name in catalogue.NETWORKS, or "cifar" for the four layers of Figure 1.  Two columns are
-        timed as a whole, and against the same network in one column, where there is one.
+        A name in catalogue.NETWORKS, or "cifar" for the four-layer network of Figure 1.  A network
+        of two columns is timed as a whole, against the same network in one column if there is one.
     ops : str
-        "fast", "reference" or "cuda"; PyTorch computes where it does, on the CPU or on the GPU.
+        "fast", "reference" or "cuda"; PyTorch computes on the same device, the CPU or the GPU.
     batch : int
-        Images a batch; None is what the network's row says.
+        Images per batch; by default as in the catalogue.
     threads : int
-        For each contestant; None is what MINICNN_THREADS says, or one a processor.
+        Threads of each contestant; by default MINICNN_THREADS, or one per processor.
     torch : bool
-        Measure PyTorch, too.
+        Measure PyTorch as well.
     rounds : int
-        Turns of each contestant at each work.
+        Turns of each contestant at each case.
     parts : collection of str
-        What to measure, of PARTS.
+        The parts to measure, out of PARTS.
     tf32 : bool
-        On a GPU, let our products, and PyTorch's, run on tensor cores in TF32.
+        On a GPU, run our products, and PyTorch's, on tensor cores in TF32.
     gpus : tuple of int
-        The GPU to take, or those of the two columns.
+        The GPU to use, or the GPUs of the two columns.
 
     Returns
     -------
@@ -84,12 +85,13 @@ def measure(
     WorkerError
         If our own contestant fails.
     ValueError
-        If the rows of two columns are to be timed, each on its own; or by MINICNN_THREADS.
+        If `parts` asks only for the single layers of a network of two columns, or if
+        MINICNN_THREADS is not a positive integer.
     """
     if find(network).columns == 2:
         if not set(parts) - set(SINGLE):
             raise ValueError(
-                f"the rows of {network} work two at a time, so bench times it as a whole; "
+                f"the layers of {network} run two at a time, so bench times it as a whole; "
                 f"halves --timeline {network} shows when each of them runs"
             )
         parts = [part for part in parts if part not in SINGLE]
@@ -124,7 +126,7 @@ def on_gpu(settings):
 
 
 def measure_parts(results):
-    """Measure what the settings ask for, against whom it is to be compared with."""
+    """Measure the parts in the settings, each against its rivals."""
     settings = results["settings"]
     ops, parts, gpu = settings["ops"], settings["parts"], on_gpu(settings)
     whole = MODES if settings["torch"] else ()
@@ -152,16 +154,16 @@ def measure_parts(results):
 
 
 def race(results, part, rivals, passes=None):
-    """Let all contestants do all works of a part in turns; add the lines to the results.
+    """Time all contestants at all cases of a part, in turns; add the lines to the results.
 
     Parameters
     ----------
     results, rivals
         See above.
     part : str
-        Its name, and that of its one row.
+        The name of the part, and of its row if it has only one.
     passes : collection of str
-        Those of this row; None asks a worker for rows and passes.
+        The passes of this row; None asks a worker for rows and passes.
     """
     settings = results["settings"]
     ours = settings["ops"]
@@ -170,41 +172,40 @@ def race(results, part, rivals, passes=None):
     with workers(settings, names) as running:
         if passes:
             costs = {"flops": 2 * 4096**3} if part == "product" else {}
-            works = [{"row": part, "pass": what, **costs} for what in passes]
+            cases = [{"row": part, "pass": name, **costs} for name in passes]
         else:
-            asked = {"course": "course", "plain": "cuda-plain"}.get(part, ours)
-            works = ask(running, asked, rows=True)["rows"]
+            source = {"course": "course", "plain": "cuda-plain"}.get(part, ours)
+            cases = ask(running, source, rows=True)["rows"]
         form = "{desc} {n_fmt}/{total_fmt} |{bar:20}|{postfix}"
         look = {"unit_scale": False, "leave": False, "disable": None}  # None: on a terminal only
-        bar = console.progress_bar(len(works), part, iterable=works, bar_format=form, **look)
-        for work in bar:
-            bar.set_postfix_str(f"{work['row']} {work['pass']}")
-            seconds, fastest = take_turns(results, running, work)
+        bar = console.progress_bar(len(cases), part, iterable=cases, bar_format=form, **look)
+        for case in bar:
+            bar.set_postfix_str(f"{case['row']} {case['pass']}")
+            seconds, fastest = take_turns(results, running, case)
             for group in rivals:
-                line = line_of(work, seconds, fastest, ours, group, results["limits"])
+                line = line_of(case, seconds, fastest, ours, group, results["limits"])
                 results["lines"].append(line)
 
 
-def take_turns(results, running, work):
-    """Return the seconds of each contestant, and those of its fastest call; see result.py."""
+def take_turns(results, running, case):
+    """Return the seconds of each contestant, and of its fastest call; see result.py."""
     counts, seconds, fastest = {}, {}, {}
-    where = f"{work['row']} {work['pass']}"
-    first = (
-        7 if find(results["settings"]["network"]).columns == 2 else 1
-    )  # columns try two ways out
+    case_name = f"{case['row']} {case['pass']}"
+    two_columns = find(results["settings"]["network"]).columns == 2
+    first_calls = 7 if two_columns else 1  # two columns first try both ways to run
     for name in running:
-        with noted(results, name, where):
-            ask(running, name, prepare=[work["row"], work["pass"]])
-            ask(running, name, run=first)  # compiles
+        with noting_failure(results, name, case_name):
+            ask(running, name, prepare=[case["row"], case["pass"]])
+            ask(running, name, run=first_calls)  # compiles
             (once,) = ask(running, name, run=1)["seconds"]
-            counts[name] = min(1000, max(LEAST, round(TURN / once)))
+            counts[name] = min(1000, max(LEAST_CALLS, round(TURN / once)))
             seconds[name], fastest[name] = [], once
     rounds = results["settings"]["rounds"]
     most = TOGETHER if on_gpu(results["settings"]) else 1
     for _ in range(rounds):
         for name, count in counts.items():
-            together = min(most, count)  # what takes long is timed alone
-            with noted(results, name, where):
+            together = min(most, count)  # a long call is timed alone
+            with noting_failure(results, name, case_name):
                 time.sleep(TURN / 2)
                 times = ask(running, name, run=count, together=together)["seconds"]
                 seconds[name].append(statistics.median(times))
@@ -214,9 +215,9 @@ def take_turns(results, running, work):
 
 
 def limits(results):
-    """Return what a matrix product and a copy reach here with so many threads: the best of ten.
+    """Return the speed of a matrix product and of a copy with that many threads, the best of ten.
 
-    Where a GPU's product is ours, without PyTorch, shares of it say little.
+    On a GPU without PyTorch the product is ours, and shares of it mean little.
     """
     gpu = on_gpu(results["settings"])
     best, name, together = {}, "limits-gpu" if gpu else "limits", TOGETHER if gpu else 1
@@ -231,34 +232,38 @@ def limits(results):
 def memory(results, names):
     """Return, by contestant, the peak memory of a process that trains for three steps, in bytes.
 
-    peak is all of it, imports what it had after importing its libraries; what it imports later
-    counts as ours.  Each contestant has two fresh processes, and the smaller peak counts: the
-    first may compile.  On a GPU it is the memory of that which is taken, and imports are 0.
+    peak is the total, and imports the memory after importing the libraries; later imports count
+    as the contestant's own.  Each contestant runs in two fresh processes, and the smaller peak
+    counts, because the first process may compile.  For a GPU, peak is the GPU memory in use, and
+    imports is 0.
     """
     if sys.platform != "linux" and not on_gpu(results["settings"]):
-        results["notes"].append("memory: only Linux tells it")
+        results["notes"].append("memory: it can be measured only on Linux")
         return {}
     peaks = {name: [] for name in names}
     for name in (*names, *names):
-        with noted(results, name, "memory"), workers(results["settings"], [name]) as running:
+        with (
+            noting_failure(results, name, "memory"),
+            workers(results["settings"], [name]) as running,
+        ):
             ask(running, name, prepare=["step", "training"])
             ask(running, name, run=3)
             peaks[name].append(ask(running, name, memory=True))
-    return {name: min(both, key=lambda m: m["peak"]) for name, both in peaks.items() if both}
+    return {name: min(runs, key=lambda m: m["peak"]) for name, runs in peaks.items() if runs}
 
 
 def first_step(results, names):
     """Return the seconds of the first training step of a process, after imports, by contestant.
 
-    compiled   this process compiled all that it needed
-    cached     it found it on the disk, where the one before had left it
+    compiled   the process compiled all kernels
+    cached     the process found the compiled kernels on disk, from the process before
     """
     seconds, settings = {}, results["settings"]
     for name in names:
-        with tempfile.TemporaryDirectory() as folder, noted(results, name, "first step"):
-            for when in ("compiled", "cached"):
+        with tempfile.TemporaryDirectory() as folder, noting_failure(results, name, "first step"):
+            for cache_state in ("compiled", "cached"):
                 with workers(settings, [name], NUMBA_CACHE_DIR=folder) as running:
                     ask(running, name, prepare=["step", "training"])
                     (first,) = ask(running, name, run=1)["seconds"]
-                seconds.setdefault(name, {})[when] = digits(first)
+                seconds.setdefault(name, {})[cache_state] = digits(first)
     return seconds

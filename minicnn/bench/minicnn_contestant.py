@@ -1,4 +1,4 @@
-"""Our backends as contestants; cases.py says what a contestant does."""
+"""Our backends as contestants; cases.py describes a contestant's methods."""
 
 import importlib
 import sys
@@ -12,8 +12,8 @@ from ..two_columns import in_columns
 from .cases import EPSILON, Record, arguments_of, build, cost, find, images
 
 
-class Ours:
-    """One of our backends with one of the networks; worker.py names what there is."""
+class Minicnn:
+    """One of our backends with one of the networks; worker.py lists the contestants' names."""
 
     def __init__(self, contestant, network, batch, tf32=False, gpus=None):
         name = contestant.removesuffix("-in-one").removesuffix("-plain")
@@ -34,7 +34,7 @@ class Ours:
 
     @cached_property
     def run(self):
-        """The network and its velocities, where the backend computes."""
+        """The network and its velocities, on the backend's device."""
         run = Run(build(self.network, self.ops), rng=None, epsilon=EPSILON)
         run.to_device(self.ops)
         return run
@@ -44,25 +44,26 @@ class Ours:
         return self.run.layers
 
     def images(self, N):
-        """Return images, where the backend wants them in training, and labels."""
+        """Return images, on the backend's device, and labels."""
         return next(self.ops.device.feed([images(self.network, N)]))
 
     @cached_property
     def fused(self):
-        """The rows that train.train walks through."""
+        """The layers as train.train runs them, with each ReLU fused where the backend can."""
         return net.fused(self.layers, self.ops)
 
     @cached_property
     def records(self):
-        """What each row sees in one training step; a row that does a ReLU has both names."""
+        """The Record of each fused layer by its label."""
         return self.record(self.fused)
 
     @cached_property
-    def apart(self):
-        """The same, with each ReLU as a row of its own."""
+    def unfused_records(self):
+        """The same with each ReLU as its own layer."""
         return self.record(self.layers)
 
     def record(self, layers):
+        """Run one training step; return a Record for each layer."""
         x, labels = self.images(self.batch)
         xs, caches = [x], []
         for layer in layers:
@@ -72,72 +73,73 @@ class Ours:
         _, loss_cache = self.ops.softmax_loss_forward(xs[-1], labels)
         dys = list(self.ops.softmax_loss_backward(loss_cache))
         for layer, cache in zip(layers[:0:-1], caches[:0:-1], strict=True):
-            dys.append(layer.backward(dys[-1], cache)[0])  # the first row's dx is not needed
-        rows = zip(layers, xs[:-1], xs[1:], caches, reversed(dys), strict=True)
-        return {self.label(layer): Record(layer, *arrays) for layer, *arrays in rows}
+            dys.append(layer.backward(dys[-1], cache)[0])  # the first layer's dx is not needed
+        records = zip(layers, xs[:-1], xs[1:], caches, reversed(dys), strict=True)
+        return {self.label(layer): Record(layer, *arrays) for layer, *arrays in records}
 
     def label(self, layer):
-        """Return the row's name, and beside it that of the ReLU that it does: "relu5+pool5"."""
+        """Return the layer's name, together with that of a fused ReLU: "relu5+pool5"."""
         host = net.hosts(self.layers, self.ops)
-        done = [
-            one.name
-            for i, one in enumerate(self.layers)
+        names = [
+            member.name
+            for i, member in enumerate(self.layers)
             if self.layers[host.get(i, i)].name == layer.name
         ]
-        return "+".join(done) if kind_of(layer).endswith("_relu") else layer.name
+        return "+".join(names) if kind_of(layer).endswith("_relu") else layer.name
 
     def rows(self):
-        """Return what there is to time: a dict for each row and pass, with its cost."""
-        works = []
+        """Return the cases to time: a dict for each layer and pass, with its cost."""
+        cases = []
         for name, (layer, x, y, *_) in self.records.items():
-            for what in self.passes(layer):
-                counted = cost(kind(layer), what, x, y, layer.params.get("w"))
-                works.append({"row": name, "pass": what, **counted})
+            for pass_name in self.passes(layer):
+                amount = cost(kind(layer), pass_name, x, y, layer.params.get("w"))
+                cases.append({"row": name, "pass": pass_name, **amount})
         if self.plain:
-            return works
+            return cases
         weights = sum(array.nbytes for array in net.parameters(self.layers).values())
         return [
-            *works,
-            {"row": "loss", "pass": "forward", "bytes": y.nbytes},  # y: the last row's, the scores
+            *cases,
+            {"row": "loss", "pass": "forward", "bytes": y.nbytes},  # y: the scores
             {"row": "loss", "pass": "backward", "bytes": 2 * y.nbytes},
             {"row": "update", "pass": "all", "bytes": 5 * weights},  # w, v, dw in; w, v out
         ]
 
     def passes(self, layer):
-        """Return the passes that are timed; of plain kernels those that have faster ones."""
+        """Return the passes to time; for plain kernels, only those with a faster kernel as well."""
         if self.plain and kind(layer) not in ("conv", "fc", "lrn"):
             return ["backward"] if kind(layer) == "pool" else []
-        if split(layer):
+        if backward_halves(layer):
             first = layer.name == self.layers[0].name
             return ["forward", "dw"] if first else ["forward", "dx", "dw"]
         return ["forward", "backward"]
 
-    def row(self, name, what):
-        records = self.records if name in self.records else self.apart
+    def layer(self, name, pass_name):
+        """Return a pass of a layer."""
+        records = self.records if name in self.records else self.unfused_records
         layer, x, _, cache, dy = records[name]
         forward = partial(layer.forward, x, *layer.params.values(), **layer.options)
-        if what == "forward":
+        if pass_name == "forward":
             return forward
-        if what == "forward + backward":
+        if pass_name == "forward + backward":
             return lambda: layer.backward(dy, forward()[1])
-        backwards = {"backward": layer.backward, **split(layer)}
-        return partial(backwards[what], dy, cache)
+        backwards = {"backward": layer.backward, **backward_halves(layer)}
+        return partial(backwards[pass_name], dy, cache)
 
-    def loss(self, what):
+    def loss(self, pass_name):
         _, labels = self.images(self.batch)
         scores = list(self.records.values())[-1].y
-        if what == "forward":
+        if pass_name == "forward":
             return partial(self.ops.softmax_loss_forward, scores, labels)
         _, cache = self.ops.softmax_loss_forward(scores, labels)
         return partial(self.ops.softmax_loss_backward, cache)
 
     def training(self, row):
-        """Return one training step as train.train takes it, or its update alone."""
-        layers, rows, ops, velocities = self.layers, self.fused, self.ops, self.run.velocities
+        """Return a training step as train.train runs it, or only its update."""
+        layers, fused, ops, velocities = self.layers, self.fused, self.ops, self.run.velocities
         x, labels = self.images(self.batch)
 
         def gradients():
-            return train.loss_and_gradients(rows, ops, x, labels)[2]
+            return train.loss_and_gradients(fused, ops, x, labels)[2]
 
         if row == "step":
             return lambda: train.update(layers, ops, gradients(), velocities, EPSILON)
@@ -145,21 +147,21 @@ class Ours:
 
     def inference(self, N):
         x, _ = self.images(N)
-        rows = net.fused(net.predicting(self.layers, self.ops), self.ops)
-        return partial(net.forward, rows, x)
+        layers = net.fused(net.predicting(self.layers, self.ops), self.ops)
+        return partial(net.forward, layers, x)
 
-    def alone(self, row):
+    def operation(self, row):
         f = self.ops.fc_forward if row == "product" else self.ops.relu_forward
         return partial(f, *map(self.ops.to_device, arguments_of(row)))
 
 
 def kind(layer):
-    """Return which layer a row is, whether or not it does a ReLU on the way."""
+    """Return the kind of a layer, without its fused ReLU, if it has one."""
     return kind_of(layer).removesuffix("_relu")
 
 
-def split(layer):
-    """Return {"dx": …, "dw": …}, the halves of a row's backward, or {} if it has no such halves."""
+def backward_halves(layer):
+    """Return {"dx": …, "dw": …}, the halves of a layer's backward, or {} if it has none."""
     functions = sys.modules[layer.backward.__module__]
     if kind(layer) not in ("conv", "fc") or not hasattr(functions, "backward_w"):
         return {}

@@ -1,4 +1,4 @@
-"""Contestants as processes: they are started, asked and ended; worker.py is their other end."""
+"""Start, query and stop the worker processes; worker.py is the code that they run."""
 
 import contextlib
 import json
@@ -13,27 +13,27 @@ ROOT = pathlib.Path(__file__).parents[2]  # where minicnn is
 
 
 class WorkerError(ValueError):
-    """A contestant could not do what it was asked; the message says which one, and why."""
+    """A contestant failed at a request; the message says which one, and why."""
 
 
 @contextlib.contextmanager
 def workers(settings, names, **environment):
-    """Give a running process for each contestant, by name; at the end, end them.
+    """Yield a running process for each contestant, by name; stop them all at the end.
 
     Parameters
     ----------
     settings : dict
-        Those of the results, see measure.py.
+        The settings in the results, see measure.py.
     names : collection of str
         The contestants.
     **environment : str
-        What their environment has besides ours.
+        Additional environment variables.
     """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment |= {f"{name}_THREADS": str(settings["threads"]) for name in THREADS}
     environment |= {"PYTHONPATH": os.pathsep.join(paths), "TORCHINDUCTOR_COMPILE_THREADS": "1"}
-    words = "tf32" if settings["tf32"] else "", ",".join(map(str, settings["gpus"] or []))
-    conditions, running = [settings["network"], str(settings["batch"]), *words], {}
+    options = "tf32" if settings["tf32"] else "", ",".join(map(str, settings["gpus"] or []))
+    conditions, running = [settings["network"], str(settings["batch"]), *options], {}
     with contextlib.ExitStack() as stack:
         for name in names:
             running[name] = subprocess.Popen(
@@ -42,14 +42,14 @@ def workers(settings, names, **environment):
                 stdout=subprocess.PIPE,
                 encoding="utf-8",
                 env=os.environ | environment,
-                start_new_session=True,  # Ctrl-C is for us; they end when their input does
+                start_new_session=True,  # so that Ctrl-C reaches only this process
             )
-            stack.callback(ended, running[name])
+            stack.callback(stop, running[name])
         yield running
 
 
-def ended(worker):
-    """End a worker, whatever state it is in."""
+def stop(worker):
+    """Stop a worker, whatever state it is in."""
     worker.kill()
     worker.wait()
     worker.stdout.close()
@@ -60,7 +60,7 @@ def ended(worker):
 def ask(running, name, **request):
     """Send a request to the worker of this name; return its reply, a dict.
 
-    Raises WorkerError if it answers that it failed, or does not answer.
+    Raises WorkerError if the worker reports a failure, or does not reply.
     """
     worker = running[name]
     try:
@@ -77,12 +77,12 @@ def ask(running, name, **request):
 
 
 @contextlib.contextmanager
-def noted(results, name, where):
-    """Go on if a rival fails, with a note; if our own contestant does, say where, and stop."""
+def noting_failure(results, name, place):
+    """Add a note to the results if a rival fails; raise WorkerError if our own contestant fails."""
     try:
         yield
     except WorkerError as error:
         if name == results["settings"]["ops"]:
-            raise WorkerError(f"{error} ({where})") from None
+            raise WorkerError(f"{error} ({place})") from None
         if not any(note.startswith(str(error)) for note in results["notes"]):
-            results["notes"].append(f"{error} ({where})")
+            results["notes"].append(f"{error} ({place})")

@@ -1,9 +1,9 @@
-"""PyTorch as a contestant, with our weights and images; cases.py says what a contestant does.
+"""PyTorch as a contestant, with our weights and images; cases.py describes a contestant's methods.
 
-It gets what helps it: channels-last images are laid out before the clock starts, whole networks
-have ReLU in place and the fused update, dropout at test time is nothing at all, and the first
-convolution computes no dx.  Backward passes of single rows call what autograd would call, without
-what autograd itself costs, which a whole network pays only once.
+It runs under its best conditions: channels-last images are laid out before the clock starts, whole
+networks have in-place ReLU and the fused update, dropout at test time is skipped, and the first
+convolution computes no dx.  The backward passes of single layers call the functions that autograd
+would call, without autograd's own cost, which a whole network pays only once.
 """
 
 import os
@@ -15,14 +15,14 @@ from .cases import EPSILON, Record, arguments_of, build, find, images
 
 
 class Torch:
-    """PyTorch in one of its modes, which worker.py names; networks of two columns are in one."""
+    """PyTorch in one of the modes in worker.py; a network of two columns runs in one column."""
 
     def __init__(self, contestant, network, batch, tf32=False):
         import torch
 
         from .. import reference
 
-        torch.optim.SGD([torch.zeros(1)])  # imports now what optimizers import at first use
+        torch.optim.SGD([torch.zeros(1)])  # imports now what the first optimizer would import later
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
         self.reference, self.torch, self.functional = reference, torch, torch.nn.functional
         self.network, self.batch = find(network).in_one_column or network, batch
@@ -38,11 +38,11 @@ class Torch:
             self.torch.cuda.synchronize()
 
     def memory(self):
-        """Return the most that tensors ever took of a GPU's memory, in bytes; None on the CPU."""
+        """Return the peak of the GPU memory taken by tensors, in bytes; None on the CPU."""
         return self.torch.cuda.max_memory_allocated() if self.gpu else None
 
     def tensor(self, array):
-        """Return the array as a tensor in this contestant's layout, where it computes."""
+        """Return the array as a tensor in this contestant's layout, on its device."""
         tensor = self.torch.from_numpy(array)
         if self.gpu:
             tensor = tensor.cuda()
@@ -56,7 +56,7 @@ class Torch:
 
     @cached_property
     def layers(self):
-        """The rows, with tensors for parameters."""
+        """The layers, with tensors as parameters."""
         layers = build(self.network, self.reference)
         for layer in layers:
             for name, w in layer.params.items():
@@ -65,7 +65,7 @@ class Torch:
 
     @cached_property
     def records(self):
-        """What each row sees in one training step."""
+        """The Record of each layer in one training step."""
         x, labels = self.images(self.batch)
         xs = [x]
         for layer in self.layers:
@@ -73,55 +73,60 @@ class Torch:
         loss = self.functional.cross_entropy(xs[-1], labels)
         dys = self.torch.autograd.grad(loss, xs[1:])
         xs = [x.detach() for x in xs]
-        rows = zip(self.layers, xs[:-1], xs[1:], dys, strict=True)
-        return {layer.name: Record(layer, x, y, None, dy) for layer, x, y, dy in rows}
+        records = zip(self.layers, xs[:-1], xs[1:], dys, strict=True)
+        return {layer.name: Record(layer, x, y, None, dy) for layer, x, y, dy in records}
 
-    def row(self, name, what):
-        """Return a pass of a row, or of two, such as "conv1+relu1", that are one row of ours."""
-        records = [self.records[one] for one in name.split("+")]
+    def layer(self, name, pass_name):
+        """Return a pass of a layer, or of two layers that ours fuses, such as "conv1+relu1"."""
+        records = [self.records[part] for part in name.split("+")]
         layers, x, y, dy = [r.layer for r in records], records[0].x, records[-1].y, records[-1].dy
         first = layers[0] is self.layers[0]
         x_learns = x.detach().requires_grad_(not first)
-        forward = partial(self.in_turn(layers), x_learns)
-        if what == "forward":
+        forward = partial(self.chain(layers), x_learns)
+        if pass_name == "forward":
             return forward
         params = layers[0].params
         if params:
-            wanted = [what != "dw" and not first, what != "dx"]
-            of_kind = torch_conv_backward if kind_of(layers[0]) == "conv" else torch_fc_backward
-            gradients = of_kind(x, params["w"].detach(), *wanted, **layers[0].options)
-            on = partial(self.torch.ops.aten.threshold_backward, dy, y, 0)  # dy where y > 0
-            backward = partial(gradients, dy) if len(layers) == 1 else lambda: gradients(on())
+            wanted = [pass_name != "dw" and not first, pass_name != "dx"]
+            is_conv = kind_of(layers[0]) == "conv"
+            make_gradients = torch_conv_backward if is_conv else torch_fc_backward
+            gradients = make_gradients(x, params["w"].detach(), *wanted, **layers[0].options)
+            relu_backward = partial(
+                self.torch.ops.aten.threshold_backward, dy, y, 0
+            )  # dy where y > 0
+            backward = (
+                partial(gradients, dy) if len(layers) == 1 else lambda: gradients(relu_backward())
+            )
         else:
             backward = torch_backward(forward(), x_learns, dy)
         return self.torch.no_grad()(backward)
 
-    def in_turn(self, layers):
-        """Return the function of x that runs these rows, ReLU in place where that is allowed."""
+    def chain(self, layers):
+        """Return the function of x that runs these layers, with in-place ReLU where allowed."""
         functions = [torch_function(layer, inplace=i > 0) for i, layer in enumerate(layers)]
         params = [layer.params.values() for layer in layers]
         if len(layers) == 1:
             return lambda x: functions[0](x, *params[0])
         first, second = functions
-        return lambda x: second(first(x, *params[0]))  # a second row has no parameters
+        return lambda x: second(first(x, *params[0]))  # the second layer has no parameters
 
-    def loss(self, what):
+    def loss(self, pass_name):
         scores = self.records[self.layers[-1].name].y.requires_grad_()
         _, labels = self.images(self.batch)
         forward = partial(self.functional.cross_entropy, scores, labels)
-        if what == "forward":
+        if pass_name == "forward":
             return forward
         y = forward()
         return self.torch.no_grad()(torch_backward(y, scores, self.torch.ones_like(y)))
 
     def training(self, row):
-        """Return one training step, or its update alone."""
+        """Return a training step, or only its update."""
         x, labels = self.images(self.batch)
         weights = [w for layer in self.layers for w in layer.params.values()]
         optimizer = self.torch.optim.SGD(
             weights, EPSILON, momentum=0.9, weight_decay=0.0005, fused=True
         )
-        loss = self.whole(loss=True, inplace=True)
+        loss = self.network_function(loss=True, inplace=True)
 
         def step():
             optimizer.zero_grad(set_to_none=True)
@@ -130,17 +135,17 @@ class Torch:
 
         if row == "step":
             return step
-        step()  # leaves gradients
+        step()  # computes the gradients
         return optimizer.step
 
     def inference(self, N):
         x, _ = self.images(N)
-        forward = self.whole(training=False, inplace=True)
+        forward = self.network_function(training=False, inplace=True)
         return self.torch.inference_mode()(partial(forward, x))
 
-    def whole(self, loss=False, **options):
-        """Return the function of x, or with loss=True of x and labels, that runs all rows."""
-        functions = [(torch_function(row, **options), row.params) for row in self.layers]
+    def network_function(self, loss=False, **options):
+        """Return the function of x, or with loss=True of x and labels, that runs all layers."""
+        functions = [(torch_function(layer, **options), layer.params) for layer in self.layers]
 
         def forward(x, labels=None):
             for function, params in functions:
@@ -149,21 +154,21 @@ class Torch:
 
         return self.torch.compile(forward, dynamic=False) if self.compiled else forward
 
-    def alone(self, row):
+    def operation(self, row):
         f = self.functional.linear if row == "product" else self.functional.relu
         return partial(f, *map(self.tensor, arguments_of(row)))
 
 
 def torch_function(layer, training=True, inplace=False):
-    """Return PyTorch's function of x and the parameters for one of our rows.
+    """Return PyTorch's function of x and the parameters for one of our layers.
 
-    Its dropout scales in training, ours at test time.  Its normalization has no groups: they become
-    images; and it divides alpha by n.
+    PyTorch's dropout scales in training, ours at test time.  Its normalization has no groups, so
+    groups become images here, and it divides alpha by n.
     """
     from torch.nn import functional
 
     def conv(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
-        x_all = torch_widened(x, w.shape[-1], stride, pad, ceil_mode)
+        x_all = torch_padded(x, w.shape[-1], stride, pad, ceil_mode)
         return functional.conv2d(x_all, w, b, stride, pad, groups=groups)
 
     def relu(x):
@@ -187,20 +192,20 @@ def torch_function(layer, training=True, inplace=False):
     return partial(functions[kind_of(layer)], **layer.options)
 
 
-def torch_widened(x, f, stride, pad, ceil_mode):
-    """Return x with the zeros past its far edge that ceil_mode reads; PyTorch does not have it."""
+def torch_padded(x, f, stride, pad, ceil_mode):
+    """Return x with the zeros past its far edge that ceil_mode reads, which PyTorch lacks."""
     from torch.nn import functional
 
     H = x.shape[-1]
-    far = stride * (out_size(H, f, stride, pad, ceil_mode) - 1) + f - H - 2 * pad
-    return functional.pad(x, (0, far, 0, far)) if far > 0 else x
+    extra = stride * (out_size(H, f, stride, pad, ceil_mode) - 1) + f - H - 2 * pad
+    return functional.pad(x, (0, extra, 0, extra)) if extra > 0 else x
 
 
 def torch_conv_backward(x, w, dx=True, dw=True, *, stride=1, pad=0, groups=1, ceil_mode=False):
     """Return the function of dy that computes dx, or dw and db, or all of them."""
     import torch
 
-    x_all = torch_widened(x, w.shape[-1], stride, pad, ceil_mode)
+    x_all = torch_padded(x, w.shape[-1], stride, pad, ceil_mode)
     pads, strides, dilation, transposed = [pad, pad], [stride, stride], [1, 1], False
     rest = [len(w)], strides, pads, dilation, transposed, [0, 0], groups, [dx, dw, dw]
     return lambda dy: torch.ops.aten.convolution_backward(dy, x_all, w, *rest)
@@ -219,13 +224,14 @@ def torch_fc_backward(x, w, dx=True, dw=True):
 def torch_backward(y, x, dy):
     """Return the function that computes dx of a layer without parameters.
 
-    It calls the nodes of the graph from y back to x, one after the other.  autograd.grad would add
-    some 0.1 ms.  A graph with branches needs it: that of normalization, where 0.1 ms is little.
+    It calls the nodes of the graph from y back to x, one after the other, because autograd.grad
+    would add about 0.1 ms.  A graph with branches needs autograd.grad: that of normalization, where
+    0.1 ms matters little.
     """
     import torch
 
     nodes, node = [], y.grad_fn
-    while node.name() != "torch::autograd::AccumulateGrad":  # that one is x
+    while node.name() != "torch::autograd::AccumulateGrad":  # this node is x
         nodes.append(node)
         nexts = [n for n, _ in node.next_functions if n]
         if len(nexts) > 1:

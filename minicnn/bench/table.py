@@ -1,11 +1,11 @@
-"""The results as text: the conditions, a table, and a sentence for each other thing."""
+"""The results as text: the conditions, a table, and a sentence for each other result."""
 
 from ..console import aligned
 from ..machine import MiB
 
 
 def report(results):
-    """Return the results as text; measure.py says what they hold."""
+    """Return the results as text; measure.py describes them."""
     settings, machine = results["settings"], results["machine"]
     threads, rounds = counted(settings["threads"], "thread"), counted(settings["rounds"], "round")
     processor = f"{machine['processor']}, {counted(machine['cores'], 'core')}, {machine['system']}"
@@ -21,7 +21,7 @@ def report(results):
     if results["lines"]:
         text += ["", *table(results["lines"]), ""]
     steps = [line for line in results["lines"] if line["row"] == "step"]
-    for line in steps[:1]:  # against whomever, ours is the same
+    for line in steps[:1]:  # our time is the same in each
         speed = settings["batch"] / line["ms"] * 1000
         text.append(f"training: {speed:,.0f} images a second")
     if results["memory"]:
@@ -30,21 +30,23 @@ def report(results):
             + (f" ({size['imports'] / MiB:,.0f} after imports)" if size["imports"] else "")
             for name, size in results["memory"].items()
         ]
-        where = "of the GPU" if "gpu" in machine else "of a process"
-        text.append(f"peak memory {where} in the third training step: {', '.join(sizes)}")
+        owner = "of the GPU" if "gpu" in machine else "of a process"
+        text.append(f"peak memory {owner} in the third training step: {', '.join(sizes)}")
     for name, seconds in results["first_step"].items():
         times = f"{shown(seconds['compiled'])} s, in a second process {shown(seconds['cached'])} s"
         text.append(f"first training step, {name}: {times}")
     text += results["notes"]
     text.append(f"load average: {machine['load_before']} before, {machine['load_after']} after")
     if (machine["load_before"] or 0) >= 0.5:
-        advice = "measure again when it is idle; PyTorch's threads wait spinning and suffer most"
+        advice = (
+            "measure again when it is idle; PyTorch's threads spin while they wait, and suffer most"
+        )
         text.append(f"The machine was busy: {advice}.")
     return "\n".join(text)
 
 
 def table(lines):
-    """Return the lines as a table of text; without rivals it has no columns for them."""
+    """Return the lines as a table of text, without the rivals' columns if there are none."""
     rows = ["row,pass,ms,GFLOP/s,GB/s,of limit,rival ms,rival ÷ ours,rival".split(",")]
     for line in lines:
         numbers = [line[name] for name in ("ms", "gflops", "gb_per_s", "of_limit", "rival_ms")]
@@ -63,14 +65,14 @@ def counted(number, word):
 
 
 def shown(number):
-    """Return the number in three digits, or nothing for None."""
+    """Return the number with three significant digits, or "" for None."""
     if number is None:
         return ""
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def ratio_text(line):
-    """Return "1.84 ± 0.05"; or "≈ 1 (0.97–1.04)", "unclear (0.5–3)" or, of few rounds, "0.9–1"."""
+    """Return "1.84 ± 0.05", "≈ 1 (0.97–1.04)", "unclear (0.5–3)" or, for few rounds, "0.9–1"."""
     if line["ratio"] is not None:
         return f"{line['ratio']:.2f} ± {line['spread']:.2f}"
     span = f"{line['low']:.2g}–{line['high']:.2g}"

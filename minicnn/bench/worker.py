@@ -1,30 +1,31 @@
-"""One contestant, in a process of its own: it does what it is told, and says how long it took.
+"""A worker: a process with one contestant, which answers requests and reports times.
 
     python -m minicnn.bench.worker fast cifar 128
 
-processes.py writes one JSON object a line to its standard input; one comes back a line.
+processes.py writes requests to its standard input, one JSON object per line.  The worker writes one
+reply per line.
 
-    {"rows": true}                       → {"rows": […]}       what there is to time, see Ours.rows
-    {"prepare": ["conv2", "forward"]}    → {}                  make everything ready for this
-    {"run": 7}                           → {"seconds": […]}    do it seven times
+    {"rows": true}                       → {"rows": […]}       the cases, see Minicnn.rows
+    {"prepare": ["conv2", "forward"]}    → {}                  prepare this case
+    {"run": 7}                           → {"seconds": […]}    run it seven times
     {"run": 40, "together": 20}          → {"seconds": […]}    twice 20 times, see seconds_of
     {"memory": true}                     → {"peak": …, "imports": …}   bytes, see memory
-    what goes wrong                      → {"error": "…"}
+    any failure                          → {"error": "…"}
 
 The contestants:
 
     fast, reference, cuda  our backends
     fast-in-one, …         one of these with the same network in one column, if ours has two
-    cuda-plain             the same with its plain kernels, in rows that have faster ones
-    course                 reference, with convolution as course code usually has it
+    cuda-plain             cuda with its plain kernels, for layers that also have faster ones
+    course                 reference, with typical course code for convolution
     torch                  PyTorch in its standard layout, (N, C, H, W)
     torch-channels-last    PyTorch with channels last in memory
-    torch-compiled         the standard layout through torch.compile; for whole networks alone
+    torch-compiled         the standard layout through torch.compile; only for whole networks
     torch-gpu, …           the same three on a GPU
-    limits, limits-gpu     what the machine can do at best
+    limits, limits-gpu     the limits of the machine
 
-With a fourth word behind those three, tf32, all multiply in TF32 on a GPU, else in float32; a fifth
-one, such as 0,1, names the GPUs of the columns.
+With tf32 as the fourth argument, products on a GPU run in TF32 instead of float32.  A fifth
+argument, such as 0,1, is the GPUs of the columns.
 """
 
 import json
@@ -33,10 +34,10 @@ import pathlib
 import sys
 import time
 
-from .cases import work_of
+from .cases import timed_function
 from .im2col_contestant import Course
 from .limits import GpuLimits, Limits
-from .minicnn_contestant import Ours
+from .minicnn_contestant import Minicnn
 from .pytorch import Torch
 
 
@@ -50,20 +51,20 @@ def contestant(name, network, batch, tf32=False, gpus=None):
         return Course(network, batch)
     if name.startswith("torch"):
         return Torch(name, network, batch, tf32)
-    return Ours(name, network, batch, tf32, gpus)
+    return Minicnn(name, network, batch, tf32, gpus)
 
 
-def seconds_of(work, count, wait=None, together=1):
-    """Return the seconds that each of `count` calls takes.
+def seconds_of(function, count, wait=None, together=1):
+    """Return the seconds per call, for `count` calls.
 
-    With `wait`, a function that waits for a GPU, so many calls `together` are timed as one: what it
-    costs to wait must not count for each.
+    With `wait`, a function that waits for a GPU, calls are timed in groups of `together`, because
+    waiting has a cost that must not count for each call.
     """
     times = []
     for _ in range(max(1, count // together)):
         start = time.perf_counter()
         for _ in range(together):
-            work()
+            function()
         if wait:
             wait()
         times.append((time.perf_counter() - start) / together)
@@ -71,39 +72,38 @@ def seconds_of(work, count, wait=None, together=1):
 
 
 def memory(name):
-    """Return VmRSS, the memory that this process has, or VmHWM, the most it ever had, in bytes.
+    """Return VmRSS, this process's memory, or VmHWM, its peak, in bytes; None except on Linux.
 
-    Only Linux tells it, elsewhere it is None.  (The ru_maxrss of getrusage would not do: a process
-    inherits it from the one that started it.)
+    (getrusage's ru_maxrss is no substitute: a process inherits it from its parent.)
     """
     if sys.platform != "linux":
         return None
     for line in pathlib.Path("/proc/self/status").read_text().splitlines():
         if line.startswith(name):
-            return 1024 * int(line.split()[1])  # it is in KiB
+            return 1024 * int(line.split()[1])  # the value is in KiB
 
 
 def serve(requests, replies, name, network, batch, tf32="", gpus=""):
-    """Be the contestant of this name: answer requests, a line each, until there are no more."""
-    one = work = at_first = None
+    """Answer requests, one per line, as the contestant of this name, until there are no more."""
+    entrant = function = memory_at_start = None
     for line in requests:
         request, reply = json.loads(line), {}
         try:
-            if one is None:
+            if entrant is None:
                 numbers = tuple(map(int, gpus.split(","))) if gpus else None
-                one = contestant(name, network, int(batch), bool(tf32), numbers)
-                at_first = memory("VmRSS")
+                entrant = contestant(name, network, int(batch), bool(tf32), numbers)
+                memory_at_start = memory("VmRSS")
             if "rows" in request:
-                reply["rows"] = one.rows()
+                reply["rows"] = entrant.rows()
             elif "prepare" in request:
-                work = None  # the one before may hold much memory
-                work = work_of(one, *request["prepare"])
+                function = None  # the previous one may hold much memory
+                function = timed_function(entrant, *request["prepare"])
             elif "run" in request:
                 together = request.get("together", 1)
-                reply["seconds"] = seconds_of(work, request["run"], one.wait, together)
+                reply["seconds"] = seconds_of(function, request["run"], entrant.wait, together)
             elif "memory" in request:
-                taken = one.memory()  # of a GPU, where it never shrinks
-                peak = (memory("VmHWM"), at_first) if taken is None else (taken, 0)
+                on_gpu = entrant.memory()  # never shrinks, so it is the peak
+                peak = (memory("VmHWM"), memory_at_start) if on_gpu is None else (on_gpu, 0)
                 reply["peak"], reply["imports"] = peak
         except Exception as error:
             first_line = str(error).strip().partition("\n")[0]
@@ -113,5 +113,5 @@ def serve(requests, replies, name, network, batch, tf32="", gpus=""):
 
 if __name__ == "__main__":
     replies = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever else is printed must not get between the replies
+    os.dup2(2, 1)  # other output must not mix with the replies
     serve(sys.stdin, replies, *sys.argv[1:])

@@ -56,13 +56,13 @@ def load(name):
     Parameters
     ----------
     name : str or path
-        A folder that `python -m minicnn prepare` has made, "sample", "cifar10", or a directory that
-        holds CIFAR-10.
+        "sample", "cifar10", a directory that holds CIFAR-10, or one made by
+        `python -m minicnn prepare`.
 
     Raises
     ------
     FileNotFoundError
-        If nothing is called so, or a file is missing; the message says how to get it.
+        If there is no such data set, or a file is missing; the message says how to get it.
     ValueError
         If the data are damaged.
     """
@@ -75,15 +75,15 @@ def load(name):
         return load_cifar10()
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"no data set and no directory is called '{name}': give 'sample', 'cifar10', or a "
-            f"directory that holds {FOLDER} or that `python -m minicnn prepare` has made"
+            f"there is no data set or directory called '{name}': give 'sample', 'cifar10', or a "
+            f"directory that holds {FOLDER} or was made by `python -m minicnn prepare`"
         )
     try:
         return load_cifar10(folder)
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"{name} holds no prepared photographs (`python -m minicnn prepare {name} OUT` makes "
-            f"them ready) and no CIFAR-10: {error}"
+            f"{name} holds neither CIFAR-10 nor prepared photographs "
+            f"(`python -m minicnn prepare {name} OUT` prepares them): {error}"
         ) from None
 
 

@@ -1,18 +1,18 @@
-"""More images from those there are (Section 4.1), and the views of an image at test time.
+"""Data augmentation (Section 4.1): random views for training, and fixed views for testing.
 
     images   (N, C, H, W) uint8      whole images, 0 … 255: 256×256 for AlexNet, 32×32 for CIFAR-10
-    mean     (C, H, W)               the mean image of the training set; (C, 1, 1), the mean colour,
-                                     does as well, as in VGG
+    mean     (C, H, W)               the mean image of the training set; or (C, 1, 1), the mean
+                                     colour, as in VGG
     size     s                       a view is s×s: 224 for AlexNet, 24 for CIFAR-10
     x        (N, C, s, s) float32    views, minus the mean: what the network sees
 
-An image of 256×256 has 33·33 places for a patch of 224×224, and each patch its mirror image: 2,178
-views.  (The paper says 2048 = 32·32·2.)
+A 224×224 patch fits into a 256×256 image at 33·33 positions, and each patch has a mirror image:
+2,178 views.  (The paper says 2048 = 32·32·2.)
 
-The mean is subtracted "from each pixel" (Section 2), so a view is a patch of image − mean, wherever
-it lies.  The original code of 2012 takes the centre of the mean image away from every patch.  It
-also draws one place and one flip for 32 images at a time; here each image has its own, as on
-CIFAR-10 in that code.
+The paper subtracts the mean "from each pixel" (Section 2), so a view is a patch of image − mean,
+wherever it lies.  The original code of 2012 subtracts the centre of the mean image from every
+patch.  It also draws one position and one flip for 32 images at a time; here each image has its
+own, as in that code's CIFAR-10 setup.
 """
 
 import numpy as np
@@ -28,15 +28,15 @@ def random_views(
     images, mean, size
         See above.
     rng : numpy Generator
-        Draws places, flips and colours.
+        Draws positions, flips and colours.
     eigen : (eigenvalues, eigenvectors), optional
-        Of the training set's colours, see moments.principal_components; with them, the colours
-        change, too.
+        Of the training set's colours, see moments.principal_components.  If given, colours vary
+        as well.
     sigma, magnitude
-        Of these changes, see colour_noise.
+        The strength of that variation, see colour_noise.
     least : int, optional
-        Rescale each image to a width drawn from `least` to its own before the patch is cut: the
-        scale jitter of VGG, which has 256 to 512.
+        Before cutting the patch, rescale each image to a random width between `least` and its own:
+        VGG's scale jitter, with widths of 256 to 512.
 
     Returns
     -------
@@ -57,10 +57,10 @@ def random_views(
 
 
 def patches(images, mean, size, tops, lefts, flips):
-    """Return a patch of each image minus the mean, mirrored where flips says so.
+    """Return a patch of each image minus the mean, mirrored where `flips` is true.
 
-    tops, lefts and flips have one entry an image: the patch's first row, its first column, and
-    whether left and right change places.
+    tops, lefts and flips have one entry per image: the patch's first row, its first column, and
+    whether to swap left and right.
     """
     mean = np.broadcast_to(np.asarray(mean, np.float32), images.shape[1:])
     x = np.empty((*images.shape[:2], size, size), np.float32)
@@ -74,8 +74,8 @@ def patches(images, mean, size, tops, lefts, flips):
 def rescaled_patches(images, mean, size, rng, least):
     """Return a random patch of each image minus the mean, cut at a random scale, perhaps mirrored.
 
-    An image of W pixels rescaled to a width of S, and then a patch of s×s cut from it, is a patch
-    of s·W/S pixels cut from it and then rescaled to s×s (bilinear), which is less work.
+    Rescaling an image of width W to width S and then cutting an s×s patch is the same as cutting a
+    patch of width s·W/S and rescaling it to s×s (bilinear).  The second way is less work.
     """
     from PIL import Image
 
@@ -93,9 +93,9 @@ def rescaled_patches(images, mean, size, rng, least):
 
 
 def rescaled(images, width):
-    """Return square images (N, C, H, W), or one (C, H, W), at another width, bicubic.
+    """Return square images (N, C, H, W), or a single one (C, H, W), rescaled to `width` (bicubic).
 
-    uint8 stays uint8, and float32 float32.  At their own width they are returned as they are.
+    The dtype, uint8 or float32, stays.  Images that already have this width are returned unchanged.
     """
     from PIL import Image
 
@@ -109,22 +109,22 @@ def rescaled(images, width):
 
 
 def colour_noise(eigenvalues, eigenvectors, N, rng, sigma=0.1, magnitude="eigenvalues"):
-    """Return what to add to the red, green and blue of every pixel of each image: (N, 3) float32.
+    """Return the offsets to add to each image's red, green and blue: (N, 3) float32.
 
         [p1, p2, p3] · [α1 λ1, α2 λ2, α3 λ3]ᵀ        α ~ N(0, 0.1²), drawn anew for each image
 
-    The formula needs a scale.  λ is a variance, so its number depends on the unit.  On 0 … 255 the
+    The formula needs a scale.  λ is a variance, so its value depends on the unit.  On 0 … 255 the
     largest is near 15,000 (121.78² in cuda-convnet2's file on ImageNet), and 0.1·15,000 = 1,500
     grey levels would wipe out any image.  On 0 … 1 it is 0.23, and 0.1·0.23 is 6 of 255 grey
-    levels.  As the paper asks for "magnitudes proportional to the corresponding eigenvalues", they
-    are taken here to be those of pixels on 0 … 1.  The original code has the square roots in place
-    of λ, the standard deviations, which mean the same in every unit: 0.1·121.78 is 12 grey levels.
-    It then divides the image by 1.1, which is left out here.
+    levels.  The paper asks for "magnitudes proportional to the corresponding eigenvalues"; this
+    function takes the eigenvalues of pixels on 0 … 1.  The original code uses √λ instead, the
+    standard deviations, which mean the same in every unit: 0.1·121.78 is 12 grey levels.  It then
+    divides the image by 1.1, which this function leaves out.
 
     Parameters
     ----------
     eigenvalues, eigenvectors : (3,), (3, 3)
-        λ and, as columns, p, on the scale of 0 … 255.
+        λ, and the p as columns, on the scale of 0 … 255.
     N : int
         The number of images.
     rng : numpy Generator
@@ -154,9 +154,9 @@ def central_views(images, mean, size):
 
 
 def ten_views(images, mean, size):
-    """Yield ten times (N, C, s, s): the four corner patches, the central one, and their mirrors.
+    """Yield ten arrays (N, C, s, s): the four corner patches, the central one, and their mirrors.
 
-    At test time the network's answer is the mean of its ten softmax outputs (Section 4.1):
+    At test time the network's prediction is the mean of its ten softmax outputs (Section 4.1):
 
         sum(softmax(scores(x)) for x in ten_views(images, mean, 224)) / 10
     """
@@ -166,27 +166,27 @@ def ten_views(images, mean, size):
 
 
 def fifty_views(images, mean, size):
-    """Yield fifty times (N, C, s, s): a regular grid of 5×5 patches, and their mirrors.
+    """Yield fifty arrays (N, C, s, s): a regular grid of 5×5 patches, and their mirrors.
 
-    That is VGG's multi-crop evaluation (Simonyan and Zisserman 2014, Section 3.2), at one scale.
-    The grid reaches from edge to edge: in an image of 256 pixels, patches of 224 start at 0, 8, 16,
-    24 and 32.
+    This is VGG's multi-crop evaluation (Simonyan and Zisserman 2014, Section 3.2), at one scale.
+    The grid spans the image from edge to edge: in 256 pixels, patches of 224 start at 0, 8, 16, 24
+    and 32.
     """
     bottom, right = images.shape[2] - size, images.shape[3] - size
-    places = [(i * bottom // 4, j * right // 4) for i in range(5) for j in range(5)]
-    yield from views_at(places, images, mean, size)
+    positions = [(i * bottom // 4, j * right // 4) for i in range(5) for j in range(5)]
+    yield from views_at(positions, images, mean, size)
 
 
-def views_at(places, images, mean, size):
-    """Yield a patch of each image at each place (top, left), and then their mirrors."""
+def views_at(positions, images, mean, size):
+    """Yield a patch of each image at each position (top, left), and then all their mirrors."""
     check(images, mean, size)
     for flip in (False, True):
-        for top, left in places:
+        for top, left in positions:
             yield same_patch(images, mean, size, top, left, flip)
 
 
 def same_patch(images, mean, size, top, left, flip=False):
-    """Return `patches` at one place."""
+    """Return a patch of each image minus the mean, at the same position in all of them."""
     N = len(images)
     return patches(images, mean, size, [top] * N, [left] * N, [flip] * N)
 
@@ -202,6 +202,6 @@ def check(images, mean, size, least=None):
         raise ValueError(f"mean has shape {np.shape(mean)}; expected {(C, H, W)}, or {(C, 1, 1)}")
     if least is not None and not (size <= least <= W and H == W):
         raise ValueError(
-            f"least is {least}; expected {size} … {W}, from the size of a patch to the width of "
-            f"the images, and square images, not {H}×{W}"
+            f"least is {least}; expected {size} … {W}, between patch size and image width, "
+            f"and square images, not {H}×{W}"
         )

@@ -4,10 +4,11 @@ The full set is six files of 10,000 records: five to train on, one to test on.  
 bytes:
 
     1 byte       the label, 0 … 9, in the order of CLASSES
-    3,072 bytes  the picture: 32×32 reds, then greens, then blues, each row by row from the top
+    3,072 bytes  the picture: 32×32 red values, then green, then blue, each row by row from the top
 
-The sample is 500 training and 100 test pictures of each class, as PNG sheets that one can look at:
-25 pictures a row, one sheet a class.  `sample/README.txt` says where they come from.
+The sample has 500 training and 100 test pictures of each class, in PNG sheets that can be viewed:
+25 pictures a row, and one sheet for each class and split.  `sample/README.txt` says where they come
+from.
 
     x  (N, 3, 32, 32) uint8    pictures, 0 … 255
     y  (N,) int64              labels
@@ -30,7 +31,7 @@ RECORDS = 10_000  # in each file
 RECORD_BYTES = 1 + 3 * 32 * 32
 SAMPLE = Path(__file__).parent / "sample"
 COLUMNS = 25  # pictures in a row of a sample sheet
-HELP = "`python -m minicnn download cifar10` gets it whole"
+HELP = "`python -m minicnn download cifar10` downloads it"
 
 
 def cache_dir():
@@ -39,17 +40,17 @@ def cache_dir():
 
 
 def batches_folder(directory=None):
-    """Return where the six files are or would be: `directory` itself, or the folder in it."""
+    """Return the folder for the six files: `directory` itself, or the official folder inside it."""
     directory = cache_dir() if directory is None else Path(directory).expanduser()
     inside = directory / FOLDER
-    is_it = directory.name == FOLDER or (directory / TEST_FILE).is_file()
-    return directory if is_it and not inside.is_dir() else inside
+    is_folder = directory.name == FOLDER or (directory / TEST_FILE).is_file()
+    return directory if is_folder and not inside.is_dir() else inside
 
 
 def load_cifar10(directory=None):
     """Return all of CIFAR-10 as Photos: 50,000 training and 10,000 test pictures.
 
-    They are in the order of the files.
+    They keep the order of the files.
 
     Parameters
     ----------
@@ -59,9 +60,9 @@ def load_cifar10(directory=None):
     Raises
     ------
     FileNotFoundError
-        A file is missing; the sentence says which, and how to get it.
+        A file is missing; the message says which, and how to get it.
     ValueError
-        A file has the wrong size, or a label that is not one of the ten.
+        A file has the wrong size, or a label outside 0 … 9.
     """
     folder = batches_folder(directory)
     batches = [read_batch(folder / name) for name in TRAIN_FILES]
@@ -74,7 +75,7 @@ def load_cifar10(directory=None):
 def read_batch(path):
     """Return the pictures and labels of one binary file."""
     if not path.is_file():
-        raise FileNotFoundError(f"CIFAR-10 is not there: looked for {path}; {HELP}")
+        raise FileNotFoundError(f"CIFAR-10 was not found: looked for {path}; {HELP}")
     size, expected = path.stat().st_size, RECORDS * RECORD_BYTES
     if size != expected:
         raise ValueError(
@@ -88,7 +89,7 @@ def read_batch(path):
         wrong = int(np.argmax(y > 9))
         raise ValueError(
             f"{path} has the label {y[wrong]} in record {wrong}, but labels are 0 … 9: "
-            f"it is damaged, or not CIFAR-10's; {HELP}"
+            f"it is damaged, or not from CIFAR-10; {HELP}"
         )
     return x, y
 
@@ -96,10 +97,10 @@ def read_batch(path):
 def load_sample(folder=SAMPLE):
     """Return the bundled sample as Photos: 5,000 training and 1,000 test pictures.
 
-    The classes take turns: picture 10·k + c is the k-th of class c, so every ten in a row hold each
-    class once.
+    The classes alternate: picture 10·k + c is the k-th of class c, so ten successive pictures,
+    counted from the first, show each class once.
 
-    Raises ValueError if a sheet is not, byte for byte, the one that `SHA256SUMS` lists.
+    Raises ValueError if a sheet's checksum differs from the one in `SHA256SUMS`.
     """
     try:
         listing = (folder / "SHA256SUMS").read_text(encoding="ascii").split()
@@ -112,10 +113,10 @@ def load_sample(folder=SAMPLE):
 
 
 def read_sheets(folder, split, checksums):
-    """Return pictures and labels of the ten sheets of one split, "train" or "test"."""
+    """Return the pictures and labels of the ten sheets of one split, "train" or "test"."""
     names = [f"{split}_{name}.png" for name in CLASSES]
     pictures = [read_sheet(folder / name, checksums.get(name)) for name in names]
-    x = np.stack(pictures, axis=1)  # (n, 10, 3, 32, 32), so the classes take turns
+    x = np.stack(pictures, axis=1)  # (n, 10, 3, 32, 32), so the classes alternate
     y = np.tile(np.arange(10), len(x))
     return x.reshape(-1, 3, 32, 32), y
 
@@ -139,5 +140,5 @@ def read_sheet(path, checksum):
 
 def _damaged(path, why):
     return ValueError(
-        f"the bundled sample is damaged: {path} ({why}); install minicnn again to get a whole one"
+        f"the bundled sample is damaged: {path} ({why}); reinstall minicnn to repair it"
     )

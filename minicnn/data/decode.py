@@ -1,20 +1,20 @@
-"""One photograph: from a file of almost any kind to a square of RGB values (Section 2).
+"""One photograph, from a file of almost any kind to a square of RGB values (Section 2).
 
 "Given a rectangular image, we first rescaled the image such that the shorter side was of length
 256, and then cropped out the central 256×256 patch from the resulting image."  Here both are one
-step: the central square of the picture, as wide as its shorter side, is resampled to 256×256
-(bicubic; the paper names no filter).
+step: the largest central square of the picture is resampled to 256×256 (bicubic; the paper names no
+filter).
 
     colours        grey, palette and CMYK become RGB; colour profiles are not applied
-    transparency   the picture is laid on white, as a page would show it
-    16 bits        the upper eight of them
-    EXIF           pictures are turned upright; where that note is broken, they stay as they are
-    animations     the first frame
+    transparency   the background becomes white, as on a web page
+    16 bits        the upper eight bits are kept
+    EXIF           pictures are turned upright; a broken orientation tag is ignored
+    animations     the first frame is used
 
-Files come from strangers.  Only the formats below are tried, so none that Pillow hands to another
-program; nothing but a regular file is opened; and more pixels than Pillow's limit (89 million)
-are refused before they are unpacked.  Big JPEGs are unpacked at a half, a quarter or an eighth of
-their size, which libjpeg does for less work, as long as twice the pixels needed remain.
+Files may come from strangers.  Only regular files are opened, and only in the formats below, which
+Pillow decodes without starting another program.  A picture above Pillow's limit of 89 million
+pixels is refused before it is decompressed.  libjpeg decodes a large JPEG at a half, a quarter or
+an eighth of its size, which is faster, as long as it stays twice as wide as needed.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 
 
 class Unreadable(ValueError):
-    """A file that is not a photograph we can read; the message is the reason."""
+    """The file is not a photograph that can be read; the message is the reason."""
 
 
 def decode(path, size=256):
@@ -43,7 +43,7 @@ def decode(path, size=256):
     Raises
     ------
     Unreadable
-        The file is missing, empty, damaged, too large, or no photograph; the message says which.
+        The file is missing, empty, damaged, too large, or not a photograph; the message says which.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -51,7 +51,7 @@ def decode(path, size=256):
     too_large = (Image.DecompressionBombWarning, Image.DecompressionBombError)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of metadata that no one will read
+            warnings.simplefilter("ignore")  # about metadata, which is not used
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:
                 return square(image, size)
@@ -62,28 +62,28 @@ def decode(path, size=256):
     except UnidentifiedImageError:
         raise Unreadable(f"not an image of a known kind ({', '.join(FORMATS)})") from None
     except Exception as error:  # a broken file can make Pillow raise anything
-        raise Unreadable(f"damaged ({in_one_line(error)})") from None
+        raise Unreadable(f"damaged ({reason_of(error)})") from None
 
 
 def check_file(path):
-    """Raise Unreadable unless this is a regular file with something in it.
+    """Raise Unreadable unless this is a regular file that is not empty.
 
-    To open a pipe would wait for ever, and a device may have no end.
+    Opening a pipe could block forever, and a device may have no end.
     """
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:
-        raise Unreadable(in_one_line(error)) from None
+        raise Unreadable(reason_of(error)) from None
     if stat.S_ISDIR(status.st_mode):
-        raise Unreadable("a folder, and not a photograph; those inside it are not read")
+        raise Unreadable("a folder, not a photograph; photographs inside it are not read")
     if not stat.S_ISREG(status.st_mode):
-        raise Unreadable("not a file, but a device, pipe or socket")
+        raise Unreadable("a device, pipe or socket, not a file")
     if status.st_size == 0:
         raise Unreadable("an empty file")
 
 
-def in_one_line(error):
-    """Return what an error says, without the number and the path of the operating system."""
+def reason_of(error):
+    """Return an error's message on one line, without the system's error number and path."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(text.split())[:200]
 
@@ -92,9 +92,9 @@ def square(image, size):
     """Return the central square of a Pillow image, upright and in RGB: (3, size, size) uint8."""
     from PIL import Image
 
-    image.draft(None, (2 * size, 2 * size))  # of a JPEG, read no more than is needed
+    image.draft(None, (2 * size, 2 * size))  # decode a JPEG no larger than needed
     turn_upright(image)
-    image = in_rgb(image)
+    image = to_rgb(image)
     side = min(image.size)
     left, top = (image.width - side) / 2, (image.height - side) / 2
     box = (left, top, left + side, top + side)
@@ -103,19 +103,19 @@ def square(image, size):
 
 
 def turn_upright(image):
-    """Turn the image as its EXIF note says."""
+    """Rotate the image as its EXIF tag says."""
     from PIL import ImageOps
 
-    image.load()  # so that what goes wrong below is the note's fault, not the pixels'
-    with contextlib.suppress(Exception):  # a broken note raises anything; the picture is whole
+    image.load()  # so that an error below comes from the tag, not from the pixels
+    with contextlib.suppress(Exception):  # a broken tag can raise anything; the pixels are fine
         ImageOps.exif_transpose(image, in_place=True)
 
 
-def in_rgb(image):
-    """Return the image with 8 bits each of red, green and blue."""
+def to_rgb(image):
+    """Return the image in 8-bit RGB."""
     from PIL import Image
 
-    if image.mode.startswith("I"):  # 16 bits of grey; an "I" could hold 32
+    if image.mode.startswith("I"):  # 16-bit grey; mode "I" could hold 32 bits
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
             raise Unreadable("32 bits a pixel: not a photograph")

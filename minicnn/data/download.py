@@ -1,8 +1,8 @@
-"""Get the full CIFAR-10 from its home page: download, check, unpack, and only then put it in place.
+"""Download the full CIFAR-10 from its home page, check it, unpack it, and move it into place.
 
-A download that breaks off stays in a file that ends in `.part`, and the next one goes on from
-there.  Files are unpacked into a folder that ends in `.part`, checked, and moved: what stands under
-its final name is whole.
+An interrupted download stays in a file that ends in `.part`, and the next attempt resumes it.
+Files are unpacked into a folder that ends in `.part`, checked, and moved, so a file under its final
+name is complete.
 """
 
 import http.client
@@ -37,7 +37,7 @@ CHUNK = 1 << 16
 
 
 class ConnectionLost(Exception):
-    """The connection failed or was cut: worth another try."""
+    """The connection failed or was cut, and another attempt may succeed."""
 
 
 def download_cifar10(
@@ -45,43 +45,43 @@ def download_cifar10(
 ):
     """Put the full CIFAR-10 into `directory` and return the folder of its six files.
 
-    If they are already there, whole, nothing is done.
+    If the files are already there and complete, nothing is downloaded.
 
     Parameters
     ----------
     directory : path, optional
         Where the folder cifar-10-batches-bin goes; by default `cache_dir()`.
     source : Source
-        Address, size in bytes and MD5 of the archive, and the MD5 of each file in it; for a mirror,
+        URL, size in bytes and MD5 of the archive, and the MD5 of each file in it; for a mirror,
         `CIFAR10._replace(url=…)`.
     progress : bool
-        Show a progress bar and say what happens.
+        Show a progress bar and report each step.
     tries : int
-        How often to connect before giving up; each try goes on where the last one ended.
+        How often to connect before giving up; each attempt resumes where the last one ended.
     pause : float
-        Seconds to wait before the second try; one more `pause` before each further one.
+        Seconds to wait before the second attempt; each further wait is one `pause` longer.
     timeout : float
         Seconds without a byte after which a connection counts as cut.
 
     Raises
     ------
     DownloadError
-        No connection, a wrong answer, a wrong checksum, an archive with anything unexpected in it,
-        a full disk.  What was in `directory` before is still there.
+        No connection, an unexpected response, a wrong checksum, an archive with unexpected content,
+        or a full disk.  Whatever was in `directory` before is still there.
     """
     say = print if progress else lambda *text: None
     folder = batches_folder(directory).resolve()
     archive = folder.with_name(ARCHIVE)
     with disk(folder):
         if is_complete(folder, source.files):
-            archive.unlink(missing_ok=True)  # of a run that was killed on its last line
-            say(f"CIFAR-10 is already in {folder}, whole")
+            archive.unlink(missing_ok=True)  # left by a run that was killed on its last line
+            say(f"CIFAR-10 is already in {folder}, complete")
             return folder
         folder.parent.mkdir(parents=True, exist_ok=True)
         fetch(source, archive, progress, tries, pause, timeout)
-        found = md5_of(archive)
-        if found != source.md5:
-            refuse(archive, f"the MD5 of {source.url} should be {source.md5}, but is {found}")
+        md5 = md5_of(archive)
+        if md5 != source.md5:
+            refuse(archive, f"the MD5 of {source.url} should be {source.md5}, but is {md5}")
         try:
             unpack(archive, folder, source.files)
         except ValueError as error:
@@ -93,45 +93,45 @@ def download_cifar10(
 
 @contextmanager
 def disk(path):
-    """Turn an error of the disk into a sentence about it."""
+    """Turn a disk error into a DownloadError with a clear message."""
     try:
         yield
     except OSError as error:
-        need = "CIFAR-10 takes 360 MB there until it is unpacked, then 185 MB; "
+        need = "CIFAR-10 needs 360 MB there until it is unpacked, then 185 MB; "
         other = f"cannot use {error.filename or path}: {error.strerror or error}"
         raise DownloadError(storage.full_disk(error, path, need) or other) from error
 
 
 def refuse(archive, why):
-    """Remove an archive that is not what it should be, and say so."""
+    """Remove an archive with the wrong content, and raise DownloadError."""
     archive.unlink()
-    raise DownloadError(f"{why}; it was removed, and running the command again downloads it afresh")
+    raise DownloadError(f"{why}; it was removed; run the command again to download it afresh")
 
 
 def fetch(source, archive, progress, tries, pause, timeout):
-    """Bring `archive` to its full size, from the bytes that are there; try again when cut off."""
+    """Download the bytes that `archive` still lacks; try again when the connection is cut."""
     for attempt in range(1, tries + 1):
         try:
             return fetch_rest(source, archive, progress, timeout)
         except ConnectionLost as error:
             have = archive.stat().st_size if archive.exists() else 0
-            state = f"no more from {source.url} after {have:,} of {source.size:,} bytes ({error})"
+            state = f"{source.url} stopped after {have:,} of {source.size:,} bytes ({error})"
         if attempt < tries:
             if progress:
                 print(f"{state}; trying again")
             time.sleep(pause * attempt)
-    raise DownloadError(f"{state}; running the command again goes on from there")
+    raise DownloadError(f"{state}; run the command again to resume")
 
 
 def fetch_rest(source, archive, progress, timeout):
-    """Append the missing bytes to `archive`; ConnectionLost if the connection ends early."""
+    """Append the missing bytes to `archive`; raise ConnectionLost if the connection is cut."""
     have = archive.stat().st_size if archive.exists() else 0
     if have == source.size:
         return
-    if have > source.size:  # nothing that this archive could begin with
+    if have > source.size:  # not the beginning of this archive
         have = 0
     with connect(source, have, timeout) as response:
-        if response.status != 206:  # no partial content: this server begins at the beginning
+        if response.status != 206:  # not partial content: the server starts from the beginning
             have = 0
         look = {"initial": have, "disable": not progress}
         bar = console.progress_bar(source.size, "CIFAR-10", "B", **look)
@@ -147,7 +147,7 @@ def fetch_rest(source, archive, progress, timeout):
 
 
 def connect(source, have, timeout):
-    """Return the answer to a request for the bytes from `have` on; refuse one of another size."""
+    """Return the response to a request for the bytes from `have` on; refuse another size."""
     request = urllib.request.Request(source.url, headers={"User-Agent": "minicnn"})
     if have:
         request.add_header("Range", f"bytes={have}-")
@@ -162,26 +162,26 @@ def connect(source, have, timeout):
         raise ConnectionLost(getattr(error, "reason", None) or error) from error
     if response.status == 206:
         expected = f"bytes {have}-{source.size - 1}/{source.size}"
-        answer = response.headers.get("Content-Range")
+        actual = response.headers.get("Content-Range")
     else:
         expected = f"{source.size} bytes"
-        answer = f"{response.headers.get('Content-Length', source.size)} bytes"
-    if answer != expected:
+        actual = f"{response.headers.get('Content-Length', source.size)} bytes"
+    if actual != expected:
         response.close()
         raise DownloadError(
-            f"{source.url} should send {expected} but sends {answer}: it is another file, "
-            f"or the log-in page of a network"
+            f"{source.url} should send {expected} but sends {actual}: it is another file, "
+            f"or a network's log-in page"
         )
     return response
 
 
 def chunks(response):
-    """Yield the bytes of a response as they come."""
+    """Yield the bytes of a response as they arrive."""
     while True:
         try:
             chunk = response.read(CHUNK)
         except (OSError, http.client.HTTPException) as error:
-            raise ConnectionLost(error) from error  # `disk` must not take it for the disk's
+            raise ConnectionLost(error) from error  # so that `disk` ignores it
         if not chunk:
             return
         yield chunk

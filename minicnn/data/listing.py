@@ -1,12 +1,12 @@
-"""Which photographs a folder holds, of which classes, and which of them are for validation.
+"""The photographs in a folder, their classes, and the split into training and validation.
 
-A folder has one sub-folder a class, or `train` and `val` with one sub-folder a class each
-(ImageNet's layout); what else lies beside these two is not read.  Everything directly in a class's
-folder counts as a photograph of that class; what turns out to be none is refused when it is read.
-Names that begin with a dot are left out.
+A folder has one sub-folder per class, or two folders, `train` and `val`, that have one sub-folder
+per class (ImageNet's layout); anything else next to these two is ignored.  Every entry of a class's
+folder counts as a photograph of that class; decoding it later skips what is not one.  Names that
+begin with a dot are ignored.
 
-Classes are in the order of their names, photographs in that of class and name, so the same folder
-gives the same listing on every machine.  For a million files a listing takes about 100 MB.
+Classes are sorted by name, and photographs by class and name, so a folder gives the same listing on
+every machine.  A listing of a million files takes about 100 MB of memory.
 """
 
 import os
@@ -25,25 +25,25 @@ def list_photos(folder, validation=None, seed=None):
     ----------
     folder : path
     validation : float, optional
-        The share of each class that is for validation, unless the folder has its own `val`:
-        0.1 if nothing is given.  Each class has at least one to train with, and, if it has two,
-        one for validation.
+        The share of each class to set apart for validation, 0.1 by default; not allowed if the
+        folder has its own `val`.  Each class keeps at least one photograph for training, and a
+        class of two or more has one for validation unless the share is 0.
     seed : int, optional
-        Of the random choice of these; 0 if nothing is given.
+        Seed of the random choice, 0 by default.
 
     Returns
     -------
     Listing
-        classes, their names; train and validation, a Split each; strays, the names of files that
-        are in no class's folder.
+        classes: their names.  train, validation: a Split each.  strays: the names of files outside
+        the classes' folders.
 
     Raises
     ------
     OSError
         A folder cannot be read.
     ValueError
-        There are no classes, or there is only one; a class has no photographs; validation is not a
-        share, or was given although the folder has its own.
+        There are fewer than two classes; a class has no photographs; validation is not a share, or
+        was given although the folder has its own `val`.
     """
     folder = os.fspath(folder)
     folders, strays = entries(folder)
@@ -53,12 +53,12 @@ def list_photos(folder, validation=None, seed=None):
                 f"{folder} has a val folder of its own: leave out --validation and --seed"
             )
         classes, train, strays = photos_of_classes(folder, "train")
-        theirs, val, more = photos_of_classes(folder, "val", need_all=False)
-        for name in theirs:
+        val_classes, val, val_strays = photos_of_classes(folder, "val", need_all=False)
+        for name in val_classes:
             if name not in classes:
                 raise ValueError(f"{folder}: val has a class '{name}' that train does not have")
-        number = np.array([classes.index(name) for name in theirs])
-        return Listing(classes, train, Split(val.names, number[val.labels]), strays + more)
+        number = np.array([classes.index(name) for name in val_classes])
+        return Listing(classes, train, Split(val.names, number[val.labels]), strays + val_strays)
     share = 0.1 if validation is None else validation
     if not 0 <= share < 1:
         raise ValueError(f"validation is {share}; expected a share of the photographs, 0 ≤ v < 1")
@@ -67,35 +67,35 @@ def list_photos(folder, validation=None, seed=None):
 
 
 def photos_of_classes(folder, part="", need_all=True):
-    """Return classes, a Split of all their photographs, and strays.
+    """Return the classes, a Split of all their photographs, and the strays.
 
-    They are looked for in `part` of the folder: "train", "val", or "" for the folder itself.  With
-    need_all there must be two classes at least, and photographs of each.
+    `part` is the folder to search: "train", "val", or "" for the folder itself.  With need_all,
+    there must be at least two classes, and photographs of each.
     """
-    where = os.path.join(folder, part) if part else folder
+    parent = os.path.join(folder, part) if part else folder
     prefix = f"{part}/" if part else ""
-    classes, strays = entries(where)
+    classes, strays = entries(parent)
     if need_all and len(classes) < 2:
-        found = f"one sub-folder, '{classes[0]}'" if classes else "no sub-folders"
+        number = f"one sub-folder, '{classes[0]}'" if classes else "no sub-folders"
         raise ValueError(
-            f"{where} has {found} (other files: {len(strays)}); "
+            f"{parent} has {number} (other files: {len(strays)}); "
             "expected a sub-folder of photographs for each of two classes or more"
         )
     names, counts = [], []
     for name in classes:
         if not is_text(name):
-            raise ValueError(f"{where}: the sub-folder {ascii(name)} has a name that is not text")
-        folders, files = entries(os.path.join(where, name))
+            raise ValueError(f"{parent}: the sub-folder {ascii(name)} has a name that is not text")
+        folders, files = entries(os.path.join(parent, name))
         if need_all and not files:
             raise ValueError(
-                f"class '{name}' has no photographs: {os.path.join(where, name)} holds no files"
-                + (f", but {len(folders)} folders, which are not searched" if folders else "")
+                f"class '{name}' has no photographs: {os.path.join(parent, name)} holds no files"
+                + (f"; the {len(folders)} folders in it are not searched" if folders else "")
             )
-        inside = sorted(folders + files)  # the folders too, so that they are reported
-        names += [f"{prefix}{name}/{file}" for file in inside]
-        counts.append(len(inside))
+        contents = sorted(folders + files)  # the folders too, so that they are reported
+        names += [f"{prefix}{name}/{entry}" for entry in contents]
+        counts.append(len(contents))
     if not names:
-        raise ValueError(f"{where} has no sub-folders with photographs")
+        raise ValueError(f"{parent} has no sub-folders with photographs")
     split = Split(names, np.repeat(np.arange(len(classes)), counts))
     return classes, split, [prefix + name for name in strays]
 
@@ -105,22 +105,22 @@ def divide(photos, share, seed):
     rng = np.random.default_rng(seed)
     chosen = np.zeros(len(photos.names), bool)
     borders = np.flatnonzero(np.diff(photos.labels)) + 1  # where the next class begins
-    for places in np.split(np.arange(len(chosen)), borders):
-        count = round(share * len(places)) or int(share > 0)
-        count = min(count, len(places) - 1)
-        chosen[rng.permutation(places)[:count]] = True
+    for indices in np.split(np.arange(len(chosen)), borders):
+        count = round(share * len(indices)) or int(share > 0)
+        count = min(count, len(indices) - 1)
+        chosen[rng.permutation(indices)[:count]] = True
     return tuple(
-        Split([photos.names[i] for i in np.flatnonzero(which)], photos.labels[which])
-        for which in (~chosen, chosen)
+        Split([photos.names[i] for i in np.flatnonzero(mask)], photos.labels[mask])
+        for mask in (~chosen, chosen)
     )
 
 
 def entries(folder):
-    """Return the names of the folders in a folder, and of all else, in order."""
+    """Return the names of the folders in a folder, and those of all other entries, sorted."""
     folders, others = [], []
     try:
-        with os.scandir(folder) as found:
-            for entry in found:
+        with os.scandir(folder) as scan:
+            for entry in scan:
                 if not entry.name.startswith("."):
                     (folders if is_folder(entry) else others).append(entry.name)
     except OSError as error:
@@ -132,12 +132,12 @@ def is_folder(entry):
     """Return whether this is a folder, or a link to one."""
     try:
         return entry.is_dir()
-    except OSError:  # links in a circle, say: then whoever reads it will be told
+    except OSError:  # such as circular links: decoding it will report the error
         return False
 
 
 def is_text(name):
-    """Return whether a name is Unicode; on Linux it may be any bytes."""
+    """Return whether a name is valid Unicode; on Linux a name may be any bytes."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:

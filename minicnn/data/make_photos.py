@@ -1,26 +1,26 @@
-"""From a folder of photographs to a data set: 256×256 images, mean image, principal components.
+"""Prepare a folder of photographs: 256×256 images, their mean image and principal components.
 
     python -m minicnn prepare FOLDER OUT
 
-FOLDER is as `listing` wants it, each photograph becomes what `decode` makes of it, workers write
-them in `shards`, and the sums of all shards become the mean image and the components (`moments`).
-OUT is then a folder that `photos.load_photos` reads:
+`listing` finds the photographs in FOLDER, `decode` makes each a square, workers write them in
+`shards`, and `moments` turns the sums of all shards into the mean image and the principal
+components.  OUT is then a folder that `photos.load_photos` reads:
 
-    photos.json                    what is where: size, shards, eigenvalues, eigenvectors, options
+    photos.json                    size, shards, eigenvalues, eigenvectors, options
     classes.json                   the names of the classes
     mean.npy                       the mean image of the training set, (3, size, size) float32
     train/images-00000.npy, …      (n, 3, size, size) uint8, see below
     train/labels.npy               (N,) int64
-    train/names.jsonl              the photographs' names, one JSON text a line
-    validation/…                   the same three for the validation set
-    skipped.jsonl                  files that are not in the set: name and reason
+    train/names.jsonl              the photographs' names, one JSON string per line
+    validation/…                   the same three files for the validation set
+    skipped.jsonl                  files that were left out: name and reason
 
-Colours come before rows and columns, (n, 3, size, size): that is how the network wants them and how
-CIFAR-10 is stored, and a crop is then made of whole stretches of bytes.
+Colours come before rows and columns, (n, 3, size, size): networks expect this order, CIFAR-10 is
+stored in it, and a row of a crop is then contiguous in memory.
 
-While it is not finished there is no photos.json, but begun.json, with the options.  The same
-command goes on where it was stopped: shards that are there stay.  The number of workers changes
-nothing in the files.
+Until the work is finished, OUT has begun.json, with the options, instead of photos.json.  Running
+the same command again resumes it: finished shards stay.  The files do not depend on the number of
+workers.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ from .photos import FORMAT
 
 LARGEST, SMALLEST = 4096, 32  # images in a shard: 800 MB, and 6 MB, of 256×256 pixels
 PARTS = ("train", "validation")
-STRAY = "not in the folder of a class"
+STRAY = "not in a class folder"
 
 
 def prepare_photos(
@@ -59,22 +59,22 @@ def prepare_photos(
     strict=False,
     progress=True,
 ):
-    """Turn a folder of photographs into a data set, and return what photos.json says.
+    """Turn a folder of photographs into a data set, and return the contents of photos.json.
 
-    A program that calls this with several workers must do so under `if __name__ == "__main__":`,
-    because each worker imports that program anew.
+    A program must call this under `if __name__ == "__main__":`, because each worker process imports
+    the program again.
 
     Parameters
     ----------
     folder, out : path
-        From where, and to where; `out` is made if need be.
+        The source and the destination; `out` is created if necessary.
     size : int
         Width and height of the images.
     validation, seed : float and int, optional
-        The share that is set apart for validation (0.1) and the seed (0) of the choice, where the
-        folder has no `val` of its own.
+        The share to set apart for validation (0.1) and the seed of that random choice (0), unless
+        the folder has its own `val`.
     workers : int, optional
-        Processes that decode; one a processor if nothing is given.
+        Number of decoding processes; one per processor by default.
     strict : bool
         Stop at a file that cannot be read, instead of listing it in skipped.jsonl.
     progress : bool
@@ -85,13 +85,15 @@ def prepare_photos(
     OSError
         A folder cannot be read or written, or the disk is full.
     ValueError
-        The folder is not as it should be, `out` holds something else, or was begun with other
-        options; with `strict`, a file cannot be read.
+        The folder does not have the expected layout, or `out` is not empty and was not begun with
+        the same options; with `strict`, a file cannot be read.
     """
     folder, out = Path(folder).expanduser(), Path(out).expanduser()
     listing = list_photos(folder, validation, seed)
     if folder.resolve() in (out.resolve(), *out.resolve().parents):
-        raise ValueError(f"{out} is inside {folder}, whose sub-folders are classes; name another")
+        raise ValueError(
+            f"{out} is inside {folder}, whose sub-folders are classes; name another folder"
+        )
     if strict and listing.strays:
         raise ValueError(shards.refusal(listing.strays[0], STRAY))
     options = {"size": size, "pillow": pillow_version(), "files": fingerprint(listing)}
@@ -100,9 +102,9 @@ def prepare_photos(
             parts = {part: plan(out / part, getattr(listing, part)) for part in PARTS}
             planned = [*parts["train"], *parts["validation"]]
             todo = [shard for shard in planned if not shards.is_made(shard, size)]
-            check_space(out, images_in(todo) * 3 * size * size)
-            total = images_in(planned)
-            look = {"initial": total - images_in(todo), "disable": not progress}
+            check_space(out, count_images(todo) * 3 * size * size)
+            total = count_images(planned)
+            look = {"initial": total - count_images(todo), "disable": not progress}
             bar = progress_bar(total, out.name, unit_scale=False, **look)
             make_all(todo, folder, size, workers or cores(), strict, bar)
             finish(out, listing, parts, options, strict)
@@ -112,7 +114,7 @@ def prepare_photos(
 
 @contextmanager
 def disk_of(out):
-    """Turn the error of a full disk into a sentence about it."""
+    """Turn the error of a full disk into one with a clear message."""
     try:
         yield
     except OSError as error:
@@ -123,7 +125,7 @@ def disk_of(out):
 
 
 def fingerprint(listing):
-    """Return a SHA-256 of the names and labels of all files, to know them again."""
+    """Return a SHA-256 of the names and labels of all files, to detect changes."""
     digest = hashlib.sha256()
     for names, labels in (listing.train, listing.validation):
         for name in names:
@@ -133,57 +135,59 @@ def fingerprint(listing):
 
 
 def pillow_version():
-    """Return Pillow's version: another one may decode to other pixels."""
+    """Return Pillow's version: another version may decode to different pixels."""
     import PIL
 
     return PIL.__version__
 
 
 def begin(out, options):
-    """Make `out` ready and return True; return False if all is done there already.
+    """Prepare `out` and return True; return False if it is already finished.
 
-    Raises ValueError if it holds something else.
+    Raises ValueError if it holds anything else.
     """
     storage.make_folder(out)
     for name in ("photos.json", "begun.json"):
         if (out / name).is_file():
             check_options(out, out / name, options)
-            clean(out, "*.part", "*/*.part")  # of a run that was killed
+            clean(out, "*.part", "*/*.part")  # left by a run that was killed
             return name == "begun.json"
     if any(out.iterdir()):
-        raise ValueError(f"{out} holds something else: name an empty folder, or a new one")
+        raise ValueError(f"{out} holds other files: name an empty folder, or a new one")
     write_json(out / "begun.json", {"format": FORMAT, "options": options})
     return True
 
 
 def check_options(out, path, options):
-    """Raise ValueError if `out` was begun with other options than these."""
+    """Raise ValueError if `out` was begun with different options."""
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        theirs = facts["options"] if facts["format"] == FORMAT else {}
-        different = [name for name in options if theirs[name] != options[name]]
+        earlier = facts["options"] if facts["format"] == FORMAT else {}
+        different = [name for name in options if earlier[name] != options[name]]
     except (ValueError, KeyError, TypeError):
         raise ValueError(
-            f"{path} is damaged, or of another version: remove {out}, or name another"
+            f"{path} is damaged, or from another version: remove {out}, or name another folder"
         ) from None
     if not different:
         return
     name = different[0]
-    was = f"{name} = {theirs[name]}, and now it is {options[name]}"
+    difference = f"{name} = {earlier[name]}, not {options[name]}"
     if name == "files":
-        was = "other files, or another --validation or --seed"
-    raise ValueError(f"{out} was begun with {was}: remove it, or name another")
+        difference = "other files, or another --validation or --seed"
+    raise ValueError(f"{out} was begun with {difference}: remove it, or name another folder")
 
 
-def plan(place, split):
-    """Return the Shards of a split: about 64, so that many workers have something to do, but none
-    so small that there are thousands of files, or so large that much is lost when one is stopped.
+def plan(folder, split):
+    """Return the Shards of a split, about 64, so that there is work for many workers.
+
+    No shard is so small that there are thousands of files, or so large that an interrupted one is a
+    great loss.
     """
     count = len(split.names)
     step = min(max(math.ceil(count / 64), SMALLEST), LARGEST)
     return [
         shards.Shard(
-            place / f"images-{number:05}",
+            folder / f"images-{number:05}",
             split.names[first : first + step],
             split.labels[first : first + step],
         )
@@ -191,22 +195,23 @@ def plan(place, split):
     ]
 
 
-def images_in(some):
-    """Return the number of photographs in some Shards."""
-    return sum(len(shard.names) for shard in some)
+def count_images(planned):
+    """Return the number of photographs in a list of Shards."""
+    return sum(len(shard.names) for shard in planned)
 
 
 def make_all(todo, folder, size, workers, strict, bar):
-    """Make these shards, several at a time, and move the bar on."""
+    """Make these shards, several at a time, and advance the bar."""
     spawn = multiprocessing.get_context("spawn")  # the same on every system
     done, stop = spawn.Value("q", 0), spawn.Event()
     workers = max(1, min(workers, len(todo)))
     if workers > 1:
         pool = ProcessPoolExecutor(workers, spawn, shards.begin_worker, (done, stop))
-    else:  # a thread will do
+    else:  # a thread is enough
         pool = ThreadPoolExecutor(1, "prepare", shards.begin_worker, (done, stop))
-    before, waiting, rest = bar.n, set(), iter(todo)
-    # patient: an exception while the processes end could leave them waiting for one another
+    at_start, waiting, rest = bar.n, set(), iter(todo)
+    # patient: KeyboardInterrupt could arrive while the processes are shutting down, and leave them
+    # waiting for one another
     with bar, interrupts(patient=True) as interrupted, pool:
         try:
             while True:
@@ -214,39 +219,39 @@ def make_all(todo, folder, size, workers, strict, bar):
                     waiting.add(pool.submit(shards.make, shard, folder, size, strict))
                 if not waiting:
                     break
-                ready, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-                for future in ready:
-                    future.result()  # raises what was raised there
-                bar.update(before + done.value - bar.n)
+                finished, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    future.result()  # raises the worker's exception, if any
+                bar.update(at_start + done.value - bar.n)
                 if interrupted():
                     raise KeyboardInterrupt
         except BrokenProcessPool:
             raise OSError(
-                "a worker has died, perhaps for want of memory: the same command goes on from "
-                "here, with fewer --workers if need be"
+                "a worker died, perhaps for lack of memory: run the same command again to resume, "
+                "with fewer --workers if necessary"
             ) from None
         finally:
-            stop.set()  # after an error or Ctrl-C the others need not finish their shards
+            stop.set()  # after an error or Ctrl-C no worker needs to finish its shard
 
 
-def check_space(out, need):
-    """Raise OSError if the disk has less room than these bytes."""
+def check_space(out, required):
+    """Raise OSError if the disk has less free space than these bytes."""
     free = shutil.disk_usage(out).free
-    if need > free:
+    if required > free:
         raise OSError(
-            f"{out} will take {need / 1e9:,.1f} GB more, but its disk has {free / 1e9:,.1f} GB "
-            "left: make room, or choose another disk or a smaller --size"
+            f"{out} needs {required / 1e9:,.1f} GB more, but its disk has {free / 1e9:,.1f} GB "
+            "left: free some space, or choose another disk or a smaller --size"
         )
 
 
 def finish(out, listing, parts, options, strict):
     """Write everything but the shards; photos.json comes last."""
-    sums = moments.nothing(options["size"], options["size"])
+    sums = moments.zeros(options["size"], options["size"])
     skipped = [[name, STRAY] for name in listing.strays]
     train_y, train_counts = merge(out / "train", parts["train"], skipped, sums)
     _, validation_counts = merge(out / "validation", parts["validation"], skipped)
     check_classes(out, listing.classes, train_y)
-    if strict and skipped:  # by an earlier run that was not strict
+    if strict and skipped:  # by an earlier run without --strict
         raise ValueError(shards.refusal(*skipped[0]))
     eigenvalues, eigenvectors = moments.principal_components(sums, len(train_y))
     mean = moments.mean_image(sums, len(train_y))
@@ -267,10 +272,10 @@ def finish(out, listing, parts, options, strict):
     )
 
 
-def merge(place, planned, skipped, sums=None):
-    """Write labels.npy and names.jsonl of one split; return its labels, and the images a shard.
+def merge(folder, planned, skipped, sums=None):
+    """Write labels.npy and names.jsonl of one split; return its labels, and the images per shard.
 
-    To `skipped` what its shards left out is added, to `sums`, if given, their moments.
+    Add the shards' skipped files to `skipped`, and their moments to `sums`, if given.
     """
     labels, counts = [np.empty(0, np.int64)], []
 
@@ -285,24 +290,24 @@ def merge(place, planned, skipped, sums=None):
                 sums.image[...] += arrays["image"]
                 sums.products[...] += arrays["products"]
 
-    storage.write_whole(place / "names.jsonl", write)
-    together = np.concatenate(labels)
-    storage.write_whole(place / "labels.npy", lambda file: np.save(file, together))
-    return together, counts
+    storage.write_whole(folder / "names.jsonl", write)
+    all_labels = np.concatenate(labels)
+    storage.write_whole(folder / "labels.npy", lambda file: np.save(file, all_labels))
+    return all_labels, counts
 
 
 def check_classes(out, classes, labels):
-    """Raise ValueError if there is nothing of some class to train with."""
+    """Raise ValueError if a class has no training photographs."""
     missing = np.flatnonzero(np.bincount(labels, minlength=len(classes)) == 0)
     if len(missing):
         raise ValueError(
-            f"class '{classes[missing[0]]}' has no training photograph that can be read; "
-            f"mend or remove its folder, and name another folder than {out}"
+            f"class '{classes[missing[0]]}' has no readable training photograph; "
+            f"repair or remove its folder, and name an output folder other than {out}"
         )
 
 
 def write_json(path, facts):
-    """Write a JSON file, whole or not at all."""
+    """Write a JSON file atomically."""
     storage.write_text(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -1,8 +1,8 @@
 """Make the bundled sample from the full CIFAR-10: `python -m minicnn.data.make_sample [DIRECTORY]`.
 
-It takes the first 500 of each class in the order of the training files, and the first 100 of each
-class of the test file, and writes one PNG sheet a class and split, 25 pictures a row.  The pixels
-are always the same; the same Pillow also writes the same bytes, another may compress differently.
+The sample has the first 500 pictures of each class in the training files, and the first 100 of each
+class in the test file.  Each class and split is one PNG sheet with 25 pictures a row.  The pixels
+are always the same; another version of Pillow may compress them to different bytes.
 
 Measured for the training pictures: 15.4 MB of raw pixels become 10.8 MB of PNG, whatever the number
 of columns (within 0.3%).  Lossless WebP would take 8.3 MB, but not every Pillow can read it.
@@ -34,7 +34,7 @@ def make_sample(photos, folder=SAMPLE, train_count=TRAIN_COUNT, test_count=TEST_
             write_bytes(folder / name, png)
             lines.append(f"{hashlib.sha256(png).hexdigest()}  {name}\n")
             total += len(png)
-    # the sums come last: until then the old ones refuse new sheets
+    # The checksums come last: until then, the old ones refuse the new sheets.
     write_text(folder / "SHA256SUMS", "".join(lines))
     return total
 

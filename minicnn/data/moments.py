@@ -1,15 +1,15 @@
 """The mean image of a data set and the principal components of its colours, in one pass.
 
-Pixels are whole numbers, and so are their sums and the sums of their products: int64 holds them
-exactly.  So it does not matter in which order, in how many parts or by how many workers the images
-are added up: the result is the same to the last bit.
+Pixels are integers, and int64 holds their sums and the sums of their products exactly.  So the
+result is the same to the last bit, whatever the order of the images, and however many workers add
+them up.
 
     image      (3, H, W)  Σ of all images
     products   (3, 3)     Σ over all pixels of p·pᵀ, where p = (red, green, blue)
     n          the number of pixels, H·W of each image
 
-The largest sum is that of the products: a million images of 256×256 pixels reach 4·10¹⁵, and there
-is room for 9·10¹⁸.
+The products have the largest sum: for a million images of 256×256 pixels it reaches 4·10¹⁵, and
+int64 holds 9·10¹⁸.
 """
 
 from collections import namedtuple
@@ -19,8 +19,8 @@ import numpy as np
 Moments = namedtuple("Moments", "image products")
 
 
-def nothing(H, W):
-    """Return the moments of no images at all, to add to."""
+def zeros(H, W):
+    """Return the moments of no images, to add to."""
     return Moments(np.zeros((3, H, W), np.int64), np.zeros((3, 3), np.int64))
 
 
@@ -31,9 +31,9 @@ def add(moments, picture):
     moments.products[...] += p @ p.T
 
 
-def of(images):
+def compute(images):
     """Return the moments of images (N, 3, H, W) uint8."""
-    moments = nothing(*images.shape[2:])
+    moments = zeros(*images.shape[2:])
     for picture in images:
         add(moments, picture)
     return moments
@@ -61,7 +61,7 @@ def principal_components(moments, count):
         The columns are p1, p2 and p3, of length 1.
     """
     n = count * moments.image[0].size
-    s = moments.image.sum(axis=(1, 2)).astype(object)  # Σ p; as Python's numbers, without limit
+    s = moments.image.sum(axis=(1, 2)).astype(object)  # Σ p; Python integers have no limit
     covariance = (n * moments.products.astype(object) - np.outer(s, s)) / n**2
     eigenvalues, eigenvectors = np.linalg.eigh(covariance.astype(np.float64))  # smallest first
     return eigenvalues[::-1].clip(0), eigenvectors[:, ::-1]

@@ -1,16 +1,16 @@
 """Shards: a data set in files of a few thousand images each, made by several workers.
 
-A shard is made from a part of the listing, photograph by photograph, so that only one of them is in
-memory.  It is two files:
+A worker makes a shard from a part of the listing, one photograph at a time, so that only one is in
+memory.  A shard is two files:
 
     images-00007.npy    (n, 3, size, size) uint8    the photographs that could be read
-    images-00007.npz    n labels, their names, what was skipped and why, and the moments
+    images-00007.npz    their labels and names, skipped files with reasons, and the moments
 
-The second is written after the first, each whole or not at all: where it stands, the shard is
-done.  All workers know one number and one flag:
+Each file is written atomically, and the second one last: where it exists, the shard is finished.
+All workers share a counter and a flag:
 
-    done    how many photographs all workers have seen, for the progress bar
-    stop    set when all should stop: an error, or Ctrl-C
+    done    photographs processed by all workers, for the progress bar
+    stop    set when all workers should stop, after an error or Ctrl-C
 """
 
 import multiprocessing
@@ -25,31 +25,30 @@ from .. import storage
 from . import moments
 from .decode import Unreadable, decode
 
-Shard = namedtuple("Shard", "path names labels")  # path without the ending
+Shard = namedtuple("Shard", "path names labels")  # path without the suffix
 
-done = stop = None  # in a worker, what begin_worker was given
+done = stop = None  # set by begin_worker
 
 
 class Stopped(Exception):
     """The flag was set while a shard was being made."""
 
 
-def begin_worker(the_count, the_flag):
-    """Take up the number and the flag.
+def begin_worker(shared_count, shared_flag):
+    """Store the shared counter and flag.
 
-    A single worker is a thread.  A worker that is a process of its own gets every Ctrl-C, too, but
-    leaves it to the process that started it, which sets the flag; and it ends when that one dies
-    without a word.
+    A single worker is a thread.  A worker process receives every Ctrl-C as well, but ignores it,
+    because its parent handles it and sets the flag.  It ends when its parent dies.
     """
     global done, stop
-    done, stop = the_count, the_flag
-    if threading.current_thread() is threading.main_thread():  # a process of its own
+    done, stop = shared_count, shared_flag
+    if threading.current_thread() is threading.main_thread():  # a worker process
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def end_with_parent():
-    """Wait for the process that started this one to end, and end."""
+    """Exit as soon as the parent process has ended."""
     multiprocessing.parent_process().join()
     os._exit(1)
 
@@ -61,7 +60,7 @@ def make(shard, folder, size, strict=False):
     ----------
     shard : Shard
     folder : path
-        Where the names begin.
+        The folder that the names are relative to.
     size : int
         Width and height of an image.
     strict : bool
@@ -70,18 +69,18 @@ def make(shard, folder, size, strict=False):
     Raises
     ------
     ValueError
-        With `strict`: the file, and what is wrong with it.
+        With `strict`, at the first file that cannot be read; the message says why.
     OSError
         The shard cannot be written.
     Stopped
         The flag was set.
     """
-    kept, skipped = [], []
-    sums = moments.nothing(size, size)
+    included, skipped = [], []
+    sums = moments.zeros(size, size)
 
     def write(file):
         write_header(file, len(shard.names), size)
-        for place, name in enumerate(shard.names):
+        for index, name in enumerate(shard.names):
             if stop.is_set():
                 raise Stopped
             try:
@@ -93,25 +92,25 @@ def make(shard, folder, size, strict=False):
             else:
                 file.write(picture)
                 moments.add(sums, picture)
-                kept.append(place)
+                included.append(index)
             with done.get_lock():
                 done.value += 1
         file.seek(0)
-        write_header(file, len(kept), size)  # there may be fewer; a header is always as long
+        write_header(file, len(included), size)  # the final count; the header's length stays
 
     storage.write_whole(f"{shard.path}.npy", write)
-    arrays = {"labels": shard.labels[kept], **sums._asdict()}
-    facts = {"names": [shard.names[place] for place in kept], "skipped": skipped}
+    arrays = {"labels": shard.labels[included], **sums._asdict()}
+    facts = {"names": [shard.names[index] for index in included], "skipped": skipped}
     storage.save(f"{shard.path}.npz", arrays, facts)
 
 
 def refusal(name, reason):
-    """Return the sentence with which --strict stops."""
+    """Return the message for a file that stops a strict run."""
     return f"{name}: {reason}; without --strict it would be skipped"
 
 
 def is_made(shard, size):
-    """Return whether the shard is there, whole."""
+    """Return whether the shard is finished."""
     try:
         arrays, facts = storage.load(f"{shard.path}.npz")
         read(f"{shard.path}.npy", (len(arrays["labels"]), 3, size, size))
@@ -121,23 +120,23 @@ def is_made(shard, size):
 
 
 def write_header(file, count, size):
-    """Write what stands before the pixels in an .npy file."""
+    """Write the header of an .npy file."""
     shape = (count, 3, size, size)
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
 
 
 def read(path, shape):
-    """Return the images of a shard as an array that reads from the file when it is used.
+    """Return the images of a shard as a memory-mapped array.
 
     Raises
     ------
     OSError, ValueError
         The file is missing, damaged, or not of this shape.
     """
-    if shape[0] == 0:  # there is nothing to map
+    if shape[0] == 0:  # an empty array cannot be mapped
         return np.empty(shape, np.uint8)
     images = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(images, np.memmap) or images.shape != shape or images.dtype != np.uint8:
-        raise ValueError(f"{path} is damaged: expected uint8 of the shape {shape}")
+        raise ValueError(f"{path} is damaged: expected uint8 of shape {shape}")
     return images

@@ -1,7 +1,8 @@
-"""Take CIFAR-10's six files out of their archive, and nothing else.
+"""Extract CIFAR-10's six files from their archive, and nothing else.
 
-Only the names that we know are read, and we write them under those names ourselves: a path, a link
-or a permission in an archive has no effect.  If anything is unexpected, nothing is unpacked at all.
+Only files with known names are read, and each is written under its known name, so a path, a link or
+a permission in the archive has no effect.  If anything in the archive is unexpected, nothing is
+unpacked.
 """
 
 import gzip
@@ -24,38 +25,38 @@ def md5_of(path):
 
 
 def is_complete(folder, files):
-    """Say whether every file is in `folder` with its MD5; `files` maps names to these."""
+    """Return whether every file is in `folder` with the right MD5; `files` maps names to MD5s."""
     return all(
         (folder / name).is_file() and md5_of(folder / name) == md5 for name, md5 in files.items()
     )
 
 
 def unpack(archive, folder, files):
-    """Unpack `files` beside `folder`, check them there, and only then move them into it.
+    """Unpack `files` next to `folder`, check them, and then move them into it.
 
-    Raises ValueError if the archive is damaged, or holds too little or too much.
+    Raises ValueError if the archive is damaged, lacks a file, or has an extra one.
     """
-    beside = folder.with_name(folder.name + ".part")
-    shutil.rmtree(beside, ignore_errors=True)  # left by a run that was killed
+    staging = folder.with_name(folder.name + ".part")
+    shutil.rmtree(staging, ignore_errors=True)  # left by a run that was killed
     try:
-        beside.mkdir()
-        copy_members(archive, beside, files)
-        if not is_complete(beside, files):
+        staging.mkdir()
+        copy_members(archive, staging, files)
+        if not is_complete(staging, files):
             raise ValueError(f"one of {', '.join(files)} is missing or has a wrong MD5")
         folder.mkdir(exist_ok=True)
         for name in files:
-            os.replace(beside / name, folder / name)
+            os.replace(staging / name, folder / name)
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"it cannot be read ({error})") from error
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def copy_members(archive, folder, files):
-    """Copy `files` out of the archive; raise ValueError at a member that does not belong."""
+    """Copy `files` out of the archive; raise ValueError at an unexpected member."""
     with tarfile.open(archive, "r:gz") as tar:
         for member in tar:
-            check_member(member, files)  # before its bytes are touched, however many they say
+            check_member(member, files)  # before any of its bytes are read
             name = os.path.basename(member.name)
             if name in files:
                 with tar.extractfile(member) as packed, open(folder / name, "wb") as file:
@@ -63,7 +64,7 @@ def copy_members(archive, folder, files):
 
 
 def check_member(member, files):
-    """Raise ValueError unless this is CIFAR-10's folder, or one of its files and not too large."""
+    """Raise ValueError unless this is CIFAR-10's folder, or one of its files, not too large."""
     if member.isdir() and member.name == cifar10.FOLDER:
         return
     place, _, name = member.name.rpartition("/")
@@ -72,5 +73,5 @@ def check_member(member, files):
     if not (known and member.isreg() and member.size <= limit):
         kind = "file" if member.isreg() else "directory" if member.isdir() else "link or device"
         raise ValueError(
-            f"it holds '{member.name}', a {kind} of {member.size:,} bytes, which does not belong"
+            f"it holds '{member.name}', a {kind} of {member.size:,} bytes, which is unexpected"
         )

@@ -6,7 +6,7 @@ The reference makes several arrays on its way to the next w and v.  Here one loo
 and dw once, and writes the next w and v over the old ones.
 """
 
-from ..checks import check_update, one_place
+from ..checks import check_update, share_memory
 from ..jit import njit
 from .flags import LOOP
 from .layout import contiguous, copied, lies_first
@@ -21,7 +21,7 @@ def sgd_update(w, v, dw, epsilon, momentum=0.9, decay=0.0005):
             "sgd_update: w and v must be contiguous, aligned and not read-only, because they are "
             "written in place; use a copy"
         )
-    if one_place(w, dw) or one_place(v, dw):
+    if share_memory(w, dw) or share_memory(v, dw):
         dw = copied(dw)
     run_flat(
         update_loop, w.size / 2, w.reshape(-1), v.reshape(-1), contiguous(dw).reshape(-1), epsilon,

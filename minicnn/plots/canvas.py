@@ -1,29 +1,31 @@
-"""An empty figure, and how one is saved."""
+"""Empty figures, and how to save them."""
 
 from .. import storage
 
 
 def new_figure(width, height, columns=1):
-    """Return an empty figure, that many inches large, and its axes."""
-    figure, places = canvas(1, columns, width, height)
-    for axes in places[0]:
-        axes.set_axis_on()
-        axes.spines[["top", "right"]].set_visible(False)
-    return figure, places[0] if columns > 1 else places[0, 0]
+    """Return an empty figure of width × height inches, and its axes."""
+    figure, panels = canvas(1, columns, width, height)
+    for panel in panels[0]:
+        panel.set_axis_on()
+        panel.spines[["top", "right"]].set_visible(False)
+    return figure, panels[0] if columns > 1 else panels[0, 0]
 
 
 def save(figure, path):
-    """Write the figure as PNG, whole or not at all."""
+    """Write the figure as PNG, atomically."""
     storage.write_whole(path, lambda file: figure.savefig(file, format="png", dpi=120))
 
 
-def canvas(down, across, width, height, **ratios):
-    """Return an empty figure, that many inches large, and its places (down, across), without
-    axes; ratios may be height_ratios and width_ratios."""
+def canvas(rows, columns, width, height, **ratios):
+    """Return an empty figure of width × height inches, and its rows × columns panels without axes.
+
+    ratios: height_ratios and width_ratios, as in matplotlib.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    places = figure.subplots(down, across, squeeze=False, **ratios)
-    for place in places.flat:
-        place.set_axis_off()
-    return figure, places
+    panels = figure.subplots(rows, columns, squeeze=False, **ratios)
+    for panel in panels.flat:
+        panel.set_axis_off()
+    return figure, panels

@@ -1,9 +1,9 @@
 """The paper's figures, redrawn from our own runs.
 
-    history    a list of dicts, one an epoch, as training/run.py writes them to history.jsonl
-    path       the PNG to write, whole or not at all; an OSError if it cannot be written
+    history    a list of dicts, one per epoch, as training/run.py writes them to history.jsonl
+    path       the PNG to write, atomically; OSError if it cannot be written
 
-matplotlib is imported when a figure is drawn, never before.
+matplotlib is imported only when a figure is drawn.
 """
 
 from .canvas import new_figure, save
@@ -17,13 +17,13 @@ def figure1(results, histories, path):
     Parameters
     ----------
     results : dict
-        As experiments/figure1.py writes them to results.json.
+        The contents of results.json, see experiments/figure1.py.
     histories : list of (nonlinearity, history)
-        One for each run; runs of other seeds are drawn thin.
+        One per run; each nonlinearity's first run is drawn thick, and the others thin.
     path : path
     """
     figure, axes = new_figure(6, 4.5)
-    named = set()
+    in_legend = set()
     for nonlinearity, history in histories:
         name, line, colour = STYLE[nonlinearity]
         summary = results[nonlinearity]
@@ -31,9 +31,9 @@ def figure1(results, histories, path):
         epochs = epochs if summary["reached"] else f"not always at 25% after {epochs}"
         label = f"{name}, ε = {summary['epsilon']:g}: {epochs}"
         look = {"linewidth": 0.8, "alpha": 0.6}
-        if nonlinearity not in named:  # its first seed stands for all of them in the legend
+        if nonlinearity not in in_legend:  # the first seed represents all in the legend
             look = {"linewidth": 2, "alpha": 1, "label": label}
-        named.add(nonlinearity)
+        in_legend.add(nonlinearity)
         epochs = [h["epoch"] for h in history]
         errors = [h["training_error"] for h in history]
         axes.plot(epochs, errors, line, color=colour, **look)
@@ -53,9 +53,9 @@ def figure1(results, histories, path):
 
 
 def ratio_text(ratio):
-    """Return "tanh needs 1.5 ± 0.1 times as many epochs", or what can be said instead.
+    """Return "tanh needs 1.5 ± 0.1 times as many epochs", or another sentence if there is no ratio.
 
-    `ratio` is what figure1.ratio returns.
+    ratio: as figure1.ratio returns it.
     """
     if ratio["mean"] is None and ratio["at_least"] is None:
         return "No ratio: ReLU did not always reach 25%"
@@ -92,13 +92,13 @@ def curves(history, path):
 
 
 def weights(history, path):
-    """Draw the mean |W| of each layer against epochs, and beside it the mean |ΔW| of one step.
+    """Draw each layer's mean |W| against epochs, and next to it the mean |ΔW| of one step.
 
-    The two tell whether a layer learns: the original code of 2012 printed them after each batch of
-    files.  A |ΔW| around a thousandth of |W| is usual.
+    The two show whether a layer learns; the original code of 2012 printed them after each batch of
+    files.  A |ΔW| of about a thousandth of |W| is typical.
 
-    Colours run from blue, the first layer, by green to red, the last one, and neighbours differ in
-    the kind of line, too; the two columns of a layer have one colour.
+    Colours run from blue for the first layer through green to red for the last one.  Adjacent
+    layers also differ in line style, and the two columns of a layer share a colour.
 
     Parameters
     ----------
@@ -106,50 +106,50 @@ def weights(history, path):
         At least one epoch.
     path : path
     """
-    figure, both = new_figure(9, 3.6, columns=2)
+    figure, panels = new_figure(9, 3.6, columns=2)
     epochs, looks = [h["epoch"] for h in history], looks_by_depth(history[-1]["weights"])
-    for which, (axes, label) in enumerate(zip(both, ("mean |W|", "mean |ΔW|"), strict=True)):
+    for index, (axes, label) in enumerate(zip(panels, ("mean |W|", "mean |ΔW|"), strict=True)):
         for name, look in looks.items():
-            sizes = [h["weights"][name][which] for h in history]
+            sizes = [h["weights"][name][index] for h in history]
             axes.plot(epochs, sizes, marker=".", label=name.replace(".w", ""), **look)
         axes.set(yscale="log", ylabel=label, xlabel="epochs")
     look = {"fontsize": 8, "handlelength": 3, "labelspacing": 0.3}
-    both[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), **look)
+    panels[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), **look)
     save(figure, path)
 
 
 def looks_by_depth(names):
-    """Return how to draw the line of each layer's weights: name → colour and kind of line.
+    """Return the look of each layer's line: name → colour and line style.
 
-    `names` are in the order of the layers; "conv1.w.0" and "conv1.w.1" are columns of one.
+    `names` are in the order of the layers; "conv1.w.0" and "conv1.w.1" are columns of one layer.
     """
     from matplotlib import colormaps
 
-    kinds = ("-", "--", "-.", ":")
+    styles = ("-", "--", "-.", ":")
     layers = list(dict.fromkeys(name.split(".")[0] for name in names))
     looks = {}
     for name in names:
         depth = layers.index(name.split(".")[0])
-        share = 0.05 + 0.9 * depth / max(1, len(layers) - 1)
-        kind = kinds[(depth + name.endswith(".1") * 2) % len(kinds)]
-        looks[name] = {"color": colormaps["turbo"](share), "linestyle": kind}
+        position = 0.05 + 0.9 * depth / max(1, len(layers) - 1)
+        style = styles[(depth + name.endswith(".1") * 2) % len(styles)]
+        looks[name] = {"color": colormaps["turbo"](position), "linestyle": style}
     return looks
 
 
 def study(results, finished, path):
-    """Draw the map around Figure 1 from the lines of study.jsonl.
+    """Draw the sweep around Figure 1 from the lines of study.jsonl.
 
-    Left: epochs to 25% training error against ε, for the four-layer network; a triangle is a trial
-    that was given up there: the true number is larger.  5,000 images are drawn strong, more of them
-    faint.  Right: tanh's best divided by ReLU's best, against the number of images; hollow where
-    the sweep has not shown yet that both are the best.
+    Left: epochs to 25% training error against ε, for the four-layer network.  A triangle is a trial
+    that was stopped early, so its true number of epochs is larger.  Trials with 5,000 images are
+    drawn strong, and those with more are faint.  Right: tanh's best result divided by ReLU's,
+    against the number of images; a mark is hollow until the sweep has shown that both are the best.
 
     Parameters
     ----------
     results : list of dict
         The trials, as figure1_sweep.read returns them.
     finished : set
-        The cells whose sweep is done, as figure1_sweep.finished returns them.
+        The conditions whose sweep is finished, as figure1_sweep.finished returns them.
     path : path
     """
     figure, (left, right) = new_figure(11, 4.5, columns=2)
@@ -158,10 +158,10 @@ def study(results, finished, path):
         conditions.setdefault((r["network"], r["input"], r["init"]), []).append(r)
     palette = ("tab:blue", "tab:orange", "tab:green", "tab:purple")
     colours = dict(zip(conditions, palette, strict=False))
-    hollow = False
-    for condition, lines in conditions.items():
+    any_hollow = False
+    for condition, trials in conditions.items():
         best = {}  # (images, nonlinearity) → fewest epochs
-        for r in lines:
+        for r in trials:
             if r["reached"]:
                 key = r["images"], r["nonlinearity"]
                 best[key] = min(best.get(key, r["epochs"]), r["epochs"])
@@ -174,22 +174,23 @@ def study(results, finished, path):
         for n, ratio in zip(images, ratios, strict=True):
             done = all((*condition, n, nonlinearity) in finished for nonlinearity in STYLE)
             right.plot(n, ratio, "o", mfc=look["color"] if done else "white", **look)
-            hollow |= not done
+            any_hollow |= not done
         if condition[0] != "four-layer":
             continue
-        for n in sorted({r["images"] for r in lines}):
+        for n in sorted({r["images"] for r in trials}):
             for nonlinearity in STYLE:
                 cell = n, nonlinearity
-                trials = [r for r in lines if (r["images"], r["nonlinearity"]) == cell]
-                trials = sorted((r for r in trials if r.get("epochs")), key=lambda r: r["epsilon"])
+                in_cell = [r for r in trials if (r["images"], r["nonlinearity"]) == cell]
+                in_cell = [r for r in in_cell if r.get("epochs")]
+                in_cell.sort(key=lambda r: r["epsilon"])
                 look = {"color": colours[condition], "alpha": 1 if n == 5000 else 0.4}
-                draw_trials(left, trials, nonlinearity, look)
+                draw_trials(left, in_cell, nonlinearity, look)
     left.set_xscale("log")
     left.set_yscale("log")
     left.set_yticks([5, 10, 20, 40], labels=["5", "10", "20", "40"])
     left.set_xlabel("learning rate ε")
     left.set_ylabel("epochs to 25% training error")
-    left.set_title("● ReLU  ■ tanh  △ given up there;  faint: more images", fontsize=10)
+    left.set_title("● ReLU  ■ tanh  △ stopped early;  faint: more images", fontsize=10)
     right.axhline(1, color="black", linewidth=0.8)
     right.axhline(6, color="black", linewidth=0.8, linestyle=":")
     right.text(5000, 6.05, "the paper: 6", fontsize=9, va="bottom")
@@ -198,8 +199,8 @@ def study(results, finished, path):
     right.set_yticks([0.25, 0.5, 1, 2, 4, 6], labels=["¼", "½", "1", "2", "4", "6"])
     right.set_ylim(0.25, 8)
     right.set_xlim(4000, 62500)
-    if hollow:
-        right.set_title("hollow: other ε are still to be tried", fontsize=10)
+    if any_hollow:
+        right.set_title("hollow: the sweep over ε is not finished", fontsize=10)
     right.set_xticks([5000, 10000, 20000, 50000], labels=["5,000", "10,000", "20,000", "50,000"])
     right.minorticks_off()
     left.minorticks_off()
@@ -211,9 +212,11 @@ def study(results, finished, path):
 
 
 def draw_trials(axes, trials, nonlinearity, look):
-    """Draw one cell of the study: trials that reached 25% are joined; a triangle was given up."""
+    """Draw the trials of one condition: joined if they reached 25%, else as triangles."""
     line, mark = {"relu": ("-", "o"), "tanh": ("--", "s")}[nonlinearity]
     reached = [r for r in trials if r["reached"]]
-    lost = [r for r in trials if not r["reached"]]
+    stopped = [r for r in trials if not r["reached"]]
     axes.plot([r["epsilon"] for r in reached], [r["epochs"] for r in reached], line + mark, **look)
-    axes.plot([r["epsilon"] for r in lost], [r["epochs"] for r in lost], "^", mfc="white", **look)
+    axes.plot(
+        [r["epsilon"] for r in stopped], [r["epochs"] for r in stopped], "^", mfc="white", **look
+    )

@@ -1,14 +1,14 @@
 """Names in any script, drawn with the fonts that the machine has.
 
-matplotlib brings DejaVu Sans, which has Latin, Greek, Cyrillic, Arabic, Hebrew and more letters,
-but neither Chinese nor Japanese nor Korean, nor those of India; for what a font lacks it draws
-boxes.  Given a list of fonts, it takes each letter from the first one that has it.
+matplotlib comes with DejaVu Sans, which covers Latin, Greek, Cyrillic, Arabic, Hebrew and other
+scripts, but not Chinese, Japanese, Korean or those of India; it draws a box for a letter that the
+font lacks.  Given a list of fonts, it takes each letter from the first font that has it.
 """
 
 import sys
 import unicodedata
 
-OFTEN_THERE = (  # with Windows, with macOS, or on Linux
+COMMON_FONTS = (  # on Windows, macOS or Linux
     "Arial Unicode MS", "Noto Sans",
     "Microsoft YaHei", "SimHei", "PingFang SC", "PingFang HK", "Hiragino Sans GB", "Heiti TC",
     "STHeiti", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC",
@@ -22,7 +22,7 @@ OFTEN_THERE = (  # with Windows, with macOS, or on Linux
 
 
 def drawable(names):
-    """Return names as they can be drawn here, and the font families to draw them with.
+    """Return names that can be drawn on this machine, and the font families to draw them with.
 
     Parameters
     ----------
@@ -32,36 +32,36 @@ def drawable(names):
     Returns
     -------
     list of str
-        The names; one with a letter that no font has is "class 3", counted from 0, and a line on
-        stderr says which these are.
+        The names.  A name with a letter that no font has becomes "class 3", counted from 0, and a
+        line on stderr lists these names.
     list of str
-        For matplotlib's `fontfamily`: its usual ones, and as many of OFTEN_THERE as it takes.
+        For matplotlib's `fontfamily`: its defaults, and the necessary ones of COMMON_FONTS.
     """
     from matplotlib import font_manager, rcParams
 
     names = [unicodedata.normalize("NFC", name) for name in names]  # é as one letter
-    lacking = set("".join(names)) - letters(font_manager.FontProperties())
+    missing = set("".join(names)) - letters(font_manager.FontProperties())
     families = list(rcParams["font.family"])
-    found = {font.name for font in font_manager.fontManager.ttflist} if lacking else set()
-    for family in OFTEN_THERE:
-        has = letters(family) & lacking if family in found else set()
-        if has:
+    installed = {font.name for font in font_manager.fontManager.ttflist} if missing else set()
+    for family in COMMON_FONTS:
+        supplied = letters(family) & missing if family in installed else set()
+        if supplied:
             families.append(family)
-            lacking -= has
-    drawn = [f"class {k}" if lacking & set(name) else name for k, name in enumerate(names)]
-    others = [f"{to} for {name}" for to, name in zip(drawn, names, strict=True) if to != name]
-    if others:
-        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+            missing -= supplied
+    drawn = [f"class {k}" if missing & set(name) else name for k, name in enumerate(names)]
+    renamed = [f"{new} for {name}" for new, name in zip(drawn, names, strict=True) if new != name]
+    if renamed:
+        more = f" and {len(renamed) - 5} more" if len(renamed) > 5 else ""
         print(
-            "minicnn: no font that was found here has all letters of some names; the picture has "
-            f"{', '.join(others[:5])}{more}",
+            "minicnn: no installed font has all letters of some names; the picture has "
+            f"{', '.join(renamed[:5])}{more}",
             file=sys.stderr,
         )
     return drawn, families
 
 
 def letters(family):
-    """Return the characters that a font has, as a set."""
+    """Return the set of characters that a font has."""
     from matplotlib import font_manager
 
     font = font_manager.get_font(font_manager.findfont(family))

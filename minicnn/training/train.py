@@ -447,7 +447,7 @@ def broken_image(x, batches, steps):
     for step in range(max(0, steps - 2), steps):
         broken = net.first_broken(batches.make(step)[0])
         if broken is not None:
-            number = batches.chosen(step)[broken]
+            number = batches.indices(step)[broken]
             image = f"image {number} of the training images"
             if net.first_broken(batches.images[number : number + 1]) is None:
                 return f"the view makes NaN or infinity of {image}"

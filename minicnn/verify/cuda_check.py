@@ -1,22 +1,22 @@
-"""Is minicnn.cuda right on this GPU?  Everything against the reference; one line a check.
+"""Check minicnn.cuda on this GPU against the reference and minicnn.fast.
 
     python -m minicnn.cuda.check [--small]
 
-prints what it runs on, and then for every check `ok` or `FAIL`, the worst error, and the seconds it
-took; exit code 1 if one failed.  It takes some minutes, most of them on the CPU, which computes the
-same with the reference.
+prints the GPU, and then a line per check: `ok` or `FAIL`, the worst error, and the time in seconds.
+The exit code is 1 if a check failed.  The checks take some minutes, most of it on the CPU, for the
+reference.
 
-    rows        every row of a network, forward and backward, with the same numbers in both; the
-                error is relative to the largest number of the array
-    again       the same once more, into memory full of NaN: not one bit may change.  A race
-                between threads, and a number read before it was written, show here
-    steps       training steps of whole networks, the loss of each against minicnn.fast; without
-                dropout, whose random numbers are others on the GPU
-    memory      no new memory after the first steps
-    columns     two columns on one GPU, and where there are two, on both: what crosses, directly and
-                through the host, bit for bit as on the CPU; scores and gradients against one column
-                with groups; training steps against minicnn.fast
-    sanitizer   the small version under NVIDIA's compute-sanitizer, where it is installed
+    layers      every layer of a network, forward and backward, with the same numbers as the
+                reference; the error is relative to the array's largest number
+    again       each layer a second time, with free memory full of NaN: the result must be the same
+                bit for bit.  This reveals races between threads, and reads of unwritten memory
+    steps       training steps of whole networks, with the loss of each step against minicnn.fast;
+                without dropout, whose random numbers differ on the GPU
+    memory      no new allocations after the first steps
+    columns     two columns on one GPU, and on two if there are two.  Data that crosses, directly or
+                through the host, must equal the CPU's bit for bit; scores and gradients are
+                compared with one column with groups, and training steps with minicnn.fast
+    sanitizer   the small version under NVIDIA's compute-sanitizer, if that is installed
 
 With NUMBA_ENABLE_CUDASIM=1, or with --small, the networks are small.
 """
@@ -37,10 +37,10 @@ from ..training import train
 from ..two_columns import in_columns, join_columns, split_columns
 from . import gradcheck_suite
 
-FLOAT32, FLOAT64 = 1e-4, 1e-10  # how far a backend may be from the reference: the design's numbers
-LOSS = 2e-3  # after some steps rounding has grown: relative
+FLOAT32, FLOAT64 = 1e-4, 1e-10  # largest allowed error against the reference
+LOSS = 2e-3  # relative; rounding errors grow with every step
 
-REAL = {  # network → how to build it, images a batch
+REAL = {  # network → builder, size of an image, images per batch
     "cifar-four-layer": (lambda ops: cifar.four_layer(ops, seeded(), init="fan-in"), 32, 128),
     "cifar-alexnet": (lambda ops: cifar.small_alexnet(ops, seeded()), 24, 128),
     "alexnet": (lambda ops: alexnet.alexnet(ops, seeded()), 224, 16),
@@ -49,7 +49,7 @@ REAL = {  # network → how to build it, images a batch
 
 
 def seeded():
-    """Return a generator that draws the same numbers each time."""
+    """Return a generator with a fixed seed."""
     return np.random.default_rng(0)
 
 
@@ -69,38 +69,38 @@ def main(arguments=None):
     for name, check in checks(small):
         started = time.perf_counter()
         try:
-            worst, limit, words = check()
+            worst, limit, comment = check()
         except Exception as error:  # one broken kernel must not hide the others
-            worst, limit, words = np.inf, 0, f"{type(error).__name__}: {error}"
+            worst, limit, comment = np.inf, 0, f"{type(error).__name__}: {error}"
         verdict = "ok  " if worst <= limit else "FAIL"  # NaN is a failure
         failures += verdict == "FAIL"
         seconds = time.perf_counter() - started
-        print(f"{verdict}  {name:34} {worst:8.1e}  {seconds:6.1f} s  {words}", flush=True)
+        print(f"{verdict}  {name:34} {worst:8.1e}  {seconds:6.1f} s  {comment}", flush=True)
     print("all checks passed" if not failures else f"{failures} checks failed")
     return 1 if failures else 0
 
 
 def checks(small):
-    """Yield (name, function); the function returns the worst error, its limit, and words."""
+    """Yield (name, function); the function returns the worst error, its limit, and a comment."""
     for dtype, limit in ((np.float64, FLOAT64), (np.float32, FLOAT32)):
-        rows = tiny_network(cuda, seeded())
+        layers = tiny_network(cuda, seeded())
         if not small:
-            rows = gradcheck_suite.small_network(cuda, seeded())
+            layers = gradcheck_suite.small_network(cuda, seeded())
         x = seeded().standard_normal((1, 2, 7, 6) if small else (3, 2, 15, 13))
-        yield from rows_of("every kind of row", rows, x, dtype, limit)
+        yield from layer_checks("every kind of layer", layers, x, dtype, limit)
     if small:
         x = seeded().standard_normal((1, 2, 7, 6))
         yield "3 steps", lambda: check_steps(tiny_network, x, 3)
-        yield from checks_of_columns(tiny_columns, tiny_in_one, 0.1 * x[:, :1, :4, :2], 3)
+        yield from column_checks(tiny_columns, tiny_in_one, 0.1 * x[:, :1, :4, :2], 3)
         return
     for network, (build, size, batch) in REAL.items():
         x = 30 * seeded().standard_normal((batch, 3, size, size))
-        yield from rows_of(network, build(cuda), x, np.float32, FLOAT32)
+        yield from layer_checks(network, build(cuda), x, np.float32, FLOAT32)
         yield f"{network}: 12 steps", lambda b=build, x=x: check_steps(b, x, 12)
     x = 30 * seeded().standard_normal((16, 3, 224, 224))
-    two, one = alexnet.two_columns, alexnet.alexnet
-    yield from checks_of_columns(
-        lambda ops: two(ops, seeded(), dropout=0.0), lambda ops: one(ops, seeded(), dropout=0.0),
+    yield from column_checks(
+        lambda ops: alexnet.two_columns(ops, seeded(), dropout=0.0),
+        lambda ops: alexnet.alexnet(ops, seeded(), dropout=0.0),
         x, 12,
     )  # fmt: skip
     yield "compute-sanitizer", sanitizer
@@ -132,54 +132,58 @@ def tiny_network(ops, rng=None):
 
 def tiny_columns(ops):
     """Return a network of two columns that the simulator runs in a second."""
-    return tiny_between(in_columns(ops), {}, split_columns, net.row)
+    return tiny_layers(in_columns(ops), {}, split_columns, net.row)
 
 
 def tiny_in_one(ops):
     """Return the same network in one column."""
-    return tiny_between(ops, {"groups": 2}, dict, lambda *arguments: None)
+    return tiny_layers(ops, {"groups": 2}, dict, lambda *arguments: None)
 
 
-def tiny_between(ops, groups, params_of, between):
-    """Return the rows: params_of splits parameters or not; between makes a row or None."""
+def tiny_layers(ops, groups, convert_params, column_layer):
+    """Return the layers of both networks.
+
+    convert_params splits parameters into columns, or not; column_layer returns a layer between the
+    columns, or None.
+    """
     rng = seeded()
 
     def params(*shape):
-        return params_of(net.gaussian(rng, shape, 0.5))
+        return convert_params(net.gaussian(rng, shape, 0.5))
 
-    rows = [
-        between("both", ops, "both"),
+    layers = [
+        column_layer("both", ops, "both"),
         net.row("conv1", ops, "conv", params(4, 1, 2, 2), stride=2),
         net.row("relu1", ops, "relu"),
         net.row("conv2", ops, "conv", params(2, 2, 1, 1), **groups),
-        between("exchange3", ops, "exchange"),
+        column_layer("exchange3", ops, "exchange"),
         net.row("fc3", ops, "fc", params(4, 4)),
-        between("exchange4", ops, "exchange"),  # of as many numbers as the one before
+        column_layer("exchange4", ops, "exchange"),  # as many numbers as exchange3
         net.row("fc4", ops, "fc", params(3, 4)),
-        between("join", ops, "join"),
+        column_layer("join", ops, "join"),
     ]
-    return [row for row in rows if row]
+    return [layer for layer in layers if layer]
 
 
-def checks_of_columns(two, one, x, steps):
-    """Yield the checks of a network of two columns, where `one` builds it in one."""
+def column_checks(build_two, build_one, x, steps):
+    """Yield the checks of a network of two columns; `build_one` builds it in one column."""
     x = x.astype(np.float32)
-    pairs = [(0, 1)]  # the simulator has one device, which answers to any number
+    pairs = [(0, 1)]  # the simulator has one device, which accepts any number
     if not gpu.SIMULATED:
         pairs = [(0, 0), (0, 1), (1, 0)] if len(gpu.cuda.gpus) > 1 else [(0, 0)]
     for gpus in pairs:
         name = f"columns on {gpus[0]},{gpus[1]}"
-        for way, through_host in (("direct", False), ("through host", True)):
-            yield f"{name}, {way}", lambda g=gpus, h=through_host: check_crossing(g, h)
-        yield f"{name}, as one", lambda g=gpus: check_as_one(two, one, x, g)
+        for route, through_host in (("direct", False), ("through host", True)):
+            yield f"{name}, {route}", lambda g=gpus, h=through_host: check_crossing(g, h)
+        yield f"{name}, as one", lambda g=gpus: check_as_one(build_two, build_one, x, g)
         ops = in_columns(fast), in_columns(cuda, gpus)
-        yield f"{name}: {steps} steps", lambda ops=ops: check_steps(two, x, steps, ops)
+        yield f"{name}: {steps} steps", lambda ops=ops: check_steps(build_two, x, steps, ops)
     if pairs == [(0, 0)]:
-        yield "columns on 0,1", lambda: (0, 0, "there is only one GPU: skipped")
+        yield "columns on 0,1", lambda: (0, 0, "skipped: there is only one GPU")
 
 
 def check_crossing(gpus, through_host):
-    """Compare the layers between the columns with those on the CPU, bit for bit."""
+    """Compare the layers between the columns with the CPU's, bit for bit."""
     rng, results = seeded(), []
     maps = [rng.standard_normal((3, C, 5, 2)).astype(np.float32) for C in (2, 3, 5)]
     with patched(settings, "through_host", through_host):
@@ -191,53 +195,53 @@ def check_crossing(gpus, through_host):
             arrays += [*ops.exchange_backward(dy, cache)[0], *ops.both_backward(dy, ())]
             arrays += ops.join_backward(dy[0], join_cache)[0]
             results.append([np.array(net.on_host(array)) for array in arrays])
-    same = [np.array_equal(ours, theirs) for ours, theirs in zip(*results, strict=True)]
-    return (0 if all(same) else np.inf), 0, f"{sum(same)} of {len(same)} arrays are the CPU's"
+    equal = [np.array_equal(ours, theirs) for ours, theirs in zip(*results, strict=True)]
+    return (0 if all(equal) else np.inf), 0, f"{sum(equal)} of {len(equal)} arrays equal the CPU's"
 
 
-def check_as_one(two, one, x, gpus):
-    """Compare scores and gradients of two columns with those of one."""
+def check_as_one(build_two, build_one, x, gpus):
+    """Compare the scores and gradients of two columns with those of one column."""
     results = []
-    for build, ops in ((two, in_columns(cuda, gpus)), (one, cuda)):
+    for build, ops in ((build_two, in_columns(cuda, gpus)), (build_one, cuda)):
         layers = build(ops)
         net.to_device(layers, ops)
         scores, caches = net.forward(layers, ops.to_device(x))
         dscores = seeded().standard_normal(tuple(scores.shape)).astype(np.float32)
         _, grads = net.backward(layers, caches, ops.to_device(dscores), need_dx=False)
-        found = {"scores": np.array(net.on_host(scores))}
-        for row, pairs in grads.items():
-            for letter, value in pairs.items():
-                halves = tuple(np.array(net.on_host(half)) for half in net.columns(value))
-                found[f"{row}.d{letter}"] = join_columns({letter: halves})[letter]
-        results.append(found)
+        arrays = {"scores": np.array(net.on_host(scores))}
+        for layer, gradients in grads.items():
+            for letter, value in gradients.items():
+                columns = tuple(np.array(net.on_host(column)) for column in net.columns(value))
+                arrays[f"{layer}.d{letter}"] = join_columns({letter: columns})[letter]
+        results.append(arrays)
     ours, theirs = results
     errors = {n: abs(ours[n] - g).max() / max(abs(g).max(), 1e-30) for n, g in theirs.items()}
     worst = max(errors, key=errors.get)
     return float(errors[worst]), FLOAT32, f"worst in {worst}"
 
 
-def rows_of(network, layers, x, dtype, limit):
-    """Yield the checks of a network's rows; the reference's output is the next row's input."""
+def layer_checks(network, layers, x, dtype, limit):
+    """Yield the checks of a network's layers; the reference's output is the next layer's input."""
     rng, x = seeded(), np.asarray(x, dtype)
     for layer in layers:
         params = {letter: np.asarray(value, dtype) for letter, value in layer.params.items()}
         layer = layer._replace(params=params)
-        y = run_row(of_reference(layer), x)[0]
+        y = run_layer(to_reference(layer), x)[0]
         dy = rng.standard_normal(y.shape).astype(dtype)
         name = f"{network}: {layer.name} {np.dtype(dtype)}"
-        yield name, lambda layer=layer, x=x, dy=dy: check_row(layer, x, dy, limit)
+        yield name, lambda layer=layer, x=x, dy=dy: check_layer(layer, x, dy, limit)
         x = y
 
 
-def of_reference(layer):
-    """Return the reference's row in the place of the GPU's."""
+def to_reference(layer):
+    """Return a layer of the GPU with the reference's functions instead."""
     forward = getattr(reference, layer.forward.__name__)
     backward = getattr(reference, layer.backward.__name__)
     return layer._replace(forward=forward, backward=backward)
 
 
-def run_row(layer, x, dy=None):
-    """Return y, and with dy all gradients, on the host; dropout draws from the same seed."""
+def run_layer(layer, x, dy=None):
+    """Return y, and with dy all gradients, on the host; dropout always has the same seed."""
     options = dict(layer.options)
     if "rng" in options:
         options["rng"] = seeded()
@@ -246,44 +250,50 @@ def run_row(layer, x, dy=None):
     return [np.array(net.on_host(array)) for array in (y, *gradients)]
 
 
-def check_row(layer, x, dy, limit):
-    """Compare one row with the reference, and with itself a second time."""
-    first = run_row(layer, x, dy)
+def check_layer(layer, x, dy, limit):
+    """Compare a layer with the reference, and with a second run of its own."""
+    first = run_layer(layer, x, dy)
     spoil_free_memory()
-    second = run_row(layer, x, dy)
-    for one, other in zip(first, second, strict=True):
-        if not np.array_equal(one, other):
-            return np.inf, limit, "the second time, other bits came out"
+    second = run_layer(layer, x, dy)
+    for array, repeated in zip(first, second, strict=True):
+        if not np.array_equal(array, repeated):
+            return np.inf, limit, "the second run gave other bits"
     names = ["y", "dx", *(f"d{letter}" for letter in layer.params)]
     if layer.forward is cuda.dropout_forward:
         return check_dropout(layer, x, dy, first)
-    expected = run_row(of_reference(layer), x, dy)
+    expected = run_layer(to_reference(layer), x, dy)
     errors = {}
     for name, ours, theirs in zip(names, first, expected, strict=True):
         if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
-            return np.inf, limit, f"{name} is {ours.dtype} {ours.shape}, not {theirs.shape}"
+            return (
+                np.inf,
+                limit,
+                f"{name} is {ours.dtype} {ours.shape}, not {theirs.dtype} {theirs.shape}",
+            )
         largest = max(np.abs(theirs).max(initial=0), np.finfo(theirs.dtype).tiny)
         errors[name] = float(np.abs(ours - theirs).max(initial=0) / largest)
     worst = max(errors, key=errors.get)
-    words = f"worst in {worst}"
-    return errors[worst], limit, words
+    return errors[worst], limit, f"worst in {worst}"
 
 
 def check_dropout(layer, x, dy, arrays):
-    """Dropout draws other numbers than the reference: check what must hold of any."""
+    """Check dropout without the reference, because its random numbers differ from the GPU's."""
     y, dx = arrays
     p = layer.options.get("p", 0.5)
     kept = dx != 0
-    right = np.array_equal(y, np.where(kept, x, 0)) and np.array_equal(dx, np.where(kept, dy, 0))
-    if not right:
-        return np.inf, 0, "y and dx are not x and dy where the same units are kept"
-    spread = np.sqrt(p * (1 - p) / kept.size)
-    off = abs(kept.mean() - (1 - p)) / spread
-    return off, 5, f"{kept.mean():.4f} of the units kept, in standard deviations from {1 - p}"
+    consistent = np.array_equal(y, np.where(kept, x, 0)) and np.array_equal(
+        dx, np.where(kept, dy, 0)
+    )
+    if not consistent:
+        return np.inf, 0, "y and dx are not x and dy at the units that were kept, and 0 elsewhere"
+    deviation = np.sqrt(p * (1 - p) / kept.size)
+    error = abs(kept.mean() - (1 - p)) / deviation
+    comment = f"{kept.mean():.4f} of the units kept; error in standard deviations from {1 - p}"
+    return error, 5, comment
 
 
 def spoil_free_memory():
-    """Fill all device memory that is free to be used again with NaN, and of bytes with 255."""
+    """Fill all device memory that is free for reuse with NaN, or with 255 if it holds bytes."""
     for key, entries in buffers.kept.items():
         for entry in entries:
             if buffers.holders(entry) == entry[2] and key[0] == gpu.here.device:
@@ -293,9 +303,9 @@ def spoil_free_memory():
 
 
 def check_steps(build, x, steps, backends=(fast, cuda)):
-    """Train on the GPU and with minicnn.fast on the same images; compare the loss of each step.
+    """Train on the GPU and with minicnn.fast on the same images, and compare the losses.
 
-    There are three epochs of a third of the steps each; the last must need no new memory.
+    The steps are split into three epochs; the last one must allocate no new memory.
     """
     images = [np.roll(x, step, axis=2) for step in range(steps // 3)]
     images = np.concatenate(images).astype(np.float32)
@@ -316,8 +326,8 @@ def check_steps(build, x, steps, backends=(fast, cuda)):
     theirs, ours = losses
     if counts[-1] > counts[-2]:
         return np.inf, LOSS, f"{counts[-1] - counts[-2]} new buffers in the last epoch"
-    words = f"loss {ours[0]:.4f} … {ours[-1]:.4f}, no new memory in the last epoch"
-    return np.abs(ours / theirs - 1).max(), LOSS, words
+    comment = f"loss {ours[0]:.4f} … {ours[-1]:.4f}, no new memory in the last epoch"
+    return np.abs(ours / theirs - 1).max(), LOSS, comment
 
 
 def without_dropout(layer):
@@ -332,11 +342,11 @@ def sanitizer():
     """Run the small version under compute-sanitizer, for memory and for races in shared memory."""
     program = shutil.which("compute-sanitizer")
     if not program:
-        return 0, 0, "not installed: skipped"
+        return 0, 0, "skipped: not installed"
     for tool in ("memcheck", "racecheck"):
         command = [program, "--tool", tool, "--error-exitcode", "99"]
         command += [sys.executable, "-m", "minicnn.cuda.check", "--small"]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            return np.inf, 0, f"{tool}: {' '.join(done.stdout.split()[-40:])}"
+        result = subprocess.run(command, capture_output=True, text=True)
+        if result.returncode:
+            return np.inf, 0, f"{tool}: {' '.join(result.stdout.split()[-40:])}"
     return 0, 0, "memcheck and racecheck found nothing"

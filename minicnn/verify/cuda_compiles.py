@@ -1,20 +1,20 @@
-"""What the compiler makes of every kernel; no GPU is needed: python -m minicnn.cuda.compiled.
+"""Compile every kernel and inspect its code, without a GPU: python -m minicnn.cuda.compiled.
 
     cc            compute capability of a GPU: 7.5 Turing, 8.0 A100, 8.6 and 8.9 GeForce, 9.0 H100
     PTX           the assembly language of all NVIDIA GPUs, which Numba's compiler produces
-    ptxas         NVIDIA's program that makes machine code of it; used where it is installed
-    registers     32-bit numbers that a thread keeps at hand; at 65,536 of a multiprocessor, more
-                  than 32 a thread mean that fewer than 2,048 threads share it
-    spills        bytes of a thread that did not fit into registers, and travel to memory and back
+    ptxas         NVIDIA's program that turns PTX into machine code; used if it is installed
+    registers     32-bit registers per thread; a multiprocessor has 65,536, so with more than 32
+                  per thread, fewer than its 2,048 threads can run at the same time
+    spills        bytes per thread that do not fit into registers and are stored in memory
     float64       instructions that compute in float64: slow on most GPUs, and a mistake in float32
-    wide          loads of 128 bits, a thread's largest
+    wide          loads of 128 bits, the largest for a thread
     mma           instructions for tensor cores, in the products for TF32; from 8.0 on
 
-The simulator runs kernels as plain Python, and accepts much that the compiler refuses.  So this is
-the test that a GPU will get something to run.  The exit code is 1 if a kernel does not compile, if
-one spills, if one of float32 computes in float64, or if a product of float32 is not what
-cuda/tiles.py and cuda/tf32.py promise: all its sums in registers, and so many multiplications for
-each wide load.
+The simulator runs kernels as plain Python and accepts many that the compiler refuses, so only this
+test shows that a kernel can run on a GPU.  The exit code is 1 if a kernel does not compile or
+spills, if a float32 kernel computes in float64, or if a float32 product breaks the promises of
+cuda/tiles.py and cuda/tf32.py: all sums in registers, and a fixed number of multiplications per
+wide load.
 """
 
 import argparse
@@ -52,25 +52,26 @@ from ..cuda.softmax import loss_back_kernel, loss_kernel, mean_loss_kernel, soft
 Result = namedtuple("Result", "registers shared spills float64 wide mma")  # None without ptxas
 
 
-def named(form, *fields):
-    """Return the type of a named tuple."""
+def tuple_type(form, *fields):
+    """Return Numba's type of a named tuple with fields of these types."""
     return types.BaseTuple.from_types(fields, form)
 
 
-SIZES = named(product.Sizes, *[int32] * 4)
+SIZES = tuple_type(product.Sizes, *[int32] * 4)
 
 
 def table(number, cc=(9, 0)):
-    """Return every kernel with the types of its arguments, for numbers of float32 or float64.
+    """Return every kernel with the types of its arguments, for float32 or float64.
 
-    A kernel that is made for some constants stands here with the paper's.
+    A kernel that is generated for certain constants is listed with those of the paper.
     """
     on_tensor_cores = number == float32 and cc >= (8, 0)
     flat, rows, labels, winner = number[::1], number[:, ::1], int32[::1], uint8[::1]
-    geometry, constants = named(lrn.Geometry, *[int64] * 4), named(lrn.Constants, *[number] * 3)
-    sizes = named(pool.Sizes, *[int64] * 4)
+    geometry = tuple_type(lrn.Geometry, *[int64] * 4)
+    constants = tuple_type(lrn.Constants, *[number] * 3)
+    sizes = tuple_type(pool.Sizes, *[int64] * 4)
     lrn_fast = lrn.fast_kernels(5, True)
-    lrn_power = lrn.fast_kernels(5, False)  # another beta
+    lrn_power = lrn.fast_kernels(5, False)  # for any other beta
     max_forward, max_back = pool.max_kernels(3, 2)
     mean_forward, mean_back = pool.mean_kernels(3, 2)
     return [
@@ -113,7 +114,7 @@ def table(number, cc=(9, 0)):
 
 matrix, maps, windows = operands.MATRIX, operands.MAPS, operands.WINDOWS
 spread, taps = operands.SPREAD, operands.TAPS
-PRODUCTS = {  # how a and b are read and out is written, wide or not; and whether there is a bias
+PRODUCTS = {  # name → how a and b are read, how out is written, and whether there is a bias
     "conv forward": ((matrix, "depth", True), (windows, "rows", False), (maps, False), True),
     "conv dx": ((matrix, "depth", False), (spread, "rows", False), (maps, True), False),
     "conv dw": ((maps, "depth", False), (taps, "depth", False), (matrix, True), False),
@@ -123,41 +124,41 @@ PRODUCTS = {  # how a and b are read and out is written, wide or not; and whethe
 
 
 def tiled_product(name, number, tf32=False):
-    """Return the kernel that is launched for one of PRODUCTS, and the types of its arguments."""
+    """Return the kernel of one of PRODUCTS, and the types of its arguments."""
     a, b, out, biased = PRODUCTS[name]
     tile = tiles.LARGE if tf32 else product.tile_for(128, np.dtype(number.name))
     kernel = tiles.tiled(number.name, tile, tiles.Read(*a), tiles.Read(*b), *out, biased, tf32)
-    operands_of_it = (operand_type(kind, number) for kind in (a[0], b[0], out[0]))
-    return kernel, *operands_of_it, number[::1], SIZES, int32, int32
+    operand_types = (operand_type(kind, number) for kind in (a[0], b[0], out[0]))
+    return kernel, *operand_types, number[::1], SIZES, int32, int32
 
 
 def products(number, cc):
     """Return kernel → (its name in PRODUCTS, whether it is for tensor cores)."""
-    ways = (False, True) if number == float32 and cc >= (8, 0) else (False,)
+    modes = (False, True) if number == float32 and cc >= (8, 0) else (False,)
     return {
-        tiled_product(name, number, tf32)[0]: (name, tf32) for name in PRODUCTS for tf32 in ways
+        tiled_product(name, number, tf32)[0]: (name, tf32) for name in PRODUCTS for tf32 in modes
     }
 
 
 def plain_product(number):
-    """Return the kernel that is the definition of a convolution, and the types of its arguments."""
+    """Return the plain kernel of a convolution, and the types of its arguments."""
     kinds = matrix, windows, maps
     arguments = (operand_type(kind, number) for kind in kinds)
     return product.plain(*kinds, True), *arguments, number[::1], SIZES
 
 
 def operand_type(kind, number):
-    """Return the type of an operand: a named tuple of arrays and whole numbers."""
+    """Return the type of an operand: a named tuple of arrays and integers."""
     form = {matrix: operands.Matrix, maps: operands.Maps}.get(kind, operands.Windows)
     arrays = {"array": number[::1], "windows": int32[::1], "taps": int32[::1]}
-    return named(form, *[arrays.get(field, int32) for field in form._fields])
+    return tuple_type(form, *[arrays.get(field, int32) for field in form._fields])
 
 
 def main(arguments=None):
     """Compile every kernel, print a line for each, and return the exit code."""
     options = parser().parse_args(arguments)
     try:
-        ready()
+        check_compiler()
         return report(options.cc)
     except (OSError, ValueError) as error:
         print(f"minicnn.cuda.compiled: {error}", file=sys.stderr)
@@ -177,39 +178,39 @@ def parser():
 
 
 def capability(text):
-    """Return 9.0 as (9, 0)."""
+    """Return "9.0" as (9, 0)."""
     if not re.fullmatch(r"\d+\.\d", text):
         raise argparse.ArgumentTypeError(f"{text!r}; expected a compute capability such as 9.0")
     major, minor = text.split(".")
     return int(major), int(minor)
 
 
-def ready():
-    """Raise OSError if this Python cannot compile kernels, with what is missing."""
+def check_compiler():
+    """Raise OSError if this Python cannot compile kernels; the message says what is missing."""
     if gpu.SIMULATED:
         raise OSError(
-            "the simulator does not compile anything; set NUMBA_ENABLE_CUDASIM=0, or do not set it"
+            "the simulator does not compile anything; set NUMBA_ENABLE_CUDASIM=0, or unset it"
         )
     if cuda.implementation != "NVIDIA":
         raise OSError(
-            "Numba alone has no compiler for GPUs; "
+            "Numba itself has no compiler for GPUs; "
             "install one with pip install 'numba-cuda[cu12]' or 'numba-cuda[cu13]'"
         )
     try:
         to_ptx(*table(float32)[0], cc=(9, 0))
     except Exception as error:
-        if gpu.is_missing(error):  # the package is there, but not what it calls
+        if gpu.is_missing(error):  # the package is installed, but not the libraries that it calls
             raise errors.GpuError(gpu.missing(error)) from error
 
 
 def report(capabilities):
-    """Print a line for every kernel; return 1 if one of them is not as it should be, else 0."""
+    """Print a line for every kernel; return 1 if any of them has a fault, else 0."""
     ptxas = find_ptxas()
     print(f"{'kernel':36} {'type':8} cc   registers  shared  spills  float64  wide  mma")
-    wrong = 0
+    failures = 0
     for cc in capabilities:
         numbers = (float32, float64) if cc == capabilities[-1] else (float32,)
-        for number in numbers:  # float64 is for gradient checks: once is enough
+        for number in numbers:  # float64 is only for gradient checks, so one capability is enough
             for kernel, *arguments in table(number, cc):
                 product_name, tf32 = products(number, cc).get(kernel, ("", False))
                 name = f"{name_of(kernel)} {product_name}"
@@ -217,27 +218,27 @@ def report(capabilities):
                 try:
                     ptx = to_ptx(kernel, *arguments, cc=cc)
                     result = measured(ptx, cc, ptxas)
-                except Exception as error:  # whatever the compiler raises, the next may be fine
+                except Exception as error:  # the compiler can raise anything; go on with the next
                     print(f"{title}  failed: {gpu.first_line(error)}")
-                    wrong += 1
+                    failures += 1
                     continue
                 faults = faults_of(result, number)
                 if product_name and number == float32:
                     faults += faults_of_product(ptx, result, product_name, tf32)
-                wrong += bool(faults)
+                failures += bool(faults)
                 registers, shared, spills = ("–" if q is None else q for q in result[:3])
                 print(
                     f"{title}  {registers:>9}  {shared:>6}  {spills:>6}  {result.float64:>7}"
                     f"  {result.wide:>4}  {result.mma:>3}  {'; '.join(faults)}".rstrip()
                 )
     if ptxas is None:
-        print("ptxas was not found, so there is no machine code: pip install nvidia-cuda-nvcc")
-    print(f"{wrong} kernels are not as they should be" if wrong else "all kernels compile")
-    return int(wrong > 0)
+        print("ptxas was not found, so there is no machine code; try pip install nvidia-cuda-nvcc")
+    print(f"{failures} kernels have faults" if failures else "all kernels compile")
+    return int(failures > 0)
 
 
 def faults_of(result, number):
-    """Return what is wrong with a kernel, a list of words for each thing."""
+    """Return the faults of a kernel, as a list of texts."""
     faults = ["it spills"] if result.spills else []
     if number == float32 and result.float64:
         faults.append("float64 in a float32 kernel")
@@ -245,14 +246,14 @@ def faults_of(result, number):
 
 
 def faults_of_product(ptx, result, name, on_tensor_cores):
-    """Return what is wrong with a product of float32: it should have so many of each instruction.
+    """Return the faults of a float32 product: it must have the expected number of instructions.
 
-    Without tensor cores its loop is for two lines of a tile, 8×8 multiplications and four wide
-    loads each.  With them it is for eight: 16 mma's, six wide loads, and a thread's share of the
-    next tiles, two fours, is rounded, as was that of the first ones.
+    Without tensor cores, its loop handles two lines of a tile, with 8×8 multiplications and four
+    wide loads each.  With tensor cores, it handles eight lines, with 16 mma and six wide loads; a
+    thread also rounds its share of the next tiles, two groups of four, as it did for the first.
     """
     a, b, (_, wide_out), _ = PRODUCTS[name]
-    fours = sum(along == "rows" and wide for _, along, wide in (a, b))  # as they lie, to the tile
+    wide_stores = sum(along == "rows" and wide for _, along, wide in (a, b))  # to shared memory
     expected = {
         "mma.sync": 16 if on_tensor_cores else 0,
         "fma.rn.f32": 0 if on_tensor_cores else 2 * 64,
@@ -262,10 +263,10 @@ def faults_of_product(ptx, result, name, on_tensor_cores):
         ".local": 0,
         "call": 0,
     }
-    wanted = {
+    presence = {
         "ld.global.v4.f32": a[2] or b[2],
         "st.global.v4.f32": wide_out,
-        "st.shared.v4": fours > 0,
+        "st.shared.v4": wide_stores > 0,
     }
     faults = [
         f"{ptx.count(text)} × {text}, not {count}"
@@ -273,9 +274,9 @@ def faults_of_product(ptx, result, name, on_tensor_cores):
         if ptx.count(text) != count
     ]
     faults += [
-        f"{'no' if is_wanted else 'a'} {text}"
-        for text, is_wanted in wanted.items()
-        if (text in ptx) != is_wanted
+        f"{'no' if expected_there else 'a'} {text}"
+        for text, expected_there in presence.items()
+        if (text in ptx) != expected_there
     ]
     if not on_tensor_cores and (result.registers or 0) > 128:
         faults.append("more than 128 registers")  # two blocks of 256 threads share 65,536
@@ -295,7 +296,7 @@ def to_ptx(kernel, *arguments, cc):
     from numba.cuda import dispatcher
 
     def device():
-        """Numba compiles the functions that a kernel calls for the current device: none need be."""
+        """Replace Numba's current device, for which it compiles a kernel's functions."""
         return SimpleNamespace(compute_capability=cc)
 
     with patched(dispatcher, "get_current_device", device):
@@ -306,28 +307,28 @@ def to_ptx(kernel, *arguments, cc):
 
 
 def to_machine_code(ptx, cc, ptxas):
-    """Return the registers, bytes of shared memory and bytes of spills of the machine code."""
+    """Return the registers, the bytes of shared memory, and the spilled bytes of a kernel."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "kernel.ptx")
         source.write_text(ptx)
         command = [ptxas, f"-arch=sm_{cc[0]}{cc[1]}", "-v", source, "-o", Path(folder, "kernel")]
-        done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise OSError(f"ptxas: {gpu.first_line(done.stderr)}")
-    registers = re.search(r"Used (\d+) registers", done.stderr)[1]
-    shared = re.search(r"(\d+) bytes smem", done.stderr)
-    spills = sum(map(int, re.findall(r"(\d+) bytes (?:spill|stack frame)", done.stderr)))
+        result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        raise OSError(f"ptxas: {gpu.first_line(result.stderr)}")
+    registers = re.search(r"Used (\d+) registers", result.stderr)[1]
+    shared = re.search(r"(\d+) bytes smem", result.stderr)
+    spills = sum(map(int, re.findall(r"(\d+) bytes (?:spill|stack frame)", result.stderr)))
     return int(registers), int(shared[1]) if shared else 0, spills
 
 
 def find_ptxas():
-    """Return the path of ptxas from pip's packages, or from the PATH, or None."""
+    """Return the path of ptxas in pip's packages or on the PATH, or None."""
     packages = Path(sysconfig.get_path("purelib"), "nvidia")
-    found = sorted(packages.glob("*/bin/ptxas*")) or [shutil.which("ptxas")]
-    return found[-1]
+    candidates = sorted(packages.glob("*/bin/ptxas*")) or [shutil.which("ptxas")]
+    return candidates[-1]
 
 
 def name_of(kernel):
-    """Return lrn.forward_kernel for that kernel of cuda/lrn.py."""
+    """Return a kernel's module and name, such as "lrn.plain_kernel"."""
     f = kernel.py_func
     return f"{f.__module__.rpartition('.')[2]}.{f.__name__}"

@@ -1,15 +1,14 @@
-"""Every layer of every backend through the gradient check, on awkward shapes.
+"""The gradient check for every layer of every backend, on awkward shapes.
 
     python -m minicnn gradcheck [LAYER … | NETWORK …] [--ops reference|fast|cuda] [--gpus N[,M]]
 
-prints one line a layer.  A case is a list of shapes, one for each argument, and the layer's
+prints one line per layer.  A case is a list of shapes, one for each argument, and the layer's
 options.  The shapes are awkward on purpose: no two dimensions of a case are equal, strides do not
-divide, and windows overlap or leave gaps; so a swapped axis or an `=` for `+=` cannot hide.
+divide, and windows overlap or leave gaps, so that a swapped axis or an `=` for `+=` cannot hide.
 
-SUITE has the layers of every backend.  EXTRAS has what only some backends have: another way to
-compute a convolution, and layers that are fused with a ReLU.  Their lines are missing where a
-backend has none.  A network of catalogue.NETWORKS is checked as a whole, at its least size, where
-it is named.
+SUITE has the layers of every backend.  EXTRAS has those of only some backends: another algorithm
+for convolution, and layers fused with a ReLU; a backend without them prints no line for them.  A
+network of catalogue.NETWORKS is checked as a whole, at its smallest size, only if it is named.
 """
 
 import sys
@@ -56,11 +55,11 @@ SUITE = {
 }
 SUITE["average_pool"] = SUITE["pool"]
 EXTRAS = {
-    "winograd": [  # where it pays: see fast/winograd.py
+    "winograd": [  # shapes for which it is used: see fast/winograd.py
         ([(4, 9, 11, 7), (10, 9, 3, 3), (10,)], {"pad": 1}),
         ([(3, 16, 9, 7), (18, 8, 5, 5), (18,)], {"pad": 2, "groups": 2}),
-        ([(8, 8, 14, 8), (5, 8, 2, 2), (5,)], {}),  # forward and dw: 5 kernels are few for dx
-        ([(6, 3, 9, 7), (8, 3, 4, 4), (8,)], {"pad": 2}),  # dx alone: 3 channels are few
+        ([(8, 8, 14, 8), (5, 8, 2, 2), (5,)], {}),  # forward and dw; too few kernels for dx
+        ([(6, 3, 9, 7), (8, 3, 4, 4), (8,)], {"pad": 2}),  # only dx; too few channels for the rest
         ([(5, 8, 10, 6), (9, 8, 3, 3), (9,)], {"pad": 4}),  # dx cuts off pixels of dy
         ([(3, 9, 13, 10), (8, 9, 7, 7), (8,)], {}),
     ],
@@ -100,29 +99,29 @@ def small_network(ops, rng):
 
 
 def small_columns(ops, rng):
-    """Return a network of two columns that talk, with three kernels on one and two on the other."""
-    two = in_columns(ops)
+    """Return a network of two columns that exchange maps; conv1 has 3 and 2 kernels in them."""
+    column_ops = in_columns(ops)
 
     def params(*shape):
         w = 2 * rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
         return split_columns({"w": w, "b": rng.standard_normal(shape[0])})
 
     return [
-        net.row("both", two, "both"),
-        net.row("conv1", two, "conv", params(5, 2, 4, 4), stride=2, pad=1),
-        net.row("relu1", two, "relu"),
-        net.row("pool1", two, "pool"),
-        net.row("exchange2", two, "exchange"),
-        net.row("conv2", two, "conv", params(7, 5, 2, 2)),
-        net.row("tanh2", two, "tanh"),
-        net.row("exchange3", two, "exchange"),
-        net.row("fc3", two, "fc", params(5, 14)),
-        net.row("join", two, "join"),
+        net.row("both", column_ops, "both"),
+        net.row("conv1", column_ops, "conv", params(5, 2, 4, 4), stride=2, pad=1),
+        net.row("relu1", column_ops, "relu"),
+        net.row("pool1", column_ops, "pool"),
+        net.row("exchange2", column_ops, "exchange"),
+        net.row("conv2", column_ops, "conv", params(7, 5, 2, 2)),
+        net.row("tanh2", column_ops, "tanh"),
+        net.row("exchange3", column_ops, "exchange"),
+        net.row("fc3", column_ops, "fc", params(5, 14)),
+        net.row("join", column_ops, "join"),
     ]
 
 
 def check_named(name, ops):
-    """Return a list of (case in words, Report) for one layer of a backend, or a network."""
+    """Return a list of (description, Report) for one layer of a backend, or for a network."""
     rng = np.random.default_rng(0)
     if name in catalogue.NETWORKS:
         return [whole_network(name, ops, rng)]
@@ -131,26 +130,28 @@ def check_named(name, ops):
         build = small_network if name == "network" else small_columns
         layers = build(ops, rng)
         ops = ops if name == "network" else in_columns(ops)
-        words = " ".join([f"{x.shape}", *[layer.name for layer in layers]])
-        return [(words, check_network(layers, x, labels, ops))]
+        description = " ".join([f"{x.shape}", *[layer.name for layer in layers]])
+        return [(description, check_network(layers, x, labels, ops))]
     forward, backward = functions(name, ops)
     cases = []
     for shapes, options in (SUITE | EXTRAS)[name]:
-        words = [f"{shape}" for shape in shapes] + [f"{k}={value}" for k, value in options.items()]
+        description = " ".join(
+            [f"{shape}" for shape in shapes] + [f"{k}={value}" for k, value in options.items()]
+        )
         args = [rng.standard_normal(shape) for shape in shapes]
         if name == "softmax_loss":
             N, classes = shapes[0]
             args.append(rng.integers(classes, size=N))
         if name in ("dropout", "dropout_relu"):
             options = {**options, "rng": rng}
-        most = 12 if name in ("winograd", "conv_relu") else 24  # their cases are large
-        report = check_layer(forward, backward, *args, max_entries=most, **options)
-        cases.append((" ".join(words), report))
+        max_entries = 12 if name in ("winograd", "conv_relu") else 24  # their cases are large
+        report = check_layer(forward, backward, *args, max_entries=max_entries, **options)
+        cases.append((description, report))
     return cases
 
 
 def whole_network(name, ops, rng):
-    """Return (the case in words, Report) for two images and a network by name."""
+    """Return (description, Report) for two images and a network by name."""
     size, classes = catalogue.find(name).least, catalogue.find(name).classes
     layers = catalogue.build(name, ops, rng, **catalogue.size_option(name, size))
     x, labels = rng.standard_normal((2, 3, size, size)), rng.integers(classes, size=2)
@@ -171,12 +172,12 @@ def functions(name, ops):
 
 
 def run(names, ops_names, gpus=None):
-    """Check these layers (none named: all) of these backends, a line each; return an exit code."""
+    """Check the named layers, or all, of these backends; print a line each; return an exit code."""
     for name in names:
         if name not in NAMES and name not in catalogue.NETWORKS:
             print(
-                f"gradcheck: {name!r} is not a layer; the layers are {', '.join(NAMES)}, "
-                f"and the networks {', '.join(catalogue.NETWORKS)}",
+                f"gradcheck: {name!r} is not a layer or network; the layers are "
+                f"{', '.join(NAMES)}, and the networks {', '.join(catalogue.NETWORKS)}",
                 file=sys.stderr,
             )
             return 2
@@ -184,20 +185,20 @@ def run(names, ops_names, gpus=None):
     for ops_name in ops_names:
         ops = backend(ops_name, gpus)
         for name in names or NAMES:
-            start = f"{ops_name:<9}  {name:<15}"
+            label = f"{ops_name:<9}  {name:<15}"
             if name in EXTRAS and not functions(name, ops):
                 if names:
-                    print(f"{start}  none: this backend has no such layer of its own")
+                    print(f"{label}  none: this backend has no separate implementation of it")
                 continue
             try:
                 cases = check_named(name, ops)
             except (TypeError, ValueError) as error:
                 failures += 1
-                print(f"{start}  FAIL  {error}")
+                print(f"{label}  FAIL  {error}")
                 continue
-            words, report = max(cases, key=lambda case: (not case[1].ok, case[1].worst))
+            description, report = max(cases, key=lambda case: (not case[1].ok, case[1].worst))
             verdict = "ok  " if report.ok else "FAIL"
-            print(f"{start}  {verdict}  {report.worst:.1e}  worst of {len(cases)}: {words}")
+            print(f"{label}  {verdict}  {report.worst:.1e}  worst of {len(cases)}: {description}")
             if not report.ok:
                 failures += 1
                 print(report)

@@ -1,7 +1,7 @@
-"""What other libraries' weights are used to, and how it is undone.
+"""The conventions behind other libraries' weights, and how to convert the weights to ours.
 
-Weights are more than numbers: they expect a layout, an order of colours, a scale of the pixels q,
-and a kind of dropout with probability p.
+Weights depend on conventions: a layout, an order of colours, a scale of the pixels q, and a kind of
+dropout with probability p.
 
                 Caffe                      torchvision                here
     kernels     (K, C, f, f)               (K, C, f, f)               (K, C, f, f)
@@ -10,24 +10,24 @@ and a kind of dropout with probability p.
     pixels      0 … 255: q − mean          (q/255 − mean)/deviation   0 … 255: q − mean
     dropout     training divides by 1 − p  training divides by 1 − p  prediction multiplies by 1 − p
 
-Caffe's weights also come in dictionaries that were made for TensorFlow.  Kernels are (f, f, C, K)
-there and fc is (D, K); and the D inputs of fc6 run over rows, columns and channels, which are
-channels, rows and columns everywhere else.
+Caffe's weights also come in dictionaries made for TensorFlow.  There, kernels are (f, f, C, K), fc
+is (D, K), and the D inputs of fc6 are ordered by rows, columns and channels; everywhere else the
+order is channels, rows and columns.
 
-All of this can be undone in the weights, once, so that no other code has to know.  Colours: the
-channels of conv1 are reversed.  Pixels: conv1's weights are divided by 255 · deviation.  Dropout:
-weights w that meet what dropout has left are divided by 1 − p; prediction then computes
-(1 − p) · x · w / (1 − p), which is the library's x · w, and training the library's sums as well.
-With p = 0.5 that is a factor of two, and not a bit is lost.
+Converting the weights once is enough: no other code needs to know.  Colours: reverse the channels
+of conv1.  Pixels: divide conv1's weights by 255 · deviation.  Dropout: divide the weights w of the
+layer after dropout by 1 − p.  Prediction then computes (1 − p) · x · w / (1 − p), which is the
+library's x · w, and training computes the library's sums as well.  With p = 0.5 this is a factor of
+two, which is exact.
 
-What remains is the mean: images have to be red, green and blue, 0 … 255, minus the library's mean.
-Normalization has no weights, so it remains too: Caffe's networks have tables in
+Two differences remain.  Images must be red, green and blue, 0 … 255, minus the library's mean.  And
+normalization has no weights to convert, so Caffe's networks have tables of their own in
 networks/other_alexnets.py.
 
-    layers    the rows of one of our networks
+    layers    the layers of one of our networks
     arrays    name → array; ours are conv1.w and conv1.b
     C, K, f   channels, kernels, and the size of a kernel
-    D, H      the inputs of a fully connected layer; D = C · H · H if they are maps of H × H pixels
+    D, H      the inputs of a fully connected layer; D = C · H · H if they are H × H maps
 """
 
 import math
@@ -39,8 +39,8 @@ from .. import net
 from ..net import kind_of
 
 # Red, green, blue.
-CAFFE_MEAN = (122.679, 116.669, 104.007)  # of its mean image, ilsvrc_2012_mean.npy
-VGG_MEAN = (123.68, 116.779, 103.939)  # of VGG's authors, who used Caffe
+CAFFE_MEAN = (122.679, 116.669, 104.007)  # the mean colour of ilsvrc_2012_mean.npy
+VGG_MEAN = (123.68, 116.779, 103.939)  # from VGG's authors, who used Caffe
 TORCHVISION_MEAN = (123.675, 116.28, 103.53)  # 255 · (0.485, 0.456, 0.406)
 TORCHVISION_DEVIATION = (58.395, 57.12, 57.375)  # 255 · (0.229, 0.224, 0.225)
 
@@ -49,18 +49,18 @@ LETTERS = {"weight": "w", "bias": "b"}
 
 
 def mean_of(library, layers):
-    """Return what was subtracted from the images for these rows: red, green, blue, 0 … 255."""
+    """Return the mean that the library subtracts from images: red, green, blue, 0 … 255."""
     if library == "torchvision":
         return TORCHVISION_MEAN
     return VGG_MEAN if first_weights(layers) == "conv1_1.w" else CAFFE_MEAN
 
 
-def names_there(library, names, layers):
-    """Return what the file calls each array of ours: {"conv1.w": "features.0.weight", …}.
+def names_in_file(library, names, layers):
+    """Return the file's name of each of our arrays: {"conv1.w": "features.0.weight", …}.
 
-    Caffe's layers have the names of our rows.  torchvision's have numbers, so they are taken in
-    order: its first layer with weights is our first row with weights, and so on, until one of the
-    two has no more.
+    Caffe's layers have the same names as ours.  torchvision's layers have numbers, so they are
+    matched in order: its first layer with weights is our first layer with weights, and so on, until
+    either network has no more.
 
     Parameters
     ----------
@@ -69,39 +69,39 @@ def names_there(library, names, layers):
     names : collection of str
         The names of all arrays in the file.
     layers : list of Layer
-        Our rows.
+        Our layers.
     """
     ours = list(net.parameters(layers))
     if library != "torchvision":
         return {name: name for name in ours}
-    found = filter(None, map(TORCHVISION_NAME.fullmatch, names))
-    places = sorted({(match[1] != "features", int(match[2])) for match in found})
-    rows = [layer.name for layer in layers if layer.params]
+    matches = filter(None, map(TORCHVISION_NAME.fullmatch, names))
+    positions = sorted({(match[1] != "features", int(match[2])) for match in matches})
+    with_weights = [layer.name for layer in layers if layer.params]
     return {
-        f"{row}.{letter}": f"{'classifier' if late else 'features'}.{number}.{word}"
-        for row, (late, number) in zip(rows, places, strict=False)
+        f"{layer}.{letter}": f"{'classifier' if late else 'features'}.{number}.{word}"
+        for layer, (late, number) in zip(with_weights, positions, strict=False)
         for word, letter in LETTERS.items()
     }
 
 
-def in_our_layout(library, arrays, layers):
-    """Return arrays, which have our names, as (K, C, f, f) and (K, D), of red, green and blue."""
+def to_our_layout(library, arrays, layers):
+    """Return arrays, already under our names, as (K, C, f, f) and (K, D) for red, green, blue."""
     if library != "Caffe":
         return arrays
     targets, first = net.parameters(layers), first_weights(layers)
-    arrays = {name: without_ones(array, targets[name]) for name, array in arrays.items()}
+    arrays = {name: without_leading_ones(array, targets[name]) for name, array in arrays.items()}
     if first not in arrays:
         return arrays
     K, C, f, f = targets[first].shape
-    if arrays[first].shape == (f, f, C, K):  # then TensorFlow's layout is that of all
+    if arrays[first].shape == (f, f, C, K):  # then all arrays are in TensorFlow's layout
         arrays |= from_tensorflow(arrays, layers)
     if arrays[first].shape == (K, C, f, f):
         arrays[first] = arrays[first][:, ::-1]  # blue, green, red → red, green, blue
     return arrays
 
 
-def without_ones(array, target):
-    """Return the array without leading axes of size 1: old files of Caffe give four to all."""
+def without_leading_ones(array, target):
+    """Return the array without leading axes of size 1: in old Caffe files all have four axes."""
     while array.ndim > target.ndim and array.shape[0] == 1:
         array = array[0]
     return array
@@ -109,95 +109,94 @@ def without_ones(array, target):
 
 def from_tensorflow(arrays, layers):
     """Return the weights among arrays, (f, f, C, K) and (D, K), as (K, C, f, f) and (K, D)."""
-    turned, C = {}, 0  # C: the channels of the maps that the next fc flattens
+    converted, C = {}, 0  # C: the channels of the maps that the next fc flattens
     for name in (f"{layer.name}.w" for layer in layers):
         w = arrays.get(name)
         if w is not None and w.ndim == 4:
-            turned[name] = w.transpose(3, 2, 0, 1)
+            converted[name] = w.transpose(3, 2, 0, 1)
             C = w.shape[3]
         elif w is not None and w.ndim == 2:
             D, K = w.shape
             H = math.isqrt(D // C) if C else 0
             if H and C * H * H == D:  # rows, columns, channels → channels, rows, columns
                 w = w.reshape(H, H, C, K).transpose(2, 0, 1, 3).reshape(D, K)
-            turned[name] = w.T
+            converted[name] = w.T
             C = 0
-    return turned
+    return converted
 
 
 def factors(library, layers):
-    """Return what the library's weights are multiplied by to become ours: name → factor.
+    """Return the factors that turn the library's weights into ours: name → factor.
 
-    Only weights are there whose factor is not 1.
+    Weights with a factor of 1 are left out.
     """
-    found, factor = {}, 1.0
+    scale, factor = {}, 1.0
     if library == "minicnn":
-        return found
+        return scale
     if library == "torchvision":
-        found[first_weights(layers)] = 1 / np.reshape(TORCHVISION_DEVIATION, (1, 3, 1, 1))
+        scale[first_weights(layers)] = 1 / np.reshape(TORCHVISION_DEVIATION, (1, 3, 1, 1))
     for layer in layers:
         factor /= 1 - layer.options.get("p", 0)  # only dropout has a p
         if layer.params and factor != 1:
-            found[f"{layer.name}.w"] = factor
+            scale[f"{layer.name}.w"] = factor
         if layer.params:
             factor = 1.0
-    return found
+    return scale
 
 
 def check_normalization(library, layers):
-    """See that rows normalize as the library does; raise ValueError if not."""
+    """Raise ValueError unless the layers normalize as the library does."""
     for layer in layers:
         k, alpha = layer.options.get("k", 2), layer.options.get("alpha", 1e-4)
         like_caffe = k == 1 and math.isclose(alpha, 1e-4 / 5)
         if kind_of(layer) == "lrn" and library == "Caffe" and not like_caffe:
             raise ValueError(
-                f"normalization has k = 1 and alpha = 1e-4/5 there, k = {k} and alpha = {alpha} in "
-                f"{layer.name} here; caffe_alexnet and caffenet in networks/other_alexnets.py "
-                "have Caffe's"
+                f"Caffe normalizes with k = 1 and alpha = 1e-4/5, but {layer.name} has k = {k} and "
+                f"alpha = {alpha}; use caffe_alexnet or caffenet of networks/other_alexnets.py"
             )
 
 
 def check_order(kinds, layers):
-    """See that a .caffemodel has its layers in the order of the rows; raise ValueError if not.
+    """Raise ValueError unless a .caffemodel has its layers in the same order as `layers`.
 
-    AlexNet and CaffeNet cannot be told apart otherwise.
+    Only the order distinguishes AlexNet from CaffeNet.
 
-    kinds: (name, kind) of its layers, as weights/formats/caffemodel.py has them.
+    kinds: (name, kind) of the file's layers, as weights/formats/caffemodel.py returns them.
     """
-    here = [(row.name, kind_of(row)) for row in layers]
-    here = [(name, kind) for name, kind in here if kind in ("conv", "lrn", "pool", "fc")]
-    for (their_name, theirs), (name, ours) in zip(kinds, here, strict=False):
-        if {theirs, ours} == {"lrn", "pool"}:
-            raise ValueError(
-                f"{their_name} stands there where {name} is here: AlexNet normalizes before it "
-                "pools, CaffeNet afterwards"
-            )
-        if theirs != ours:
-            raise ValueError(f"{their_name} stands there where {name} is here")
+    ours = [(layer.name, kind_of(layer)) for layer in layers]
+    ours = [(name, kind) for name, kind in ours if kind in ("conv", "lrn", "pool", "fc")]
+    for (their_name, their_kind), (name, kind) in zip(kinds, ours, strict=False):
+        if their_kind == kind:
+            continue
+        hint = ""
+        if {their_kind, kind} == {"lrn", "pool"}:
+            hint = ": AlexNet normalizes before it pools, CaffeNet afterwards"
+        raise ValueError(f"{their_name} is in the position of {name}{hint}")
 
 
 def as_torchvision(layers, arrays):
     """Return parameters with torchvision's names and scale, for load_state_dict in PyTorch.
 
-    There the network gives the same scores for (q − mean) / (255 · deviation) as here for q − mean.
+    PyTorch's network then gives the same scores for (q − mean) / (255 · deviation) as ours for
+    q − mean.
 
     Parameters
     ----------
     layers : list of Layer
-        The rows of a network that torchvision has: other_alexnets.torchvision_alexnet, or VGG.
+        The layers of a network that torchvision has: other_alexnets.torchvision_alexnet, or VGG.
     arrays : dict of name → array
         Its parameters, named as `net.parameters` does.
 
     Returns
     -------
     dict of name → array
-        "features.0.weight" and so on; the number is the place of the row, counted from 0, and again
+        "features.0.weight" and so on; the number is the layer's index, which starts again at 0
         after the last pool.
 
     Raises
     ------
     ValueError
-        If there is a row of a kind that those networks do not have.
+        If a layer is of a kind that these networks do not have.
     """
     for layer in layers:
         if kind_of(layer) not in ("conv", "relu", "pool", "fc", "dropout", "dropout_predict"):
@@ -215,5 +214,5 @@ def as_torchvision(layers, arrays):
 
 
 def first_weights(layers):
-    """Return the name of the weights that meet the images: "conv1.w"."""
+    """Return the name of the first layer's weights, such as "conv1.w"."""
     return next(f"{layer.name}.w" for layer in layers if layer.params)

@@ -1,9 +1,9 @@
-"""Weights in and out: trained elsewhere and run here, or trained here and taken to PyTorch.
+"""Import and export of weights: run here what was trained elsewhere, and the other way round.
 
-    read     a file → Weights: its arrays as they are there, and whose they are
-    fit      Weights → the parameters of a network's rows
-    load     a file → rows: read, fit, and copy everything or nothing
-    report   what was found, and what fit has changed, in words
+    read     a file → Weights: its arrays, unchanged, and the library that they come from
+    fit      Weights → the parameters of a network's layers
+    load     a file → layers: read, fit, and copy all of the arrays or none
+    report   a text: the arrays in the file, and what fit changed
     write    arrays → a file
 
     .safetensors    our names or torchvision's                         read and written
@@ -13,20 +13,19 @@
     .npy            Caffe's in a dictionary, such as bvlc_alexnet.npy  read
     .pth, .pt       torchvision's, where PyTorch is installed          read
 
-Our names are those of `net.parameters`: conv1.w, conv1.b, conv2.w, …, and `mean`, if there is one:
-what to subtract from images of red, green and blue, 0 … 255.  What `export` writes has `mean_image`
-besides, (3, H, W), and says what network it is of, of what size and with which classes:
-provenance.py.
+Our names are those of `net.parameters`: conv1.w, conv1.b, conv2.w, …  A file may also have `mean`,
+the mean colour to subtract from images (red, green, blue, 0 … 255).  A file that `export` writes
+also has `mean_image`, (3, H, W), and a description of its network, see provenance.py.
 
     from minicnn import fast, net
-    from minicnn.weights.exchange import exchange
-    from minicnn.networks.catalogue import other_alexnets
+    from minicnn.networks import other_alexnets
+    from minicnn.weights import exchange
     layers = other_alexnets.caffe_alexnet(fast, np.random.default_rng(0))
     mean = exchange.load(layers, "bvlc_alexnet.npy")
     scores, _ = net.forward(net.predicting(layers, fast), images - mean)    # (N, 3, 227, 227)
 
-conventions.py says what has to be changed in the weights of another library, and why; formats/ has
-the readers, which run nothing and believe nothing.
+conventions.py converts the weights of other libraries, and says why that is necessary.  formats/
+has the readers, which run no code from a file and trust nothing in it.
 """
 
 import json
@@ -50,25 +49,25 @@ WRITTEN = (".npz", ".safetensors")
 
 
 def read(path):
-    """Return what a file of weights holds, without running anything in it.
+    """Return the contents of a weight file, without running any code in it.
 
     Parameters
     ----------
     path : path
-        Its suffix says what it is; see above.
+        Its suffix determines the format; see above.
 
     Returns
     -------
     Weights
-        library: "minicnn", "Caffe" or "torchvision".  arrays: name → array as it is there; those of
-        Caffe are called conv1.w and so on.  kinds: name and kind of a .caffemodel's layers, in
-        their order; None for other files.  mean, mean_image: the arrays of these names, or None.
-        about: what a file of ours says of its network, or {}.
+        library: "minicnn", "Caffe" or "torchvision".  arrays: name → array, as in the file; Caffe's
+        are called conv1.w and so on.  kinds: the names and kinds of a .caffemodel's layers, in
+        order; None for other files.  mean, mean_image: the arrays with these names, or None.
+        about: the network's description in one of our files, or {}.
 
     Raises
     ------
     ValueError
-        If the file is not what its suffix says, or claims a size that it has not.
+        If the file is not in the format of its suffix, or claims a size that it does not have.
     OSError
         If it cannot be read.
     """
@@ -77,128 +76,126 @@ def read(path):
     try:
         if suffix == ".caffemodel":
             layers = caffemodel.read(path.read_bytes())
-            arrays = with_letters({name: blobs for name, _, blobs in layers if blobs})
+            arrays = flattened({name: blobs for name, _, blobs in layers if blobs})
             kinds = [(name, kind) for name, kind, _ in layers if kind]
-            found = Weights("Caffe", arrays, kinds, None, None, {})
+            weights = Weights("Caffe", arrays, kinds, None, None, {})
         elif suffix == ".npy":
-            arrays = with_letters(npy_pickle.read(path.read_bytes()))
-            found = Weights("Caffe", arrays, None, None, None, {})
+            arrays = flattened(npy_pickle.read(path.read_bytes()))
+            weights = Weights("Caffe", arrays, None, None, None, {})
         elif suffix in READ:
             arrays, text = named_arrays(path, suffix)
             if any(map(conventions.TORCHVISION_NAME.fullmatch, arrays)):
-                found = Weights("torchvision", arrays, None, None, None, {})
+                weights = Weights("torchvision", arrays, None, None, None, {})
             else:
                 means = [arrays.pop(name, None) for name in ("mean", "mean_image")]
                 about = provenance.parse(text, NETWORKS, NONLINEARITIES) if text else {}
-                found = Weights("minicnn", arrays, None, *means, about)
+                weights = Weights("minicnn", arrays, None, *means, about)
         else:
             raise ValueError(f"the suffix is {suffix!r}; expected one of {', '.join(READ)}")
-        check_mean(found)
+        check_mean(weights)
     except ValueError as error:
         raise ValueError(printable(f"{path}: {error}")) from None
-    return found
+    return weights
 
 
 def named_arrays(path, suffix):
-    """Return the arrays of a file in which each has a full name, and its text or None."""
+    """Return the arrays of a file that names each of them, and its description or None."""
     if suffix == ".npz":
         arrays = npz.read(path, NETWORKS)
         text = arrays.pop("about", None)
         return arrays, None if text is None else text.tobytes()
     if suffix == ".safetensors":
         data = path.read_bytes()
-        return safetensors.read(data), safetensors.about(data)
+        return safetensors.read(data), safetensors.read_description(data)
     return read_pth(path), None
 
 
-def with_letters(lists):
+def flattened(lists):
     """Return {"conv1": [w, b], …} as {"conv1.w": w, "conv1.b": b, …}."""
     arrays = {}
     for name, values in lists.items():
         if len(values) > 2:
-            raise ValueError(f"{name} has {len(values)} arrays; expected weights and biases alone")
+            raise ValueError(f"{name} has {len(values)} arrays; expected only weights and biases")
         arrays |= {f"{name}.{letter}": q for letter, q in zip("wb", values, strict=False)}
     return arrays
 
 
-def check_mean(found):
-    """See that the mean, if there is one, is three numbers, and the mean image large enough."""
-    if found.mean is not None and found.mean.shape != (3,):
-        raise ValueError(f"mean has shape {found.mean.shape}; expected (3,): red, green, blue")
-    if found.mean_image is None:
+def check_mean(weights):
+    """Raise ValueError unless any mean is three numbers and any mean image is large enough."""
+    if weights.mean is not None and weights.mean.shape != (3,):
+        raise ValueError(f"mean has shape {weights.mean.shape}; expected (3,): red, green, blue")
+    if weights.mean_image is None:
         return
-    shape, size = found.mean_image.shape, found.about.get("size", 1)
+    shape, size = weights.mean_image.shape, weights.about.get("size", 1)
     if len(shape) != 3 or shape[0] != 3 or shape[1] != shape[2] or shape[2] < size:
-        raise ValueError(
-            f"mean_image has shape {shape}; expected (3, H, H), of {size} pixels at least"
-        )
+        raise ValueError(f"mean_image has shape {shape}; expected (3, H, H) with H at least {size}")
 
 
 def read_pth(path):
-    """Return the arrays of a state dictionary that torch.save has written.
+    """Return the arrays of a state dictionary written by torch.save.
 
-    Such a file is a pickle.  PyTorch's own reader with weights_only=True makes tensors of it and
-    runs nothing else; without PyTorch it is not read.
+    Such a file is a pickle.  PyTorch's own reader with weights_only=True makes tensors from it and
+    runs nothing else.  Without PyTorch, the file is refused.
     """
     try:
         import torch
     except ImportError:
         raise ValueError(
-            "only PyTorch reads such files, and it is not installed; where it is, this makes a "
-            "file that is read here: np.savez('weights.npz', **{name: q.numpy() for name, q in "
+            "only PyTorch can read such files, and it is not installed; convert the file where it "
+            "is: np.savez('weights.npz', **{name: q.numpy() for name, q in "
             f"torch.load('{path.name}', weights_only=True).items()}})"
         ) from None
-    with open(path, "rb") as file:  # if there is none, this says so
+    with open(path, "rb") as file:  # raises if there is no such file
         try:
-            found = torch.load(file, map_location="cpu", weights_only=True)
-        except Exception as error:  # of many kinds, most with pages of advice
+            state = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # of many types, often with pages of advice
             why = str(error).strip().split("\n")[0]
-            raise ValueError(f"PyTorch does not read it with weights_only=True ({why})") from None
-    if not isinstance(found, dict) or not all(map(torch.is_tensor, found.values())):
+            raise ValueError(f"PyTorch cannot read it with weights_only=True ({why})") from None
+    if not isinstance(state, dict) or not all(map(torch.is_tensor, state.values())):
         raise ValueError("it is not a state dictionary, name → tensor")
     double = torch.float64
     return {
         str(name): q.to(double if q.dtype == double else torch.float32).numpy()
-        for name, q in found.items()
+        for name, q in state.items()
     }
 
 
 def fit(weights, layers, path):
-    """Return the parameters of rows by name, as this library has them.
+    """Return the parameters for a network's layers by name, in our layout and scale.
 
     Parameters
     ----------
     weights : Weights
         What `read` returned.
     layers : list of Layer
-        The rows, in which nothing changes.
+        The layers, which stay unchanged.
     path : path
-        Where the weights come from, for the message.
+        The source of the weights, for the message.
 
     Returns
     -------
     dict of name → array
-        In the shapes and dtypes of the rows.
+        With the shapes and dtypes of the layers' parameters.
 
     Raises
     ------
     ValueError
-        If they are weights of another network: the sentence names what differs first.
+        If the weights are of another network; the message names the first difference.
     """
     library, theirs, targets = weights.library, weights.arrays, net.parameters(layers)
-    names = conventions.names_there(library, theirs, layers)
+    names = conventions.names_in_file(library, theirs, layers)
     try:
-        there = {ours: theirs[name] for ours, name in names.items() if name in theirs}
-        arrays = conventions.in_our_layout(library, there, layers)
+        originals = {ours: theirs[name] for ours, name in names.items() if name in theirs}
+        arrays = conventions.to_our_layout(library, originals, layers)
         for name, target in targets.items():
             if name not in arrays:
-                raise ValueError(f"it has nothing for {name}")
+                raise ValueError(f"it has no array for {name}")
             if arrays[name].shape != target.shape:
-                shape = there[name].shape
-                raise ValueError(f"{name} is {shape} there and {target.shape} here")
+                shape = originals[name].shape
+                raise ValueError(f"{name} is {shape} in the file but {target.shape} in the network")
         for name in theirs:
             if name not in names.values():
-                raise ValueError(f"it has {name}, which is none of the rows'")
+                raise ValueError(f"it has {name}, which belongs to no layer")
         conventions.check_order(weights.kinds or [], layers)
         conventions.check_normalization(library, layers)
     except ValueError as error:
@@ -211,30 +208,30 @@ def fit(weights, layers, path):
         }
     for name, array in fitted.items():
         if not np.isfinite(array).all():
-            raise ValueError(f"{path}: {name} has numbers that are infinite or no numbers at all")
+            raise ValueError(f"{path}: {name} has numbers that are infinite or NaN")
     return fitted
 
 
 def load(layers, path):
-    """Copy a file's weights into the rows of a network, all of them or none.
+    """Copy a file's weights into the layers of a network, all of them or none.
 
     Parameters
     ----------
     layers : list of Layer
-        The rows; their parameters are written into, in their own dtype.
+        The layers; their parameters are overwritten in place and keep their dtypes.
     path : path
         See `read`.
 
     Returns
     -------
-    array of (3, 1, 1), or None
-        The mean to subtract from images (N, 3, H, W) of red, green and blue, 0 … 255, if the file
-        or its library has one.
+    array (3, 1, 1), or None
+        The mean to subtract from images (N, 3, H, W) of red, green and blue, 0 … 255; None if
+        neither the file nor its library has one.
 
     Raises
     ------
     ValueError, OSError
-        As `read` and `fit` do; no row has changed then.
+        As in `read` and `fit`; then no layer has changed.
     """
     weights = read(path)
     parameters = net.parameters(layers)
@@ -244,19 +241,19 @@ def load(layers, path):
 
 
 def mean_of(weights, layers):
-    """Return what to subtract from images, red, green, blue, 0 … 255; None if nothing says it."""
+    """Return the mean to subtract from images, red, green, blue, 0 … 255; None if unknown."""
     if weights.library == "minicnn":
         return weights.mean
     return conventions.mean_of(weights.library, layers)
 
 
 def report(weights, layers, fitted):
-    """Return what was found, row by row, and what `fit` has changed, as a text."""
-    names = conventions.names_there(weights.library, weights.arrays, layers)
+    """Return a text: each array, its name in the file, and the changes made by `fit`."""
+    names = conventions.names_in_file(weights.library, weights.arrays, layers)
     table = [("here", "", "there", "")]
     for name, array in fitted.items():
-        there = weights.arrays[names[name]]
-        table.append((name, str(array.shape), names[name], str(there.shape)))
+        original = weights.arrays[names[name]]
+        table.append((name, str(array.shape), names[name], str(original.shape)))
     lines = aligned(table)
     lines.append(f"{sum(array.size for array in fitted.values()):,} parameters")
     first = conventions.first_weights(layers)
@@ -274,44 +271,44 @@ def report(weights, layers, fitted):
     return "\n".join(lines)
 
 
-def write(path, arrays, said=None):
-    """Write arrays as .npz or .safetensors, whole or not at all.
+def write(path, arrays, about=None):
+    """Write arrays as .npz or .safetensors, atomically.
 
     Parameters
     ----------
     path : path
-        A new file of one of the two suffixes.
+        A new file with one of these two suffixes.
     arrays : dict of name → array
-        Of float32 or float64.
-    said : dict, optional
-        What is to be said of their network, see provenance.py.
+        In float32 or float64.
+    about : dict, optional
+        The description of their network, see provenance.py.
 
     Raises
     ------
     ValueError
-        For another suffix.
+        If the suffix is not one of these.
     OSError
-        If there is a file of that name, or none can be written.
+        If the file already exists, or cannot be written.
     """
     check_new(path)
     if Path(path).suffix.lower() == ".npz":
-        content = {**arrays, **npz.as_bytes(said)}
+        content = {**arrays, **npz.description_array(about)}
         storage.write_whole(path, lambda file: np.savez(file, **content))
     else:
-        text = json.dumps(said) if said else None
+        text = json.dumps(about) if about else None
         storage.write_whole(path, lambda file: safetensors.write(file, arrays, text))
 
 
 def check_new(path):
-    """See that path has a suffix that can be written, and that there is no such file yet."""
+    """Raise ValueError for a suffix that cannot be written, or OSError if the file exists."""
     path = Path(path)
     if path.suffix.lower() not in WRITTEN:
         raise ValueError(f"{path}: the suffix is {path.suffix!r}; expected {' or '.join(WRITTEN)}")
     if path.exists():
-        raise FileExistsError(f"{path} is there already; name another file")
+        raise FileExistsError(f"{path} already exists; name another file")
 
 
 def printable(text):
-    """Return a message, in which a file may have a say, on one line and not too long."""
+    """Return a message, which may quote a file, on one line and not too long."""
     text = "".join(c if c.isprintable() else "?" for c in text)
     return text if len(text) <= 500 else f"{text[:500]}…"

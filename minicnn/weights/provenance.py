@@ -1,14 +1,14 @@
-"""What our own files of weights say of their network: a few plain values, as a text of JSON.
+"""The description of a network in our own weight files: a few plain values, as JSON.
 
-    network                 its name, one of catalogue.NETWORKS
-    classes                 the names of its classes
-    size                    the width and height of what it sees
-    test_width              what images are rescaled to before, if not their own width
-    nonlinearity, dropout   where the run had others than the table
+    network                 its name, one of catalogue.NETWORKS, such as "alexnet"
+    classes                 the names of its classes, such as ["cat", "dog"]
+    size                    width and height of its inputs, such as 224
+    test_width              the width to rescale images to before testing, if it is not their own
+    nonlinearity, dropout   only if the run changed them
 
-They are those of a run's settings that `catalogue.build_described` needs.  A .safetensors file has
-the text in its metadata, an .npz file in an array of bytes, `about`; a reader that does not know of
-it finds the weights all the same.
+These are the settings of a run that `catalogue.build_described` needs.  A .safetensors file has the
+text in its metadata, and an .npz file has it in an array of bytes, `about`.  A reader that does not
+know the description can still read the weights.
 """
 
 import json
@@ -17,8 +17,8 @@ NAMES = "network classes size test_width nonlinearity dropout".split()
 MOST_PIXELS = 4096
 
 
-def of_settings(settings, networks):
-    """Return what the settings of a run say; {} if their network is none of these."""
+def from_settings(settings, networks):
+    """Return the description in a run's settings; {} if its network is not among `networks`."""
     needed = ("network", "classes", "size")
     if any(name not in settings for name in needed) or settings["network"] not in networks:
         return {}
@@ -26,40 +26,40 @@ def of_settings(settings, networks):
 
 
 def parse(text, networks, nonlinearities):
-    """Return what a file says, after seeing that it can be so.
+    """Return the description in a file, after checking every value.
 
     Parameters
     ----------
     text : str or bytes
-        Of anything: it comes from the file.
+        From the file, so it may be anything.
     networks, nonlinearities : lists of str
-        The names that can be.
+        The valid names.
 
     Raises
     ------
     ValueError
-        If it is not such a description; the message says where.
+        If it is not a valid description; the message names the wrong value.
     """
     try:
         about = json.loads(text)
     except (RecursionError, TypeError, ValueError):
         about = None
     if not isinstance(about, dict):
-        raise ValueError("what it says of its network is no JSON dictionary")
-    right = {
+        raise ValueError("its description of the network is not a JSON dictionary")
+    valid = {
         "network": lambda value: value in networks,
         "nonlinearity": lambda value: value is None or value in nonlinearities,
-        **RIGHT,
+        **VALID,
     }
-    for name, is_right in right.items():
-        if not is_right(about.get(name)):
-            found = repr(about.get(name))[:80]
-            raise ValueError(f"what it says of its network cannot be: {name} is {found}")
+    for name, is_valid in valid.items():
+        if not is_valid(about.get(name)):
+            value = repr(about.get(name))[:80]
+            raise ValueError(f"its description of the network is invalid: {name} is {value}")
     return {name: about[name] for name in NAMES if about.get(name) is not None}
 
 
 def are_names(value):
-    """Return whether it is a list of names that can be printed."""
+    """Return whether a value is a list of printable names."""
     return isinstance(value, list) and all(isinstance(v, str) and v.isprintable() for v in value)
 
 
@@ -71,7 +71,7 @@ def is_chance(value):
     return type(value) in (int, float) and 0 <= value < 1
 
 
-RIGHT = {
+VALID = {
     "classes": lambda value: are_names(value) and value,
     "size": is_width,
     "test_width": lambda value: value is None or is_width(value),

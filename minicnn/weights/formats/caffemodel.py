@@ -5,16 +5,16 @@
     blob               data (5) or double_data (8); shape (7), or else num, channels, height and
                        width (1, 2, 3, 4)
 
-The numbers are those of caffe.proto in https://github.com/BVLC/caffe.  A message is a row of
-fields.  Each begins with a key, 8 · number + wire type, and the wire type says what comes then:
+The numbers are from caffe.proto in https://github.com/BVLC/caffe.  A message is a sequence of
+fields.  Each begins with a key, 8 · number + wire type, and the wire type says what follows:
 
-    VARINT (0)               a whole number, seven bits a byte, the lowest first; the top bit of a
-                             byte says whether another one follows
+    VARINT (0)               an integer, seven bits per byte, the lowest first; the top bit of a
+                             byte says whether another byte follows
     FIXED64, FIXED32 (1, 5)  eight bytes; four bytes
-    BYTES (2)                a length, and so many bytes: text, numbers or another message
+    BYTES (2)                a length, and that many bytes: text, numbers or another message
 
-A message holds nothing but such fields, so reading it can run nothing.  Every length is compared
-with the bytes that are left.
+A message has only such fields, so reading it runs no code.  Every length is compared with the
+number of bytes left.
 """
 
 import numpy as np
@@ -31,10 +31,10 @@ MOST_LAYERS, MOST_BLOBS = 1000, 10
 
 
 def read(data):
-    """Return the layers of a file in their order: a list of (name, kind, list of arrays).
+    """Return the layers of a file in order: a list of (name, kind, list of arrays).
 
-    The kind is conv, fc, lrn or pool, and "" for all others.  Arrays are float32 or, from
-    double_data, float64.
+    The kind is conv, fc, lrn or pool, and "" for all others.  Arrays are float32, or float64 if
+    they come from double_data.
     """
     layers = []
     for number, wire, value in fields(memoryview(data)):
@@ -43,27 +43,26 @@ def read(data):
         if len(layers) > MOST_LAYERS:
             raise ValueError(f"it has more than {MOST_LAYERS:,} layers")
     if not layers:
-        raise ValueError("there is no layer in it: it is not Caffe's, or no network")
+        raise ValueError("there is no layer in it: it is not from Caffe, or not a network")
     return layers
 
 
 def read_layer(message, place):
-    """Return the name, kind and arrays of a layer that was found in this field."""
+    """Return the name, kind and arrays of a layer from the NetParameter field `place`."""
     name, kind, blobs = "", "", []
-    name_at, type_at, blobs_at = PLACES[place]
+    name_field, type_field, blobs_field = PLACES[place]
     for number, wire, value in fields(message):
-        if number == name_at and wire == BYTES:
+        if number == name_field and wire == BYTES:
             name = bytes(value).decode("utf-8", "replace")
-        elif number == type_at:
+        elif number == type_field:
             kind = KINDS.get(value if wire == VARINT else bytes(value).decode("utf-8", "replace"))
-        elif number == blobs_at and wire == BYTES:
+        elif number == blobs_field and wire == BYTES:
             blobs.append(value)
             if len(blobs) > MOST_BLOBS:
                 raise ValueError(f"{name} has more than {MOST_BLOBS} arrays")
         elif place == 2 and number == 1:
             raise ValueError(
-                "it is in Caffe's format of 2013; Caffe's upgrade_net_proto_binary turns it into "
-                "the later one"
+                "it is in Caffe's format of 2013; convert it with Caffe's upgrade_net_proto_binary"
             )
     return name, kind or "", [read_blob(name, blob) for blob in blobs]
 
@@ -76,7 +75,7 @@ def read_blob(name, message):
             shape = read_shape(value)
         elif number in (1, 2, 3, 4) and wire == VARINT:
             sizes[number - 1] = value
-        elif number == 5 and wire in (BYTES, FIXED32):  # packed, or number by number
+        elif number == 5 and wire in (BYTES, FIXED32):  # packed, or one by one
             floats += value
         elif number == 8 and wire in (BYTES, FIXED64):
             doubles += value
@@ -87,7 +86,7 @@ def read_blob(name, message):
 
 
 def read_shape(message):
-    """Return the sizes in a BlobShape: dim (1), packed or number by number."""
+    """Return the sizes in a BlobShape: dim (1), packed or one by one."""
     shape = []
     for number, wire, value in fields(message):
         if number == 1 and wire == VARINT:
@@ -101,7 +100,7 @@ def read_shape(message):
 
 
 def fields(message):
-    """Yield number, wire type and value of every field: an int of a VARINT, else a memoryview."""
+    """Yield number, wire type and value of every field: an int for VARINT, else a memoryview."""
     position = 0
     while position < len(message):
         key, position = varint(message, position)
@@ -114,11 +113,13 @@ def fields(message):
             elif wire in (FIXED64, FIXED32):
                 size = 8 if wire == FIXED64 else 4
             else:
-                raise ValueError(f"a field has the wire type {wire}: it is damaged, or not Caffe's")
+                raise ValueError(
+                    f"a field has the wire type {wire}: it is damaged, or not from Caffe"
+                )
             if size > len(message) - position:
                 raise ValueError(
                     f"a field should have {size:,} bytes, but only {len(message) - position:,} "
-                    "are left: it is damaged, or not Caffe's"
+                    "are left: it is damaged, or not from Caffe"
                 )
             value = message[position : position + size]
             position += size
@@ -126,10 +127,10 @@ def fields(message):
 
 
 def varint(message, position):
-    """Return the whole number that starts at `position`, and where the next thing starts."""
+    """Return the integer that starts at `position`, and the position after it."""
     value = 0
     for i, byte in enumerate(message[position : position + 10]):  # ten bytes hold 64 bits
         value |= (byte & 0x7F) << (7 * i)
         if byte < 0x80:
             return value, position + i + 1
-    raise ValueError("a number has no end: it is damaged, or not Caffe's")
+    raise ValueError("a number has no end: it is damaged, or not from Caffe")

@@ -2,14 +2,14 @@
 
     np.save("bvlc_alexnet.npy", {"conv1": [w, b], …})     in Python 2 or 3
 
-np.save pickles a dictionary, and a pickle is a program for a small machine with a stack: its
-instructions can import any function and call it, such as os.system.  Here it imports nothing:
+np.save pickles a dictionary, and a pickle is a program for a small stack machine: its instructions
+can import and call any function, such as os.system.  This reader imports nothing:
 
     check        lists the instructions with `pickletools.genops`, which runs none, and refuses all
                  but the few that a dictionary of arrays needs
-    Unpickler    the standard library's, for which a name is a `Call`: a note that says what the
-                 pickle would call.  Five names are allowed; what they mean is never looked up
-    array_of     makes the array that a note describes with np.frombuffer, from the file's bytes
+    Unpickler    the standard library's, which here turns a name into a `Call`: a note of what the
+                 pickle would call.  Five names are allowed, and none of them is ever imported
+    array_of     makes the array that a note describes from the file's bytes, with np.frombuffer
 """
 
 import io
@@ -22,7 +22,7 @@ import numpy as np
 from . import npy_header, shaped
 
 NAMES = """numpy.core.multiarray._reconstruct numpy._core.multiarray._reconstruct numpy.ndarray
-    numpy.dtype _codecs.encode""".split()  # NumPy 1, NumPy 2; bytes that Python 3 wrote for 2
+    numpy.dtype _codecs.encode""".split()  # NumPy 1 and 2; bytes that Python 3 wrote for Python 2
 INSTRUCTIONS = """PROTO FRAME STOP MARK MEMOIZE BINPUT LONG_BINPUT BINGET LONG_BINGET
     NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 INT LONG1
     STRING BINSTRING SHORT_BINSTRING BINUNICODE SHORT_BINUNICODE
@@ -38,10 +38,10 @@ NUMBERS = ("f2", "f4", "f8")  # the dtypes that are read
 
 
 def read(data):
-    """Return the dictionary of a file, {name: [array, …]}, arrays as they are there.
+    """Return the dictionary in a file, {name: [array, …]}, with unchanged arrays.
 
-    The arrays of a name may be in a list, in a tuple, or in a dictionary, as in {"conv1":
-    {"weights": w, "biases": b}}.
+    The arrays of a name may be in a list, a tuple, or a dictionary, as in {"conv1": {"weights": w,
+    "biases": b}}.
     """
     file = io.BytesIO(data)
     dtype, _, shape = npy_header(file)
@@ -58,15 +58,15 @@ def read(data):
 
 
 def check(file):
-    """See that a pickle has no instruction but those of INSTRUCTIONS, and not too many.
+    """Raise ValueError unless a pickle has only INSTRUCTIONS, and not too many.
 
-    A frame says how much to read at once.  Where an instruction crosses the end of a frame, the
-    unpickler loses bytes, and would run other instructions than `genops` lists.
+    A frame says how many bytes to read at once.  Where an instruction crosses the end of a frame,
+    the unpickler loses bytes, and would run instructions that `genops` does not list.
 
-    Raises ValueError; else the file stands where it stood.
+    The file's position is the same afterwards.
     """
     start, last, frame_end = file.tell(), 0, 0
-    for count, (instruction, argument, at) in enumerate(pickletools.genops(file)):
+    for count, (instruction, argument, position) in enumerate(pickletools.genops(file)):
         name = instruction.name
         if name not in INSTRUCTIONS:
             raise ValueError(f"its pickle has the instruction {name}, which no array needs")
@@ -74,19 +74,19 @@ def check(file):
             raise ValueError(f"its pickle has more than {MOST_INSTRUCTIONS:,} instructions")
         if name == "LONG_BINPUT" and argument > MOST_INSTRUCTIONS:
             raise IndexError  # the memo is an array, and grows to its largest index
-        if last < frame_end < at or (name == "FRAME" and at < frame_end):
+        if last < frame_end < position or (name == "FRAME" and position < frame_end):
             raise ValueError("its pickle has a frame that ends within an instruction or a frame")
         if name == "FRAME":
-            frame_end = at + 9 + argument
-        last = at
+            frame_end = position + 9 + argument
+        last = position
     file.seek(start)
 
 
 class Unpickler(pickle.Unpickler):
-    """The standard library's unpickler, for which every name in NAMES is a Call."""
+    """The standard library's unpickler, in which every name of NAMES is a Call."""
 
     def find_class(self, module, name):
-        """Return a Call in place of the function; import nothing."""
+        """Return a Call instead of the function; import nothing."""
         full = f"{module}.{name}"
         if full not in NAMES:
             raise ValueError(f"its pickle would use {full}, which no array needs; nothing ran")
@@ -95,9 +95,9 @@ class Unpickler(pickle.Unpickler):
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """A note of what a pickle would call, with which arguments, and which state it would set.
+    """A note of a call that a pickle would make: the name, the arguments, and the state it sets.
 
-    A new one for each name and each call, so that nothing that a file sets outlives its reading.
+    Each name and each call has a Call of its own, so nothing that a file sets outlives its reading.
     """
 
     name: str  # such as "dtype"
@@ -112,9 +112,9 @@ class Call:
 
 
 def arrays_of(dictionary, most_bytes):
-    """Return the arrays that a dictionary of notes describes, of most_bytes bytes in all."""
+    """Return the arrays described by a dictionary of notes, at most most_bytes in total."""
     count = sum(map(len, dictionary.values()))
-    if count > MOST_INSTRUCTIONS:  # all in one list, and this list under many names
+    if count > MOST_INSTRUCTIONS:  # such as one long list under many names
         raise ValueError(f"it has {count:,} arrays; expected at most {MOST_INSTRUCTIONS:,}")
     arrays = {}
     for key, value in dictionary.items():
@@ -133,14 +133,14 @@ def arrays_of(dictionary, most_bytes):
 def array_of(name, note):
     """Return the NumPy array that a note describes."""
     match note:
-        case Call("_reconstruct", _, (_, shape, Call("dtype") as of, fortran, content)):
-            kind, order = of.arguments[0], of.state[1]
+        case Call("_reconstruct", _, (_, shape, Call("dtype") as dtype_note, fortran, content)):
+            kind, order = dtype_note.arguments[0], dtype_note.state[1]
         case _:
             raise TypeError
     if type(kind) is not str or order not in ("<", ">", "|"):
         raise TypeError
     if kind not in NUMBERS:
-        raise ValueError(f"{name} is an array of {kind}; expected one of floats")
+        raise ValueError(f"{name} is an array of {kind}; expected floats")
     content = text_of(content)
     if type(content) is str:
         content = content.encode("latin1")
@@ -151,7 +151,7 @@ def array_of(name, note):
 
 
 def text_of(note):
-    """Return the text in a call of `encode`, as Python 3 writes bytes for Python 2, or the note."""
+    """Return the text in a call of `encode`, Python 3's form of bytes for Python 2, or the note."""
     match note:
         case Call("encode", (text, "latin1")):
             return text

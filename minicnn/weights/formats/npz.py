@@ -1,7 +1,8 @@
-""".npz files: a zip of .npy files, one an array.
+""".npz files: a zip of .npy files, one for each array.
 
-A zip can claim, and hold, a thousand times its own size, and the header of an .npy file any size at
-all.  So what the files in it claim is added up first, and each header is compared with its file.
+A zip can unpack to a thousand times its own size, and the header of an .npy file can claim any
+size.  So `read` first adds up the sizes that the entries claim, and compares each header with its
+entry.
 """
 
 import io
@@ -21,15 +22,15 @@ COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those of np.savez
 
 
 def read(path, networks):
-    """Return the arrays of a file by name; of our own checkpoint, what a file of weights has.
+    """Return the arrays of a file by name; from one of our checkpoints, only its weights.
 
-    Those are floats, but for `about`, bytes: see weights/provenance.py.  `networks` is a list of
-    the names that it may have.
+    Arrays are of floats, except `about`, which is of bytes: see weights/provenance.py.  `networks`
+    is a list of the networks' names that it may have.
 
     Raises
     ------
     ValueError
-        If it is damaged, claims to be much larger than it is, or holds what is not an array.
+        If it is damaged, claims to be much larger than it is, or has an entry that is not an array.
     OSError
         If there is no such file.
     """
@@ -43,14 +44,14 @@ def read(path, networks):
                     return dict(read_array(archive, entry) for entry in entries)
         except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"it is damaged, or not an .npz file ({error})") from None
-    return of_checkpoint(*storage.load(path), networks)
+    return checkpoint_weights(*storage.load(path), networks)
 
 
-def of_checkpoint(arrays, facts, networks):
-    """Return the weights of a checkpoint, its mean image and what it is about, if it says so.
+def checkpoint_weights(arrays, facts, networks):
+    """Return the weights of a checkpoint, with its mean image and description, if it has them.
 
-    A network that was trained on inputs of unit scale is told to expect 0 … 255: its first weights
-    take over the division.
+    If the network was trained on inputs of unit scale, its first weights absorb the division, so
+    that it expects 0 … 255.
     """
     weights = {name[2:]: array for name, array in arrays.items() if name.startswith("w:")}
     deviation = arrays.get("input:deviation", 1)
@@ -60,26 +61,26 @@ def of_checkpoint(arrays, facts, networks):
     if "input:mean" in arrays:
         weights["mean_image"] = arrays["input:mean"]
         weights["mean"] = arrays["input:mean"].mean(axis=(1, 2))
-    found = provenance.of_settings(facts.get("settings", {}), networks)
-    return weights | as_bytes(found)
+    about = provenance.from_settings(facts.get("settings", {}), networks)
+    return weights | description_array(about)
 
 
-def as_bytes(found):
-    """Return {"about": …}, the description as an array of bytes; {} if there is nothing to say."""
-    return {"about": np.frombuffer(json.dumps(found).encode(), np.uint8)} if found else {}
+def description_array(about):
+    """Return {"about": …}, the description as an array of bytes; {} if there is none."""
+    return {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)} if about else {}
 
 
 def check_sizes(archive, entries, size):
-    """See that the files in a zip are .npy files as long as they say, and not too long in all."""
+    """Raise ValueError unless all entries are .npy files of the sizes they claim, not too large."""
     unpacked = sum(entry.file_size for entry in entries)
     if unpacked > MOST_GROWTH * size:
         raise ValueError(
-            f"its {size:,} bytes claim to unpack to {unpacked:,}; at most {MOST_GROWTH} times as "
-            "many are read"
+            f"its {size:,} bytes claim to unpack to {unpacked:,}; at most {MOST_GROWTH} times "
+            "as many are allowed"
         )
     for entry in entries:
         if entry.compress_type not in COMPRESSIONS:
-            raise ValueError(f"{entry.filename} is compressed in a way that is not read")
+            raise ValueError(f"{entry.filename} is compressed in an unsupported way")
         with archive.open(entry) as file:
             dtype, _, shape = npy_header(file)
             if math.prod(shape) * np.dtype(dtype).itemsize != entry.file_size - file.tell():
@@ -87,12 +88,12 @@ def check_sizes(archive, entries, size):
 
 
 def read_array(archive, entry):
-    """Return the name and the array of a file in a zip."""
+    """Return the name and the array of an entry of a zip."""
     name = entry.filename.removesuffix(".npy")
     with archive.open(entry) as file:
         dtype, order, shape = npy_header(file)
         if name == "about" and dtype == "|u1":
             return name, np.frombuffer(file.read(), np.uint8)
         if dtype[1] != "f":
-            raise ValueError(f"{name} is an array of {dtype}; expected one of floats")
+            raise ValueError(f"{name} is an array of {dtype}; expected floats")
         return name, shaped(name, np.frombuffer(file.read(), dtype), shape, order)

@@ -1,15 +1,15 @@
-"""The .safetensors format: arrays with names, and nothing in it that could run.
+"""The .safetensors format: named arrays, and nothing that could run.
 
     8 bytes     N, the length of the header, little-endian
     N bytes     the header, JSON: {"conv1.w": {"dtype": "F32", "shape": [96, 3, 11, 11],
-                "data_offsets": [0, 139392]}, …}; "__metadata__" in it may hold texts, of which
-                only ours, "minicnn", is read: see weights/provenance.py
+                "data_offsets": [0, 139392]}, …}; "__metadata__" may hold texts, of which only
+                ours, "minicnn", is read: see weights/provenance.py
     the rest    the numbers, little-endian, the last axis fastest; offsets count from its start
 
-The arrays fill the rest without a gap and without an overlap, so one cannot get more numbers out of
-a file than it has bytes.  As published at https://github.com/huggingface/safetensors; two things
-that the format allows are refused, because no network here has them: empty arrays, and numbers that
-are not floating-point.
+The arrays must fill the rest without gaps or overlaps, so they never have more bytes than the file.
+The format is published at https://github.com/huggingface/safetensors.  This reader refuses two
+things that the format allows, because no network here has them: empty arrays, and numbers that are
+not floating-point.
 """
 
 import json
@@ -23,15 +23,15 @@ DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
 def read(data):
-    """Return the arrays of a file by name, in float32, and those of F64 in float64."""
+    """Return the arrays of a file by name, in float32, or in float64 if the file has F64."""
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > len(data) - 8:
         raise ValueError(
             f"it has {len(data):,} bytes, too few for the header of a .safetensors file, "
-            "whose length should come first"
+            "whose length comes first"
         )
     if length > MOST_HEADER:
-        raise ValueError(f"its header has {length:,} bytes; at most {MOST_HEADER:,} are read")
+        raise ValueError(f"its header has {length:,} bytes; at most {MOST_HEADER:,} are allowed")
     header = parse(data[8 : 8 + length])
     rest = memoryview(data)[8 + length :]
 
@@ -54,17 +54,17 @@ def read(data):
     return arrays
 
 
-def about(data):
-    """Return what a file that `read` has read says of its network: a text, or None."""
+def read_description(data):
+    """Return the description in a file that `read` has accepted: a text, or None."""
     length = int.from_bytes(data[:8], "little")
     metadata = json.loads(data[8 : 8 + length]).get("__metadata__")
     return metadata.get("minicnn") if isinstance(metadata, dict) else None
 
 
 def parse(text):
-    """Return the header as a dictionary whose entries have the three keys, of the right types."""
+    """Return the header as a dictionary, after checking the keys and types of its entries."""
     if not text.startswith(b"{"):
-        raise ValueError("its header does not begin with {, as that of a .safetensors file does")
+        raise ValueError("its header does not begin with {, unlike that of a .safetensors file")
     try:
         header = json.loads(text, object_pairs_hook=without_repeats)
     except RecursionError:
@@ -74,8 +74,8 @@ def parse(text):
     header.pop("__metadata__", None)
     for name, entry in header.items():
         if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-            raise ValueError(f"{name} has not the keys dtype, shape and data_offsets")
-        if entry["dtype"] not in list(DTYPES):  # a list, because the value may be anything
+            raise ValueError(f"{name} lacks the keys dtype, shape and data_offsets")
+        if entry["dtype"] not in list(DTYPES):  # a list, because the value may not be hashable
             raise ValueError(f"{name} has the dtype {entry['dtype']}; expected {', '.join(DTYPES)}")
         offsets = entry["data_offsets"]
         lists = isinstance(entry["shape"], list) and isinstance(offsets, list)
@@ -85,24 +85,24 @@ def parse(text):
 
 
 def without_repeats(pairs):
-    """Return pairs of JSON as a dictionary; refuse a key that comes twice."""
+    """Return pairs of JSON as a dictionary; raise ValueError if a key appears twice."""
     dictionary = dict(pairs)
     if len(dictionary) < len(pairs):
-        raise ValueError("its header has a name twice")
+        raise ValueError("its header has the same name twice")
     return dictionary
 
 
 def as_float(array, dtype):
-    """Return the array as float32; of F64 as it is."""
+    """Return the array as float32, or unchanged if its dtype is F64."""
     if dtype == "BF16":  # the upper half of a float32
         return (array.astype("<u4") << 16).view("<f4")
     return array if dtype == "F64" else array.astype(np.float32)
 
 
 def write(file, arrays, about=None):
-    """Write arrays of float32 or float64 to an open binary file, and a text about their network.
+    """Write arrays in float32 or float64 to an open binary file, with a description.
 
-    `safetensors.torch.load_file` makes PyTorch's tensors of it.
+    In PyTorch, `safetensors.torch.load_file` reads it.
     """
     names = {"float32": "F32", "float64": "F64"}
     header, end = {"__metadata__": {"minicnn": about}} if about else {}, 0
