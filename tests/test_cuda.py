@@ -475,7 +475,7 @@ W = np.zeros(3, np.float32)
 BAD = [
     (lambda: cuda.relu_forward([1.0]), TypeError, "relu: x is a list; expected an array"),
     (lambda: cuda.lrn_forward(X.astype(np.uint8)), TypeError, "lrn: x has dtype uint8"),
-    (lambda: cuda.lrn_forward(X, groups=2), ValueError, "lrn: x has 3 channels, which 2 groups"),
+    (lambda: cuda.lrn_forward(X, groups=2), ValueError, "lrn: x has 3 channels, which do not"),
     (lambda: cuda.lrn_forward(X, n=0), ValueError, "lrn: n = 0; expected a whole number"),
     (lambda: cuda.pool_forward(X, z=6), ValueError, "pool: z = 6, but a window of 6×6 does not"),
     (lambda: cuda.average_pool_forward(X[0]), ValueError, "average_pool: x has shape (3, 7, 5)"),
@@ -499,7 +499,7 @@ BAD = [
         TypeError,
         "w is an array of the host; expected one",
     ),
-    (lambda: cuda.sgd_update(W, W + 0, W[:2], 0.1), ValueError, "expected three equal ones"),
+    (lambda: cuda.sgd_update(W, W + 0, W[:2], 0.1), ValueError, "expected the same shape"),
     (lambda: cuda.relu_forward(cuda.to_device(X)[:, :2]), ValueError, "has gaps in memory"),
     (lambda: buffers.empty((2**16, 2**15), np.int8), ValueError, "has 2,147,483,648 numbers"),
 ]
