@@ -17,23 +17,23 @@ from minicnn import fast, net, reference
 from minicnn.fast import buffers, layout, threads, two_columns, vector
 from minicnn.fast.vector import (
     LANES,
-    at_least,
+    add,
+    clamp_min,
+    div,
     fma,
-    larger,
     load,
-    minus,
-    number,
-    over,
-    plus,
-    power,
-    root,
-    same,
-    spread,
+    load_scalar,
+    load_splat,
+    mul,
+    pow,
+    reduce_add,
+    select_equal,
+    select_greater,
+    splat,
+    sqrt,
     store,
-    store_whole,
-    times,
-    total,
-    where,
+    store_int,
+    sub,
     zero,
 )
 from minicnn.gradcheck import check_layer
@@ -723,22 +723,22 @@ def test_lanes_follow_what_numba_compiles_for():
 def every_operation(a, b, c, i, whole, value, out, numbers, few):
     """Call each operation of vector.py; its result is a row of `out`."""
     u, v, w = load(a, i), load(b, i), load(c, i)
-    store(out[0], 0, spread(a, i))
-    numbers[0] = number(a, i)
+    store(out[0], 0, load_splat(a, i))
+    numbers[0] = load_scalar(a, i)
     store(out[1], 0, fma(u, v, w))
-    store(out[2], 0, plus(u, v))
-    store(out[3], 0, minus(u, v))
-    store(out[4], 0, times(u, v))
-    store(out[5], 0, over(u, v))
-    store(out[6], 0, root(u))
-    store(out[7], 0, power(u, v))
-    numbers[1] = total(u)
+    store(out[2], 0, add(u, v))
+    store(out[3], 0, sub(u, v))
+    store(out[4], 0, mul(u, v))
+    store(out[5], 0, div(u, v))
+    store(out[6], 0, sqrt(u))
+    store(out[7], 0, pow(u, v))
+    numbers[1] = reduce_add(u)
     store(out[8], 0, zero(a))
-    store(out[9], 0, same(a, value))
-    store(out[10], 0, larger(u, v, w, zero(a)))
-    store(out[11], 0, at_least(u, v))
-    store(out[12], 0, where(whole, i, value, u))
-    store_whole(few, i, load(whole.astype(a.dtype), i))
+    store(out[9], 0, splat(a, value))
+    store(out[10], 0, select_greater(u, v, w, zero(a)))
+    store(out[11], 0, clamp_min(v, u))
+    store(out[12], 0, select_equal(whole, i, value, u))
+    store_int(few, i, load(whole.astype(a.dtype), i))
 
 
 def results(function, dtype, whole_dtype, a, b, c):
@@ -774,7 +774,7 @@ def test_every_operation_on_vectors_is_compiled_to_what_its_python_does(dtype, w
         c = np.roll(a, 5)
         found = results(compiled, dtype, whole_dtype, a, b, c)
         expected = results(every_operation, dtype, whole_dtype, a, b, c)
-        rounded = np.isin(np.arange(found.size) // LANES, [1, 7, 13])  # fma, power, total
+        rounded = np.isin(np.arange(found.size) // LANES, [1, 7, 13])  # fma, pow, reduce_add
         np.testing.assert_allclose(found[rounded], expected[rounded], rtol=8 * epsilon)
         np.testing.assert_array_equal(found[~rounded], expected[~rounded])
         sure = ~np.isnan(found) & ~rounded

@@ -48,7 +48,7 @@ from .layout import (
 )
 from .product import Output, Panels, Windows, correlate, multiply, packed, tasks, unpack
 from .threads import run, shares
-from .vector import LANES, whole_vectors
+from .vector import LANES, round_up
 
 PARTS = np.ndarray, tuple, np.ndarray, tuple, int, int, int  # of a cache
 
@@ -76,7 +76,7 @@ def convolve(x, w, b, stride, pad, groups, ceil_mode, least):
         return y, (x_pixels, x.shape, w, y.shape, stride, pad, groups)
 
     x_frame = framed(x, pad, pad, H_all, W_all)
-    K_group, K_wide = K // groups, whole_vectors(K // groups)
+    K_group, K_wide = K // groups, round_up(K // groups)
     y_wide = empty((N, H_out, W_out, groups * K_wide), x.dtype)
     corners = pixel_table(x_frame.shape, H_out, W_out, stride=stride)
     taps = window_table(x_frame.shape, C_group, range(f), range(f))
@@ -118,7 +118,7 @@ def backward_x(dy, cache):
     x_frame, (N, C, H, W), w, y_shape, stride, pad, groups = cache
     check_gradient("conv", dy, y_shape, w.dtype)
     K, C_group, f, _ = w.shape
-    K_group, C_wide = K // groups, whole_vectors(C_group)
+    K_group, C_wide = K // groups, round_up(C_group)
     w_swapped = w.reshape(groups, K_group, C_group, f, f).swapaxes(1, 2)
 
     if winograd.pays(N, K_group, H, W, f, stride):
@@ -166,7 +166,7 @@ def backward_w(dy, cache):
     x_frame, shape, w, y_shape, stride, pad, groups = cache
     check_gradient("conv", dy, y_shape, w.dtype)
     K, C_group, f, _ = w.shape
-    K_group, K_wide = K // groups, whole_vectors(K // groups)
+    K_group, K_wide = K // groups, round_up(K // groups)
     H_out, W_out = y_shape[2:]
 
     dy_wide = filled(pixels_of(dy), groups)

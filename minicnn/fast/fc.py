@@ -27,7 +27,7 @@ from .flags import LOOP, PLAIN
 from .layout import contiguous, cut, filled, row_table
 from .product import Output, Panels, Windows, multiply, tasks
 from .threads import run
-from .vector import LANES, fma, load, total, whole_vectors, zero
+from .vector import LANES, fma, load, reduce_add, round_up, zero
 
 # So many images and outputs make it worth while to turn x around.  12 images, 4096 inputs and
 # outputs: 4.9 ms in the place of 5.7; 128, 1152 and 512: 1.4 of 1.6; but 64, 4096, 200: 1.8 of 1.5
@@ -87,7 +87,7 @@ def matmul(a, m):
     To product.py a row of a is a window of T entries, and a column of m is a kernel.
     """
     (P, T), D = a.shape, m.shape[1]
-    D_wide = whole_vectors(D)
+    D_wide = round_up(D)
     y, no_bias = empty((P, D_wide), m.dtype), np.zeros(D_wide, m.dtype)
     windows = Windows(contiguous(a).reshape(-1), 0, row_table(P, T), row_table(T))
     panels = Panels(filled(contiguous(m)).reshape(-1), no_bias, LANES, D_wide)
@@ -104,7 +104,7 @@ def with_few(rows, w, b):
     x_flat, w_flat = filled(rows).reshape(-1), filled(contiguous(w)).reshape(-1)
     run(
         few_loop, -(-K // OUTPUTS), N * w.size / 40 + w.size / 10, x_flat, w_flat, y,
-        whole_vectors(D),
+        round_up(D),
     )  # fmt: skip
     return y
 
@@ -151,4 +151,11 @@ def dots(x, rows, w, w_rows, d, d_stop):
         s1, t1 = fma(u, weights, s1), fma(v, weights, t1)
         weights = load(w, w2 + i)
         s2, t2 = fma(u, weights, s2), fma(v, weights, t2)
-    return total(s0), total(s1), total(s2), total(t0), total(t1), total(t2)
+    return (
+        reduce_add(s0),
+        reduce_add(s1),
+        reduce_add(s2),
+        reduce_add(t0),
+        reduce_add(t1),
+        reduce_add(t2),
+    )

@@ -28,7 +28,7 @@ from ..jit import njit
 from .buffers import empty, table
 from .flags import LOOP, PLAIN
 from .threads import run
-from .vector import number, whole_vectors
+from .vector import load_scalar, round_up
 
 Pixels = namedtuple("Pixels", "array H W C")
 
@@ -125,12 +125,12 @@ def frame_row(x, x_at, c_step, w_step, W, C, left, line):
     inside = line[left * C : (left + W) * C]
     if c_step == 1:  # the pixels already lie side by side
         for i in range(inside.size):
-            inside[i] = number(x, x_at + i)
+            inside[i] = load_scalar(x, x_at + i)
         return
     for w in range(W):
         pixel = inside[w * C : (w + 1) * C]
         for c in range(C):
-            pixel[c] = number(x, x_at + w * w_step + c * c_step)
+            pixel[c] = load_scalar(x, x_at + w * w_step + c * c_step)
 
 
 def filled(a, groups=1):
@@ -139,7 +139,7 @@ def filled(a, groups=1):
     a lies first: it comes from `pixels_of` or `contiguous`.
     """
     *rest, C = a.shape
-    wide = whole_vectors(C // groups)
+    wide = round_up(C // groups)
     if C == groups * wide:
         return a
     a_wide = np.zeros((*rest, groups, wide), a.dtype)

@@ -24,7 +24,7 @@ from .buffers import empty
 from .flags import LOOP, PLAIN
 from .layout import cut, filled, images, pixels_of
 from .threads import run
-from .vector import LANES, fma, load, over, plus, power, root, same, store, times
+from .vector import LANES, add, div, fma, load, mul, pow, splat, sqrt, store
 
 Formula = namedtuple("Formula", "C alpha beta before after")
 
@@ -86,12 +86,12 @@ def normalize(x, y, scale, k, formula, first, stop):
     for row in range(first, stop, C):
         for c in range(0, C, LANES):
             value = load(x, row + c)
-            store(squares, before + c, times(value, value))
+            store(squares, before + c, mul(value, value))
         for c in range(0, C, LANES):
             total = window_sum(squares, c, before + after + 1)
-            divisor = fma(same(x, alpha), total, same(x, k))
+            divisor = fma(splat(x, alpha), total, splat(x, k))
             store(scale, row + c, divisor)
-            store(y, row + c, times(load(x, row + c), shrink(x, divisor, beta)))
+            store(y, row + c, mul(load(x, row + c), shrink(x, divisor, beta)))
 
 
 @njit(**LOOP)
@@ -109,12 +109,12 @@ def normalize_back(dy, x, scale, dx, formula, first, stop):
     for row in range(first, stop, C):
         for c in range(0, C, LANES):
             divisor = load(scale, row + c)
-            own = times(load(dy, row + c), shrink(x, divisor, beta))
+            own = mul(load(dy, row + c), shrink(x, divisor, beta))
             store(dx, row + c, own)
-            store(ratios, before + c, over(times(own, load(x, row + c)), divisor))
+            store(ratios, before + c, div(mul(own, load(x, row + c)), divisor))
         for c in range(0, C, LANES):
             total = window_sum(ratios, c, before + after + 1)
-            cross = times(same(x, -2 * alpha * beta), load(x, row + c))
+            cross = mul(splat(x, -2 * alpha * beta), load(x, row + c))
             store(dx, row + c, fma(cross, total, load(dx, row + c)))
 
 
@@ -123,7 +123,7 @@ def window_sum(row, c, n):
     """Return row[c] + … + row[c + n − 1], for a vector of c."""
     total = load(row, c)
     for j in range(1, n):
-        total = plus(total, load(row, c + j))
+        total = add(total, load(row, c + j))
     return total
 
 
@@ -131,6 +131,6 @@ def window_sum(row, c, n):
 def shrink(x, scale, beta):
     """Return scale^−β, x's dtype; the paper's β = 0.75 takes two square roots, which are fast."""
     if beta == 0.75:
-        half = root(scale)
-        return over(same(x, 1), times(half, root(half)))
-    return power(scale, same(x, -beta))
+        half = sqrt(scale)
+        return div(splat(x, 1), mul(half, sqrt(half)))
+    return pow(scale, splat(x, -beta))

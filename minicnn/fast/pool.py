@@ -27,15 +27,15 @@ from .layout import cut, filled, flat_pixels, images, pixels_of
 from .threads import run
 from .vector import (
     LANES,
-    at_least,
-    larger,
+    add,
+    clamp_min,
     load,
-    plus,
-    same,
+    round_up,
+    select_equal,
+    select_greater,
+    splat,
     store,
-    store_whole,
-    where,
-    whole_vectors,
+    store_int,
     zero,
 )
 
@@ -75,7 +75,7 @@ def pool_backward(dy, cache):
     (N, C, H, W), dtype, winner, z, s = cache
     check_gradient("pool", dy, (N, C, *winner.shape[1:3]), dtype)
     C_wide = winner.shape[3]
-    if C_wide != whole_vectors(C) or winner.dtype not in PLACES:
+    if C_wide != round_up(C) or winner.dtype not in PLACES:
         raise TypeError("pool: cache is of another backend; expected what pool_forward returned")
     dx = empty((N, H, W, C_wide), dtype)
     dy = filled(pixels_of(dy))
@@ -116,7 +116,7 @@ def max_row(n, row, x, window, y, winner, least, nobody):
     x, H, W, C = x
     y, H_out, W_out, _ = y
     z, s = window
-    top, least, nobody = row * s, same(x, least), same(x, nobody)
+    top, least, nobody = row * s, splat(x, least), splat(x, nobody)
     x_at, y_at = n * H * W * C, (n * H_out + row) * W_out * C
     for column in range(W_out):
         left, at = column * s, y_at + column * C
@@ -126,11 +126,11 @@ def max_row(n, row, x, window, y, winner, least, nobody):
             best, place = load(x, corner + c), zero(x)
             for i in range(rows):
                 for j in range(columns):
-                    here, pixel = same(x, i * z + j), load(x, corner + (i * W + j) * C + c)
-                    place = larger(pixel, best, here, place)
-                    best = larger(pixel, best, pixel, best)
-            store(y, at + c, at_least(least, best))
-            store_whole(winner, at + c, larger(best, least, place, nobody))
+                    here, pixel = splat(x, i * z + j), load(x, corner + (i * W + j) * C + c)
+                    place = select_greater(pixel, best, here, place)
+                    best = select_greater(pixel, best, pixel, best)
+            store(y, at + c, clamp_min(best, least))
+            store_int(winner, at + c, select_greater(best, least, place, nobody))
 
 
 @njit(**LOOP)
@@ -155,9 +155,9 @@ def max_back_row(n, h, dy, winner, window, dx):
             for j in range(min(z, W - column * s)):
                 here = (h - row * s) * z + j
                 for c in range(0, C, LANES):
-                    gain = where(winner, at + c, here, load(dy, at + c))
+                    gain = select_equal(winner, at + c, here, load(dy, at + c))
                     pixel = corner + j * C + c
-                    store(dx, pixel, plus(load(dx, pixel), gain))
+                    store(dx, pixel, add(load(dx, pixel), gain))
 
 
 @njit(**LOOP)

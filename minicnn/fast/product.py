@@ -50,15 +50,15 @@ from .flags import LOOP, PLAIN
 from .layout import flat_pixels
 from .vector import (
     LANES,
-    at_least,
+    add,
+    clamp_min,
     fma,
     load,
-    number,
-    plus,
-    same,
-    spread,
+    load_scalar,
+    load_splat,
+    round_up,
+    splat,
     store,
-    whole_vectors,
     zero,
 )
 
@@ -82,14 +82,14 @@ def sums(x, rows, table, first, stop, w, w_at):
     r0, r1, r2, r3, r4, r5 = rows
     a0 = a1 = a2 = a3 = a4 = a5 = zero(x)
     for t in range(first, stop):
-        entry = number(table, t)
+        entry = load_scalar(table, t)
         kernels = load(w, w_at)
-        a0 = fma(spread(x, r0 + entry), kernels, a0)
-        a1 = fma(spread(x, r1 + entry), kernels, a1)
-        a2 = fma(spread(x, r2 + entry), kernels, a2)
-        a3 = fma(spread(x, r3 + entry), kernels, a3)
-        a4 = fma(spread(x, r4 + entry), kernels, a4)
-        a5 = fma(spread(x, r5 + entry), kernels, a5)
+        a0 = fma(load_splat(x, r0 + entry), kernels, a0)
+        a1 = fma(load_splat(x, r1 + entry), kernels, a1)
+        a2 = fma(load_splat(x, r2 + entry), kernels, a2)
+        a3 = fma(load_splat(x, r3 + entry), kernels, a3)
+        a4 = fma(load_splat(x, r4 + entry), kernels, a4)
+        a5 = fma(load_splat(x, r5 + entry), kernels, a5)
         w_at += LANES
     return a0, a1, a2, a3, a4, a5
 
@@ -111,7 +111,7 @@ def put_six(out, places, vectors):
 def plus_six(vectors, v):
     """Return these vectors plus v."""
     v0, v1, v2, v3, v4, v5 = vectors
-    return plus(v0, v), plus(v1, v), plus(v2, v), plus(v3, v), plus(v4, v), plus(v5, v)
+    return add(v0, v), add(v1, v), add(v2, v), add(v3, v), add(v4, v), add(v5, v)
 
 
 @njit(**PLAIN)
@@ -123,8 +123,8 @@ def add_six(out, places, vectors):
     """
     p0, p1, p2, p3, p4, p5 = places
     v0, v1, v2, v3, v4, v5 = vectors
-    a0, a1, a2 = plus(load(out, p0), v0), plus(load(out, p1), v1), plus(load(out, p2), v2)
-    a3, a4, a5 = plus(load(out, p3), v3), plus(load(out, p4), v4), plus(load(out, p5), v5)
+    a0, a1, a2 = add(load(out, p0), v0), add(load(out, p1), v1), add(load(out, p2), v2)
+    a3, a4, a5 = add(load(out, p3), v3), add(load(out, p4), v4), add(load(out, p5), v5)
     put_six(out, places, (a0, a1, a2, a3, a4, a5))
 
 
@@ -201,8 +201,8 @@ def multiply_task(windows, panels, output, first, stop, panel, panel_stop):
     if least > -np.inf:
         for q in range(panel, panel_stop):
             for p in range(first, stop):
-                at = y_at + q * LANES + number(places, p)
-                store(y, at, at_least(same(y, least), load(y, at)))
+                at = y_at + q * LANES + load_scalar(places, p)
+                store(y, at, clamp_min(load(y, at), splat(y, least)))
 
 
 @njit(**LOOP)
@@ -239,7 +239,7 @@ def correlate_task(windows, dy, dy_at, dw, db, panel, first, stop):
         for p in range(p_stop - p_first):
             pixel = load(dy, dy_at + (p_first + p) * step)
             store(piece, p * LANES, pixel)
-            bias = plus(bias, pixel)
+            bias = add(bias, pixel)
         for t in range(first, stop, 6):
             rows, out = six(taps, t, stop - 1, x_at), up_to(t, stop - 1, dw_at, LANES)
             vectors = sums(x, rows, corners, p_first, p_stop, piece, start)
@@ -257,7 +257,7 @@ def packed(w):
     In lanes without a kernel stand zeros.
     """
     groups, K, C, rows, columns = w.shape
-    panels = empty((groups, whole_vectors(K) // LANES, rows, columns, C, LANES), w.dtype)
+    panels = empty((groups, round_up(K) // LANES, rows, columns, C, LANES), w.dtype)
     if K % LANES:
         panels[:, -1] = 0
     for g in range(groups):

@@ -38,7 +38,7 @@ from collections import namedtuple
 
 from ..jit import njit
 from .flags import PLAIN
-from .vector import LANES, at_least, fma, load, minus, plus, same, store, times, zero
+from .vector import LANES, add, clamp_min, fma, load, mul, splat, store, sub, zero
 
 SIDE, POINTS = 8, 64
 HALF = POINTS * LANES  # where on the desk the second tile begins
@@ -51,15 +51,15 @@ Points = namedtuple("Points", "array at step")
 def evaluate(a, last):
     """Return E a: a0 + a1·p + … + a6·p⁶ for p = 0, ½, −½, 1, −1, 2 and −2, and the last one."""
     a0, a1, a2, a3, a4, a5, a6, _ = a
-    half, quarter, two, four = same(a0, 0.5), same(a0, 0.25), same(a0, 2), same(a0, 4)
+    half, quarter, two, four = splat(a0, 0.5), splat(a0, 0.25), splat(a0, 2), splat(a0, 4)
     even_half = fma(quarter, fma(quarter, fma(quarter, a6, a4), a2), a0)
-    odd_half = times(half, fma(quarter, fma(quarter, a5, a3), a1))
-    even, odd = plus(plus(a0, a2), plus(a4, a6)), plus(plus(a1, a3), a5)
+    odd_half = mul(half, fma(quarter, fma(quarter, a5, a3), a1))
+    even, odd = add(add(a0, a2), add(a4, a6)), add(add(a1, a3), a5)
     even_two = fma(four, fma(four, fma(four, a6, a4), a2), a0)
-    odd_two = times(two, fma(four, fma(four, a5, a3), a1))
+    odd_two = mul(two, fma(four, fma(four, a5, a3), a1))
     return (
-        a0, plus(even_half, odd_half), minus(even_half, odd_half), plus(even, odd),
-        minus(even, odd), plus(even_two, odd_two), minus(even_two, odd_two), last,
+        a0, add(even_half, odd_half), sub(even_half, odd_half), add(even, odd),
+        sub(even, odd), add(even_two, odd_two), sub(even_two, odd_two), last,
     )  # fmt: skip
 
 
@@ -67,16 +67,16 @@ def evaluate(a, last):
 def collect(m):
     """Return Σ_p m_p·pⁱ for i = 0 … 6, and m at ∞: Eᵀ m, if that is added to the last of them."""
     m0, m1, m2, m3, m4, m5, m6, last = m
-    even_half, odd_half = plus(m1, m2), minus(m1, m2)
-    even, odd, even_two, odd_two = plus(m3, m4), minus(m3, m4), plus(m5, m6), minus(m5, m6)
+    even_half, odd_half = add(m1, m2), sub(m1, m2)
+    even, odd, even_two, odd_two = add(m3, m4), sub(m3, m4), add(m5, m6), sub(m5, m6)
     return (
-        plus(plus(m0, even_half), plus(even, even_two)),
-        fma(same(m0, 1 / 2), odd_half, fma(same(m0, 2), odd_two, odd)),
-        fma(same(m0, 1 / 4), even_half, fma(same(m0, 4), even_two, even)),
-        fma(same(m0, 1 / 8), odd_half, fma(same(m0, 8), odd_two, odd)),
-        fma(same(m0, 1 / 16), even_half, fma(same(m0, 16), even_two, even)),
-        fma(same(m0, 1 / 32), odd_half, fma(same(m0, 32), odd_two, odd)),
-        fma(same(m0, 1 / 64), even_half, fma(same(m0, 64), even_two, even)),
+        add(add(m0, even_half), add(even, even_two)),
+        fma(splat(m0, 1 / 2), odd_half, fma(splat(m0, 2), odd_two, odd)),
+        fma(splat(m0, 1 / 4), even_half, fma(splat(m0, 4), even_two, even)),
+        fma(splat(m0, 1 / 8), odd_half, fma(splat(m0, 8), odd_two, odd)),
+        fma(splat(m0, 1 / 16), even_half, fma(splat(m0, 16), even_two, even)),
+        fma(splat(m0, 1 / 32), odd_half, fma(splat(m0, 32), odd_two, odd)),
+        fma(splat(m0, 1 / 64), even_half, fma(splat(m0, 64), even_two, even)),
         last,
     )
 
@@ -89,19 +89,19 @@ def interpolate(x):
     = t⁷ − 5¼·t⁵ + 5¼·t³ − t.
     """
     x0, x1, x2, x3, x4, x5, x6, x7 = x
-    even_half = fma(same(x0, 4), x2, fma(same(x0, -5), x4, x6))
-    odd_half = fma(same(x0, 4), x1, fma(same(x0, -5), x3, x5))
-    even, odd = fma(same(x0, -4.25), x4, plus(x2, x6)), fma(same(x0, -4.25), x3, plus(x1, x5))
-    even_two = fma(same(x0, 1 / 4), x2, fma(same(x0, -5 / 4), x4, x6))
-    odd_two = fma(same(x0, 1 / 4), x1, fma(same(x0, -5 / 4), x3, x5))
-    even_half, odd_half = times(same(x0, 32 / 45), even_half), times(same(x0, 16 / 45), odd_half)
-    even, odd = times(same(x0, -2 / 9), even), times(same(x0, -2 / 9), odd)
-    even_two, odd_two = times(same(x0, 1 / 90), even_two), times(same(x0, 2 / 90), odd_two)
+    even_half = fma(splat(x0, 4), x2, fma(splat(x0, -5), x4, x6))
+    odd_half = fma(splat(x0, 4), x1, fma(splat(x0, -5), x3, x5))
+    even, odd = fma(splat(x0, -4.25), x4, add(x2, x6)), fma(splat(x0, -4.25), x3, add(x1, x5))
+    even_two = fma(splat(x0, 1 / 4), x2, fma(splat(x0, -5 / 4), x4, x6))
+    odd_two = fma(splat(x0, 1 / 4), x1, fma(splat(x0, -5 / 4), x3, x5))
+    even_half, odd_half = mul(splat(x0, 32 / 45), even_half), mul(splat(x0, 16 / 45), odd_half)
+    even, odd = mul(splat(x0, -2 / 9), even), mul(splat(x0, -2 / 9), odd)
+    even_two, odd_two = mul(splat(x0, 1 / 90), even_two), mul(splat(x0, 2 / 90), odd_two)
     return (
-        fma(same(x0, 5.25), minus(x4, x2), minus(x0, x6)),
-        plus(even_half, odd_half), minus(even_half, odd_half), plus(even, odd), minus(even, odd),
-        plus(even_two, odd_two), minus(even_two, odd_two),
-        fma(same(x0, 5.25), minus(x3, x5), minus(x7, x1)),
+        fma(splat(x0, 5.25), sub(x4, x2), sub(x0, x6)),
+        add(even_half, odd_half), sub(even_half, odd_half), add(even, odd), sub(even, odd),
+        add(even_two, odd_two), sub(even_two, odd_two),
+        fma(splat(x0, 5.25), sub(x3, x5), sub(x7, x1)),
     )  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def collect_tile(points, n, bias, least, desk, tile):
         store_eight(desk, row, LANES, collect(load_eight(desk, row, LANES)))
         add_last(desk, row, LANES, n)
         for j in range(left, right):
-            pixel = at_least(least, plus(bias, load(desk, row + j * LANES)))
+            pixel = clamp_min(add(bias, load(desk, row + j * LANES)), least)
             store(y, y_at + i * y_row + j * y_step, pixel)
 
 
@@ -188,4 +188,4 @@ def collect_tile(points, n, bias, least, desk, tile):
 def add_last(desk, at, step, n):
     """Add the number at ∞, the eighth, to the last of n."""
     last = at + (n - 1) * step
-    store(desk, last, plus(load(desk, last), load(desk, at + (SIDE - 1) * step)))
+    store(desk, last, add(load(desk, last), load(desk, at + (SIDE - 1) * step)))

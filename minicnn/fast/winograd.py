@@ -63,7 +63,7 @@ from .transforms import (
     evaluate_tile,
     interpolate_tile,
 )
-from .vector import LANES, load, plus, same, store, whole_vectors, zero
+from .vector import LANES, add, load, round_up, splat, store, zero
 
 TILES = 24  # are worked on at a time; 12 take as long, and 48 are too many for the cache
 
@@ -113,7 +113,7 @@ def forward(x, w, b, pad, H_out, W_out, least):
     """
     N, _, _, C_all = x.shape
     groups, K, C, f, _ = w.shape
-    C_wide, K_wide = C_all // groups, whole_vectors(K)
+    C_wide, K_wide = C_all // groups, round_up(K)
     grid = grid_of(N, H_out, W_out, f, pad)
     most = -(-grid.tiles // (team_size() * TILES)) * team_size()  # blocks; −(−a // b) rounds up
     grid = grid._replace(T=-(-grid.tiles // (most * 6)) * 6)
@@ -241,7 +241,7 @@ def forward_loop(begin, end, x, kernels, y, grid, least, room):
     C, C_wide, panels = channels.size, x.C // groups, b.size // LANES // groups
     size = POINTS * grid.T * C_wide
     v, m = Values(room[:size], C_wide, grid.T * C_wide), room[size:]
-    desk, lowest = np.empty(2 * HALF, room.dtype), same(b, least)
+    desk, lowest = np.empty(2 * HALF, room.dtype), splat(b, least)
     start, step = np.int64(0), np.int64(LANES)  # for plain numbers, all would be compiled anew
     for group in range(begin * groups, end * groups):
         first, g = group // groups * grid.T, group % groups
@@ -304,7 +304,7 @@ def backward_task(x, x_at, dy, gradient, part, grid, tiles, room):
         for q in range(part.panel, part.panel_stop):
             bias = nothing
             for p in range(q * LANES, dy.array.size, dy.C):
-                bias = plus(bias, load(dy.array, p))
+                bias = add(bias, load(dy.array, p))
             store(db, q * LANES, bias)
     for first in range(0, grid.tiles, grid.T):
         stop = min(grid.tiles, first + grid.T)
@@ -318,7 +318,7 @@ def backward_task(x, x_at, dy, gradient, part, grid, tiles, room):
                     out = up_to(c, channels - 1, point * du.point + q * du.row, LANES)
                     six = sums(v.array, rows, tiles, start, stop - first, dm.array, dm_at)
                     add_six(du.array, out, six)
-    lowest = same(dw, -np.inf)
+    lowest = splat(dw, -np.inf)
     for q in range(panels):
         for c in range(channels):
             points = Points(du.array, q * du.row + c * LANES, du.point)
