@@ -103,7 +103,7 @@ def test_memory_that_is_not_used_for_long_is_given_back(monkeypatch):
 @pytest.fixture
 def nothing_kept(monkeypatch):
     """Buffers and tables as in a new process."""
-    for name, value in dict(kept=[], tables={}, most=0, most_at=0).items():
+    for name, value in dict(kept=[], tables={}, peak=0, peak_call=0).items():
         monkeypatch.setattr(buffers, name, value)
 
 
@@ -370,7 +370,7 @@ def test_what_a_layer_returns_lies_in_memory_channels_last_and_is_taken_as_it_is
     x = RNG.standard_normal(SHAPE)
     y, _ = fast.conv_forward(x, RNG.standard_normal((16, 5, 3, 3)), np.zeros(16), pad=1)
     assert y.transpose(0, 2, 3, 1).flags.c_contiguous
-    assert np.shares_memory(layout.pixels_of(y), y)
+    assert np.shares_memory(layout.to_pixels(y), y)
     for name in ("relu", "tanh", "logistic", "lrn", "pool", "average_pool", "dropout_predict"):
         z, _ = getattr(fast, f"{name}_forward")(y)
         assert z.transpose(0, 2, 3, 1).flags.c_contiguous, name
@@ -378,14 +378,15 @@ def test_what_a_layer_returns_lies_in_memory_channels_last_and_is_taken_as_it_is
 
 @pytest.mark.parametrize("name", ["relu", "tanh", "logistic"])
 def test_gradients_in_another_order_of_memory_are_understood(name):
-    y, cache = getattr(fast, f"{name}_forward")(layout.images(RNG.standard_normal((2, 7, 6, 5))))
+    x = layout.from_pixels(RNG.standard_normal((2, 7, 6, 5)))
+    y, cache = getattr(fast, f"{name}_forward")(x)
     dy = RNG.standard_normal(y.shape)  # contiguous, channels first
     (dx,) = getattr(fast, f"{name}_backward")(dy, cache)
     (expected,) = getattr(fast, f"{name}_backward")(np.asfortranarray(dy), cache)
     np.testing.assert_array_equal(dx, expected)
     if name == "relu":
         np.testing.assert_array_equal(dx, np.where(y > 0, dy, 0))
-    read_only = layout.images(np.ascontiguousarray(dy.transpose(0, 2, 3, 1)))
+    read_only = layout.from_pixels(np.ascontiguousarray(dy.transpose(0, 2, 3, 1)))
     read_only.flags.writeable = False
     (dx,) = getattr(fast, f"{name}_backward")(read_only, cache)
     np.testing.assert_array_equal(dx, expected)
@@ -393,7 +394,7 @@ def test_gradients_in_another_order_of_memory_are_understood(name):
 
 def test_a_frame_has_zeros_all_around():
     x = RNG.standard_normal(SHAPE)
-    frame = layout.framed(x, 2, 1, 7 + 5, 6 + 2)
+    frame = layout.frame_pixels(x, 2, 1, 7 + 5, 6 + 2)
     np.testing.assert_array_equal(frame[:, 2:9, 1:7], x.transpose(0, 2, 3, 1))
     frame[:, 2:9, 1:7] = 0
     assert not frame.any()
