@@ -324,15 +324,15 @@ def test_memory_that_somebody_holds_is_not_given_out_again():
 
 
 def test_at_changes_where_things_happen_and_restores_it():
-    before = gpu.here
-    with gpu.at(0, 0):
-        with pytest.raises(ZeroDivisionError), gpu.at(0, gpu.cuda.stream()):
-            assert gpu.here.stream
+    before = gpu.current
+    with gpu.use(0, 0):
+        with pytest.raises(ZeroDivisionError), gpu.use(0, gpu.cuda.stream()):
+            assert gpu.current.stream
             y, _ = cuda.relu_forward(np.array([-1, 2], np.float32))
             np.testing.assert_array_equal(cuda.to_host(y), [0, 2])
             1 / 0  # noqa: B018
-        assert gpu.here == (0, 0)
-    assert gpu.here == before
+        assert gpu.current == (0, 0)
+    assert gpu.current == before
 
 
 # Dropout.
@@ -487,12 +487,12 @@ BAD = [
     (lambda: cuda.dropout_forward(X), TypeError, "dropout: rng is None; expected a generator"),
     (lambda: cuda.dropout_predict_forward(X, p=1), ValueError, "dropout_predict: p = 1; expected"),
     (lambda: cuda.softmax(W), ValueError, "softmax: scores has shape (3,); expected 2 axes"),
-    (lambda: cuda.softmax_loss_forward(ROWS, [3, 0]), TypeError, "labels is list; expected an"),
+    (lambda: cuda.softmax_loss_forward(ROWS, [3, 0]), TypeError, "labels is a list; expected an"),
     (lambda: cuda.softmax_loss_forward(ROWS, LABELS + 1), ValueError, "labels run from 1 to 4"),
     (
         lambda: cuda.softmax_loss_forward(ROWS, cuda.to_device(LABELS.astype(float))),
         TypeError,
-        "labels is float64; expected an array of whole numbers",
+        "labels has dtype float64; expected an array of whole numbers",
     ),
     (
         lambda: cuda.softmax_loss_forward(ROWS, cuda.to_device(LABELS[:1])),

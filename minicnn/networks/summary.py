@@ -256,7 +256,7 @@ def what_fits(layers, shape, batch):
     """
     from ..cuda import gpu, two_columns  # brings Numba
 
-    devices = set(two_columns.chosen) or {gpu.here.device}
+    devices = set(two_columns.chosen) or {gpu.current.device}
     smaller = min(devices, key=gpu.total_memory)
     total = gpu.total_memory(smaller) * len(devices)  # each has half of everything
     itemsize = dtype_of(layers).itemsize
