@@ -42,7 +42,7 @@ else:
         with patched(np, "row_stack", np.vstack):
             import numba.cuda.np.arrayobj  # noqa: F401
 
-Current = namedtuple("Here", "device stream")
+Current = namedtuple("Current", "device stream")
 current = Current(0, None)  # stream None: the device's main stream
 streams = {}  # (device, purpose) → its stream, created on first use
 

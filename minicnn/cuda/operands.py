@@ -139,8 +139,8 @@ def table(*columns):
 
 @device_function
 def matrix_row(operand, group, row):
-    at = np.int32(group * operand.group_step) + np.int32(row * operand.row_step)
-    return np.int32(at) if row < operand.rows else np.int32(-1)
+    offset = np.int32(group * operand.group_step) + np.int32(row * operand.row_step)
+    return np.int32(offset) if row < operand.rows else np.int32(-1)
 
 
 @device_function
@@ -154,8 +154,8 @@ def maps_depth(operand, group, k):
     pixels = np.uint32(operand.row_step)
     image = np.int32(np.uint32(k) // pixels)
     pixel = np.int32(k - np.int32(image * operand.row_step))
-    at = np.int32(image * operand.image_step) + pixel
-    return np.int32(at) if k < operand.depth else np.int32(-1)
+    offset = np.int32(image * operand.image_step) + pixel
+    return np.int32(offset) if k < operand.depth else np.int32(-1)
 
 
 @device_function

@@ -117,9 +117,9 @@ def plain_max_back_kernel(dy, winner, dx, z, s, sizes):
         total = dx.dtype.type(0)
         for row in range(max(0, (h - z) // s + 1), min(H_out, h // s + 1)):
             for column in range(max(0, (w - z) // s + 1), min(W_out, w // s + 1)):
-                at = (plane * H_out + row) * W_out + column
-                if winner[at] == (h - row * s) * z + w - column * s:
-                    total += dy[at]
+                y_index = (plane * H_out + row) * W_out + column
+                if winner[y_index] == (h - row * s) * z + w - column * s:
+                    total += dy[y_index]
         dx[i] = total
 
 
@@ -180,10 +180,13 @@ def max_kernels(z, s):
             share = cuda.local.array(windows, dx.dtype)
             for up in range(reach):
                 for left in range(reach):
-                    at, j = (plane * H_out + row - up) * W_out + column - left, up * reach + left
+                    y_index, j = (
+                        (plane * H_out + row - up) * W_out + column - left,
+                        up * reach + left,
+                    )
                     inside = (0 <= row - up < H_out) & (0 <= column - left < W_out)
-                    won[j] = winner[at] if inside else -1
-                    share[j] = dy[at] if inside else dx.dtype.type(0)
+                    won[j] = winner[y_index] if inside else -1
+                    share[j] = dy[y_index] if inside else dx.dtype.type(0)
             for a in range(s):
                 for b in range(s):
                     total = dx.dtype.type(0)
@@ -229,10 +232,13 @@ def mean_kernels(z, s):
             share = cuda.local.array(windows, dx.dtype)
             for up in range(reach):
                 for left in range(reach):
-                    at, j = (plane * H_out + row - up) * W_out + column - left, up * reach + left
+                    y_index, j = (
+                        (plane * H_out + row - up) * W_out + column - left,
+                        up * reach + left,
+                    )
                     inside = (0 <= row - up < H_out) & (0 <= column - left < W_out)
                     count = min(z, H - (row - up) * s) * min(z, W - (column - left) * s)
-                    share[j] = dy[at] / dx.dtype.type(count) if inside else dx.dtype.type(0)
+                    share[j] = dy[y_index] / dx.dtype.type(count) if inside else dx.dtype.type(0)
             for a in range(s):
                 for b in range(s):
                     total = dx.dtype.type(0)

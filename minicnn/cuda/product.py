@@ -176,9 +176,9 @@ def plain(a_kind, b_kind, out_kind, biased):
             group, m, n = i // columns // rows, i // columns % rows, i % columns
             total = out.array.dtype.type(0)
             for k in range(depth):
-                a_at = a_kind.place(a, a_kind.row(a, group, m), a_kind.depth(a, group, k))
-                b_at = b_kind.place(b, b_kind.row(b, group, n), b_kind.depth(b, group, k))
-                total += load_or_zero(a.array, a_at) * load_or_zero(b.array, b_at)
+                a_index = a_kind.place(a, a_kind.row(a, group, m), a_kind.depth(a, group, k))
+                b_index = b_kind.place(b, b_kind.row(b, group, n), b_kind.depth(b, group, k))
+                total += load_or_zero(a.array, a_index) * load_or_zero(b.array, b_index)
             if biased:
                 total += bias[group * rows + m]
             out_index = out_kind.place(

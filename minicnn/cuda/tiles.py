@@ -1,7 +1,7 @@
 """The tiled product: a block of threads computes a tile of outputs together.
 
-    a tile of a    (DEPTH, ROWS)                   the block's current factors, in memory that its
-    a tile of b    (DEPTH, COLUMNS)                threads share, almost as fast as registers
+    a tile of a    (DEPTH, ROWS)                   the factors that the block is working on, in
+    a tile of b    (DEPTH, COLUMNS)                shared memory, almost as fast as registers
     sums           (THREAD_ROWS, THREAD_COLUMNS)   the outputs of one thread, in registers
 
 For each k a thread reads THREAD_ROWS + THREAD_COLUMNS numbers from the tiles and multiplies each by
@@ -88,10 +88,10 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, vectorized_out, biased, tf
 
         for i in range(SUMS):
             sums[i] = dtype(0)
-        a_known = a_row(a, group, np.int32(m_first + t % ROWS))
-        b_known = b_row(b, group, np.int32(n_first + t % COLUMNS))
-        a_fetch(a, group, a_known, m_first, k_first, t, a_next)
-        b_fetch(b, group, b_known, n_first, k_first, t, b_next)
+        a_row_info = a_row(a, group, np.int32(m_first + t % ROWS))
+        b_row_info = b_row(b, group, np.int32(n_first + t % COLUMNS))
+        a_fetch(a, group, a_row_info, m_first, k_first, t, a_next)
+        b_fetch(b, group, b_row_info, n_first, k_first, t, b_next)
         prepare(a_next)
         prepare(b_next)
         a_store(a_next, t, a_tiles, 0)
@@ -102,8 +102,8 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, vectorized_out, biased, tf
         for k in range(k_first, k_stop, np.int32(DEPTH)):
             k_next = np.int32(k + DEPTH)
             if k_next < k_stop:
-                a_fetch(a, group, a_known, m_first, k_next, t, a_next)
-                b_fetch(b, group, b_known, n_first, k_next, t, b_next)
+                a_fetch(a, group, a_row_info, m_first, k_next, t, a_next)
+                b_fetch(b, group, b_row_info, n_first, k_next, t, b_next)
             multiply(a_tiles, current * A_TILE, b_tiles, current * B_TILE, t, u, v, sums)
             current = np.int32(1 - current)
             if k_next < k_stop:
@@ -141,7 +141,7 @@ def cuda_core_functions(tile, A_LINE, B_LINE):
 
     position(t)          the first row and column of thread t's outputs in the tile
     prepare(share)       conversion of numbers on their way to a tile: here, none
-    multiply(a_tiles, a_at, b_tiles, b_at, t, u, v, sums)
+    multiply(a_tiles, a_offset, b_tiles, b_offset, t, u, v, sums)
                          add the products of the tiles at these offsets to the thread's sums
     the sizes of u and v, registers for what the thread reads from the tiles
     the distance between its groups of four, in rows and in columns
@@ -163,16 +163,16 @@ def cuda_core_functions(tile, A_LINE, B_LINE):
         pass
 
     @device_function
-    def multiply(a_tiles, a_at, b_tiles, b_at, t, u, v, sums):
+    def multiply(a_tiles, a_offset, b_tiles, b_offset, t, u, v, sums):
         down, across = position(t)
         for d in range(0, DEPTH, 2):
             for e in range(2):  # the compiler unrolls this, which leaves few other instructions
                 for i in range(0, THREAD_ROWS, 4):
-                    i_at = a_at + (d + e) * A_LINE + i // 4 * A_DISTANCE + down
-                    u[i], u[i + 1], u[i + 2], u[i + 3] = load4(a_tiles, i_at)
+                    u_offset = a_offset + (d + e) * A_LINE + i // 4 * A_DISTANCE + down
+                    u[i], u[i + 1], u[i + 2], u[i + 3] = load4(a_tiles, u_offset)
                 for j in range(0, THREAD_COLUMNS, 4):
-                    j_at = b_at + (d + e) * B_LINE + j // 4 * B_DISTANCE + across
-                    v[j], v[j + 1], v[j + 2], v[j + 3] = load4(b_tiles, j_at)
+                    v_offset = b_offset + (d + e) * B_LINE + j // 4 * B_DISTANCE + across
+                    v[j], v[j + 1], v[j + 2], v[j + 3] = load4(b_tiles, v_offset)
                 for i in range(THREAD_ROWS):
                     for j in range(THREAD_COLUMNS):
                         sums[i * THREAD_COLUMNS + j] += u[i] * v[j]
@@ -187,12 +187,12 @@ def reader(read, SIZE, DEPTH, THREADS):
     rows or along the depth, whichever are adjacent in memory; a vectorized fetch loads four at
     once.
 
-        fetch(operand, group, known, first_row, first_k, t, share)    from memory to registers
-        store(share, t, tiles, at)                                    to the tile at this offset
+        fetch(operand, group, row_info, first_row, first_k, t, share)    from memory to registers
+        store(share, t, tiles, offset)                                   to the tile at this offset
 
-    When fetching along the rows, thread t has the same row of every tile, and `known` is what
-    operands.py knows about that row.  The share is small, and the loops over it are unrolled.
-    Indices are unsigned, because Numba tests every signed index for a count from the end.
+    When fetching along the rows, thread t has the same row of every tile, and row_info is what its
+    operand knows about that row.  The share is small, and the loops over it are unrolled.  Indices
+    are unsigned, because Numba tests every signed index for a count from the end.
     """
     kind_row, kind_depth, kind_place = read.kind
     LINE, SHARE = SIZE + LINE_PADDING, SIZE * DEPTH // THREADS
@@ -204,61 +204,61 @@ def reader(read, SIZE, DEPTH, THREADS):
     if read.along == "rows" and read.vectorized:
 
         @device_function
-        def fetch(operand, group, known, first_row, first_k, t, share):
+        def fetch(operand, group, row_info, first_row, first_k, t, share):
             row = kind_row(operand, group, np.int32(first_row + t % ACROSS * 4))
             for i in range(0, SHARE, 4):
                 k = kind_depth(operand, group, np.int32(first_k + t // ACROSS + i // 4 * STEP))
                 load4_or_zero(share, i, operand.array, kind_place(operand, row, k))
 
         @device_function
-        def store(share, t, tiles, at):
+        def store(share, t, tiles, offset):
             for i in range(0, SHARE, 4):
-                line = at + (t // ACROSS + i // 4 * STEP) * LINE
+                line = offset + (t // ACROSS + i // 4 * STEP) * LINE
                 four = share[i], share[i + 1], share[i + 2], share[i + 3]
                 store4(tiles, line + t % ACROSS * 4, four)
 
     elif read.along == "rows":
 
         @device_function
-        def fetch(operand, group, known, first_row, first_k, t, share):
+        def fetch(operand, group, row_info, first_row, first_k, t, share):
             for i in range(SHARE):
                 k = kind_depth(operand, group, np.int32(first_k + t // ACROSS + i * STEP))
-                share[i] = load_or_zero(operand.array, kind_place(operand, known, k))
+                share[i] = load_or_zero(operand.array, kind_place(operand, row_info, k))
 
         @device_function
-        def store(share, t, tiles, at):
+        def store(share, t, tiles, offset):
             for i in range(SHARE):
-                line = at + (t // ACROSS + i * STEP) * LINE
+                line = offset + (t // ACROSS + i * STEP) * LINE
                 tiles[np.uint64(line + t % ACROSS)] = share[i]
 
     elif read.vectorized:
 
         @device_function
-        def fetch(operand, group, known, first_row, first_k, t, share):
+        def fetch(operand, group, row_info, first_row, first_k, t, share):
             k = kind_depth(operand, group, np.int32(first_k + t % ACROSS * 4))
             for i in range(0, SHARE, 4):
                 row = kind_row(operand, group, np.int32(first_row + t // ACROSS + i // 4 * STEP))
                 load4_or_zero(share, i, operand.array, kind_place(operand, row, k))
 
         @device_function
-        def store(share, t, tiles, at):
+        def store(share, t, tiles, offset):
             for i in range(SHARE):
-                line = at + (t % ACROSS * 4 + i % 4) * LINE
+                line = offset + (t % ACROSS * 4 + i % 4) * LINE
                 tiles[np.uint64(line + t // ACROSS + i // 4 * STEP)] = share[i]
 
     else:
 
         @device_function
-        def fetch(operand, group, known, first_row, first_k, t, share):
+        def fetch(operand, group, row_info, first_row, first_k, t, share):
             k = kind_depth(operand, group, np.int32(first_k + t % ACROSS))
             for i in range(SHARE):
                 row = kind_row(operand, group, np.int32(first_row + t // ACROSS + i * STEP))
                 share[i] = load_or_zero(operand.array, kind_place(operand, row, k))
 
         @device_function
-        def store(share, t, tiles, at):
+        def store(share, t, tiles, offset):
             for i in range(SHARE):
-                line = at + t % ACROSS * LINE
+                line = offset + t % ACROSS * LINE
                 tiles[np.uint64(line + t // ACROSS + i * STEP)] = share[i]
 
     return fetch, store
@@ -296,14 +296,14 @@ def writer(kind, vectorized):
 
 
 @device_function
-def load_or_zero(array, at):
-    """array[at], or 0 if `at` is negative."""
-    return array[at] if at >= 0 else array.dtype.type(0)
+def load_or_zero(array, offset):
+    """array[offset], or 0 if offset is negative."""
+    return array[offset] if offset >= 0 else array.dtype.type(0)
 
 
 @device_function
-def load4_or_zero(share, i, array, at):
-    """share[i … i+3] = the four numbers from array[at] on, or zeros if `at` is negative."""
+def load4_or_zero(share, i, array, offset):
+    """share[i … i+3] = the four numbers from array[offset] on, or zeros if offset is negative."""
     share[i] = share[i + 1] = share[i + 2] = share[i + 3] = array.dtype.type(0)
-    if at >= 0:
-        share[i], share[i + 1], share[i + 2], share[i + 3] = load4(array, at)
+    if offset >= 0:
+        share[i], share[i + 1], share[i + 2], share[i + 3] = load4(array, offset)

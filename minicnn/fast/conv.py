@@ -136,7 +136,7 @@ def backward_x(dy, cache):
     dx_padded = empty((N, H, W, groups * C_padded), dy.dtype)
     no_bias = np.zeros(C_padded, dy.dtype)
     if stride > f:
-        dx_padded[:] = 0  # no window reads the pixels between windows
+        dx_padded[:] = 0  # pixels between windows have no gradient
     for i in range(min(stride, f)):
         for j in range(min(stride, f)):
             u, v = -(min(0, i - pad) // stride), -(min(0, j - pad) // stride)  # h_0, w_0 ≥ 0

@@ -8,8 +8,8 @@
     squares         (before + C + after,)   x² of a row, with zeros for channels that do not exist
     ratios          (before + C + after,)   the same for dy_j·y_j / scale_j
     R               a number                N·H·W·groups
-    C               a number                channels of a group, padded to whole vectors; the end
-                                            of a layer crops the padding
+    C               a number                channels of a group, padded to whole vectors, which
+                                            the layer crops at its end
 
 The channels of a row are neighbours in memory.  So the windows of a whole vector of channels are
 summed together: n loads of the row's squares, each starting one channel further on.

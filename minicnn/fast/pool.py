@@ -74,10 +74,10 @@ def pool_backward(dy, cache):
     check_cache("pool", cache, tuple, np.dtype, np.ndarray, int, int)
     (N, C, H, W), dtype, winner, z, s = cache
     check_gradient("pool", dy, (N, C, *winner.shape[1:3]), dtype)
-    C_wide = winner.shape[3]
-    if C_wide != round_up(C) or winner.dtype not in WINNER_TYPES:
+    C_padded = winner.shape[3]
+    if C_padded != round_up(C) or winner.dtype not in WINNER_TYPES:
         raise TypeError("pool: cache is from another backend; expected what pool_forward returned")
-    dx = empty((N, H, W, C_wide), dtype)
+    dx = empty((N, H, W, C_padded), dtype)
     dy = pad_channels(to_pixels(dy))
     run(max_back_loop, N * H, winner.size * z * z / 6, dy, winner.reshape(-1), (z, s), dx)
     return (from_pixels(crop_channels(dx, C)),)

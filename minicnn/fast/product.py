@@ -165,7 +165,7 @@ def multiply(begin, end, windows, panels, output):
     blocks = (P + BLOCK_WINDOWS - 1) // BLOCK_WINDOWS
     panel_blocks = (panel_count + BLOCK_PANELS - 1) // BLOCK_PANELS
     sixes = (P + 5) // 6
-    length = (sixes + blocks - 1) // max(blocks, 1) * 6  # windows per block, even
+    length = (sixes + blocks - 1) // max(blocks, 1) * 6  # windows in every block
     for task in range(begin, end):
         first, panel = task // panel_blocks * length, task % panel_blocks * BLOCK_PANELS
         stop, panel_stop = min(first + length, P), min(panel + BLOCK_PANELS, panel_count)

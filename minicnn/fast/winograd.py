@@ -199,8 +199,8 @@ def kernels_loop(begin, end, panels, f, C, u):
 @njit(**PLAIN)
 def tile_position(t, grid):
     """Return the image, the first row and the first column of a tile of y."""
-    n, rest = t // (grid.rows * grid.columns), t % (grid.rows * grid.columns)
-    return n, rest // grid.columns * grid.n, rest % grid.columns * grid.n
+    n, tile = t // (grid.rows * grid.columns), t % (grid.rows * grid.columns)
+    return n, tile // grid.columns * grid.n, tile % grid.columns * grid.n
 
 
 @njit(**PLAIN)
@@ -301,9 +301,10 @@ def backward_task(x, x_offset, dy, gradient, part, grid, tiles, workspace):
     scratch, start, zeros = np.empty(2 * SECOND_TILE, workspace.dtype), np.int64(0), zero(workspace)
     v_step, dm_step, du_step = x.C // groups, grid.T * LANES, channels * LANES
     v_point, dm_point, du_point = grid.T * v_step, panels * dm_step, panels * du_step
-    v, rest = Values(workspace[: POINTS * v_point], v_step, v_point), workspace[POINTS * v_point :]
-    dm = Values(rest[: POINTS * dm_point], dm_step, dm_point)
-    du = Values(rest[POINTS * dm_point :], du_step, du_point)
+    v = Values(workspace[: POINTS * v_point], v_step, v_point)
+    free = workspace[POINTS * v_point :]
+    dm = Values(free[: POINTS * dm_point], dm_step, dm_point)
+    du = Values(free[POINTS * dm_point :], du_step, du_point)
     for i in range(0, POINTS * du_point, LANES):
         store(du.array, i, zeros)
     if part.c == 0:
