@@ -319,15 +319,15 @@ def test_memory_that_somebody_holds_is_not_given_out_again():
 
 
 def test_at_changes_where_things_happen_and_restores_it():
-    before = gpu.here
-    with gpu.at(0, 0):
-        with pytest.raises(ZeroDivisionError), gpu.at(0, gpu.cuda.stream()):
-            assert gpu.here.stream
+    before = gpu.current
+    with gpu.use(0, 0):
+        with pytest.raises(ZeroDivisionError), gpu.use(0, gpu.cuda.stream()):
+            assert gpu.current.stream
             y, _ = cuda.relu_forward(np.array([-1, 2], np.float32))
             np.testing.assert_array_equal(cuda.to_host(y), [0, 2])
             1 / 0  # noqa: B018
-        assert gpu.here == (0, 0)
-    assert gpu.here == before
+        assert gpu.current == (0, 0)
+    assert gpu.current == before
 
 
 # Dropout.

@@ -88,7 +88,7 @@ def test_the_trainer_looks_at_all_losses_even_if_not_at_every_step(tmp_path):
         folder=tmp_path, progress=False,
     )  # fmt: skip
     assert len(run.losses) == 4 and run.images == [2, 1, 2, 1]
-    assert device.on_device(rows[0].params["w"])
+    assert device.is_on_device(rows[0].params["w"])
     again = train.train(
         layers(cuda), cuda, (x, labels), rng=np.random.default_rng(5), epochs=3, batch=2,
         folder=tmp_path, resume=True, progress=False,

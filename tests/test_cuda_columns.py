@@ -2,7 +2,7 @@
 
 Nothing runs at the same time in the simulator, so nothing goes wrong there if a stream forgets to
 wait for another.  `Watch` sees it nevertheless: it notes which stream reads and writes which
-memory, and what must have happened before, from the marks that streams leave and follow.
+memory, and what must have happened before, from the events that streams record and wait for.
 """
 
 import argparse
@@ -146,48 +146,49 @@ class Watch:
 
     def __init__(self, monkeypatch, forget=None):
         self.now, self.before, self.host = {}, {}, {}
-        self.written, self.read, self.races, self.follows = {}, {}, [], set()
-        self.forget = forget  # the line of a `follow` that is left out
+        self.written, self.read, self.races, self.waits = {}, {}, [], set()
+        self.forget = forget  # the line of a `wait_event` that is left out
         self.names, self.log = {}, []
         monkeypatch.setattr(gpu, "streams", {})
         monkeypatch.setattr(gpu, "new_stream", self.new_stream)
         monkeypatch.setattr(buffers, "kept", {})
         monkeypatch.setattr(two_columns, "pinned", {})
         original = gpu.launch_blocks
+        replaced = {"launch_blocks": self.launch(original), "record_event": self.record_event}
         for name, module in list(sys.modules.items()):
             if name.startswith("minicnn.cuda"):
-                for f, own in (("launch_blocks", self.launch(original)), ("mark", self.mark)):
+                for f in ("launch_blocks", "record_event"):
                     if hasattr(module, f):
-                        monkeypatch.setattr(module, f, own)
+                        monkeypatch.setattr(module, f, replaced[f])
         monkeypatch.setattr(gpu.cuda, "device_array", self.device_array(gpu.cuda.device_array))
-        monkeypatch.setattr(gpu, "follow", self.follow)
-        monkeypatch.setattr(gpu, "wait_for", self.wait_for)
+        monkeypatch.setattr(gpu, "wait_event", self.wait_event)
+        monkeypatch.setattr(gpu, "synchronize_event", self.synchronize_event)
         array = type(cuda.to_device(np.zeros(1)))
         monkeypatch.setattr(array, "copy_to_host", self.copy_to_host(array.copy_to_host))
         monkeypatch.setattr(array, "copy_to_device", self.copy_to_device(array.copy_to_device))
 
     def new_stream(self):
         stream = object()
-        self.names[stream] = f"stream {len(self.names)} of device {gpu.here.device}"
+        self.names[stream] = f"stream {len(self.names)} of device {gpu.current.device}"
         return stream
 
-    def mark(self):
+    def record_event(self):
         return self.known(gpu.stream())
 
     def known(self, stream):
         """Return what is done when all work of a stream so far is."""
         return {**self.before.get(stream, {}), stream: self.now.get(stream, 0)}
 
-    def follow(self, mark):
+    def wait_event(self, event):
         line = sys._getframe(1).f_code.co_name, sys._getframe(1).f_lineno
         if sys._getframe(1).f_globals["__name__"] == two_columns.__name__:
-            self.follows.add(line)
-        if mark is not None and line != self.forget:
-            later(self.before.setdefault(gpu.stream(), {}), mark)
+            self.waits.add(line)
+        if event is not None and line != self.forget:
+            later(self.before.setdefault(gpu.stream(), {}), event)
 
-    def wait_for(self, mark):
-        if mark is not None:
-            later(self.host, mark)
+    def synchronize_event(self, event):
+        if event is not None:
+            later(self.host, event)
 
     def work(self, stream, reads, writes, what):
         """Note a piece of work, and whether it collides with another."""
@@ -235,7 +236,7 @@ class Watch:
             writes = set() if ary is None else {place(ary)}
             self.work(stream, {place(array._ary)}, writes, "a copy to the host")
             if ary is None:
-                self.wait_for(self.known(stream))
+                self.synchronize_event(self.known(stream))
             return original(array, ary)
 
         return copy_to_host
@@ -280,7 +281,7 @@ def test_no_stream_touches_memory_while_another_is_at_it(monkeypatch, through_ho
     run, layers = train_tiny(in_columns(cuda, gpus), steps=4)
     assert watch.races == []
     for column, device in enumerate(gpus):  # what is learned lives and stays with its column
-        with two_columns.at(two_columns.Place(device, column)):
+        with two_columns.use_place(two_columns.Place(device, column)):
             for layer in layers:
                 for name, halves in layer.params.items():
                     for own in halves[column], run.velocities[layer.name][name][column]:
@@ -296,13 +297,13 @@ def test_without_any_of_its_marks_a_race_would_be_seen(monkeypatch):
     with monkeypatch.context() as patch:
         watch = Watch(patch)
         train_tiny(cuda)
-        follows = watch.follows
-    assert len(follows) == 5
-    for line in follows:
+        waits = watch.waits
+    assert len(waits) == 5
+    for line in waits:
         with monkeypatch.context() as patch:
             watch = Watch(patch, forget=line)
             train_tiny(cuda, steps=3)
-            assert watch.races, f"nobody misses the mark that {line} follows"
+            assert watch.races, f"nothing misses the event that {line} waits for"
 
 
 def at_the_same_time(one, other):
@@ -333,7 +334,7 @@ def work_while_dx_travels(watch):
     copies = [work for work in watch.log[len(rows) :] if work.what == "a copy"]  # 0 → 1, 1 → 0
     free = []
     for place, copy in zip((two_columns.Place(0, 0), two_columns.Place(1, 1)), copies, strict=True):
-        with two_columns.at(place):
+        with two_columns.use_place(place):
             own = [work for work in rows if work.stream is gpu.stream()]
         free.append([at_the_same_time(work, copy) for work in own])
     return free, at_the_same_time(*copies)
@@ -348,11 +349,11 @@ def test_dx_travels_both_ways_while_dw_is_computed(monkeypatch, through_host):
         assert column == sorted(column) and not column[0] and column[-1]
 
     def all_work(x, source):
-        with two_columns.at(source):
-            return gpu.mark()
+        with two_columns.use_place(source):
+            return gpu.record_event()
 
-    # a mistake: as if dx had no mark of its own
-    monkeypatch.setattr(two_columns, "mark_of", all_work)
+    # a mistake: as if dx had no event of its own
+    monkeypatch.setattr(two_columns, "written_event", all_work)
     free, _ = work_while_dx_travels(Watch(monkeypatch))
     assert not any(sum(free, []))
 
@@ -380,7 +381,7 @@ def test_on_two_gpus_no_image_crosses_within_a_step(monkeypatch):
 def chosen(monkeypatch):
     """Forget afterwards which GPUs a test chose."""
     monkeypatch.setattr(gpu, "chosen", ())
-    monkeypatch.setattr(gpu, "here", gpu.here)
+    monkeypatch.setattr(gpu, "current", gpu.current)
 
 
 def devices(gpus=None):
@@ -388,16 +389,16 @@ def devices(gpus=None):
     on, found = two_columns.on(gpus), []
     for column in (0, 1):
         with on.at(column):
-            found.append(gpu.here.device)
+            found.append(gpu.current.device)
     return found
 
 
 def test_columns_are_where_somebody_chose_or_else_both_on_the_current_gpu(chosen):
     assert devices() == [0, 0]
-    with gpu.at(1):
+    with gpu.use(1):
         assert devices() == [1, 1] and devices((0, 1)) == [0, 1]
     two_columns.choose((2, 1))
-    assert devices() == [2, 1] and gpu.here.device == 2
+    assert devices() == [2, 1] and gpu.current.device == 2
     two_columns.choose((3,))
     assert devices() == [3, 3]
 

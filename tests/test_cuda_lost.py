@@ -53,7 +53,7 @@ def train_two(monkeypatch, capsys):
     row = catalogue.NETWORKS["cifar-2gpu"]._replace(build=rows_of_two, size=2, least=2)
     monkeypatch.setitem(catalogue.NETWORKS, "cifar-2gpu", row)
     monkeypatch.setattr(gpu, "chosen", ())
-    monkeypatch.setattr(gpu, "here", gpu.here)
+    monkeypatch.setattr(gpu, "current", gpu.current)
     for picture in ("curves", "weights"):
         monkeypatch.setattr(curves, picture, lambda history, path: None)
 
@@ -90,7 +90,7 @@ def lose(patch, what, saves):
     kernel, array = type(two_columns.join_kernel), type(cuda.to_device(np.zeros(1)))
 
     def between(x, other):
-        return cuda.device.on_device(other)
+        return cuda.device.is_on_device(other)
 
     for owner, name, *how in (
         (kernel, "__call__", "launch", launching, kernel.__call__),

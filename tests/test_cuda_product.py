@@ -176,7 +176,7 @@ def test_the_tiled_kernel_is_the_plain_one_and_numpys(monkeypatch, tile, sizes, 
     rng = np.random.default_rng(0)
     A, B = rng.standard_normal((rows, depth)), rng.standard_normal((columns, depth))
     a, b = (operand_of(array, layout) for array in (A, B))
-    assert product.how_to_read(*a)[1:] == (layout, rows % 4 == 0)
+    assert product.read_pattern(*a)[1:] == (layout, rows % 4 == 0)
     results = []
     for _ in range(2):
         out = cuda.to_device(np.full((rows, columns), np.nan))
@@ -228,7 +228,7 @@ def test_a_long_sum_is_split_into_parts_that_add_up(depth, parts):
     A, B, bias = rng.standard_normal((3, depth)), rng.standard_normal((5, depth)), np.arange(5.0)
     assert product.parts_for(Sizes(3, 5, depth), tiles.TINY) == parts
     a, b = operand_of(A, "depth"), operand_of(B, "depth")
-    y = product.long_product(a, b, (3, 5), Sizes(3, 5, depth), bias=cuda.to_device(bias))
+    y = product.split_product(a, b, (3, 5), Sizes(3, 5, depth), bias=cuda.to_device(bias))
     np.testing.assert_allclose(cuda.to_host(y), A @ B.T + bias, rtol=1e-12, atol=1e-12)
 
 
@@ -239,7 +239,7 @@ def test_the_real_tiles_fit_their_threads_and_their_memory():
         assert threads % tile.ROWS == 0 and threads % tile.COLUMNS == 0  # one row a thread
         assert tile.ROWS * tile.DEPTH % (4 * threads) == 0  # whole fours
         assert tile.COLUMNS * tile.DEPTH % (4 * threads) == 0
-        lines = tile.ROWS + tile.COLUMNS + 2 * tiles.UNUSED
+        lines = tile.ROWS + tile.COLUMNS + 2 * tiles.LINE_PADDING
         assert 2 * tile.DEPTH * lines * size <= 48 * 1024
         assert operands.WHOLE % tile.ROWS == operands.WHOLE % tile.COLUMNS == 0
 

@@ -73,11 +73,11 @@ def test_numbers_are_rounded_to_the_nearest_with_halves_away_from_zero():
     last = np.float32(2.0**-10)
     x = [1, 1 + last / 2, 1 + 0.49 * last, -1 - last / 2, -1 - 1.5 * last, 0, 2 - last / 4]
     x = np.array([*x, *rng.standard_normal(500) * 10.0 ** rng.integers(-20, 20, 500)], np.float32)
-    found = np.array([tf32.rounded(q) for q in x])
+    found = np.array([tf32.round_to_tf32(q) for q in x])
     np.testing.assert_array_equal(found, in_tf32(x))
     np.testing.assert_array_equal(found[:7], [1, 1 + last, 1, -1 - last, -1 - 2 * last, 0, 2])
-    assert np.isnan(tf32.rounded(np.float32(np.nan)))
-    assert tf32.rounded(np.float32(-np.inf)) == -np.inf
+    assert np.isnan(tf32.round_to_tf32(np.float32(np.nan)))
+    assert tf32.round_to_tf32(np.float32(-np.inf)) == -np.inf
 
 
 def test_a_layer_is_the_references_but_for_rounding():
@@ -102,7 +102,7 @@ def test_a_nan_comes_through_and_stays_in_its_row():
 
 def test_a_tile_that_warps_cannot_share_is_refused():
     with pytest.raises(ValueError, match="a warp computes 64×32"):
-        tf32.by_fragments(tiles.TINY, 20, 20)
+        tf32.tensor_core_functions(tiles.TINY, 20, 20)
 
 
 def test_an_older_gpu_is_refused_in_one_sentence(monkeypatch):

@@ -16,23 +16,23 @@ from minicnn import fast, net, reference
 from minicnn.fast import buffers, layout, threads, two_columns, vector
 from minicnn.fast.vector import (
     LANES,
-    at_least,
+    add,
+    clamp_min,
+    div,
     fma,
-    larger,
     load,
-    minus,
-    number,
-    over,
-    plus,
-    power,
-    root,
-    same,
-    spread,
+    load_scalar,
+    load_splat,
+    mul,
+    pow,
+    reduce_add,
+    select_equal,
+    select_greater,
+    splat,
+    sqrt,
     store,
-    store_whole,
-    times,
-    total,
-    where,
+    store_int,
+    sub,
     zero,
 )
 from minicnn.gradcheck import check_layer
@@ -102,7 +102,7 @@ def test_memory_that_is_not_used_for_long_is_given_back(monkeypatch):
 @pytest.fixture
 def nothing_kept(monkeypatch):
     """Buffers and tables as in a new process."""
-    for name, value in dict(kept=[], tables={}, most=0, most_at=0).items():
+    for name, value in dict(kept=[], tables={}, peak=0, peak_call=0).items():
         monkeypatch.setattr(buffers, name, value)
 
 
@@ -367,7 +367,7 @@ def test_what_a_layer_returns_lies_in_memory_channels_last_and_is_taken_as_it_is
     x = RNG.standard_normal(SHAPE)
     y, _ = fast.conv_forward(x, RNG.standard_normal((16, 5, 3, 3)), np.zeros(16), pad=1)
     assert y.transpose(0, 2, 3, 1).flags.c_contiguous
-    assert np.shares_memory(layout.pixels_of(y), y)
+    assert np.shares_memory(layout.to_pixels(y), y)
     for name in ("relu", "tanh", "logistic", "lrn", "pool", "average_pool", "dropout_predict"):
         z, _ = getattr(fast, f"{name}_forward")(y)
         assert z.transpose(0, 2, 3, 1).flags.c_contiguous, name
@@ -375,14 +375,15 @@ def test_what_a_layer_returns_lies_in_memory_channels_last_and_is_taken_as_it_is
 
 @pytest.mark.parametrize("name", ["relu", "tanh", "logistic"])
 def test_gradients_in_another_order_of_memory_are_understood(name):
-    y, cache = getattr(fast, f"{name}_forward")(layout.images(RNG.standard_normal((2, 7, 6, 5))))
+    x = layout.from_pixels(RNG.standard_normal((2, 7, 6, 5)))
+    y, cache = getattr(fast, f"{name}_forward")(x)
     dy = RNG.standard_normal(y.shape)  # contiguous, channels first
     (dx,) = getattr(fast, f"{name}_backward")(dy, cache)
     (expected,) = getattr(fast, f"{name}_backward")(np.asfortranarray(dy), cache)
     np.testing.assert_array_equal(dx, expected)
     if name == "relu":
         np.testing.assert_array_equal(dx, np.where(y > 0, dy, 0))
-    read_only = layout.images(np.ascontiguousarray(dy.transpose(0, 2, 3, 1)))
+    read_only = layout.from_pixels(np.ascontiguousarray(dy.transpose(0, 2, 3, 1)))
     read_only.flags.writeable = False
     (dx,) = getattr(fast, f"{name}_backward")(read_only, cache)
     np.testing.assert_array_equal(dx, expected)
@@ -390,7 +391,7 @@ def test_gradients_in_another_order_of_memory_are_understood(name):
 
 def test_a_frame_has_zeros_all_around():
     x = RNG.standard_normal(SHAPE)
-    frame = layout.framed(x, 2, 1, 7 + 5, 6 + 2)
+    frame = layout.frame_pixels(x, 2, 1, 7 + 5, 6 + 2)
     np.testing.assert_array_equal(frame[:, 2:9, 1:7], x.transpose(0, 2, 3, 1))
     frame[:, 2:9, 1:7] = 0
     assert not frame.any()
@@ -733,22 +734,22 @@ def test_lanes_follow_what_numba_compiles_for():
 def every_operation(a, b, c, i, whole, value, out, numbers, few):
     """Call each operation of vector.py; its result is a row of `out`."""
     u, v, w = load(a, i), load(b, i), load(c, i)
-    store(out[0], 0, spread(a, i))
-    numbers[0] = number(a, i)
+    store(out[0], 0, load_splat(a, i))
+    numbers[0] = load_scalar(a, i)
     store(out[1], 0, fma(u, v, w))
-    store(out[2], 0, plus(u, v))
-    store(out[3], 0, minus(u, v))
-    store(out[4], 0, times(u, v))
-    store(out[5], 0, over(u, v))
-    store(out[6], 0, root(u))
-    store(out[7], 0, power(u, v))
-    numbers[1] = total(u)
+    store(out[2], 0, add(u, v))
+    store(out[3], 0, sub(u, v))
+    store(out[4], 0, mul(u, v))
+    store(out[5], 0, div(u, v))
+    store(out[6], 0, sqrt(u))
+    store(out[7], 0, pow(u, v))
+    numbers[1] = reduce_add(u)
     store(out[8], 0, zero(a))
-    store(out[9], 0, same(a, value))
-    store(out[10], 0, larger(u, v, w, zero(a)))
-    store(out[11], 0, at_least(u, v))
-    store(out[12], 0, where(whole, i, value, u))
-    store_whole(few, i, load(whole.astype(a.dtype), i))
+    store(out[9], 0, splat(a, value))
+    store(out[10], 0, select_greater(u, v, w, zero(a)))
+    store(out[11], 0, clamp_min(v, u))
+    store(out[12], 0, select_equal(whole, i, value, u))
+    store_int(few, i, load(whole.astype(a.dtype), i))
 
 
 def results(function, dtype, whole_dtype, a, b, c):
@@ -784,7 +785,7 @@ def test_every_operation_on_vectors_is_compiled_to_what_its_python_does(dtype, w
         c = np.roll(a, 5)
         found = results(compiled, dtype, whole_dtype, a, b, c)
         expected = results(every_operation, dtype, whole_dtype, a, b, c)
-        rounded = np.isin(np.arange(found.size) // LANES, [1, 7, 13])  # fma, power, total
+        rounded = np.isin(np.arange(found.size) // LANES, [1, 7, 13])  # fma, pow, reduce_add
         np.testing.assert_allclose(found[rounded], expected[rounded], rtol=8 * epsilon)
         np.testing.assert_array_equal(found[~rounded], expected[~rounded])
         sure = ~np.isnan(found) & ~rounded

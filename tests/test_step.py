@@ -519,7 +519,7 @@ def with_lines(steps):
             "conv",
             [(1, 3, 6, 5), (4, 3, 2, 2), (4,)],
             {},
-            "frame_loop pack multiply multiply_task",
+            "frame_loop pack_group multiply multiply_task",
             "multiply correlate unpack",
         ),
         (
@@ -529,7 +529,13 @@ def with_lines(steps):
             "kernels_loop forward_loop",
             "relu_back_loop multiply",  # calls are opened three deep
         ),
-        ("lrn", [(1, 5, 2, 3)], {}, "forward_loop normalize window_sum shrink", "normalize_back"),
+        (
+            "lrn",
+            [(1, 5, 2, 3)],
+            {},
+            "forward_loop normalize window_sum scale_power",
+            "normalize_back",
+        ),
         ("pool", [(1, 3, 5, 4)], {}, "max_loop max_row", "max_back_loop max_back_row"),
         ("pool_relu", [(1, 3, 5, 4)], {}, "max_loop max_row", "max_back_loop max_back_row"),
         ("average_pool", [(1, 3, 5, 4)], {}, "mean_loop mean_image", "mean_back_image"),

@@ -1,12 +1,19 @@
-"""The same layers for a GPU: kernels in numba.cuda, in files named like those of reference/.
+"""The same layers for a GPU: kernels in numba.cuda, in files named as in reference/.
 
-A kernel is written like the body of a loop: it runs once for each of many threads, and asks which
-one it is.  activations.py is the place to begin, then pool.py, lrn.py, dropout.py and softmax.py.
-Beside the layers there are, in reading order, gpu.py, the device as the host sees it; buffers.py,
-memory that is used again; device.py, how arrays get there and back; settings.py, what a user may
-change; vector_loads.py, four numbers at a time; reductions.py, what threads add up together;
-operands.py, product.py and tiles.py, the one product behind conv.py and fc.py; simulator.py, how
-all of it runs without a GPU; patches.py, what NumPy and Numba lack for that.
+A kernel is written like the body of a loop.  It runs once in each of many threads, and asks which
+one it is in.  Begin with activations.py, then read pool.py, lrn.py, dropout.py and softmax.py.
+They build on these files, in reading order:
+
+    gpu.py                             the device as the host sees it
+    buffers.py                         memory that is used again
+    device.py                          how arrays get to the device and back
+    settings.py                        what a user may change
+    vector_loads.py                    four numbers in one instruction
+    reductions.py                      sums and maxima over the threads of a block
+    operands.py, product.py, tiles.py  the matrix product of conv.py and fc.py
+    tf32.py                            the same on tensor cores
+    two_columns.py                     two columns, on one GPU or two
+    simulator.py, patches.py           how all of it runs without a GPU
 
     python -m minicnn.cuda.check       is everything right on this GPU?
     python -m minicnn.cuda.compiled    do all kernels compile, and what do they need?  Needs no GPU

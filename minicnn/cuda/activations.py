@@ -1,11 +1,11 @@
-"""ReLU, tanh and the logistic function (Section 3.1) on the GPU: a thread for each number.
+"""ReLU, tanh and the logistic function (Section 3.1) on the GPU: one thread for each number.
 
-The definitions are in reference/activations.py.  These kernels are bound by memory: each number is
-read once and written once, and neighbouring threads have neighbouring numbers, so that the GPU
-moves whole lines of memory.
+The definitions are in reference/activations.py.  Memory limits these kernels: each number is read
+once and written once.  Neighbouring threads have neighbouring numbers, so the GPU transfers whole
+lines of memory.
 
-    x, y    any shape; the kernels see them flat
-    zero    0 in the type of x, and one 1: beside a float32, Python's own 1 would make all float64
+    x, y         any shape; kernels see them flat
+    zero, one    0 and 1 in the dtype of x: Python's own would turn float32 into float64
 """
 
 import math
@@ -26,7 +26,7 @@ def relu_backward(dy, cache):
     """Let dy pass where the unit was on."""
     (y,) = cache
     check_gradient("relu", dy, y.shape, y.dtype)
-    return times_slope(relu_back_kernel, to_device(dy), y)
+    return multiplied_by_slope(relu_back_kernel, to_device(dy), y)
 
 
 def tanh_forward(x):
@@ -39,7 +39,7 @@ def tanh_backward(dy, cache):
     """Multiply dy by the slope 1 − y²."""
     (y,) = cache
     check_gradient("tanh", dy, y.shape, y.dtype)
-    return times_slope(tanh_back_kernel, to_device(dy), y)
+    return multiplied_by_slope(tanh_back_kernel, to_device(dy), y)
 
 
 def logistic_forward(x):
@@ -52,18 +52,18 @@ def logistic_backward(dy, cache):
     """Multiply dy by the slope y·(1 − y), which is never above 1/4."""
     (y,) = cache
     check_gradient("logistic", dy, y.shape, y.dtype)
-    return times_slope(logistic_back_kernel, to_device(dy), y)
+    return multiplied_by_slope(logistic_back_kernel, to_device(dy), y)
 
 
 def mapped(kernel, x):
-    """Return y = f(x), number by number, and the cache, which is y."""
+    """Return y = f(x), element by element, and the cache, which is y."""
     y = empty(x.shape, x.dtype)
     launch(kernel, x.size, flat(x), flat(y))
     return y, (y,)
 
 
-def times_slope(kernel, dy, y):
-    """Return (dx,), dy times a slope that is known from y, number by number."""
+def multiplied_by_slope(kernel, dy, y):
+    """Return (dx,): dy times the slope, which follows from y, element by element."""
     dx = empty(y.shape, y.dtype)
     launch(kernel, y.size, flat(dy), flat(y), flat(dx))
     return (dx,)

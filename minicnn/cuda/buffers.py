@@ -1,14 +1,14 @@
-"""Arrays on the GPU that are used again: after the first step of a training nothing is allocated.
+"""GPU arrays that are used again: after the first training step, nothing new is allocated.
 
-To allocate or free memory can make the whole GPU wait.  So `empty` remembers what it has given
-out, and gives it out again as soon as nobody holds it any more, as fast/buffers.py does: Python
-counts who does.
+Allocating or freeing memory can stall the whole GPU.  So `empty` keeps the memory of the arrays
+that it has returned, and returns it again once nothing refers to it.  Python's reference count says
+so, as in fast/buffers.py.
 
-Work that was put into a stream before may still be using the memory when it is given out again.
-That is no harm as long as what comes next goes into the same stream, because it then runs later.
-So memory is kept apart for each stream: an array belongs to the stream that was current when it
-was made, and knows it as `array.stream`.  Who reads it in another stream must let its own stream
-wait until that is done; two_columns.py shows how.
+Earlier work in a stream may still use memory that is returned again.  That is safe as long as the
+new work goes into the same stream, because it runs later.  So each stream has memory of its own: an
+array belongs to the stream that was current when it was made, and keeps it as `array.stream`.
+Whoever reads the array in another stream must make the array's own stream wait until that is done;
+two_columns.py shows how.
 """
 
 import math
@@ -20,16 +20,16 @@ from .. import errors
 from ..machine import MiB
 from . import gpu
 
-LARGEST = 2**31 - 1  # numbers of an array: a GPU reckons faster in 32 bits than in 64
+LARGEST = 2**31 - 1  # numbers in an array: a GPU computes indices faster in 32 bits than in 64
 
-kept = {}  # (device, stream, type, count) → its buffers, each a list: memory, its owner, holders
+kept = {}  # (device, stream, dtype, size) → buffers, each a list: memory, owner, baseline holders
 
 
 def empty(shape, dtype):
-    """Return an array on the current device, contiguous; what stands in it is left over.
+    """Return a contiguous array on the current device, with arbitrary content.
 
-    Raises MemoryError, which says how much was needed and how much is free, if there is no more,
-    and ValueError if the kernels could not count so far.
+    Raises MemoryError, with how much was needed and how much is free, if memory runs out, and
+    ValueError if the array has more numbers than kernels can count.
     """
     shape, dtype = tuple(int(size) for size in shape), np.dtype(dtype)
     count = math.prod(shape)
@@ -40,22 +40,22 @@ def empty(shape, dtype):
         )
     if count == 0:
         return gpu.cuda.device_array(shape, dtype)
-    entries = kept.setdefault((gpu.here.device, gpu.stream(), dtype.str, count), [])
+    entries = kept.setdefault((gpu.current.device, gpu.stream(), dtype.str, count), [])
     for entry in entries:
         if holders(entry) == entry[2]:
             break
     else:
         memory = allocate(count, dtype, shape)
         entry = [memory, owner(memory), 0]
-        entry[2] = holders(entry)  # as many as there are when only this file knows it
+        entry[2] = holders(entry)  # the count when only this file refers to it
         entries.append(entry)
     array = entry[0].reshape(shape)
-    array.stream = gpu.stream()  # where copies of it go that say nothing else
+    array.stream = gpu.stream()  # the default stream of its copies
     return array
 
 
 def allocate(count, dtype, shape):
-    """Return new memory; if there is none left, forget what nobody uses and try once more."""
+    """Return new memory; if none is left, release what is unused and try once more."""
     for attempt in (1, 2):
         try:
             return gpu.cuda.device_array(count, dtype)
@@ -67,7 +67,7 @@ def allocate(count, dtype, shape):
             if attempt == 2:
                 free, total = gpu.cuda.current_context().get_memory_info()
                 raise MemoryError(
-                    f"GPU {gpu.here.device} has no {count * dtype.itemsize / MiB:,.0f} MiB left "
+                    f"GPU {gpu.current.device} has no {count * dtype.itemsize / MiB:,.0f} MiB left "
                     f"for {dtype} {shape}: {free / MiB:,.0f} of its {total / MiB:,.0f} MiB are "
                     "free; take a smaller batch"
                 ) from error
@@ -75,7 +75,7 @@ def allocate(count, dtype, shape):
 
 
 def forget():
-    """Free what nobody holds."""
+    """Free the memory that nothing refers to."""
     for key, entries in list(kept.items()):
         kept[key] = [entry for entry in entries if holders(entry) > entry[2]]
 
@@ -86,7 +86,7 @@ def owner(memory):
 
 
 def holders(entry):
-    """Return how many refer to a buffer: Python's count, and numba's count of slices."""
+    """Return the number of references to a buffer: Python's count, and Numba's count of slices."""
     return sys.getrefcount(entry[1]) + getattr(entry[1], "refct", 0)
 
 
@@ -95,5 +95,5 @@ def memory():
     return sum(
         len(entries) * key[3] * np.dtype(key[2]).itemsize
         for key, entries in kept.items()
-        if key[0] == gpu.here.device
+        if key[0] == gpu.current.device
     )

@@ -1,20 +1,19 @@
-"""Convolution on the GPU: im2col that is never written.  The definition is reference/conv.py.
+"""Convolution on the GPU: im2col without the matrix.  The definition is reference/conv.py.
 
-There, every window is copied into a column, and a matrix product multiplies the columns.  Here the
-product (product.py) reads the windows where they lie in x, through the tables of operands.py.  For
-dx it looks through windows of dy with the kernels turned around; for dw it multiplies dy with the
-windows of x once more, in a long sum over all of them.
+The reference copies every window into a column, and multiplies the columns by the kernels.  Here
+the product (product.py) reads each window where it is in x, through the tables of operands.py.  dx
+is a product of the kernels, rotated by 180°, and windows of dy; dw is a product of dy and the
+windows of x, with a long sum over all of them.
 
-The bias is added where the product is written, and costs no pass over y.  ReLU is not: it is a row
-of the network, and a convolution that did its work would be a third kind of row, to save 8 bytes of
-traffic an output.
+The product adds the bias when it writes y, so the bias costs no pass over y.  It does not apply a
+ReLU: that would save 8 bytes of traffic per output, but need a third kind of convolution layer.
 
     x         (N, C, H, W)                 images
     w         (K, C/groups, f, f)          K kernels
-    b         (K,)                         one bias a kernel
+    b         (K,)                         one bias per kernel
     y         (N, K, H_out, W_out)         K maps
-    turned    (C, K/groups, f, f)          w with its first two axes changed, and turned around
-    taps      a number                     C/groups·f·f: what a window and a kernel have
+    rotated   (C, K/groups, f, f)          w with its first two axes swapped, rotated by 180°
+    taps      a number                     C/groups·f·f: entries of a window and of a kernel
     pixels    a number                     N·H_out·W_out: outputs of a kernel
 """
 
@@ -24,7 +23,7 @@ from ..checks import check_conv, check_gradient
 from ..shapes import out_size
 from .buffers import empty
 from .device import flat, to_device
-from .gpu import SIMULATED, THREADS, cuda, launch, launch_blocks, mark
+from .gpu import SIMULATED, THREADS, cuda, launch, launch_blocks, record_event
 from .operands import (
     MAPS,
     MATRIX,
@@ -37,10 +36,10 @@ from .operands import (
     spread_windows,
     windows,
 )
-from .product import BLOCKS, Sizes, add_parts, long_product, product
-from .reductions import sum_of_block
+from .product import BLOCKS, Sizes, product, split_product, sum_parts
+from .reductions import block_sum
 
-SHARE = 64 if SIMULATED else 4096  # pixels that are at least worth a block of threads in db
+LEAST_SHARE = 64 if SIMULATED else 4096  # pixels, at least, that a block of threads sums for db
 
 
 def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
@@ -54,7 +53,7 @@ def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
     taps, pixels = C // groups * f * f, N * H_out * W_out
     y = empty((N, K, H_out, W_out), x.dtype)
     product(
-        (MATRIX, rows_of(w, groups)),
+        (MATRIX, kernel_matrix(w, groups)),
         (WINDOWS, windows(x, groups, H_out, W_out, f, stride, pad)),
         (MAPS, maps(y, groups)),
         Sizes(K // groups, pixels, taps, groups),
@@ -64,39 +63,39 @@ def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
 
 
 def conv_backward(dy, cache, need_dx=True):
-    """Return dx, dw, db; dx is None where nobody needs it, as in the first layer."""
+    """Return dx, dw, db; with need_dx=False, as for the first layer, dx is None."""
     x, w, y_shape, stride, pad, groups = cache
     check_gradient("conv", dy, y_shape, x.dtype)
     dy = to_device(dy)
     dx = backward_x(dy, cache) if need_dx else None
     if need_dx:
-        dx.written = mark()  # for who waits for dx alone: see two_columns.py
+        dx.written = record_event()  # dx can be copied before dw is done, see two_columns.py
     return dx, *backward_w(dy, cache)
 
 
 def backward_x(dy, cache):
-    """Return dx: for each pixel of x, all dy of windows that saw it, times the weights between.
+    """Return dx: for each pixel of x, sum dy · w over all windows that contained it.
 
-    A window at row i of y saw pixel h through row u of the kernels if i·stride + u = h + pad.  So
-    the pixel looks back through a window of dy that begins at h + pad − (f−1), with the kernels
-    turned around, and with a stride only at every stride-th place of it.
+    The window at row i of y read pixel h through row u of the kernels if i·stride + u = h + pad.
+    So dx reads a window of dy that begins at h + pad − (f−1), with the kernels rotated by 180°;
+    with a stride, it reads only every stride-th position of the window.
 
-    Places outside dy and between its pixels count as 0, and 0·∞ is NaN.  So where a weight is
-    infinite or NaN, more pixels of dx are NaN than in the reference, which leaves these out.
+    Positions outside dy and between its pixels count as 0, and 0·∞ is NaN.  So where a weight is
+    infinite or NaN, more pixels of dx are NaN than in the reference, which skips these positions.
     """
     x, w, _, stride, pad, groups = cache
     N, C, H, W = x.shape
     K, _, f, _ = w.shape
-    turned = empty((C, K // groups, f, f), w.dtype)
-    launch(turn_kernel, w.size, flat(w), *numbers(K // groups, C // groups, f * f), flat(turned))
+    rotated = empty((C, K // groups, f, f), w.dtype)
+    launch(rotate_kernel, w.size, flat(w), *numbers(K // groups, C // groups, f * f), flat(rotated))
     if stride == 1:
-        seen = WINDOWS, windows(dy, groups, H, W, f, 1, f - 1 - pad)
+        dy_windows = WINDOWS, windows(dy, groups, H, W, f, 1, f - 1 - pad)
     else:
-        seen = SPREAD, spread_windows(dy, groups, H, W, f, stride, pad)
+        dy_windows = SPREAD, spread_windows(dy, groups, H, W, f, stride, pad)
     dx = empty(x.shape, x.dtype)
     product(
-        (MATRIX, rows_of(turned, groups)),
-        seen,
+        (MATRIX, kernel_matrix(rotated, groups)),
+        dy_windows,
         (MAPS, maps(dx, groups)),
         Sizes(C // groups, N * H * W, K // groups * f * f, groups),
     )
@@ -107,7 +106,7 @@ def backward_w(dy, cache):
     """Return dw, db: dw[k, tap] = Σ dy[k, pixel] · x[tap of the window of this pixel]."""
     x, w, (N, K, H_out, W_out), stride, pad, groups = cache
     f, taps, pixels = w.shape[2], w.size // K, N * H_out * W_out
-    dw = long_product(
+    dw = split_product(
         (MAPS, maps(dy, groups)),
         (TAPS, windows(x, groups, H_out, W_out, f, stride, pad)),
         w.shape,
@@ -117,41 +116,41 @@ def backward_w(dy, cache):
 
 
 def backward_b(dy):
-    """Return db: the sum of dy over all images and pixels, in parts."""
+    """Return db: the sum of dy over all images and pixels, computed in parts."""
     N, K, H_out, W_out = dy.shape
     db = empty((K,), dy.dtype)
     pixels = N * H_out * W_out
-    parts = min(-(-pixels // SHARE), -(-BLOCKS // K))
+    parts = min(-(-pixels // LEAST_SHARE), -(-BLOCKS // K))
     partial = empty((max(parts, 1) * K,), dy.dtype)
     if parts:
         share = -(-pixels // parts)
         sizes = numbers(K, H_out * W_out, pixels, share)
         launch_blocks(sum_kernel, (K, parts), THREADS, flat(dy), *sizes, partial)
-    add_parts(partial, parts, db)
+    sum_parts(partial, parts, db)
     return db
 
 
-def rows_of(w, groups):
-    """Return kernels as a matrix: one a row, with its taps."""
+def kernel_matrix(w, groups):
+    """Return kernels as a matrix: one kernel per row, with its taps."""
     K, taps = w.shape[0], w.size // w.shape[0]
     return matrix(w, K // groups, taps, taps, 1, K // groups * taps)
 
 
 @cuda.jit
-def turn_kernel(w, K_group, C_group, area, turned):
-    """turned[c, k, area − 1 − place] = w[k, c, place]; c counts on through the groups."""
+def rotate_kernel(w, K_group, C_group, area, rotated):
+    """rotated[c, k, area − 1 − place] = w[k, c, place]; c counts on through the groups."""
     i = cuda.grid(1)
     if i < w.size:
         place, c, k = i % area, i // area % C_group, i // area // C_group
         c += k // K_group * C_group
-        turned[(c * K_group + k % K_group) * area + area - 1 - place] = w[i]
+        rotated[(c * K_group + k % K_group) * area + area - 1 - place] = w[i]
 
 
 @cuda.jit
 def sum_kernel(dy, K, area, pixels, share, partial):
-    """partial[part, k] = the sum of a share of map k's pixels: block (k, part) adds it up.
+    """partial[part, k] = the sum over one share of map k's pixels, computed by block (k, part).
 
-    Each thread adds every THREADS-th pixel of the share; then the block adds what its threads have.
+    Each thread adds every THREADS-th pixel of the share; then the block sums its threads' values.
     """
     shared = cuda.shared.array(THREADS, dy.dtype)
     t, k, part = cuda.threadIdx.x, cuda.blockIdx.x, cuda.blockIdx.y
@@ -159,6 +158,6 @@ def sum_kernel(dy, K, area, pixels, share, partial):
     for p in range(part * share + t, min((part + 1) * share, pixels), THREADS):
         image = np.int32(np.uint32(p) // np.uint32(area))
         total += dy[(image * K + k) * area + p - image * area]
-    total = sum_of_block(total, shared)
+    total = block_sum(total, shared)
     if t == 0:
         partial[part * K + k] = total

@@ -1,45 +1,45 @@
-"""Where arrays live: to_device is the door to the GPU's memory, to_host the door back.
+"""Where arrays live: to_device copies them to the GPU's memory, to_host copies them back.
 
-Every layer takes arrays of the host, too, and copies them first; what it returns is on the device.
+Every layer accepts host arrays and copies them first; what it returns is on the device.
 
-Batches for training take a door of their own, `feed`: "the training of the network on one batch"
-and the making of the next go on at the same time (Section 4.1), and so does the copy between them.
+Training batches go through `feed`: "the training of the network on one batch" and the preparation
+of the next run at the same time (Section 4.1), and so does the copy between them.
 
-    pinned    memory of the host that the operating system never moves: only from there can a GPU
-              copy while the host goes on
+    pinned    host memory that the operating system never moves; only from there can the GPU copy
+              while the host goes on
 """
 
 import numpy as np
 
 from . import gpu
 from .buffers import empty, memory
-from .gpu import described, ready, wait
+from .gpu import described, ready, synchronize as wait
 
 __all__ = [
-    "LOOK_EVERY", "capacity", "described", "feed", "memory", "on_device", "ready", "to_device",
+    "LOOK_EVERY", "capacity", "described", "feed", "is_on_device", "memory", "ready", "to_device",
     "to_host", "wait",
 ]  # fmt: skip
 
-LOOK_EVERY = 16  # steps between two looks at the loss: at each, the host waits for the GPU
+LOOK_EVERY = 16  # steps between checks of the loss; each makes the host wait for the GPU
 
 
 def capacity():
     """Return the bytes of all GPUs in use; of two that differ, twice those of the smaller one."""
-    devices = set(gpu.chosen) or {gpu.here.device}
+    devices = set(gpu.chosen) or {gpu.current.device}
     return min(map(gpu.total_memory, devices)) * len(devices)
 
 
 def to_device(x):
-    """Return x on the current device: itself if it is there already, else a copy.
+    """Return x on the current device: x itself if it is there, else a copy.
 
-    Raises ValueError for a part of an array on the device that has gaps: kernels take no such.
+    Raises ValueError for a slice of a device array that has gaps in memory: kernels cannot read it.
     """
-    if on_device(x) and not x.is_c_contiguous():
+    if is_on_device(x) and not x.is_c_contiguous():
         raise ValueError(
             f"to_device: an array of shape {tuple(x.shape)} on the GPU has gaps in memory, as a "
             "slice has; slice it on the host, with to_host(x)[…]"
         )
-    if on_device(x) or not hasattr(x, "shape"):  # the checks have a sentence for what is no array
+    if is_on_device(x) or not hasattr(x, "shape"):  # the layers' checks refuse what is no array
         return x
     array = empty(x.shape, x.dtype)
     if array.size:
@@ -49,67 +49,67 @@ def to_device(x):
 
 
 def to_host(x):
-    """Return x as a NumPy array; waits until all work in the stream that x belongs to is done.
+    """Return x as a NumPy array, after all work in the stream of x is done.
 
-    A copy to memory that is not pinned is over when the call returns, whatever its stream.
+    A copy to memory that is not pinned is complete when the call returns, whatever its stream.
     """
-    if not on_device(x):
+    if not is_on_device(x):
         return x
     return x.copy_to_host(stream=x.stream or gpu.stream())
 
 
 def flat(x):
-    """Return an array of the device as one row of numbers, in the same memory.
+    """Return a device array as a flat view.
 
-    An empty one stays as it is: Numba cannot always reshape it, and no kernel will see it.
+    An empty array stays as it is: Numba cannot always reshape it, and no kernel will read it.
     """
     return x.reshape(x.size) if x.size else x
 
 
-def on_device(x):
+def is_on_device(x):
     """Return whether x is an array in a GPU's memory."""
     return hasattr(x, "copy_to_host")
 
 
 def feed(batches):
-    """Yield (x, labels) with x on the device, where it is until the next one comes.
+    """Yield (x, labels) with x on the device; each x is valid until the next one comes.
 
-    The next batch is copied, in a stream of its own, while the GPU works on this one.  There are
-    two pinned buffers, which take turns: one may still be read when the other is filled.
+    While the GPU works on one batch, the next is copied in a stream of its own.  Two pinned buffers
+    alternate: the GPU may still read one while the host fills the other.
 
     Parameters
     ----------
     batches : iterable of (x, labels)
-        x a NumPy array; labels stay where they are.
+        x is a NumPy array; labels stay where they are.
     """
-    copies = gpu.stream_for("batches")
+    copy_stream = gpu.stream_for("batches")
     pinned = [{}, {}]  # shape and type → pinned memory
-    copied = [None, None]  # marks: when the GPU has read the buffer
-    ahead = None  # the batch that is on its way
-    for turn, (x, labels) in enumerate(batches):
-        turn %= 2
-        if copied[turn]:
-            gpu.wait_for(copied[turn])
-        buffer = pinned[turn].setdefault((x.shape, x.dtype), None)
+    copy_events = [None, None]  # events: the GPU has read the buffer
+    upcoming = None  # the next batch, while it is copied
+    for number, (x, labels) in enumerate(batches):
+        slot = number % 2
+        if copy_events[slot]:
+            gpu.synchronize_event(copy_events[slot])
+        buffer = pinned[slot].setdefault((x.shape, x.dtype), None)
         if buffer is None:
-            buffer = pinned[turn][x.shape, x.dtype] = gpu.cuda.pinned_array(x.shape, x.dtype)
+            buffer = pinned[slot][x.shape, x.dtype] = gpu.cuda.pinned_array(x.shape, x.dtype)
         buffer[...] = x
-        used = gpu.mark()  # all that the GPU was asked to do so far, with the memory's last owner
-        with gpu.at(gpu.here.device, copies):
-            gpu.follow(used)
+        work_so_far = gpu.record_event()  # may still use the memory that `empty` returns
+        with gpu.use(gpu.current.device, copy_stream):
+            gpu.wait_event(work_so_far)
             array = empty(x.shape, x.dtype)
             if array.size:
-                array.copy_to_device(buffer, stream=copies)
-            copied[turn] = gpu.mark()
-        if ahead:
-            yield arrived(*ahead)
-        ahead = array, labels, copied[turn]
-        del array  # or its memory would have one owner more
-    if ahead:
-        yield arrived(*ahead)
+                array.copy_to_device(buffer, stream=copy_stream)
+            copy_events[slot] = gpu.record_event()
+        if upcoming:
+            yield wait_for_copy(*upcoming)
+        upcoming = array, labels, copy_events[slot]
+        del array  # a reference here would keep its memory in use
+    if upcoming:
+        yield wait_for_copy(*upcoming)
 
 
-def arrived(array, labels, mark):
-    """Return (array, labels); whatever comes next on the GPU waits until the copy is done."""
-    gpu.follow(mark)
+def wait_for_copy(array, labels, event):
+    """Return (array, labels); later work in the current stream waits for the copy."""
+    gpu.wait_event(event)
     return array, labels

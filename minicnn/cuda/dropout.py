@@ -1,21 +1,21 @@
 """Dropout (Section 4.2) on the GPU.  The definition is reference/dropout.py.
 
-    x, y, dy, dx   any shape; the kernels see them flat
+    x, y, dy, dx   any shape; kernels see them flat
     seed           64 bits, drawn by rng, one seed for each call
-    limit          p·2³²: a unit is kept if its 32 random bits, as a whole number, reach it
+    limit          p·2³²: a unit is kept if its 32 random bits, as an integer, are at least that
 
-The bits of a unit are a function of the seed and of its number i alone: forward keeps no mask, and
-backward makes the same one again from the seed.  The order in which threads run, and how many
-there are, make no difference.
+A unit's bits are a function of the seed and the unit's index alone.  So forward keeps no mask:
+backward computes the same one again from the seed.  Neither the order nor the number of threads
+matters.
 
-That function is Philox-4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy
-as 1, 2, 3" (SC11, 2011), which is what most libraries draw with on a GPU.  It scrambles a counter
-in ten rounds, with the seed as key, into four numbers of 32 bits.  The units of a thread are 32
-apart, so that 32 threads beside each other always have 32 numbers beside each other:
+The function is Philox-4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy
+as 1, 2, 3" (SC11, 2011), which most GPU libraries use.  With the seed as key, it scrambles a
+counter in ten rounds into four 32-bit numbers.  The units of a thread are 32 apart, so 32
+neighbouring threads always access 32 neighbouring numbers:
 
-    thread t serves the units  128·(t // 32) + t % 32 + 0, 32, 64 and 96
+    thread t handles the units  128·(t // 32) + t % 32 + 0, 32, 64 and 96
 
-There is no plainer kernel: a thread for each unit would make all four numbers and use one of them.
+There is no plain kernel: with one unit per thread, it would compute all four numbers and use one.
 """
 
 import math
@@ -27,8 +27,8 @@ from .buffers import empty
 from .device import flat, to_device
 from .gpu import cuda, launch
 
-LOW = np.uint64(0xFFFFFFFF)  # the lower 32 bits of 64
-HALF = np.uint64(32)
+LOW_BITS = np.uint64(0xFFFFFFFF)  # the lower 32 bits of 64
+HALF_WIDTH = np.uint64(32)
 MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 KEY_STEPS = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 
@@ -36,8 +36,8 @@ KEY_STEPS = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 def dropout_forward(x, p=0.5, rng=None):
     """Return x with about a share p of its entries set to zero, and the cache.
 
-    The units that are dropped are others than those of reference and fast for the same rng: these
-    draw a number for each unit on the host, which would have to travel to the device.
+    For the same rng, other units are dropped than in reference and fast.  Those draw a number for
+    each unit on the host; the numbers would have to be copied to the device.
     """
     p = check_dropout("dropout", x, p)
     check_rng("dropout", rng)
@@ -76,7 +76,7 @@ def masked(x, seed, limit):
 
 
 def scaled(x, factor):
-    """Return x times a number."""
+    """Return x times a factor."""
     y = empty(x.shape, x.dtype)
     launch(scale_kernel, x.size, flat(x), x.dtype.type(factor), flat(y))
     return y
@@ -86,8 +86,8 @@ def scaled(x, factor):
 def drop_kernel(x, seed, limit, y):
     t = cuda.grid(1)
     i, zero = t // 32 * 128 + t % 32, x.dtype.type(0)
-    t_low, t_high, none = np.uint64(t) & LOW, np.uint64(t) >> HALF, np.uint64(0)
-    for bits in philox(t_low, t_high, none, none, seed & LOW, seed >> HALF):
+    t_low, t_high, zero_word = np.uint64(t) & LOW_BITS, np.uint64(t) >> HALF_WIDTH, np.uint64(0)
+    for bits in philox(t_low, t_high, zero_word, zero_word, seed & LOW_BITS, seed >> HALF_WIDTH):
         if i < x.size:
             y[i] = x[i] if bits >= limit else zero  # not x · kept: ∞ · 0 is NaN
         i += 32
@@ -102,13 +102,13 @@ def scale_kernel(x, factor, y):
 
 @cuda.jit(device=True)
 def philox(a, b, c, d, key_0, key_1):
-    """Return four numbers of 32 bits for a counter of four, lowest first, and a key of two.
+    """Return four 32-bit numbers for a counter of four words, lowest first, and a key of two.
 
-    All numbers are unsigned ones of 64 bits, so that a product of two has room for its upper half.
+    Every word is in an unsigned 64-bit number, so that a product of two keeps its upper half.
     """
     for _ in range(10):
         product_0, product_1 = MULTIPLIERS[0] * a, MULTIPLIERS[1] * c
-        a, b = (product_1 >> HALF) ^ b ^ key_0, product_1 & LOW
-        c, d = (product_0 >> HALF) ^ d ^ key_1, product_0 & LOW
-        key_0, key_1 = (key_0 + KEY_STEPS[0]) & LOW, (key_1 + KEY_STEPS[1]) & LOW
+        a, b = (product_1 >> HALF_WIDTH) ^ b ^ key_0, product_1 & LOW_BITS
+        c, d = (product_0 >> HALF_WIDTH) ^ d ^ key_1, product_0 & LOW_BITS
+        key_0, key_1 = (key_0 + KEY_STEPS[0]) & LOW_BITS, (key_1 + KEY_STEPS[1]) & LOW_BITS
     return a, b, c, d

@@ -1,20 +1,20 @@
-"""The GPU as the host sees it: the current device and stream, and kernels that are launched there.
+"""The GPU as the host sees it: the current device and stream, events, and kernel launches.
 
-    device     the number of a GPU, from 0
-    stream     a queue of work on one device: what is put into it runs in order, while the host
-               goes on.  Two streams may run at the same time
-    kernel     a function that runs once for each of many threads
-    block      threads that run together and can share fast memory
+    device     a GPU's number, from 0
+    stream     a queue of work for one device: it runs in order, while the host goes on.  Two
+               streams may run at the same time
+    event      a point in a stream; other streams, or the host, can wait for it
+    kernel     a function that runs once in each of many threads
+    block      threads that run together and share fast memory
     grid       all blocks of one launch
 
-`here` is where everything happens now: each function of this backend works on that device, in
-`stream()`.  `with at(1, other): …` changes both for a while, `choose(1)` for good.  Where nothing
-is said, work goes into one stream of ours, not into the device's stream 0: that one and all others
-wait for each other.
+Every function of this backend works on the current device, in `stream()`.
+`with use(1, stream): …` changes both for a while, and `set_device(1)` for good.  By default, work
+goes into a stream of our own instead of the device's stream 0, which synchronizes with all others.
 
-This is the one file that imports numba.cuda; all others take `cuda` from here.  It can be imported
-without a GPU: then kernels can be compiled and read, and with NUMBA_ENABLE_CUDASIM=1 in the
-environment they run, slowly, in Numba's simulator (simulator.py).
+No other file imports numba.cuda; they take `cuda` from here.  The import works without a GPU:
+kernels can then be compiled and read, and with NUMBA_ENABLE_CUDASIM=1 in the environment they run,
+slowly, in Numba's simulator (simulator.py).
 """
 
 import math
@@ -28,126 +28,126 @@ from numba import config, cuda
 from ..errors import GpuError, is_of_driver
 from .patches import patched
 
-config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small layers have small grids, which is no mistake
+config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small layers have small grids; no need to warn
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
-THREADS = 32 if SIMULATED else 256  # of a block, where nothing else is said; a simulated one costs
+THREADS = 32 if SIMULATED else 256  # default block size; each simulated thread costs time
 
 if SIMULATED:
     from .simulator import taking_turns
 else:
-    taking_turns = nullcontext  # the threads of a GPU need not
+    taking_turns = nullcontext  # threads of a real GPU run in parallel
     if cuda.implementation == "NVIDIA" and not hasattr(np, "row_stack"):
-        # numba-cuda's compiler asks for row_stack, gone in NumPy 2.5, while it is imported
+        # numba-cuda's compiler uses row_stack, which NumPy 2.5 removed, while it is imported
         with patched(np, "row_stack", np.vstack):
             import numba.cuda.np.arrayobj  # noqa: F401
 
-Here = namedtuple("Here", "device stream")
-chosen = ()  # the devices that were chosen: one, or one for each column
-here = Here(0, None)  # None: the device's main stream
-streams = {}  # (device, what it is for) → a stream, made when it is first asked for
+Current = namedtuple("Current", "device stream")
+chosen = ()  # the devices set by `two_columns.choose`: one, or one for each column
+current = Current(0, None)  # stream None: the device's main stream
+streams = {}  # (device, purpose) → its stream, created on first use
 
 
 @contextmanager
-def at(device, stream=None):
-    """Work on this device, in this stream of it or in its main one, within a with statement."""
-    global here
-    before = here
-    here = Here(device, stream)
+def use(device, stream=None):
+    """Work on this device, in this stream or in its main one, within a with statement."""
+    global current
+    before = current
+    current = Current(device, stream)
     try:
-        if SIMULATED or device == before.device:  # the simulator has one, whatever its number
+        if SIMULATED or device == before.device:  # the simulator has one device
             yield
         else:
             with cuda.gpus[device]:
                 yield
     finally:
-        here = before
+        current = before
 
 
-def choose(device):
+def set_device(device):
     """Work on this device from now on."""
-    global here
+    global current
     check_devices([device])
-    here = Here(device, None)
+    current = Current(device, None)
     if not SIMULATED:
         cuda.select_device(device)
 
 
 def check_devices(devices):
-    """Raise ValueError if one of these is not there; in the simulator any number stands for one."""
+    """Raise ValueError if one of these devices does not exist; the simulator accepts any number."""
     ready()
     count = 1 if SIMULATED else len(cuda.gpus)
     for device in devices:
         if not SIMULATED and not 0 <= device < count:
-            there = "1 GPU, number 0" if count == 1 else f"{count} GPUs, numbers 0 to {count - 1}"
-            raise ValueError(f"there is no GPU {device}: this machine has {there}")
+            gpus = "1 GPU, number 0" if count == 1 else f"{count} GPUs, numbers 0 to {count - 1}"
+            raise ValueError(f"there is no GPU {device}: this machine has {gpus}")
 
 
 def total_memory(device):
-    """Return how many bytes of memory a device has; in the simulator, infinitely many."""
-    with at(device):
+    """Return the bytes of memory of a device; for the simulator, infinity."""
+    with use(device):
         return cuda.current_context().get_memory_info()[1]
 
 
 def stream():
     """Return the current stream."""
-    return stream_for("all else") if here.stream is None else here.stream
+    return stream_for("main") if current.stream is None else current.stream
 
 
 def stream_for(purpose, device=None):
-    """Return this device's stream for something, or the current one's; the same each time."""
-    device = here.device if device is None else device
+    """Return the stream of a device (or of the current one) for this purpose: always the same."""
+    device = current.device if device is None else device
     key = device, purpose
     if key not in streams:
-        with at(device):
+        with use(device):
             streams[key] = new_stream()
     return streams[key]
 
 
 def new_stream():
-    """Return another stream of the current device; in the simulator there is only 0."""
+    """Return a new stream of the current device; the simulator has only stream 0."""
     ready()
     return 0 if SIMULATED else cuda.stream()
 
 
-def mark():
-    """Return a mark in the current stream: it is reached when all work before it is done."""
-    if SIMULATED:  # there, all work is done at once
+def record_event():
+    """Record an event in the current stream: it completes when all earlier work there is done."""
+    if SIMULATED:  # its work is done when a launch returns
         return None
     event = cuda.event(timing=False)
     event.record(stream())
     return event
 
 
-def follow(event):
-    """Let what comes next in the current stream wait for a mark of any stream; the host goes on."""
+def wait_event(event):
+    """Make later work in the current stream wait for an event of any stream; the host goes on."""
     if event is not None:
         event.wait(stream())
 
 
-def wait_for(event):
-    """Let the host wait for a mark."""
+def synchronize_event(event):
+    """Make the host wait for an event."""
     if event is not None:
         event.synchronize()
 
 
-def wait():
-    """Let the host wait until all work in the current stream is done."""
-    wait_for(mark())
+def synchronize():
+    """Make the host wait until all work in the current stream is done."""
+    synchronize_event(record_event())
 
 
 def described():
-    """Return what this runs on, as one line: GPU, driver and versions."""
+    """Return in one line what this runs on: GPU, driver and versions."""
     versions = []
     for name in ("numba", "numba-cuda", "cuda-bindings"):
         with suppress(PackageNotFoundError):
             versions.append(f"{name} {version(name)}")
     if SIMULATED:
         return f"Numba's simulator of a GPU; {', '.join(versions)}"
-    device = cuda.gpus[here.device]
+    device = cuda.gpus[current.device]
     name = device.name.decode() if isinstance(device.name, bytes) else device.name
     capability = ".".join(map(str, device.compute_capability))
-    with suppress(Exception):  # of interest, but not worth a failure
+    with suppress(Exception):  # nice to have, but not worth a failure
         driver = cuda.cudadrv.driver.driver.get_version()
         versions.append(f"driver for CUDA {'.'.join(map(str, driver))}")
     return f"{name}, compute capability {capability}; {', '.join(versions)}"
@@ -156,14 +156,14 @@ def described():
 def launch(kernel, count, *arguments):
     """Run a kernel with one thread for each of `count` elements; the kernel checks i < count.
 
-    Raises GpuError, with the name of the kernel and its arguments, if it cannot be launched.
+    Raises GpuError, with the name of the kernel and its arguments, if the launch fails.
     """
     if count:
         launch_blocks(kernel, math.ceil(count / THREADS), THREADS, *arguments)
 
 
 def launch_blocks(kernel, grid, block, *arguments):
-    """Run a kernel with this grid of blocks and this block of threads; either may be a tuple."""
+    """Run a kernel with this grid of blocks of this many threads; either may be a tuple."""
     try:
         with taking_turns():
             kernel[grid, block, stream()](*arguments)
@@ -173,28 +173,28 @@ def launch_blocks(kernel, grid, block, *arguments):
         if not is_of_driver(error):
             raise
         raise GpuError(
-            f"a GPU failed, in {in_words(kernel, grid, block, arguments)} or before it "
+            f"a GPU failed, in {described_launch(kernel, grid, block, arguments)} or before it "
             f"({first_line(error)}); what was saved before is as it was"
         ) from error
 
 
-def in_words(kernel, grid, block, arguments):
-    """Return a launch as a text: relu_forward_kernel[3, 256](float32 (2, 3), 700)."""
+def described_launch(kernel, grid, block, arguments):
+    """Return a launch as text: relu_forward_kernel[3, 256](float32 (2, 3), 700)."""
     name = getattr(kernel, "py_func", getattr(kernel, "fn", kernel)).__name__
-    return f"{name}[{grid}, {block}]{described_each(arguments)}"
+    return f"{name}[{grid}, {block}]{described_arguments(arguments)}"
 
 
-def described_each(arguments):
-    """Return arguments as a text: of an array its type and shape, of a tuple each of its parts."""
-    words = []
+def described_arguments(arguments):
+    """Return arguments as text: an array by dtype and shape, a tuple by its parts."""
+    texts = []
     for a in arguments:
         array = f"{a.dtype} {tuple(a.shape)}" if getattr(a, "ndim", 0) else str(a)
-        words.append(described_each(a) if isinstance(a, tuple) else array)
-    return f"({', '.join(words)})"
+        texts.append(described_arguments(a) if isinstance(a, tuple) else array)
+    return f"({', '.join(texts)})"
 
 
 def ready():
-    """Raise GpuError with one sentence if nothing can run here: what is missing, what to do."""
+    """Raise GpuError if nothing can run here: one sentence with what is missing and what to do."""
     try:
         if not SIMULATED:
             cuda.gpus[0].reset  # noqa: B018  (asks the driver for its first device)
@@ -203,12 +203,12 @@ def ready():
 
 
 def is_missing(error):
-    """Return whether an error says that there is no driver, no GPU, or nothing that compiles."""
+    """Return whether an error says that there is no driver, no GPU or no compiler."""
     return isinstance(error, ImportError) or type(error).__name__ == "DynamicLibNotFoundError"
 
 
 def missing(error):
-    """Return the sentence for an error of a machine that lacks something."""
+    """Return the sentence for a user whose machine lacks driver, GPU or compiler."""
     text = str(error).lower()
     simulator = "; to try it without a GPU, set NUMBA_ENABLE_CUDASIM=1"
     if "nvvm" in text or "libdevice" in text or "nvrtc" in text:

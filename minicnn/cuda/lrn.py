@@ -1,22 +1,21 @@
 """Local response normalization (Section 3.3) on the GPU.  The definition is reference/lrn.py.
 
-    x, y, dy, dx   (N, C, H, W)     flat; C is taken as groups × C channels of a group
+    x, y, dy, dx   (N, C, H, W)     flat; C is split into groups × C channels of a group
     scale          a number         k + α Σ_j x_j²
     pixel          one of N·groups·H·W: its channels are HW numbers apart
     geometry       C, HW            channels of a group, pixels of a channel
-                   before, after    a window reaches so far before and behind its channel
-    constants      k, alpha, beta   of the formula, in x's type
+                   before, after    channels of a window before and after its own
+    constants      k, alpha, beta   of the formula, in x's dtype
 
-The plain kernels have a thread for each output, and are the definition again.  They read every
-number n times, and backward n² times.  The fast ones have a thread for each pixel, which walks
-along the channels and keeps those of its window in registers, so that every number is read once
-and written once; threads beside each other have pixels beside each other.  By how much that is
-faster has not been measured on a GPU yet; `minicnn bench --ops cuda` measures it.
+The plain kernels have one thread for each output and restate the definition.  They read every
+number n times, and backward n² times.  The fast kernels have one thread for each pixel.  It walks
+along the channels and keeps the current window in registers, so every number is read once and
+written once; neighbouring threads have neighbouring pixels.  The gain has not been measured on a
+GPU yet; `minicnn bench --ops cuda` measures it.
 
-Backward computes scale once more, from x, in place of reading what forward has kept: that takes a
-few multiplications, while reading and writing takes what is scarce.  A number then costs 8 bytes
-forward and 12 backward; with scale kept it would be 12 and 16.  And x is kept anyway: it is the y
-of the layer before.
+Backward computes scale again from x, and forward does not keep it: a few multiplications cost less
+than memory traffic.  A number then costs 8 bytes forward and 12 backward, instead of 12 and 16.
+And x is kept anyway: it is the y of the layer before.
 """
 
 import math
@@ -31,8 +30,8 @@ from .device import flat, to_device
 from .gpu import cuda, launch
 from .settings import settings
 
-LOADS = 8  # numbers that a thread asks for together, so that it waits once for all of them
-WIDEST = 16  # channels of a window that fit into a thread's registers; beyond, the plain kernels
+LOADS = 8  # numbers that a thread loads together, so that it waits for memory only once
+MAX_WINDOW = 16  # channels of a window that fit into registers; larger n takes the plain kernels
 
 Geometry = namedtuple("Geometry", "C HW before after")
 Constants = namedtuple("Constants", "k alpha beta")
@@ -43,10 +42,10 @@ def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
     k, n, alpha, beta, groups = check_lrn(x, k, n, alpha, beta, groups)
     x = to_device(x)
     y = empty(x.shape, x.dtype)
-    geometry = geometry_of(x, n, groups)
+    geometry = window_geometry(x, n, groups)
     constants = Constants(*map(x.dtype.type, (k, alpha, beta)))
     arguments = flat(x), flat(y), geometry, constants
-    if settings.plain or n > WIDEST:
+    if settings.plain or n > MAX_WINDOW:
         launch(plain_kernel, x.size, *arguments)
     else:
         launch(fast_kernels(n, beta == 0.75)[0], x.size // geometry.C, *arguments)
@@ -54,26 +53,26 @@ def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
 
 
 def lrn_backward(dy, cache):
-    """Return dx: its own term, and the cross-channel term."""
+    """Return dx: the direct term and the cross-channel term."""
     x, n, constants, groups = cache
     check_gradient("lrn", dy, x.shape, x.dtype)
     dy, dx = to_device(dy), empty(x.shape, x.dtype)
-    geometry = geometry_of(x, n, groups)
+    geometry = window_geometry(x, n, groups)
     arguments = flat(dy), flat(x), flat(dx), geometry, constants
-    if settings.plain or n > WIDEST:
+    if settings.plain or n > MAX_WINDOW:
         launch(plain_back_kernel, x.size, *arguments)
     else:
         launch(fast_kernels(n, constants.beta == 0.75)[1], x.size // geometry.C, *arguments)
     return (dx,)
 
 
-def geometry_of(x, n, groups):
-    """Return where the channels of a window of n lie."""
+def window_geometry(x, n, groups):
+    """Return where the channels of a window of n are in memory."""
     _, C, H, W = x.shape
     return Geometry(C // groups, H * W, n // 2, (n - 1) // 2)
 
 
-# The definition, a thread for each output.
+# The definition: one thread for each output.
 
 
 @cuda.jit
@@ -93,18 +92,18 @@ def plain_back_kernel(dy, x, dx, geometry, constants):
         _, alpha, beta = constants
         c = i // HW % C
         scale = scale_at(x, i, c, geometry, constants)
-        own = dy[i] * math.pow(scale, -beta)
+        direct = dy[i] * math.pow(scale, -beta)
         cross = x.dtype.type(0)
-        for j in range(max(0, c - after), min(C, c + before + 1)):  # those whose window holds c
-            at = i + (j - c) * HW
-            scale = scale_at(x, at, j, geometry, constants)
-            cross += dy[at] * x[at] * math.pow(scale, -beta) / scale
-        dx[i] = own - x.dtype.type(2) * alpha * beta * x[i] * cross
+        for j in range(max(0, c - after), min(C, c + before + 1)):  # windows that contain c
+            i_j = i + (j - c) * HW
+            scale = scale_at(x, i_j, j, geometry, constants)
+            cross += dy[i_j] * x[i_j] * math.pow(scale, -beta) / scale
+        dx[i] = direct - x.dtype.type(2) * alpha * beta * x[i] * cross
 
 
 @cuda.jit(device=True)
 def scale_at(x, i, c, geometry, constants):
-    """Return k + α Σ_j x_j² for x[i], which is of channel c."""
+    """Return k + α Σ_j x_j² for x[i], which belongs to channel c."""
     C, HW, before, after = geometry
     total = x.dtype.type(0)
     for j in range(max(0, c - before), min(C, c + after + 1)):
@@ -112,34 +111,34 @@ def scale_at(x, i, c, geometry, constants):
     return constants.k + constants.alpha * total
 
 
-# The same, a thread for each pixel.
+# The fast kernels: one thread for each pixel.
 
 
 @lru_cache
 def fast_kernels(n, three_quarters):
     """Return the kernels for windows of n channels, forward and backward.
 
-    n is a constant to the compiler, which writes all loops over a window out.  If β is 0.75, two
-    square roots give scale^−β, in place of a logarithm and a power.  Forward keeps
+    n is a constant to the compiler, which unrolls all loops over a window.  For β = 0.75, two
+    square roots compute scale^−β instead of a logarithm and a power.  Forward keeps
 
-        window   (n−1 + LOADS,)     x of n−1 channels that were read before, and of the next LOADS
+        window   (n−1 + LOADS,)     x of the n−1 channels before, and of the next LOADS channels
 
-    and backward, which loads x and dy of half as many channels at a time,
+    and backward, which loads x and dy of half as many channels at a time, keeps
 
         window   (n−1 + half,)      the same
-        slope    (half,)            dy_j of the channels whose last neighbour is in the window now
-        own      (before + half,)   dy_j·scale_j^−β, likewise
+        slope    (half,)            dy_j of the channels whose last neighbour is now in the window
+        direct   (before + half,)   dy_j·scale_j^−β, likewise
         ratio    (n−1 + half,)      dy_j·y_j / scale_j, likewise
 
-    A channel that does not exist counts as 0 everywhere.  An index is given without its sign, as of
-    each other one Numba's code asks whether it counts from the end.
+    A channel that does not exist counts as 0 everywhere.  Indices are unsigned, because Numba tests
+    every signed index for a count from the end.
     """
     before, after = n // 2, (n - 1) // 2
     half = LOADS // 2
-    size, back_size, own_size = n - 1 + LOADS, n - 1 + half, before + half
+    size, back_size, direct_size = n - 1 + LOADS, n - 1 + half, before + half
 
     @cuda.jit(device=True)
-    def shrink(scale, beta, one):
+    def scale_power(scale, beta, one):
         if three_quarters:
             root = math.sqrt(scale)
             return one / (root * math.sqrt(root))
@@ -160,13 +159,13 @@ def fast_kernels(n, three_quarters):
                 for j in range(LOADS):
                     window[n - 1 + j] = x[np.uint64(first + (c + j) * HW)] if c + j < C else zero
                 for j in range(LOADS):
-                    here = c + j - after  # the channel whose window is complete now
+                    channel = c + j - after  # the channel whose window is now complete
                     total = zero
                     for q in range(n):
                         total += window[j + q] * window[j + q]
-                    if (here >= 0) & (here < C):
-                        value = window[j + before] * shrink(k + alpha * total, beta, one)
-                        y[np.uint64(first + here * HW)] = value
+                    if (channel >= 0) & (channel < C):
+                        value = window[j + before] * scale_power(k + alpha * total, beta, one)
+                        y[np.uint64(first + channel * HW)] = value
                 for j in range(n - 1):
                     window[j] = window[j + LOADS]
 
@@ -181,38 +180,38 @@ def fast_kernels(n, three_quarters):
             first = i // HW * C * HW + i % HW
             window = cuda.local.array(back_size, x.dtype)
             ratio = cuda.local.array(back_size, x.dtype)
-            own = cuda.local.array(own_size, x.dtype)
+            direct = cuda.local.array(direct_size, x.dtype)
             slope = cuda.local.array(half, x.dtype)
             for j in range(n - 1):
                 window[j] = zero
                 ratio[j] = zero
             for j in range(before):
-                own[j] = zero
+                direct[j] = zero
             for c in range(0, C + n - 1, half):
                 for j in range(half):
-                    here = c + j - after
-                    inside = (here >= 0) & (here < C)
+                    channel = c + j - after
+                    inside = (channel >= 0) & (channel < C)
                     window[n - 1 + j] = x[np.uint64(first + (c + j) * HW)] if c + j < C else zero
-                    slope[j] = dy[np.uint64(first + here * HW)] if inside else zero
+                    slope[j] = dy[np.uint64(first + channel * HW)] if inside else zero
                 for j in range(half):
-                    here = c + j - after
+                    channel = c + j - after
                     total = zero
                     for q in range(n):
                         total += window[j + q] * window[j + q]
                     scale = k + alpha * total
-                    own[before + j] = slope[j] * shrink(scale, beta, one)
-                    ratio[n - 1 + j] = own[before + j] * window[j + before] / scale
+                    direct[before + j] = slope[j] * scale_power(scale, beta, one)
+                    ratio[n - 1 + j] = direct[before + j] * window[j + before] / scale
                 for j in range(half):
-                    here = c + j - (n - 1)  # the channel for which all ratios are known now
+                    channel = c + j - (n - 1)  # the channel whose ratios are now all known
                     cross = zero
                     for q in range(n):
                         cross += ratio[j + q]
-                    if (here >= 0) & (here < C):
-                        dx[np.uint64(first + here * HW)] = own[j] - twice * window[j] * cross
+                    if (channel >= 0) & (channel < C):
+                        dx[np.uint64(first + channel * HW)] = direct[j] - twice * window[j] * cross
                 for j in range(n - 1):
                     window[j] = window[j + half]
                     ratio[j] = ratio[j + half]
                 for j in range(before):
-                    own[j] = own[j + half]
+                    direct[j] = direct[j + half]
 
     return forward_kernel, back_kernel

@@ -1,43 +1,44 @@
-"""What a product multiplies, and where it writes: matrices that need not lie in memory as such.
+"""Operands: what a product multiplies and writes, as matrices that need not exist in memory.
 
-The product (product.py) asks for entry (row, k) of a matrix, where k is what it adds up over, its
-depth.  A matrix may be stored that way, or be the columns of im2col, which nobody ever writes: then
-entry (k, window) is the pixel of x that this window has at its place k.  To find out where an entry
-lies takes two steps, as much of the work belongs to a row, or to a k, and serves many entries:
+The product (product.py) asks for entry (row, k) of a matrix; k is its depth, which the sum runs
+over.  A matrix may be stored that way.  Or it may be the matrix of im2col, which is never written:
+then entry (k, window) is the pixel of x at place k of this window.  Finding an entry takes two
+steps, because much of the work depends on the row alone, or on k alone, and serves many entries:
 
     row(operand, group, row)         what there is to know about a row
     depth(operand, group, k)         what there is to know about a k
-    place(operand, row's, k's)       where the entry lies in the array, or −1: then it is 0
+    place(operand, row's, k's)       the entry's index in the array, or −1 for an entry that is 0
 
-A Kind is a triple of such functions; there are five, for three sorts of operand:
+A Kind is a triple of such functions.  There are five, for three types of operand:
 
-    MATRIX     a Matrix: entry (row, k) lies at row·row_step + k·depth_step
+    MATRIX     a Matrix: entry (row, k) is at row·row_step + k·depth_step
     MAPS       a Maps: row = a map (a channel), k = a pixel of any image
     WINDOWS    a Windows: row = a window, that is an output pixel; k = a tap (c, u, v) of it
     TAPS       a Windows the other way round: row = a tap, k = a window
-    SPREAD     as WINDOWS, in maps that are thought of as spread out, zeros between their pixels
+    SPREAD     like WINDOWS, in maps that are imagined as spread out, with zeros between pixels
 
-A window knows where its first pixel is, (i·stride − pad, j·stride − pad), and a tap how far it is
-from there, (u, v).  Both stand in small tables of four whole numbers, so that one wide load reads
-them: base, row, column, and a 0.  The sum of the rows and that of the columns tell whether the
-pixel is in the image at all, and the sum of the bases where it lies.  The table of the windows is
-for one image; which image it is comes from a division.  (A table for all windows of a batch would
-be as large as four channels of y, and the division is made once for a row, or once a tile.)
+A window has the position of its first pixel, (i·stride − pad, j·stride − pad), and a tap its
+distance from there, (u, v).  Both are in small tables of four integers, so that one vector load
+reads them: base, row, column, and a 0.  The sums of rows and columns tell whether the pixel is
+inside the image, and the sum of bases where it is in memory.  The table of windows is for one
+image; a division tells which image it is.  (A table for all windows of a batch would be as large as
+four channels of y, and there is only one division per row, or per tile.)
 
-An example: images of one channel and 4×5 pixels, f = 3, stride 2, pad 1, so 2×3 windows an image.
+For example, take images of one channel and 4×5 pixels, f = 3, stride 2, pad 1: 2×3 windows each.
 
                                  base   row   column
     window 4, (i, j) = (1, 1)       6     1        1     row 1·2 − 1, column 1·2 − 1, base 1·5 + 1
     tap 7, (c, u, v) = (0, 2, 1)   11     2        1     base 2·5 + 1
-    together                       17     3        2     in the image: entry (7, 4) is array[17]
+    sum                            17     3        2     in the image: entry (7, 4) is array[17]
 
     window 0, (i, j) = (0, 0)      −6    −1       −1
     tap 2, (c, u, v) = (0, 0, 2)    2     0        2
-    together                       −4    −1        1     above the image: entry (2, 0) is 0
+    sum                            −4    −1        1     above the image: entry (2, 0) is 0
 
 Window 10 is window 4 of the next image: its base is 6 + 20.
 
-All indices have 32 bits, which a GPU is fast at: buffers.py makes no array that they cannot reach.
+All indices have 32 bits, which a GPU handles fast: buffers.py makes no array that they cannot
+reach.
 """
 
 import functools
@@ -47,7 +48,7 @@ import numpy as np
 
 from . import gpu
 from .device import flat, to_device
-from .vector_loads import inlined, load4
+from .vector_loads import device_function, load4
 
 Kind = namedtuple("Kind", "row depth place")
 
@@ -57,7 +58,7 @@ Windows = namedtuple(
     "Windows", "array windows taps H W count per_image depth image_step group_step stride"
 )
 
-NOWHERE = -(2**30)  # a row so far outside that no sum brings it back
+NOWHERE = -(2**30)  # a row so far outside that no sum leads back inside
 WHOLE = 128  # a multiple of all tiles' sizes
 
 
@@ -80,35 +81,35 @@ def windows(array, groups, H_out, W_out, f, stride, pad):
     count, per_image, depth = N * H_out * W_out, H_out * W_out, C // groups * f * f
     return Windows(
         flat(array),
-        window_table(gpu.here, H_out, W_out, stride, pad, W),
-        tap_table(gpu.here, C // groups, f, H, W),
+        window_table(gpu.current, H_out, W_out, stride, pad, W),
+        tap_table(gpu.current, C // groups, f, H, W),
         *numbers(H, W, count, per_image, depth, C * H * W, C // groups * H * W, 1),
     )
 
 
 def spread_windows(array, groups, H_all, W_all, f, stride, pad):
-    """Return the windows that dx looks through: f×f, in maps with stride − 1 zeros between pixels.
+    """Return the windows that dx reads: f×f, in maps with stride − 1 zeros between pixels.
 
-    There is a window for each of the H_all·W_all pixels of dx, and pixel (h, w) sees the places
-    h + pad − (f−1) … h + pad of the spread maps.  Place stride·i of them is row i of the maps.
+    There is a window for each of the H_all·W_all pixels of dx: pixel (h, w) reads positions
+    h + pad − (f−1) … h + pad of the spread maps.  Position stride·i of these is row i of the maps.
     """
     N, C, H, W = array.shape
     count, per_image, depth = N * H_all * W_all, H_all * W_all, C // groups * f * f
     return Windows(
         flat(array),
-        window_table(gpu.here, H_all, W_all, 1, f - 1 - pad, W, spread=True),
-        tap_table(gpu.here, C // groups, f, H, W, spread=True),
+        window_table(gpu.current, H_all, W_all, 1, f - 1 - pad, W, spread=True),
+        tap_table(gpu.current, C // groups, f, H, W, spread=True),
         *numbers(H, W, count, per_image, depth, C * H * W, C // groups * H * W, stride),
     )
 
 
 def numbers(*values):
-    """Return whole numbers as those of 32 bits: Python's own have 64 in a kernel."""
+    """Return integers as 32-bit ones: Python's own have 64 bits in a kernel."""
     return [np.int32(value) for value in values]
 
 
 @functools.lru_cache(maxsize=1024)
-def window_table(here, H_out, W_out, stride, pad, W, spread=False):
+def window_table(current, H_out, W_out, stride, pad, W, spread=False):
     """Return, on the device, base, row and column of the first pixel of each window, and a 0."""
     i, j = np.divmod(np.arange(H_out * W_out), W_out)
     row, column = i * stride - pad, j * stride - pad
@@ -117,10 +118,10 @@ def window_table(here, H_out, W_out, stride, pad, W, spread=False):
 
 
 @functools.lru_cache(maxsize=1024)
-def tap_table(here, C, f, H, W, spread=False):
+def tap_table(current, C, f, H, W, spread=False):
     """Return, on the device, what each tap adds to base, row and column, and a 0.
 
-    Taps that only fill up a tile are there, too: they lead nowhere, so that nobody needs to ask.
+    The table also has taps that only fill up a tile; they lead nowhere, so kernels need not test.
     """
     taps = C * f * f
     t = np.arange(-(-taps // WHOLE) * WHOLE)
@@ -136,33 +137,33 @@ def table(*columns):
     return to_device(rows.ravel())
 
 
-@inlined
+@device_function
 def matrix_row(operand, group, row):
-    at = np.int32(group * operand.group_step) + np.int32(row * operand.row_step)
-    return np.int32(at) if row < operand.rows else np.int32(-1)
+    offset = np.int32(group * operand.group_step) + np.int32(row * operand.row_step)
+    return np.int32(offset) if row < operand.rows else np.int32(-1)
 
 
-@inlined
+@device_function
 def matrix_depth(operand, group, k):
     return np.int32(k * operand.depth_step) if k < operand.depth else np.int32(-1)
 
 
-@inlined
+@device_function
 def maps_depth(operand, group, k):
     """Pixel k of all images: the whole images before it, and then the pixels before it."""
     pixels = np.uint32(operand.row_step)
     image = np.int32(np.uint32(k) // pixels)
     pixel = np.int32(k - np.int32(image * operand.row_step))
-    at = np.int32(image * operand.image_step) + pixel
-    return np.int32(at) if k < operand.depth else np.int32(-1)
+    offset = np.int32(image * operand.image_step) + pixel
+    return np.int32(offset) if k < operand.depth else np.int32(-1)
 
 
-@inlined
+@device_function
 def sum_place(operand, row, k):
     return np.int32(row + k) if row >= 0 and k >= 0 else np.int32(-1)
 
 
-@inlined
+@device_function
 def window(operand, group, index):
     """Base, row and column of a window's first pixel, which may be outside the image."""
     inside = index < operand.count
@@ -175,16 +176,16 @@ def window(operand, group, index):
     return base, np.int32(row if inside else NOWHERE), column
 
 
-@inlined
+@device_function
 def tap(operand, group, index):
-    """What a tap adds to base, row and column; less than a tile behind the last is allowed."""
+    """What a tap adds to base, row and column; an index may exceed the taps by part of a tile."""
     base, row, column, _ = load4(operand.taps, 4 * index)
     return base, row, column
 
 
-@inlined
+@device_function
 def window_place(operand, first, second):
-    """A negative number without its sign is large: one comparison serves both edges."""
+    """An unsigned negative number is large, so one comparison tests both edges."""
     row, column = (
         np.uint32(np.int32(first[1] + second[1])),
         np.uint32(np.int32(first[2] + second[2])),
@@ -193,7 +194,7 @@ def window_place(operand, first, second):
     return np.int32(first[0] + second[0]) if inside else np.int32(-1)
 
 
-@inlined
+@device_function
 def spread_place(operand, first, second):
     """Only every stride-th row and column of the spread maps has pixels."""
     stride = np.uint32(operand.stride)

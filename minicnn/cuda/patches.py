@@ -1,4 +1,4 @@
-"""Changes to other libraries, for the length of a with statement."""
+"""Temporary changes to other libraries, undone at the end of a with statement."""
 
 from contextlib import contextmanager
 
@@ -7,7 +7,7 @@ MISSING = object()
 
 @contextmanager
 def patched(owner, name, value):
-    """Let owner.name be this value; afterwards it is what it was before, or missing again."""
+    """Set owner.name to value; on leaving, restore it, or remove it if it was missing."""
     before = getattr(owner, name, MISSING)
     setattr(owner, name, value)
     try:

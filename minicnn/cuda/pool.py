@@ -2,19 +2,18 @@
 
     x, dx       (N, C, H, W)            input; a plane is one channel of one image
     y, dy       (N, C, H_out, W_out)    output
-    winner      (N, C, H_out, W_out)    place of the largest value in its window, 0 … z·z−1
-    cell        s×s pixels of a plane: those that lie in window (row, column), but not in the next
-    sizes       H, W, H_out, W_out      of a plane of x and of one of y
+    winner      (N, C, H_out, W_out)    position of the maximum in its window, 0 … z·z−1
+    cell        s×s pixels of a plane: those that are in window (row, column), but not in the next
+    sizes       H, W, H_out, W_out      of a plane of x and of a plane of y
 
-Forward, a thread for each window: that is the definition, and there is no other kernel.  Backward,
-the plain kernels have a thread for each pixel, which gathers: it asks the windows that it lies in
-which of their pixels won.  The fast ones have a thread for each cell, so that dy and winner are
-read once for s² pixels.  In both every pixel is written once, by one thread, and no two threads add
-to the same one.  By how much the fast ones are faster has not been measured on a GPU yet;
-`minicnn bench --ops cuda` measures it.
+Forward has one kernel, with a thread for each window.  Backward has two.  The plain kernel has a
+thread for each pixel, which asks every window that contains the pixel whether it won.  The fast
+kernel has a thread for each cell, so dy and winner are read once for s² pixels.  In both, a single
+thread writes each pixel, so no two threads add to the same one.  The gain has not been measured on
+a GPU yet; `minicnn bench --ops cuda` measures it.
 
-All but the plain kernels are made for one z and s, which are constants to the compiler: it writes
-the loops over a window out, keeps the window in registers, and needs no division by s.
+All but the plain kernels are compiled for one z and s, which are constants to the compiler: it
+unrolls the loops over a window, keeps the window in registers, and needs no division by s.
 """
 
 from collections import namedtuple
@@ -48,7 +47,7 @@ def pool_forward(x, z=3, s=2, ceil_mode=False):
 
 
 def pool_backward(dy, cache):
-    """Send each dy back to the place that won; add, because windows overlap."""
+    """Send each dy back to the pixel that won; add, because windows overlap."""
     (N, C, H, W), dtype, winner, z, s = cache
     check_gradient("pool", dy, winner.shape, dtype)
     dy = to_device(dy)
@@ -65,7 +64,7 @@ def pool_backward(dy, cache):
 
 
 def average_pool_forward(x, z=3, s=2, ceil_mode=False):
-    """Return the means; a clipped window divides by the pixels that it really holds."""
+    """Return the means; a clipped window divides by the number of its real pixels."""
     z, s, ceil_mode = check_pool("average_pool", x, z, s, ceil_mode)
     x = to_device(x)
     N, C, H, W = x.shape
@@ -94,11 +93,11 @@ def average_pool_backward(dy, cache):
 
 
 @cuda.jit(device=True)
-def place(i, height, width):
-    """Return plane, row and column of number i in planes of this size.
+def position(i, height, width):
+    """Return plane, row and column of element i in planes of this size.
 
-    In unsigned numbers of 32 bits, because a GPU has no instruction that divides, and 64 bits take
-    it several times as long.
+    The arithmetic is unsigned and 32 bits wide: a GPU has no instruction for division, and a
+    division of 64 bits takes several times as long.
     """
     i, height, width = np.uint32(i), np.uint32(height), np.uint32(width)
     line = np.uint32(i // width)
@@ -106,7 +105,7 @@ def place(i, height, width):
     return np.int32(plane), np.int32(line - plane * height), np.int32(i - line * width)
 
 
-# The definition of backward, a thread for each pixel.
+# The definition of backward: one thread for each pixel.
 
 
 @cuda.jit
@@ -114,13 +113,13 @@ def plain_max_back_kernel(dy, winner, dx, z, s, sizes):
     i = cuda.grid(1)
     H, W, H_out, W_out = sizes
     if i < dx.size:
-        plane, h, w = place(i, H, W)
+        plane, h, w = position(i, H, W)
         total = dx.dtype.type(0)
         for row in range(max(0, (h - z) // s + 1), min(H_out, h // s + 1)):
             for column in range(max(0, (w - z) // s + 1), min(W_out, w // s + 1)):
-                at = (plane * H_out + row) * W_out + column
-                if winner[at] == (h - row * s) * z + w - column * s:
-                    total += dy[at]
+                y_index = (plane * H_out + row) * W_out + column
+                if winner[y_index] == (h - row * s) * z + w - column * s:
+                    total += dy[y_index]
         dx[i] = total
 
 
@@ -129,7 +128,7 @@ def plain_mean_back_kernel(dy, dx, z, s, sizes):
     i = cuda.grid(1)
     H, W, H_out, W_out = sizes
     if i < dx.size:
-        plane, h, w = place(i, H, W)
+        plane, h, w = position(i, H, W)
         total = dx.dtype.type(0)
         for row in range(max(0, (h - z) // s + 1), min(H_out, h // s + 1)):
             for column in range(max(0, (w - z) // s + 1), min(W_out, w // s + 1)):
@@ -139,14 +138,14 @@ def plain_mean_back_kernel(dy, dx, z, s, sizes):
         dx[i] = total
 
 
-# The kernels for one z and s.
+# The fast kernels, for one z and s.
 
 
 @lru_cache
 def max_kernels(z, s):
     """Return the kernels of max pooling, forward and backward."""
     places = z * z
-    reach = (z + s - 1) // s  # so many windows, in each direction, reach into a cell
+    reach = (z + s - 1) // s  # windows, in each direction, that overlap a cell
     windows = reach * reach
 
     @cuda.jit
@@ -154,18 +153,18 @@ def max_kernels(z, s):
         i = cuda.grid(1)
         H, W, H_out, W_out = sizes
         if i < y.size:
-            plane, row, column = place(i, H_out, W_out)
+            plane, row, column = position(i, H_out, W_out)
             window = cuda.local.array(places, x.dtype)
             for a in range(z):
-                # past the far edge the last pixel stands again: it cannot win, the first of equals
-                # does; and loads without an if, not even Numba's whether an index counts from the
-                # end, can all be under way at the same time
+                # Past the far edge the last pixel is repeated.  It cannot win there, because the
+                # first of equal values wins.  Without a branch, and without Numba's test for a
+                # negative index, all loads can be in flight at the same time.
                 line = (plane * H + min(row * s + a, H - 1)) * W
                 for b in range(z):
                     window[a * z + b] = x[np.uint64(line + min(column * s + b, W - 1))]
             best, won = window[0], 0
             for j in range(1, places):
-                # "not ≤" is true for NaN, too; the first NaN wins
+                # "not ≤" is also true for NaN; the first NaN wins
                 if (not window[j] <= best) & (best == best):
                     best, won = window[j], j
             y[i] = best
@@ -176,15 +175,18 @@ def max_kernels(z, s):
         i = cuda.grid(1)
         H, W, H_out, W_out = sizes
         if i < cells:
-            plane, row, column = place(i, (H + s - 1) // s, (W + s - 1) // s)
+            plane, row, column = position(i, (H + s - 1) // s, (W + s - 1) // s)
             won = cuda.local.array(windows, np.int32)
             share = cuda.local.array(windows, dx.dtype)
             for up in range(reach):
                 for left in range(reach):
-                    at, j = (plane * H_out + row - up) * W_out + column - left, up * reach + left
+                    y_index, j = (
+                        (plane * H_out + row - up) * W_out + column - left,
+                        up * reach + left,
+                    )
                     inside = (0 <= row - up < H_out) & (0 <= column - left < W_out)
-                    won[j] = winner[at] if inside else -1
-                    share[j] = dy[at] if inside else dx.dtype.type(0)
+                    won[j] = winner[y_index] if inside else -1
+                    share[j] = dy[y_index] if inside else dx.dtype.type(0)
             for a in range(s):
                 for b in range(s):
                     total = dx.dtype.type(0)
@@ -211,7 +213,7 @@ def mean_kernels(z, s):
         i = cuda.grid(1)
         H, W, H_out, W_out = sizes
         if i < y.size:
-            plane, row, column = place(i, H_out, W_out)
+            plane, row, column = position(i, H_out, W_out)
             total = x.dtype.type(0)
             for a in range(z):
                 for b in range(z):
@@ -226,14 +228,17 @@ def mean_kernels(z, s):
         i = cuda.grid(1)
         H, W, H_out, W_out = sizes
         if i < cells:
-            plane, row, column = place(i, (H + s - 1) // s, (W + s - 1) // s)
+            plane, row, column = position(i, (H + s - 1) // s, (W + s - 1) // s)
             share = cuda.local.array(windows, dx.dtype)
             for up in range(reach):
                 for left in range(reach):
-                    at, j = (plane * H_out + row - up) * W_out + column - left, up * reach + left
+                    y_index, j = (
+                        (plane * H_out + row - up) * W_out + column - left,
+                        up * reach + left,
+                    )
                     inside = (0 <= row - up < H_out) & (0 <= column - left < W_out)
                     count = min(z, H - (row - up) * s) * min(z, W - (column - left) * s)
-                    share[j] = dy[at] / dx.dtype.type(count) if inside else dx.dtype.type(0)
+                    share[j] = dy[y_index] / dx.dtype.type(count) if inside else dx.dtype.type(0)
             for a in range(s):
                 for b in range(s):
                     total = dx.dtype.type(0)

@@ -1,22 +1,23 @@
-"""What the threads of a block do together: of the numbers that they have, they make one.
+"""Block-wide reductions: the threads of a block combine their values into one.
 
-    value     the number of this thread
-    shared    (threads,)   a place for each thread, in the block's shared memory; so many as a
-                           power of two
+    value     this thread's number
+    shared    (threads,)   one entry per thread, in the block's shared memory; threads is a power
+                           of two
 
-Half of the threads add what the other half has to what they have themselves, then half of these,
-and so on, until one has it all: of 256 numbers after 8 turns.  Before each turn all threads wait,
-because what one reads another one has written.  The order is always the same, so the same numbers
+Half of the threads add the values of the other half to their own, then half of these, and so on,
+until one thread has the sum: 256 values take 8 iterations.  Before each iteration all threads
+synchronize, because each reads what another has written.  The order is fixed, so the same values
 give the same sum, bit for bit.
 
-All threads of the block must come here together; each gets the result, and may use `shared` again.
+All threads of the block must call a reduction together.  Each gets the result, and may use `shared`
+again.
 """
 
 from .gpu import cuda
 
 
 @cuda.jit(device=True)
-def sum_of_block(value, shared):
+def block_sum(value, shared):
     """Return the sum of the values of all threads."""
     t = cuda.threadIdx.x
     shared[t] = value
@@ -28,13 +29,13 @@ def sum_of_block(value, shared):
         cuda.syncthreads()
         half //= 2
     total = shared[0]
-    cuda.syncthreads()  # all have read it before shared is written again
+    cuda.syncthreads()  # all threads must have read it before shared is written again
     return total
 
 
 @cuda.jit(device=True)
-def largest_of_block(value, shared):
-    """Return the largest of the values of all threads; where one is NaN, one of them, or NaN."""
+def block_max(value, shared):
+    """Return the largest of the values of all threads; if one is NaN, some value or NaN."""
     t = cuda.threadIdx.x
     shared[t] = value
     cuda.syncthreads()

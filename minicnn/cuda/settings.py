@@ -5,17 +5,17 @@ from . import gpu
 
 
 class Settings(backends.Settings):
-    """What a user of the GPU backend may change; each setting is False at first.
+    """What a user of the GPU backend may change.  Each setting is False at first.
 
         from minicnn import cuda
         cuda.settings.tf32 = True
 
-    plain           the kernels that are the definition run, even where there are faster ones
-    tf32            products of float32 run on tensor cores; tf32.py says what that costs in
+    plain           run the kernels that serve as definition, even where there are faster ones
+    tf32            run products of float32 on tensor cores; tf32.py says what that costs in
                     precision.  Products of float64 stay as they are.  Raises GpuError if the
                     current GPU is too old
-    through_host    what crosses between two columns goes through the host's memory, even where one
-                    GPU can access the other's
+    through_host    copy between two columns through the host's memory, even where one GPU can
+                    access the other's
     """
 
     _tf32 = False
@@ -36,10 +36,10 @@ def check_tensor_cores():
     if gpu.SIMULATED:
         return
     gpu.ready()
-    major, minor = gpu.cuda.gpus[gpu.here.device].compute_capability
+    major, minor = gpu.cuda.gpus[gpu.current.device].compute_capability
     if major < 8:
         raise errors.GpuError(
-            f"TF32 needs a GPU of compute capability 8.0 or more; GPU {gpu.here.device} has "
+            f"TF32 needs a GPU of compute capability 8.0 or more; GPU {gpu.current.device} has "
             f"{major}.{minor}"
         )
 

@@ -1,12 +1,12 @@
 """The update rule (Section 5) on the GPU.  The definition is reference/sgd.py.
 
-    w, v, dw    weights, momentum variable, gradient; any shape, three equal ones
+    w, v, dw    weights, momentum variable, gradient; any shape, all three equal
 
-A thread for each weight reads w, v and dw once, and writes the next w and v over the old ones.
+The thread of a weight reads w, v and dw once, and overwrites w and v.
 """
 
 from ..checks import check_update
-from .device import flat, on_device, to_device
+from .device import flat, is_on_device, to_device
 from .gpu import cuda, launch
 
 
@@ -14,13 +14,13 @@ def sgd_update(w, v, dw, epsilon, momentum=0.9, decay=0.0005):
     """Write the next w and v into w and v, which must be on the device, and return them."""
     epsilon, momentum, decay = check_update(w, v, dw, epsilon, momentum, decay)
     for name, array in (("w", w), ("v", v)):
-        if not on_device(array):
+        if not is_on_device(array):
             raise TypeError(
                 f"sgd_update: {name} is an array of the host; expected one on the GPU, because it "
                 f"is written in place: {name} = to_device({name})"
             )
-    number = w.dtype.type
-    constants = number(epsilon), number(momentum), number(decay)
+    cast = w.dtype.type
+    constants = cast(epsilon), cast(momentum), cast(decay)
     flat_arrays = flat(to_device(w)), flat(to_device(v)), flat(to_device(dw))
     launch(update_kernel, w.size, *flat_arrays, *constants)
     return w, v

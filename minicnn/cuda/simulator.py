@@ -1,20 +1,19 @@
-"""Numba's simulator of a GPU, in which threads take turns.
+"""Numba's simulator of a GPU, with threads that take turns.
 
-Numba's own runs all threads of a block at once, each as a thread of Python, and asks them over and
-over again whether they are waiting for each other.  Within `with taking_turns(): …` one thread runs
-at a time, until it waits in syncthreads or ends; then the next one goes on where it had stopped.
-That is 3 to 20 times as fast, as measured with this backend's layers on a few hundred pixels, and
-finds more:
+Numba's own simulator runs all threads of a block at once, each as a Python thread, and polls them
+to see whether they wait for each other.  Within `with taking_turns(): …` one thread runs at a time,
+until it ends or waits in syncthreads; then the next one continues where it stopped.  That is 3 to
+20 times as fast, measured with this backend's layers on a few hundred pixels, and finds more
+mistakes:
 
-    order     Blocks, and the threads of a block, run in the order of their numbers; within
-              `with last_thread_first(): …` the other way round.  If one thread writes what another
-              one reads or writes, and no syncthreads lies between, then the two orders give
-              different results
-    NaN       What no thread has written yet is NaN, in shared memory and in registers
+    order     Blocks, and threads within a block, run in ascending order, or in descending order
+              within `with last_thread_first(): …`.  If a thread writes what another one reads or
+              writes, with no syncthreads between, then the two orders give different results
+    NaN       Shared memory and registers hold NaN until a thread writes to them
 
-    worker    a thread of Python, which runs a block's threads one after another; one that waits
+    worker    a Python thread that runs a block's threads one after another.  A thread that waits
               keeps its worker, and another worker takes the next thread
-    turn      the right to run: a worker has it, or whoever launched the block
+    turn      the right to run: one worker has it, or the thread that launched the block
 """
 
 import sys
@@ -28,14 +27,14 @@ from numba.cuda.simulator.kernelapi import Dim3, FakeCUDALocal, FakeCUDAShared
 
 from .patches import patched
 
-reverse = False  # whether the last thread of the last block begins
+reverse = False  # whether blocks and threads run in reverse order
 
-idle = []  # workers without a block
+idle_workers = []  # workers without a block
 
 
 @contextmanager
 def taking_turns():
-    """Let the threads of each block take turns; afterwards Numba's simulator is what it was."""
+    """Run the threads of each block in turns; on leaving, restore Numba's simulator."""
     with (
         patched(kernel.BlockManager, "run", run_block),
         patched(FakeCUDAShared, "array", shared_array),
@@ -46,7 +45,7 @@ def taking_turns():
 
 @contextmanager
 def last_thread_first():
-    """Let the last thread of the last block begin."""
+    """Run blocks and threads in reverse order."""
     global reverse
     reverse = True
     try:
@@ -56,11 +55,11 @@ def last_thread_first():
 
 
 class Stopped(Exception):
-    """Ends a thread that waits for others, one of which has failed."""
+    """Ends a thread that waits for the others, after one of them has failed."""
 
 
 class Block:
-    """The threads of one block: those that are still to begin, and workers that wait."""
+    """The threads of one block: those that have not begun, and workers that wait."""
 
     def __init__(self, kernel, arguments, number, threads):
         self.kernel, self.arguments, self.number = kernel, arguments, number
@@ -69,23 +68,23 @@ class Block:
         self.done = threading.Semaphore(0)
 
     def next_turn(self):
-        """Give the turn to a thread that has not begun; else to the one that waits longest.
+        """Give the turn to a thread that has not begun, else to the worker that waits longest.
 
-        When all have begun, all that are left wait in the same syncthreads, so they may go on.
+        Once all have begun, all that are left wait in the same syncthreads, so they may go on.
         """
         if self.to_begin and not self.error:
-            worker = idle.pop() if idle else Worker()
+            worker = idle_workers.pop() if idle_workers else Worker()
             worker.block = self
             worker.turn.release()
         elif self.waiting:
             self.waiting.popleft().turn.release()
         else:
-            self.arguments = ()  # the last worker may hold this block a little longer, but no array
+            self.arguments = ()  # the last worker may keep this block a moment longer, but no array
             self.done.release()
 
 
 class Worker(threading.Thread):
-    """What numba's kernels take for their thread: it has blockIdx, threadIdx and syncthreads."""
+    """What Numba's kernels take for their thread: it has blockIdx, threadIdx and syncthreads."""
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -105,11 +104,11 @@ class Worker(threading.Thread):
                 if not block.error:
                     error.add_note(f"in thread {self.threadIdx} of block {self.blockIdx}")
                     block.error = error
-            idle.append(self)
+            idle_workers.append(self)
             block.next_turn()
 
     def syncthreads(self):
-        """Let the others run until all have come here."""
+        """Let the other threads run until all have called this."""
         block = self.block
         block.waiting.append(self)
         block.next_turn()
@@ -119,7 +118,7 @@ class Worker(threading.Thread):
 
 
 def run_block(manager, number, *arguments):
-    """Run one block of a kernel; if one of its threads fails, raise what that one has raised."""
+    """Run one block of a kernel; if one of its threads fails, raise that thread's error."""
     threads = list(np.ndindex(*manager._block_dim))
     if reverse:
         threads.reverse()
@@ -132,7 +131,7 @@ def run_block(manager, number, *arguments):
 
 
 def shared_array(self, shape, dtype, alignment=None):
-    """Return the array that belongs to the line of the kernel that asks for one."""
+    """Return the shared array that belongs to the line of the kernel that requests it."""
     frame = sys._getframe(1)
     line = frame.f_code, frame.f_lineno
     if line not in self._allocations:
@@ -141,11 +140,11 @@ def shared_array(self, shape, dtype, alignment=None):
 
 
 def local_array(self, shape, dtype, alignment=None):
-    """Return an array of the thread that asks for one."""
+    """Return an array of the thread that requests it."""
     return unwritten(shape, dtype)
 
 
 def unwritten(shape, dtype):
-    """Return an array full of NaN, or of the largest number that the type has."""
+    """Return an array full of NaN, or of the largest integer of the dtype."""
     dtype = np.dtype(dtype)
     return np.full(shape, np.nan if dtype.kind == "f" else np.iinfo(dtype).max, dtype)

@@ -1,20 +1,20 @@
 """The tiled product: a block of threads computes a tile of outputs together.
 
-    a tile of a    (DEPTH, ROWS)       what the block works on now, in memory that its threads share
-    a tile of b    (DEPTH, COLUMNS)    and that is as fast as registers are, almost
-    sums           (TALL, BROAD)       the outputs of one thread, in registers
+    a tile of a    (DEPTH, ROWS)                   the factors that the block is working on, in
+    a tile of b    (DEPTH, COLUMNS)                shared memory, almost as fast as registers
+    sums           (THREAD_ROWS, THREAD_COLUMNS)   the outputs of one thread, in registers
 
-For each k a thread reads TALL + BROAD numbers from the tiles and multiplies each with each: 8 + 8
-numbers, in four wide loads, for 64 multiplications.  And each number that comes from the GPU's
-memory serves a whole row or column of the block's tile, 128 times.  There are two tiles of each:
-while one is multiplied, the next is on its way from memory to registers, and then goes into the
-other; so the threads wait for each other once a tile.
+For each k a thread reads THREAD_ROWS + THREAD_COLUMNS numbers from the tiles and multiplies each by
+each: 8 + 8 numbers, in four vector loads, for 64 multiplications.  And each number from the GPU's
+memory serves a whole row or column of the block's tile, 128 times.  There are two tiles of each
+operand: while the block multiplies one, the next is on its way from memory to registers, and then
+goes into the other.  So the threads synchronize only once per tile.
 
-A thread's outputs are fours of neighbours, ROWS/2 and COLUMNS/2 apart where they are 8×8, and its
-neighbours' fours lie beside them: so what 8 threads read is one piece of 128 bytes, and they never
-get into each other's way.  For the same reason 4 places behind each line of a tile are unused.
+A thread's outputs are groups of four neighbours, which are ROWS/2 and COLUMNS/2 apart for 8×8
+outputs; the groups of the next thread are next to them.  So 8 threads read one piece of 128 bytes
+without bank conflicts.  For the same reason each line of a tile is padded by 4 unused entries.
 
-Outputs behind the last row or column are computed, from zeros, and not written.
+Outputs past the last row or column are computed, from zeros, and not written.
 """
 
 import functools
@@ -23,49 +23,49 @@ from collections import namedtuple
 import numpy as np
 
 from .gpu import cuda
-from .tf32 import by_fragments
-from .vector_loads import inlined, load4, store4
+from .tf32 import tensor_core_functions
+from .vector_loads import device_function, load4, store4
 
-Tile = namedtuple("Tile", "ROWS COLUMNS DEPTH TALL BROAD")
-Read = namedtuple("Read", "kind along wide")  # how a block reads an operand; see `reader`
+Tile = namedtuple("Tile", "ROWS COLUMNS DEPTH THREAD_ROWS THREAD_COLUMNS")
+Read = namedtuple("Read", "kind along vectorized")  # how a block reads an operand; see `reader`
 
 LARGE, SMALL = Tile(128, 128, 8, 8, 8), Tile(64, 128, 8, 8, 8)
 DOUBLE = Tile(64, 64, 16, 4, 4)  # for float64: a register holds half of one
 TINY = Tile(16, 16, 4, 4, 4)  # for the simulator, where a block of 256 threads takes a second
-TWO_WARPS = Tile(64, 64, 8, 8, 8)  # for the simulator, too: the least for tensor cores
+TWO_WARPS = Tile(64, 64, 8, 8, 8)  # for the simulator, too: the smallest for tensor cores
 
-UNUSED = 4  # places behind each line of a tile
+LINE_PADDING = 4  # unused entries after each line of a tile
 
 
 def threads(tile):
     """Return how many threads work on a tile."""
-    return tile.ROWS // tile.TALL * (tile.COLUMNS // tile.BROAD)
+    return tile.ROWS // tile.THREAD_ROWS * (tile.COLUMNS // tile.THREAD_COLUMNS)
 
 
 @functools.cache
-def tiled(dtype_name, tile, a_read, b_read, out_kind, wide_out, biased, tf32=False):
+def tiled(dtype_name, tile, a_read, b_read, out_kind, vectorized_out, biased, tf32=False):
     """Return the kernel for operands of these kinds; see `product` for what it computes.
 
-    With tf32 its threads multiply on tensor cores (tf32.py), and all else is the same.
+    With tf32, its threads multiply on tensor cores (tf32.py); the rest is the same.
 
-    Block (x, part, group) of a launch computes tile x, counted down the columns: so blocks that run
-    at the same time read the same rows of b, which in a convolution are the costly ones.  A column
-    has tiles_down tiles, and a part has `share` of the depth.
+    Block (x, part, group) of a launch computes tile x, counted down the columns.  So blocks that
+    run at the same time read the same rows of b, which are the expensive ones in a convolution.  A
+    column has tiles_down tiles, and a part has `share` of the depth.
     """
     dtype = getattr(np, dtype_name)
-    ROWS, COLUMNS, DEPTH, TALL, BROAD = tile
-    THREADS, SUMS = threads(tile), TALL * BROAD
-    A_LINE, B_LINE = ROWS + UNUSED, COLUMNS + UNUSED
+    ROWS, COLUMNS, DEPTH, THREAD_ROWS, THREAD_COLUMNS = tile
+    THREADS, SUMS = threads(tile), THREAD_ROWS * THREAD_COLUMNS
+    A_LINE, B_LINE = ROWS + LINE_PADDING, COLUMNS + LINE_PADDING
     A_TILE, B_TILE = DEPTH * A_LINE, DEPTH * B_LINE
     A_TILES, B_TILES = 2 * A_TILE, 2 * B_TILE
     A_SHARE, B_SHARE = ROWS * DEPTH // THREADS, COLUMNS * DEPTH // THREADS  # read by one thread
-    way = by_fragments if tf32 else by_fours
-    place, prepare, multiply, (U, V), (A_APART, B_APART) = way(tile, A_LINE, B_LINE)
+    functions = tensor_core_functions if tf32 else cuda_core_functions
+    position, prepare, multiply, (U, V), (A_DISTANCE, B_DISTANCE) = functions(tile, A_LINE, B_LINE)
     a_row, b_row = a_read.kind.row, b_read.kind.row
     out_row, out_column, _ = out_kind
-    a_fetch, a_keep = reader(a_read, ROWS, DEPTH, THREADS)
-    b_fetch, b_keep = reader(b_read, COLUMNS, DEPTH, THREADS)
-    write = writer(out_kind, wide_out)
+    a_fetch, a_store = reader(a_read, ROWS, DEPTH, THREADS)
+    b_fetch, b_store = reader(b_read, COLUMNS, DEPTH, THREADS)
+    write = writer(out_kind, vectorized_out)
 
     @cuda.jit
     def tiled_kernel(a, b, out, bias, sizes, tiles_down, share):
@@ -76,233 +76,234 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, wide_out, biased, tf32=Fal
         u = cuda.local.array(U, dtype)
         v = cuda.local.array(V, dtype)
         sums = cuda.local.array(SUMS, dtype)
-        at = cuda.local.array(BROAD, np.int32)
+        columns = cuda.local.array(THREAD_COLUMNS, np.int32)
 
         t = np.int32(cuda.threadIdx.x)
         x, part = np.int32(cuda.blockIdx.x), np.int32(cuda.blockIdx.y)
         group = np.int32(cuda.blockIdx.z)
         m_first, n_first = np.int32(x % tiles_down * ROWS), np.int32(x // tiles_down * COLUMNS)
-        down, across = place(t)
+        down, across = position(t)
         k_first = np.int32(part * share)
         k_stop = min(np.int32(k_first + share), sizes.depth)
 
         for i in range(SUMS):
             sums[i] = dtype(0)
-        a_own = a_row(a, group, np.int32(m_first + t % ROWS))
-        b_own = b_row(b, group, np.int32(n_first + t % COLUMNS))
-        a_fetch(a, group, a_own, m_first, k_first, t, a_next)
-        b_fetch(b, group, b_own, n_first, k_first, t, b_next)
+        a_row_info = a_row(a, group, np.int32(m_first + t % ROWS))
+        b_row_info = b_row(b, group, np.int32(n_first + t % COLUMNS))
+        a_fetch(a, group, a_row_info, m_first, k_first, t, a_next)
+        b_fetch(b, group, b_row_info, n_first, k_first, t, b_next)
         prepare(a_next)
         prepare(b_next)
-        a_keep(a_next, t, a_tiles, 0)
-        b_keep(b_next, t, b_tiles, 0)
+        a_store(a_next, t, a_tiles, 0)
+        b_store(b_next, t, b_tiles, 0)
         cuda.syncthreads()
 
-        now = np.int32(0)  # which of the two tiles is being multiplied
+        current = np.int32(0)  # index of the tile that is being multiplied
         for k in range(k_first, k_stop, np.int32(DEPTH)):
             k_next = np.int32(k + DEPTH)
             if k_next < k_stop:
-                a_fetch(a, group, a_own, m_first, k_next, t, a_next)
-                b_fetch(b, group, b_own, n_first, k_next, t, b_next)
-            multiply(a_tiles, now * A_TILE, b_tiles, now * B_TILE, t, u, v, sums)
-            now = np.int32(1 - now)
+                a_fetch(a, group, a_row_info, m_first, k_next, t, a_next)
+                b_fetch(b, group, b_row_info, n_first, k_next, t, b_next)
+            multiply(a_tiles, current * A_TILE, b_tiles, current * B_TILE, t, u, v, sums)
+            current = np.int32(1 - current)
             if k_next < k_stop:
                 prepare(a_next)
                 prepare(b_next)
-                a_keep(a_next, t, a_tiles, now * A_TILE)
-                b_keep(b_next, t, b_tiles, now * B_TILE)
+                a_store(a_next, t, a_tiles, current * A_TILE)
+                b_store(b_next, t, b_tiles, current * B_TILE)
             cuda.syncthreads()
 
         target = np.int32(part * cuda.gridDim.z + group)
-        for j in range(BROAD):
-            n = np.int32(n_first + across + j // 4 * B_APART + j % 4)
-            at[j] = out_column(out, target, n)  # −1 behind the last column
-        for i in range(TALL):
-            m = np.int32(m_first + down + i // 4 * A_APART + i % 4)
+        for j in range(THREAD_COLUMNS):
+            n = np.int32(n_first + across + j // 4 * B_DISTANCE + j % 4)
+            columns[j] = out_column(out, target, n)  # −1 past the last column
+        for i in range(THREAD_ROWS):
+            m = np.int32(m_first + down + i // 4 * A_DISTANCE + i % 4)
             if m < sizes.rows:
                 row = out_row(out, target, m)
-                more = bias[group * sizes.rows + m] if biased else dtype(0)
-                for j in range(0, BROAD, 4):
-                    places = at[j], at[j + 1], at[j + 2], at[j + 3]
-                    s = i * BROAD + j
+                bias_m = bias[group * sizes.rows + m] if biased else dtype(0)
+                for j in range(0, THREAD_COLUMNS, 4):
+                    quad = columns[j], columns[j + 1], columns[j + 2], columns[j + 3]
+                    s = i * THREAD_COLUMNS + j
                     four = (
-                        sums[s] + more,
-                        sums[s + 1] + more,
-                        sums[s + 2] + more,
-                        sums[s + 3] + more,
+                        sums[s] + bias_m,
+                        sums[s + 1] + bias_m,
+                        sums[s + 2] + bias_m,
+                        sums[s + 3] + bias_m,
                     )
-                    write(out, row, places, four)
+                    write(out, row, quad, four)
 
     return tiled_kernel
 
 
-def by_fours(tile, A_LINE, B_LINE):
-    """Return how a thread works on a pair of tiles, whose lines are so long: five things.
+def cuda_core_functions(tile, A_LINE, B_LINE):
+    """Return how a thread works on a pair of tiles with lines of these lengths: five things.
 
-    place(t)             the first row and column of thread t's outputs in the tile
-    prepare(share)       what is done to numbers on their way to a tile: here, nothing
-    multiply(a_tiles, a_at, b_tiles, b_at, t, u, v, sums)
-                         add the products of the tiles that begin there to the thread's sums
-    the sizes of u and v, registers for what it reads from the tiles
-    how far its fours are apart, in rows and in columns
+    position(t)          the first row and column of thread t's outputs in the tile
+    prepare(share)       conversion of numbers on their way to a tile: here, none
+    multiply(a_tiles, a_offset, b_tiles, b_offset, t, u, v, sums)
+                         add the products of the tiles at these offsets to the thread's sums
+    the sizes of u and v, registers for what the thread reads from the tiles
+    the distance between its groups of four, in rows and in columns
     """
-    ROWS, COLUMNS, DEPTH, TALL, BROAD = tile
-    A_APART, B_APART = ROWS // (TALL // 4), COLUMNS // (BROAD // 4)
-    # A warp, the 32 threads that run in step, covers 4×8 of the tile's fours.
-    DOWN, ACROSS = min(4, ROWS // TALL), min(8, COLUMNS // BROAD)
-    WARPS_ACROSS = COLUMNS // BROAD // ACROSS
+    ROWS, COLUMNS, DEPTH, THREAD_ROWS, THREAD_COLUMNS = tile
+    A_DISTANCE, B_DISTANCE = ROWS // (THREAD_ROWS // 4), COLUMNS // (THREAD_COLUMNS // 4)
+    # A warp, 32 threads that run in lockstep, covers 4×8 of the tile's groups of four.
+    DOWN, ACROSS = min(4, ROWS // THREAD_ROWS), min(8, COLUMNS // THREAD_COLUMNS)
+    WARPS_ACROSS = COLUMNS // THREAD_COLUMNS // ACROSS
 
-    @inlined
-    def place(t):
+    @device_function
+    def position(t):
         warp, lane = t // (DOWN * ACROSS), t % (DOWN * ACROSS)
         down = np.int32(4 * (warp // WARPS_ACROSS * DOWN + lane // ACROSS))
         return down, np.int32(4 * (warp % WARPS_ACROSS * ACROSS + lane % ACROSS))
 
-    @inlined
+    @device_function
     def prepare(share):
         pass
 
-    @inlined
-    def multiply(a_tiles, a_at, b_tiles, b_at, t, u, v, sums):
-        down, across = place(t)
+    @device_function
+    def multiply(a_tiles, a_offset, b_tiles, b_offset, t, u, v, sums):
+        down, across = position(t)
         for d in range(0, DEPTH, 2):
-            for e in range(2):  # the compiler unrolls this, and then needs few other commands
-                for i in range(0, TALL, 4):
-                    i_at = a_at + (d + e) * A_LINE + i // 4 * A_APART + down
-                    u[i], u[i + 1], u[i + 2], u[i + 3] = load4(a_tiles, i_at)
-                for j in range(0, BROAD, 4):
-                    j_at = b_at + (d + e) * B_LINE + j // 4 * B_APART + across
-                    v[j], v[j + 1], v[j + 2], v[j + 3] = load4(b_tiles, j_at)
-                for i in range(TALL):
-                    for j in range(BROAD):
-                        sums[i * BROAD + j] += u[i] * v[j]
+            for e in range(2):  # the compiler unrolls this, which leaves few other instructions
+                for i in range(0, THREAD_ROWS, 4):
+                    u_offset = a_offset + (d + e) * A_LINE + i // 4 * A_DISTANCE + down
+                    u[i], u[i + 1], u[i + 2], u[i + 3] = load4(a_tiles, u_offset)
+                for j in range(0, THREAD_COLUMNS, 4):
+                    v_offset = b_offset + (d + e) * B_LINE + j // 4 * B_DISTANCE + across
+                    v[j], v[j + 1], v[j + 2], v[j + 3] = load4(b_tiles, v_offset)
+                for i in range(THREAD_ROWS):
+                    for j in range(THREAD_COLUMNS):
+                        sums[i * THREAD_COLUMNS + j] += u[i] * v[j]
 
-    return place, prepare, multiply, (TALL, BROAD), (A_APART, B_APART)
+    return position, prepare, multiply, (THREAD_ROWS, THREAD_COLUMNS), (A_DISTANCE, B_DISTANCE)
 
 
 def reader(read, SIZE, DEPTH, THREADS):
-    """Return two functions: one fetches a thread's share of a tile, the other keeps it there.
+    """Return two functions: one fetches a thread's share of a tile, the other stores it there.
 
     A tile is SIZE rows of an operand, DEPTH deep.  Neighbouring threads fetch neighbours along the
-    rows or along the depth, whichever lie side by side in memory; a wide fetch takes four at once.
+    rows or along the depth, whichever are adjacent in memory; a vectorized fetch loads four at
+    once.
 
-        fetch(operand, group, own, first_row, first_k, t, share)    from memory to registers
-        keep(share, t, tiles, at)                                   on to the tile that begins there
+        fetch(operand, group, row_info, first_row, first_k, t, share)    from memory to registers
+        store(share, t, tiles, offset)                                   to the tile at this offset
 
-    Where they fetch along the rows, thread t has one row of all tiles: `own` is what there is to
-    know about it.  The share is small, and the loops over it are unrolled.  An index is given
-    without its sign, as of each other one Numba's code asks whether it counts from the end.
+    When fetching along the rows, thread t has the same row of every tile, and row_info is what its
+    operand knows about that row.  The share is small, and the loops over it are unrolled.  Indices
+    are unsigned, because Numba tests every signed index for a count from the end.
     """
     kind_row, kind_depth, kind_place = read.kind
-    LINE, SHARE = SIZE + UNUSED, SIZE * DEPTH // THREADS
-    ACROSS = SIZE // 4 if read.along == "rows" else DEPTH // 4  # fours along what is fetched
-    if not read.wide:
+    LINE, SHARE = SIZE + LINE_PADDING, SIZE * DEPTH // THREADS
+    ACROSS = SIZE // 4 if read.along == "rows" else DEPTH // 4  # groups of four in that direction
+    if not read.vectorized:
         ACROSS *= 4
-    STEP = THREADS // ACROSS  # so many threads on, the others are one line further
+    STEP = THREADS // ACROSS  # thread t + STEP fetches the next line
 
-    if read.along == "rows" and read.wide:
+    if read.along == "rows" and read.vectorized:
 
-        @inlined
-        def fetch(operand, group, own, first_row, first_k, t, share):
+        @device_function
+        def fetch(operand, group, row_info, first_row, first_k, t, share):
             row = kind_row(operand, group, np.int32(first_row + t % ACROSS * 4))
             for i in range(0, SHARE, 4):
                 k = kind_depth(operand, group, np.int32(first_k + t // ACROSS + i // 4 * STEP))
-                fill(share, i, operand.array, kind_place(operand, row, k))
+                load4_or_zero(share, i, operand.array, kind_place(operand, row, k))
 
-        @inlined
-        def keep(share, t, tiles, at):
+        @device_function
+        def store(share, t, tiles, offset):
             for i in range(0, SHARE, 4):
-                line = at + (t // ACROSS + i // 4 * STEP) * LINE
+                line = offset + (t // ACROSS + i // 4 * STEP) * LINE
                 four = share[i], share[i + 1], share[i + 2], share[i + 3]
                 store4(tiles, line + t % ACROSS * 4, four)
 
     elif read.along == "rows":
 
-        @inlined
-        def fetch(operand, group, own, first_row, first_k, t, share):
+        @device_function
+        def fetch(operand, group, row_info, first_row, first_k, t, share):
             for i in range(SHARE):
                 k = kind_depth(operand, group, np.int32(first_k + t // ACROSS + i * STEP))
-                share[i] = number(operand.array, kind_place(operand, own, k))
+                share[i] = load_or_zero(operand.array, kind_place(operand, row_info, k))
 
-        @inlined
-        def keep(share, t, tiles, at):
+        @device_function
+        def store(share, t, tiles, offset):
             for i in range(SHARE):
-                line = at + (t // ACROSS + i * STEP) * LINE
+                line = offset + (t // ACROSS + i * STEP) * LINE
                 tiles[np.uint64(line + t % ACROSS)] = share[i]
 
-    elif read.wide:
+    elif read.vectorized:
 
-        @inlined
-        def fetch(operand, group, own, first_row, first_k, t, share):
+        @device_function
+        def fetch(operand, group, row_info, first_row, first_k, t, share):
             k = kind_depth(operand, group, np.int32(first_k + t % ACROSS * 4))
             for i in range(0, SHARE, 4):
                 row = kind_row(operand, group, np.int32(first_row + t // ACROSS + i // 4 * STEP))
-                fill(share, i, operand.array, kind_place(operand, row, k))
+                load4_or_zero(share, i, operand.array, kind_place(operand, row, k))
 
-        @inlined
-        def keep(share, t, tiles, at):
+        @device_function
+        def store(share, t, tiles, offset):
             for i in range(SHARE):
-                line = at + (t % ACROSS * 4 + i % 4) * LINE
+                line = offset + (t % ACROSS * 4 + i % 4) * LINE
                 tiles[np.uint64(line + t // ACROSS + i // 4 * STEP)] = share[i]
 
     else:
 
-        @inlined
-        def fetch(operand, group, own, first_row, first_k, t, share):
+        @device_function
+        def fetch(operand, group, row_info, first_row, first_k, t, share):
             k = kind_depth(operand, group, np.int32(first_k + t % ACROSS))
             for i in range(SHARE):
                 row = kind_row(operand, group, np.int32(first_row + t // ACROSS + i * STEP))
-                share[i] = number(operand.array, kind_place(operand, row, k))
+                share[i] = load_or_zero(operand.array, kind_place(operand, row, k))
 
-        @inlined
-        def keep(share, t, tiles, at):
+        @device_function
+        def store(share, t, tiles, offset):
             for i in range(SHARE):
-                line = at + t % ACROSS * LINE
+                line = offset + t % ACROSS * LINE
                 tiles[np.uint64(line + t // ACROSS + i * STEP)] = share[i]
 
-    return fetch, keep
+    return fetch, store
 
 
-def writer(kind, wide):
-    """Return the function that writes four numbers of a row, at four places of the depth.
+def writer(kind, vectorized):
+    """Return the function that writes four numbers of a row, at four positions of the depth.
 
-    write(out, row, places, four)    row and places are what out_row and out_column gave
+    write(out, row, columns, four)    row and columns are results of out_row and out_column
     """
     place = kind.place
 
-    if wide:
+    if vectorized:
 
-        @inlined
-        def write(out, row, places, four):
-            if places[0] >= 0:
-                store4(out.array, place(out, row, places[0]), four)
+        @device_function
+        def write(out, row, columns, four):
+            if columns[0] >= 0:
+                store4(out.array, place(out, row, columns[0]), four)
 
     else:
 
-        @inlined
-        def write(out, row, places, four):
-            # written out, as the compiler knows more about places[0] than about places[i]
-            if places[0] >= 0:
-                out.array[place(out, row, places[0])] = four[0]
-            if places[1] >= 0:
-                out.array[place(out, row, places[1])] = four[1]
-            if places[2] >= 0:
-                out.array[place(out, row, places[2])] = four[2]
-            if places[3] >= 0:
-                out.array[place(out, row, places[3])] = four[3]
+        @device_function
+        def write(out, row, columns, four):
+            # no loop: the compiler knows more about columns[0] than about columns[i]
+            if columns[0] >= 0:
+                out.array[place(out, row, columns[0])] = four[0]
+            if columns[1] >= 0:
+                out.array[place(out, row, columns[1])] = four[1]
+            if columns[2] >= 0:
+                out.array[place(out, row, columns[2])] = four[2]
+            if columns[3] >= 0:
+                out.array[place(out, row, columns[3])] = four[3]
 
     return write
 
 
-@inlined
-def number(array, at):
-    """array[at], or 0 where that is nowhere."""
-    return array[at] if at >= 0 else array.dtype.type(0)
+@device_function
+def load_or_zero(array, offset):
+    """array[offset], or 0 if offset is negative."""
+    return array[offset] if offset >= 0 else array.dtype.type(0)
 
 
-@inlined
-def fill(share, i, array, at):
-    """share[i … i+3] = the four numbers from array[at] on, or zeros where that is nowhere."""
+@device_function
+def load4_or_zero(share, i, array, offset):
+    """share[i … i+3] = the four numbers from array[offset] on, or zeros if offset is negative."""
     share[i] = share[i + 1] = share[i + 2] = share[i + 3] = array.dtype.type(0)
-    if at >= 0:
-        share[i], share[i + 1], share[i + 2], share[i + 3] = load4(array, at)
+    if offset >= 0:
+        share[i], share[i + 1], share[i + 2], share[i + 3] = load4(array, offset)

@@ -1,20 +1,23 @@
-"""The same layers for speed on a CPU: Numba loops, in files named like those of reference/.
+"""The same layers for speed on a CPU: Numba loops, in files named as in reference/.
 
-A simple loop over numbers is all that most layers need.  Beside the layers there are eight files,
-to be read in this order: flags.py and threads.py, how the loops are compiled and shared out;
-buffers.py, memory that is used again; layout.py, where the numbers of an array lie in it;
-vector.py, vectors as a type; product.py, the one product behind convolutions and fully connected
-layers; transforms.py and winograd.py, convolutions with fewer multiplications.  And behind the
-layers fused.py, rows that do a neighbour's ReLU on the way, and two_columns.py, two columns at
-once.
+Most layers are a simple loop over numbers.  The layers build on these files, in reading order:
 
-Compiled code is kept on disk: see minicnn/jit.py, which also sees that it is never stale.
+    flags.py, threads.py           how loops are compiled, and how threads share them
+    buffers.py                     memory that is used again
+    layout.py                      the order of an array's numbers in memory
+    vector.py                      vectors as a type
+    product.py                     the matrix product of convolutions and fully connected layers
+    transforms.py, winograd.py     convolutions with fewer multiplications
+    fused.py                       layers that include their neighbour's ReLU
+    two_columns.py                 two columns at the same time
+
+Compiled code is kept on disk; minicnn/jit.py makes sure that it is never stale.
 """
 
 import os
 import sys
 
-# The most threads that there can be is Numba's number, which it reads when it is imported.
+# Numba reads the maximum number of threads from the environment when it is imported.
 if os.environ.get("MINICNN_THREADS", "0").strip("0").isdecimal() and "numba" not in sys.modules:
     os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["MINICNN_THREADS"])
 

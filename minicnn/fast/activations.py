@@ -1,7 +1,7 @@
 """The nonlinearities of Section 3.1, fast.  The definitions are in reference/activations.py.
 
-One loop over all numbers in the order of memory (layout.py), shared out to the threads; the legend
-and the formulas are the reference's.
+Each is one loop over all numbers in the order of memory (layout.py), divided among the threads.
+Legend and formulas are the reference's.
 """
 
 import math
@@ -11,11 +11,11 @@ import numpy as np
 from ..checks import check_array, check_cache, check_gradient
 from ..jit import njit
 from .flags import FAST, LOOP, PLAIN
-from .layout import empty_like, flat, in_order_of, ordered
+from .layout import as_dense, empty_like, flat_view, match_layout
 from .threads import run_flat
 
-ZERO, HALF, ONE, TWO, TWENTY, MOST = (np.float32(n) for n in (0, 0.5, 1, 2, 20, 87))
-LOG2_HIGH = np.float32(0.693145751953125)  # log 2 in two parts: the high one has few digits, so
+ZERO, HALF, ONE, TWO, TWENTY, MAX_Z = (np.float32(n) for n in (0, 0.5, 1, 2, 20, 87))
+LOG2_HIGH = np.float32(0.693145751953125)  # log 2 in two parts: the high part has few digits, so
 LOG2_LOW = np.float32(1.42860677e-06)  # that n·LOG2_HIGH is exact
 C2, C3, C4, C5, C6, C7 = (np.float32(1 / math.factorial(k)) for k in range(2, 8))  # eʳ = Σ C_k·rᵏ
 NO_REORDERING = {"fastmath": {"contract", "nsz"}}
@@ -24,17 +24,18 @@ NO_REORDERING = {"fastmath": {"contract", "nsz"}}
 def relu_forward(x):
     """Return max(0, x)."""
     check_array("relu", "x", x)
-    x = ordered(x)
+    x = as_dense(x)
     y = empty_like(x)
-    run_flat(relu_loop, x.size / 7, flat(x), flat(y))
+    run_flat(relu_loop, x.size / 7, flat_view(x), flat_view(y))
     return y, (y,)
 
 
 def relu_backward(dy, cache):
     """Let dy pass where the unit was on."""
-    y = output_of("relu", dy, cache)
+    y = cached_output("relu", dy, cache)
     dx = empty_like(y)
-    run_flat(relu_back_loop, y.size / 4, flat(in_order_of(y, dy)), flat(y), flat(dx))
+    dy = match_layout(dy, y)
+    run_flat(relu_back_loop, y.size / 4, flat_view(dy), flat_view(y), flat_view(dx))
     return (dx,)
 
 
@@ -42,17 +43,18 @@ def tanh_forward(x):
     """Return tanh(x), between −1 and 1."""
     check_array("tanh", "x", x)
     loop = tanh_loop32 if x.dtype == np.float32 else tanh_loop64
-    x = ordered(x)
+    x = as_dense(x)
     y = empty_like(x)
-    run_flat(loop, x.size, flat(x), flat(y))
+    run_flat(loop, x.size, flat_view(x), flat_view(y))
     return y, (y,)
 
 
 def tanh_backward(dy, cache):
     """Multiply dy by the slope 1 − y²."""
-    y = output_of("tanh", dy, cache)
+    y = cached_output("tanh", dy, cache)
     dx = empty_like(y)
-    run_flat(tanh_back_loop, y.size / 3, flat(in_order_of(y, dy)), flat(y), flat(dx))
+    dy = match_layout(dy, y)
+    run_flat(tanh_back_loop, y.size / 3, flat_view(dy), flat_view(y), flat_view(dx))
     return (dx,)
 
 
@@ -60,26 +62,27 @@ def logistic_forward(x):
     """Return 1 / (1 + e^−x), between 0 and 1."""
     check_array("logistic", "x", x)
     loop = logistic_loop32 if x.dtype == np.float32 else logistic_loop64
-    x = ordered(x)
+    x = as_dense(x)
     y = empty_like(x)
-    run_flat(loop, x.size, flat(x), flat(y))
+    run_flat(loop, x.size, flat_view(x), flat_view(y))
     return y, (y,)
 
 
 def logistic_backward(dy, cache):
     """Multiply dy by the slope y·(1 − y)."""
-    y = output_of("logistic", dy, cache)
+    y = cached_output("logistic", dy, cache)
     dx = empty_like(y)
-    run_flat(logistic_back_loop, y.size / 3, flat(in_order_of(y, dy)), flat(y), flat(dx))
+    dy = match_layout(dy, y)
+    run_flat(logistic_back_loop, y.size / 3, flat_view(dy), flat_view(y), flat_view(dx))
     return (dx,)
 
 
-def output_of(layer, dy, cache):
-    """Return y, `ordered`, which is all that the cache of one of these layers holds."""
+def cached_output(layer, dy, cache):
+    """Return y, dense, from the cache of one of these layers, which holds nothing else."""
     check_cache(layer, cache, np.ndarray)
     (y,) = cache
     check_gradient(layer, dy, y.shape, y.dtype)
-    return ordered(y)
+    return as_dense(y)
 
 
 @njit(**LOOP, **FAST)
@@ -101,12 +104,12 @@ def tanh_loop64(x, y):
 
 
 @njit(**PLAIN, **NO_REORDERING)
-def shrunk(z):
-    """Return power and rest, e^−z = power·(1 + rest), of a z from 0 to 87; right to 2e-7.
+def exp_minus(z):
+    """Return power and rest, where e^−z = power·(1 + rest), for z from 0 to 87; the error is 2e-7.
 
-    −z = r − n·log 2 splits it into 2⁻ⁿ, which has n in its exponent, and eʳ, the first terms of its
-    series: no branch and no call, so the compiler makes vectors of it.  math.exp takes seven times
-    as long.
+    Split −z = r − n·log 2.  Then 2⁻ⁿ is a float whose exponent is −n, and eʳ is computed from the
+    first terms of its series.  There is no branch and no call, so the compiler can use vectors;
+    math.exp takes seven times as long.
     """
     n = np.int32(z / (LOG2_HIGH + LOG2_LOW) + HALF)
     r = np.float32(n) * LOG2_HIGH - z + np.float32(n) * LOG2_LOW
@@ -120,8 +123,8 @@ def tanh_loop32(x, y):
     """tanh(x) = −e / (e + 2) with e = e^(−2|x|) − 1, and x's sign."""
     for i in range(x.size):
         z = TWO * abs(x[i])
-        power, rest = shrunk(TWENTY if z > TWENTY else z)  # tanh(10) is 1; a NaN is not > 20
-        e = power * rest + (power - ONE)  # so that a small e stays exact
+        power, rest = exp_minus(TWENTY if z > TWENTY else z)  # tanh(10) is 1; a NaN is not > 20
+        e = power * rest + (power - ONE)  # in this order, a small e loses no digits
         t = e / (e + TWO)
         y[i] = abs(t) if x[i] >= 0 else t
 
@@ -144,8 +147,8 @@ def logistic_loop64(x, y):
 def logistic_loop32(x, y):
     for i in range(x.size):
         z = abs(x[i])
-        power, rest = shrunk(MOST if z > MOST else z)
-        e = ZERO if z > MOST else power + power * rest  # e^−87 is the last normal number
+        power, rest = exp_minus(MAX_Z if z > MAX_Z else z)
+        e = ZERO if z > MAX_Z else power + power * rest  # e^−87 is about the smallest normal number
         y[i] = (ONE if x[i] >= 0 else e) / (ONE + e)
 
 

@@ -1,33 +1,33 @@
-"""Convolution, fast: im2col that is never written.  The definition is reference/conv.py.
+"""Convolution, fast: im2col without the matrix.  The definition is reference/conv.py.
 
-There, every window is copied into a column, f·f copies of every pixel, and a matrix product
-multiplies the columns.  Here the product (product.py) reads the windows where they lie, through
-tables that say where each window begins and where its entries are.  dx is the same product, of dy
-and the kernels turned around; dw multiplies windows and dy.  From eight channels on,
+The reference copies every window into a column, f·f copies of every pixel, and multiplies the
+columns by the kernels.  Here the product (product.py) reads each window where it is in memory:
+tables hold the offsets of the windows and of the entries in a window.  dx is the same product of dy
+and the kernels, rotated by 180°; dw is a product of windows and dy.  From eight channels on,
 winograd.py computes the same with a sixth to two fifths of the multiplications.
 
-In float32 that costs digits: an output may be wrong by 3e-5 of the largest number in its tile of
-8×8 pixels.  A pixel of −9999 among numbers near 1, say one that marks what is missing, makes
-outputs wrong by 0.3, even some whose windows do not hold it.  To look for such a pixel would take
-a pass over x in every call, and images and activations have none; so it is not looked for.  Where
-there may be one, put a number of the usual size in its place, or compute in float64, where the
-same error is 1e-13 of the largest number.
+That costs digits in float32: an output may be wrong by 3e-5 of the largest number in its tile of
+8×8 pixels.  A pixel of −9999 among numbers near 1, such as a marker of missing data, makes outputs
+wrong by 0.3, including some whose windows do not contain it.  Nothing checks for such pixels: a
+check would read all of x in every call, and images and activations have none.  If your data has
+some, replace them by numbers of the usual size, or compute in float64, where the same error is
+1e-13 of the largest number.
 
-    x         (N, C, H, W)                images; their memory is channels last, see layout.py
+    x         (N, C, H, W)                images, channels last in memory: see layout.py
     w         (K, C/groups, f, f)         K kernels
-    b         (K,)                        one bias a kernel
+    b         (K,)                        one bias per kernel
     y         (N, K, H_out, W_out)        K maps
-    x_frame   (N, H_all, W_all, C)        pixels of x, with zeros around them
+    x_frame   (N, H_frame, W_frame, C)    pixels of x, with a border of zeros
     K_group   a number                    kernels in a group
-    K_wide    a number                    the same, rounded up to whole vectors; also C_wide
-    y_wide    (…, groups·K_wide)          pixels of y, each group filled up to K_wide channels
+    K_padded  a number                    the same, rounded up to whole vectors; C_padded likewise
+    y_padded  (…, groups·K_padded)        pixels of y, each group padded to K_padded channels
     panels    see product.py              the kernels, in vectors of LANES numbers
-    corners   (N·H_out·W_out,)            where each window begins, in the memory of x_frame
-    taps      (f·f·C/groups,)             how far from its corner each entry of a window is
-    places    (N·H_out·W_out,)            where each pixel of y_wide is
-    parts     a number                    of a panel's work, so that all threads have as much to do
+    corners   (N·H_out·W_out,)            offset of each window in x_frame
+    taps      (f·f·C/groups,)             offset of each entry of a window from the window's corner
+    outputs   (N·H_out·W_out,)            offset of each pixel in y_padded
+    parts     a number                    pieces of a panel's work, so that all threads are busy
 
-run(…)'s second number is how long all of it takes one thread: 40 multiply-adds a nanosecond.
+The second argument of run(…) estimates the work of one thread, at 40 multiply-adds a nanosecond.
 """
 
 import numpy as np
@@ -37,106 +37,106 @@ from ..shapes import out_size
 from . import winograd
 from .buffers import empty
 from .layout import (
-    contiguous,
-    cut,
-    filled,
-    framed,
-    images,
+    as_contiguous,
+    crop_channels,
+    frame_pixels,
+    from_pixels,
+    pad_channels,
     pixel_table,
-    pixels_of,
+    to_pixels,
     window_table,
 )
-from .product import Output, Panels, Windows, correlate, multiply, packed, tasks, unpack
+from .product import Output, Panels, Windows, correlate, multiply, pack_kernels, task_count, unpack
 from .threads import run, shares
-from .vector import LANES, whole_vectors
+from .vector import LANES, round_up
 
-PARTS = np.ndarray, tuple, np.ndarray, tuple, int, int, int  # of a cache
+CACHE_TYPES = np.ndarray, tuple, np.ndarray, tuple, int, int, int
 
 
 def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
     """Return y and the cache that conv_backward needs."""
-    return convolve(x, w, b, stride, pad, groups, ceil_mode, least=-np.inf)
+    return convolve(x, w, b, stride, pad, groups, ceil_mode, floor=-np.inf)
 
 
-def convolve(x, w, b, stride, pad, groups, ceil_mode, least):
-    """Return y, or `least` where y is not larger, and the cache."""
+def convolve(x, w, b, stride, pad, groups, ceil_mode, floor):
+    """Return y, or `floor` where y is below it, and the cache."""
     stride, pad, groups, ceil_mode = check_conv(x, w, b, stride, pad, groups, ceil_mode)
-    w = contiguous(w)
+    w = as_contiguous(w)
     N, C, H, W = x.shape
     K, C_group, f, _ = w.shape
     H_out, W_out = out_size(H, f, stride, pad, ceil_mode), out_size(W, f, stride, pad, ceil_mode)
-    H_all = max(H + 2 * pad, stride * (H_out - 1) + f)
-    W_all = max(W + 2 * pad, stride * (W_out - 1) + f)
+    H_frame = max(H + 2 * pad, stride * (H_out - 1) + f)
+    W_frame = max(W + 2 * pad, stride * (W_out - 1) + f)
 
     w_groups = w.reshape(groups, K // groups, C_group, f, f)
     if winograd.pays(N, C_group, H_out, W_out, f, stride):
-        x_pixels = filled(pixels_of(x), groups)
-        y_wide = winograd.forward(x_pixels, w_groups, b, pad, H_out, W_out, least)
-        y = images(cut(y_wide, K, groups))
+        x_pixels = pad_channels(to_pixels(x), groups)
+        y_padded = winograd.forward(x_pixels, w_groups, b, pad, H_out, W_out, floor)
+        y = from_pixels(crop_channels(y_padded, K, groups))
         return y, (x_pixels, x.shape, w, y.shape, stride, pad, groups)
 
-    x_frame = framed(x, pad, pad, H_all, W_all)
-    K_group, K_wide = K // groups, whole_vectors(K // groups)
-    y_wide = empty((N, H_out, W_out, groups * K_wide), x.dtype)
+    x_frame = frame_pixels(x, pad, pad, H_frame, W_frame)
+    K_group, K_padded = K // groups, round_up(K // groups)
+    y_padded = empty((N, H_out, W_out, groups * K_padded), x.dtype)
     corners = pixel_table(x_frame.shape, H_out, W_out, stride=stride)
     taps = window_table(x_frame.shape, C_group, range(f), range(f))
-    places = pixel_table(y_wide.shape, H_out, W_out)
-    panels = packed(w_groups)
+    outputs = pixel_table(y_padded.shape, H_out, W_out)
+    panels = pack_kernels(w_groups)
     for g in range(groups):
-        b_wide = np.zeros(K_wide, x.dtype)
-        b_wide[:K_group] = b[g * K_group : (g + 1) * K_group]
+        b_padded = np.zeros(K_padded, x.dtype)
+        b_padded[:K_group] = b[g * K_group : (g + 1) * K_group]
         run(
-            multiply, tasks(corners.size, K_wide), corners.size * panels[g].size / 40,
+            multiply, task_count(corners.size, K_padded), corners.size * panels[g].size / 40,
             Windows(x_frame.reshape(-1), g * C_group, corners, taps),
-            Panels(panels[g], b_wide, taps.size * LANES, LANES),
-            Output(y_wide.reshape(-1), g * K_wide, places, least),
+            Panels(panels[g], b_padded, taps.size * LANES, LANES),
+            Output(y_padded.reshape(-1), g * K_padded, outputs, floor),
         )  # fmt: skip
-    y = images(cut(y_wide, K, groups))
+    y = from_pixels(crop_channels(y_padded, K, groups))
     return y, (x_frame, x.shape, w, y.shape, stride, pad, groups)
 
 
 def conv_backward(dy, cache, need_dx=True):
-    """Return dx, dw, db; dx is None where nobody needs it, as in the first layer."""
+    """Return dx, dw, db; with need_dx=False, as for the first layer, dx is None."""
     dx = backward_x(dy, cache) if need_dx else None
     dw, db = backward_w(dy, cache)
     return dx, dw, db
 
 
 def backward_x(dy, cache):
-    """Return dx: dy convolved with the kernels, which are walked through backwards.
+    """Return dx: dy convolved with the kernels, whose taps are read in reverse order.
 
-    Forward, row h of x met row i of a kernel if h + pad − i = stride·u, and their product went to
-    row u of y.  So for each h only every stride-th i counts: the rows of dx fall into `stride`
+    In forward, row h of x met row i of a kernel where h + pad − i = stride·u, and the product went
+    to row u of y.  So for each h only every stride-th i counts: the rows of dx fall into `stride`
     classes, and so do its columns.  Each class of pixels is a small convolution of its own, with
     every stride-th row and column of the kernels.
 
     i, j      a class: the first row and column of the kernels that count in it
-    h_0, w_0  its first pixel; the others lie `stride` apart
-    u, v      where (i, j) of the kernels sends that pixel: h_0 + pad − i = stride·u
+    h_0, w_0  its first pixel; the others follow at a distance of `stride`
+    u, v      the pixel of y to which (i, j) of the kernels sent it: h_0 + pad − i = stride·u
     """
-    check_cache("conv", cache, *PARTS)
+    check_cache("conv", cache, *CACHE_TYPES)
     x_frame, (N, C, H, W), w, y_shape, stride, pad, groups = cache
     check_gradient("conv", dy, y_shape, w.dtype)
     K, C_group, f, _ = w.shape
-    K_group, C_wide = K // groups, whole_vectors(C_group)
+    K_group, C_padded = K // groups, round_up(C_group)
     w_swapped = w.reshape(groups, K_group, C_group, f, f).swapaxes(1, 2)
 
     if winograd.pays(N, K_group, H, W, f, stride):
-        turned = w_swapped[..., ::-1, ::-1]
-        dy_pixels, no_bias = filled(pixels_of(dy), groups), np.zeros(C, dy.dtype)
-        dx_wide = winograd.forward(dy_pixels, turned, no_bias, f - 1 - pad, H, W, -np.inf)
-        return images(cut(dx_wide, C, groups))
+        rotated = w_swapped[..., ::-1, ::-1]
+        dy_pixels, no_bias = pad_channels(to_pixels(dy), groups), np.zeros(C, dy.dtype)
+        dx_padded = winograd.forward(dy_pixels, rotated, no_bias, f - 1 - pad, H, W, -np.inf)
+        return from_pixels(crop_channels(dx_padded, C, groups))
 
-    # Zeros around dy: the first row of pixels asks for rows from −margin on, and the last row for
-    # row (H − 1 + pad) // stride.
+    # The border of zeros around dy: the first row of dx reads rows of dy from −margin on, the last
+    # row of dx reads up to row (H − 1 + pad) // stride.
     margin = max(0, (f - 1 - pad) // stride)
-    H_all = margin + max(y_shape[2], (H - 1 + pad) // stride + 1)
-    W_all = margin + max(y_shape[3], (W - 1 + pad) // stride + 1)
-    dy_frame = framed(dy, margin, margin, H_all, W_all)
-    dx_wide = empty((N, H, W, groups * C_wide), dy.dtype)
-    no_bias = np.zeros(C_wide, dy.dtype)
+    H_frame = margin + max(y_shape[2], (H - 1 + pad) // stride + 1)
+    W_frame = margin + max(y_shape[3], (W - 1 + pad) // stride + 1)
+    dy_frame = frame_pixels(dy, margin, margin, H_frame, W_frame)
+    dx_padded = empty((N, H, W, groups * C_padded), dy.dtype)
+    no_bias = np.zeros(C_padded, dy.dtype)
     if stride > f:
-        dx_wide[:] = 0  # pixels between windows stay 0
+        dx_padded[:] = 0  # pixels between windows have no gradient
     for i in range(min(stride, f)):
         for j in range(min(stride, f)):
             u, v = -(min(0, i - pad) // stride), -(min(0, j - pad) // stride)  # h_0, w_0 ≥ 0
@@ -146,48 +146,50 @@ def backward_x(dy, cache):
                 continue
             corners = pixel_table(dy_frame.shape, rows, columns, margin + u, margin + v)
             taps = window_table(
-                dy_frame.shape, K_group, backwards(f, i, stride), backwards(f, j, stride)
+                dy_frame.shape, K_group, reversed_taps(f, i, stride), reversed_taps(f, j, stride)
             )
-            places = pixel_table(dx_wide.shape, rows, columns, h_0, w_0, stride)
-            panels = packed(w_swapped[..., i::stride, j::stride])
+            outputs = pixel_table(dx_padded.shape, rows, columns, h_0, w_0, stride)
+            panels = pack_kernels(w_swapped[..., i::stride, j::stride])
             for g in range(groups):
                 run(
-                    multiply, tasks(corners.size, C_wide), corners.size * panels[g].size / 40,
+                    multiply, task_count(corners.size, C_padded),
+                    corners.size * panels[g].size / 40,
                     Windows(dy_frame.reshape(-1), g * K_group, corners, taps),
                     Panels(panels[g], no_bias, taps.size * LANES, LANES),
-                    Output(dx_wide.reshape(-1), g * C_wide, places, -np.inf),
+                    Output(dx_padded.reshape(-1), g * C_padded, outputs, -np.inf),
                 )  # fmt: skip
-    return images(cut(dx_wide, C, groups))
+    return from_pixels(crop_channels(dx_padded, C, groups))
 
 
 def backward_w(dy, cache):
     """Return dw and db."""
-    check_cache("conv", cache, *PARTS)
+    check_cache("conv", cache, *CACHE_TYPES)
     x_frame, shape, w, y_shape, stride, pad, groups = cache
     check_gradient("conv", dy, y_shape, w.dtype)
     K, C_group, f, _ = w.shape
-    K_group, K_wide = K // groups, whole_vectors(K // groups)
+    K_group, K_padded = K // groups, round_up(K // groups)
     H_out, W_out = y_shape[2:]
 
-    dy_wide = filled(pixels_of(dy), groups)
+    dy_padded = pad_channels(to_pixels(dy), groups)
     if winograd.pays(len(dy), C_group, H_out, W_out, f, stride):
-        return winograd.backward_w(x_frame, dy_wide, w.reshape(groups, K_group, C_group, f, f), pad)
+        w_groups = w.reshape(groups, K_group, C_group, f, f)
+        return winograd.backward_w(x_frame, dy_padded, w_groups, pad)
     corners = pixel_table(x_frame.shape, H_out, W_out, stride=stride)
     taps = window_table(x_frame.shape, C_group, range(f), range(f))
-    panels = empty((K_wide // LANES, f, f, C_group, LANES), w.dtype)
-    parts = shares(K_wide // LANES)
-    dw, db, db_wide = empty(w.shape, w.dtype), empty((K,), w.dtype), empty((K_wide,), w.dtype)
+    panels = empty((K_padded // LANES, f, f, C_group, LANES), w.dtype)
+    parts = shares(K_padded // LANES)
+    dw, db, db_padded = empty(w.shape, w.dtype), empty((K,), w.dtype), empty((K_padded,), w.dtype)
     for g in range(groups):
         run(
-            correlate, K_wide // LANES * parts, corners.size * panels.size / 40,
+            correlate, K_padded // LANES * parts, corners.size * panels.size / 40,
             Windows(x_frame.reshape(-1), g * C_group, corners, taps),
-            dy_wide, g * K_wide, panels.reshape(-1), db_wide, parts,
+            dy_padded, g * K_padded, panels.reshape(-1), db_padded, parts,
         )  # fmt: skip
         unpack(panels, dw[g * K_group : (g + 1) * K_group])
-        db[g * K_group : (g + 1) * K_group] = db_wide[:K_group]
+        db[g * K_group : (g + 1) * K_group] = db_padded[:K_group]
     return dw, db
 
 
-def backwards(f, i, stride):
-    """Return how far from the corner rows i, i + stride, … of a turned kernel are: 0, −1, …"""
+def reversed_taps(f, i, stride):
+    """Return the offsets of rows i, i + stride, … of a rotated kernel from the corner: 0, −1, …"""
     return range(0, -len(range(i, f, stride)), -1)

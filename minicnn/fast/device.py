@@ -1,4 +1,4 @@
-"""Where arrays live: on the CPU there is one place, see reference/device.py."""
+"""Where arrays live: in main memory, as in reference/device.py."""
 
 from ..reference.device import (
     LOOK_EVERY,

@@ -1,19 +1,20 @@
 """A fully connected layer, fast.  The definition is reference/fc.py.
 
-Three matrix products, by the product of product.py:
+Three matrix products, computed by product.py:
 
     y = (w · xᵀ)ᵀ + b        dx = dy · w        dw = dyᵀ · x
 
-It wants vectors of neighbours in the second factor, so x and dy, which are small, are turned around
-where that is needed, and w never.  A few images do not fill a vector, and for few outputs it does
-not pay to turn x around: then y has a loop of its own, along the sums.  (NumPy's own product is as
-fast, but its threads go on spinning after it and hold up the loops of the other layers.)
+The product reads its second factor in vectors of neighbours.  So x and dy, which are small, are
+transposed where necessary; w never is.  A few images do not fill a vector, and for few outputs
+transposing x does not pay: those cases have a loop of their own, with vectors along the sum.
+(NumPy's matrix product is as fast, but its threads go on spinning after it and slow down the loops
+of the other layers.)
 
     x         (N, D)            images, flattened
-    w         (K, D)            one row of weights an output
+    w         (K, D)            one row of weights per output
     b         (K,)
     y         (N, K)
-    D         in the loops: rounded up to whole vectors
+    D         in the loops: padded to whole vectors
 """
 
 import math
@@ -24,30 +25,31 @@ from ..checks import check_cache, check_fc, check_gradient
 from ..jit import njit
 from .buffers import empty
 from .flags import LOOP, PLAIN
-from .layout import contiguous, cut, filled, row_table
-from .product import Output, Panels, Windows, multiply, tasks
+from .layout import as_contiguous, crop_channels, pad_channels, row_table
+from .product import Output, Panels, Windows, multiply, task_count
 from .threads import run
-from .vector import LANES, fma, load, total, whole_vectors, zero
+from .vector import LANES, fma, load, reduce_add, round_up, zero
 
-# So many images and outputs make it worth while to turn x around.  12 images, 4096 inputs and
-# outputs: 4.9 ms in the place of 5.7; 128, 1152 and 512: 1.4 of 1.6; but 64, 4096, 200: 1.8 of 1.5
-MANY, OUTPUTS_OF_MANY = 12, 500
-OUTPUTS, INPUTS = 24, 1024  # a block of w that fits into a cache: so many rows and columns
+# Transposing x pays from this many images and outputs on.  With 12 images, 4096 inputs and 4096
+# outputs it takes 4.9 ms instead of 5.7; with 128, 1152 and 512, 1.4 instead of 1.6; but with 64,
+# 4096 and 200, 1.8 instead of 1.5.
+MIN_IMAGES, MIN_OUTPUTS = 12, 500
+BLOCK_OUTPUTS, BLOCK_INPUTS = 24, 1024  # rows and columns of a block of w that fits into a cache
 
 
 def fc_forward(x, w, b):
     """Return y and the cache that fc_backward needs."""
     check_fc(x, w, b)
     rows = flattened(x)
-    if len(rows) >= MANY and len(w) >= OUTPUTS_OF_MANY:
-        y = np.add(matmul(w, turned(rows)).T, b, out=empty((len(rows), len(w)), w.dtype))
+    if len(rows) >= MIN_IMAGES and len(w) >= MIN_OUTPUTS:
+        y = np.add(matmul(w, transposed(rows)).T, b, out=empty((len(rows), len(w)), w.dtype))
     else:
-        y = with_few(rows, w, b)
+        y = small_product(rows, w, b)
     return y, (rows, x.shape, w)
 
 
 def fc_backward(dy, cache, need_dx=True):
-    """Return dx, dw, db; dx is None where nobody needs it, as in the first layer."""
+    """Return dx, dw, db; with need_dx=False, as for the first layer, dx is None."""
     dx = backward_x(dy, cache) if need_dx else None
     dw, db = backward_w(dy, cache)
     return dx, dw, db
@@ -66,45 +68,45 @@ def backward_w(dy, cache):
     check_cache("fc", cache, np.ndarray, tuple, np.ndarray)
     rows, shape, w = cache
     check_gradient("fc", dy, (len(rows), len(w)), w.dtype)
-    return matmul(turned(dy), rows), dy.sum(axis=0)
+    return matmul(transposed(dy), rows), dy.sum(axis=0)
 
 
 def flattened(x):
-    """Return x as (N, D), channel by channel, in whatever order it lies in memory."""
-    return contiguous(x).reshape(len(x), math.prod(x.shape[1:]))
+    """Return x as (N, D), channel by channel, whatever its layout."""
+    return as_contiguous(x).reshape(len(x), math.prod(x.shape[1:]))
 
 
-def turned(a):
-    """Return a (rows, columns) as (columns, rows)."""
+def transposed(a):
+    """Return a (rows, columns) as a contiguous array (columns, rows)."""
     copy = empty(a.shape[::-1], a.dtype)
     copy[...] = a.T
     return copy
 
 
 def matmul(a, m):
-    """Return a (P, T) times m (T, D).
+    """Return the product of a (P, T) and m (T, D).
 
-    To product.py a row of a is a window of T entries, and a column of m is a kernel.
+    In the terms of product.py, a row of a is a window of T entries, and a column of m is a kernel.
     """
     (P, T), D = a.shape, m.shape[1]
-    D_wide = whole_vectors(D)
-    y, no_bias = empty((P, D_wide), m.dtype), np.zeros(D_wide, m.dtype)
-    windows = Windows(contiguous(a).reshape(-1), 0, row_table(P, T), row_table(T))
-    panels = Panels(filled(contiguous(m)).reshape(-1), no_bias, LANES, D_wide)
-    output = Output(y.reshape(-1), 0, row_table(P, D_wide), -np.inf)
-    run(multiply, tasks(P, D_wide), a.size * D_wide / 40, windows, panels, output)
-    return cut(y, D)
+    D_padded = round_up(D)
+    y, no_bias = empty((P, D_padded), m.dtype), np.zeros(D_padded, m.dtype)
+    windows = Windows(as_contiguous(a).reshape(-1), 0, row_table(P, T), row_table(T))
+    panels = Panels(pad_channels(as_contiguous(m)).reshape(-1), no_bias, LANES, D_padded)
+    output = Output(y.reshape(-1), 0, row_table(P, D_padded), -np.inf)
+    run(multiply, task_count(P, D_padded), a.size * D_padded / 40, windows, panels, output)
+    return crop_channels(y, D)
 
 
-def with_few(rows, w, b):
-    """Return y of few images, or few outputs."""
+def small_product(rows, w, b):
+    """Return y for few images, or few outputs."""
     N, (K, D) = len(rows), w.shape
     y = empty((N, K), w.dtype)
     y[:] = b
-    x_flat, w_flat = filled(rows).reshape(-1), filled(contiguous(w)).reshape(-1)
+    x_flat, w_flat = pad_channels(rows).reshape(-1), pad_channels(as_contiguous(w)).reshape(-1)
     run(
-        few_loop, -(-K // OUTPUTS), N * w.size / 40 + w.size / 10, x_flat, w_flat, y,
-        whole_vectors(D),
+        few_loop, -(-K // BLOCK_OUTPUTS), N * w.size / 40 + w.size / 10, x_flat, w_flat, y,
+        round_up(D),
     )  # fmt: skip
     return y
 
@@ -112,18 +114,19 @@ def with_few(rows, w, b):
 @njit(**LOOP)
 def few_loop(first, stop, x, w, y, D):
     for task in range(first, stop):
-        for d in range(0, D, INPUTS):
-            few_block(x, w, y, D, task * OUTPUTS, d, min(d + INPUTS, D))
+        for d in range(0, D, BLOCK_INPUTS):
+            few_block(x, w, y, D, task * BLOCK_OUTPUTS, d, min(d + BLOCK_INPUTS, D))
 
 
 @njit(**PLAIN)
 def few_block(x, w, y, D, k_first, d, d_stop):
-    """Add to y what entries d … d_stop−1 give to some outputs: three outputs of two images a time.
+    """Add to y the products of inputs d … d_stop−1, for three outputs of two images at a time.
 
-    Behind the last output, or image, it is computed again: all six are read before any is written.
+    A group that exceeds the last output or image repeats the last one: all six are read before any
+    is written, so it is added once.
     """
     N, K = y.shape
-    last = min(k_first + OUTPUTS, K) - 1
+    last = min(k_first + BLOCK_OUTPUTS, K) - 1
     for k in range(k_first, last + 1, 3):
         k1, k2 = min(k + 1, last), min(k + 2, last)
         for n in range(0, N, 2):
@@ -138,7 +141,7 @@ def few_block(x, w, y, D, k_first, d, d_stop):
 
 @njit(**PLAIN)
 def dots(x, rows, w, w_rows, d, d_stop):
-    """Return the six dot products of two rows of x and three rows of w, from d to d_stop − 1."""
+    """Return the six dot products of two rows of x and three rows of w, over d … d_stop−1."""
     x0, x1 = rows
     w0, w1, w2 = w_rows
     s0, s1, s2 = zero(x), zero(x), zero(x)
@@ -151,4 +154,11 @@ def dots(x, rows, w, w_rows, d, d_stop):
         s1, t1 = fma(u, weights, s1), fma(v, weights, t1)
         weights = load(w, w2 + i)
         s2, t2 = fma(u, weights, s2), fma(v, weights, t2)
-    return total(s0), total(s1), total(s2), total(t0), total(t1), total(t2)
+    return (
+        reduce_add(s0),
+        reduce_add(s1),
+        reduce_add(s2),
+        reduce_add(t0),
+        reduce_add(t1),
+        reduce_add(t2),
+    )

@@ -1,18 +1,20 @@
-"""How the kernels are compiled.
+"""Options for Numba's compiler.
 
     LOOP        a loop that Python calls, see threads.py
-    PLAIN       a part of a loop; Python itself cannot call it, which saves some compiling
+    PLAIN       a function that only kernels call; skipping its Python wrapper saves compile time
     FAST        for simple sums and products: the compiler may reorder and fuse them
 
-Numba's default is to ask before every division whether the divisor is 0, as Python does, and a
-question inside a loop keeps it from being made into vectors: error_model="numpy" divides, and gets
-infinity.  FAST allows everything but `nnan` and `ninf`, which would let the compiler assume that
-NaN and infinity never come: a NaN must stay visible.  The compiled code runs without Python's lock
-(nogil), so that several threads can.
+error_model="numpy": a division by 0 gives infinity.  By default Numba tests every divisor and
+raises an error, as Python does, and such a test keeps a loop from becoming vector instructions.
 
-What makes compiling slow: a part that is called with 0, with 1 and with a variable is compiled
-three times, because Numba takes a plain number for a type of its own; and a part is compiled again
-inside everything that calls it, so few calls should be nested.
+nogil: a loop runs without Python's lock, so several threads can run at once.
+
+FAST allows everything but `nnan` and `ninf`, which would let the compiler assume that NaN and
+infinity never occur: a NaN must stay visible.
+
+Two habits slow compilation down.  A function that is called with 0, with 1 and with a variable is
+compiled three times, because to Numba a literal has a type of its own.  And a function is compiled
+again inside each of its callers, so calls should not nest deeply.
 """
 
 LOOP = {"error_model": "numpy", "nogil": True}

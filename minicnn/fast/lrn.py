@@ -1,17 +1,18 @@
 """Local response normalization (Section 3.3), fast.  The definition is reference/lrn.py.
 
-    x, y, dy, dx   (R, C), flat               a row is one group of channels of one pixel
-    scale          (R, C), flat               k + α Σ_j x_j²
-    k, alpha, beta numbers                    the paper's k, α and β
-    before, after  numbers                    a window reaches so far before and behind its channel
-    formula        Formula                    C, alpha, beta, before, after: (96, 1e-4, 0.75, 2, 2)
-    squares        (before + C + after,)      x² of a row; zeros for the channels that are not there
-    ratios         (before + C + after,)      the same for dy_j·y_j / scale_j
-    R, C           numbers                    R = N·H·W·groups; C channels in a group, rounded up to
-                                              whole vectors; what was added is cut away in the end
+    x, y, dy, dx    (R, C), flat            a row is one group of channels of one pixel
+    scale           (R, C), flat            k + α Σ_j x_j²
+    k, alpha, beta  numbers                 the paper's k, α and β
+    before, after   numbers                 channels of a window before and after its own
+    formula         Formula                 C, alpha, beta, before, after: (96, 1e-4, 0.75, 2, 2)
+    squares         (before + C + after,)   x² of a row, with zeros for channels that do not exist
+    ratios          (before + C + after,)   the same for dy_j·y_j / scale_j
+    R               a number                N·H·W·groups
+    C               a number                channels of a group, padded to whole vectors, which
+                                            the layer crops at its end
 
-A row's channels are neighbours in memory, so the windows of a whole vector of channels are added up
-together: the row's squares, read again from one place further, n times.
+The channels of a row are neighbours in memory.  So the windows of a whole vector of channels are
+summed together: n loads of the row's squares, each starting one channel further on.
 """
 
 from collections import namedtuple
@@ -22,52 +23,53 @@ from ..checks import check_cache, check_gradient, check_lrn
 from ..jit import njit
 from .buffers import empty
 from .flags import LOOP, PLAIN
-from .layout import cut, filled, images, pixels_of
+from .layout import crop_channels, from_pixels, pad_channels, to_pixels
 from .threads import run
-from .vector import LANES, fma, load, over, plus, power, root, same, store, times
+from .vector import LANES, add, div, fma, load, mul, pow, splat, sqrt, store
 
 Formula = namedtuple("Formula", "C alpha beta before after")
 
-ROWS = 64  # of a task
+ROWS = 64  # rows per task
 
 
 def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
     """Return y and the cache that lrn_backward needs."""
     k, n, alpha, beta, groups = check_lrn(x, k, n, alpha, beta, groups)
-    C, pixels = x.shape[1], filled(pixels_of(x), groups)
+    C, pixels = x.shape[1], pad_channels(to_pixels(x), groups)
     y, scale = empty(pixels.shape, x.dtype), empty(pixels.shape, x.dtype)
-    before, after = reach(n, C // groups)
+    before, after = window_reach(n, C // groups)
     formula = Formula(pixels.shape[3] // groups, alpha, beta, before, after)
     run(
-        forward_loop, tasks(pixels, groups), 2 * pixels.size,
+        forward_loop, task_count(pixels, groups), 2 * pixels.size,
         pixels.reshape(-1), y.reshape(-1), scale.reshape(-1), k, formula,
     )  # fmt: skip
-    return images(cut(y, C, groups)), (pixels, scale, x.shape, n, alpha, beta, groups)
+    y = from_pixels(crop_channels(y, C, groups))
+    return y, (pixels, scale, x.shape, n, alpha, beta, groups)
 
 
 def lrn_backward(dy, cache):
-    """Return dx: its own term, and the cross-channel term."""
+    """Return dx: the direct term and the cross-channel term."""
     check_cache("lrn", cache, np.ndarray, np.ndarray, tuple, int, float, float, int)
     pixels, scale, shape, n, alpha, beta, groups = cache
     check_gradient("lrn", dy, shape, pixels.dtype)
     dx = empty(pixels.shape, pixels.dtype)
-    after, before = reach(n, shape[1] // groups)  # the forward window mirrored
+    after, before = window_reach(n, shape[1] // groups)  # the forward window, mirrored
     formula = Formula(pixels.shape[3] // groups, alpha, beta, before, after)
     run(
-        backward_loop, tasks(pixels, groups), 3 * pixels.size,
-        filled(pixels_of(dy), groups).reshape(-1), pixels.reshape(-1), scale.reshape(-1),
+        backward_loop, task_count(pixels, groups), 3 * pixels.size,
+        pad_channels(to_pixels(dy), groups).reshape(-1), pixels.reshape(-1), scale.reshape(-1),
         dx.reshape(-1), formula,
     )  # fmt: skip
-    return (images(cut(dx, shape[1], groups)),)
+    return (from_pixels(crop_channels(dx, shape[1], groups)),)
 
 
-def reach(n, C):
-    """Return how far a window of n channels reaches before and behind its own, of C channels."""
+def window_reach(n, C):
+    """Return how many channels a window of n extends before and after its own, of C in all."""
     return min(n // 2, C - 1), min((n - 1) // 2, C - 1)
 
 
-def tasks(pixels, groups):
-    """Return how many tasks of ROWS rows there are."""
+def task_count(pixels, groups):
+    """Return the number of tasks, of ROWS rows each."""
     return -(-pixels.size * groups // (pixels.shape[3] * ROWS))
 
 
@@ -80,18 +82,18 @@ def forward_loop(begin, end, x, y, scale, k, formula):
 
 @njit(**PLAIN)
 def normalize(x, y, scale, k, formula, first, stop):
-    """Write y = x·scale^−β with scale = k + α Σ_j x_j², for the rows from x[first] to x[stop−1]."""
+    """Write y = x·scale^−β with scale = k + α Σ_j x_j², for rows x[first] … x[stop − 1]."""
     C, alpha, beta, before, after = formula
     squares = np.zeros(before + C + after, x.dtype)
     for row in range(first, stop, C):
         for c in range(0, C, LANES):
             value = load(x, row + c)
-            store(squares, before + c, times(value, value))
+            store(squares, before + c, mul(value, value))
         for c in range(0, C, LANES):
             total = window_sum(squares, c, before + after + 1)
-            divisor = fma(same(x, alpha), total, same(x, k))
+            divisor = fma(splat(x, alpha), total, splat(x, k))
             store(scale, row + c, divisor)
-            store(y, row + c, times(load(x, row + c), shrink(x, divisor, beta)))
+            store(y, row + c, mul(load(x, row + c), scale_power(x, divisor, beta)))
 
 
 @njit(**LOOP)
@@ -103,34 +105,34 @@ def backward_loop(begin, end, dy, x, scale, dx, formula):
 
 @njit(**PLAIN)
 def normalize_back(dy, x, scale, dx, formula, first, stop):
-    """Write dx = dy·scale^−β − 2αβ·x·Σ_j dy_j·y_j / scale_j, for the rows from x[first] on."""
+    """Write dx = dy·scale^−β − 2αβ·x·Σ_j dy_j·y_j / scale_j, for the same rows."""
     C, alpha, beta, before, after = formula
     ratios = np.zeros(before + C + after, x.dtype)
     for row in range(first, stop, C):
         for c in range(0, C, LANES):
             divisor = load(scale, row + c)
-            own = times(load(dy, row + c), shrink(x, divisor, beta))
-            store(dx, row + c, own)
-            store(ratios, before + c, over(times(own, load(x, row + c)), divisor))
+            direct = mul(load(dy, row + c), scale_power(x, divisor, beta))
+            store(dx, row + c, direct)
+            store(ratios, before + c, div(mul(direct, load(x, row + c)), divisor))
         for c in range(0, C, LANES):
             total = window_sum(ratios, c, before + after + 1)
-            cross = times(same(x, -2 * alpha * beta), load(x, row + c))
+            cross = mul(splat(x, -2 * alpha * beta), load(x, row + c))
             store(dx, row + c, fma(cross, total, load(dx, row + c)))
 
 
 @njit(**PLAIN)
 def window_sum(row, c, n):
-    """Return row[c] + … + row[c + n − 1], for a vector of c."""
+    """Return row[c] + … + row[c + n − 1], for LANES neighbouring c at once."""
     total = load(row, c)
     for j in range(1, n):
-        total = plus(total, load(row, c + j))
+        total = add(total, load(row, c + j))
     return total
 
 
 @njit(**PLAIN)
-def shrink(x, scale, beta):
-    """Return scale^−β, x's dtype; the paper's β = 0.75 takes two square roots, which are fast."""
+def scale_power(x, scale, beta):
+    """Return scale^−β in x's dtype; the paper's β = 0.75 takes two square roots, which are fast."""
     if beta == 0.75:
-        half = root(scale)
-        return over(same(x, 1), times(half, root(half)))
-    return power(scale, same(x, -beta))
+        half = sqrt(scale)
+        return div(splat(x, 1), mul(half, sqrt(half)))
+    return pow(scale, splat(x, -beta))

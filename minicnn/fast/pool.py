@@ -1,18 +1,18 @@
 """Overlapping pooling (Section 3.4), fast.  The definition is reference/pool.py.
 
-    x, dx       (N, H, W, C)             pixels: memory is channels last; in a …_row Pixels, which
-    y, dy       (N, H_out, W_out, C)     are flat, see layout.py
-    winner      (N, H_out, W_out, C)     place of the largest value in its window, 0 … z·z−1; flat
-    window      (z, s)                   z×z pixels, and s from one window to the next: (3, 2)
-    least       a number                 what y is at least: −∞, or 0 for a ReLU on the way
-    nobody      a number                 the winner where nothing is larger than that
+    x, dx       (N, H, W, C)           pixels, channels last; in a …_row function Pixels, which are
+    y, dy       (N, H_out, W_out, C)   flat (layout.py)
+    winner      (N, H_out, W_out, C)   position of the maximum in its window, 0 … z·z−1; flat
+    window      (z, s)                 window size and stride: (3, 2)
+    floor       a number               the least value of y: −∞, or 0 with a fused ReLU
+    no_winner   a number               the winner where no pixel is above the floor
 
-A clipped window ends where the image ends.  Each …_loop shares rows out to the threads; …_at is
-where one of them begins.  Each vector holds neighbouring channels of a pixel (vector.py), so C is
-rounded up to whole vectors, and what was added is cut away in the end.
+A clipped window ends at the border of the image.  A …_loop divides the rows, or images, among the
+threads.  A vector holds neighbouring channels of a pixel (vector.py), so C is padded to whole
+vectors; the padding is cropped at the end.
 
-The reference goes through the windows, and adds each dy to the pixel that won.  Here each row of
-dx does so, with the windows that it belongs to: no two tasks write to the same pixel, and a row
+The reference walks over the windows, and adds each dy to the pixel that won.  Here each row of dx
+collects from the windows that it belongs to.  So no two tasks write to the same pixel, and a row
 stays in the cache until it is complete.
 """
 
@@ -23,74 +23,74 @@ from ..jit import njit
 from ..shapes import pool_size
 from .buffers import empty
 from .flags import FAST, LOOP, PLAIN
-from .layout import cut, filled, flat_pixels, images, pixels_of
+from .layout import crop_channels, flatten_pixels, from_pixels, pad_channels, to_pixels
 from .threads import run
 from .vector import (
     LANES,
-    at_least,
-    larger,
+    add,
+    clamp_min,
     load,
-    plus,
-    same,
+    round_up,
+    select_equal,
+    select_greater,
+    splat,
     store,
-    store_whole,
-    where,
-    whole_vectors,
+    store_int,
     zero,
 )
 
-PLACES = np.dtype(np.uint8), np.dtype(np.int32)  # types of winner
-WIDEST = 4096  # float32 holds the places of a window exactly, 0 … z·z−1, up to 2²⁴
+WINNER_TYPES = np.dtype(np.uint8), np.dtype(np.int32)  # types of winner
+MAX_Z = 4096  # vectors of float32 hold positions in a window, 0 … z·z−1, exactly up to 2²⁴
 
 
 def pool_forward(x, z=3, s=2, ceil_mode=False):
     """Return the maxima and the cache that pool_backward needs."""
-    return largest(x, z, s, ceil_mode, least=-np.inf, nobody=0)
+    return max_pool(x, z, s, ceil_mode, floor=-np.inf, no_winner=0)
 
 
-def largest(x, z, s, ceil_mode, least, nobody):
-    """Return the maxima, or `least` where they are not larger: there the winner is `nobody`."""
+def max_pool(x, z, s, ceil_mode, floor, no_winner):
+    """Return the maxima, or `floor` where none is larger; the winner there is `no_winner`."""
     z, s, ceil_mode = check_pool("pool", x, z, s, ceil_mode)
     N, C, H, W = x.shape
     H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)
     z = min(z, max(H, W))  # a larger window has no more pixels
-    if x.dtype == np.float32 and z > WIDEST:
+    if x.dtype == np.float32 and z > MAX_Z:
         raise ValueError(
-            f"pool: a window of {z}×{z} has more places than float32 can count; "
-            f"expected at most {WIDEST}×{WIDEST}, or x in float64"
+            f"pool: a window of {z}×{z} has more positions than float32 can count; "
+            f"expected at most {MAX_Z}×{MAX_Z}, or x in float64"
         )
-    pixels = filled(pixels_of(x))
+    pixels = pad_channels(to_pixels(x))
     y = empty((N, H_out, W_out, pixels.shape[3]), x.dtype)
-    winner = empty(y.shape, PLACES[z * z >= 256])
+    winner = empty(y.shape, WINNER_TYPES[z * z >= 256])
     run(
         max_loop, N * H_out, y.size * z * z / 6,
-        pixels, (z, s), y, winner.reshape(-1), x.dtype.type(least), nobody,
+        pixels, (z, s), y, winner.reshape(-1), x.dtype.type(floor), no_winner,
     )  # fmt: skip
-    return images(cut(y, C)), (x.shape, x.dtype, winner, z, s)
+    return from_pixels(crop_channels(y, C)), (x.shape, x.dtype, winner, z, s)
 
 
 def pool_backward(dy, cache):
-    """Send each dy back to the place that won; add, because windows overlap."""
+    """Send each dy back to the pixel that won; add, because windows overlap."""
     check_cache("pool", cache, tuple, np.dtype, np.ndarray, int, int)
     (N, C, H, W), dtype, winner, z, s = cache
     check_gradient("pool", dy, (N, C, *winner.shape[1:3]), dtype)
-    C_wide = winner.shape[3]
-    if C_wide != whole_vectors(C) or winner.dtype not in PLACES:
-        raise TypeError("pool: cache is of another backend; expected what pool_forward returned")
-    dx = empty((N, H, W, C_wide), dtype)
-    dy = filled(pixels_of(dy))
+    C_padded = winner.shape[3]
+    if C_padded != round_up(C) or winner.dtype not in WINNER_TYPES:
+        raise TypeError("pool: cache is from another backend; expected what pool_forward returned")
+    dx = empty((N, H, W, C_padded), dtype)
+    dy = pad_channels(to_pixels(dy))
     run(max_back_loop, N * H, winner.size * z * z / 6, dy, winner.reshape(-1), (z, s), dx)
-    return (images(cut(dx, C)),)
+    return (from_pixels(crop_channels(dx, C)),)
 
 
 def average_pool_forward(x, z=3, s=2, ceil_mode=False):
-    """Return the means; a clipped window divides by the pixels that it really holds."""
+    """Return the means; a clipped window divides by the number of its real pixels."""
     z, s, ceil_mode = check_pool("average_pool", x, z, s, ceil_mode)
     N, C, H, W = x.shape
     H_out, W_out = pool_size(H, z, s, ceil_mode), pool_size(W, z, s, ceil_mode)
     y = empty((N, H_out, W_out, C), x.dtype)
-    run(mean_loop, N, y.size * z * z / 5, pixels_of(x), z, s, y)
-    return images(y), (x.shape, x.dtype, H_out, W_out, z, s)
+    run(mean_loop, N, y.size * z * z / 5, to_pixels(x), z, s, y)
+    return from_pixels(y), (x.shape, x.dtype, H_out, W_out, z, s)
 
 
 def average_pool_backward(dy, cache):
@@ -99,65 +99,68 @@ def average_pool_backward(dy, cache):
     (N, C, H, W), dtype, H_out, W_out, z, s = cache
     check_gradient("average_pool", dy, (N, C, H_out, W_out), dtype)
     dx = empty((N, H, W, C), dtype)
-    run(mean_back_loop, N, dy.size * z * z / 5, pixels_of(dy), z, s, dx)
-    return (images(dx),)
+    run(mean_back_loop, N, dy.size * z * z / 5, to_pixels(dy), z, s, dx)
+    return (from_pixels(dx),)
 
 
 @njit(**LOOP)
-def max_loop(first, stop, x, window, y, winner, least, nobody):
-    x, y = flat_pixels(x), flat_pixels(y)
+def max_loop(first, stop, x, window, y, winner, floor, no_winner):
+    x, y = flatten_pixels(x), flatten_pixels(y)
     for task in range(first, stop):
-        max_row(task // y.H, task % y.H, x, window, y, winner, least, nobody)
+        max_row(task // y.H, task % y.H, x, window, y, winner, floor, no_winner)
 
 
 @njit(**PLAIN)
-def max_row(n, row, x, window, y, winner, least, nobody):
-    """Find the largest of each window of one row of image n."""
+def max_row(n, row, x, window, y, winner, floor, no_winner):
+    """Find the maximum of each window in one row of windows of image n."""
     x, H, W, C = x
     y, H_out, W_out, _ = y
     z, s = window
-    top, least, nobody = row * s, same(x, least), same(x, nobody)
-    x_at, y_at = n * H * W * C, (n * H_out + row) * W_out * C
+    top, floor, no_winner = row * s, splat(x, floor), splat(x, no_winner)
+    x_offset, y_offset = n * H * W * C, (n * H_out + row) * W_out * C
     for column in range(W_out):
-        left, at = column * s, y_at + column * C
+        left, out = column * s, y_offset + column * C
         rows, columns = min(z, H - top), min(z, W - left)
-        corner = x_at + (top * W + left) * C
+        corner = x_offset + (top * W + left) * C
         for c in range(0, C, LANES):
-            best, place = load(x, corner + c), zero(x)
+            best, best_position = load(x, corner + c), zero(x)
             for i in range(rows):
                 for j in range(columns):
-                    here, pixel = same(x, i * z + j), load(x, corner + (i * W + j) * C + c)
-                    place = larger(pixel, best, here, place)
-                    best = larger(pixel, best, pixel, best)
-            store(y, at + c, at_least(least, best))
-            store_whole(winner, at + c, larger(best, least, place, nobody))
+                    position, pixel = splat(x, i * z + j), load(x, corner + (i * W + j) * C + c)
+                    best_position = select_greater(pixel, best, position, best_position)
+                    best = select_greater(pixel, best, pixel, best)
+            best_position = select_greater(best, floor, best_position, no_winner)
+            store(y, out + c, clamp_min(best, floor))
+            store_int(winner, out + c, best_position)
 
 
 @njit(**LOOP)
 def max_back_loop(first, stop, dy, winner, window, dx):
-    dy, dx = flat_pixels(dy), flat_pixels(dx)
+    dy, dx = flatten_pixels(dy), flatten_pixels(dx)
     for task in range(first, stop):
         max_back_row(task // dx.H, task % dx.H, dy, winner, window, dx)
 
 
 @njit(**PLAIN)
 def max_back_row(n, h, dy, winner, window, dx):
-    """Add up, for each pixel of row h of image n, the dy of those windows in which it won."""
+    """Sum, for each pixel in row h of image n, the dy of the windows that it won."""
     dx, H, W, C = dx
     dy, H_out, W_out, _ = dy
     z, s = window
-    dx_at, dy_at = (n * H + h) * W * C, n * H_out * W_out * C
-    for at in range(dx_at, dx_at + W * C, LANES):
-        store(dx, at, zero(dx))
+    dx_offset, dy_offset = (n * H + h) * W * C, n * H_out * W_out * C
+    for i in range(dx_offset, dx_offset + W * C, LANES):
+        store(dx, i, zero(dx))
     for row in range(max(0, (h - z + s) // s), min(h // s + 1, H_out)):
         for column in range(W_out):
-            at, corner = dy_at + (row * W_out + column) * C, dx_at + column * s * C
+            window_offset = dy_offset + (row * W_out + column) * C
+            corner = dx_offset + column * s * C
             for j in range(min(z, W - column * s)):
-                here = (h - row * s) * z + j
+                position = (h - row * s) * z + j
                 for c in range(0, C, LANES):
-                    gain = where(winner, at + c, here, load(dy, at + c))
+                    gain = load(dy, window_offset + c)
+                    gain = select_equal(winner, window_offset + c, position, gain)
                     pixel = corner + j * C + c
-                    store(dx, pixel, plus(load(dx, pixel), gain))
+                    store(dx, pixel, add(load(dx, pixel), gain))
 
 
 @njit(**LOOP)

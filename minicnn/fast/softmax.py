@@ -1,6 +1,7 @@
-"""Softmax and its loss have little to do, a few numbers an image: reference/softmax.py, unchanged.
+"""Softmax and its loss: reference/softmax.py, unchanged.
 
-At most a thousand numbers, one a class, against millions in a convolution.
+They handle at most a thousand numbers per image, one for each class; a convolution handles
+millions.
 """
 
 from ..reference.softmax import softmax, softmax_loss_backward, softmax_loss_forward

@@ -1,45 +1,47 @@
 """Convolution with a sixth of the multiplications: Winograd's algorithm, forward and backward.
 
-product.py takes f·f multiplications for an output, channel and kernel, and cannot be made faster:
-the processor multiplies at its peak.  What is left is to multiply less.  The outputs are cut into
-tiles of n×n, n = 9 − f, which depend on 8×8 pixels each: 64 multiplications in place of (n·f)², a
-sixth with 5×5 weights, a fifth with 3×3, more where tiles reach over the edge.  transforms.py says
-why this is right:
+product.py needs f·f multiplications for each output, channel and kernel, and already multiplies at
+the processor's peak.  So the only way to be faster is to multiply less.  The outputs are cut into
+tiles of n×n, n = 9 − f, each of which depends on 8×8 pixels: 64 multiplications instead of (n·f)².
+That is a sixth with 5×5 weights and a fifth with 3×3, and more where tiles extend over the edge.
+transforms.py derives the formulas:
 
     y  = Eᵀ [(E w Eᵀ) ⊙ (Bᵀ x B)] E
-    dw = Eᵀ [(E dy Eᵀ) ⊙ (Bᵀ x B)] E         the same: dy takes the place of w, and f that of n
-    dx                                       forward, of dy and the kernels turned around
+    dw = Eᵀ [(E dy Eᵀ) ⊙ (Bᵀ x B)] E         the same, with dy instead of w, and n and f swapped
+    dx                                       forward, of dy and the kernels rotated by 180°
 
-What stands between the brackets is summed, over channels in y and over tiles in dw, before the last
-E: so it comes down to 64 matrix products, one a point (product.py's sums).  The rest, E and B, is
-done once for each pixel or kernel, and there are many channels and kernels to share it.
+The brackets are summed before the last E: over channels for y, over tiles for dw.  So they become
+64 matrix products, one per point, computed by product.py's six_sums.  E and B are applied once to
+each pixel or kernel, and many channels and kernels share the cost.
 
-    E, B     the matrices of transforms.py, which has the desk and its size, too
-    point    one of the 64 numbers of a tile behind E or B
-    T        tiles that are worked on at a time
-    u        (panels, 64, C, LANES)        E w Eᵀ
-    v        (64, T, C_wide)               Bᵀ x B
-    m        (T, 64, LANES)                sums of u · v for one panel
-    dm       (64, panels, T, LANES)        E dy Eᵀ
-    du       (64, panels, C, LANES)        sums of dm · v
-    room     one thread's v and m, or v, dm and du
+    E, B        the matrices of transforms.py, which also defines scratch
+    point       one of the 64 numbers of a tile after E or B
+    T           tiles in a block, which are computed together
+    u           (panels, 64, C, LANES)        E w Eᵀ
+    v           (64, T, C_padded)             Bᵀ x B
+    m           (T, 64, LANES)                sums of u · v for one panel
+    dm          (64, panels, T, LANES)        E dy Eᵀ
+    du          (64, panels, C, LANES)        sums of dm · v
+    workspace   a thread's memory for v and m, or for v, dm and du
 
-Those that are not pixels are flat, and tuples tell kernels what is in them.  (Pixels: layout.py.)
+All but pixels are flat arrays, and tuples tell kernels what is in them.  (Pixels: layout.py.)
 
-    Grid      rows, columns, tiles, n, pad, T   so many rows and columns of tiles an image, so many
-                                                tiles in all; pad: zeros before the image
-    Kernels   u, b, groups, channels            b (groups·K_wide,); channels: 0 … C−1, for `sums`
-    Gradient  dw, db, groups, C, f, parts       dw (panels, f, f, C, LANES); each group's channels
+    Grid      rows, columns, tiles, n, pad, T   rows and columns of tiles per image, tiles in all;
+                                                pad: zeros before the image
+    Kernels   u, b, groups, channels            b (groups·K_padded,); channels: 0 … C−1, a table for
+                                                six_sums
+    Gradient  dw, db, groups, C, f, parts       dw (panels, f, f, C, LANES); the channels of a group
                                                 are cut into parts, so that all threads have work
-    Values    array, row, point                 v, dm or du: point p of row r is at r·row + p·point;
-                                                a row is a tile in v, a panel in dm and du
+    Values    array, row_step, point_step       v, dm or du: point p of row r begins at
+                                                r·row_step + p·point_step; a row is a tile in v, a
+                                                panel in dm and du
     Part      panel, panel_stop, c, c_stop      of dw: some panels, and some of their group's
                                                 channels
 
-In float32 errors are larger than those of the direct product, and the more so the more channels
-there are: in AlexNet's rows at most 3e-5 of the largest number, there 6e-7.  Infinity meets itself
-in Bᵀ x B and becomes NaN, and a NaN inside of a tile reaches all of its outputs: it stays visible,
-but up to n − 1 pixels beyond the windows that hold it.
+In float32 the errors exceed those of the direct product, and grow with the number of channels: in
+AlexNet's layers they reach 3e-5 of the largest number, compared with 6e-7.  Infinities cancel in
+Bᵀ x B and become NaN, and a NaN reaches every output of its tile: it stays visible, but spreads to
+up to n − 1 pixels beyond the windows that contain it.
 """
 
 from collections import namedtuple
@@ -49,12 +51,12 @@ import numpy as np
 from ..jit import njit
 from .buffers import empty
 from .flags import LOOP, PLAIN
-from .layout import flat_pixels, row_table
-from .product import add_six, packed, put_six, sums, unpack, up_to
+from .layout import flatten_pixels, row_table
+from .product import accumulate_six, pack_kernels, six_offsets, six_sums, store_six, unpack
 from .threads import run, shares, team_size
 from .transforms import (
-    HALF,
     POINTS,
+    SECOND_TILE,
     SIDE,
     Points,
     Tile,
@@ -63,25 +65,25 @@ from .transforms import (
     evaluate_tile,
     interpolate_tile,
 )
-from .vector import LANES, load, plus, same, store, whole_vectors, zero
+from .vector import LANES, add, load, round_up, splat, store, zero
 
-TILES = 24  # are worked on at a time; 12 take as long, and 48 are too many for the cache
+TILES = 24  # tiles in a block; 12 take as long, and 48 are too many for the cache
 
 Grid = namedtuple("Grid", "rows columns tiles n pad T")
 Kernels = namedtuple("Kernels", "u b groups channels")
 Gradient = namedtuple("Gradient", "dw db groups C f parts")
-Values = namedtuple("Values", "array row point")
+Values = namedtuple("Values", "array row_step point_step")
 Part = namedtuple("Part", "panel panel_stop c c_stop")
 
 
 def pays(N, C, H_out, W_out, f, stride):
-    """Return whether this is faster than product.py, for sums over C channels: in dx, over kernels.
+    """Return whether Winograd's algorithm beats product.py for sums over C channels (dx: kernels).
 
-    Measured on one thread, forward, dx and dw: 2.2 to 2.7 times as fast with 32 channels and 5×5
-    weights, 2.1 to 2.4 with 64 and 3×3, 1.1 to 2.2 with 16, 1.2 with 8, 0.4 to 0.7 with 3, whatever
-    the number of kernels.  But 0.7 to 1.1 where tiles reach so far over the edge that the direct
-    product needs only 1.7 times as many multiplications, and 1.1 to 1.3 with 16 tiles, where
-    kernels take as long to prepare as to use.
+    Measured on one thread, for forward, dx and dw, it is 2.2 to 2.7 times as fast with 32 channels
+    and 5×5 weights, 2.1 to 2.4 with 64 and 3×3, 1.1 to 2.2 with 16, 1.2 with 8, and 0.4 to 0.7 with
+    3, whatever the number of kernels.  It is 0.7 to 1.1 times as fast where tiles extend so far
+    over the edge that the direct product needs only 1.7 times as many multiplications, and 1.1 to
+    1.3 with 16 tiles, where preparing the kernels takes as long as using them.
     """
     if stride != 1 or not 2 <= f <= 7:
         return False
@@ -91,45 +93,45 @@ def pays(N, C, H_out, W_out, f, stride):
     return saved > 2 and C >= 8 and N * tiles >= 16
 
 
-def forward(x, w, b, pad, H_out, W_out, least):
+def forward(x, w, b, pad, H_out, W_out, floor):
     """Return y.
 
     Parameters
     ----------
-    x : array (N, H, W, groups·C_wide)
-        Pixels; each group of channels is filled up to whole vectors.
+    x : array (N, H, W, groups·C_padded)
+        Pixels; each group of channels is padded to whole vectors.
     w : array (groups, K, C, f, f)
     b : array (groups·K,)
     pad : int
-        Zeros around x; below 0, so many pixels are cut off.
+        The number of zeros around x; if negative, that many pixels are cropped.
     H_out, W_out : int
-    least : float
-        What stands where y would be less, 0 for a ReLU; −∞ for y as it is.
+    floor : float
+        The least value of y: 0 with a fused ReLU, else −∞.
 
     Returns
     -------
-    array (N, H_out, W_out, groups·K_wide)
-        Pixels, filled up likewise.
+    array (N, H_out, W_out, groups·K_padded)
+        Pixels, padded likewise.
     """
     N, _, _, C_all = x.shape
     groups, K, C, f, _ = w.shape
-    C_wide, K_wide = C_all // groups, whole_vectors(K)
-    grid = grid_of(N, H_out, W_out, f, pad)
-    most = -(-grid.tiles // (team_size() * TILES)) * team_size()  # blocks; −(−a // b) rounds up
-    grid = grid._replace(T=-(-grid.tiles // (most * 6)) * 6)
+    C_padded, K_padded = C_all // groups, round_up(K)
+    grid = tile_grid(N, H_out, W_out, f, pad)
+    blocks = -(-grid.tiles // (team_size() * TILES)) * team_size()  # −(−a // b) rounds up
+    grid = grid._replace(T=-(-grid.tiles // (blocks * 6)) * 6)
 
-    b_wide = np.zeros((groups, K_wide), x.dtype)
-    b_wide[:, :K] = b.reshape(groups, K)
-    panels = packed(w).reshape(-1)
-    u = empty((groups * K_wide * POINTS * C,), x.dtype)
-    run(kernels_loop, groups * K_wide // LANES * C, u.size / 2, panels, f, C, u)
-    kernels = Kernels(u, b_wide.reshape(-1), groups, row_table(C))
+    b_padded = np.zeros((groups, K_padded), x.dtype)
+    b_padded[:, :K] = b.reshape(groups, K)
+    panels = pack_kernels(w).reshape(-1)
+    u = empty((groups * K_padded * POINTS * C,), x.dtype)
+    run(kernels_loop, groups * K_padded // LANES * C, u.size / 2, panels, f, C, u)
+    kernels = Kernels(u, b_padded.reshape(-1), groups, row_table(C))
 
-    y = empty((N, H_out, W_out, groups * K_wide), x.dtype)
+    y = empty((N, H_out, W_out, groups * K_padded), x.dtype)
     run(
         forward_loop, -(-grid.tiles // grid.T), grid.tiles * u.size / 40,
-        x, kernels, y, grid, least,
-        room=empty((team_size(), POINTS * grid.T * (C_wide + LANES)), x.dtype),
+        x, kernels, y, grid, floor,
+        room=empty((team_size(), POINTS * grid.T * (C_padded + LANES)), x.dtype),
     )  # fmt: skip
     return y
 
@@ -139,7 +141,7 @@ def backward_w(x, dy, w, pad):
 
     Parameters
     ----------
-    x, dy : arrays (N, H, W, groups·C_wide) and (N, H_out, W_out, groups·K_wide)
+    x, dy : arrays (N, H, W, groups·C_padded) and (N, H_out, W_out, groups·K_padded)
         Pixels, as forward takes and returns them.
     w : array (groups, K, C, f, f)
         Only its shape matters.
@@ -150,33 +152,33 @@ def backward_w(x, dy, w, pad):
     _, H_out, W_out, K_all = dy.shape
     groups, K, C, f, _ = w.shape
     panels = K_all // groups // LANES
-    grid = grid_of(N, H_out, W_out, f, pad)
+    grid = tile_grid(N, H_out, W_out, f, pad)
 
-    # As many tiles as make v and dm together as large as du, all of which is added to each time:
-    # with 24 tiles, conv3 took 1.13 times as long, and conv4 1.2 times.
-    C_wide, K_wide = C_all // groups, K_all // groups
-    T = max(TILES, C_wide * K_wide // (C_wide + K_wide))
+    # Each block of tiles adds to all of du, so v and dm together should be as large as du.  With 24
+    # tiles, conv3 took 1.13 times as long, and conv4 1.2 times.
+    C_padded, K_padded = C_all // groups, K_all // groups
+    T = max(TILES, C_padded * K_padded // (C_padded + K_padded))
     T = -(-grid.tiles // -(-grid.tiles // T))
     grid = grid._replace(T=T)
     parts = shares(groups * panels)
-    room = T * C_wide + T * K_wide + C * K_wide
+    size = T * C_padded + T * K_padded + C * K_padded
     dw_panels = empty((groups, panels, f, f, C, LANES), x.dtype)
-    db_wide = empty((groups, panels * LANES), x.dtype)
-    gradient = Gradient(dw_panels.reshape(-1), db_wide.reshape(-1), groups, C, f, parts)
+    db_padded = empty((groups, panels * LANES), x.dtype)
+    gradient = Gradient(dw_panels.reshape(-1), db_padded.reshape(-1), groups, C, f, parts)
     run(
         backward_loop, groups * parts * panels, POINTS * grid.tiles * C * K_all / 40,
-        x, dy, gradient, grid, row_table(T, C_wide),
-        room=empty((team_size(), POINTS * room), x.dtype),
+        x, dy, gradient, grid, row_table(T, C_padded),
+        room=empty((team_size(), POINTS * size), x.dtype),
     )  # fmt: skip
     dw, db = empty((groups * K, C, f, f), x.dtype), empty((groups * K,), x.dtype)
     for g in range(groups):
         unpack(dw_panels[g], dw[g * K : (g + 1) * K])
-        db[g * K : (g + 1) * K] = db_wide[g, :K]
+        db[g * K : (g + 1) * K] = db_padded[g, :K]
     return dw, db
 
 
-def grid_of(N, H_out, W_out, f, pad):
-    """Return the tiles of N images of outputs, all of them to be worked on at a time."""
+def tile_grid(N, H_out, W_out, f, pad):
+    """Return the grid of tiles of N images of outputs, as one block."""
     n = SIDE + 1 - f
     rows, columns = -(-H_out // n), -(-W_out // n)
     tiles = N * rows * columns
@@ -185,143 +187,149 @@ def grid_of(N, H_out, W_out, f, pad):
 
 @njit(**LOOP)
 def kernels_loop(begin, end, panels, f, C, u):
-    """Write u[panel, point, c, lane] = E w Eᵀ for some of all panels · C kernels."""
-    desk = np.empty(2 * HALF, u.dtype)
+    """Write u[panel, point, c, lane] = E w Eᵀ for a share of the panels · C kernels."""
+    scratch = np.empty(2 * SECOND_TILE, u.dtype)
     for task in range(begin, end):
         q, c = task // C, task % C
-        at = (q * f * f * C + c) * LANES
-        copy_tile(Tile(panels, at, f * C * LANES, C * LANES, 0, f, 0, f), desk)
-        evaluate_tile(desk, f, Points(u, (q * POINTS * C + c) * LANES, C * LANES))
+        offset = (q * f * f * C + c) * LANES
+        copy_tile(Tile(panels, offset, f * C * LANES, C * LANES, 0, f, 0, f), scratch)
+        evaluate_tile(scratch, f, Points(u, (q * POINTS * C + c) * LANES, C * LANES))
 
 
 @njit(**PLAIN)
-def place(t, grid):
+def tile_position(t, grid):
     """Return the image, the first row and the first column of a tile of y."""
-    n, rest = t // (grid.rows * grid.columns), t % (grid.rows * grid.columns)
-    return n, rest // grid.columns * grid.n, rest % grid.columns * grid.n
+    n, tile = t // (grid.rows * grid.columns), t % (grid.rows * grid.columns)
+    return n, tile // grid.columns * grid.n, tile % grid.columns * grid.n
 
 
 @njit(**PLAIN)
-def tile_of(pixels, n, top, left, c, size):
-    """Return the tile at (top, left) of image n, from channel c on: size×size pixels, or those of
-    them that are in the image."""
+def image_tile(pixels, n, top, left, c, size):
+    """Return the tile at (top, left) of image n, from channel c on.
+
+    Of its size×size pixels, those outside the image are excluded.
+    """
     array, H, W, C = pixels
-    at = ((n * H + top) * W + left) * C + c
+    offset = ((n * H + top) * W + left) * C + c
     bottom, right = min(size, H - top), min(size, W - left)
-    return Tile(array, at, W * C, C, max(0, -top), bottom, max(0, -left), right)
+    return Tile(array, offset, W * C, C, max(0, -top), bottom, max(0, -left), right)
 
 
 @njit(**PLAIN)
-def gather_x(x, x_at, channels, grid, first, stop, desk, v):
-    """Write v of some channels, in vectors, for the tiles first … stop−1."""
-    size = np.int64(SIDE)  # for a plain number, tile_of would be compiled anew
+def transform_x(x, x_offset, channels, grid, first, stop, scratch, v):
+    """Write v of some channels, in vectors, for tiles first … stop−1."""
+    size = np.int64(SIDE)  # with a literal, Numba would compile image_tile again
     for t in range(first, stop):
-        n, top, left = place(t, grid)
+        n, top, left = tile_position(t, grid)
         for c in range(0, channels, LANES):
-            copy_tile(tile_of(x, n, top - grid.pad, left - grid.pad, x_at + c, size), desk)
-            interpolate_tile(desk, Points(v.array, (t - first) * v.row + c, v.point))
+            tile = image_tile(x, n, top - grid.pad, left - grid.pad, x_offset + c, size)
+            copy_tile(tile, scratch)
+            points = Points(v.array, (t - first) * v.row_step + c, v.point_step)
+            interpolate_tile(scratch, points)
 
 
 @njit(**PLAIN)
-def gather_dy(dy, dy_at, panels, grid, first, stop, desk, dm):
-    """Write dm of some panels for the tiles first … stop−1."""
+def transform_dy(dy, dy_offset, panels, grid, first, stop, scratch, dm):
+    """Write dm of some panels for tiles first … stop−1."""
     for t in range(first, stop):
-        n, top, left = place(t, grid)
+        n, top, left = tile_position(t, grid)
         for q in range(panels):
-            copy_tile(tile_of(dy, n, top, left, dy_at + q * LANES, grid.n), desk)
-            at = q * dm.row + (t - first) * LANES
-            evaluate_tile(desk, grid.n, Points(dm.array, at, dm.point))
+            copy_tile(image_tile(dy, n, top, left, dy_offset + q * LANES, grid.n), scratch)
+            offset = q * dm.row_step + (t - first) * LANES
+            evaluate_tile(scratch, grid.n, Points(dm.array, offset, dm.point_step))
 
 
 @njit(**LOOP)
-def forward_loop(begin, end, x, kernels, y, grid, least, room):
-    """Write y of some blocks of T tiles."""
-    x, y = flat_pixels(x), flat_pixels(y)
+def forward_loop(begin, end, x, kernels, y, grid, floor, workspace):
+    """Write y for some blocks of T tiles."""
+    x, y = flatten_pixels(x), flatten_pixels(y)
     u, b, groups, channels = kernels
-    C, C_wide, panels = channels.size, x.C // groups, b.size // LANES // groups
-    size = POINTS * grid.T * C_wide
-    v, m = Values(room[:size], C_wide, grid.T * C_wide), room[size:]
-    desk, lowest = np.empty(2 * HALF, room.dtype), same(b, least)
-    start, step = np.int64(0), np.int64(LANES)  # for plain numbers, all would be compiled anew
+    C, C_padded, panels = channels.size, x.C // groups, b.size // LANES // groups
+    size = POINTS * grid.T * C_padded
+    v, m = Values(workspace[:size], C_padded, grid.T * C_padded), workspace[size:]
+    scratch, floors = np.empty(2 * SECOND_TILE, workspace.dtype), splat(b, floor)
+    start, step = np.int64(0), np.int64(LANES)  # literals would make Numba compile all again
     for group in range(begin * groups, end * groups):
         first, g = group // groups * grid.T, group % groups
         stop = min(grid.tiles, first + grid.T)
-        gather_x(x, g * C_wide, C, grid, first, stop, desk, v)
+        transform_x(x, g * C_padded, C, grid, first, stop, scratch, v)
         for q in range(g * panels, (g + 1) * panels):
             for point in range(POINTS):
-                u_at = (q * POINTS + point) * C * LANES
+                u_offset = (q * POINTS + point) * C * LANES
                 for t in range(0, stop - first, 6):
-                    rows = steps(point * v.point + t * v.row, v.row)
-                    six = sums(v.array, rows, channels, start, C, u, u_at)
-                    put_six(m, steps((t * POINTS + point) * LANES, POINTS * LANES), six)
+                    rows = spaced_six(point * v.point_step + t * v.row_step, v.row_step)
+                    six = six_sums(v.array, rows, channels, start, C, u, u_offset)
+                    store_six(m, spaced_six((t * POINTS + point) * LANES, POINTS * LANES), six)
             bias = load(b, q * LANES)
             for t in range(first, stop):
-                n, top, left = place(t, grid)
+                n, top, left = tile_position(t, grid)
                 points = Points(m, (t - first) * POINTS * LANES, step)
-                tile = tile_of(y, n, top, left, q * LANES, grid.n)
-                collect_tile(points, grid.n, bias, lowest, desk, tile)
+                tile = image_tile(y, n, top, left, q * LANES, grid.n)
+                collect_tile(points, grid.n, bias, floors, scratch, tile)
 
 
 @njit(**PLAIN)
-def steps(at, step):
-    """Return at, at + step, …: six places."""
-    return at, at + step, at + 2 * step, at + 3 * step, at + 4 * step, at + 5 * step
+def spaced_six(i, step):
+    """Return six offsets: i, i + step, …, i + 5·step."""
+    return i, i + step, i + 2 * step, i + 3 * step, i + 4 * step, i + 5 * step
 
 
 @njit(**LOOP)
-def backward_loop(begin, end, x, dy, gradient, grid, tiles, room):
-    """Write dw of some panels, or of parts of their channels: each group, part by part.
+def backward_loop(begin, end, x, dy, gradient, grid, tiles, workspace):
+    """Write dw of some panels, or of parts of their channels, group by group and part by part.
 
-    tiles (T,) is a table for sums: where in v each tile begins.
+    tiles (T,) is the table for six_sums: the offset of each tile in v.
     """
-    x, dy = flat_pixels(x), flat_pixels(dy)
+    x, dy = flatten_pixels(x), flatten_pixels(dy)
     groups, C, parts = gradient.groups, gradient.C, gradient.parts
     panels, vectors = gradient.db.size // LANES // groups, (C + LANES - 1) // LANES
     for task in range(begin // panels, (end + panels - 1) // panels):
-        g, part = task // parts, task % parts
+        g, piece = task // parts, task % parts
         q, q_stop = max(0, begin - task * panels), min(panels, end - task * panels)
-        c = part * vectors // parts * LANES
-        c_stop = min((part + 1) * vectors // parts * LANES, C)
+        c = piece * vectors // parts * LANES
+        c_stop = min((piece + 1) * vectors // parts * LANES, C)
         if c < c_stop:
-            own = Part(g * panels + q, g * panels + q_stop, c, c_stop)
-            backward_task(x, g * (x.C // groups) + c, dy, gradient, own, grid, tiles, room)
+            part = Part(g * panels + q, g * panels + q_stop, c, c_stop)
+            backward_task(x, g * (x.C // groups) + c, dy, gradient, part, grid, tiles, workspace)
 
 
 @njit(**PLAIN)
-def backward_task(x, x_at, dy, gradient, part, grid, tiles, room):
-    """Write dw of a part, whose channels begin at x_at; who has channel 0 writes db."""
+def backward_task(x, x_offset, dy, gradient, part, grid, tiles, workspace):
+    """Write dw of a part, whose channels begin at x_offset; the part with channel 0 writes db."""
     dw, db, groups, C, f, _ = gradient
     channels, panels = part.c_stop - part.c, part.panel_stop - part.panel
-    desk, start, nothing = np.empty(2 * HALF, room.dtype), np.int64(0), zero(room)
-    v_row, dm_row, du_row = x.C // groups, grid.T * LANES, channels * LANES
-    v_point, dm_point, du_point = grid.T * v_row, panels * dm_row, panels * du_row
-    v, rest = Values(room[: POINTS * v_point], v_row, v_point), room[POINTS * v_point :]
-    dm = Values(rest[: POINTS * dm_point], dm_row, dm_point)
-    du = Values(rest[POINTS * dm_point :], du_row, du_point)
+    scratch, start, zeros = np.empty(2 * SECOND_TILE, workspace.dtype), np.int64(0), zero(workspace)
+    v_step, dm_step, du_step = x.C // groups, grid.T * LANES, channels * LANES
+    v_point, dm_point, du_point = grid.T * v_step, panels * dm_step, panels * du_step
+    v = Values(workspace[: POINTS * v_point], v_step, v_point)
+    free = workspace[POINTS * v_point :]
+    dm = Values(free[: POINTS * dm_point], dm_step, dm_point)
+    du = Values(free[POINTS * dm_point :], du_step, du_point)
     for i in range(0, POINTS * du_point, LANES):
-        store(du.array, i, nothing)
+        store(du.array, i, zeros)
     if part.c == 0:
         for q in range(part.panel, part.panel_stop):
-            bias = nothing
+            bias = zeros
             for p in range(q * LANES, dy.array.size, dy.C):
-                bias = plus(bias, load(dy.array, p))
+                bias = add(bias, load(dy.array, p))
             store(db, q * LANES, bias)
     for first in range(0, grid.tiles, grid.T):
         stop = min(grid.tiles, first + grid.T)
-        gather_x(x, x_at, channels, grid, first, stop, desk, v)
-        gather_dy(dy, part.panel * LANES, panels, grid, first, stop, desk, dm)
+        transform_x(x, x_offset, channels, grid, first, stop, scratch, v)
+        transform_dy(dy, part.panel * LANES, panels, grid, first, stop, scratch, dm)
         for point in range(POINTS):
             for q in range(panels):
-                dm_at = point * dm.point + q * dm.row
+                dm_offset = point * dm.point_step + q * dm.row_step
                 for c in range(0, channels, 6):
-                    rows = up_to(c, channels - 1, point * v.point, 1)
-                    out = up_to(c, channels - 1, point * du.point + q * du.row, LANES)
-                    six = sums(v.array, rows, tiles, start, stop - first, dm.array, dm_at)
-                    add_six(du.array, out, six)
-    lowest = same(dw, -np.inf)
+                    rows = six_offsets(c, channels - 1, point * v.point_step, 1)
+                    du_offset = point * du.point_step + q * du.row_step
+                    out = six_offsets(c, channels - 1, du_offset, LANES)
+                    six = six_sums(v.array, rows, tiles, start, stop - first, dm.array, dm_offset)
+                    accumulate_six(du.array, out, six)
+    floors = splat(dw, -np.inf)
     for q in range(panels):
         for c in range(channels):
-            points = Points(du.array, q * du.row + c * LANES, du.point)
-            dw_at = ((part.panel + q) * f * f * C + part.c + c) * LANES
-            tile = Tile(dw, dw_at, f * C * LANES, C * LANES, 0, f, 0, f)
-            collect_tile(points, f, nothing, lowest, desk, tile)
+            points = Points(du.array, q * du.row_step + c * LANES, du.point_step)
+            dw_offset = ((part.panel + q) * f * f * C + part.c + c) * LANES
+            tile = Tile(dw, dw_offset, f * C * LANES, C * LANES, 0, f, 0, f)
+            collect_tile(points, f, zeros, floors, scratch, tile)

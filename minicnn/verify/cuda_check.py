@@ -296,7 +296,7 @@ def spoil_free_memory():
     """Fill all device memory that is free for reuse with NaN, or with 255 if it holds bytes."""
     for key, entries in buffers.kept.items():
         for entry in entries:
-            if buffers.holders(entry) == entry[2] and key[0] == gpu.here.device:
+            if buffers.holders(entry) == entry[2] and key[0] == gpu.current.device:
                 memory = entry[0]
                 value = np.nan if memory.dtype.kind == "f" else np.iinfo(memory.dtype).max
                 memory.copy_to_device(np.full(memory.shape, value, memory.dtype))

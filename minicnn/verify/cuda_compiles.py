@@ -103,7 +103,7 @@ def table(number, cc=(9, 0)):
         (two_columns.part_kernel, flat, int32, int32, int32, flat),
         (two_columns.add_part_kernel, flat, int32, int32, int32, flat, flat),
         (sgd.update_kernel, flat, flat, flat, number, number, number),
-        (conv.turn_kernel, flat, int32, int32, int32, flat),
+        (conv.rotate_kernel, flat, int32, int32, int32, flat),
         (conv.sum_kernel, flat, int32, int32, int32, int32, flat),
         (product.add_kernel, flat, int32, int32, flat, flat),
         *(tiled_product(name, number) for name in PRODUCTS),
