@@ -4,6 +4,7 @@ Each test runs in a Python of its own, with a watchdog: a hang shows where every
 """
 
 import os
+import signal
 import subprocess
 import sys
 
