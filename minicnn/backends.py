@@ -48,7 +48,7 @@ PARTS = {
     "device": {
         "LOOK_EVERY": "training steps between two reads of the loss",
         "ready": "raise OSError if the backend cannot run on this machine",
-        "wait": "wait until all work that was started is done",
+        "wait": "wait until all work started so far is done",
         "memory": "return the bytes of a GPU's memory in use; None on the CPU",
         "capacity": "return the total memory of all GPUs in use, in bytes; None on the CPU",
         "described": "return the GPU, its driver and versions in one line; None on the CPU",
@@ -76,8 +76,8 @@ SETTINGS = {
 class Settings:
     """The settings of a backend that a user may change.
 
-    A setting of another backend is None or False, and assigning to it raises ValueError.  A name
-    that no backend has raises AttributeError.
+    A setting that belongs to another backend is None or False; turning it on raises ValueError.
+    A name that no backend has raises AttributeError.
     """
 
     threads, plain, tf32, through_host = None, False, False, False

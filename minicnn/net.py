@@ -1,16 +1,16 @@
 """A network is a list of layers, and walking it is the whole framework.
 
-A Layer holds a layer's two functions and their arguments: name, forward, backward, params, options.
-`forward` walks down the list and keeps every cache; `backward` walks up again and hands each cache
-back.  The loss is not in the list: it comes after the last layer.
+A Layer has a name, two functions (forward, backward) and their arguments (params, options).
+`forward` walks down the list and keeps every cache; `backward` walks up again and gives each cache
+to its layer's backward.  The loss is not in the list: it comes after the last layer.
 
     x, y       activations, (N, C, H, W) or (N, D)
     caches     one per layer: what its backward needs
     dx, dy     ∂L/∂x, ∂L/∂y
     grads      grads["conv1"]["w"] is ∂L/∂w of the layer named conv1
 
-The rest of the file lists a network's parameters, and helps to write networks as tables: `row`
-writes one layer in one row of such a table.
+The rest of the file lists a network's parameters, and helps to write networks as tables: each row
+of such a table is a call of `row`, which returns one layer.
 """
 
 from collections import namedtuple
@@ -41,7 +41,7 @@ def outputs(layers, x):
 def backward(layers, caches, dy, need_dx=True):
     """Return dx, the gradient of the network's input, and grads, the gradients of its parameters.
 
-    A trainer has no use for dx.  With need_dx=False dx is None: the walk ends at the first layer
+    A trainer has no use for dx.  With need_dx=False, dx is None: the walk ends at the first layer
     with parameters and skips that layer's dx, which saves 5% of the work in AlexNet.  Only that
     layer's backward is called as backward(dy, cache, need_dx=False).
     """
@@ -52,7 +52,7 @@ def backward(layers, caches, dy, need_dx=True):
         )
     check_names(layers)
     grads = {layer.name: {} for layer in layers}
-    last = 0
+    last = 0  # the walk ends at this layer
     if not need_dx:  # before the first layer with parameters there is nothing to learn
         last = next((i for i, layer in enumerate(layers) if layer.params), len(layers))
     for i in range(len(layers) - 1, last - 1, -1):
@@ -90,12 +90,12 @@ def named(layer):
     except (TypeError, ValueError) as error:
         error.args = (f"{layer.name}: {error}",)
         raise
-    except MemoryError as error:  # NumPy's rebuilds its message on each call
+    except MemoryError as error:  # NumPy's ignores args: it computes its message
         raise MemoryError(f"{layer.name}: {error}") from error
 
 
 def predicting(layers, ops):
-    """Return the layers for test time: all units are used, times 1 − p (Section 4.2).
+    """Return the layers for test time: every unit is kept and multiplied by 1 − p (Section 4.2).
 
     Only the dropout layers are new.  All others are the same objects, so both lists share their
     weights: what one learns, the other predicts with.
@@ -121,7 +121,7 @@ def predicting(layers, ops):
             raise ValueError(
                 f"predicting: layer {layer.name} draws random numbers but is not a dropout layer "
                 "of these ops; pass the ops that the network was built with (for two columns, "
-                "two_columns.in_columns(ops)) and its layers from before net.fused"
+                "two_columns.in_columns(ops)) and the layers as they were before net.fused"
             )
         test_layers.append(layer)
     return test_layers
@@ -130,7 +130,7 @@ def predicting(layers, ops):
 def fused(layers, ops):
     """Return the layers with each ReLU fused into a neighbour, which saves memory traffic.
 
-    The result is the same.  The neighbour, see `hosts`, keeps its name and the same parameter
+    The network computes the same.  The neighbour (see `hosts`) keeps its name and its parameter
     arrays; the ReLU's own layer disappears.
 
     Parameters
@@ -207,7 +207,7 @@ def to_device(layers, ops):
 
 
 def on_host(array):
-    """Return an array as a NumPy array, wherever it lives."""
+    """Return an array as a NumPy array, copied from the GPU if it lives there."""
     return array.copy_to_host() if hasattr(array, "copy_to_host") else array
 
 
@@ -235,7 +235,7 @@ def kind_of(layer):
 
 
 def row(name, ops, kind, params=None, **options):
-    """Return one layer, as a row of a network's table writes it.
+    """Return one layer; a network's table has such a call in each row.
 
     For example: row("conv1", ops, "conv", weights, stride=4, ceil_mode=True).
     """

@@ -14,15 +14,15 @@ add.
     x0, x1      the halves, (N, C0, H, W) and (N, C1, H, W), or (N, C0) and (N, C1)
     C0          the number of channels of column 0; in a joined array they come first
     y           (N, C0 + C1, …)  all channels
-    columns     the backend's part, see reference/two_columns.py and cuda/two_columns.py:
+    columns     the backend's operations, see reference/two_columns.py and cuda/two_columns.py:
                 `with columns.at(1): …` computes where column 1 lives,
                 columns.each(work, key) returns (work(0), work(1)), in parallel if that is faster,
                 `with columns.crossing((x, 0, 1)) as (x_there,): …` lends column 0's x to column 1
 
 Labels, scores and loss live with column 0.  So do images, unless a trainer feeds two devices: then
-each device gets its own copy ahead of the step.  Here each column computes half of the scores.  The
-original code of 2012 sent column 1's half of fc7 to GPU 0, which computed all scores: the same
-arithmetic in another place.
+each device gets its own copy ahead of the step.  In minicnn each column computes half of the
+scores.  In the original code of 2012, column 1 sent its half of fc7 to GPU 0, which computed all
+scores.  The arithmetic is the same.
 """
 
 import functools
@@ -49,7 +49,7 @@ def each(f, columns):
             if not isinstance(pair, tuple) or len(pair) != 2:
                 raise TypeError(
                     f"{f.__name__} in two columns: argument {number} is {type(pair).__name__}; "
-                    "expected a pair, one for each column (a `both` layer makes one of the images)"
+                    "expected a pair, one for each column (a `both` layer makes images a pair)"
                 )
 
         def work(column):
@@ -61,7 +61,7 @@ def each(f, columns):
         else:
             key = f.__name__, nested_shapes([pair[0] for pair in pairs])
             results = columns.each(work, key)
-        return tuple(zip(*results, strict=True))  # ((y0, y1), (cache0, cache1)), say
+        return tuple(zip(*results, strict=True))  # for example ((y0, y1), (cache0, cache1))
 
     return f_of_pairs
 
@@ -106,7 +106,7 @@ def exchange_forward(x, columns):
 
 
 def exchange_backward(dy, cache, columns):
-    """Return ((dx0, dx1),): each column's own channels, summed over the gradients of both."""
+    """Return ((dx0, dx1),): for its own channels, each column adds the gradients of both."""
     C0, C1 = cache
     dy0, dy1 = dy
     with columns.crossing((dy0, 0, 1, C0, C1), (dy1, 1, 0, 0, C0)) as (dy0_there, dy1_there):
@@ -136,9 +136,9 @@ def join_backward(dy, cache, columns):
 
 
 def in_columns(ops, gpus=None):
-    """Return a backend for two columns: `each` of the layers of ops, and both, exchange and join.
+    """Return a backend for two columns: the layers of ops on pairs, and both, exchange and join.
 
-    The loss does not change, because `join` makes one array of the scores.  A table, a trainer or
+    The loss is that of ops, because `join` makes one array of the scores.  A table, a trainer or
     `net.predicting` takes in_columns(ops) wherever it takes ops.  The same arguments return the
     same object.  A backend that is in columns already is returned unchanged.
 
@@ -164,7 +164,7 @@ class InColumns(ModuleType):
 
 @functools.cache
 def build_backend(ops, columns):
-    """Return the backend for two columns, where `columns` says."""
+    """Return the backend for two columns that live where `columns` says."""
     two = InColumns(f"{ops.__name__} in two columns")
     for name, f in layer_functions(ops):
         setattr(two, name, run_in_column_0(f, columns) if name in ON_SCORES else each(f, columns))
@@ -190,7 +190,7 @@ def layer_functions(ops):
 
 
 def run_in_column_0(f, columns):
-    """Return f, run where column 0 lives."""
+    """Return a function that calls f where column 0 lives."""
 
     @functools.wraps(f)
     def f_in_column_0(*arguments, **options):
@@ -216,7 +216,7 @@ def move_pairs(move, columns):
 
 
 def columns_device(device, columns):
-    """Return the `device` of two columns; its feed yields pairs of x if two columns are fed."""
+    """Return the `device` of two columns; feed yields x as a pair if both columns are fed."""
 
     def wait():
         for column in (0, 1):
@@ -237,7 +237,7 @@ def columns_device(device, columns):
                 x = x, others[0][0]
             del arrived, others
             yield x, labels
-            del x  # otherwise two batches would be in memory at a time
+            del x  # otherwise two batches would be in memory at once
 
     wait.__doc__, feed.__doc__ = device.wait.__doc__, device.feed.__doc__
     return SimpleNamespace(
@@ -254,8 +254,8 @@ def columns_device(device, columns):
 def split_columns(params):
     """Return a layer's parameters as pairs: the first half of the kernels goes to column 0.
 
-    This is right for every layer.  With groups=2 the first half of the kernels sees the first half
-    of the channels, which is column 0.  Without groups every kernel sees all channels, those of
+    This split suits every layer.  With groups=2 the first half of the kernels sees the first half
+    of the channels, those of column 0.  Without groups every kernel sees all channels, those of
     column 0 first, as `exchange` orders them; fc6, which flattens its maps, has the same order.
     """
     return {
@@ -265,5 +265,5 @@ def split_columns(params):
 
 
 def join_columns(params):
-    """Return a layer's parameters, or their gradients, in one column: undo split_columns."""
+    """Undo split_columns: return a layer's parameters, or their gradients, in one column."""
     return {name: np.concatenate(pair) for name, pair in params.items()}

@@ -1,21 +1,21 @@
 """Local response normalization (Section 3.3) on the GPU.  The definition is reference/lrn.py.
 
-    x, y, dy, dx   (N, C, H, W)     flat; C is split into groups × C channels of a group
-    scale          a number         k + α Σ_j x_j²
-    pixel          one of N·groups·H·W: its channels are HW numbers apart
-    geometry       C, HW            channels of a group, pixels of a channel
-                   before, after    channels of a window before and after its own
-    constants      k, alpha, beta   of the formula, in x's dtype
+    x, y, dy, dx   (N, groups·C, H, W)   flat
+    scale          a number              k + α Σ_j x_j²
+    pixel          one of N·groups·H·W   its channels are HW numbers apart
+    geometry       C, HW                 channels of a group, pixels of a channel
+                   before, after         channels of a window before and after its own
+    constants      k, alpha, beta        of the formula, in x's dtype
 
-The plain kernels have one thread for each output and restate the definition.  They read every
-number n times, and backward n² times.  The fast kernels have one thread for each pixel.  It walks
-along the channels and keeps the current window in registers, so every number is read once and
-written once; neighbouring threads have neighbouring pixels.  The gain has not been measured on a
-GPU yet; `minicnn bench --ops cuda` measures it.
+The plain kernels have one thread for each output and restate the definition.  Forward reads
+every number n times, backward n² times.  The fast kernels have one thread for each pixel.  Each
+thread walks along the channels and keeps the current window in registers, so every number is read
+once and written once; neighbouring threads have neighbouring pixels.  The gain has not been
+measured on a GPU yet; `minicnn bench --ops cuda` measures it.
 
-Backward computes scale again from x, and forward does not keep it: a few multiplications cost less
-than memory traffic.  A number then costs 8 bytes forward and 12 backward, instead of 12 and 16.
-And x is kept anyway: it is the y of the layer before.
+Forward does not keep scale.  Backward computes it again from x, because a few multiplications cost
+less than memory traffic: a number costs 8 bytes forward and 12 backward, instead of 12 and 16.  x
+is in memory anyway, as the y of the layer before.
 """
 
 import math
@@ -67,7 +67,7 @@ def lrn_backward(dy, cache):
 
 
 def window_geometry(x, n, groups):
-    """Return where the channels of a window of n are in memory."""
+    """Return the Geometry of x for windows of n channels."""
     _, C, H, W = x.shape
     return Geometry(C // groups, H * W, n // 2, (n - 1) // 2)
 
@@ -119,7 +119,7 @@ def fast_kernels(n, three_quarters):
     """Return the kernels for windows of n channels, forward and backward.
 
     n is a constant to the compiler, which unrolls all loops over a window.  For β = 0.75, two
-    square roots compute scale^−β instead of a logarithm and a power.  Forward keeps
+    square roots replace the power in scale^−β.  Forward keeps
 
         window   (n−1 + LOADS,)     x of the n−1 channels before, and of the next LOADS channels
 
@@ -130,8 +130,8 @@ def fast_kernels(n, three_quarters):
         direct   (before + half,)   dy_j·scale_j^−β, likewise
         ratio    (n−1 + half,)      dy_j·y_j / scale_j, likewise
 
-    A channel that does not exist counts as 0 everywhere.  Indices are unsigned, because Numba tests
-    every signed index for a count from the end.
+    A channel that does not exist counts as 0 everywhere.  Indices are unsigned: Numba would test a
+    signed index in every access, because a negative one counts from the end.
     """
     before, after = n // 2, (n - 1) // 2
     half = LOADS // 2

@@ -1,13 +1,13 @@
 """Shards: a data set in files of a few thousand images each, made by several workers.
 
-A worker makes a shard from a part of the listing, one photograph at a time, so that only one is in
-memory.  A shard is two files:
+A worker makes a shard from a part of the listing, one photograph at a time, and holds only that
+one in memory.  A shard is two files:
 
     images-00007.npy    (n, 3, size, size) uint8    the photographs that could be read
     images-00007.npz    their labels and names, skipped files with reasons, and the moments
 
-Each file is written atomically, and the second one last: where it exists, the shard is finished.
-All workers share a counter and a flag:
+Each file is written atomically, the second after the first: if the second exists, the shard is
+finished.  All workers share a counter and a flag:
 
     done    photographs processed by all workers, for the progress bar
     stop    set when all workers should stop, after an error or Ctrl-C
@@ -37,8 +37,8 @@ class Stopped(Exception):
 def begin_worker(shared_count, shared_flag):
     """Store the shared counter and flag.
 
-    A single worker is a thread.  A worker process receives every Ctrl-C as well, but ignores it,
-    because its parent handles it and sets the flag.  It ends when its parent dies.
+    A single worker runs as a thread; several run as processes.  A worker process ignores Ctrl-C:
+    its parent handles it and sets the flag.  A worker process exits when its parent dies.
     """
     global done, stop
     done, stop = shared_count, shared_flag
@@ -96,7 +96,7 @@ def make(shard, folder, size, strict=False):
             with done.get_lock():
                 done.value += 1
         file.seek(0)
-        write_header(file, len(included), size)  # the final count; the header's length stays
+        write_header(file, len(included), size)  # the final count, in a header of the same length
 
     storage.write_whole(f"{shard.path}.npy", write)
     arrays = {"labels": shard.labels[included], **sums._asdict()}

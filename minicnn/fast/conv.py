@@ -1,17 +1,17 @@
 """Convolution, fast: im2col without the matrix.  The definition is reference/conv.py.
 
 The reference copies every window into a column, f·f copies of every pixel, and multiplies the
-columns by the kernels.  Here the product (product.py) reads each window where it is in memory:
+columns by the kernels.  Here the product (product.py) reads each window in place, without a copy:
 tables hold the offsets of the windows and of the entries in a window.  dx is the same product of dy
 and the kernels, rotated by 180°; dw is a product of windows and dy.  From eight channels on,
 winograd.py computes the same with a sixth to two fifths of the multiplications.
 
-That costs digits in float32: an output may be wrong by 3e-5 of the largest number in its tile of
-8×8 pixels.  A pixel of −9999 among numbers near 1, such as a marker of missing data, makes outputs
-wrong by 0.3, including some whose windows do not contain it.  Nothing checks for such pixels: a
-check would read all of x in every call, and images and activations have none.  If your data has
-some, replace them by numbers of the usual size, or compute in float64, where the same error is
-1e-13 of the largest number.
+Winograd costs digits in float32: an output may be wrong by 3e-5 of the largest number in its tile
+of 8×8 pixels.  A pixel of −9999 among numbers near 1, such as a marker of missing data, makes
+outputs wrong by 0.3, including some whose windows do not contain it.  Nothing checks for such
+pixels: a check would read all of x in every call, and images and activations have none.  If your
+data has such pixels, replace them by numbers of the usual size, or compute in float64, where the
+same error is 1e-13 of the largest number.
 
     x         (N, C, H, W)                images, channels last in memory: see layout.py
     w         (K, C/groups, f, f)         K kernels
@@ -25,9 +25,10 @@ some, replace them by numbers of the usual size, or compute in float64, where th
     corners   (N·H_out·W_out,)            offset of each window in x_frame
     taps      (f·f·C/groups,)             offset of each entry of a window from the window's corner
     outputs   (N·H_out·W_out,)            offset of each pixel in y_padded
-    parts     a number                    pieces of a panel's work, so that all threads are busy
+    parts     a number                    tasks for each panel, so that all threads are busy
 
-The second argument of run(…) estimates the work of one thread, at 40 multiply-adds a nanosecond.
+The third argument of run(…) estimates the nanoseconds that one thread would take, at 40
+multiply-adds a nanosecond.
 """
 
 import numpy as np
@@ -112,7 +113,7 @@ def backward_x(dy, cache):
 
     i, j      a class: the first row and column of the kernels that count in it
     h_0, w_0  its first pixel; the others follow at a distance of `stride`
-    u, v      the pixel of y to which (i, j) of the kernels sent it: h_0 + pad − i = stride·u
+    u, v      the pixel of y that it met through entry (i, j): h_0 + pad − i = stride·u
     """
     check_cache("conv", cache, *CACHE_TYPES)
     x_frame, (N, C, H, W), w, y_shape, stride, pad, groups = cache
@@ -191,5 +192,5 @@ def backward_w(dy, cache):
 
 
 def reversed_taps(f, i, stride):
-    """Return the offsets of rows i, i + stride, … of a rotated kernel from the corner: 0, −1, …"""
+    """Return the rows of dy, relative to the corner, that meet kernel rows i, i + stride, …"""
     return range(0, -len(range(i, f, stride)), -1)

@@ -8,7 +8,7 @@ batch.  The next layer finds its input in the layout that it prefers, and copies
     x         (N, C, H, W)     as everywhere
     pixels    (N, H, W, C)     the same numbers, contiguous
     flat      (x.size,)        the same numbers, in the order of memory
-    Pixels    array, H, W, C   pixels in a kernel: (n, h, w) begins at array[((n·H + h)·W + w)·C]
+    Pixels    array, H, W, C   for kernels: pixel (n, h, w) begins at array[((n·H + h)·W + w)·C]
     dense     contiguous in NumPy's order of axes, or channels last
     strides   (n, c, h, w)     distance in flat between neighbours along each axis of x
     frame     (N, H_frame, W_frame, C)   pixels with a border of zeros
@@ -48,7 +48,7 @@ def flatten_pixels(pixels):
 def is_usable(x):
     """Return whether kernels may read and write x's memory.
 
-    A read-only or misaligned array is another type to Numba, which would compile each kernel again.
+    To Numba a read-only or misaligned array has another type: it would compile each kernel again.
     """
     return x.flags.writeable and x.flags.aligned
 
@@ -139,9 +139,10 @@ def frame_row(x, x_offset, c_stride, w_stride, W, C, left, row_out):
 
 
 def pad_channels(a, groups=1):
-    """Return a with zeros after each group of its last axis, up to whole vectors; or a itself.
+    """Return array a with zeros after each group of its last axis, up to whole vectors.
 
-    a must be contiguous, as `to_pixels` and `as_contiguous` return it.
+    If every group fills whole vectors already, return a itself.  a must be contiguous, as
+    `to_pixels` and `as_contiguous` return it.
     """
     *rest, C = a.shape
     C_padded = round_up(C // groups)
@@ -153,7 +154,7 @@ def pad_channels(a, groups=1):
 
 
 def crop_channels(a, C, groups=1):
-    """Undo `pad_channels`: return a with only its first C channels, counted over all groups."""
+    """Undo `pad_channels`: return the C channels of array a, over all groups, without the zeros."""
     *rest, C_padded = a.shape
     if C == C_padded:
         return a
@@ -188,22 +189,23 @@ def flat_view(x):
 
 @table
 def pixel_table(shape, rows, columns, row=0, column=0, stride=1):
-    """Return the offset of pixels in flat: every `stride`-th from (row, column) on, per image.
+    """Return the offset in flat of each pixel of a grid, the same grid in every image.
 
     Parameters
     ----------
     shape : tuple
         (N, H, W, C), the shape of the pixels before they were flattened.
     rows, columns : int
-        The number of rows and columns of pixels that are listed for each image.
+        The number of rows and columns of the grid.
     row, column : int
-        The first pixel.
+        The first pixel of the grid.
     stride : int
+        The distance between its rows, and between its columns.
 
     Returns
     -------
     array (N·rows·columns,) int64
-        Read-only.  It is the same for every batch, so `table` keeps it.
+        Read-only.  `table` keeps it, because it is the same for every batch.
     """
     N, H, W, C = shape
     n, i, j = np.meshgrid(range(N), range(rows), range(columns), indexing="ij")

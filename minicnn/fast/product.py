@@ -1,8 +1,8 @@
 """The matrix product of convolutions and fully connected layers, with its sums in registers.
 
-A convolution is a matrix product: im2col copies every window into a row, and multiplies each row by
-every kernel.  Here nothing is copied.  Entry t of window p is x[corner_p + tap_t], so two small
-tables replace the matrix, and the product reads x through them.
+A convolution is a matrix product: im2col copies every window into a column of a matrix, and
+multiplies the kernels by it.  Here nothing is copied.  Entry t of window p is x[corner_p + tap_t],
+so two small tables replace the matrix, and the product reads x through them.
 
     multiply     y[p, k] = b[k] + Σ_t x[corner_p + tap_t] · w[t, k]      forward, and dx
     correlate    dw[t, k] = Σ_p x[corner_p + tap_t] · dy[p, k]           dw, and db
@@ -23,7 +23,7 @@ There are P windows of T entries, and K kernels.
     corners        (P,)                     offset of each window in x
     taps           (T,)                     offset of each entry of a window from its corner
     outputs        (P,)                     offset of each window's outputs in y
-    …offset        a number                 added to every index in an array: a group's channels
+    …offset        a number                 added to every index: where a group's channels begin
     floor          a number                 the least value of y: 0 with a fused ReLU, else −∞
     panel          a number                 LANES kernels, side by side; panel q starts at q·LANES
     b              (⌈K/LANES⌉·LANES,)
@@ -36,7 +36,7 @@ that do not overlap, and there are 2 kernels.
     Panels(w, b, panel_step=12·LANES, step=LANES)
     Output(y, 0, outputs=(0, LANES, 2·LANES, 3·LANES), floor=−∞)
 
-Both kernels come down to `six_sums`: six sums, each a vector.  It loads one vector of kernels and
+Both functions come down to `six_sums`: six sums, each a vector.  It loads one vector of kernels and
 multiplies it by six single numbers, from six windows (multiply) or six taps (correlate).  So every
 vector that is loaded is used six times, every single number LANES times, and no sum goes to memory
 before it is complete.
@@ -121,8 +121,8 @@ def add_to_six(vectors, v):
 def accumulate_six(out, offsets, vectors):
     """Add six vectors to out[offsets_m + lane].
 
-    All six are read before any is written.  So an offset that is repeated, with the same vector,
-    gets it once.
+    All six are read before any is written.  So if an offset occurs twice, with the same vector,
+    the vector is added once.
     """
     p0, p1, p2, p3, p4, p5 = offsets
     v0, v1, v2, v3, v4, v5 = vectors
@@ -176,9 +176,9 @@ def multiply(begin, end, windows, panels, output):
 def multiply_task(windows, panels, output, first, stop, panel, panel_stop):
     """Write the outputs of some panels for windows first … stop−1, six at a time, taps in chunks.
 
-    The last window may be computed more than once.  Entries of kernels that are not adjacent are
-    copied first, side by side: at distances of a power of two they would compete for a few cache
-    lines.
+    The last window may be computed more than once.  If the entries of a panel are not adjacent in
+    memory, they are first copied side by side: entries a power of two apart would compete for a few
+    cache lines.
     """
     x, x_offset, corners, taps = windows
     w, b, panel_step, step = panels
@@ -233,7 +233,7 @@ def correlate_task(windows, dy, dy_offset, dw, db, panel, first, stop):
     """Write dw of taps first … stop−1 for one panel, six taps at a time, pixels in chunks.
 
     The task that has the first tap also writes db.  A chunk of dy's panel is copied first: pixels
-    at distances of a power of two would compete for the same few cache lines.
+    a power of two apart would compete for a few cache lines.
     """
     x, x_offset, corners, taps = windows
     dy, _, _, step = dy
@@ -259,7 +259,7 @@ def correlate_task(windows, dy, dy_offset, dw, db, panel, first, stop):
 
 
 def pack_kernels(w):
-    """Return kernels (groups, K, C, rows, columns) as panels, flat for each group.
+    """Return kernels (groups, K, C, rows, columns) as panels: for each group, one flat array.
 
     Lanes without a kernel hold zeros.
     """

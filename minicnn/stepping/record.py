@@ -1,10 +1,10 @@
 """The record of a run: one step for each statement, with the values that it changed.
 
-    frame    one call, of the function itself or of a function in minicnn or in the same file;
+    frame    one call, of the stepped function or of another in minicnn or in the same file;
              a step refers to it by its number in record.frames
     step     one execution of a statement in a frame
     loop     one execution of a `for` or `while` statement, numbered in record.loops
-    turn     one iteration of a loop; the first is turn 1
+    turn     one iteration of a loop; the first has the number 1
     shown    the first two iterations of a loop are shown, and others when a reader picks them.
              The loops of net.py go through the layers of a network, and each layer is shown
     wanted   {line of a loop: the iteration that the user requested}
@@ -12,8 +12,9 @@
     kin      a number for a piece of memory, which an array and its views share
     links    which entries of an array depend on which, found by provenance.py
 
-The size of a record is bounded, however long the run: it has a few hundred steps, and Shots instead
-of arrays.  To see an iteration that was not kept, the function runs again with that one wanted.
+The size of a record is bounded, however long the run: it has a few hundred steps, and Shots
+(values.py) instead of arrays.  To show an iteration that was not kept, the stepper runs the
+function again, with that iteration wanted.
 """
 
 import itertools
@@ -29,7 +30,7 @@ from .values import look
 STEPS, TURNS, SHOWN, DEPTH = 200, 64, 2, 3
 ASKED = 20_000  # the most input entries that are probed for links in iterations not shown
 WATCHED = 200_000  # the most lines of one kernel that run as Python; see kernels.py
-PATIENCE = 50  # times as many lines for a wanted iteration, which takes about ten seconds
+PATIENCE = 50  # a wanted iteration may run PATIENCE × WATCHED lines: about ten seconds
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of minicnn
 NET = os.path.join(HERE, "net.py")
@@ -99,7 +100,7 @@ class Record:
         self.asked = 0  # input entries probed for links so far
 
     def path(self, turn):
-        """Yield the iteration of this number and those around it, also in the callers' loops."""
+        """Yield an iteration and those that surround it, in this frame and in its callers."""
         while turn is not None:
             yield self.turns[turn]
             turn = self.turns[turn].parent
@@ -117,7 +118,7 @@ class Record:
         return self.wanted.get(self.loops[turn.loop].line) == turn.number
 
     def keeps(self, turn):
-        """Return whether to keep an iteration that begins.
+        """Return whether to keep an iteration that is about to run.
 
         After one that is not kept, only wanted iterations are kept.
         """
@@ -170,18 +171,18 @@ def kin_of(array):
     """Return a number for the memory of an array; its views have the same, also across records."""
     while isinstance(array.base, np.ndarray):
         array = array.base
-    known = KIN.get(id(array))
-    if known is None or known[0]() is not array:  # ids are reused, numbers never
-        place = id(array)
-        known = weakref.ref(array, lambda gone: forget(place, gone)), next(NUMBERS)
-        KIN[place] = known
-    return known[1]
+    key = id(array)
+    reference, number = KIN.get(key, (None, None))
+    if reference is None or reference() is not array:  # ids are reused, numbers never
+        reference, number = weakref.ref(array, lambda dead: forget(key, dead)), next(NUMBERS)
+        KIN[key] = reference, number
+    return number
 
 
-def forget(place, gone):
-    """Remove an array that is gone, unless another one already has its id."""
-    if place in KIN and KIN[place][0] is gone:
-        del KIN[place]
+def forget(key, reference):
+    """Remove an array that was deleted, unless another array already has its id."""
+    if key in KIN and KIN[key][0] is reference:
+        del KIN[key]
 
 
 def is_ours(value):

@@ -1,4 +1,4 @@
-"""Import and export of weights: run here what was trained elsewhere, and the other way round.
+"""Import and export of weights: run networks here that were trained elsewhere, and vice versa.
 
     read     a file → Weights: its arrays, unchanged, and the library that they come from
     fit      Weights → the parameters of a network's layers
@@ -44,7 +44,7 @@ from .formats import caffemodel, npy_pickle, npz, safetensors
 Weights = namedtuple("Weights", "library arrays kinds mean mean_image about")
 
 READ = (".safetensors", ".npz", ".caffemodel", ".npy", ".pth", ".pt")
-NETWORKS = list(catalogue.NETWORKS)  # a list, because any value may be looked up in it
+NETWORKS = list(catalogue.NETWORKS)  # a list: `in` then accepts unhashable values, too
 WRITTEN = (".npz", ".safetensors")
 
 
@@ -121,7 +121,7 @@ def flattened(lists):
 
 
 def check_mean(weights):
-    """Raise ValueError unless any mean is three numbers and any mean image is large enough."""
+    """Raise ValueError for a mean that is not three numbers, or a mean image that is too small."""
     if weights.mean is not None and weights.mean.shape != (3,):
         raise ValueError(f"mean has shape {weights.mean.shape}; expected (3,): red, green, blue")
     if weights.mean_image is None:
@@ -135,14 +135,14 @@ def read_pth(path):
     """Return the arrays of a state dictionary written by torch.save.
 
     Such a file is a pickle.  PyTorch's own reader with weights_only=True makes tensors from it and
-    runs nothing else.  Without PyTorch, the file is refused.
+    runs nothing else.  Without PyTorch, it raises ValueError.
     """
     try:
         import torch
     except ImportError:
         raise ValueError(
-            "only PyTorch can read such files, and it is not installed; convert the file where it "
-            "is: np.savez('weights.npz', **{name: q.numpy() for name, q in "
+            "only PyTorch can read such files, and it is not installed; convert the file on a "
+            "machine with PyTorch: np.savez('weights.npz', **{name: q.numpy() for name, q in "
             f"torch.load('{path.name}', weights_only=True).items()}})"
         ) from None
     with open(path, "rb") as file:  # raises if there is no such file
