@@ -238,8 +238,8 @@ def figure1(
                 progress=progress,
                 title=title,
             )
-            command = "the same command with --resume"
-            line = journal.run_once(out / "runs.jsonl", key, run, title, command)
+            advice = "run the same command again with --resume"
+            line = journal.run_once(out / "runs.jsonl", key, run, title, advice)
             runs[name].append({n: line[n] for n in RESULT})
             histories.append((name, curve(line)))
     results = {name: summary(runs[name], epsilons[name]) for name in NONLINEARITIES}
