@@ -83,7 +83,9 @@ def test_colour_is_what_is_left_when_grey_is_taken_away():
 
 def test_every_network_of_the_comparison_has_a_name_and_words():
     assert (
-        tuple(column_specialization.VARIANTS) == tuple(column_specialization.IN_WORDS) == VARIANTS
+        tuple(column_specialization.VARIANTS)
+        == tuple(column_specialization.DESCRIPTIONS)
+        == VARIANTS
     )
 
 
