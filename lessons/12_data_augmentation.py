@@ -78,7 +78,7 @@ def learn(view):
 
 def error(layers, views, labels):
     """Return the share of wrong answers when the probabilities of all views are averaged."""
-    answers = np.mean([evaluate.softmax_of(layers, ops, x) for x in views], axis=0)
+    answers = np.mean([evaluate.view_probabilities(layers, ops, x) for x in views], axis=0)
     return evaluate.error(answers, labels)
 
 

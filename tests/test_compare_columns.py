@@ -83,7 +83,9 @@ def test_colour_is_what_is_left_when_grey_is_taken_away():
 
 def test_every_network_of_the_comparison_has_a_name_and_words():
     assert (
-        tuple(column_specialization.VARIANTS) == tuple(column_specialization.IN_WORDS) == VARIANTS
+        tuple(column_specialization.VARIANTS)
+        == tuple(column_specialization.DESCRIPTIONS)
+        == VARIANTS
     )
 
 
@@ -132,10 +134,10 @@ def test_an_experiment_that_was_stopped_goes_on_within_its_run(
     with monkeypatch.context() as patch:
         patch.setattr(train, "interrupts", after_an_epoch)
         assert main(command(stopped, *more)) == 130
-    said = "stopped in paper, seed 0; the same command goes on from there\n"
+    said = "stopped in paper, seed 0; run the same command again to resume\n"
     assert capsys.readouterr().err.endswith(said)
     assert main(command(stopped, *more, "--epochs", "4")) == 1  # ε would fall later
-    assert "paper-0/checkpoint.npz is of a run with epochs = 3" in capsys.readouterr().err
+    assert "paper-0/checkpoint.npz belongs to a run with epochs = 3" in capsys.readouterr().err
     assert main(command(stopped, *more)) == 0
     results = [json.loads((folder / "halves.jsonl").read_text()) for folder in (whole, stopped)]
     for result in results:

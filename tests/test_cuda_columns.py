@@ -523,7 +523,7 @@ def check_spans(spans, *first):
     """Every row's span begins after that of the row before, in its column, and none is negative."""
     for column in (0, 1):
         own = [span for span in spans if span.column == column and not span.copy]
-        rows = list(dict.fromkeys(span.row for span in own if span.phase == "forward"))
+        rows = list(dict.fromkeys(span.layer for span in own if span.phase == "forward"))
         at = rows.index(first[0])
         assert tuple(rows[at : at + len(first)]) == first
         assert all(0 <= span.start <= span.end for span in own)
@@ -558,7 +558,7 @@ def test_the_timeline_of_a_gpu_has_the_copies_that_the_summary_counts(
     found = {}
     for span in spans:
         if span.copy:
-            pair = found.setdefault((span.row, span.phase), [0, 0])
+            pair = found.setdefault((span.layer, span.phase), [0, 0])
             pair[1 - span.column] += span.bytes
     layers = catalogue.build("cifar-2gpu", fast, None)
     for name, forward, backward in summary.crossings(layers, (3, 2, 2), 1):

@@ -36,7 +36,7 @@ def test_probabilities_of_all_views_are_averaged_and_not_their_scores(ops, monke
         yield 3 * some[:, :, :, ::-1]
 
     answers = [reference.softmax(net.forward(layers, x)[0]) for x in views(images)]
-    monkeypatch.setattr(evaluate, "VALUES", 3 * images[0].size)  # several batches
+    monkeypatch.setattr(evaluate, "BATCH_VALUES", 3 * images[0].size)  # several batches
     found = evaluate.predict(layers, ops, images, views)
     np.testing.assert_allclose(found, (answers[0] + answers[1]) / 2, rtol=1e-9)
     np.testing.assert_allclose(found.sum(axis=1), 1)
@@ -99,7 +99,7 @@ def test_two_columns_are_not_read_densely():
     layers = alexnet.two_columns(
         reference, rng, classes=4, kernels=(4, 4, 4, 4, 4), hidden=4, size=67
     )
-    with pytest.raises(ValueError, match="two columns cannot be read at every place"):
+    with pytest.raises(ValueError, match="two columns has no dense view"):
         evaluate.dense(layers, reference, 67)
 
 
@@ -108,7 +108,7 @@ def test_an_ensemble_is_the_weighted_mean_of_its_members():
     a, b = some_probabilities(rng), some_probabilities(rng)
     np.testing.assert_allclose(evaluate.combine([a, b]), (a + b) / 2)
     np.testing.assert_allclose(evaluate.combine([a, b], [1, 3]), (a + 3 * b) / 4)
-    with pytest.raises(ValueError, match="answers have shapes"):
+    with pytest.raises(ValueError, match="the members have shapes"):
         evaluate.combine([a, b[:5]])
 
 

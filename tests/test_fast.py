@@ -429,29 +429,29 @@ def test_every_thread_is_done_before_an_error_comes_through():
 
     out = np.zeros(7)
     with pytest.raises(ArithmeticError, match="from"):
-        threads.at_once(loop, [(0, 3, out), (3, 5, out), (5, 7, out)])
+        threads.run_parallel(loop, [(0, 3, out), (3, 5, out), (5, 7, out)])
     assert out.sum() == 3 and sorted(parts) == [(3, 5), (5, 7)]
     with pytest.raises(ZeroDivisionError):
-        threads.at_once(lambda i: 1 // i, [(0,), (1,)])
-    threads.at_once(loop, [(0, 7, out)])
+        threads.run_parallel(lambda i: 1 // i, [(0,), (1,)])
+    threads.run_parallel(loop, [(0, 7, out)])
     assert out.sum() == 7
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:This process")  # is multi-threaded: that is the question
 def test_a_forked_child_has_threads_of_its_own():
-    threads.at_once(np.copyto, [(np.zeros(1), 1)] * 3)
+    threads.run_parallel(np.copyto, [(np.zeros(1), 1)] * 3)
     child = os.fork()
     if not child:
         signal.alarm(20)
         out = np.zeros(3)
-        threads.at_once(np.copyto, [(out[i : i + 1], 1) for i in range(3)])
+        threads.run_parallel(np.copyto, [(out[i : i + 1], 1) for i in range(3)])
         os._exit(0 if out.all() else 1)
     assert os.waitpid(child, 0)[1] == 0
 
 
 def team_of(count):
-    """Return who did the turns of a loop, by thread, each thread with a number of its own."""
+    """Return the identifiers of the threads that ran the iterations of a loop."""
     doers = set()
 
     def loop(first, stop):
@@ -464,17 +464,19 @@ def team_of(count):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 16])
-@pytest.mark.parametrize("turns", [0, 1, 7, 1000])
-def test_turns_are_shared_out_and_a_helper_that_is_late_gets_fewer(monkeypatch, count, turns):
+@pytest.mark.parametrize("iterations", [0, 1, 7, 1000])
+def test_iterations_are_split_and_a_worker_that_wakes_late_gets_fewer(
+    monkeypatch, count, iterations
+):
     monkeypatch.setattr(threads, "count", count)
-    assert threads.shared_out(turns, threads.WORTH_WAKING) == [(0, turns)]
+    assert threads.split(iterations, threads.WORTH_WAKING) == [(0, iterations)]
     monkeypatch.setattr(threads, "WORTH_WAKING", -1)
-    for nanoseconds in (0, threads.LATE, 5 * threads.LATE):
-        parts = threads.shared_out(turns, nanoseconds)
-        assert [turn for part in parts for turn in range(*part)] == list(range(turns))
-    if turns == 1000 and count > 1:
+    for nanoseconds in (0, threads.WAKE_TIME, 5 * threads.WAKE_TIME):
+        parts = threads.split(iterations, nanoseconds)
+        assert [i for part in parts for i in range(*part)] == list(range(iterations))
+    if iterations == 1000 and count > 1:
         own, *others = [stop - first for first, stop in parts]
-        late = turns / 5  # what a thread does of them in LATE
+        late = iterations / 5  # what a thread does of them in WAKE_TIME
         assert len(others) == count - 1
         assert all(abs(own - late - other) <= 2 for other in others)
 
@@ -488,7 +490,7 @@ def test_two_halves_work_at_once_each_with_threads_of_its_own(monkeypatch, count
         meeting.wait()
         return team_of(team)
 
-    first, second = threads.in_halves(work)
+    first, second = threads.run_pair(work)
     assert not first & second
     assert len(team_of(count) & (first | second)) == count  # and afterwards all are one again
 
@@ -497,12 +499,12 @@ def test_halves_take_turns_where_there_is_one_thread_or_three_or_a_debugger(monk
     here = threading.get_ident()
     for count in (1, 3):
         monkeypatch.setattr(threads, "count", count)
-        assert threads.in_halves(lambda half: threading.get_ident()) == (here, here)
+        assert threads.run_pair(lambda half: threading.get_ident()) == (here, here)
     monkeypatch.setattr(threads, "count", 2)
     before = sys.gettrace()
     sys.settrace(lambda *event: None)
     try:
-        assert threads.in_halves(lambda half: threading.get_ident()) == (here, here)
+        assert threads.run_pair(lambda half: threading.get_ident()) == (here, here)
     finally:
         sys.settrace(before)
 
@@ -511,7 +513,7 @@ def test_an_error_in_a_half_comes_through_and_leaves_the_team_whole(monkeypatch)
     monkeypatch.setattr(threads, "count", 4)
     for wrong in (0, 1):
         with pytest.raises(ArithmeticError):
-            threads.in_halves(lambda half: 1 // (half - wrong))  # noqa: B023
+            threads.run_pair(lambda half: 1 // (half - wrong))  # noqa: B023
         assert threads.team_size() == 4 and len(team_of(4)) == 4
 
 
@@ -523,7 +525,7 @@ def test_a_helper_that_waits_holds_no_arrays(monkeypatch):
     def work(half, x=x):
         return x + half, np.zeros(10)
 
-    results = threads.in_halves(work)
+    results = threads.run_pair(work)
     seen = [weakref.ref(array) for pair in results for array in pair]
     del x, work, results
     end = time.monotonic() + 5
@@ -555,7 +557,7 @@ def test_ctrl_c_waits_until_nobody_writes(monkeypatch):
     try:
         with pytest.raises(KeyboardInterrupt):
             try:
-                threads.in_halves(work)
+                threads.run_pair(work)
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
     finally:
@@ -577,12 +579,12 @@ def test_columns_go_the_way_that_was_faster(monkeypatch):
     slow, quick = way("slow", 0.004), way("quick", 0.0)
     for pair in [(slow, quick), (quick, slow)]:
         monkeypatch.setattr(two_columns, "WAYS", pair)
-        two_columns.tried.clear()
+        two_columns.trials.clear()
         ways.clear()
         results = {two_columns.each(lambda column: 10 + column, "a layer") for _ in range(10)}
         assert results == {(10, 11)}
         assert sorted(ways[:6]) == ["quick"] * 3 + ["slow"] * 3 and ways[6:] == ["quick"] * 4
-    two_columns.tried.clear()
+    two_columns.trials.clear()
 
 
 TRAINING = """

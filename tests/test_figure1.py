@@ -165,5 +165,5 @@ def test_an_interrupted_study_says_that_the_same_command_goes_on(tmp_path, few_i
 
     monkeypatch.setattr(figure1_sweep, "race", interrupted)
     plan = [("four-layer", "raw", "paper", 40, 0.002, 0.002)]
-    with pytest.raises(errors.Interrupted, match="ε = 0.002; the same command goes on from there"):
+    with pytest.raises(errors.Interrupted, match="ε = 0.002; run the same command again to resume"):
         figure1_sweep.study(tmp_path, minicnn.fast, progress=False, plan=plan)

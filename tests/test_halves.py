@@ -150,7 +150,7 @@ def test_columns_in_two_threads_compute_the_same_bits_as_in_turns(monkeypatch):
     monkeypatch.setattr(fast.threads, "count", 2)
     two, images = in_columns(fast), np.random.default_rng(9).standard_normal((3, 3, 24, 24))
     results = []
-    for way in (fast.columns.WAYS[0], fast.threads.in_halves):
+    for way in (fast.columns.WAYS[0], fast.threads.run_pair):
         monkeypatch.setattr(fast.columns, "WAYS", (way, way))
         layers = catalogue.build("cifar-2gpu", two, np.random.default_rng(10))
         drop = net.row("drop4", two, "dropout", rng=np.random.default_rng(11))

@@ -537,14 +537,14 @@ two_threads = pytest.mark.skipif(
 
 
 def with_threads(count, f):
-    before = fast.threads.count, fast.threads.WORTH_WAKING, fast.threads.LATE
+    before = fast.threads.count, fast.threads.WORTH_WAKING, fast.threads.WAKE_TIME
     fast.threads.use(count)
-    fast.threads.WORTH_WAKING, fast.threads.LATE = -1, 0  # however little there is to do
+    fast.threads.WORTH_WAKING, fast.threads.WAKE_TIME = -1, 0  # however little there is to do
     try:
         return f()
     finally:
         fast.threads.use(before[0])
-        fast.threads.WORTH_WAKING, fast.threads.LATE = before[1:]
+        fast.threads.WORTH_WAKING, fast.threads.WAKE_TIME = before[1:]
 
 
 def assert_same_bits(arrays_1, arrays_2):

@@ -23,7 +23,7 @@ from minicnn.networks import catalogue as networks, cifar
 from minicnn.training import train
 from minicnn.two_columns import in_columns
 
-threads.WORTH_WAKING, threads.LATE = -1, 0  # however little there is to do
+threads.WORTH_WAKING, threads.WAKE_TIME = -1, 0  # however little there is to do
 rng = np.random.default_rng(0)
 
 
@@ -192,7 +192,7 @@ EVERYWHERE = """
 import contextvars
 
 FILE = threads.__file__
-sys.gettrace = lambda: None  # in_halves shall not know
+sys.gettrace = lambda: None  # run_pair must not notice
 step = 0
 
 
@@ -226,13 +226,13 @@ def at(work, number):
 
 
 def dismiss():
-    for inbox in threads.inboxes.values():
-        inbox.put(None)
-    threads.inboxes.clear()
+    for queue in threads.queues.values():
+        queue.put(None)
+    threads.queues.clear()
 
 
 def halves():
-    return threads.in_halves(lambda half: fast.relu_forward(x[half])[0])
+    return threads.run_pair(lambda half: fast.relu_forward(x[half])[0])
 
 
 def busy(first, stop, y):
@@ -257,7 +257,7 @@ for work, fresh in (halves, False), (call, False), (halves, True), (slow, False)
     while at(work, number):
         assert threads.team.get() == (0, 0) and threads.team_size() == threads.count
         if not fresh:  # else the next call has no workers, and starts some
-            assert len(threads.inboxes) == threads.count - 1
+            assert len(threads.queues) == threads.count - 1
             assert all(map(np.array_equal, work(), right))
         else:
             dismiss()
@@ -278,7 +278,7 @@ def failed():
     child = os.fork()
     if not child:
         signal.alarm(20)  # faulthandler's own thread is not there to be asked
-        os._exit(bool(threads.inboxes) or not np.array_equal(call(), expected))
+        os._exit(bool(threads.queues) or not np.array_equal(call(), expected))
     return os.waitpid(child, 0)[1]
 
 
@@ -299,7 +299,7 @@ atexit.register(lambda: print(np.array_equal(call(), expected)))
 """,
     "atexit, and no worker yet": """
 import atexit
-threads.inboxes.clear()
+threads.queues.clear()
 atexit.register(lambda: print(np.array_equal(call(), expected)))
 """,
     "a thread that is still running": """
@@ -338,8 +338,8 @@ class Last:
     def __init__(self):
         self.own = self
 
-    def __del__(self, call=call, inboxes=threads.inboxes, write=os.write):
-        inboxes.clear()
+    def __del__(self, call=call, queues=threads.queues, write=os.write):
+        queues.clear()
         try:
             call()
         except Exception:

@@ -105,7 +105,7 @@ def test_in_80_columns_loss_and_error_are_seen():
     run = run_small(epochs=1)
     with train.progress_bar(run, 44, "tanh, seed 1", True) as bar:
         bar.start_t -= 6000  # seconds: so there are hours to come
-        train.show(bar, run, 4, 6)
+        train.update_bar(bar, run, 4, 6)
         line = str(bar)[:80]
     assert (
         f"| at most 4:26:40, loss {run.losses[-1]:.3f}, error {run.training_error(4):.1%}," in line
@@ -221,7 +221,9 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tmp_path):
             signal.raise_signal(signal.SIGINT)
         return epsilon
 
-    with pytest.raises(Interrupted, match="end of epoch 2.*--resume goes on from there"):
+    with pytest.raises(
+        Interrupted, match="end of epoch 2.*run the same command again with --resume"
+    ):
         run_small(tmp_path, schedule=press)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     same(run_small(), run_small(tmp_path, resume=True))
@@ -308,8 +310,8 @@ def test_the_layer_where_a_nan_begins_is_named():
     layers = small_network(rng)
     layers[3].params["b"][2] = np.nan
     run = train.Run(layers, rng, 0.01)
-    sentence = train.where_it_broke(run, layers, small_data()[0])
-    assert "begins in fc2 (its fc2.b already is)" in sentence
+    sentence = train.describe_divergence(run, layers, small_data()[0])
+    assert "first in fc2 (its fc2.b already is)" in sentence
     assert "step 1 (epoch 1)" in sentence
 
 
@@ -431,8 +433,8 @@ def test_other_images_or_another_batch_are_refused_with_both_numbers(
     if earlier:
         rewrite(tmp_path / "checkpoint.npz", as_before)
     for options, telling in (
-        ({"N": 30}, "of a run on 22 images, this one has 30; give the same data"),
-        ({"N": 15}, "of a run on 22 images, this one has 15; give the same data"),
+        ({"N": 30}, "to a run on 22 images, this one has 30; give the same data"),
+        ({"N": 15}, "to a run on 22 images, this one has 15; give the same data"),
         ({"batch": 5}, "with batches of 6 images, this one has batches of 5; give the same batch"),
         ({"batch": 22}, "with batches of 6 images, this one has batches of 22"),
     ):
@@ -451,7 +453,7 @@ def test_a_batch_of_an_earlier_version_that_held_all_images_may_have_been_larger
 
 def test_weights_without_a_run_are_no_run_to_go_on_with(tmp_path):
     storage.save(tmp_path / "checkpoint.npz", {}, {"settings": {}})
-    with pytest.raises(CheckpointError, match="has no run that could go on"):
+    with pytest.raises(CheckpointError, match="holds no run to resume"):
         run_small(tmp_path, resume=True)
 
 
@@ -459,7 +461,7 @@ def test_other_inputs_are_refused_and_missing_ones_too(tmp_path):
     mean = np.arange(6.0)
     run_small(tmp_path, epochs=1, inputs={"mean": mean})
     for inputs in ({"mean": mean + 1}, {"mean": mean[:5]}, {}, None):
-        with pytest.raises(CheckpointError, match="other images: their mean is another"):
+        with pytest.raises(CheckpointError, match="other images, whose mean differs"):
             run_small(tmp_path, inputs=inputs, resume=True)
     same(run_small(), run_small(tmp_path, inputs={"mean": mean}, resume=True))
 
@@ -588,7 +590,7 @@ REFUSED = [
     ({"validation_data": (X, LABELS * 2)}, r"for 5 classes; validation labels\[\d+\] is \d$"),
     ({"validation_data": (X, LABELS > 2)}, "validation labels has dtype bool"),
     ({"validation_data": (X[1:], LABELS)}, r"validation labels has shape \(22,\); expected .*21,"),
-    ({"validation_data": (X[:0], LABELS[:0])}, "validation_data has no images; pass None for a"),
+    ({"validation_data": (X[:0], LABELS[:0])}, "validation_data has no images; pass None to train"),
     ({"validation_data": (X[:, :2], LABELS)}, "conv1: conv: x has 2 channels but w expects 3"),
     ({"validation_data": (np.where(X > 2, np.nan, X), LABELS)}, r"validation image \d+ has NaN or"),
     ({"test_view": lambda images: images.astype(int)}, "conv1: conv: x has dtype int64; expected"),
@@ -598,7 +600,7 @@ REFUSED = [
     ),
     (
         {"validation_data": None, "schedule": schedules.divide_on_stall()},
-        "the schedule waits for a stall, but there is no validation_data",
+        "the schedule needs the validation error, but there is no validation_data",
     ),
 ]  # fmt: skip
 
@@ -677,7 +679,7 @@ def test_a_broken_pixel_is_found_in_a_batch_alone():
     rng = np.random.default_rng(0)
     layers, images = small_network(rng), X[:6].copy()
     images[4, 0, 0, 0] = np.nan
-    sentence = train.where_it_broke(train.Run(layers, rng, 0.01), layers, images)
+    sentence = train.describe_divergence(train.Run(layers, rng, 0.01), layers, images)
     assert sentence == (
         "step 1 (epoch 1): the loss is NaN or infinite because image 4 of the batch has NaN or "
         "infinite pixels"

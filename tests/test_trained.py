@@ -199,7 +199,7 @@ def test_features_are_what_the_row_gives(place, capsys):
     expected, _ = net.forward(rows, x.astype(np.float32))
     np.testing.assert_allclose(found, expected.reshape(36, -1), rtol=1e-3, atol=1e-5)
     assert main(command(place, "features", check(place), "--layer", "fc7")) == 1
-    assert "has no row 'fc7'; it has conv1, pool1, relu1" in capsys.readouterr().err
+    assert "has no layer 'fc7'; it has conv1, pool1, relu1" in capsys.readouterr().err
 
 
 def test_figures_are_drawn(place, capsys):
@@ -229,7 +229,7 @@ def test_other_classes_are_refused(place):
     photos = data.load_photos(place / "set")
     network = predictor.load(check(place), fast)
     others = photos._replace(classes=("blue sky", "grass", "green"))
-    with pytest.raises(ValueError, match="3, and there 3, 'green' in the place of 'röd'"):
+    with pytest.raises(ValueError, match="3, not 3, 'green' instead of 'röd'"):
         predictor.check_data(network, others, "others")
 
 
@@ -305,7 +305,7 @@ def test_a_run_on_other_images_is_not_resumed(place, tmp_path, capsys, no_pictur
     np.save(tmp_path / "set" / "mean.npy", mean + 1)
     arguments[arguments.index("--data") + 1] = str(tmp_path / "set")
     assert main([*arguments, "--resume", "--epochs", "2"]) == 1
-    assert "of a run on other images: their mean" in capsys.readouterr().err
+    assert "to a run on other images, whose mean differs" in capsys.readouterr().err
 
 
 def test_an_epsilon_changed_by_hand_stays_changed(place, tmp_path, no_pictures):

@@ -5,21 +5,20 @@
     photos = data.load("sample")                                    # or "cifar10", or a directory
     train_x, train_y, test_x, test_y, mean = data.prepare(photos)   # float32, minus the mean image
 
-`load` is the one door: whatever it opens is Photos, see `photos.py`.  `inputs.py` turns small sets
-into a network's inputs.
+`load` opens every kind of data set, always as Photos, see `photos.py`.  `inputs.py` turns small
+sets into a network's inputs.
 
-CIFAR-10 has 60,000 small colour pictures of ten kinds of things: `cifar10.py` reads them,
-`download.py` and `unpack.py` get the full set, and `make_sample.py` is how the bundled sample was
-made.
+CIFAR-10 has 60,000 small colour pictures in ten classes: `cifar10.py` reads them, `download.py` and
+`unpack.py` get the full set, and `make_sample.py` made the bundled sample.
 
     data.prepare_photos("photographs", "runs/photos")               # as python -m minicnn prepare
     photos = data.load("runs/photos")
 
-Photographs are prepared once, in `make_photos.py`: `listing.py` finds them, `decode.py` makes
-each a square, `shards.py` writes them, `moments.py` has their mean and principal components.
+Photographs are prepared once, by `make_photos.py`: `listing.py` finds them, `decode.py` makes each
+a square, `shards.py` writes them, and `moments.py` computes their mean and principal components.
 
-`augment.py` makes more of either, with crops, flips and colours, `views.py` makes of these what a
-network sees, and `batches.py` makes the batches while the network trains.
+For both, `augment.py` draws crops, flips and colours, `views.py` turns these into a network's
+inputs, and `batches.py` makes the batches while the network trains.
 """
 
 from pathlib import Path
@@ -75,7 +74,7 @@ def load(name):
         return load_cifar10()
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"there is no data set or directory called '{name}': give 'sample', 'cifar10', or a "
+            f"there is no data set or directory called '{name}'; give 'sample', 'cifar10', or a "
             f"directory that holds {FOLDER} or was made by `python -m minicnn prepare`"
         )
     try:
@@ -88,7 +87,7 @@ def load(name):
 
 
 def __getattr__(name):
-    """Import what most runs never need only when it is named: the network, processes."""
+    """Import on first use what most runs never need: the download and the preparation."""
     if name in ("DownloadError", "download_cifar10"):
         from . import download
 

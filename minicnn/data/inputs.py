@@ -1,4 +1,4 @@
-"""From pictures to a network's inputs: fewer pictures, minus the mean image, perhaps on unit scale.
+"""From pictures to a network's inputs: a subset, minus the mean image, perhaps at unit scale.
 
 "We did not pre-process the images in any other way, except for subtracting the mean activity over
 the training set from each pixel." (Section 2)  So inputs are the raw 0 … 255 minus a mean image.
@@ -12,11 +12,11 @@ INPUTS = ("raw", "unit")
 
 
 def subset(photos, count):
-    """Return the data set with `count` training pictures, as many of each class.
+    """Return the data set with `count` training pictures, equally many of each class.
 
-    They are the first ones of every class, in the order of the data set, so a larger subset holds
-    all of a smaller one.  They are in memory, and mean image and principal components are theirs.
-    The test set stays whole.
+    They are the first of every class, in the order of the data set, so a larger subset contains a
+    smaller one.  They are in memory, with their own mean image and principal components.  The test
+    set stays whole.
 
     Raises ValueError if `count` is not a positive multiple of the number of classes, or there are
     too few pictures.
@@ -43,8 +43,8 @@ def subset(photos, count):
 def subtract_mean(train_x, *others):
     """Return the mean image of `train_x`, then train_x and each of `others` minus it, in float32.
 
-    The mean is taken over the training pictures alone, for each of the 3·32·32 values by itself:
-    the test set must not leak into it.  Nothing is divided, so values keep the scale of 0 … 255.
+    Each of the 3·32·32 values has its own mean, over the training pictures alone, because the test
+    set must not leak into it.  Nothing is divided, so values keep the scale of 0 … 255.
     """
     mean = train_x.mean(axis=0, dtype=np.float64).astype(np.float32)  # (3, 32, 32)
     return mean, *(np.subtract(x, mean, dtype=np.float32) for x in (train_x, *others))
@@ -56,16 +56,16 @@ def prepare(photos, input="raw"):
     Parameters
     ----------
     photos : Photos
-        All of their images are read into memory.
+        All their images are read into memory.
     input : "raw" or "unit"
-        "raw" is the paper's way: 0 … 255 minus the training set's mean image.
-        "unit" then divides everything by one number, the standard deviation of all those training
-        values (about 64), so that inputs have mean 0 and standard deviation 1, as is usual today.
+        "raw" is the paper's: 0 … 255 minus the training set's mean image.  "unit" then divides all
+        values by the standard deviation of the training values (about 64), so that inputs have mean
+        0 and standard deviation 1, as is usual today.
 
     Raises
     ------
     ValueError
-        `input` is neither.
+        If `input` is neither.
     """
     if input not in INPUTS:
         raise ValueError(f"prepare: input is {input!r}, but it must be 'raw' or 'unit'")

@@ -1,7 +1,7 @@
-"""How pixels become what a network sees: a view, minus the mean image, divided.
+"""From pixels to a network's inputs: a view, minus the mean image, divided.
 
 mean         (3, H, W)             the mean image of the training set
-deviation    a number              what pixels minus the mean are divided by; 1, as a rule
+deviation    a number              what pixels minus the mean are divided by; usually 1
 width        a number              what images are rescaled to before a view is cut; W, unless
                                    the network was trained at several scales
 x            (N, 3, size, size)    what the network sees
@@ -13,9 +13,9 @@ from . import augment
 
 
 def training_view(mean, deviation, size, **options):
-    """Return the function view(images, rng) that gives one random view of each image.
+    """Return a function view(images, rng) that returns one random view of each image.
 
-    mean, deviation and size: see above; the options are those of augment.random_views.
+    The options are those of augment.random_views.
     """
 
     def view(images, rng):
@@ -25,7 +25,7 @@ def training_view(mean, deviation, size, **options):
 
 
 def central_view(mean, deviation, size, width=None):
-    """Return the function view(images) that gives the central view of each image."""
+    """Return a function view(images) that returns the central view of each image."""
     width = width or mean.shape[2]
     mean = augment.rescaled(mean, width)
 
@@ -37,20 +37,20 @@ def central_view(mean, deviation, size, width=None):
 
 
 def divided(x, deviation):
-    """Return x / deviation, in the place of x; untouched if it is 1."""
+    """Return x / deviation, computed in place; x itself if deviation is 1."""
     return x if deviation == 1 else np.divide(x, deviation, out=x)
 
 
 def deviation_of(photos):
-    """Return by how much training pixels differ from the mean image: their deviation, float32.
+    """Return the standard deviation of training pixels from the mean image, float32.
 
-    That takes no other pass over the images.  With c the mean colour, m the mean image and λ the
-    eigenvalues, averages over all pixels q and all three colours are
+    It needs no further pass over the images.  With c the mean colour, m the mean image and λ the
+    eigenvalues, the averages over all pixels q and all three colours are
 
         ⟨(q − c)²⟩ = Σλ / 3                            the variance of colours, see moments.py
         ⟨(q − c)²⟩ = ⟨(q − m)²⟩ + ⟨(m − c)²⟩          because q − m is 0 on average, at each place
 
-    and the square root of ⟨(q − m)²⟩ is asked for.
+    and the result is the square root of ⟨(q − m)²⟩.
     """
     m = photos.mean
     c = m.mean(axis=(1, 2), keepdims=True, dtype=np.float64)

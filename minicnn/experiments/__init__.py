@@ -1,1 +1,1 @@
-"""Experiments: the paper's claims, tried out."""
+"""Experiments that test the paper's claims."""

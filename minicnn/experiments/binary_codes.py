@@ -5,14 +5,13 @@ is inefficient, but it could be made efficient by training an auto-encoder to co
 to short binary codes."  So: D features, through `bits` units, to the same D features again.
 
     x           (N, D)       features, minus their mean, divided by one standard deviation
-    z           (N, bits)    what reaches the units in the middle, plus noise while training
+    z           (N, bits)    the inputs of the units in the middle, plus noise while training
     code        (N, bits)    tanh(z), between −1 and 1
-    y           (N, D)       the features that the code still knows of
+    y           (N, D)       the features, reconstructed from the code
     codes       (N, bits/8)  the signs of z as bits, eight in a byte (uint8)
 
-The noise (Salakhutdinov and Hinton, "Semantic Hashing", 2009) is what makes the codes binary: only
-units far out on their flanks, near −1 or 1, tell through it what they know, so little is lost when
-they are rounded to bits in the end.
+The noise (Salakhutdinov and Hinton, "Semantic Hashing", 2009) makes the codes binary: only units
+that saturate near −1 or 1 carry information through it, so rounding them to bits loses little.
 """
 
 import time
@@ -30,10 +29,10 @@ BITS = (32, 64, 128, 256)
 def train_coder(
     ops, features, bits, rng, *, epochs=20, epsilon=0.003, batch=128, noise=2.0, title=None
 ):
-    """Return the function that turns features into codes, trained on these.
+    """Return a function that turns features into codes, trained on these features.
 
-    It minimizes the squared error ½·Σ(y − x)² an image, with the update rule of Section 5 and no
-    decay.
+    Training minimizes the squared error ½·Σ(y − x)² per image, with the update rule of Section 5
+    and no decay.
 
     Parameters
     ----------
@@ -43,14 +42,14 @@ def train_coder(
     bits : int
         A multiple of 8.
     rng : numpy Generator
-        For first weights, order and noise.
+        Draws the first weights, the order and the noise.
     epochs, batch : int
     epsilon : float
-        The learning rate; it falls to 0 over the epochs, in a straight line.
+        The learning rate; it falls linearly to 0 over the epochs.
     noise : float
         The standard deviation of the noise on z.
     title : str, optional
-        Of a progress bar; without it, none is shown.
+        The title of a progress bar; None shows none.
 
     Returns
     -------
@@ -60,14 +59,14 @@ def train_coder(
     Raises
     ------
     ValueError
-        If `bits` is not a positive multiple of 8, the features are all the same, or the error is
-        no longer finite: then ε is too large.
+        If `bits` is not a positive multiple of 8, if all features are the same, or if the error
+        is no longer finite because ε is too large.
     """
     if bits < 8 or bits % 8:
         raise ValueError(f"train_coder: bits = {bits}; expected a multiple of 8, for whole bytes")
     mean, std = features.reshape(len(features), -1).mean(axis=0), features.std()
     if not std > 0:
-        raise ValueError("train_coder: all features are the same; there is nothing to tell apart")
+        raise ValueError("train_coder: all features are the same, so there is nothing to learn")
 
     def scaled(features):
         return (features.reshape(len(features), -1) - mean) / std
@@ -107,10 +106,10 @@ def train_coder(
 
 
 def nearest_codes(queries, base, k):
-    """Return the places of the k codes of base nearest to each query, by Hamming distance.
+    """Return the indices in base of the k codes nearest to each query, by Hamming distance.
 
-    That is the number of bits in which they differ; of equally near ones the first in base comes
-    first.
+    The distance is the number of bits that differ.  Among equally near codes the first in base
+    comes first.
 
     Parameters
     ----------
@@ -123,25 +122,25 @@ def nearest_codes(queries, base, k):
     -------
     array (Q, k) of whole numbers
     """
-    found = np.empty((len(queries), k), np.int64)
+    indices = np.empty((len(queries), k), np.int64)
     for q, query in enumerate(queries):
-        found[q] = smallest(np.bitwise_count(base ^ query).sum(axis=1, dtype=np.int64), k)
-    return found
+        indices[q] = smallest(np.bitwise_count(base ^ query).sum(axis=1, dtype=np.int64), k)
+    return indices
 
 
 def compare(ops, features, labels, query_features, query_labels, rng, k=10, bits=BITS, **options):
-    """Return what codes of different lengths are worth, beside the features themselves.
+    """Compare the neighbours found by codes of different lengths, and by the features themselves.
 
     Parameters
     ----------
     ops : module
     features, labels : arrays (N, …) and (N,)
-        Of the images to train on, and to find neighbours among.
+        Those of the images to train on, among which neighbours are searched.
     query_features, query_labels : arrays (Q, …) and (Q,)
-        Of other images.
+        Those of other images.
     rng : numpy Generator
     k : int
-        So many neighbours of each query count.
+        The number of neighbours of each query.
     bits : sequence of int
     options :
         Those of train_coder.
@@ -149,22 +148,23 @@ def compare(ops, features, labels, query_features, query_labels, rng, k=10, bits
     Returns
     -------
     list of dict
-        name; bytes an image; agreement, the share of neighbours of the query's class; milliseconds
-        a query takes (the search alone; among features NumPy may use all its threads).
+        name; bytes per image; agreement, the share of neighbours of the query's class; milliseconds
+        per query (the search alone; among features NumPy may use all its threads).
     """
     started = time.perf_counter()
-    found = nearest(query_features, features, k, "nearest in features")
+    indices = nearest(query_features, features, k, "nearest in features")
     seconds = time.perf_counter() - started
     size = features[0].size * features.itemsize
-    lines = [line("features", size, agreement(query_labels, labels, found), seconds, len(found))]
+    share = agreement(query_labels, labels, indices)
+    lines = [line("features", size, share, seconds, len(indices))]
     for count in bits:
         coder = train_coder(ops, features, count, rng, title=f"{count} bits", **options)
         base, queries = coder(features), coder(query_features)
         started = time.perf_counter()
-        found = nearest_codes(queries, base, k)
+        indices = nearest_codes(queries, base, k)
         seconds = time.perf_counter() - started
-        share = agreement(query_labels, labels, found)
-        lines.append(line(f"{count} bits", count // 8, share, seconds, len(found)))
+        share = agreement(query_labels, labels, indices)
+        lines.append(line(f"{count} bits", count // 8, share, seconds, len(indices)))
     return lines
 
 
@@ -177,9 +177,9 @@ def line(name, size, share, seconds, queries):
 def report(lines, k):
     """Return the comparison as a table."""
     table = [f"{'':12}{'bytes an image':>16}{f'same class among {k}':>24}{'ms a query':>14}"]
-    for one in lines:
+    for result in lines:
         table.append(
-            f"{one['name']:12}{one['bytes']:>16,}{one['agreement']:>24.1%}"
-            f"{one['milliseconds']:>14.3f}"
+            f"{result['name']:12}{result['bytes']:>16,}{result['agreement']:>24.1%}"
+            f"{result['milliseconds']:>14.3f}"
         )
     return "\n".join(table)

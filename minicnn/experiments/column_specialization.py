@@ -1,20 +1,20 @@
-"""What do two columns that seldom talk learn?  The comparison of Sections 3.2 and 6.1, on CIFAR-10.
+"""What do two columns learn that seldom communicate?  Sections 3.2 and 6.1, on CIFAR-10.
 
     python -m minicnn halves --experiment
 
-trains networks of two columns that talk before different rows, and the paper's smaller network for
-one GPU, each from several seeds, and writes
+trains networks of two columns that communicate before different layers, and the paper's smaller
+network for one GPU, each from several seeds, and writes
 
-    halves.jsonl    one line a run: variant, seed, test error, colour of each column, seconds
-    halves.png      the test errors, and how much colour each column sees
-    paper-0/        a folder a run: checkpoint.npz, history.jsonl, and its first kernels, column by
-                    column, as kernels.png (Figure 3)
+    halves.jsonl    one line per run: variant, seed, test error, colour of each column, seconds
+    halves.png      the test errors, and the colour in the kernels of each column
+    paper-0/        one folder per run: checkpoint.npz, history.jsonl, and kernels.png, the first
+                    kernels of each column (Figure 3)
 
-The paper: with two columns, errors are 1.7 (top-1) and 1.2 (top-5) points lower than with one GPU's
-network; and in every run the kernels of one column became grey, those of the other colourful.
+In the paper, errors are 1.7 (top-1) and 1.2 (top-5) points lower with two columns than with one
+GPU's network.  In every run the kernels of one column became grey, those of the other colourful.
 gallery.colour measures how much.
 
-Stopped or killed and started again, it goes on within the run that was under way.
+An experiment that was stopped or killed resumes within its unfinished run.
 """
 
 import pathlib
@@ -31,14 +31,14 @@ from ..training import schedules, train
 from ..two_columns import in_columns
 from . import journal
 
-VARIANTS = {  # → how its rows are built
+VARIANTS = {  # → the function that builds its layers
     "paper": cifar.two_columns,
     "every-row": partial(cifar.two_columns, exchanges=("conv2", "conv3", "fc4")),
     "last-row": partial(cifar.two_columns, exchanges=("fc4",)),
     "never": partial(cifar.two_columns, exchanges=()),
     "one-gpu": cifar.one_gpu,
 }
-IN_WORDS = {  # where the columns talk
+DESCRIPTIONS = {  # where the columns communicate
     "paper": "before conv3 and fc4, as the paper",
     "every-row": "before every row",
     "last-row": "before fc4 alone",
@@ -60,7 +60,7 @@ def experiment(
     only=VARIANTS,
     progress=True,
 ):
-    """Run what is not in out/halves.jsonl yet, draw the pictures, and return all lines.
+    """Do all runs that are not in out/halves.jsonl yet, draw halves.png, and return all lines.
 
     Parameters
     ----------
@@ -72,20 +72,20 @@ def experiment(
         As in data.load.
     seeds, epochs : int
     epsilon : float
-        The learning rate; divided by ten for the last fifth of the epochs.
+        The learning rate; it is divided by ten for the last fifth of the epochs.
     std : float, optional
-        First weights of conv1 are drawn from N(0, std²); else scaled by fan-in, which is
-        N(0, 0.163²).  These stay in the kernels for long, as noise in all colours: weight decay
-        takes a tenth of them in 700 steps of ε = 0.03.
+        The first weights of conv1 are drawn from N(0, std²); by default they are scaled by fan-in,
+        which is N(0, 0.163²).  Those remain visible for long, as noise in all colours: weight decay
+        removes a tenth of them in 700 steps of ε = 0.03.
     only : collection of str
-        The variants to run, of VARIANTS.
+        The variants to run, keys of VARIANTS.
     progress : bool
         Show a bar for each run.
 
     Returns
     -------
     list of dict
-        The lines of all runs under these conditions, earlier ones of other variants, too.
+        The lines of all runs under these conditions, including earlier runs of other variants.
 
     Raises
     ------
@@ -112,17 +112,17 @@ def experiment(
 
 
 def run(out, ops, photos, key, title, progress=True):
-    """Train one network, or go on with it; draw its kernels and return its result, a dict."""
+    """Train one network, or resume it; draw its kernels and return its result, a dict."""
     variant, seed, epochs = key["variant"], key["seed"], key["epochs"]
     rng = np.random.default_rng(seed)
     options = {"size": SIZE, "classes": len(photos.classes), "first_std": key["std"]}
     layers = VARIANTS[variant](ops, rng, **options)
-    two = layers[0].name == "both"
+    has_columns = layers[0].name == "both"
     deviation = views.deviation_of(photos)
     folder = out / f"{variant}-{seed}"
-    finished = train.train(
+    finished_run = train.train(
         layers,
-        in_columns(ops) if two else ops,
+        in_columns(ops) if has_columns else ops,
         (photos.train_x, photos.train_y),
         (photos.test_x, photos.test_y),
         rng=rng,
@@ -138,34 +138,34 @@ def run(out, ops, photos, key, title, progress=True):
         title=title,
         progress=progress,
     )
-    end = finished.history[-1]
+    last = finished_run.history[-1]
     first = next(layer for layer in layers if layer.params).params["w"]
     kernels = [net.on_host(w) for w in net.columns(first)]
     gallery.figure3(kernels, folder / "kernels.png")
     return {
-        "error": end["validation_error"],
-        "training_error": end["training_error"],
+        "error": last["validation_error"],
+        "training_error": last["training_error"],
         "colour": [round(gallery.colour(w), 4) for w in kernels],
-        "seconds": end["seconds"],
+        "seconds": last["seconds"],
     }
 
 
 def by_variant(lines):
-    """Return [(variant, its lines), …], of the variants that have some."""
+    """Return [(variant, its lines), …] for the variants that have lines."""
     groups = [(name, [line for line in lines if line["variant"] == name]) for name in VARIANTS]
-    return [(name, some) for name, some in groups if some]
+    return [(name, group) for name, group in groups if group]
 
 
 def report(lines):
     """Return the results as a table: mean ± standard deviation over seeds."""
     table = [f"{'the columns talk':36}{'test error':>16}{'grey column':>14}{'colour column':>15}"]
-    for variant, some in by_variant(lines):
-        errors = [100 * line["error"] for line in some]
+    for variant, group in by_variant(lines):
+        errors = [100 * line["error"] for line in group]
         words = f"{statistics.mean(errors):.1f}"
         words += f" ± {statistics.stdev(errors):.1f} %" if len(errors) > 1 else " %"
-        colours = np.mean([sorted(line["colour"]) for line in some], axis=0)
-        shown = "".join(f"{c:>14.2f}" for c in colours)
-        table.append(f"{IN_WORDS[variant]:36}{words:>16}{shown}")
+        colours = np.mean([sorted(line["colour"]) for line in group], axis=0)
+        cells = "".join(f"{c:>14.2f}" for c in colours)
+        table.append(f"{DESCRIPTIONS[variant]:36}{words:>16}{cells}")
     return "\n".join(table)
 
 
@@ -175,17 +175,17 @@ def draw(lines, path):
 
     figure, (left, right) = new_figure(11, 3.6, columns=2)
     variants = by_variant(lines)
-    for place, (_, some) in enumerate(variants):
-        errors = [100 * line["error"] for line in some]
+    for place, (_, group) in enumerate(variants):
+        errors = [100 * line["error"] for line in group]
         left.plot(errors, [place] * len(errors), "o", color="black", mfc="none")
         left.plot(statistics.mean(errors), place, "|", color="tab:red", markersize=18)
-        for i, line in enumerate(some):
-            height = place + 0.5 * ((i + 0.5) / len(some) - 0.5)
+        for i, line in enumerate(group):
+            height = place + 0.5 * ((i + 0.5) / len(group) - 0.5)
             right.plot(line["colour"], [height] * len(line["colour"]), "-", color="0.7")
             for c, mark in zip(line["colour"], "os", strict=False):
                 right.plot(c, height, mark, color="tab:blue" if mark == "o" else "tab:orange")
     places = range(len(variants))
-    left.set_yticks(places, labels=[IN_WORDS[variant] for variant, _ in variants])
+    left.set_yticks(places, labels=[DESCRIPTIONS[variant] for variant, _ in variants])
     right.set_yticks(places, labels=[""] * len(variants))
     for axes in (left, right):
         axes.set_ylim(len(variants) - 0.5, -0.5)

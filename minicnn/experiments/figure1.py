@@ -5,20 +5,20 @@
 trains the four-layer network of networks/cifar.py with each nonlinearity, at its own best learning
 rate, and writes
 
-    figure1.png         both curves and the 25% line, in the manner of the paper
+    figure1.png         both curves and the 25% line, as in the paper
     results.json        epochs, iterations and seconds to 25%, and the ratio, for each seed and on
                         average; settings, versions, machine
-    runs.jsonl          one line a run that is done: its conditions and the result of race
+    runs.jsonl          one line per finished run: its conditions and the result of race
     relu-0/, tanh-0/    a folder for each nonlinearity and seed: history.jsonl, checkpoint.npz
 
-Training error is the running one: each batch is asked before it is learned from, and the answers
-are averaged over the last epoch's worth of batches.  The run ends at the first iteration at which
-it is at most 25%.  The original measured in the same way, over a fifth of an epoch.  No
-regularisation of any kind: no weight decay, dropout, crops or flips.
+The training error is a running average: each batch is classified before its update, and the errors
+are averaged over the last epoch's worth of batches.  The run ends at the first iteration where it
+is at most 25%.  The original measured in the same way, over a fifth of an epoch.  There is no
+regularisation: no weight decay, dropout, crops or flips.
 
-What the paper leaves open, and what is done here: which four layers (see networks/cifar.py); the
-learning rates (the sweep of figure1_sweep.py); batches of 128 and momentum 0.9, as in Section 5;
-and the full set, where the default takes the bundled sample of 5,000 images.
+The paper leaves open which four layers these are (see networks/cifar.py); the learning rates (the
+sweep of figure1_sweep.py finds them); and the batch and the momentum (128 and 0.9, as in Section
+5).  It trains on the full set; the default here is the bundled sample of 5,000 images.
 """
 
 import json
@@ -39,10 +39,15 @@ from . import journal
 TARGET = 0.25
 BATCH = 128
 NONLINEARITIES = ("relu", "tanh")
-RESULT = ("seed", "reached", "epochs", "iterations", "seconds")  # of a run, in results.json
+RESULT = (
+    "seed",
+    "reached",
+    "epochs",
+    "iterations",
+    "seconds",
+)  # the values of a run in results.json
 
-# The best ε of the trials in results/study.jsonl, by images, input and init.  A comment says where
-# the sweep has not tried a larger and a smaller one yet.
+# The best ε of the trials in results/study.jsonl, by images, input and init.
 EPSILON = {
     (5000, "raw", "paper"): {"relu": 0.002, "tanh": 0.016},
     (5000, "raw", "cuda-convnet"): {"relu": 0.002, "tanh": 0.016},
@@ -67,19 +72,19 @@ def race(ops, prepared, *, nonlinearity, epsilon, seed, network, input, init, ep
     epsilon : float
         The learning rate ε.
     seed : int
-        Of the first weights and the order of the images.
+        The seed of the first weights and of the order of the images.
     network, input, init : str
-        The conditions: "four-layer" or "four-hidden-layer"; as in data.prepare; and as in
-        cifar.first_weights.
+        The conditions: "four-layer" or "four-hidden-layer"; `input` as in data.prepare; `init` as
+        in cifar.first_weights.
     epochs : int
-        Give up after so many.
+        Give up after this many.
     **options
         folder, resume, progress and title, as in train.train.
 
     Returns
     -------
     dict
-        reached (bool), epochs and iterations (to 25%, or done without reaching it), seconds, and
+        reached (bool); epochs and iterations, to 25% or until it gave up; seconds; and
         training_error after each epoch.
 
     Raises
@@ -130,18 +135,18 @@ def race(ops, prepared, *, nonlinearity, epsilon, seed, network, input, init, ep
 def best_epsilon(images, input, init):
     """Return {"relu": ε, "tanh": ε}, the sweep's best for these conditions.
 
-    Of the numbers of images that were swept, the nearest counts.
+    They come from the sweep with the nearest number of images.
 
-    Raises ValueError if these conditions were not swept at all.
+    Raises ValueError if no sweep had this input and init.
     """
-    known = [key for key in EPSILON if key[1:] == (input, init)]
-    if not known:
+    swept = [key for key in EPSILON if key[1:] == (input, init)]
+    if not swept:
         conditions = ", ".join(sorted({f"{i} with {j}" for _, i, j in EPSILON}))
         raise ValueError(
             f"no learning rates are known for {input} input with {init} weights, "
             f"only for {conditions}"
         )
-    return EPSILON[min(known, key=lambda key: abs(key[0] - images))]
+    return EPSILON[min(swept, key=lambda key: abs(key[0] - images))]
 
 
 def figure1(
@@ -168,21 +173,21 @@ def figure1(
     dataset : str
         As in data.load.
     seeds : int
-        So many runs of each nonlinearity, with seeds 0, 1, …
+        The number of runs of each nonlinearity, with seeds 0, 1, …
     network, input, init : str
         The conditions, as in race.
     epochs : int
-        Give up after so many.
+        Give up after this many.
     resume : bool
-        Go on with the race in `out`, if there is one.
+        Resume the race in `out`, if there is one.
     progress : bool
         Show a bar for each run.
 
     Returns
     -------
     dict
-        What results.json holds: for "relu" and "tanh" what `summary` returns; "ratio", "settings"
-        and "machine".
+        The contents of results.json: "relu" and "tanh", as `summary` returns them, "ratio",
+        "settings" and "machine".
 
     Raises
     ------
@@ -191,8 +196,8 @@ def figure1(
     OSError
         If nothing can be written to `out`, or the data are not there.
     ValueError
-        If no learning rates are known for these conditions, or the networks are not made for
-        images like these.
+        If no learning rates are known for these conditions, or if the images are not like
+        CIFAR-10's.
     errors.Diverged, errors.Interrupted, errors.CheckpointError
         As in train.train.
     """
@@ -202,7 +207,7 @@ def figure1(
     prepared = data.prepare(photos, input)
     images = len(prepared[0])
     epsilons = best_epsilon(images, input, init)
-    start_in(out, resume)  # last: a mistake in the conditions must not cost an earlier race
+    prepare_folder(out, resume)  # last: a mistake in the conditions must not delete a race
     settings = {
         "data": str(dataset),
         "images": images,
@@ -238,8 +243,8 @@ def figure1(
                 progress=progress,
                 title=title,
             )
-            command = "the same command with --resume"
-            line = journal.run_once(out / "runs.jsonl", key, run, title, command)
+            advice = "run the same command again with --resume"
+            line = journal.run_once(out / "runs.jsonl", key, run, title, advice)
             runs[name].append({n: line[n] for n in RESULT})
             histories.append((name, curve(line)))
     results = {name: summary(runs[name], epsilons[name]) for name in NONLINEARITIES}
@@ -258,12 +263,12 @@ def check_images(photos, name):
     if (width, classes) != (32, 10):
         raise ValueError(
             f"{name} has images of {width}×{width} pixels in {classes} classes; "
-            "the networks of Figure 1 are made for 32×32 pixels and 10 classes, as CIFAR-10's"
+            "the networks of Figure 1 take 32×32 pixels and 10 classes, like CIFAR-10's"
         )
 
 
-def start_in(out, resume):
-    """Make the folder ready: to resume, all stays; else a finished race in it is removed."""
+def prepare_folder(out, resume):
+    """Make the folder; unless the race resumes, remove a finished race from it."""
     storage.make_folder(out)
     old = [folder for name in NONLINEARITIES for folder in out.glob(f"{name}-[0-9]*")]
     if resume or not old:
@@ -271,7 +276,7 @@ def start_in(out, resume):
     if not (out / "results.json").exists():
         raise FileExistsError(
             f"{out} holds an unfinished race: "
-            "add --resume to go on, or name another folder with --out"
+            "add --resume to resume it, or name another folder with --out"
         )
     (out / "results.json").unlink()
     (out / "runs.jsonl").unlink(missing_ok=True)  # an earlier version wrote none
@@ -288,7 +293,7 @@ def curve(line):
 
 
 def summary(runs, epsilon):
-    """Return what the seeds of one nonlinearity have in common, and each of them."""
+    """Return the means over the seeds of one nonlinearity, and the run of each seed."""
     epochs = [run["epochs"] for run in runs]
     return {
         "epsilon": epsilon,
@@ -301,10 +306,10 @@ def summary(runs, epsilon):
 
 
 def ratio(runs):
-    """Return tanh's epochs divided by ReLU's: by seed, their mean, and their standard deviation.
+    """Return tanh's epochs divided by ReLU's: for each seed, their mean and standard deviation.
 
-    Where a run did not reach 25%, its epochs are a lower bound: then there is no mean.  If ReLU
-    always reached it, `at_least` is the smallest ratio of the seeds.
+    If a run did not reach 25%, its epochs are only a lower bound, so there is no mean.  If ReLU
+    always reached it, `at_least` is the smallest ratio of all seeds.
     """
     pairs = list(zip(runs["tanh"], runs["relu"], strict=True))
     by_seed = [tanh["epochs"] / relu["epochs"] for tanh, relu in pairs]
@@ -324,16 +329,16 @@ def spread(numbers):
 
 
 def report(results):
-    """Return the results in three sentences, a line each."""
+    """Return the results in three sentences, one per line."""
     sentences = []
     for name, word in (("relu", "ReLU"), ("tanh", "tanh")):
-        r = results[name]
-        each = ", ".join(f"{run['epochs']:.1f}" for run in r["runs"])
-        verb = "reaches" if r["reached"] else "does not always reach"
+        result = results[name]
+        each = ", ".join(f"{run['epochs']:.1f}" for run in result["runs"])
+        verb = "reaches" if result["reached"] else "does not always reach"
         sentences.append(
-            f"{word} {verb} 25% training error: {r['epochs']['mean']:.1f} epochs ({each}), "
-            f"{r['iterations']:.0f} iterations, {r['seconds']:.0f} seconds, "
-            f"at its best ε = {r['epsilon']:g}."
+            f"{word} {verb} 25% training error: {result['epochs']['mean']:.1f} epochs ({each}), "
+            f"{result['iterations']:.0f} iterations, {result['seconds']:.0f} seconds, "
+            f"at its best ε = {result['epsilon']:g}."
         )
     count = len(results["relu"]["runs"])
     seeds = f"{count} seeds" if count > 1 else "1 seed: no spread"

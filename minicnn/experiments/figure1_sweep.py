@@ -1,19 +1,19 @@
-"""When does the claim of Figure 1 hold?  A sweep over the learning rate, in many conditions.
+"""When does the claim of Figure 1 hold?  A sweep over the learning rate under many conditions.
 
     python -m minicnn study
 
 runs every cell of PLAN: one network, one kind of input and first weights, one number of images,
-one nonlinearity.  In each cell it looks for the learning rate that reaches 25% training error
-soonest, on a grid whose steps are about a factor of two.  It starts from a guess and goes up and
-down until both neighbours of the best are worse, so that a badly chosen ε cannot decide the race.
-A trial that has needed PATIENCE times the epochs of the best so far, or diverges, has lost, and
-stops.  It writes
+one nonlinearity.  In each cell it searches for the learning rate that reaches 25% training error
+in the fewest epochs, on a grid whose steps are about a factor of two.  It starts from a guess and
+moves up and down until both neighbours of the best are worse, so that a badly chosen ε cannot
+decide the race.  A trial stops if it diverges, or exceeds the best so far by a factor of PATIENCE.
+It writes
 
-    study.jsonl    one line a trial: the cell, epsilon, seed, and the result of figure1.race
+    study.jsonl    one line per trial: the cell, epsilon, seed, and the result of figure1.race
     study.png      epochs to 25% against ε, and tanh's divided by ReLU's against images
 
-Killed and started again, it goes on where it was: trials in study.jsonl are not run twice, and
-the one under way goes on from its checkpoint.
+A sweep that was stopped or killed resumes when it is started again: trials in study.jsonl are not
+repeated, and the unfinished one resumes from its checkpoint.
 """
 
 import pathlib
@@ -27,11 +27,11 @@ from .figure1 import check_images, race
 
 GRID = (0.000125, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
 PATIENCE = 1.2
-LIMIT = 40  # epochs, where nothing is known yet
+LIMIT = 40  # epochs, until a trial of the cell has reached 25%
 
 Cell = namedtuple("Cell", "network input init images nonlinearity")
 
-# network, input, init, images, first guess for relu and for tanh; the most telling first
+# network, input, init, images, first guess for relu and for tanh; the most informative lines first
 PLAN = (
     ("four-layer", "raw", "paper", 5000, 0.002, 0.008),
     ("four-layer", "unit", "fan-in", 5000, 0.001, 0.008),
@@ -49,13 +49,13 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
     Parameters
     ----------
     out : path
-        The folder for study.jsonl, study.png and a folder a trial.
+        The folder for study.jsonl, study.png and a folder for each trial.
     ops : module
         The backend.
     dataset : str
-        Where the cells of more than 5,000 images come from, as in data.load.
+        The data set for cells of more than 5,000 images, as in data.load.
     most_images : int, optional
-        Leave out cells of more images than this.
+        Skip cells of more images than this.
     progress : bool
         Show a bar for each trial.
     plan : sequence
@@ -64,11 +64,11 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
     Raises
     ------
     errors.Interrupted
-        After Ctrl-C; the same call goes on from there.
+        After Ctrl-C; the same call resumes the sweep.
     OSError
         If nothing can be written to the folder, or the data are not there.
     ValueError
-        If no line of the plan has so few images as `most_images`.
+        If every line of the plan has more images than `most_images`.
     """
     fewest = min(images for _, _, _, images, *_ in plan)
     if most_images and most_images < fewest:
@@ -77,23 +77,23 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
     storage.make_folder(out)
     plan = [line for line in plan if not most_images or line[3] <= most_images]
     if max(line[3] for line in plan) > 5000:
-        check_images(data.load(dataset), dataset)  # if it is wrong, say so now, not after an hour
-    source = None, None  # the name of the data set in memory, and itself
+        check_images(data.load(dataset), dataset)  # now, not after an hour
+    loaded, photos = None, None  # the name of the data set in memory, and its Photos
     for network, input, init, images, *guesses in plan:
         name = "sample" if images <= 5000 else dataset
         for nonlinearity, guess in zip(("relu", "tanh"), guesses, strict=True):
             cell = Cell(network, input, init, images, nonlinearity)
             while (epsilon := next_epsilon(read(out), cell, guess)) is not None:
-                if source[0] != name:
-                    source = name, data.load(name)
-                prepared = data.prepare(data.subset(source[1], images), input)
+                if loaded != name:
+                    loaded, photos = name, data.load(name)
+                prepared = data.prepare(data.subset(photos, images), input)
                 run_trial(out, ops, cell, epsilon, prepared, progress)
     results = read(out)
     curves.study(results, finished(results), out / "study.png")
 
 
 def run_trial(out, ops, cell, epsilon, prepared, progress, seed=0):
-    """Run one trial, or go on with it, and add its line to study.jsonl."""
+    """Run one trial, or resume it, and add its line to study.jsonl."""
     trials = journal.select(read(out), cell._asdict())
     best = min((trial["epochs"] for trial in trials if trial["reached"]), default=None)
     epochs = LIMIT if best is None else int(best * PATIENCE) + 1
@@ -125,7 +125,7 @@ def run_trial(out, ops, cell, epsilon, prepared, progress, seed=0):
 
 
 def next_epsilon(results, cell, guess):
-    """Return the ε to try next in this cell; None when the best has a worse one on each side."""
+    """Return the next ε to try in this cell; None if both neighbours of the best are worse."""
     epochs = {}  # ε → epochs to 25%, infinite if not reached
     for line in journal.select(results, cell._asdict()):
         epochs[line["epsilon"]] = line["epochs"] if line["reached"] else float("inf")
@@ -140,7 +140,7 @@ def next_epsilon(results, cell, guess):
 
 
 def finished(results):
-    """Return the set of the cells of PLAN in which the best ε has a worse one on each side."""
+    """Return the set of the cells of PLAN in which both neighbours of the best ε are worse."""
     done = set()
     for network, input, init, images, *guesses in PLAN:
         for nonlinearity, guess in zip(("relu", "tanh"), guesses, strict=True):
@@ -151,14 +151,14 @@ def finished(results):
 
 
 def read(out):
-    """Return the lines of study.jsonl, or none."""
+    """Return the lines of study.jsonl; an empty list if there is no such file."""
     return journal.read(pathlib.Path(out) / "study.jsonl")
 
 
 def report(out):
     """Return the best ε of every cell as a table, with the ratio of tanh's epochs to ReLU's.
 
-    A question mark: the sweep has not yet shown that a larger and a smaller ε are both worse.
+    A question mark says that the sweep has not yet shown a larger and a smaller ε to be worse.
     """
     results = read(out)
     done = finished(results)
@@ -171,8 +171,8 @@ def report(out):
             best = min(reached, key=lambda r: r["epochs"], default=None)
             epochs.append(best["epochs"] if best else None)
             doubt = "" if cell in done else " ?"
-            found = f"{best['epochs']:.1f} epochs (ε = {best['epsilon']:g})" if best else "-"
-            words.append(found + doubt)
+            result = f"{best['epochs']:.1f} epochs (ε = {best['epsilon']:g})" if best else "-"
+            words.append(result + doubt)
         ratio = f"{epochs[1] / epochs[0]:.1f}" if all(epochs) else ""
         line = f"{network:18} {input:6}{init:14}{images:7,}   {words[0]:26}{words[1]:26}{ratio}"
         lines.append(line.rstrip())

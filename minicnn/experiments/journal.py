@@ -1,11 +1,11 @@
-"""A resumable experiment: a journal has one line of JSON for each run that is done.
+"""The journal of a resumable experiment: one line of JSON for each finished run.
 
     path     the journal's file: study.jsonl
-    key      what tells one run from all others: {"variant": "paper", "seed": 0, "epochs": 10}
+    key      identifies a run: {"variant": "paper", "seed": 0, "epochs": 10}
     line     a dict, the key and the result: {**key, "error": 0.31, "seconds": 95.2}
 
-An experiment that was stopped or killed goes on when it is started again: run_once skips each run
-that has a line, and the run that was under way goes on from its own checkpoint, if it trains with
+An experiment that was stopped or killed resumes when it is started again: run_once skips each run
+that has a line.  The unfinished run resumes from its own checkpoint, if it trains with
 train.train(folder=…, resume=True).
 """
 
@@ -13,7 +13,7 @@ from .. import storage
 from ..errors import Interrupted
 
 
-def run_once(path, key, run, title, command="the same command"):
+def run_once(path, key, run, title, advice="run the same command again to resume"):
     """Return the line with this key; if there is none, call run() and append its result.
 
     Parameters
@@ -22,13 +22,13 @@ def run_once(path, key, run, title, command="the same command"):
     key : dict of name → plain value
     run : function
         Does the work, and returns the result: a dict.
-    title, command : str
-        What is under way, and what to call to go on with it; both for the message after Ctrl-C.
+    title, advice : str
+        The name of the run, and how to resume it; both for the message after Ctrl-C.
 
     Raises
     ------
     errors.Interrupted
-        If the run was interrupted; then it has no line.
+        If the run was interrupted; then it gets no line.
     ValueError
         If the journal is damaged.
     """
@@ -38,14 +38,14 @@ def run_once(path, key, run, title, command="the same command"):
     try:
         result = run()
     except Interrupted:
-        raise Interrupted(f"stopped in {title}; {command} goes on from there") from None
+        raise Interrupted(f"stopped in {title}; {advice}") from None
     line = {**key, **result}
     storage.write_lines(path, [*read(path), line])
     return line
 
 
 def read(path):
-    """Return the lines of a journal; none if there is no such file."""
+    """Return the lines of a journal; an empty list if there is no such file."""
     lines = storage.read_lines(path)
     for number, line in enumerate(lines, start=1):
         if not isinstance(line, dict):
@@ -54,5 +54,5 @@ def read(path):
 
 
 def select(lines, key):
-    """Return the lines that have these values; a value that an older line lacks counts as None."""
+    """Return the lines with the values of this key; a value that a line lacks counts as None."""
     return [line for line in lines if all(line.get(name) == key[name] for name in key)]

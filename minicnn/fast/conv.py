@@ -48,7 +48,7 @@ from .layout import (
     window_table,
 )
 from .product import Output, Panels, Windows, correlate, multiply, pack_kernels, task_count, unpack
-from .threads import run, shares
+from .threads import parts_per_task, run
 from .vector import LANES, round_up
 
 CACHE_TYPES = np.ndarray, tuple, np.ndarray, tuple, int, int, int
@@ -178,7 +178,7 @@ def backward_w(dy, cache):
     corners = pixel_table(x_frame.shape, H_out, W_out, stride=stride)
     taps = window_table(x_frame.shape, C_group, range(f), range(f))
     panels = empty((K_padded // LANES, f, f, C_group, LANES), w.dtype)
-    parts = shares(K_padded // LANES)
+    parts = parts_per_task(K_padded // LANES)
     dw, db, db_padded = empty(w.shape, w.dtype), empty((K,), w.dtype), empty((K_padded,), w.dtype)
     for g in range(groups):
         run(

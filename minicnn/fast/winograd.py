@@ -53,7 +53,7 @@ from .buffers import empty
 from .flags import LOOP, PLAIN
 from .layout import flatten_pixels, row_table
 from .product import accumulate_six, pack_kernels, six_offsets, six_sums, store_six, unpack
-from .threads import run, shares, team_size
+from .threads import parts_per_task, run, team_size
 from .transforms import (
     POINTS,
     SECOND_TILE,
@@ -131,7 +131,7 @@ def forward(x, w, b, pad, H_out, W_out, floor):
     run(
         forward_loop, -(-grid.tiles // grid.T), grid.tiles * u.size / 40,
         x, kernels, y, grid, floor,
-        room=empty((team_size(), POINTS * grid.T * (C_padded + LANES)), x.dtype),
+        workspace=empty((team_size(), POINTS * grid.T * (C_padded + LANES)), x.dtype),
     )  # fmt: skip
     return y
 
@@ -160,7 +160,7 @@ def backward_w(x, dy, w, pad):
     T = max(TILES, C_padded * K_padded // (C_padded + K_padded))
     T = -(-grid.tiles // -(-grid.tiles // T))
     grid = grid._replace(T=T)
-    parts = shares(groups * panels)
+    parts = parts_per_task(groups * panels)
     size = T * C_padded + T * K_padded + C * K_padded
     dw_panels = empty((groups, panels, f, f, C, LANES), x.dtype)
     db_padded = empty((groups, panels * LANES), x.dtype)
@@ -168,7 +168,7 @@ def backward_w(x, dy, w, pad):
     run(
         backward_loop, groups * parts * panels, POINTS * grid.tiles * C * K_all / 40,
         x, dy, gradient, grid, row_table(T, C_padded),
-        room=empty((team_size(), POINTS * size), x.dtype),
+        workspace=empty((team_size(), POINTS * size), x.dtype),
     )  # fmt: skip
     dw, db = empty((groups * K, C, f, f), x.dtype), empty((groups * K,), x.dtype)
     for g in range(groups):

@@ -1,1 +1,1 @@
-"""Training: the loop, its schedule, checkpoints and errors, and what a trained network predicts."""
+"""Training: the loop, schedules and checkpoints; error rates; a trained network's predictions."""

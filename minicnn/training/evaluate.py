@@ -1,9 +1,9 @@
-"""How good a network is, and what it says of an image: views, errors, ensembles.
+"""A network's predictions and error rates: views, errors, ensembles.
 
-    probabilities   (N, classes) float64    of every class for every image; a row adds up to 1
+    probabilities   (N, classes) float64    one row per image; each row adds up to 1
     labels          (N,) whole numbers      the right classes
-    views_of        a function              views_of(images) yields x after x, what the network sees
-                                            of the same images: one central view, or ten
+    views_of        a function              views_of(images) yields one x per view of all these
+                                            images: of one central view, or of ten
 
 "At test time, the network makes a prediction by extracting five 224 × 224 patches […] as well as
 their horizontal reflections […], and averaging the predictions made by the network's softmax layer
@@ -17,7 +17,7 @@ import numpy as np
 from .. import net
 from ..checks import check_array, check_classes, check_whole
 
-VALUES = 2**22  # of images, that go through at a time: 27 of 224×224 pixels
+BATCH_VALUES = 2**22  # numbers in a batch of images: 27 images of 224×224 pixels
 
 
 def predict(layers, ops, images, views_of):
@@ -26,11 +26,11 @@ def predict(layers, ops, images, views_of):
     Parameters
     ----------
     layers : list of Layer
-        The rows for test time, see net.predicting.  Where their output is maps (N, classes, h, w),
-        as that of `dense`, each map is averaged before the softmax.
+        The layers for test time, see net.predicting.  If their output is maps (N, classes, h, w),
+        as after `dense`, each map is averaged before the softmax.
     ops : module
         The backend that they were built with.
-    images : array (N, C, H, W), or anything that gives images for a slice
+    images : array (N, C, H, W), or anything that returns images for a slice
     views_of : function
 
     Returns
@@ -40,30 +40,30 @@ def predict(layers, ops, images, views_of):
     Raises
     ------
     ValueError
-        If there are no images, or a view has not as many; or if scores are NaN or infinite: then
-        nothing can be said of any class, and the message says whether an image or a weight is so.
+        If there are no images, or a view has another number of them; or if scores are NaN or
+        infinite.  The message then says whether an image or a weight is broken.
     """
     if not len(images):
         raise ValueError("predict: there are no images")
-    rows, parts, batch = net.fused(layers, ops), [], batch_of(images)
+    layers, parts, batch = net.fused(layers, ops), [], batch_size(images)
     for first in range(0, len(images), batch):
-        some = images[first : first + batch]
-        answers = []
-        for x in views_of(some):
-            if len(x) != len(some):
-                raise ValueError(f"predict: the view of {len(some)} images has {len(x)}")
-            answers.append(softmax_of(rows, ops, x, first))
-        parts.append(np.mean(answers, axis=0))
+        batch_images = images[first : first + batch]
+        predictions = []
+        for x in views_of(batch_images):
+            if len(x) != len(batch_images):
+                raise ValueError(f"predict: the view of {len(batch_images)} images has {len(x)}")
+            predictions.append(view_probabilities(layers, ops, x, first))
+        parts.append(np.mean(predictions, axis=0))
     return np.concatenate(parts)
 
 
-def batch_of(images):
-    """Return how many of these images go through at a time; a matter of memory alone."""
-    return min(128, max(1, VALUES // max(1, math.prod(images.shape[1:]))))
+def batch_size(images):
+    """Return how many of these images are predicted at a time; it limits the memory, no more."""
+    return min(128, max(1, BATCH_VALUES // max(1, math.prod(images.shape[1:]))))
 
 
-def softmax_of(layers, ops, x, first=0):
-    """Return the probabilities for one view of a batch, float64; `first` is its first image."""
+def view_probabilities(layers, ops, x, first=0):
+    """Return probabilities for a view of a batch, float64; `first` is its first image's number."""
     scores = output(layers, ops, x)
     if not np.isfinite(scores).all():
         raise ValueError(f"the network's scores are NaN or infinite: {culprit(layers, x, first)}")
@@ -73,7 +73,7 @@ def softmax_of(layers, ops, x, first=0):
 
 
 def output(layers, ops, x):
-    """Return the output of the last layer for x, on the host; a pair from two columns."""
+    """Return the output of the last layer for x, on the host; a pair for two columns."""
     y = ops.to_device(x)
     for layers_output in net.outputs(layers, y):
         y = layers_output
@@ -81,14 +81,14 @@ def output(layers, ops, x):
 
 
 def culprit(layers, x, first):
-    """Return why scores are NaN or infinite, in words; `first` is the first image of x."""
+    """Return why the scores of x are NaN or infinite, in words; `first` numbers its first image."""
     broken = net.first_broken(x)
     if broken is not None:
         return f"image {first + broken} has NaN or infinite pixels"
     broken = net.broken_parameters(layers)
     if broken:
         return f"the network's weights are broken, in {' and '.join(broken)}"
-    return f"numbers overflow between pixels from {x.min():.3g} to {x.max():.3g} and the scores"
+    return f"activations overflow, with pixels from {x.min():.3g} to {x.max():.3g}"
 
 
 def dense(layers, ops, size):
@@ -96,14 +96,14 @@ def dense(layers, ops, size):
 
     Simonyan and Zisserman (2014): "The fully-connected layers are first converted to convolutional
     layers […]. The resulting fully-convolutional net is then applied to the whole (uncropped)
-    image."  fc6, which read maps of 7×7 pixels, becomes kernels of 7×7, and those behind it of 1×1.
-    An image of the size that the network was trained on gives maps of one pixel: the same scores.
-    The weights are the network's own, in another shape, not copies.
+    image."  fc6, which read maps of 7×7 pixels, becomes kernels of 7×7, and the later layers become
+    kernels of 1×1.  An image of the size that the network was trained on gives maps of one pixel,
+    with the same scores.  The weights are the network's own, in another shape, not copies.
 
     Parameters
     ----------
     layers : list of Layer
-        The rows for test time of a network of one column.
+        The layers for test time of a network of one column.
     ops : module
         The backend that they were built with.
     size : int
@@ -112,7 +112,7 @@ def dense(layers, ops, size):
     Returns
     -------
     list of Layer
-        Their output is maps (N, classes, h, w), of which `predict` takes the mean.
+        Their output is maps (N, classes, h, w), which `predict` averages.
 
     Raises
     ------
@@ -120,19 +120,19 @@ def dense(layers, ops, size):
         For a network of two columns.
     """
     if any(isinstance(w, tuple) for layer in layers for w in layer.params.values()):
-        raise ValueError("a network of two columns cannot be read at every place; use other views")
+        raise ValueError("a network of two columns has no dense view; use other views")
     dtype = next(iter(net.parameters(layers).values())).dtype
-    x = np.zeros((1, 3, size, size), dtype)  # one image, as it goes down the rows
-    rows = []
+    x = np.zeros((1, 3, size, size), dtype)  # one image, then the output of each layer
+    dense_layers = []
     for layer, y in zip(layers, net.outputs(layers, x), strict=True):
         if layer.forward is ops.fc_forward:
             w, b = layer.params["w"], layer.params["b"]
             f = x.shape[2] if x.ndim == 4 else 1
             params = {"w": w.reshape(len(w), x.shape[1], f, f), "b": b}
             layer = net.row(layer.name, ops, "conv", params)
-        rows.append(layer)
+        dense_layers.append(layer)
         x = y
-    return rows
+    return dense_layers
 
 
 def error(probabilities, labels, k=1):
@@ -143,9 +143,9 @@ def error(probabilities, labels, k=1):
     check_probabilities("evaluate.error", probabilities)
     check_whole("evaluate.error", "k", k, 1)
     labels = check_classes("evaluate.error", labels, *probabilities.shape)
-    own = np.take_along_axis(probabilities, labels[:, None], axis=1)
-    before = np.arange(probabilities.shape[1]) < labels[:, None]
-    rank = ((probabilities > own) | ((probabilities == own) & before)).sum(axis=1)
+    right = np.take_along_axis(probabilities, labels[:, None], axis=1)
+    earlier = np.arange(probabilities.shape[1]) < labels[:, None]
+    rank = ((probabilities > right) | ((probabilities == right) & earlier)).sum(axis=1)
     return float(np.mean(rank >= k))
 
 
@@ -179,48 +179,48 @@ def combine(members, weights=None):
     members : list of arrays (N, classes)
         The probabilities of several networks for the same images.
     weights : sequence of float, optional
-        One a member; equal if nothing is given.
+        One per member; by default, all are equal.
 
     Raises
     ------
     ValueError
-        If the members do not speak of the same images and classes.
+        If the members have different numbers of images or classes.
     """
     check_equal("evaluate.combine", members)
     return np.average(members, axis=0, weights=weights)
 
 
 def check_equal(who, members):
-    """Raise ValueError unless there are members, and all answers have one shape."""
+    """Raise ValueError unless there are members, all of one shape."""
     shapes = {member.shape for member in members}
     if not shapes:
         raise ValueError(f"{who}: there are no members")
     if len(shapes) > 1:
-        raise ValueError(f"{who}: the members' answers have shapes {shapes}; expected equal ones")
+        raise ValueError(f"{who}: the members have shapes {shapes}; expected equal ones")
 
 
 def choose_weights(members, labels, rounds=200):
-    """Return the weights with which the members give these labels the largest probability.
+    """Return the weights that maximize the mean log probability of these labels.
 
-    They are ≥ 0 and add up to 1.  The mean log probability has one highest point, and this climbs
-    to it (the EM algorithm for the shares of a mixture): a member's new weight is the mean share
-    that it has in the probability of the right class.
+    They are ≥ 0 and add up to 1.  There is a single maximum, and the EM algorithm for the weights
+    of a mixture climbs to it: a member's new weight is its mean share of the probability of the
+    right class.
 
     Parameters
     ----------
     members : list of arrays (N, classes)
     labels : array (N,)
-        Of validation images, which no member was trained on.
+        Those of validation images, which no member was trained on.
     rounds : int
     """
     check_equal("evaluate.choose_weights", members)
     for member in members:
         check_probabilities("evaluate.choose_weights", member)
     labels = check_classes("evaluate.choose_weights", labels, *members[0].shape)
-    own = np.array([member[np.arange(len(labels)), labels] for member in members])  # (members, N)
+    right = np.array([member[np.arange(len(labels)), labels] for member in members])  # (members, N)
     weights = np.full(len(members), 1 / len(members))
     for _ in range(rounds):
-        shares = weights[:, None] * own
+        shares = weights[:, None] * right
         shares /= np.maximum(shares.sum(axis=0), np.finfo(np.float64).tiny)
         weights = shares.mean(axis=1)
         weights /= weights.sum()

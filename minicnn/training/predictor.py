@@ -1,8 +1,8 @@
-"""A trained network, as its checkpoint describes it: rows, classes, and how it wants its images.
+"""A trained network, as its checkpoint describes it: layers, classes, and how images are prepared.
 
 pixels       (N, 3, H, W) uint8    images as they are stored, 0 … 255
 mean         (3, H, W)             the mean image of the training set
-deviation    a number              what pixels minus the mean are divided by; 1, as a rule
+deviation    a number              what pixels minus the mean are divided by; usually 1
 width        a number              what images are rescaled to before a view is cut; W, unless
                                    the network was trained at several scales
 x            (N, 3, size, size)    what the network sees: a view, minus the mean, divided
@@ -20,11 +20,11 @@ from ..data.views import central_view, divided
 from ..networks import catalogue
 from . import evaluate
 
-VIEWS = {  # how many each is
+VIEWS = {  # → how many views each is
     "1": 1,  # the central patch
     "10": 10,  # the corners, the centre and their mirror images, as in the paper
-    "50": 50,  # a grid of 5×5 and their mirror images, as VGG
-    "dense": 2,  # the whole image and its mirror image, read at every place: see evaluate.dense
+    "50": 50,  # a grid of 5×5 and their mirror images, as in VGG
+    "dense": 2,  # the whole image and its mirror image, at every position: see evaluate.dense
 }
 
 Trained = namedtuple("Trained", "path name layers ops classes size width mean deviation")
@@ -38,17 +38,17 @@ def load(path, ops):
     path : path
         The checkpoint.
     ops : module
-        The backend to predict with; any, whatever it was trained with.
+        The backend to predict with; it need not be the one that trained the network.
 
     Returns
     -------
     Trained
-        layers are the rows for test time, ops those that they were built with.
+        `layers` are those for test time, `ops` the backend that they were built with.
 
     Raises
     ------
     errors.CheckpointError
-        If it is missing, damaged, or does not say what network it is of.
+        If it is missing or damaged, or does not say which network it belongs to.
     """
     arrays, facts = storage.load(path)
     settings = facts.get("settings", {})
@@ -56,8 +56,8 @@ def load(path, ops):
     missing += [name for name in ("mean", "deviation") if f"input:{name}" not in arrays]
     if missing:
         raise errors.CheckpointError(
-            f"{path} does not say what its network is ({', '.join(missing)} missing); "
-            "a checkpoint of `minicnn train` does"
+            f"{path} does not describe its network ({', '.join(missing)} missing); "
+            "take a checkpoint of `minicnn train`"
         )
     name, classes, size = settings["network"], settings["classes"], settings["size"]
     layers = catalogue.build_described(settings, ops)
@@ -80,28 +80,28 @@ def predict(trained, images, views="1", title=None):
     trained : Trained
     images : array (N, 3, H, W) uint8, or what can be sliced like one
     views : str
-        A key of VIEWS, or several with a + between them: "50+dense" is the mean of both answers.
+        A key of VIEWS, or several joined by +: "50+dense" averages the predictions of both.
     title : str, optional
-        Of a progress bar; without it, none is shown.
+        The title of a progress bar; None shows none.
     """
-    ways = views.split("+")
-    total = len(images) * sum(VIEWS[way] for way in ways)
-    answers = []
+    kinds = views.split("+")
+    total = len(images) * sum(VIEWS[kind] for kind in kinds)
+    predictions = []
     with console.bar(total, title, " views") as bar:
-        for way in ways:
-            rows = trained.layers
-            if way == "dense":
-                rows = evaluate.dense(trained.layers, trained.ops, trained.size)
-            views_of = functools.partial(some_views, trained, way, bar)
-            answers.append(evaluate.predict(rows, trained.ops, images, views_of))
-    return np.mean(answers, axis=0)
+        for kind in kinds:
+            layers = trained.layers
+            if kind == "dense":
+                layers = evaluate.dense(trained.layers, trained.ops, trained.size)
+            views_of = functools.partial(yield_views, trained, kind, bar)
+            predictions.append(evaluate.predict(layers, trained.ops, images, views_of))
+    return np.mean(predictions, axis=0)
 
 
-def some_views(trained, way, bar, images):
-    """Yield the views of images, one x after the other, and move the bar on behind each."""
+def yield_views(trained, kind, bar, images):
+    """Yield x for each view of images, and advance the bar after each."""
     images = augment.rescaled(images, trained.width)
     mean = augment.rescaled(trained.mean, trained.width)
-    match way:
+    match kind:
         case "1":
             views = [augment.central_views(images, mean, trained.size)]
         case "10":
@@ -124,9 +124,9 @@ def check_data(trained, photos, name, classes=True):
     trained : Trained
     photos : Photos
     name : str
-        What the data set is called.
+        The name of the data set.
     classes : bool
-        Whether its classes must be the network's, too.
+        Whether its classes must be the network's too.
     """
     if photos.mean.shape != trained.mean.shape:
         ours, theirs = trained.mean.shape[1], photos.mean.shape[1]
@@ -136,36 +136,36 @@ def check_data(trained, photos, name, classes=True):
         )
     if classes and tuple(photos.classes) != trained.classes:
         pairs = zip(photos.classes, trained.classes, strict=False)
-        first = next((f", {a!r} in the place of {b!r}" for a, b in pairs if a != b), "")
+        first = next((f", {a!r} instead of {b!r}" for a, b in pairs if a != b), "")
         raise ValueError(
             f"{name} has other classes than {trained.path} was trained for: "
-            f"{len(photos.classes)}, and there {len(trained.classes)}{first}"
+            f"{len(photos.classes)}, not {len(trained.classes)}{first}"
         )
 
 
-def features(trained, images, row, title=None):
-    """Yield what a row of the network makes of images, some at a time: (n, D) float32.
+def features(trained, images, name, title=None):
+    """Yield the output of a layer for images, one batch at a time: (n, D) float32.
 
     Parameters
     ----------
     trained : Trained
     images : array (N, 3, H, W) uint8, or what can be sliced like one
-    row : str
-        The name of a row.  Its output for the central view is flattened; two columns are joined.
+    name : str
+        The name of a layer.  Its output for the central view is flattened; two columns are joined.
     title : str, optional
-        Of a progress bar; without it, none is shown.
+        The title of a progress bar; None shows none.
 
     Raises
     ------
     ValueError
-        If no row has this name.
+        If no layer has this name.
     """
     names = [layer.name for layer in trained.layers]
-    if row not in names:
-        raise ValueError(f"{trained.name} has no row {row!r}; it has {', '.join(names)}")
-    layers = trained.layers[: names.index(row) + 1]
+    if name not in names:
+        raise ValueError(f"{trained.name} has no layer {name!r}; it has {', '.join(names)}")
+    layers = trained.layers[: names.index(name) + 1]
     view = central_view(trained.mean, trained.deviation, trained.size, trained.width)
-    batch = evaluate.batch_of(images)
+    batch = evaluate.batch_size(images)
     with console.bar(len(images), title) as bar:
         for first in range(0, len(images), batch):
             x = view(images[first : first + batch])
@@ -174,14 +174,14 @@ def features(trained, images, row, title=None):
             bar.update(len(parts[0]))
 
 
-def write_features(trained, images, row, path, title=None):
-    """Write `features` of all images, central views, to an .npy file; return its shape.
+def write_features(trained, images, name, path, title=None):
+    """Write `features` of the central views of all images to an .npy file; return its shape.
 
-    One batch after the other is written, so any number of images will do.
+    Only one batch is in memory at a time, so there may be any number of images.
     """
     if not len(images):
         raise ValueError("there are no images to take features of")
-    parts = features(trained, images, row, title)
+    parts = features(trained, images, name, title)
     first = next(parts)
     shape = (len(images), first.shape[1])
 
@@ -196,21 +196,21 @@ def write_features(trained, images, row, path, title=None):
 
 
 def both_features(trained, photos, queries):
-    """Return the features of the training images and of others, from the last hidden row.
+    """Return the features of the training images and of the queries, from the last hidden layer.
 
     Returns
     -------
     array (N, D), array (M, D) float32
     """
-    row = last_hidden(trained)
+    name = last_hidden(trained)
     if not len(queries):
         raise ValueError("there are no validation images to find neighbours for")
-    both = (features(trained, images, row, row) for images in (photos.train_x, queries))
+    both = (features(trained, images, name, name) for images in (photos.train_x, queries))
     return tuple(np.concatenate(list(parts)) for parts in both)
 
 
 def last_hidden(trained):
-    """Return the name of the row whose output the last fully connected layer reads."""
+    """Return the name of the layer whose output the last fully connected layer reads."""
     fc = trained.ops.fc_forward
     last = max(i for i, layer in enumerate(trained.layers) if layer.forward is fc)
     names = [layer.name for layer in trained.layers[:last] if not layer.name.startswith("exchange")]

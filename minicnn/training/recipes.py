@@ -1,10 +1,10 @@
 """The default training options of a network, and its learning-rate schedule.
 
-Both stand in the network's row of NETWORKS.
+Both are in the network's row of NETWORKS.
 
     options    the Namespace of `train`
-    before     what a run that goes on has kept: the facts of its checkpoint; None for a new run
-    plan       when ε is divided, as schedules.py has it
+    before     the facts of the checkpoint of a run to resume; None for a new run
+    plan       when ε is divided, as in schedules.py
 """
 
 import sys
@@ -15,7 +15,7 @@ from . import schedules
 
 def complete(options, before):
     """Fill in the options that were not given."""
-    if before and options.epsilon is None:  # what the run was begun with, or changed to, by hand
+    if before and options.epsilon is None:  # the ε given when the run began, or changed by hand
         options.epsilon = before["first_epsilon"]
     for name, value in catalogue.find(options.network).recipe.items():
         if getattr(options, name) is None:
@@ -25,40 +25,40 @@ def complete(options, before):
 def choose_plan(options, before, validated):
     """Return the plan that the options ask for, else the run's own, else the network's.
 
-    With `validated` there are validation images, whose error can stall.
+    `validated` says whether there are validation images, whose error can stall.
 
-    Raises ValueError for options that do not go together, or that come too late for an epoch.
+    Raises ValueError for options that contradict each other, or that change an epoch already over.
     """
-    kept = before["settings"].get("schedule") if before else None  # an older run does not say
-    usual = catalogue.find(options.network).schedule if kept is None else kept
-    if kept is None and usual and not validated:
-        usual = {}
+    saved = before["settings"].get("schedule") if before else None  # an older run has none
+    default = catalogue.find(options.network).schedule if saved is None else saved
+    if saved is None and default and not validated:
+        default = {}
         if not (options.divide_at or options.divide_on_stall):
             print(
-                f"{options.data} has no validation images, whose error could stall: ε stays as it "
-                "is (--divide-at says after which epochs it falls).",
+                f"{options.data} has no validation images, whose error could stall, so ε stays "
+                "as it is; --divide-at divides it after given epochs.",
                 file=sys.stderr,
             )
-    plan = apply_options(usual, options)
+    plan = apply_options(default, options)
     if "stall" in plan and not validated:
         raise ValueError(f"--divide-on-stall, but {options.data} has no validation images")
-    if kept is None or plan == kept:
+    if saved is None or plan == saved:
         return plan
     done = before["epoch"]
     for epoch in plan.get("at", ()):
-        if epoch <= done and epoch not in kept.get("at", ()):
+        if epoch <= done and epoch not in saved.get("at", ()):
             raise ValueError(
-                f"epoch {epoch} is over, and ε was not divided after it; a run that goes on can "
-                f"only be told of epochs from {done + 1} on"
+                f"epoch {epoch} is over, and ε was not divided after it; a resumed run can only "
+                f"divide ε after epochs from {done + 1} on"
             )
-    now, until_now = schedules.describe(plan), schedules.describe(kept)
+    now, until_now = schedules.describe(plan), schedules.describe(saved)
     print(f"From epoch {done + 1} on, ε {now}; until now, it {until_now}.", file=sys.stderr)
     return plan
 
 
-def apply_options(usual, options):
-    """Return the usual plan with what the options say instead."""
-    plan, by, times = dict(usual), usual.get("by", 10), usual.get("times", 3)
+def apply_options(default, options):
+    """Return the default plan, changed as the options ask."""
+    plan, by, times = dict(default), default.get("by", 10), default.get("times", 3)
     if options.divide_at:
         plan = {"at": sorted(set(options.divide_at)), "by": by}
     elif options.divide_on_stall:

@@ -1,16 +1,16 @@
-"""What a run knows of itself: its position, its history, and the folder it keeps them in.
+"""The state of a training run: its position, its history, and the folder that holds both.
 
-    epoch, step    its position: whole epochs done, and steps done in the epoch after
-    steps          how many steps an epoch has
-    order          the images of this epoch, in the order in which they come
-    losses         one number a step, from the first on: the mean loss of the batch, in nats
-    wrongs         one number a step: wrong answers in the batch
-    images         one number a step: images in the batch
-    seconds        how long it has run; of these, `waited` were spent waiting for batches
-    history        one dict an epoch: what end_epoch counts
+    epoch, step    its position: whole epochs done, and steps done in the current epoch
+    steps          the number of steps in an epoch
+    order          the indices of the training images, in the order of this epoch
+    losses         one number per step since the first: the mean loss of the batch, in nats
+    wrongs         one number per step: the wrong answers in the batch
+    images         one number per step: the images in the batch
+    seconds        the time it has run, of which `waited` seconds went into waiting for batches
+    history        one dict per epoch, see end_epoch
 
-In its folder, if it has one, a run keeps two files: checkpoint.npz, with everything needed to go
-on, and history.jsonl, the history as one line of JSON an epoch.
+In its folder, if it has one, a run keeps two files: checkpoint.npz, with everything needed to
+resume, and history.jsonl, the history with one line of JSON per epoch.
 """
 
 import pathlib
@@ -21,33 +21,32 @@ import numpy as np
 from .. import net, storage
 from ..errors import CheckpointError
 
-BY_HAND = ("schedule",)  # settings that may change from one start to the next, as ε may
+BY_HAND = ("schedule",)  # settings that may change when a run is resumed, as ε may
 
 
 class Run:
-    """One training run; train.train makes it, moves it on and returns it.
+    """One training run; train.train makes it, updates it and returns it.
 
     Parameters
     ----------
     layers : list of Layer
     rng : numpy Generator
-        The one from which the run draws; its state is saved, too.
+        The generator from which the run draws; its state is saved too.
     epsilon : float
         The learning rate to begin with.
     folder : path, optional
-        Where the files go; None keeps none.
+        Where the files go; None writes none.
     settings : dict, optional
-        Plain values that describe the run; on resuming they must be the same, but for BY_HAND.
+        Plain values that describe the run; a resumed run must have the same, except BY_HAND.
     inputs : dict of name → array, optional
-        How images become the network's inputs; kept in the checkpoint for those who use it.
+        How images become the network's inputs; the checkpoint keeps it for predictions.
     training_images, batch : int, optional
-        How many images an epoch shows, and how many of them a step; on resuming both must be the
-        same.
+        The number of images in an epoch and in a step; a resumed run must have the same.
 
     Raises
     ------
     TypeError, ValueError
-        If two layers have the same name, or a setting or an input cannot be kept in a checkpoint.
+        If two layers have the same name, or a checkpoint cannot hold a setting or an input.
     """
 
     def __init__(
@@ -83,17 +82,17 @@ class Run:
 
     @property
     def path(self):
-        """Where the checkpoint is or will be; None if this run keeps no files."""
+        """The path of the checkpoint, written or not; None if this run keeps no files."""
         return self.folder / "checkpoint.npz" if self.folder else None
 
     def begin(self):
-        """Start the clock; a run that goes on has its seconds already."""
+        """Start the clock; a resumed run continues from its earlier seconds."""
         self.saved_at = time.perf_counter()
         self.started = self.saved_at - self.seconds
         self.waited_before = self.waited
 
     def count(self, loss, wrong, images, waited=0.0):
-        """Note one step; `waited`, the seconds of this epoch, since `begin`, without a batch."""
+        """Record one step; `waited` is the seconds without a batch in this epoch, since `begin`."""
         self.step += 1
         self.waited = self.waited_before + waited
         self.losses.append(loss)
@@ -118,7 +117,7 @@ class Run:
     def end_epoch(self, steps, errors):
         """Add a line to the history, with these validation errors (a dict), and write it.
 
-        An epoch may end early, where a run reaches its goal: then its number is not whole.
+        An epoch ends early if the run reaches its goal; then its number is not whole.
         """
         before = self.history[-1] if self.history else {"seconds": 0.0, "step": 0}
         images, seconds = sum(self.images[before["step"] :]), self.seconds - before["seconds"]
@@ -141,14 +140,14 @@ class Run:
         self.write_history()
 
     def sizes(self):
-        """Return {"conv1.w": [mean |w|, mean |v|], …}: how large the weights of each layer are, and
-        the last step they took, w_{i+1} − w_i = v_{i+1}; None where a mean overflows."""
+        """Return {"conv1.w": [mean |w|, mean |v|], …}: the size of each layer's weights, and of
+        their last step, w_{i+1} − w_i = v_{i+1}; None for a mean that overflows."""
         arrays = self.arrays()
         names = [name.removeprefix("w:") for name in arrays if name.startswith("w:")]
         return {
             name: [mean_size(arrays[f"{kind}:{name}"]) for kind in "wv"]
             for name in names
-            if ".w" in name  # biases start at 0 or 1, and tell little
+            if ".w" in name  # biases start at 0 or 1 and show little
         }
 
     def write_history(self):
@@ -186,55 +185,55 @@ class Run:
         storage.save(self.path, arrays, facts)
 
     def load(self):
-        """Go to where the run was when its checkpoint was written.
+        """Restore the state that the checkpoint holds.
 
         Raises
         ------
         errors.CheckpointError
-            If it is damaged, or of a run with other settings, other images or another network; then
-            nothing has changed.
+            If it is damaged, or belongs to a run with other settings, other images or another
+            network; then nothing has changed.
         """
         arrays, facts = storage.load(self.path)
         if "epoch" not in facts or "order" not in arrays:
-            raise CheckpointError(f"{self.path} has no run that could go on; take another folder")
+            raise CheckpointError(f"{self.path} holds no run to resume; take another folder")
         for name in [*facts["settings"], *self.settings]:
             theirs, ours = facts["settings"].get(name), self.settings.get(name)
             if theirs != ours and name not in BY_HAND:
                 raise CheckpointError(
-                    f"{self.path} is of a run with {name} = {theirs}, this one has {ours}; "
+                    f"{self.path} belongs to a run with {name} = {theirs}, this one has {ours}; "
                     "give the same options as before, or another folder"
                 )
-        kept = {name: arrays.pop(name) for name in ("order", "losses", "wrongs")}
-        self.check_epoch(facts, len(kept["order"]))
-        saved = [name for name in arrays if name.startswith("input:")]  # older ones have none
-        inputs = {name.removeprefix("input:"): arrays.pop(name) for name in saved}
+        steps = {name: arrays.pop(name) for name in ("order", "losses", "wrongs")}
+        self.check_epoch(facts, len(steps["order"]))
+        names = [name for name in arrays if name.startswith("input:")]  # none in older ones
+        inputs = {name.removeprefix("input:"): arrays.pop(name) for name in names}
         for name, theirs in inputs.items():
             if not np.array_equal(theirs, self.inputs.get(name)):
                 raise CheckpointError(
-                    f"{self.path} is of a run on other images: their {name} is another one; "
+                    f"{self.path} belongs to a run on other images, whose {name} differs; "
                     "give the same data as before, or another folder"
                 )
         rngs, states = self.rngs(), [facts["rng"], *facts.get("rngs_of_layers", [])]
-        if "rngs_of_layers" not in facts:  # an earlier version kept the run's own alone
+        if "rngs_of_layers" not in facts:  # an earlier version saved only the run's own
             rngs = rngs[:1]
         self.check_rngs(rngs, states)
         storage.copy_into(self.arrays(), arrays, self.path)
         for rng, state in zip(rngs, states, strict=True):
             rng.bit_generator.state = state
-        self.order, self.losses = kept["order"], kept["losses"].tolist()
-        self.wrongs, self.images = kept["wrongs"].tolist(), facts["images"]
+        self.order, self.losses = steps["order"], steps["losses"].tolist()
+        self.wrongs, self.images = steps["wrongs"].tolist(), facts["images"]
         self.epoch, self.step, self.seconds = facts["epoch"], facts["step"], facts["seconds"]
-        self.waited = facts.get("waited", 0.0)  # a run of an earlier version does not say
+        self.waited = facts.get("waited", 0.0)  # an earlier version did not save it
         self.history = facts["history"]
         if self.first_epsilon == facts["first_epsilon"]:  # else ε was changed by hand
-            self.epsilon = facts["epsilon"]  # as the schedule has left it
+            self.epsilon = facts["epsilon"]  # as the schedule left it
         self.write_history()
 
     def check_epoch(self, facts, ordered):
         """Raise CheckpointError if the checkpoint's epochs have other images or other batches.
 
-        A checkpoint of an earlier version does not say how many images there were, but `ordered` of
-        them were drawn, and the largest of its batches was a whole one.
+        A checkpoint of an earlier version does not say how many images there were.  But its order
+        has `ordered` of them, and its largest batch was a full one.
         """
         images, batch, ours = facts.get("training_images"), facts.get("batch"), self.batch
         if images is None and ordered:
@@ -242,61 +241,61 @@ class Run:
             ours = ours and min(ours, ordered)  # no batch is larger than an epoch
         if images and self.training_images not in (None, images):
             raise CheckpointError(
-                f"{self.path} is of a run on {images} images, this one has {self.training_images}; "
-                "give the same data as before, or another folder"
+                f"{self.path} belongs to a run on {images} images, this one has "
+                f"{self.training_images}; give the same data as before, or another folder"
             )
         if batch and ours not in (None, batch):
             raise CheckpointError(
-                f"{self.path} is of a run with batches of {batch} images, this one has batches of "
-                f"{self.batch}; give the same batch as before, or another folder"
+                f"{self.path} belongs to a run with batches of {batch} images, this one has "
+                f"batches of {self.batch}; give the same batch as before, or another folder"
             )
 
     def check_rngs(self, rngs, states):
-        """Raise CheckpointError if the generators cannot go on where the saved ones were."""
+        """Raise CheckpointError if the generators cannot take on the saved states."""
         if len(states) != len(rngs):
             raise CheckpointError(
-                f"{self.path} is of a run that draws from {len(states)} generators, this one from "
-                f"{len(rngs)}; build the network with the same rng as before, or take another "
-                "folder"
+                f"{self.path} belongs to a run that draws from {len(states)} generators, this one "
+                f"from {len(rngs)}; build the network with the same rng as before, or take "
+                "another folder"
             )
         for rng, state in zip(rngs, states, strict=True):
             ours, theirs = type(rng.bit_generator).__name__, state["bit_generator"]
             if ours != theirs:
                 raise CheckpointError(
-                    f"{self.path} is of a run whose rng is a {theirs}, this one's is a {ours}; "
-                    f"give np.random.Generator(np.random.{theirs}()), or another folder"
+                    f"{self.path} belongs to a run whose rng is a {theirs}, this one's is a "
+                    f"{ours}; give np.random.Generator(np.random.{theirs}()), or another folder"
                 )
 
     def rngs(self):
-        """Return the generators that the run draws from: its own, then those of layers, if others.
+        """Return the generators that the run draws from: its own, then other ones of layers.
 
-        Dropout draws from the run's own, where the network was built with it.
+        Dropout draws from the run's own if the network was built with it.
         """
-        found = [self.rng, *(layer.options.get("rng") for layer in self.layers)]
-        found = [rng for rng in found if isinstance(rng, np.random.Generator)]
-        return list({id(rng.bit_generator): rng for rng in found}.values())  # each once
+        rngs = [self.rng, *(layer.options.get("rng") for layer in self.layers)]
+        rngs = [rng for rng in rngs if isinstance(rng, np.random.Generator)]
+        return list({id(rng.bit_generator): rng for rng in rngs}.values())  # each once
 
     def arrays(self):
         """Return all parameters and velocities by name, such as w:conv1.w and v:conv1.w.
 
-        On the CPU they are the run's own, from a GPU copies.
+        On the CPU these are the run's own arrays; from a GPU they are copies.
         """
-        velocity_rows = [
+        velocity_layers = [
             layer._replace(params=self.velocities[layer.name]) for layer in self.layers
         ]
         weights = {f"w:{name}": w for name, w in net.parameters(self.layers).items()}
-        velocities = {f"v:{name}": v for name, v in net.parameters(velocity_rows).items()}
+        velocities = {f"v:{name}": v for name, v in net.parameters(velocity_layers).items()}
         return {name: net.on_host(array) for name, array in (weights | velocities).items()}
 
     def to_device(self, ops):
-        """Let parameters and velocities live where ops computes; load before this, not after."""
+        """Move parameters and velocities to where ops computes; load a checkpoint before this."""
         net.to_device(self.layers, ops)
         for layer in self.layers:
             net.to_device([layer._replace(params=self.velocities[layer.name])], ops)
 
 
 def described(settings):
-    """Return settings as they will come back from a checkpoint, by names that are texts."""
+    """Return settings as a checkpoint will return them; raise TypeError if a name is no text."""
     for name in settings:
         if not isinstance(name, str):
             raise TypeError(f"settings: the name {name!r} is a {type(name).__name__}, not a text")
@@ -311,5 +310,7 @@ def mean_size(array):
 
 
 def zeros_like(w):
-    """Return zeros for a parameter, or for a pair of them."""
-    return tuple(np.zeros_like(half) for half in w) if isinstance(w, tuple) else np.zeros_like(w)
+    """Return zeros in the shape of a parameter, or of a pair of them."""
+    return (
+        tuple(np.zeros_like(column) for column in w) if isinstance(w, tuple) else np.zeros_like(w)
+    )

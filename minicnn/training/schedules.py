@@ -1,12 +1,12 @@
-"""When the learning rate ε is divided, and by how much (Section 5).
+"""Learning-rate schedules: when ε is divided, and by how much (Section 5).
 
 "The heuristic which we followed was to divide the learning rate by 10 when the validation error
 rate stopped improving with the current learning rate.  The learning rate was initialized at 0.01
 and reduced three times prior to termination."
 
     schedule   schedule(history, epsilon) is called after every epoch and returns the next ε
-    plan       the same in plain values, as a checkpoint keeps it: {"at": [30, 60], "by": 10}, or
-               {"stall": 5, "by": 10, "times": 3}, or {}: ε stays as it is
+    plan       a schedule in plain values, as a checkpoint stores it: {"at": [30, 60], "by": 10},
+               {"stall": 5, "by": 10, "times": 3}, or {} if ε stays as it is
 """
 
 from math import isclose
@@ -26,7 +26,7 @@ def divide_at(epochs, by=10):
     Raises
     ------
     TypeError, ValueError
-        For epochs that are no whole numbers from 1 on, and a `by` that is no number above 0.
+        If an epoch is not a whole number of at least 1, or `by` is not a number above 0.
     """
     if not hasattr(epochs, "__iter__"):
         raise TypeError(f"divide_at: epochs = {epochs!r}; expected several, e.g. [30, 60]")
@@ -41,7 +41,7 @@ def divide_on_stall(patience=3, by=10, times=3):
     """Return the schedule that divides ε when the validation error stalls (Section 5).
 
     It stalls when its best value in the last `patience` epochs is no better than its best before
-    them.  After a division it has `patience` epochs again.  The run needs validation data.
+    them.  After each division it has `patience` epochs again.  The run needs validation data.
 
     Parameters
     ----------
@@ -49,13 +49,13 @@ def divide_on_stall(patience=3, by=10, times=3):
         In epochs.
     by : float
     times : int
-        At most so many divisions, changes of ε by hand among them; in the paper there were three.
+        At most this many divisions, including changes of ε by hand; the paper made three.
 
     Raises
     ------
     ValueError
-        For a patience below 1, a `by` that is no number above 0, or times below 0; from the
-        schedule itself, if the epoch has no validation error.
+        If patience is below 1, `by` is not a number above 0, or times is below 0.  The schedule
+        itself raises it if the epoch has no validation error.
     """
     check_whole("divide_on_stall", "patience", patience, 1)
     check_whole("divide_on_stall", "times", times, 0)
@@ -80,7 +80,7 @@ def divide_on_stall(patience=3, by=10, times=3):
 
 def counts(line):
     """Return whether a line of a history is a whole epoch with a validation error."""
-    whole = line.get("epoch", 0) % 1 == 0  # else the run reached its goal in it, and went on later
+    whole = line.get("epoch", 0) % 1 == 0  # else the run stopped within it, and was resumed later
     return whole and line.get("validation_error") is not None
 
 
@@ -100,7 +100,7 @@ def schedule_from(plan):
 
 
 def describe(plan):
-    """Return what becomes of ε, to follow "ε": "is divided by 10 after epochs 30, 60"."""
+    """Return the plan as a predicate of ε: "is divided by 10 after epochs 30, 60"."""
     if "at" in plan:
         return f"is divided by {plan['by']:g} after epochs {', '.join(map(str, plan['at']))}"
     if "stall" in plan:

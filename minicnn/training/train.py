@@ -1,20 +1,18 @@
-"""Training (Section 5): the loop around forward and backward, one step after the other.
+"""Training (Section 5): the loop over steps and epochs, around forward and backward.
 
     images, labels   (N, 3, H, W), (N,) whole numbers: the training images
-    view             view(images, rng) → x, what the network sees of some images: see augment.py
+    view             view(images, rng) → x, what the network sees of these images: see augment.py
     epsilon          ε, the learning rate
-    velocities       v for every parameter w, by the same names
+    velocities       v for every parameter w, under the same names
     step             one batch: loss_and_gradients (forward, loss, backward), then update
-    epoch            as many steps as show every image once, in an order drawn anew
+    epoch            the steps that show every image once, in a new random order
     training error   the share of wrong answers over the last epoch's worth of steps
 
-Each batch is asked before it is learned from, and these answers make up the training error, as in
-the paper's code.  The weights move meanwhile: a network held still at the end of the epoch would do
-better.
+The training error comes from each batch's forward pass, before its update, as in the paper's code.
+The weights change meanwhile, so the network at the end of the epoch would do better.
 
-A run that was killed and resumed is the run that was not: a checkpoint holds parameters,
-velocities, the order, the position in it and the random state, and the numbers that come after
-are the same bit for bit.
+A resumed run gives the same numbers, bit for bit, as one that never stopped: a checkpoint holds
+parameters, velocities, the order of the images, the position in it and the random state.
 """
 
 import math
@@ -68,10 +66,10 @@ def train(
     ops : module
         The backend that the network was built for; for two columns, `two_columns.in_columns(ops)`.
     train_data, validation_data : (images, labels)
-        Images (N, …), an array or what can be indexed like one, and labels, an array (N,) of whole
+        Images (N, …), an array or anything indexed like one; labels, an array (N,) of whole
         numbers, 0 … classes−1.
     rng : numpy Generator
-        Draws the order of the images; the dropout rows of the network should hold the same one.
+        Draws the order of the images; the network's dropout layers should hold the same generator.
     epsilon, momentum, decay : float
         ε, 0.9 and 0.0005 of the update rule.  Biases do not decay, as in the original code.
     schedule : function
@@ -82,50 +80,50 @@ def train(
     folder : path
         Where checkpoint.npz and history.jsonl go; None writes nothing.
     resume : bool
-        Go on from the checkpoint in the folder, if there is one.  An ε other than the one that
-        the run began with is a change by hand, and counts from there on.
+        Resume from the checkpoint in the folder, if there is one.  If ε differs from the one that
+        the run began with, it is changed from there on.
     save_every : float
-        Seconds between checkpoints within an epoch; there is one after every epoch in any case.
+        Seconds between checkpoints within an epoch; there is also one after every epoch.
     settings : dict
-        Values that describe the run, and that JSON can hold; a checkpoint with other settings is
-        refused, as is one of another number of images or another batch.
+        Values that describe the run, and that JSON can hold.  A checkpoint with other settings,
+        another number of images or another batch is refused.
     view, test_view : function
-        view(images, rng) returns the x of a batch for training, test_view(images) that for
-        validation.  None where images are already what the network wants, float32 or float64.
+        view(images, rng) returns x for training, test_view(images) x for validation.  None if the
+        images are already the network's inputs, float32 or float64.
     seed : int
-        Of the random choices that view makes; epoch and step are added to it.
+        The seed of the view's random choices; epoch and step are added to it.
     workers : int
-        Threads that make the next batches meanwhile.
+        Threads that make the next batches during a step.
     inputs : dict of name → array
-        What the checkpoint is to keep of how images become x, such as their mean.
+        How images become x, such as their mean image; kept in the checkpoint.
     title : str
-        What stands before the progress bar.
+        The title of the progress bar.
     progress : bool
         Show the bar: the time left, loss, training error, and images per second.
 
     Returns
     -------
     Run
-        Its history has a dict for every epoch: loss in nats, error rates between 0 and 1 (top-5,
-        too, with more than five classes), seconds, and how many of them were spent waiting for
+        Its history has a dict for every epoch: loss in nats, error rates between 0 and 1 (also
+        top-5, if there are more than five classes), seconds, and the seconds of waiting for
         batches.
 
     Raises
     ------
     TypeError, ValueError
-        Before the first step, if an argument is not what it should be; the message names it.
+        Before the first step, if an argument is invalid; the message names it.
     Diverged
         If the loss or a weight becomes NaN or infinite; the last good checkpoint stays.
     Interrupted
         After Ctrl-C, when the step is finished and the run saved.
     errors.CheckpointError
-        If the checkpoint in the folder is damaged or of another run.
+        If the checkpoint in the folder is damaged or belongs to another run.
     OSError
         If nothing can be written to the folder.
     """
     check_counts(epochs, batch, workers, seed)
     check_numbers(epsilon, momentum, decay, until, save_every)
-    # From here on they are Python's own: np.float32 or np.uint8 would round, or overflow.
+    # Convert to Python's own numbers: np.float32 or np.uint8 would round or overflow.
     epochs, batch, seed, workers = int(epochs), int(batch), int(seed), int(workers)
     epsilon, momentum, decay = float(epsilon), float(momentum), float(decay)
     check_rng("train", rng)
@@ -138,16 +136,16 @@ def train(
         layers, rng, epsilon, folder,
         settings=settings, inputs=inputs, training_images=len(images), batch=batch,
     )  # fmt: skip
-    goes_on = bool(resume and run.path and run.path.exists())
-    if not goes_on:
+    resumes = bool(resume and run.path and run.path.exists())
+    if not resumes:
         check_first_weights(layers)
     if run.folder:
         storage.make_folder(run.folder)
-    if goes_on:
+    if resumes:
         run.load()
     steps = math.ceil(len(images) / batch)  # in an epoch; its last batch may be smaller
-    view, test_view = view or as_they_are, test_view or as_they_are
-    rows, test_layers = net.fused(layers, ops), net.predicting(layers, ops)
+    view, test_view = view or unchanged, test_view or unchanged
+    fused_layers, test_layers = net.fused(layers, ops), net.predicting(layers, ops)
     run.to_device(ops)
     if validation:
         x = test_view(validation[0][:1])
@@ -158,14 +156,14 @@ def train(
     if validation:
         check_classes("train", validation[1], len(validation[0]), classes, "validation labels")
         check_pixels("validation", validation[0])
-    if not goes_on:
-        run.save()  # so that a run killed in its first second can be resumed, too
-    look_every = ops.device.LOOK_EVERY if until is None else 1  # until is a matter of one step
-    asked = []  # the losses and scores that nobody has looked at yet, one a step
+    if not resumes:
+        run.save()  # so that even a run killed in its first second can be resumed
+    sync_every = ops.device.LOOK_EVERY if until is None else 1  # until may be reached at any step
+    pending = []  # the losses, scores and labels of the steps not counted yet
     run.begin()
 
-    whole = epochs * len(images)
-    with interrupts() as interrupted, progress_bar(run, whole, title, progress) as bar:
+    total = epochs * len(images)
+    with interrupts() as interrupted, progress_bar(run, total, title, progress) as bar:
         while run.epoch < epochs and not run.reached(until, steps):
             if run.step == 0:  # a new epoch
                 run.order = rng.permutation(len(images))
@@ -174,37 +172,37 @@ def train(
                 seed=seed, epoch=run.epoch, first_step=run.step, workers=workers,
             )  # fmt: skip
             for x, labels_batch in ops.device.feed(batches):
-                loss, scores, grads = loss_and_gradients(rows, ops, x, labels_batch)
-                asked.append((loss, scores, labels_batch))
-                if len(asked) == look_every or run.step + len(asked) == steps:
-                    looked = look(asked, run, layers, ops, x, batches)
+                loss, scores, grads = loss_and_gradients(fused_layers, ops, x, labels_batch)
+                pending.append((loss, scores, labels_batch))
+                if len(pending) == sync_every or run.step + len(pending) == steps:
+                    counted = count_pending(pending, run, layers, ops, x, batches)
                 update(layers, ops, grads, run.velocities, run.epsilon, momentum, decay)
                 del loss, scores, grads  # the next step needs the memory
 
-                if asked:
+                if pending:
                     continue
-                show(bar, run, steps, looked)
+                update_bar(bar, run, steps, counted)
                 done = run.reached(until, steps)  # at the goal, an epoch ends early
                 if run.step == steps or done:
                     check_weights(run, layers, x, batches)
                     run.end_epoch(steps, validate(test_layers, ops, validation, test_view))
                 if run.step == steps:
-                    run.epoch, run.step = run.epoch + 1, 0  # from here on, step 0 of the next epoch
+                    run.epoch, run.step = run.epoch + 1, 0  # now at step 0 of the next epoch
                     if schedule:
                         run.epsilon = next_epsilon(schedule, run)
                 stop = interrupted()
                 if run.step == 0 or stop or time.perf_counter() - run.saved_at > save_every:
-                    keep(run, layers, x, batches)
+                    save_unless_broken(run, layers, x, batches)
                 if stop:
-                    raise Interrupted(how_to_go_on(run))
+                    raise Interrupted(describe_interruption(run))
                 if done:
                     break
-    keep(run, layers, view(images[:1], rng=np.random.default_rng(seed)))
+    save_unless_broken(run, layers, view(images[:1], rng=np.random.default_rng(seed)))
     return run
 
 
 def check_counts(epochs, batch, workers, seed):
-    """Raise ValueError for a whole number with which no run makes sense."""
+    """Raise TypeError or ValueError for a count that is not a whole number, or too small."""
     check_whole("train", "epochs", epochs, 1)
     check_whole("train", "batch", batch, 1)
     check_whole("train", "workers", workers, 1)
@@ -212,7 +210,7 @@ def check_counts(epochs, batch, workers, seed):
 
 
 def check_numbers(epsilon, momentum, decay, until, save_every):
-    """Raise TypeError or ValueError for a number with which no run makes sense."""
+    """Raise TypeError or ValueError for a number out of its range."""
     until = 0 if until is None else until
     for name, value, most, expected in (
         ("epsilon", epsilon, math.inf, "a number of at least 0"),
@@ -226,27 +224,29 @@ def check_numbers(epsilon, momentum, decay, until, save_every):
 
 
 def check_functions(schedule, view, test_view, validation_data):
-    """Raise TypeError for what is no function, ValueError for a schedule without its data."""
+    """Raise TypeError for anything but a function, ValueError for a schedule without its data."""
     functions = {"schedule": schedule, "view": view, "test_view": test_view}
     for name, function in functions.items():
         if function is not None and not callable(function):
             raise TypeError(f"train: {name} is a {type(function).__name__}; expected a function")
     if validation_data is None and getattr(schedule, "needs_validation", False):
-        raise ValueError("train: the schedule waits for a stall, but there is no validation_data")
+        raise ValueError(
+            "train: the schedule needs the validation error, but there is no validation_data"
+        )
 
 
 def images_and_labels(name, data):
-    """Return both; raise TypeError or ValueError if data is not a pair of them, or is empty."""
+    """Return images and labels; raise TypeError or ValueError if data is no such pair or empty."""
     if not isinstance(data, tuple | list) or len(data) != 2 or not hasattr(data[0], "__len__"):
         raise TypeError(f"train: {name} is a {type(data).__name__}; expected (images, labels)")
     if not len(data[0]):
-        hint = "; pass None for a run without" if name == "validation_data" else ""
+        hint = "; pass None to train without validation" if name == "validation_data" else ""
         raise ValueError(f"train: {name} has no images{hint}")
     return data
 
 
 def check_pixels(name, images):
-    """Raise ValueError for a pixel that is NaN or infinite, where images are floats in an array."""
+    """Raise ValueError for a pixel that is NaN or infinite, if images are an array of floats."""
     if not isinstance(images, np.ndarray) or images.dtype.kind != "f":
         return
     for first in range(0, len(images), 1024):
@@ -256,19 +256,19 @@ def check_pixels(name, images):
 
 
 def check_first_weights(layers):
-    """Raise ValueError if a weight is NaN or infinite before anything is learned."""
+    """Raise ValueError if a weight is NaN or infinite before the first step."""
     broken = net.broken_parameters(layers)
     if broken:
         raise ValueError(
-            f"train: {' and '.join(broken)} NaN or infinite before the first step; begin with "
+            f"train: {' and '.join(broken)} NaN or infinite before the first step; start from "
             "other weights"
         )
 
 
 def count_classes(layers, ops, x):
-    """Return how many scores the network gives; x is what it sees of one image.
+    """Return the number of scores that the network returns for x, the view of one image.
 
-    So one image goes through before an hour is spent: what does not fit is refused now.
+    This first forward pass also finds a network that does not fit the images, before any step.
     """
     scores = evaluate.output(net.fused(layers, ops), ops, x)
     if scores.ndim != 2 or len(scores) != 1:
@@ -280,32 +280,32 @@ def count_classes(layers, ops, x):
 
 
 def next_epsilon(schedule, run):
-    """Return the ε that the schedule wants after this epoch; raises ValueError if it is none."""
+    """Return the schedule's next ε; raise TypeError or ValueError unless it is a number ≥ 0."""
     epsilon = schedule(run.history, run.epsilon)
     if check_number("schedule", "ε", epsilon) < 0:
         raise ValueError(f"schedule: it returned ε = {epsilon}; expected a number of at least 0")
     return float(epsilon)
 
 
-def look(asked, run, layers, ops, x, batches):
-    """Count the steps that nobody has looked at, empty the list, and return how many images it had.
+def count_pending(pending, run, layers, ops, x, batches):
+    """Count the pending steps in the run, empty the list, and return the number of their images.
 
-    A GPU may be many steps behind the host; here the host waits for it.  Raises Diverged if a loss
+    A GPU may be many steps behind the host; this synchronizes with it.  Raises Diverged if a loss
     is not finite.
     """
-    for loss, scores, labels in asked:
+    for loss, scores, labels in pending:
         loss = float(ops.to_host(loss))
         if not np.isfinite(loss):
-            raise Diverged(where_it_broke(run, layers, x, batches, run.step + 1))
+            raise Diverged(describe_divergence(run, layers, x, batches, run.step + 1))
         wrong = int((np.argmax(ops.to_host(scores), axis=1) != labels).sum())
         run.count(loss, wrong, len(labels), batches.waited)
-    images = sum(len(labels) for _, _, labels in asked)
-    asked.clear()
+    images = sum(len(labels) for _, _, labels in pending)
+    pending.clear()
     return images
 
 
-def as_they_are(images, rng=None):
-    """Return images that are already what the network wants: the view of one who needs none."""
+def unchanged(images, rng=None):
+    """Return the images themselves: the view if they are already the network's inputs."""
     return images
 
 
@@ -315,16 +315,16 @@ def loss_and_gradients(layers, ops, x, labels):
     Parameters
     ----------
     layers : list of Layer
-        The layers for training, as they are or fused.
+        The layers for training, fused or not.
     ops : module
         The backend, for its loss.
     x, labels : arrays
-        What the network sees of some images, and the class of each.
+        What the network sees of a batch, and the class of each image.
 
     Returns
     -------
     loss : number
-        The mean loss of the batch, in nats, where ops computes.
+        The mean loss of the batch, in nats; for cuda, in the GPU's memory.
     scores : array (N, classes)
     grads : dict
         grads["conv1"]["w"] is ∂L/∂w of the layer conv1.
@@ -349,8 +349,8 @@ def update(layers, ops, grads, velocities, epsilon, momentum=0.9, decay=0.0005):
     ops : module
         The backend, for its sgd_update.
     grads, velocities : dict
-        grads["conv1"]["w"] is ∂L/∂w of the row conv1, and velocities["conv1"]["w"] its v, which is
-        changed, too.
+        grads["conv1"]["w"] is ∂L/∂w of the layer conv1, and velocities["conv1"]["w"] its v, which
+        is changed too.
     epsilon, momentum, decay : float
         ε, 0.9 and 0.0005; biases do not decay.
     """
@@ -362,13 +362,13 @@ def update(layers, ops, grads, velocities, epsilon, momentum=0.9, decay=0.0005):
             layer.params[name], velocities[layer.name][name] = w, v
 
 
-def validate(layers, ops, data, view=as_they_are):
-    """Return the errors of the network, held still, as a dict; an empty one without data.
+def validate(layers, ops, data, view=unchanged):
+    """Return the validation errors of the network as a dict, which is empty without data.
 
     Parameters
     ----------
     layers : list of Layer
-        The rows for test time, see net.predicting.
+        The layers for test time, see net.predicting.
     ops : module
         The backend that they were built with.
     data : (images, labels) or None
@@ -378,13 +378,13 @@ def validate(layers, ops, data, view=as_they_are):
     Returns
     -------
     dict
-        validation_error, and with more than five classes validation_top5: shares of the images.
+        validation_error, and validation_top5 if there are more than five classes: shares of images.
     """
     if data is None:
         return {}
     images, labels = data
     try:
-        probabilities = evaluate.predict(layers, ops, images, lambda some: [view(some)])
+        probabilities = evaluate.predict(layers, ops, images, lambda batch: [view(batch)])
     except ValueError as error:
         error.args = (f"validation: {error}",)
         raise
@@ -394,52 +394,53 @@ def validate(layers, ops, data, view=as_they_are):
     return errors
 
 
-def where_it_broke(run, layers, x, batches=None, steps=None, what="the loss"):
-    """Return the sentence for a loss or a weight that is not finite: when, where, and advice.
+def describe_divergence(run, layers, x, batches=None, steps=None, broken_value="the loss"):
+    """Return when and where a loss or a weight stopped being finite, in words, and advice.
 
     Parameters
     ----------
     run : Run
     layers : list of Layer
     x : array
-        What the network saw last.
+        The network's last inputs.
     batches : Batches, optional
-        Those of this epoch; they tell which image it was.
+        Those of this epoch; they identify a broken image.
     steps : int, optional
-        How many of them the network saw; where nothing is said, one more than the run has counted.
-    what : str
+        How many of them the network saw; by default one more than the run has counted.
+    broken_value : str
         What is not finite.
     """
     steps_before = len(run.losses) - run.step  # in the epochs that are done
     step = steps_before + (run.step + 1 if steps is None else steps)
     when = f"step {step} (epoch {run.epoch + 1})"
-    kept = f"; the last good state is in {run.path}" if run.path and run.path.exists() else ""
+    saved = run.path and run.path.exists()
+    rescue = f"; the last good state is in {run.path}" if saved else ""
     pixels = net.on_host(net.columns(x)[0])
     image = broken_image(pixels, batches, steps)
     if image:
-        return f"{when}: {what} is NaN or infinite because {image}{kept}"
+        return f"{when}: {broken_value} is NaN or infinite because {image}{rescue}"
     culprit = "the loss itself"
     for layer, y in zip(layers, net.outputs(layers, x), strict=True):
         if not all(np.isfinite(net.on_host(part)).all() for part in net.columns(y)):
             broken = net.broken_parameters([layer])
             culprit = layer.name
             if broken:
-                culprit += f" (its {' and '.join(broken)} already is)"
+                culprit += f" (its {' and '.join(broken)} already {'are' if broken[1:] else 'is'})"
             break
-    advice = f"Try a smaller learning rate, e.g. {run.epsilon / 3:.1g} in place of {run.epsilon:g}"
+    advice = f"Try a smaller learning rate, e.g. {run.epsilon / 3:.1g} instead of {run.epsilon:g}"
     if not run.losses:  # ε has done nothing yet
         advice = (
             "Nothing has been learned yet: try smaller first weights, or smaller pixels than these "
             f"from {pixels.min():.3g} to {pixels.max():.3g}"
         )
-    return f"{when}: {what} is NaN or infinite; that begins in {culprit}.  {advice}{kept}"
+    return f"{when}: {broken_value} is NaN or infinite, first in {culprit}.  {advice}{rescue}"
 
 
 def broken_image(x, batches, steps):
     """Return which image is NaN or infinite, in words, or None.
 
-    With `batches` the last two of its first `steps` are asked, because an infinite pixel may break
-    the weights in one step, and the loss in the next.  Else x is.
+    With `batches` it searches the last two of the first `steps` batches, because an infinite pixel
+    may break the weights in one step and the loss in the next.  Otherwise it searches x.
     """
     if batches is None:
         broken = net.first_broken(x)
@@ -455,8 +456,8 @@ def broken_image(x, batches, steps):
     return None
 
 
-def keep(run, layers, x, batches=None):
-    """Save the run, unless its weights are broken: then the checkpoint before stays."""
+def save_unless_broken(run, layers, x, batches=None):
+    """Save the run; if a weight is broken, raise Diverged and leave the earlier checkpoint."""
     check_weights(run, layers, x, batches)
     run.save()
 
@@ -464,34 +465,31 @@ def keep(run, layers, x, batches=None):
 def check_weights(run, layers, x, batches=None):
     """Raise Diverged if a weight is NaN or infinite."""
     if net.broken_parameters(layers):
-        raise Diverged(where_it_broke(run, layers, x, batches, run.step, "a weight"))
+        raise Diverged(describe_divergence(run, layers, x, batches, run.step, "a weight"))
 
 
-def how_to_go_on(run):
-    """Return the sentence for a run that was interrupted."""
-    where = f"the end of epoch {run.epoch}"
+def describe_interruption(run):
+    """Return the message of a run that was interrupted."""
+    position = f"the end of epoch {run.epoch}"
     if run.step:
-        where = f"epoch {run.epoch + 1}, step {run.step}"
+        position = f"epoch {run.epoch + 1}, step {run.step}"
     if not run.path:
-        return f"stopped after {where}; this run keeps no files"
-    return (
-        f"stopped after {where}; saved {run.path}: "
-        "the same command with --resume goes on from there"
-    )
+        return f"stopped after {position}; this run keeps no files"
+    return f"stopped after {position}; saved {run.path}: run the same command again with --resume"
 
 
 def progress_bar(run, images, title, wanted):
-    """Return a bar over all images to come, as long as there is room.
+    """Return a progress bar over all images of the run, as long as the terminal's width allows.
 
-    Behind it stand, in 80 columns, too: the time left, loss, training error, images per second.
+    After it come the time left, loss, training error and images per second, even in 80 columns.
     """
     parts = "{desc} {percentage:3.0f}% |{bar}| at most {remaining}{postfix}, {rate_fmt}"
-    look = {"bar_format": parts, "disable": not wanted}
-    return console.progress_bar(images, title, initial=sum(run.images), **look)
+    options = {"bar_format": parts, "disable": not wanted}
+    return console.progress_bar(images, title, initial=sum(run.images), **options)
 
 
-def show(bar, run, steps, images):
-    """Move the bar on by so many images."""
+def update_bar(bar, run, steps, images):
+    """Advance the bar by this many images, and show the loss and the training error."""
     error = run.training_error(steps)
     text = f"loss {run.losses[-1]:.3f}, error {error:.1%}"
     if run.waited > 0.01 * run.seconds:

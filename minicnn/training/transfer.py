@@ -6,13 +6,13 @@ from ..two_columns import join_columns, split_columns
 
 
 def take_weights(layers, network, classes, path):
-    """Copy a trained network's weights into the rows of a new one; return a sentence about it.
+    """Copy a trained network's weights into the layers of a new one; return a sentence about it.
 
-    A row of the new network takes the weights of the trained one's row of the same name, if they
-    have the same shape; AlexNet with a sixth convolution takes all others from AlexNet.  A row in
-    two columns takes them from one column, and the other way round.  Two things are not taken, even
-    so: the last row, where the new network is for other classes; and of VGG's A
-    what the paper did not take for B, C, D and E (see vgg.take_from_a).
+    A layer of the new network takes the weights of the trained network's layer of the same name, if
+    they have the same shape; AlexNet with a sixth convolution takes all others from AlexNet.  A
+    layer in two columns takes the weights of one column, and the reverse.  There are two
+    exceptions: the last layer, if the new network has other classes; and those layers of VGG's A
+    that the paper did not copy into B, C, D and E (see vgg.take_from_a).
 
     Parameters
     ----------
@@ -21,47 +21,47 @@ def take_weights(layers, network, classes, path):
     network : str
         Its name in NETWORKS.
     classes : list of str
-        What it is to tell apart.
+        The classes of the new network.
     path : path
         The checkpoint of the trained network.
 
     Returns
     -------
     str
-        It names the rows that were taken, and those that keep the weights they were drawn with.
+        It names the layers that were copied, and those that keep their random weights.
 
     Raises
     ------
     errors.CheckpointError
-        If it is missing, damaged, or nothing in it fits.
+        If it is missing or damaged, or nothing in it fits.
     """
     arrays, facts = storage.load(path)
     settings = facts.get("settings", {})
     theirs = {n.removeprefix("w:"): a for n, a in arrays.items() if n.startswith("w:")}
-    theirs = in_one_column(theirs)
+    theirs = joined_columns(theirs)
     first, taken_over = catalogue.find(network).begins_with
     if settings.get("network") == first:
         theirs = {n: a for n, a in theirs.items() if n.split(".")[0] in taken_over}
-    rows = [layer for layer in layers if layer.params]
+    learning = [layer for layer in layers if layer.params]
     taken = []
-    for layer in rows if settings.get("classes") == classes else rows[:-1]:
-        ours = in_one_column(net.parameters([layer]))
+    for layer in learning if settings.get("classes") == classes else learning[:-1]:
+        ours = joined_columns(net.parameters([layer]))
         if all(n in theirs and theirs[n].shape == w.shape for n, w in ours.items()):
             for letter, w in layer.params.items():
                 same = {letter: theirs[f"{layer.name}.{letter}"]}
                 same = split_columns(same) if isinstance(w, tuple) else same
-                for own, new in zip(net.columns(w), net.columns(same[letter]), strict=True):
-                    own[...] = new
+                for old, new in zip(net.columns(w), net.columns(same[letter]), strict=True):
+                    old[...] = new
             taken.append(layer.name)
     if not taken:
         raise errors.CheckpointError(
-            f"{path} has nothing for {network}: no row has the same name and shape in both"
+            f"{path} has nothing for {network}: no layer has the same name and shape in both"
         )
-    drawn = [layer.name for layer in rows if layer.name not in taken]
+    drawn = [layer.name for layer in learning if layer.name not in taken]
     return f"Took {', '.join(taken)} from {path}; drawn anew: {', '.join(drawn) or 'none'}"
 
 
-def in_one_column(named):
+def joined_columns(named):
     """Return parameters by name, those of two columns joined: conv1.w.0 and .1 as conv1.w."""
     whole = {}
     for name, array in named.items():
