@@ -74,7 +74,7 @@ def load(name):
         return load_cifar10()
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"there is no data set or directory called '{name}'; give 'sample', 'cifar10', or a "
+            f"there is no data set or directory called '{name}': give 'sample', 'cifar10', or a "
             f"directory that holds {FOLDER} or was made by `python -m minicnn prepare`"
         )
     try:

@@ -1,8 +1,8 @@
 """From pixels to a network's inputs: a view, minus the mean image, divided.
 
 mean         (3, H, W)             the mean image of the training set
-deviation    a number              what pixels minus the mean are divided by; usually 1
-width        a number              what images are rescaled to before a view is cut; W, unless
+deviation    a number              the divisor of pixels minus the mean; usually 1
+width        a number              to which images are rescaled before a view is cut; W, unless
                                    the network was trained at several scales
 x            (N, 3, size, size)    what the network sees
 """

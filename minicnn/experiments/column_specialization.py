@@ -90,7 +90,7 @@ def experiment(
     Raises
     ------
     OSError
-        If nothing can be written to the folder, or the data are not there.
+        If nothing can be written to the folder, or the data are missing.
     errors.Interrupted
         After Ctrl-C, when the step is finished and the run saved.
     errors.CheckpointError

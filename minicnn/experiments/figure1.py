@@ -194,7 +194,7 @@ def figure1(
     FileExistsError
         If `out` holds an unfinished race and `resume` is not set.
     OSError
-        If nothing can be written to `out`, or the data are not there.
+        If nothing can be written to `out`, or the data are missing.
     ValueError
         If no learning rates are known for these conditions, or if the images are not like
         CIFAR-10's.

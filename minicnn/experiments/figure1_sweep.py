@@ -66,7 +66,7 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
     errors.Interrupted
         After Ctrl-C; the same call resumes the sweep.
     OSError
-        If nothing can be written to the folder, or the data are not there.
+        If nothing can be written to the folder, or the data are missing.
     ValueError
         If every line of the plan has more images than `most_images`.
     """

@@ -16,10 +16,10 @@ are enough.  Numba has threads of its own, but compiling for them is slow: the f
 took 39 seconds of processor time with them, and takes 19 without.
 
 Waking a sleeping thread takes longer than many a small loop (0.04 to 0.1 ms on a virtual machine).
-So a short loop runs on the thread that calls it alone.  In a longer one a worker gets fewer
-iterations than the caller, so that all end together.  (A ReLU's backward of a million numbers took
-0.34 ms with equal parts, and takes 0.24; on one thread, 0.28.)  An iteration computes the same on
-whichever thread it runs, so the number of threads changes no result.
+So a short loop runs only on the calling thread.  In a longer one a worker gets fewer iterations
+than the caller, so that all end together.  (A ReLU's backward of a million numbers took 0.34 ms
+with equal parts, and takes 0.24; on one thread, 0.28.)  An iteration computes the same on whichever
+thread it runs, so the number of threads changes no result.
 
 `count` is the number of threads: MINICNN_THREADS, else NUMBA_NUM_THREADS, else one per processor.
 
@@ -164,7 +164,7 @@ def run_parallel(loop, calls, apart=1):
         for piece in pieces:
             piece.do()
         join(pieces)
-    except BaseException:  # Ctrl-C has to wait, too
+    except BaseException:  # Ctrl-C has to wait too
         join(pieces)
         raise
     errors = [piece.error for piece in pieces if piece.error is not None]

@@ -2,8 +2,8 @@
 
 pixels       (N, 3, H, W) uint8    images as they are stored, 0 … 255
 mean         (3, H, W)             the mean image of the training set
-deviation    a number              what pixels minus the mean are divided by; usually 1
-width        a number              what images are rescaled to before a view is cut; W, unless
+deviation    a number              the divisor of pixels minus the mean; usually 1
+width        a number              to which images are rescaled before a view is cut; W, unless
                                    the network was trained at several scales
 x            (N, 3, size, size)    what the network sees: a view, minus the mean, divided
 """

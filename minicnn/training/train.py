@@ -81,7 +81,7 @@ def train(
         Where checkpoint.npz and history.jsonl go; None writes nothing.
     resume : bool
         Resume from the checkpoint in the folder, if there is one.  If ε differs from the one that
-        the run began with, it is changed from there on.
+        the run began with, the new one holds from there on.
     save_every : float
         Seconds between checkpoints within an epoch; there is also one after every epoch.
     settings : dict
