@@ -384,3 +384,11 @@ def test_an_unknown_network_gets_a_sentence_with_all_names():
     for asked in ask:
         with pytest.raises(ValueError, match="'resnet'; there are alexnet, .*vgg-e, .*cifar-19pct"):
             asked()
+
+
+def test_the_defaults_of_all_networks_are_a_short_text():
+    text = catalogue.defaults(lambda network: network.size)
+    assert text.startswith(
+        "224, 227 for caffe-alexnet, caffenet, 32 for cifar-…, 24 for cifar-alex"
+    )
+    assert catalogue.defaults(lambda network: network.columns).startswith("1, 2 for alexnet-2gpu")

@@ -140,7 +140,7 @@ def input_size(options, width):
         fact = f"--size is {size}" if options.size else f"those of {options.data} have {width}"
         raise ValueError(
             f"{options.network} needs images of at least {least} pixels, but {fact}; "
-            "name others with --data"
+            f"{'make it larger' if options.size else 'name others with --data'}"
         )
     if least == made_for != size:
         raise ValueError(f"{options.network} takes only images of {made_for} pixels")

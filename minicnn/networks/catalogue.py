@@ -16,7 +16,9 @@
     torchvision    whether torchvision has this network, so that weights can be exchanged
     batch          images per batch of `bench`
 
-To add a network, write its table in a module beside this one, and one row here.
+To add a network, write its table in a module beside this one, and one row here.  A table takes ops,
+rng, classes and, unless the network has a single size, size; `**options` are those of alexnet.  A
+recipe has all the keys of PAPER.
 """
 
 import inspect
@@ -170,7 +172,8 @@ def defaults(fact):
         members = [name for name in NETWORKS if name.split("-")[0] == family]
         common = most_common(values[name] for name in members)
         if common != default:
-            exceptions.setdefault(common, []).append(f"{family}-…")
+            name = f"{family}-…" if len(members) > 1 else members[0]
+            exceptions.setdefault(common, []).append(name)
         for name in members:
             if values[name] != common:
                 exceptions.setdefault(values[name], []).append(name)

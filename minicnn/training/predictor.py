@@ -210,8 +210,13 @@ def both_features(trained, photos, queries):
 
 
 def last_hidden(trained):
-    """Return the name of the layer whose output the last fully connected layer reads."""
+    """Return the name of the layer whose output the last fully connected layer reads.
+
+    Raises ValueError for a network without such a layer.
+    """
     fc = trained.ops.fc_forward
     last = max(i for i, layer in enumerate(trained.layers) if layer.forward is fc)
     names = [layer.name for layer in trained.layers[:last] if not layer.name.startswith("exchange")]
+    if not names:
+        raise ValueError(f"{trained.name} has no hidden layer: its first layer tells the classes")
     return names[-1]
