@@ -32,7 +32,7 @@ import numpy as np
 from .. import cuda, fast, net, reference
 from ..cuda import buffers, gpu, settings
 from ..cuda.patches import patched
-from ..networks import alexnet, cifar, vgg
+from ..networks import alexnet, catalogue
 from ..training import train
 from ..two_columns import in_columns, join_columns, split_columns
 from . import gradcheck_suite
@@ -40,11 +40,11 @@ from . import gradcheck_suite
 FLOAT32, FLOAT64 = 1e-4, 1e-10  # largest allowed error against the reference
 LOSS = 2e-3  # relative; rounding errors grow with every step
 
-REAL = {  # network → builder, size of an image, images per batch
-    "cifar-four-layer": (lambda ops: cifar.four_layer(ops, seeded(), init="fan-in"), 32, 128),
-    "cifar-alexnet": (lambda ops: cifar.small_alexnet(ops, seeded()), 24, 128),
-    "alexnet": (lambda ops: alexnet.alexnet(ops, seeded()), 224, 16),
-    "vgg-a": (lambda ops: vgg.vgg("A", ops, seeded(), init="glorot"), 224, 2),
+REAL = {  # network of the catalogue → images per batch, options that keep activations in range
+    "cifar-four-layer": (128, {"init": "fan-in"}),
+    "cifar-alexnet": (128, {}),
+    "alexnet": (16, {}),
+    "vgg-a": (2, {"init": "glorot"}),
 }
 
 
@@ -93,8 +93,13 @@ def checks(small):
         yield "3 steps", lambda: check_steps(tiny_network, x, 3)
         yield from column_checks(tiny_columns, tiny_in_one, 0.1 * x[:, :1, :4, :2], 3)
         return
-    for network, (build, size, batch) in REAL.items():
+    for network, (batch, options) in REAL.items():
+        size = catalogue.find(network).size
         x = 30 * seeded().standard_normal((batch, 3, size, size))
+
+        def build(ops, network=network, options=options):
+            return catalogue.build(network, ops, seeded(), **options)
+
         yield from layer_checks(network, build(cuda), x, np.float32, FLOAT32)
         yield f"{network}: 12 steps", lambda b=build, x=x: check_steps(b, x, 12)
     x = 30 * seeded().standard_normal((16, 3, 224, 224))
