@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from arrays import awkward
 
 from minicnn import fast, net, reference
 from minicnn.commands import gradcheck
@@ -989,3 +990,24 @@ def test_an_unknown_layer_gets_one_sentence_and_exit_code_2(capsys):
 def test_importing_the_checker_does_not_import_numba():
     code = "import sys, minicnn.gradcheck; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("ops", [reference, fast])
+def test_arguments_that_lie_in_memory_in_any_way_are_judged_rightly(ops):
+    rng = np.random.default_rng(11)
+    cases = [
+        ("fc", [(3, 4), (5, 4), (5,)], {}),
+        ("conv", [(2, 2, 5, 1), (3, 2, 1, 1), (3,)], {}),
+        ("tanh", [(2, 3, 1, 4)], {}),
+        ("average_pool", [(2, 3, 4, 3)], {"z": 2, "s": 1}),
+    ]
+    for name, shapes, options in cases * 4:
+        args = [awkward(shape, np.float64, rng) for shape in shapes]
+        forward, backward = getattr(ops, f"{name}_forward"), getattr(ops, f"{name}_backward")
+        report = check_layer(forward, backward, *args, max_entries=12, **options)
+        assert report.ok, report
+
+        def nothing(dy, cache, shapes=shapes):
+            return tuple(np.zeros(shape) for shape in shapes)
+
+        assert not check_layer(forward, nothing, *args, max_entries=12, **options).ok
