@@ -132,6 +132,15 @@ def check_cache(layer, cache, *parts):
         )
 
 
+def check_fits(layer, fits):
+    """The sizes in a cache fit one another, as forward leaves them; a kernel relies on them."""
+    if not fits:
+        raise TypeError(
+            f"{layer}: the sizes in cache do not fit one another; "
+            f"expected what {layer}_forward of the same backend returned"
+        )
+
+
 def check_conv(x, w, b, stride, pad, groups, ceil_mode):
     """Return stride, pad, groups and ceil_mode; they fit together with x, w and b."""
     check_array("conv", "x", x, 4)

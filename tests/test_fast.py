@@ -352,6 +352,33 @@ def test_a_cache_of_another_backend_or_layer_is_refused():
         fast.pool_backward(x, list(caches["pool"]))
 
 
+# n, z and s: with others the numbers are wrong, but from the layer's own memory.
+OTHER_WINDOWS = [("lrn", 3), ("pool", 3), ("pool", 4), ("average_pool", 4), ("average_pool", 5)]
+
+
+def test_a_cache_whose_sizes_do_not_fit_reaches_no_kernel():
+    x = RNG.standard_normal((2, 16, 9, 8))
+    layers = {
+        "conv": [x, RNG.standard_normal((8, 8, 3, 3)), np.zeros(8), 1, 1, 2],  # Winograd's
+        "fc": [x, RNG.standard_normal((3, 1152)), np.zeros(3)],
+        "lrn": [x], "pool": [x], "average_pool": [x], "dropout": [x, 0.5, np.random.default_rng(0)],
+    }  # fmt: skip
+    for name, args in [*layers.items(), ("conv", [x, np.ones((4, 16, 2, 2)), np.zeros(4), 3])]:
+        y, cache = getattr(fast, f"{name}_forward")(*args)
+        backward = getattr(fast, f"{name}_backward")
+        backward(y, cache)
+        for place, part in enumerate(cache):
+            changes = {part + 1, -part, 0} - {part} if isinstance(part, int) else []
+            if isinstance(part, np.ndarray):
+                changes = [part[..., :-1].copy(), part[:1].copy(), part[None]]
+            for change in changes:
+                if (name, place) in OTHER_WINDOWS and change > 0:
+                    continue
+                wrong = (*cache[:place], change, *cache[place + 1 :])
+                with pytest.raises((TypeError, ValueError), match=f"^({name}: |a window of size)"):
+                    backward(y, wrong)
+
+
 def test_a_window_of_minus_infinity_has_a_first_winner():
     x = np.full((1, 1, 5, 4), -np.inf)
     y, cache = fast.pool_forward(x, z=3, s=2)

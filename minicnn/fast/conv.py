@@ -33,7 +33,7 @@ multiply-adds a nanosecond.
 
 import numpy as np
 
-from ..checks import check_cache, check_conv, check_gradient
+from ..checks import check_cache, check_conv, check_fits, check_gradient
 from ..shapes import out_size
 from . import winograd
 from .buffers import empty
@@ -103,6 +103,26 @@ def conv_backward(dy, cache, need_dx=True):
     return dx, dw, db
 
 
+def checked_cache(dy, cache):
+    """Return the cache; raise if it or dy is not what forward returned, or belongs to."""
+    check_cache("conv", cache, *CACHE_TYPES)
+    x_frame, shape, w, y_shape, stride, pad, groups = cache
+    check_gradient("conv", dy, y_shape, w.dtype)
+    check_fits("conv", len(shape) == len(y_shape) == w.ndim == x_frame.ndim == 4)
+    (N, C, H, W), (K, C_group, f, _), (H_out, W_out) = shape, w.shape, y_shape[2:]
+    check_fits("conv", stride > 0 and pad >= 0 and groups > 0 and K % groups == 0)
+    check_fits("conv", C == groups * C_group and y_shape[:2] == (N, K) and w.shape[2:] == (f, f))
+    for size, out in ((H, H_out), (W, W_out)):
+        check_fits("conv", out in [out_size(size, f, stride, pad, mode) for mode in (False, True)])
+    if winograd.pays(N, C_group, H_out, W_out, f, stride):
+        fits = x_frame.shape == (N, H, W, groups * round_up(C_group))
+    else:
+        least = N, stride * (H_out - 1) + f, stride * (W_out - 1) + f, C
+        fits = all(map(int.__ge__, x_frame.shape, least)) and x_frame.shape[::3] == (N, C)
+    check_fits("conv", fits and x_frame.dtype == w.dtype)
+    return cache
+
+
 def backward_x(dy, cache):
     """Return dx: dy convolved with the kernels, whose taps are read in reverse order.
 
@@ -115,9 +135,7 @@ def backward_x(dy, cache):
     h_0, w_0  its first pixel; the others follow at a distance of `stride`
     u, v      the pixel of y that it met through entry (i, j): h_0 + pad − i = stride·u
     """
-    check_cache("conv", cache, *CACHE_TYPES)
-    x_frame, (N, C, H, W), w, y_shape, stride, pad, groups = cache
-    check_gradient("conv", dy, y_shape, w.dtype)
+    x_frame, (N, C, H, W), w, y_shape, stride, pad, groups = checked_cache(dy, cache)
     K, C_group, f, _ = w.shape
     K_group, C_padded = K // groups, round_up(C_group)
     w_swapped = w.reshape(groups, K_group, C_group, f, f).swapaxes(1, 2)
@@ -164,9 +182,7 @@ def backward_x(dy, cache):
 
 def backward_w(dy, cache):
     """Return dw and db."""
-    check_cache("conv", cache, *CACHE_TYPES)
-    x_frame, shape, w, y_shape, stride, pad, groups = cache
-    check_gradient("conv", dy, y_shape, w.dtype)
+    x_frame, shape, w, y_shape, stride, pad, groups = checked_cache(dy, cache)
     K, C_group, f, _ = w.shape
     K_group, K_padded = K // groups, round_up(K // groups)
     H_out, W_out = y_shape[2:]

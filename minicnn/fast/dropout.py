@@ -9,7 +9,7 @@ rng is called as in the reference, so the same rng drops the same units.
 
 import numpy as np
 
-from ..checks import check_cache, check_dropout, check_gradient, check_rng
+from ..checks import check_cache, check_dropout, check_fits, check_gradient, check_rng
 from ..jit import njit
 from .buffers import empty
 from .flags import FAST, LOOP
@@ -38,6 +38,7 @@ def dropout_backward(dy, cache):
     check_cache("dropout", cache, np.ndarray, tuple, np.dtype)
     kept, shape, dtype = cache
     check_gradient("dropout", dy, shape, dtype)
+    check_fits("dropout", kept.shape == (dy.size,) and kept.dtype == np.bool_)
     dx = empty(shape, dtype)
     run_flat(mask_loop, dy.size / 2, as_contiguous(dy).reshape(-1), kept, dx.reshape(-1))
     return (dx,)

@@ -21,7 +21,7 @@ import math
 
 import numpy as np
 
-from ..checks import check_cache, check_fc, check_gradient
+from ..checks import check_cache, check_fc, check_fits, check_gradient
 from ..jit import njit
 from .buffers import empty
 from .flags import LOOP, PLAIN
@@ -59,6 +59,7 @@ def backward_x(dy, cache):
     """Return dx = dy · w."""
     check_cache("fc", cache, np.ndarray, tuple, np.ndarray)
     rows, shape, w = cache
+    check_fits("fc", rows.ndim == w.ndim == 2 and rows.shape[1] == w.shape[1])
     check_gradient("fc", dy, (len(rows), len(w)), w.dtype)
     return matmul(dy, w).reshape(shape)
 
@@ -67,6 +68,7 @@ def backward_w(dy, cache):
     """Return dw = dyᵀ · x, and db."""
     check_cache("fc", cache, np.ndarray, tuple, np.ndarray)
     rows, shape, w = cache
+    check_fits("fc", rows.ndim == w.ndim == 2 and rows.shape[1] == w.shape[1])
     check_gradient("fc", dy, (len(rows), len(w)), w.dtype)
     return matmul(transposed(dy), rows), dy.sum(axis=0)
 

@@ -19,13 +19,13 @@ from collections import namedtuple
 
 import numpy as np
 
-from ..checks import check_cache, check_gradient, check_lrn
+from ..checks import check_cache, check_fits, check_gradient, check_lrn
 from ..jit import njit
 from .buffers import empty
 from .flags import LOOP, PLAIN
 from .layout import crop_channels, from_pixels, pad_channels, to_pixels
 from .threads import run
-from .vector import LANES, add, div, fma, load, mul, pow, splat, sqrt, store
+from .vector import LANES, add, div, fma, load, mul, pow, round_up, splat, sqrt, store
 
 Formula = namedtuple("Formula", "C alpha beta before after")
 
@@ -52,6 +52,9 @@ def lrn_backward(dy, cache):
     check_cache("lrn", cache, np.ndarray, np.ndarray, tuple, int, float, float, int)
     pixels, scale, shape, n, alpha, beta, groups = cache
     check_gradient("lrn", dy, shape, pixels.dtype)
+    N, C, H, W = shape
+    check_fits("lrn", n > 0 and groups > 0 and C % groups == 0 and pixels.dtype == scale.dtype)
+    check_fits("lrn", pixels.shape == scale.shape == (N, H, W, groups * round_up(C // groups)))
     dx = empty(pixels.shape, pixels.dtype)
     after, before = window_reach(n, shape[1] // groups)  # the forward window, mirrored
     formula = Formula(pixels.shape[3] // groups, alpha, beta, before, after)

@@ -18,7 +18,7 @@ stays in the cache until it is complete.
 
 import numpy as np
 
-from ..checks import check_cache, check_gradient, check_pool
+from ..checks import check_cache, check_fits, check_gradient, check_pool
 from ..jit import njit
 from ..shapes import pool_size
 from .buffers import empty
@@ -74,6 +74,7 @@ def pool_backward(dy, cache):
     check_cache("pool", cache, tuple, np.dtype, np.ndarray, int, int)
     (N, C, H, W), dtype, winner, z, s = cache
     check_gradient("pool", dy, (N, C, *winner.shape[1:3]), dtype)
+    check_fits("pool", winner.ndim == 4 and len(winner) == N and z > 0 and s > 0)
     C_padded = winner.shape[3]
     if C_padded != round_up(C) or winner.dtype not in WINNER_TYPES:
         raise TypeError("pool: cache is from another backend; expected what pool_forward returned")
@@ -98,6 +99,7 @@ def average_pool_backward(dy, cache):
     check_cache("average_pool", cache, tuple, np.dtype, int, int, int, int)
     (N, C, H, W), dtype, H_out, W_out, z, s = cache
     check_gradient("average_pool", dy, (N, C, H_out, W_out), dtype)
+    check_fits("average_pool", z > 0 and s > 0)
     dx = empty((N, H, W, C), dtype)
     run(mean_back_loop, N, dy.size * z * z / 5, to_pixels(dy), z, s, dx)
     return (from_pixels(dx),)
