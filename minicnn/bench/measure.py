@@ -1,9 +1,9 @@
-"""The parts of the benchmark, and the turns of the contestants.
+"""The benchmark: its parts, and the contestants that take turns at each case.
 
 case      a dict: its row and pass, and its flops or bytes, if known; see cases.py
 rivals    groups of contestants; each case gets one line per group, against its fastest
 running   contestant → its process
-results   a dict: settings and machine; limits, in GFLOP/s and GB/s; lines, a list of line_of;
+results   a dict: settings and machine; limits, in GFLOP/s and GB/s; lines, from line_of;
           memory, in bytes, and first_step, in seconds, by contestant; notes, a sentence for
           each failure of a rival
 """
@@ -29,8 +29,8 @@ SINGLE = ("layers", "course")  # parts that time single layers
 MODES = ("torch", "torch-channels-last", "torch-compiled")  # the last only for whole networks
 TOGETHER = 20  # calls on a GPU that are timed as one
 LEAST_CALLS = 3  # in a turn; during the first, the caches still have other contestants' data
-# Seconds of work in one turn.  After it all rest for half as long, because threads that wait by
-# spinning, such as OpenBLAS's, spin on for a while and would slow down the next contestant.
+# Seconds of work in one turn.  Before it, all rest for half as long: threads that wait by spinning,
+# such as OpenBLAS's, go on spinning after their turn and would slow down the next contestant.
 TURN = 0.2
 
 
@@ -65,7 +65,7 @@ def measure(
     torch : bool
         Measure PyTorch as well.
     rounds : int
-        Turns of each contestant at each case.
+        The number of turns that each contestant takes at each case.
     parts : collection of str
         The parts to measure, out of PARTS.
     tf32 : bool
@@ -76,7 +76,7 @@ def measure(
     Returns
     -------
     dict
-        The results, see above.
+        The results, as the head of this file describes them.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def race(results, part, rivals, passes=None):
     Parameters
     ----------
     results, rivals
-        See above.
+        As the head of this file describes them.
     part : str
         The name of the part, and of its row if it has only one.
     passes : collection of str
@@ -215,9 +215,9 @@ def take_turns(results, running, case):
 
 
 def limits(results):
-    """Return the speed of a matrix product and of a copy with that many threads, the best of ten.
+    """Return the speed of a matrix product and of a copy, the best of ten, with these settings.
 
-    On a GPU without PyTorch the product is ours, and shares of it mean little.
+    On a GPU without PyTorch the product is our own, so percentages of it mean little.
     """
     gpu = on_gpu(results["settings"])
     best, name, together = {}, "limits-gpu" if gpu else "limits", TOGETHER if gpu else 1
@@ -232,10 +232,10 @@ def limits(results):
 def memory(results, names):
     """Return, by contestant, the peak memory of a process that trains for three steps, in bytes.
 
-    peak is the total, and imports the memory after importing the libraries; later imports count
-    as the contestant's own.  Each contestant runs in two fresh processes, and the smaller peak
-    counts, because the first process may compile.  For a GPU, peak is the GPU memory in use, and
-    imports is 0.
+    `peak` is the total; `imports` is the memory after the libraries are imported, and later imports
+    count as the contestant's own.  Each contestant runs in two fresh processes, and the smaller
+    peak counts, because the first process may compile.  For a GPU, `peak` is the GPU memory in use,
+    and `imports` is 0.
     """
     if sys.platform != "linux" and not on_gpu(results["settings"]):
         results["notes"].append("memory: it can be measured only on Linux")

@@ -12,7 +12,7 @@ Every function of this backend works on the current device, in `stream()`.
 `with use(1, stream): …` changes both for a while, and `set_device(1)` for good.  By default, work
 goes into a stream of our own instead of the device's stream 0, which synchronizes with all others.
 
-No other file imports numba.cuda; they take `cuda` from here.  The import works without a GPU:
+Other files import `cuda` from here, not from numba.  The import works without a GPU:
 kernels can then be compiled and read, and with NUMBA_ENABLE_CUDASIM=1 in the environment they run,
 slowly, in Numba's simulator (simulator.py).
 """
@@ -38,7 +38,7 @@ if SIMULATED:
 else:
     taking_turns = nullcontext  # threads of a real GPU run in parallel
     if cuda.implementation == "NVIDIA" and not hasattr(np, "row_stack"):
-        # numba-cuda's compiler uses row_stack, which NumPy 2.5 removed, while it is imported
+        # on import, numba-cuda's compiler uses row_stack, which NumPy 2.5 removed
         with patched(np, "row_stack", np.vstack):
             import numba.cuda.np.arrayobj  # noqa: F401
 
@@ -95,7 +95,7 @@ def stream():
 
 
 def stream_for(purpose, device=None):
-    """Return the stream of a device (or of the current one) for this purpose: always the same."""
+    """Return the stream of a device (or the current one) for this purpose, always the same one."""
     device = current.device if device is None else device
     key = device, purpose
     if key not in streams:
@@ -112,7 +112,7 @@ def new_stream():
 
 def record_event():
     """Record an event in the current stream: it completes when all earlier work there is done."""
-    if SIMULATED:  # its work is done when a launch returns
+    if SIMULATED:  # whose launches return only when their work is done
         return None
     event = cuda.event(timing=False)
     event.record(stream())
@@ -120,7 +120,7 @@ def record_event():
 
 
 def wait_event(event):
-    """Make later work in the current stream wait for an event of any stream; the host goes on."""
+    """Make later work in the current stream wait for an event; the host does not wait."""
     if event is not None:
         event.wait(stream())
 
@@ -137,7 +137,7 @@ def synchronize():
 
 
 def described():
-    """Return in one line what this runs on: GPU, driver and versions."""
+    """Return one line about the GPU, its driver and the versions of the libraries."""
     versions = []
     for name in ("numba", "numba-cuda", "cuda-bindings"):
         with suppress(PackageNotFoundError):
@@ -163,7 +163,7 @@ def launch(kernel, count, *arguments):
 
 
 def launch_blocks(kernel, grid, block, *arguments):
-    """Run a kernel with this grid of blocks of this many threads; either may be a tuple."""
+    """Run a kernel in `grid` blocks of `block` threads; each is a number or a tuple."""
     try:
         with taking_turns():
             kernel[grid, block, stream()](*arguments)

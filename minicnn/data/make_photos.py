@@ -44,7 +44,7 @@ from . import moments, shards
 from .listing import list_photos
 from .photos import FORMAT
 
-LARGEST, SMALLEST = 4096, 32  # images in a shard: 800 MB, and 6 MB, of 256×256 pixels
+LARGEST, SMALLEST = 4096, 32  # images in a shard: 800 MB and 6 MB if they are 256×256
 PARTS = ("train", "validation")
 STRAY = "not in a class folder"
 
@@ -71,8 +71,8 @@ def prepare_photos(
     size : int
         Width and height of the images.
     validation, seed : float and int, optional
-        The share to set apart for validation (0.1) and the seed of that random choice (0), unless
-        the folder has its own `val`.
+        The share of images set aside for validation (by default 0.1), and the seed that chooses
+        them (0).  A folder with its own `val` takes neither.
     workers : int, optional
         Number of decoding processes; one per processor by default.
     strict : bool
@@ -180,8 +180,8 @@ def check_options(out, path, options):
 def plan(folder, split):
     """Return the Shards of a split, about 64, so that there is work for many workers.
 
-    No shard is so small that there are thousands of files, or so large that an interrupted one is a
-    great loss.
+    A shard is large enough that there are not thousands of files, and small enough that little is
+    lost if it is interrupted.
     """
     count = len(split.names)
     step = min(max(math.ceil(count / 64), SMALLEST), LARGEST)
@@ -210,7 +210,7 @@ def make_all(todo, folder, size, workers, strict, bar):
     else:  # a thread is enough
         pool = ThreadPoolExecutor(1, "prepare", shards.begin_worker, (done, stop))
     at_start, waiting, rest = bar.n, set(), iter(todo)
-    # patient: KeyboardInterrupt could arrive while the processes are shutting down, and leave them
+    # patient, because a KeyboardInterrupt while the processes are shutting down could leave them
     # waiting for one another
     with bar, interrupts(patient=True) as interrupted, pool:
         try:
@@ -235,7 +235,7 @@ def make_all(todo, folder, size, workers, strict, bar):
 
 
 def check_space(out, required):
-    """Raise OSError if the disk has less free space than these bytes."""
+    """Raise OSError if the disk has fewer than `required` bytes free."""
     free = shutil.disk_usage(out).free
     if required > free:
         raise OSError(
@@ -251,7 +251,7 @@ def finish(out, listing, parts, options, strict):
     train_y, train_counts = merge(out / "train", parts["train"], skipped, sums)
     _, validation_counts = merge(out / "validation", parts["validation"], skipped)
     check_classes(out, listing.classes, train_y)
-    if strict and skipped:  # by an earlier run without --strict
+    if strict and skipped:  # skipped by an earlier run without --strict
         raise ValueError(shards.refusal(*skipped[0]))
     eigenvalues, eigenvectors = moments.principal_components(sums, len(train_y))
     mean = moments.mean_image(sums, len(train_y))

@@ -13,12 +13,12 @@ rate, and writes
 
 The training error is a running average: each batch is classified before its update, and the errors
 are averaged over the last epoch's worth of batches.  The run ends at the first iteration where it
-is at most 25%.  The original measured in the same way, over a fifth of an epoch.  There is no
+is at most 25%.  The original measured it likewise, but over a fifth of an epoch.  There is no
 regularisation: no weight decay, dropout, crops or flips.
 
-The paper leaves open which four layers these are (see networks/cifar.py); the learning rates (the
-sweep of figure1_sweep.py finds them); and the batch and the momentum (128 and 0.9, as in Section
-5).  It trains on the full set; the default here is the bundled sample of 5,000 images.
+The paper does not give the four layers (see networks/cifar.py), the learning rates (found by the
+sweep of figure1_sweep.py), or the batch and the momentum (here 128 and 0.9, as in Section 5).  The
+paper trains on the full set; the default here is the bundled sample of 5,000 images.
 """
 
 import json
@@ -135,7 +135,7 @@ def race(ops, prepared, *, nonlinearity, epsilon, seed, network, input, init, ep
 def best_epsilon(images, input, init):
     """Return {"relu": ε, "tanh": ε}, the sweep's best for these conditions.
 
-    They come from the sweep with the nearest number of images.
+    Of the sweeps with these conditions, the one with the nearest number of images counts.
 
     Raises ValueError if no sweep had this input and init.
     """

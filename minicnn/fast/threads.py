@@ -11,28 +11,28 @@
 
     run_pair(work)        work(0) and work(1) in parallel; the loops of each get half of the threads
 
-A compiled loop releases Python's lock while it runs (nogil in flags.py), so Python's plain threads
+A compiled loop releases Python's GIL while it runs (nogil in flags.py), so Python's plain threads
 are enough.  Numba has threads of its own, but compiling for them is slow: the first step of AlexNet
 took 39 seconds of processor time with them, and takes 19 without.
 
 Waking a sleeping thread takes longer than many a small loop (0.04 to 0.1 ms on a virtual machine).
 So a short loop runs only on the calling thread.  In a longer one a worker gets fewer iterations
 than the caller, so that all end together.  (A ReLU's backward of a million numbers took 0.34 ms
-with equal parts, and takes 0.24; on one thread, 0.28.)  An iteration computes the same on whichever
-thread it runs, so the number of threads changes no result.
+with equal parts, and takes 0.24; on one thread, 0.28.)  An iteration computes the same on every
+thread, so the number of threads changes no result.
 
 `count` is the number of threads: MINICNN_THREADS, else NUMBA_NUM_THREADS, else one per processor.
 
-    piece     one call of a loop.  The calling thread does the first piece, and then each that no
-              worker has begun: it waits for work in progress, never for a worker to wake up
+    piece     one call of a loop.  The calling thread does the first piece, then every piece that
+              no worker has begun.  So it waits for running pieces, never for a worker to wake up
     worker    a thread that does pieces; there is one fewer than `count`
     queue     where a worker waits for pieces
-    team      the threads for the loops of the running code: all, or half of them
+    team      the threads that run the loops of the current code: all, or half of them
 
 What may happen meanwhile:
 
-(a) Ctrl-C, or another exception of a signal handler, between any two instructions of Python.  It
-    is raised as soon as no worker is doing a piece any more; pieces not begun are dropped.
+(a) Ctrl-C, or another exception of a signal handler, between any two instructions of Python.  The
+    caller gets it as soon as no worker is doing a piece; pieces not begun are dropped.
 (b) A fork.  The child has none of its parent's workers, and starts its own.
 (c) The end of Python.  Workers stop; the calling thread does all pieces itself.
 
@@ -59,14 +59,14 @@ WAKE_TIME = 80_000  # nanoseconds until a worker is awake
 
 count = numba.config.NUMBA_NUM_THREADS
 queues = {}  # a worker's number → its queue
-team = contextvars.ContextVar("team", default=(0, 0))  # how often halved, and its first thread
+team = contextvars.ContextVar("team", default=(0, 0))  # times halved, and its first thread
 
 
 def use(threads):
     """Use this many threads from now on.
 
-    Raises ValueError unless it is a whole number from 1 to the number of processors, or to the
-    value of MINICNN_THREADS when minicnn.fast was imported.
+    Raises ValueError unless it is a whole number from 1 to Numba's limit: the number of processors,
+    or MINICNN_THREADS if that was set when minicnn.fast was imported.
     """
     global count
     most = numba.config.NUMBA_NUM_THREADS
@@ -91,8 +91,8 @@ def team_size():
 def run(loop, iterations, nanoseconds, *arguments, workspace=None):
     """Run all iterations of a loop; `nanoseconds` is a rough estimate of its time on one thread.
 
-    In a nanosecond a thread does some 40 multiply-adds of a product, or 4 numbers of a ReLU.  A
-    `workspace` has a row for each thread, which the loop gets as its last argument.
+    In a nanosecond a thread does some 40 multiply-adds of a product, or 4 numbers of a ReLU.  If
+    there is a `workspace`, the loop gets its thread's row of it as the last argument.
     """
     parts = split(iterations, nanoseconds)
     rows = [()] * len(parts) if workspace is None else [(row,) for row in workspace]
@@ -110,7 +110,7 @@ def run_flat(loop, nanoseconds, *arguments):
 
 
 def split(iterations, nanoseconds):
-    """Return the first iteration of each thread and where it stops, so that all end together."""
+    """Return (first, stop), the iterations of each thread, such that all threads end together."""
     n = team_size() if nanoseconds > WORTH_WAKING else 1
     if n == 1:
         return [(0, iterations)]
@@ -135,19 +135,19 @@ def run_pair(work):
         team.set((halved + 1, first + number * n // 2))  # in a context of its own, see below
         results[number] = work(number)
 
-    contexts = contextvars.copy_context(), contextvars.copy_context()  # C ends them: see (a)
+    contexts = contextvars.copy_context(), contextvars.copy_context()  # C code exits them: see (a)
     calls = [(context, half, number) for number, context in enumerate(contexts)]
     run_parallel(contextvars.Context.run, calls, apart=n // 2)
     return tuple(results)
 
 
 def run_parallel(loop, calls, apart=1):
-    """Call a loop with each of these arguments, the first in this thread, the others in workers.
+    """Call a loop with each tuple of `calls`, the first in this thread, the others in workers.
 
     Call i goes to thread i · apart of the team.  With apart=1 these are consecutive; run_pair skips
     the threads of the first half, so that its second call goes to the first thread of the other.
 
-    When all calls have ended, raises the first error among theirs.
+    When all calls have ended, raises the first of their errors.
     """
     if len(calls) == 1:
         loop(*calls[0])
@@ -184,13 +184,13 @@ class Piece:
 
     def __init__(self, loop, arguments):
         self.call = [(loop, arguments)]  # only the first pop from a list of one succeeds
-        self.received = self.ended = False  # by a worker, even one that comes too late
+        self.received = self.ended = False  # set by a worker, even one too late to do the call
         self.end_lock = allocate_lock()  # held until `ended`
         self.end_lock.acquire()
         self.error = None
 
     def do(self, caught=Exception):
-        """Do the call unless another thread has begun it; an exception of this type is kept."""
+        """Do the call unless another thread has begun it; keep an exception of type `caught`."""
         try:
             loop, arguments = self.call.pop()
         except IndexError:
@@ -202,7 +202,7 @@ class Piece:
 
 
 def join(pieces):
-    """Drop the pieces not begun, and wait until no worker is doing one: it may be writing."""
+    """Drop the pieces not begun, and wait for those begun: they may still write into arrays."""
     try:
         release_compiler_locks()
         for piece in pieces:
@@ -217,8 +217,8 @@ def join(pieces):
 def start_workers(n):
     """Start workers until there are n, or as many as the system allows.
 
-    threading.Thread would wait for the new thread, for ever if Python is ending.  There is no lock:
-    if two threads start the same worker at the same time, one of them stops its own again.
+    threading.Thread would wait for its thread to start, for ever if Python is ending.  There is no
+    lock: if two threads start the same worker at the same time, one of the two workers is stopped.
     """
     for worker in range(n):
         if worker not in queues:
@@ -238,7 +238,7 @@ def work(pieces):
         piece.do(BaseException)
         piece.ended = True
         piece.end_lock.release()
-        del piece  # with its arrays, before it waits: buffers.py reuses what nothing else holds
+        del piece  # and its arrays, before waiting: buffers.py reuses what nothing else holds
 
 
 def release_compiler_locks():
@@ -266,14 +266,14 @@ if hasattr(os, "register_at_fork"):
 
 
 def parts_per_task(tasks):
-    """Return into how many parts to cut each of `tasks` equal tasks, for all threads to do the same
-    amount: with 2 threads, 3 tasks into 2 parts each, and 4 tasks into 1."""
+    """Return how many parts to cut each of `tasks` equal tasks into so that all threads do the same
+    amount.  With 2 threads, 3 tasks are cut into 2 parts each, and 4 tasks are left whole."""
     n = team_size()
     return n // math.gcd(n, tasks)
 
 
 def count_from_environment():
-    """Return the value of MINICNN_THREADS, or None; Numba makes as many ready when imported."""
+    """Return the value of MINICNN_THREADS, or None; at most the threads that Numba has prepared."""
     text = os.environ.get("MINICNN_THREADS")
     if not text:
         return None

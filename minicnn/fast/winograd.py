@@ -2,17 +2,17 @@
 
 product.py needs f·f multiplications for each output, channel and kernel, and already multiplies at
 the processor's peak.  So the only way to be faster is to multiply less.  The outputs are cut into
-tiles of n×n, n = 9 − f, each of which depends on 8×8 pixels: 64 multiplications instead of (n·f)².
-That is a sixth with 5×5 weights and a fifth with 3×3, and more where tiles extend over the edge.
+tiles of n×n, n = 9 − f.  A tile depends on 8×8 pixels: 64 multiplications instead of (n·f)².  That
+is a sixth as many with 5×5 weights, a fifth with 3×3, and more where tiles extend over the edge.
 transforms.py derives the formulas:
 
     y  = Eᵀ [(E w Eᵀ) ⊙ (Bᵀ x B)] E
     dw = Eᵀ [(E dy Eᵀ) ⊙ (Bᵀ x B)] E         the same, with dy instead of w, and n and f swapped
-    dx                                       forward, of dy and the kernels rotated by 180°
+    dx                                       the forward pass of dy, with w rotated by 180°
 
-The brackets are summed before the last E: over channels for y, over tiles for dw.  So they become
-64 matrix products, one per point, computed by product.py's six_sums.  E and B are applied once to
-each pixel or kernel, and many channels and kernels share the cost.
+The brackets are summed before the last E is applied: over channels for y, over tiles for dw.  These
+sums are 64 matrix products, one per point, computed by product.py's six_sums.  Each tile and each
+kernel is transformed only once, which costs little if there are many channels and kernels.
 
     E, B        the matrices of transforms.py, which also defines scratch
     point       one of the 64 numbers of a tile after E or B
@@ -24,7 +24,7 @@ each pixel or kernel, and many channels and kernels share the cost.
     du          (64, panels, C, LANES)        sums of dm · v
     workspace   a thread's memory for v and m, or for v, dm and du
 
-All but pixels are flat arrays, and tuples tell kernels what is in them.  (Pixels: layout.py.)
+Pixels are described in layout.py.  All other arrays are flat; named tuples describe their layout.
 
     Grid      rows, columns, tiles, n, pad, T   rows and columns of tiles per image, tiles in all;
                                                 pad: zeros before the image
@@ -35,13 +35,13 @@ All but pixels are flat arrays, and tuples tell kernels what is in them.  (Pixel
     Values    array, row_step, point_step       v, dm or du: point p of row r begins at
                                                 r·row_step + p·point_step; a row is a tile in v, a
                                                 panel in dm and du
-    Part      panel, panel_stop, c, c_stop      of dw: some panels, and some of their group's
-                                                channels
+    Part      panel, panel_stop, c, c_stop      a part of dw: some panels, and some channels of
+                                                their group
 
 In float32 the errors exceed those of the direct product, and grow with the number of channels: in
-AlexNet's layers they reach 3e-5 of the largest number, compared with 6e-7.  Infinities cancel in
-Bᵀ x B and become NaN, and a NaN reaches every output of its tile: it stays visible, but spreads to
-up to n − 1 pixels beyond the windows that contain it.
+AlexNet's layers they reach 3e-5 of the largest number, instead of 6e-7.  Infinities cancel in
+Bᵀ x B and become NaN, and a NaN reaches every output of its tile.  So it stays visible, but spreads
+up to n − 1 pixels beyond the outputs whose windows contain it.
 """
 
 from collections import namedtuple
@@ -67,7 +67,7 @@ from .transforms import (
 )
 from .vector import LANES, add, load, round_up, splat, store, zero
 
-TILES = 24  # tiles in a block; 12 take as long, and 48 are too many for the cache
+TILES = 24  # tiles in a block; 12 are as fast, and 48 are too many for the cache
 
 Grid = namedtuple("Grid", "rows columns tiles n pad T")
 Kernels = namedtuple("Kernels", "u b groups channels")
@@ -81,9 +81,9 @@ def pays(N, C, H_out, W_out, f, stride):
 
     Measured on one thread, for forward, dx and dw, it is 2.2 to 2.7 times as fast with 32 channels
     and 5×5 weights, 2.1 to 2.4 with 64 and 3×3, 1.1 to 2.2 with 16, 1.2 with 8, and 0.4 to 0.7 with
-    3, whatever the number of kernels.  It is 0.7 to 1.1 times as fast where tiles extend so far
-    over the edge that the direct product needs only 1.7 times as many multiplications, and 1.1 to
-    1.3 with 16 tiles, where preparing the kernels takes as long as using them.
+    3, whatever the number of kernels.  Where tiles extend so far over the edge that the direct
+    product needs only 1.7 times as many multiplications, it is 0.7 to 1.1 times as fast.  With 16
+    tiles it is 1.1 to 1.3 times as fast, because preparing the kernels takes as long as using them.
     """
     if stride != 1 or not 2 <= f <= 7:
         return False
@@ -207,7 +207,7 @@ def tile_position(t, grid):
 def image_tile(pixels, n, top, left, c, size):
     """Return the tile at (top, left) of image n, from channel c on.
 
-    Of its size×size pixels, those outside the image are excluded.
+    The tile has size×size pixels; those outside the image are excluded.
     """
     array, H, W, C = pixels
     offset = ((n * H + top) * W + left) * C + c
@@ -217,7 +217,7 @@ def image_tile(pixels, n, top, left, c, size):
 
 @njit(**PLAIN)
 def transform_x(x, x_offset, channels, grid, first, stop, scratch, v):
-    """Write v of some channels, in vectors, for tiles first … stop−1."""
+    """Write v of some channels, one vector at a time, for tiles first … stop−1."""
     size = np.int64(SIDE)  # with a literal, Numba would compile image_tile again
     for t in range(first, stop):
         n, top, left = tile_position(t, grid)

@@ -1,8 +1,8 @@
 """The texts and arrays of a page, each stored once; page.py describes the format.
 
-A small array is stored as numbers, a larger one as a picture with a byte for each entry.  Code 0
-stands for an entry that is not finite.  Codes 1 to 255 are linear in the entry: 128 is zero if the
-array has negative entries, else 1 is.
+A small array is stored as numbers, a larger one as a picture: a byte for each entry, its code.
+Code 0 stands for an entry that is not finite.  Codes 1 to 255 are linear in the entry.  Zero has
+code 128 if some array in the same memory has a negative entry, else code 1.
 """
 
 import base64
@@ -38,7 +38,7 @@ class Store:
                 self.ranges[kin] = min(lo, shot.lo), max(hi, shot.hi)
 
     def kin(self, shot):
-        """Return a small number for the memory of an array."""
+        """Return the number that stands for the memory of an array."""
         return self.kins.setdefault(shot.kin, len(self.kins))
 
     def name(self, name):
@@ -46,7 +46,7 @@ class Store:
         return self.names.setdefault(name, len(self.names))
 
     def links(self, links):
-        """Return {output: {input: number in `values`}}, since many lines have the same links."""
+        """Return {output: {input: number in `values`}}: many lines share the same links."""
         return {
             output: {name: self.id(Text(bits)) for name, bits in inputs.items()}
             for output, inputs in links.items()
@@ -109,7 +109,7 @@ class Store:
 
 
 def rounded(value, digits):
-    """Return a number rounded to this many digits: an int if it is whole, None for NaN, or "∞"."""
+    """Return a number rounded to `digits` digits: an int if whole, None for NaN, "∞" or "−∞"."""
     if not math.isfinite(value):
         return None if math.isnan(value) else "∞" if value > 0 else "−∞"
     short = float(f"{value:.{digits}g}")

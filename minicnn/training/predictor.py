@@ -2,10 +2,10 @@
 
 pixels       (N, 3, H, W) uint8    images as they are stored, 0 … 255
 mean         (3, H, W)             the mean image of the training set
-deviation    a number              the divisor of pixels minus the mean; usually 1
-width        a number              to which images are rescaled before a view is cut; W, unless
-                                   the network was trained at several scales
-x            (N, 3, size, size)    what the network sees: a view, minus the mean, divided
+deviation    a number              what pixels minus the mean are divided by; usually 1
+width        a number              the width that images are rescaled to before a view is cut: W,
+                                   unless the network was trained at several scales
+x            (N, 3, size, size)    what the network sees: (view − mean) / deviation
 """
 
 import functools
@@ -20,7 +20,7 @@ from ..data.views import central_view, divided
 from ..networks import catalogue
 from . import evaluate
 
-VIEWS = {  # → how many views each is
+VIEWS = {  # kind → number of views
     "1": 1,  # the central patch
     "10": 10,  # the corners, the centre and their mirror images, as in the paper
     "50": 50,  # a grid of 5×5 and their mirror images, as in VGG
@@ -126,7 +126,7 @@ def check_data(trained, photos, name, classes=True):
     name : str
         The name of the data set.
     classes : bool
-        Whether its classes must be the network's too.
+        Whether the data set must also have the network's classes.
     """
     if photos.mean.shape != trained.mean.shape:
         ours, theirs = trained.mean.shape[1], photos.mean.shape[1]

@@ -80,13 +80,13 @@ def train(
     folder : path
         Where checkpoint.npz and history.jsonl go; None writes nothing.
     resume : bool
-        Resume from the checkpoint in the folder, if there is one.  If ε differs from the one that
-        the run began with, the new one holds from there on.
+        Resume from the checkpoint in the folder, if there is one.  Its ε applies, unless `epsilon`
+        differs from the `epsilon` that the run began with; then the new one does.
     save_every : float
         Seconds between checkpoints within an epoch; there is also one after every epoch.
     settings : dict
-        Values that describe the run, and that JSON can hold.  A checkpoint with other settings,
-        another number of images or another batch is refused.
+        JSON values that describe the run.  A checkpoint with other settings, another number of
+        images or another batch is refused.
     view, test_view : function
         view(images, rng) returns x for training, test_view(images) x for validation.  None if the
         images are already the network's inputs, float32 or float64.
@@ -95,7 +95,7 @@ def train(
     workers : int
         Threads that make the next batches during a step.
     inputs : dict of name → array
-        How images become x, such as their mean image; kept in the checkpoint.
+        What turns images into x, such as the mean image; kept in the checkpoint.
     title : str
         The title of the progress bar.
     progress : bool
@@ -224,7 +224,7 @@ def check_numbers(epsilon, momentum, decay, until, save_every):
 
 
 def check_functions(schedule, view, test_view, validation_data):
-    """Raise TypeError for anything but a function, ValueError for a schedule without its data."""
+    """Raise TypeError for what is no function, ValueError if a schedule lacks validation data."""
     functions = {"schedule": schedule, "view": view, "test_view": test_view}
     for name, function in functions.items():
         if function is not None and not callable(function):
@@ -236,7 +236,7 @@ def check_functions(schedule, view, test_view, validation_data):
 
 
 def images_and_labels(name, data):
-    """Return images and labels; raise TypeError or ValueError if data is no such pair or empty."""
+    """Return images and labels; raise TypeError unless data is this pair, ValueError if empty."""
     if not isinstance(data, tuple | list) or len(data) != 2 or not hasattr(data[0], "__len__"):
         raise TypeError(f"train: {name} is a {type(data).__name__}; expected (images, labels)")
     if not len(data[0]):
@@ -268,7 +268,7 @@ def check_first_weights(layers):
 def count_classes(layers, ops, x):
     """Return the number of scores that the network returns for x, the view of one image.
 
-    This first forward pass also finds a network that does not fit the images, before any step.
+    This forward pass also raises an error, before any step, if the network does not fit the images.
     """
     scores = evaluate.output(net.fused(layers, ops), ops, x)
     if scores.ndim != 2 or len(scores) != 1:
@@ -288,9 +288,9 @@ def next_epsilon(schedule, run):
 
 
 def count_pending(pending, run, layers, ops, x, batches):
-    """Count the pending steps in the run, empty the list, and return the number of their images.
+    """Add the pending steps to the run, empty the list, and return the number of their images.
 
-    A GPU may be many steps behind the host; this synchronizes with it.  Raises Diverged if a loss
+    A GPU may be many steps behind the host; this waits for it.  Raises Diverged if a loss
     is not finite.
     """
     for loss, scores, labels in pending:
@@ -337,7 +337,7 @@ def loss_and_gradients(layers, ops, x, labels):
 
 
 def update(layers, ops, grads, velocities, epsilon, momentum=0.9, decay=0.0005):
-    """Take one step with every parameter (Section 5).
+    """Update every parameter once (Section 5).
 
         v_{i+1} = 0.9·v_i − 0.0005·ε·w_i − ε·⟨∂L/∂w⟩
         w_{i+1} = w_i + v_{i+1}
@@ -428,7 +428,7 @@ def describe_divergence(run, layers, x, batches=None, steps=None, broken_value="
                 culprit += f" (its {' and '.join(broken)} already {'are' if broken[1:] else 'is'})"
             break
     advice = f"Try a smaller learning rate, e.g. {run.epsilon / 3:.1g} instead of {run.epsilon:g}"
-    if not run.losses:  # ε has done nothing yet
+    if not run.losses:  # ε has not been used yet
         advice = (
             "Nothing has been learned yet: try smaller first weights, or smaller pixels than these "
             f"from {pixels.min():.3g} to {pixels.max():.3g}"
@@ -479,9 +479,9 @@ def describe_interruption(run):
 
 
 def progress_bar(run, images, title, wanted):
-    """Return a progress bar over all images of the run, as long as the terminal's width allows.
+    """Return a progress bar over all images of the run, which fills the terminal's width.
 
-    After it come the time left, loss, training error and images per second, even in 80 columns.
+    After the bar come time left, loss, training error and images per second, even in 80 columns.
     """
     parts = "{desc} {percentage:3.0f}% |{bar}| at most {remaining}{postfix}, {rate_fmt}"
     options = {"bar_format": parts, "disable": not wanted}

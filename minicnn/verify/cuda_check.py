@@ -3,16 +3,16 @@
     python -m minicnn.cuda.check [--small]
 
 prints the GPU, and then a line per check: `ok` or `FAIL`, the worst error, and the time in seconds.
-The exit code is 1 if a check failed.  The checks take some minutes, most of it on the CPU, for the
-reference.
+The exit code is 1 if a check failed.  The checks take some minutes, most of which the reference
+spends on the CPU.
 
-    layers      every layer of a network, forward and backward, with the same numbers as the
+    layers      every layer of a network, forward and backward, on the same inputs as the
                 reference; the error is relative to the array's largest number
     again       each layer a second time, with free memory full of NaN: the result must be the same
                 bit for bit.  This reveals races between threads, and reads of unwritten memory
-    steps       training steps of whole networks, with the loss of each step against minicnn.fast;
-                without dropout, whose random numbers differ on the GPU
-    memory      no new allocations after the first steps
+    steps       training steps of whole networks; the loss of each is compared with minicnn.fast's.
+                Dropout is off, because its random numbers differ on the GPU
+    memory      the last third of these steps must not allocate new memory
     columns     two columns on one GPU, and on two if there are two.  Data that crosses, directly or
                 through the host, must equal the CPU's bit for bit; scores and gradients are
                 compared with one column with groups, and training steps with minicnn.fast
@@ -239,14 +239,14 @@ def layer_checks(network, layers, x, dtype, limit):
 
 
 def to_reference(layer):
-    """Return a layer of the GPU with the reference's functions instead."""
+    """Return the same layer with the reference's functions instead of the GPU's."""
     forward = getattr(reference, layer.forward.__name__)
     backward = getattr(reference, layer.backward.__name__)
     return layer._replace(forward=forward, backward=backward)
 
 
 def run_layer(layer, x, dy=None):
-    """Return y, and with dy all gradients, on the host; dropout always has the same seed."""
+    """Return y, and if dy is given all gradients, on the host; dropout always has the same seed."""
     options = dict(layer.options)
     if "rng" in options:
         options["rng"] = seeded()
@@ -256,7 +256,7 @@ def run_layer(layer, x, dy=None):
 
 
 def check_layer(layer, x, dy, limit):
-    """Compare a layer with the reference, and with a second run of its own."""
+    """Compare a layer with the reference, and its first run with its second."""
     first = run_layer(layer, x, dy)
     spoil_free_memory()
     second = run_layer(layer, x, dy)
@@ -308,7 +308,7 @@ def spoil_free_memory():
 
 
 def check_steps(build, x, steps, backends=(fast, cuda)):
-    """Train on the GPU and with minicnn.fast on the same images, and compare the losses.
+    """Train with both backends on the same images, and compare the losses.
 
     The steps are split into three epochs; the last one must allocate no new memory.
     """
