@@ -15,6 +15,7 @@ every buffer that was not used in the last FORGET calls.
 import bisect
 import functools
 import math
+import operator
 import os
 import sys
 import threading
@@ -26,7 +27,9 @@ FORGET = 1000  # calls of `empty` after which an unused buffer is released
 SPARE, LEAST = 3, 2**25  # limit: this many times the peak in use, and at least this many bytes
 TABLES = 2**25  # bytes
 
-kept = []  # buffers by size; each is a list: memory, aligned offset in it, call of its last use
+# Buffers by size; each is a list: memory, aligned offset in it, call of its last use, bytes.
+kept = []
+size_of = operator.itemgetter(3)
 tables = {}  # (function, arguments) → its array; the most recently used comes last
 calls = 0
 peak, peak_call = 0, 0  # the most bytes in use at one time lately, and the call when it was so
@@ -74,7 +77,7 @@ def allocate(size):
             excess -= size_of(buffer)
     forget(expired)
     memory = np.empty(size + ALIGNMENT, np.uint8)
-    buffer = [memory, -memory.ctypes.data % ALIGNMENT, calls]
+    buffer = [memory, -memory.ctypes.data % ALIGNMENT, calls, size]
     bisect.insort(kept, buffer, key=size_of)
     return buffer
 
@@ -83,11 +86,6 @@ def forget(buffers):
     """Release those of these buffers that nothing refers to."""
     expired = {id(buffer) for buffer in buffers if holders(buffer) == NO_ONE}
     kept[:] = [buffer for buffer in kept if id(buffer) not in expired]
-
-
-def size_of(buffer):
-    """Return the usable size of a buffer in bytes."""
-    return buffer[0].size - ALIGNMENT
 
 
 def holders(buffer):
