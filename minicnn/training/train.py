@@ -21,14 +21,21 @@ import time
 import numpy as np
 
 from .. import console, net, storage
-from ..checks import check_classes, check_number, check_rng, check_whole
+from ..checks import check_classes, check_number, check_rng
 from ..console import interrupts
 from ..data.batches import Batches
 from ..errors import Diverged, Interrupted
 from . import evaluate
+from .preconditions import (
+    check_counts,
+    check_first_weights,
+    check_functions,
+    check_numbers,
+    check_pixels,
+    count_classes,
+    images_and_labels,
+)
 from .run import Run
-
-BELOW_ONE = math.nextafter(1, 0)
 
 
 def train(
@@ -199,84 +206,6 @@ def train(
                     break
     save_unless_broken(run, layers, view(images[:1], rng=np.random.default_rng(seed)))
     return run
-
-
-def check_counts(epochs, batch, workers, seed):
-    """Raise TypeError or ValueError for a count that is not a whole number, or too small."""
-    check_whole("train", "epochs", epochs, 1)
-    check_whole("train", "batch", batch, 1)
-    check_whole("train", "workers", workers, 1)
-    check_whole("train", "seed", seed, 0)
-
-
-def check_numbers(epsilon, momentum, decay, until, save_every):
-    """Raise TypeError or ValueError for a number out of its range."""
-    until = 0 if until is None else until
-    for name, value, most, expected in (
-        ("epsilon", epsilon, math.inf, "a number of at least 0"),
-        ("momentum", momentum, BELOW_ONE, "a number of at least 0 and below 1"),
-        ("decay", decay, math.inf, "a number of at least 0"),
-        ("until", until, 1, "a share of wrong answers, 0 … 1"),
-        ("save_every", save_every, math.inf, "seconds, at least 0"),
-    ):
-        if not 0 <= check_number("train", name, value) <= most:
-            raise ValueError(f"train: {name} = {value!r}; expected {expected}")
-
-
-def check_functions(schedule, view, test_view, validation_data):
-    """Raise TypeError for what is no function, ValueError if a schedule lacks validation data."""
-    functions = {"schedule": schedule, "view": view, "test_view": test_view}
-    for name, function in functions.items():
-        if function is not None and not callable(function):
-            raise TypeError(f"train: {name} is a {type(function).__name__}; expected a function")
-    if validation_data is None and getattr(schedule, "needs_validation", False):
-        raise ValueError(
-            "train: the schedule needs the validation error, but there is no validation_data"
-        )
-
-
-def images_and_labels(name, data):
-    """Return images and labels; raise TypeError unless data is this pair, ValueError if empty."""
-    if not isinstance(data, tuple | list) or len(data) != 2 or not hasattr(data[0], "__len__"):
-        raise TypeError(f"train: {name} is a {type(data).__name__}; expected (images, labels)")
-    if not len(data[0]):
-        hint = "; pass None to train without validation" if name == "validation_data" else ""
-        raise ValueError(f"train: {name} has no images{hint}")
-    return data
-
-
-def check_pixels(name, images):
-    """Raise ValueError for a pixel that is NaN or infinite, if images are an array of floats."""
-    if not isinstance(images, np.ndarray) or images.dtype.kind != "f":
-        return
-    for first in range(0, len(images), 1024):
-        broken = net.first_broken(images[first : first + 1024])
-        if broken is not None:
-            raise ValueError(f"train: {name} image {first + broken} has NaN or infinite pixels")
-
-
-def check_first_weights(layers):
-    """Raise ValueError if a weight is NaN or infinite before the first step."""
-    broken = net.broken_parameters(layers)
-    if broken:
-        raise ValueError(
-            f"train: {' and '.join(broken)} NaN or infinite before the first step; start from "
-            "other weights"
-        )
-
-
-def count_classes(layers, ops, x):
-    """Return the number of scores that the network returns for x, the view of one image.
-
-    This forward pass also raises an error, before any step, if the network does not fit the images.
-    """
-    scores = evaluate.output(net.fused(layers, ops), ops, x)
-    if scores.ndim != 2 or len(scores) != 1:
-        raise ValueError(
-            f"train: for one image the network returns an array {scores.shape}; expected scores "
-            "(1, classes)"
-        )
-    return scores.shape[1]
 
 
 def next_epsilon(schedule, run):
