@@ -53,7 +53,7 @@ picture(conv2=conv2, conv3=conv3)
 #
 # In `two_columns.py` an activation is a pair, one half of the channels each. Between two columns
 # stands one layer, `exchange`. Let column 0 have a map of ones and column 1 a map of twos.
-# **Predict** what each has afterwards. Backward, `x0`, which was used in both columns, gets
+# **Predict** what each has afterwards. In the backward pass `x0`, which both columns used, gets
 # two gradients, and they add: what is `dx0` when column 0 sends back ones and column 1 tens?
 
 # %%
