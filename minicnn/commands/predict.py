@@ -45,8 +45,8 @@ def run(options):
         try:
             pictures.append(decode.decode(name, network.mean.shape[1]))
             names.append(name)
-        except decode.Unreadable as error:
-            print(f"minicnn: {name}: {error}", file=sys.stderr)
+        except (decode.Unreadable, OSError) as error:
+            print(f"minicnn: {name}: {decode.reason_of(error)}", file=sys.stderr)
     if not pictures:
         raise ValueError("none of the images could be read")
     pictures = np.stack(pictures)

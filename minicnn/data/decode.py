@@ -18,6 +18,7 @@ an eighth of its size, which is faster, as long as it stays twice as wide as nee
 """
 
 import contextlib
+import io
 import os
 import stat
 import warnings
@@ -25,13 +26,17 @@ import warnings
 import numpy as np
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+MAX_PIXELS = 89_478_485  # a third of a gigabyte in RGB; Pillow's own limit
 
 
 class Unreadable(ValueError):
-    """The file is not a photograph that can be read; the message is the reason."""
+    """The file is not a photograph that can be read; the message is the reason, on one line.
+
+    Reasons of one kind have the same words in front of " (", which details follow.
+    """
 
 
-def decode(path, size=256):
+def decode(path, size=256, max_pixels=MAX_PIXELS):
     """Return the photograph at `path` as (3, size, size) uint8.
 
     Parameters
@@ -39,23 +44,31 @@ def decode(path, size=256):
     path : path
     size : int
         Width and height of the result, in pixels.
+    max_pixels : int
+        A picture of more pixels is refused.
 
     Raises
     ------
     Unreadable
-        The file is missing, empty, damaged, too large, or not a photograph; the message says which.
+        The file is empty, damaged, too large, or not a photograph: it will be so next time, too.
+    OSError, with an errno
+        The system could not open or read the file now; that says nothing about the file.
+    MemoryError
+        There is too little memory now; the message says for what.
     """
     from PIL import Image, UnidentifiedImageError
 
     check_file(path)
+    with open(path, "rb") as file:
+        content = file.read()
     too_large = (Image.DecompressionBombWarning, Image.DecompressionBombError)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata, which is not used
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
+            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 return square(image, size)
-    except Unreadable:
+    except (Unreadable, MemoryError):
         raise
     except too_large:
         raise Unreadable(f"more than {Image.MAX_IMAGE_PIXELS:,} pixels, Pillow's limit") from None
@@ -70,10 +83,7 @@ def check_file(path):
 
     Opening a pipe could block forever, and a device may have no end.
     """
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError) as error:
-        raise Unreadable(reason_of(error)) from None
+    status = os.stat(path)
     if stat.S_ISDIR(status.st_mode):
         raise Unreadable("a folder, not a photograph; photographs inside it are not read")
     if not stat.S_ISREG(status.st_mode):
