@@ -43,7 +43,7 @@ def test_scaling_then_cropping_as_the_paper_says_is_the_same_but_for_rounding(tm
     assert np.abs(ours[:, :, 1:-1].astype(int) - paper[:, :, 1:-1]).max() <= 1
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK"])
 def test_every_colour_mode_becomes_rgb(tmp_path, mode):
     image = picture(np.random.default_rng(2), SIZE, SIZE).convert("RGB" if mode == "1" else mode)
     image = image.convert(mode)
@@ -310,7 +310,9 @@ def test_a_palette_of_a_tiff_may_have_eight_bits(tmp_path, most):
 def test_uncompressed_ycbcr_is_read_if_it_is_not_subsampled(tmp_path, subsampling):
     tags = {} if subsampling is None else {"t530": subsampling}
     content = tiff(np.full((SIZE, SIZE, 3), [76, 85, 255]), 8, 6, **tags)
-    if subsampling == [1, 1]:
+    with Image.open(io.BytesIO(content)) as image:
+        known = image.mode == "YCbCr"  # not in Pillow 11
+    if known and subsampling == [1, 1]:
         assert np.abs(decoded(tmp_path, content)[:, 0, 0] - np.array([254.0, 0, 0])).max() <= 1
     else:
         with pytest.raises(decode.Unreadable, match="a TIFF of a kind that is not read"):
@@ -456,14 +458,16 @@ def test_strips_give_what_the_whole_image_gives(tmp_path, monkeypatch, shape, st
 
 
 @pytest.mark.parametrize("note", TURNS)
-def test_a_turned_photograph_is_that_which_exif_transpose_gives(tmp_path, note):
+@pytest.mark.parametrize("strip, most", [(2**22, 0), (100, 1)])
+def test_a_photograph_is_turned_before_or_after(tmp_path, monkeypatch, note, strip, most):
+    monkeypatch.setattr(pixels, "STRIP", strip)
     image = picture(np.random.default_rng(8), 50, 37)
     exif = Image.Exif()
     exif[0x0112] = note
     x = saved(tmp_path / "a.png", image, exif=exif)
     with Image.open(tmp_path / "a.png") as opened:
-        ImageOps.exif_transpose(opened).save(tmp_path / "b.png")
-    assert np.abs(x - decode.decode(tmp_path / "b.png", SIZE).astype(int)).max() <= 1
+        turned = saved(tmp_path / "b.png", ImageOps.exif_transpose(opened))
+    assert np.abs(x - turned.astype(int)).max() <= most
 
 
 PEAK = """
@@ -509,6 +513,7 @@ OTHERS = {
     "a TIFF of a kind that is not read (8 bits, unsigned, photometric 1, compression 9)": tiff(
         numbers(8), t259=[9]
     ),
+    "damaged (it has no pixels": b"P5 0 3 255 ",
     "a TIFF of a kind that is not read (8 bits, unsigned, photometric \\x1b[31m)": tiff(
         numbers(8)
     ).replace(struct.pack("<HHII", 262, 4, 1, 1), struct.pack("<HHI4s", 262, 2, 4, b"\x1b[31")),
@@ -539,8 +544,7 @@ def test_the_limit_of_pixels_is_an_option(tmp_path, monkeypatch, kind):
     content = io.BytesIO()
     Image.new("RGB", (20, 15)).save(content, kind)
     said = refusal(tmp_path, content.getvalue(), max_pixels=299)
-    known = "" if kind == "WEBP" else "20×15; "  # libwebp is not asked to open it
-    assert said == f"more than 299 pixels ({known}--max-pixels N allows more)"
+    assert said.replace("20×15; ", "") == "more than 299 pixels (--max-pixels N allows more)"
     assert decode.decode(tmp_path / "a", SIZE, max_pixels=300).shape == (3, SIZE, SIZE)
     assert Image.MAX_IMAGE_PIXELS == 50
 

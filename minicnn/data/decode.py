@@ -14,8 +14,7 @@ filter).
 Files may come from strangers.  Only regular files are opened, and only in the formats below, which
 Pillow decodes without starting another program.  A picture of more pixels than a limit is refused
 before it is decompressed.  libjpeg decodes a large JPEG at a half, a quarter or an eighth of its
-size, which is faster, as long as it stays twice as wide as needed.  Other pictures are converted
-and made narrower in strips, so that no second copy of the whole is in memory.
+size, which is faster, as long as it stays twice as wide as needed.
 """
 
 import contextlib
@@ -59,6 +58,7 @@ NOT_READ = re.compile(
     r"(?i)unsupported|not (yet )?supported|not installed|cannot handle|"
     r"unknown (pixel mode|raw mode|data organization|filter category)|string index out of range"
 )
+RARE_CODECS = re.compile(r"compression (32771|32809|34676|34677|34925|50000|50001)\b")
 TURNS = {  # EXIF's orientation: Pillow's name of the remedy
     2: "FLIP_LEFT_RIGHT",
     3: "ROTATE_180",
@@ -192,9 +192,12 @@ def reason_for(error, kind, content, max_pixels):
         return too_many(max_pixels)
     if "MAX_TEXT" in text:
         return Unreadable("a PNG with more than 64 MB of text or colour profile")
-    if NOT_READ.search(text) or isinstance(error.__cause__, KeyError):
-        if kind == "Tiff":
-            text = tiff_header(content) or text
+    if text == "not identified by this driver":
+        text = "it has no pixels, or none of a known mode"
+    header = tiff_header(content) if kind == "Tiff" else None
+    rare = header and text.startswith("decoder error") and RARE_CODECS.search(header)
+    if NOT_READ.search(text) or isinstance(error.__cause__, KeyError) or rare:
+        text = header or text
         return Unreadable(f"a {kind.upper()} of a kind that is not read ({text})")
     return Unreadable(f"damaged ({text})")
 
@@ -231,30 +234,42 @@ def square(image, size):
 
     image.draft(None, (2 * size, 2 * size))  # decode a JPEG no larger than needed
     image.load()
-    picture = resample(image, size, rgb_reader(image))
-    turn = TURNS.get(orientation(image))
-    if turn:  # only now, because the square is small
-        picture = picture.transpose(Image.Transpose[turn])
+    to_rgb, turn = rgb_reader(image), TURNS.get(orientation(image))
+    if image.width * image.height <= pixels.STRIP:
+        whole = upright(to_rgb(image), turn)
+        side, left, top = central_square(whole)
+        box = (left, top, left + side, top + side)
+        picture = whole.resize((size, size), Image.Resampling.BICUBIC, box)
+    else:
+        picture = upright(resample_strips(image, size, to_rgb), turn)
     return np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1))
 
 
-def resample(image, size, to_rgb):
-    """Return the central square of an image in RGB, size×size.
+def central_square(image):
+    """Return the side of the largest central square of an image, and its left and top edges."""
+    side = min(image.size)
+    return side, (image.width - side) / 2, (image.height - side) / 2
 
-    In a large image the width is resampled first, strip by strip, and then the height.
+
+def upright(image, turn):
+    """Return an image after one of TURNS, if any."""
+    from PIL import Image
+
+    return image.transpose(Image.Transpose[turn]) if turn else image
+
+
+def resample_strips(image, size, to_rgb):
+    """Return the central square of a large image in RGB, size×size.
+
+    Strip by strip the width is resampled, and then the height, so that no second copy of the image
+    is in memory.
     """
     from PIL import Image
 
-    width, height = image.size
-    side = min(image.size)
-    left, top = (width - side) / 2, (height - side) / 2
-    bicubic = Image.Resampling.BICUBIC
-    if width * height <= pixels.STRIP:
-        box = (left, top, left + side, top + side)
-        return to_rgb(image).resize((size, size), bicubic, box)
+    bicubic, (side, left, top) = Image.Resampling.BICUBIC, central_square(image)
     reach = 2 * max(1, side / size) + 1  # of the filter, beyond the square
-    x, end = max(0, math.floor(left - reach)), min(width, math.ceil(left + side + reach))
-    y, bottom = max(0, math.floor(top - reach)), min(height, math.ceil(top + side + reach))
+    x, end = max(0, math.floor(left - reach)), min(image.width, math.ceil(left + side + reach))
+    y, bottom = max(0, math.floor(top - reach)), min(image.height, math.ceil(top + side + reach))
     narrow = Image.new("RGB", (size, bottom - y))
     for _, first, _, last in pixels.strips((end - x, bottom - y)):
         strip = to_rgb(image.crop((x, y + first, end, y + last)))

@@ -48,7 +48,7 @@ def settle(image, content):
     elif image.format == "PNG" and "transparency" in image.info:
         settle_png(image, content)
     scaled = image.mode != "I" or image.format == "PPM"  # Pillow scales PPM to 0 … 65535
-    if image.mode in ("F", "LAB", "HSV") or not scaled:
+    if image.mode == "F" or not scaled:
         raise Unreadable(f"pixels without a scale, not a photograph (mode {image.mode})")
 
 
@@ -62,7 +62,7 @@ def settle_tiff(image):
         raise Unreadable(f"pixels without a scale, not a photograph ({tiff_details(tags)})")
     readable = tags.get(INKS, 1) == 1
     if raw and colours == YCBCR:
-        readable &= tuple(tags.get(SUBSAMPLING, (2, 2))) == (1, 1)
+        readable &= image.mode == "YCbCr" and tuple(tags.get(SUBSAMPLING, (2, 2))) == (1, 1)
     if tags.get(PLANES) == 2:
         readable &= len(tags.get(EXTRA, ())) < 2 and image.mode not in ("LA", "La", "PA")
         if raw:  # Pillow then takes the first letters of a mode's name for its planes
