@@ -424,6 +424,18 @@ def test_an_animation_gives_its_first_frame(tmp_path, kind):
     assert np.abs(x[:, 0, 0] - np.array([255.0, 0, 0])).max() <= 5
 
 
+def test_around_a_small_first_frame_a_gif_is_clear(tmp_path):
+    frame, content = Image.new("P", (4, 4), 1), io.BytesIO()
+    frame.putpalette([0, 255, 0, 0, 0, 255])
+    frame.save(content, "GIF")
+    small = bytearray(content.getvalue())
+    place = small.index(b",", 13)
+    small[6:10], small[place + 1 : place + 5] = struct.pack("<HH", 8, 8), struct.pack("<HH", 2, 2)
+    x = decoded(tmp_path, bytes(small))
+    assert (x[:, 2:6, 2:6] == np.array([0, 0, 255])[:, None, None]).all()
+    assert x.sum(axis=0).tolist()[0] == [3 * 255] * 8 and (x[:, :, 6:] == 255).all()
+
+
 @pytest.mark.parametrize("maximum", [1, 9, 255, 4095, 65535])
 @pytest.mark.parametrize("kind", [2, 3, 5, 6])
 def test_a_ppm_is_scaled_by_its_maximum(tmp_path, maximum, kind):
@@ -513,6 +525,7 @@ OTHERS = {
     "a TIFF of a kind that is not read (8 bits, unsigned, photometric 1, compression 9)": tiff(
         numbers(8), t259=[9]
     ),
+    "a camera's raw file, or a thumbnail": tiff(numbers(8), t254=[1]),
     "damaged (it has no pixels": b"P5 0 3 255 ",
     "a TIFF of a kind that is not read (8 bits, unsigned, photometric \\x1b[31m)": tiff(
         numbers(8)

@@ -50,8 +50,8 @@ OTHER_KINDS = {
     "JPEG 2000: convert it to JPEG": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
     "a Photoshop document: convert it to PNG": rb"8BPS",
     "a PDF document, not a photograph": rb"%PDF",
-    "a web page, not a photograph": rb"(?i)\s*<(!doctype html|html|head)",
-    "SVG, a drawing, not a photograph": rb"(?i)\s*<(\?xml|svg|!doctype svg)",
+    "a web page, not a photograph": rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype html|html|head)",
+    "SVG, a drawing, not a photograph": rb"(?i)(\xef\xbb\xbf)?\s*<(\?xml|svg|!doctype svg)",
     "a film, not a photograph": rb".{4}(ftyp|moov)|\x1aE\xdf\xa3|RIFF.{4}AVI ",
 }
 NOT_READ = re.compile(
@@ -101,8 +101,7 @@ def decode(path, size=256, max_pixels=None):
             count = image.width * image.height
             if count > max_pixels:
                 raise too_many(max_pixels, f"{image.width}×{image.height}; ")
-            settle(image, content)
-            return square(image, size)
+            return square(settle(image, content), size)
         except Unreadable:
             raise
         except ImportError as error:  # such as too little memory for a library

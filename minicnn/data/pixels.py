@@ -14,7 +14,8 @@ import io
 
 import numpy as np
 
-BITS, COMPRESSION, COLOURS, FILL, PLANES = 258, 259, 262, 266, 284  # tags of TIFF
+SUBFILE = 254  # tags of TIFF
+BITS, COMPRESSION, COLOURS, FILL, PLANES = 258, 259, 262, 266, 284
 MAP, INKS, EXTRA, SAMPLES, SUBSAMPLING = 320, 332, 338, 339, 530
 WHITE_IS_ZERO, YCBCR = 0, 6  # values of COLOURS
 STRIP = 2**22  # pixels that are converted at a time
@@ -37,9 +38,9 @@ def one_line(text):
 
 
 def settle(image, content):
-    """Mend what Pillow's header says about an image that is not yet loaded; `content` is the file.
+    """Mend what Pillow's header says about an image that is not yet loaded, and return the image.
 
-    Raises Unreadable if its pixels cannot be right.
+    `content` is the file.  Raises Unreadable if the pixels cannot be right.
     """
     if image.format == "TIFF":
         settle_tiff(image)
@@ -47,9 +48,21 @@ def settle(image, content):
         settle_bmp(image, content)
     elif image.format == "PNG" and "transparency" in image.info:
         settle_png(image, content)
+    elif image.format == "GIF" and image.tile and image.tile[0].extents != (0, 0, *image.size):
+        image = on_canvas(image, image.tile[0].extents)
     scaled = image.mode != "I" or image.format == "PPM"  # Pillow scales PPM to 0 … 65535
     if image.mode == "F" or not scaled:
         raise Unreadable(f"pixels without a scale, not a photograph (mode {image.mode})")
+    return image
+
+
+def on_canvas(image, frame):
+    """Return a GIF whose first frame covers a part of it, and the rest is clear, as in browsers."""
+    from PIL import Image
+
+    canvas = Image.new("RGBA", image.size)
+    canvas.paste(image.crop(frame).convert("RGBA"), frame[:2])
+    return canvas
 
 
 def settle_tiff(image):
@@ -60,6 +73,8 @@ def settle_tiff(image):
     bits, colours = tags.get(BITS, (1,)), tags.get(COLOURS, WHITE_IS_ZERO)
     if set(tags.get(SAMPLES, (1,))) != {1} or max(bits) > 16:
         raise Unreadable(f"pixels without a scale, not a photograph ({tiff_details(tags)})")
+    if tags.get(SUBFILE, 0) & 1:
+        raise Unreadable("a camera's raw file, or a thumbnail of another image: convert it to JPEG")
     readable = tags.get(INKS, 1) == 1
     if raw and colours == YCBCR:
         readable &= image.mode == "YCbCr" and tuple(tags.get(SUBSAMPLING, (2, 2))) == (1, 1)
