@@ -551,13 +551,17 @@ def test_a_png_may_have_much_text_and_a_large_profile(tmp_path):
     assert PngImagePlugin.MAX_TEXT_CHUNK == 2**20  # Pillow's own limit is as it was
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"])
-def test_the_limit_of_pixels_is_an_option(tmp_path, monkeypatch, kind):
+LIMITED = {kind: {} for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")}
+LIMITED |= {"WEBP lossless": {"lossless": True}, "WEBP extended": {"exif": b"Exif\0\0"}}
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_the_limit_of_pixels_is_an_option(tmp_path, monkeypatch, name):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
     content = io.BytesIO()
-    Image.new("RGB", (20, 15)).save(content, kind)
+    Image.new("RGB", (20, 15)).save(content, name.split()[0], **LIMITED[name])
     said = refusal(tmp_path, content.getvalue(), max_pixels=299)
-    assert said.replace("20×15; ", "") == "more than 299 pixels (--max-pixels N allows more)"
+    assert said == "more than 299 pixels (20×15; --max-pixels N allows more)"
     assert decode.decode(tmp_path / "a", SIZE, max_pixels=300).shape == (3, SIZE, SIZE)
     assert Image.MAX_IMAGE_PIXELS == 50
 

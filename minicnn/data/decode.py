@@ -94,13 +94,15 @@ def decode(path, size=256, max_pixels=None):
     """
     max_pixels = max_pixels or MAX_PIXELS
     kind, content = read(path, max_pixels)
+    width, height = webp_size(content) if kind == "WebP" else (1024, 1024)  # until it is known
     image = None
     with limits(max_pixels):
         try:
+            if kind == "WebP":  # libwebp takes memory for all pixels when it opens a file
+                check_pixels(width, height, max_pixels)
             image = open_as(kind, content)
-            count = image.width * image.height
-            if count > max_pixels:
-                raise too_many(max_pixels, f"{image.width}×{image.height}; ")
+            width, height = image.size
+            check_pixels(width, height, max_pixels)
             return square(settle(image, content), size)
         except Unreadable:
             raise
@@ -109,9 +111,8 @@ def decode(path, size=256, max_pixels=None):
         except Exception as error:  # a broken file can make Pillow raise anything
             reason = reason_for(error, kind, content, max_pixels)
     # Several decoders say "damaged" where memory was short, and others the reverse.
-    need = 16 * (count if image else max_pixels if kind == "WebP" else 2**20)
     image = None  # free it first
-    check_memory(need)
+    check_memory(16 * width * height)
     raise reason
 
 
@@ -175,6 +176,23 @@ def open_as(kind, content):
     except ModuleNotFoundError:
         raise Unreadable(f"a format that this version of Pillow does not read ({kind})") from None
     return getattr(module, f"{kind}ImageFile")(io.BytesIO(content))
+
+
+def webp_size(content):
+    """Return the width and height that the header of a WebP says."""
+    chunk = content[12:16]
+    if chunk == b"VP8X":
+        return tuple(int.from_bytes(content[i : i + 3], "little") + 1 for i in (24, 27))
+    if chunk == b"VP8L":
+        bits = int.from_bytes(content[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return tuple(int.from_bytes(content[i : i + 2], "little") & 0x3FFF for i in (26, 28))
+
+
+def check_pixels(width, height, max_pixels):
+    """Raise Unreadable if there are more pixels than the limit."""
+    if width * height > max_pixels:
+        raise too_many(max_pixels, f"{width}×{height}; ")
 
 
 def too_many(max_pixels, details=""):
