@@ -7,7 +7,6 @@ import math
 import os
 import pickle
 import struct
-import sys
 import tracemalloc
 import zipfile
 
@@ -872,23 +871,162 @@ def test_a_bad_npz_file_gets_one_sentence(tmp_path, case):
     assert sentence in refusal(tmp_path, "a.npz", content)
 
 
-def test_a_pth_file_is_read_by_pytorch_alone(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
-    text = refusal(tmp_path, "alexnet.pth", b"whatever")
-    assert "not installed" in text and "torch.load('alexnet.pth', weights_only=True)" in text
+def text(word):
+    return b"X" + struct.pack("<i", len(word.encode())) + word.encode()
 
 
-def test_a_pth_file_that_would_run_something_is_refused(tmp_path):
+def whole_numbers(numbers):
+    return b"(" + b"".join(b"J" + struct.pack("<i", n) for n in numbers) + b"t"
+
+
+def torch_tensor(key, array, legacy=False, parameter=False):
+    """Return the instructions with which torch.save pickles a tensor, or a Parameter."""
+    strides = [step // array.itemsize for step in array.strides]
+    kind = {"<f4": b"Float", "<f8": b"Double", "<f2": b"Half", "<i8": b"Long"}[array.dtype.str]
+    tensor = (
+        b"ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + b"ctorch\n" + kind
+        + b"Storage\n" + text(key) + text("cpu") + b"J" + struct.pack("<i", array.size)
+        + b"N" * legacy + b"tQK\x00" + whole_numbers(array.shape) + whole_numbers(strides)
+        + b"\x89ccollections\nOrderedDict\n)RtR"
+    )  # fmt: skip
+    if parameter:
+        tensor = b"ctorch._utils\n_rebuild_parameter\n(" + tensor + b"\x88ccollections\n"
+        tensor += b"OrderedDict\n)RtR"
+    return tensor
+
+
+def torch_file(arrays, legacy=False, parameter=False, before=b"", after=b""):
+    """Return what torch.save writes for {name: array}; other values are instructions of a pickle.
+
+    before, after: instructions around the state dictionary's own.
+    """
+    program, storages = b"ccollections\nOrderedDict\n)R(", []
+    for name, array in arrays.items():
+        key = str(len(storages))
+        if isinstance(array, np.ndarray):
+            storages.append((key, array.ravel("K")))
+            array = torch_tensor(key, array, legacy, parameter)
+        program += text(name) + array
+    program = b"\x80\x02" + before + program + b"u" + after + b"."
+    if not legacy:
+        files = {f"archive/data/{key}": numbers.tobytes() for key, numbers in storages}
+        return zip_file({"archive/data.pkl": program, "archive/version": b"3\n"} | files)
+    content = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}("
+    content += text("little_endian") + b"\x88u." + program
+    content += b"\x80\x02](" + b"".join(text(key) for key, _ in storages) + b"e."
+    return content + b"".join(struct.pack("<q", q.size) + q.tobytes() for _, q in storages)
+
+
+def torchvision_arrays(seed=0):
+    layers = rows(other_alexnets.torchvision_alexnet, seed=seed, dtype=np.float32)
+    return conventions.as_torchvision(layers, net.parameters(layers))
+
+
+def inside(key, more=b""):
+    """Return instructions around a state dictionary: {"epoch": 3, key: …, **more}."""
+    optimizer = b"cargparse\nNamespace\n)\x81}b"  # an object of a class that no one here knows
+    return {"before": b"}(" + text("epoch") + b"K\x03" + text(key),
+            "after": text("optimizer") + optimizer + more + b"u"}  # fmt: skip
+
+
+SAVED = {  # name of the file → how a name is saved, and how the dictionary is
+    "plain.pth": ("{0}.{1}", {}),
+    "before-1.6.pth": ("{0}.{1}", {"legacy": True}),
+    "parameters.pt": ("{0}.{1}", {"parameter": True}),
+    "parameters-before-1.6.pt": ("{0}.{1}", {"parameter": True, "legacy": True}),
+    "data-parallel.pth": ("module.{0}.{1}", {}),
+    "parallel-features.pth": ("{0}.module.{1}", {}),
+    "compiled.bin": ("_orig_mod.{0}.{1}", {}),
+    "script.pth.tar": ("module.{0}.{1}", inside("state_dict")),
+    "model.pth": ("model._orig_mod.{0}.{1}", inside("model")),
+    "lightning.ckpt": ("model.{0}.{1}", inside("state_dict")),
+    "unknown.pt": ("net.encoder.{0}.{1}", inside("what-I-saved")),
+}
+
+
+@pytest.mark.parametrize("file", SAVED)
+def test_pytorchs_files_are_read_as_scripts_save_them(tmp_path, file):
+    form, options = SAVED[file]
+    arrays = torchvision_arrays()
+    named = {form.format(*name.split(".", 1)): array for name, array in arrays.items()}
+    path = saved(tmp_path, file, torch_file(named, **options))
+    found = exchange.read(path)
+    assert found.library == "torchvision" and list(found.arrays) == list(arrays)
+    assert all(np.array_equal(found.arrays[name], array) for name, array in arrays.items())
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_tensor_of_any_strides_and_floats_is_read(tmp_path, legacy):
+    w = np.random.default_rng(0).standard_normal((4, 3, 5, 2))
+    arrays = {"a": w, "b": w.astype("<f4").transpose(0, 2, 3, 1), "c": w[0].astype("<f2").T}
+    found = exchange.read(saved(tmp_path, "a.pth", torch_file(arrays, legacy))).arrays
+    assert [q.dtype.name for q in found.values()] == ["float64", "float32", "float32"]
+    assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
+
+
+MODULE = b"cmodels\nAlexNet\n)\x81}(" + text("_modules") + b"}ub"
+HOSTILE_PTH = {
+    "nothing": (b"", "it begins with b''"),
+    "a web page": (b"\n<!DOCTYPE html><html>", "is a web page, not weights"),
+    "a pointer": (b"version https://git-lfs.github.com/spec/v1", "`git lfs pull`"),
+    "a dictionary of pickle": (pickle.dumps({"a": 1}), "a pickle, but torch.save did not write it"),
+    "another zip": (zip_file({"a.npy": b""}), "a zip without data.pkl"),
+    "TorchScript": (zip_file({"a/data.pkl": b"N.", "a/code/b.py": b""}), "program of TorchScript"),
+    "a network": (torch_file({"model": MODULE}), "a whole network, an object of the class AlexNet"),
+    "no tensor": (torch_file({"epoch": b"K\x03", "lr": b"N"}), "by name, only epoch, lr; where"),
+    "a number": (zip_file({"a/data.pkl": b"K\x03."}), "it has no tensors by name; where"),
+    "whole numbers": (torch_file({"a": np.arange(3)}), "a has numbers of LongStorage; expected f"),
+    "batch normalization": (
+        torch_file({"features.1.running_mean": np.ones(3), "n.num_batches_tracked": np.arange(1)}),
+        "it has batch normalization (features.1.running_mean), which"),
+    "a tensor of another kind": (
+        torch_file({"a": b"ctorch._utils\n_rebuild_qtensor\n)R"}), "kind (torch._utils._rebuild_q"),
+    "eval": (zip_file({"a/data.pkl": b"cbuiltins\neval\n(Vx\ntR."}), "no tensors by name; where"),
+    "a missing storage": (zip_file({"a/data.pkl": b"}" + text("a") + torch_tensor("9", np.ones(2))
+                                    + b"s."}), "it is damaged"),
+    "a list in itself": (zip_file({"a/data.pkl": b"](h\x00e."}), "it is damaged"),
+    "an instruction": (zip_file({"a/data.pkl": b"(i__main__\nA\n."}), "has the instruction INST"),
+    "many instructions": (zip_file({"a/data.pkl": b"N" * 300_000 + b"."}), "more than 200,000"),
+    "keys within keys": (  # a key that takes 2⁶⁴ steps to hash
+        zip_file({"a/data.pkl": b"})q\x00" + b"h\x00\x86q\x00" * 64 + b"Ns."}), "no tensors by"),
+    "numbers of many": (
+        torch_file({"a": np.ones(999)} | dict.fromkeys("bcdef", torch_tensor("0", np.ones(999)))),
+        "share their numbers, and are larger"),
+    "one number for all": (
+        torch_file({"a": np.ones(9), "b": torch_tensor("0", np.broadcast_to(np.ones(1), 10**6))}),
+        "b has 9 numbers, which do not fill (1000000,)"),
+    "compressed": (zip_file({"a/data.pkl": b"N" * 9999}, zipfile.ZIP_DEFLATED), "it is compressed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE_PTH)
+def test_a_bad_pth_file_gets_one_sentence(tmp_path, case):
+    content, sentence = HOSTILE_PTH[case]
+    assert sentence in refusal(tmp_path, "a.pth", content)
+
+
+def test_two_networks_in_one_file_are_named(tmp_path):
+    arrays = {f"{a}.{name}": q for a in ("new", "old") for name, q in torchvision_arrays().items()}
+    text = mismatch(rows(other_alexnets.torchvision_alexnet),
+                    saved(tmp_path, "a.pth", torch_file(arrays)))  # fmt: skip
+    assert "no array for conv1.w, only new.features.0.weight, new.features.0.bias, new.fe" in text
+
+
+def test_pytorch_agrees_about_its_files(tmp_path):
     torch = pytest.importorskip("torch", reason="an extra oracle, never required")
-    torch.save({"features.0.weight": RunsSomething(eval, "CALLED.append(1)")}, tmp_path / "a.pth")
-    with pytest.raises(ValueError, match="PyTorch cannot read it with weights_only=True"):
-        exchange.read(tmp_path / "a.pth")
-    torch.save([torch.ones(2)], tmp_path / "b.pth")
-    with pytest.raises(ValueError, match="not a state dictionary"):
-        exchange.read(tmp_path / "b.pth")
-    torch.save({"features.0.weight": torch.ones(2).bfloat16()}, tmp_path / "c.pt")
-    found = exchange.read(tmp_path / "c.pt")
-    assert found.arrays["features.0.weight"].dtype == np.float32 and not CALLED
+    for legacy in (False, True):
+        arrays = torchvision_arrays()
+        path = saved(tmp_path, "a.pth", torch_file(arrays, legacy, parameter=True))
+        state = torch.load(path, weights_only=True)
+        assert all(torch.equal(state[name].data, torch.tensor(q)) for name, q in arrays.items())
+        torch.save(state, path, _use_new_zipfile_serialization=not legacy)
+        found = exchange.read(path).arrays
+        assert all(np.array_equal(found[name], q) for name, q in arrays.items())
+    torch.save({"features.0.weight": torch.ones(2).bfloat16()}, path)
+    assert exchange.read(path).arrays["features.0.weight"].dtype == np.float32
+    torch.save(torch.nn.Linear(2, 2), path)
+    with pytest.raises(ValueError, match="a whole network, an object of the class Linear"):
+        exchange.read(path)
 
 
 def test_a_missing_file_and_an_unknown_suffix_are_named(tmp_path):
@@ -937,7 +1075,8 @@ def test_a_missing_and_a_strange_array_are_named(tmp_path):
     lists = drawn(layers)
     short = {name: lists[name] for name in lists if name != "fc7"}
     path = saved(tmp_path, "net.npy", by_numpy(short))
-    assert mismatch(layers, path).endswith("is of another network: it has no array for fc7.w")
+    text = "is of another network: it has no array for fc7.w, only conv1.w, conv1.b, conv2.w, "
+    assert text in mismatch(layers, path)
     path = saved(tmp_path, "more.npy", by_numpy(lists | {"conv6": [np.ones(3)]}))
     assert mismatch(layers, path).endswith("it has conv6.w, which belongs to no layer")
     path = saved(tmp_path, "three.npy", by_numpy({"bn": [np.ones(1)] * 3}))
@@ -968,12 +1107,16 @@ def test_torchvisions_and_caffes_alexnets_are_told_apart(tmp_path):
     text = mismatch(rows(other_alexnets.caffe_alexnet), tmp_path / "a.npz")
     assert "conv2.w is (8, 4, 5, 5) in the file but (8, 2, 5, 5) in the network" in text
     exchange.write(tmp_path / "b.npz", named | {"features.14.running_mean": np.ones(3)})
-    assert "it has features.14.running_mean" in mismatch(layers, tmp_path / "b.npz")
+    assert "it has batch normalization (features.14.running_mean)" in mismatch(
+        layers, tmp_path / "b.npz"
+    )
     exchange.write(tmp_path / "c.npz", named | {"classifier.9.weight": np.ones(3)})
     assert "it has classifier.9.weight" in mismatch(layers, tmp_path / "c.npz")
     del named["classifier.6.weight"], named["classifier.6.bias"]
     exchange.write(tmp_path / "d.npz", named)
-    assert mismatch(layers, tmp_path / "d.npz").endswith("it has no array for fc8.w")
+    assert "it has no array for fc8.w, only features.0.weight" in mismatch(
+        layers, tmp_path / "d.npz"
+    )
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e200])

@@ -1,20 +1,34 @@
-"""The description of a network in our own weight files: a few plain values, as JSON.
+"""The description of a network in our own weight files: a few plain values, as JSON.  And lists of
+class names in text files.
 
     network                 its name, one of catalogue.NETWORKS, such as "alexnet"
     classes                 the names of its classes, such as ["cat", "dog"]
     size                    width and height of its inputs, such as 224
     test_width              the width to rescale images to before testing, if it is not their own
     nonlinearity, dropout   only if the run changed them
+    mean, deviation         only for torchvision, as for its Normalize: red, green, blue, 0 … 1
 
 These are the settings of a run that `catalogue.build_described` needs.  A .safetensors file has the
 text in its metadata, and an .npz file has it in an array of bytes, `about`.  A reader that does not
 know the description can still read the weights.
 """
 
+import codecs
 import json
+import math
+from pathlib import Path
+
+from ..checks import is_class_name
 
 NAMES = "network classes size test_width nonlinearity dropout".split()
+FOR_TORCHVISION = ["mean", "deviation"]
 MOST_PIXELS = 4096
+MOST_BYTES = 1 << 24  # of a list of classes
+BOMS = {  # how Windows begins a text → its encoding
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 
 
 def from_settings(settings, networks):
@@ -55,12 +69,60 @@ def parse(text, networks, nonlinearities):
         if not is_valid(about.get(name)):
             value = repr(about.get(name))[:80]
             raise ValueError(f"its description of the network is invalid: {name} is {value}")
-    return {name: about[name] for name in NAMES if about.get(name) is not None}
+    return {name: about[name] for name in NAMES + FOR_TORCHVISION if about.get(name) is not None}
+
+
+def read_classes(path):
+    """Return the names in a text file of one class per line, as a list.
+
+    The text is UTF-8, or UTF-16 with the mark with which Windows begins it.  Empty lines at the end
+    do not count.
+
+    Raises
+    ------
+    ValueError
+        If it is not such a text; the message names the line.
+    OSError
+        If it cannot be read.
+    """
+    with open(Path(path), "rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"{path} is too large for a list of classes: over {MOST_BYTES:,} bytes")
+    bom = next((bom for bom in BOMS if data.startswith(bom)), b"")
+    data = data.removeprefix(bom)
+    try:
+        text = data.decode(BOMS.get(bom, "utf-8"))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{path}, line {line}, is not text in UTF-8; save the list of classes as UTF-8"
+        ) from None
+    names = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    while names and not names[-1].strip():
+        names.pop()
+    if not names:
+        raise ValueError(f"{path} is empty; expected the name of one class per line")
+    for line, name in enumerate(names, start=1):
+        if not name.strip():
+            raise ValueError(f"{path}, line {line}, is empty; expected the name of a class")
+        if not is_class_name(name):
+            raise ValueError(
+                f"{path}, line {line}, is {ascii(name[:40])}; expected the name of a class, "
+                "without control characters"
+            )
+    return names
 
 
 def are_names(value):
-    """Return whether a value is a list of printable names."""
-    return isinstance(value, list) and all(isinstance(v, str) and v.isprintable() for v in value)
+    """Return whether a value is a list of names for classes."""
+    return isinstance(value, list) and all(map(is_class_name, value))
+
+
+def are_colours(value):
+    """Return whether a value is None or a list of three numbers."""
+    numbers = isinstance(value, list) and all(type(v) in (int, float) for v in value)
+    return value is None or (numbers and len(value) == 3 and all(map(math.isfinite, value)))
 
 
 def is_width(value):
@@ -76,4 +138,6 @@ VALID = {
     "size": is_width,
     "test_width": lambda value: value is None or is_width(value),
     "dropout": lambda value: value is None or is_chance(value),
+    "mean": are_colours,
+    "deviation": are_colours,
 }

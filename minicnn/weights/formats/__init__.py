@@ -3,6 +3,7 @@
     safetensors.py          .safetensors, read and written
     caffemodel.py           Caffe's .caffemodel, read
     npy_pickle.py           dictionaries pickled by np.save, such as bvlc_alexnet.npy, read
+    pth.py                  PyTorch's .pth and the like, read
     npz.py                  .npz and our own checkpoints, read
     weights/provenance.py   the description of a network in our own files
 
@@ -16,6 +17,7 @@ import math
 import re
 
 MOST_AXES = 4  # convolution weights have four
+BATCH_NORM = ("running_mean", "running_var", "num_batches_tracked")  # how PyTorch's names end
 NPY_MAGIC = b"\x93NUMPY\x01\x00"  # version 1.0; later versions are for arrays that no network has
 NPY_HEADER = re.compile(
     rb"\{'descr': '([<>|](?:f[248]|[iu][1248]|b1|O[48]?))', 'fortran_order': (False|True), "
@@ -49,6 +51,13 @@ def shaped(name, numbers, shape, order="C"):
         text = str(tuple(shape)) if wholes else "its shape"
         raise ValueError(f"{name} has {numbers.size:,} numbers, which do not fill {text}")
     return numbers.reshape(shape, order=order)
+
+
+def check_batch_norm(names):
+    """Raise ValueError if an array with one of these names is of batch normalization."""
+    for name in (name.removesuffix(".npy") for name in names):
+        if name.endswith(BATCH_NORM):
+            raise ValueError(f"it has batch normalization ({name}), which no network here has")
 
 
 def npy_header(file):

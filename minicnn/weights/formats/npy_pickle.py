@@ -121,6 +121,8 @@ def arrays_of(dictionary, most_bytes):
         name = text_of(key)
         if type(name) is not str or type(value) not in (list, tuple, dict):
             raise TypeError
+        if type(value) is dict and "mean" in value:
+            raise ValueError(f"it has batch normalization ({name}), which no network here has")
         arrays[name] = []
         for note in [value["weights"], value["biases"]] if type(value) is dict else value:
             arrays[name].append(array_of(name, note))

@@ -15,7 +15,7 @@ import numpy as np
 
 from ... import storage
 from .. import provenance
-from . import npy_header, shaped
+from . import check_batch_norm, npy_header, shaped
 
 MOST_GROWTH = 10  # times; compressed weights grow by a few percent
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those of np.savez
@@ -40,6 +40,7 @@ def read(path, networks):
             with zipfile.ZipFile(file) as archive:
                 entries = archive.infolist()
                 check_sizes(archive, entries, size)
+                check_batch_norm(entry.filename for entry in entries)
                 if not any(entry.filename == "facts.npy" for entry in entries):
                     return dict(read_array(archive, entry) for entry in entries)
         except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
