@@ -19,7 +19,7 @@ from minicnn.net import gaussian, row
 from minicnn.networks import catalogue, other_alexnets
 from minicnn.networks.alexnet import alexnet
 from minicnn.training import predictor
-from minicnn.weights import conventions, exchange
+from minicnn.weights import conventions, exchange, provenance
 from minicnn.weights.formats import caffemodel, npy_pickle, safetensors
 
 KERNELS, HIDDEN, CLASSES = (4, 8, 12, 16, 6), 10, 5
@@ -73,6 +73,9 @@ def field(number, value):
     return varint(8 * number + 2) + varint(len(value)) + value
 
 
+RAW = {"<f8": 0, "<f4": 1, "<f2": 2}
+
+
 def blob(array, style="new"):
     numbers = array.astype("<f4").tobytes()
     if style == "new":
@@ -80,6 +83,9 @@ def blob(array, style="new"):
     if style == "double":  # and dim number by number
         shape = b"".join(field(1, n) for n in array.shape)
         return field(8, array.astype("<f8").tobytes()) + field(7, shape)
+    if style in RAW:  # NVIDIA's Caffe
+        shape = field(7, field(1, b"".join(map(varint, array.shape))))
+        return shape + field(10, RAW[style]) + field(12, array.astype(style).tobytes())
     sizes = (1,) * (4 - array.ndim) + array.shape
     old = b"".join(field(i, n) for i, n in enumerate(sizes, start=1))
     if style == "old":
@@ -94,11 +100,12 @@ TYPES |= {"pool": ("Pooling", 17), "relu": ("ReLU", 18)}
 
 def caffe_file(lists, order=CAFFE_ORDER, style="new"):
     """Return a .caffemodel; style "old" and "unpacked" have it in field layers, as until 2014."""
-    message = field(1, b"AlexNet") + field(100 if style in ("new", "double") else 2, b"")
+    new = style not in ("old", "unpacked")
+    message = field(1, b"AlexNet") + field(100 if new else 2, b"")
     for name in f"data {order} prob".split():
         kind = TYPES.get(name.rstrip("0123456789_"))
         blobs = [blob(array, style) for array in lists.get(name, [])]
-        if style in ("new", "double"):
+        if new:
             layer = field(1, name.encode()) + (field(2, kind[0].encode()) if kind else b"")
             message += field(100, layer + b"".join(field(7, q) for q in blobs))
         else:
@@ -463,6 +470,138 @@ def test_vgg_of_caffe_is_read_by_name_in_both_layouts(tmp_path):
     assert all(np.array_equal(q, params[name]) for name, q in net.parameters(again).items())
 
 
+# What others change: pixels, names of layers, the mean
+
+
+def test_caffes_pixels_may_come_under_torchvisions_names(tmp_path):
+    """As VGG's own weights do that were converted for PyTorch."""
+    layers, again = vgg_rows(), vgg_rows(seed=1)
+    lists = drawn(layers)
+    mean = exchange.load(layers, saved(tmp_path, "a.npy", by_numpy(lists)))
+    places = "features.0 features.2 features.5 classifier.0 classifier.3 classifier.6".split()
+    named = {
+        f"{place}.{word}": q
+        for place, arrays in zip(places, lists.values(), strict=True)
+        for word, q in zip(("weight", "bias"), arrays, strict=True)
+    }
+    exchange.write(tmp_path / "b.safetensors", named)
+    assert np.array_equal(exchange.load(again, tmp_path / "b.safetensors", "Caffe"), mean)
+    for name, array in net.parameters(layers).items():
+        assert np.array_equal(net.parameters(again)[name], array)
+    for pixels, expected in ((None, 123.675), ("torchvision", 123.675)):
+        assert exchange.load(again, tmp_path / "b.safetensors", pixels)[0] == expected
+    assert not np.allclose(net.parameters(layers)["conv1_1.w"], net.parameters(again)["conv1_1.w"])
+    exchange.load(layers, tmp_path / "a.npy", "torchvision")
+    for name, array in net.parameters(again).items():
+        assert np.array_equal(net.parameters(layers)[name], array)
+    exchange.write(tmp_path / "c.npz", net.parameters(layers))
+    for path, pixels in (("c.npz", "Caffe"), ("a.npy", "caffe")):
+        with pytest.raises(ValueError, match="pixels is"):
+            exchange.load(again, tmp_path / path, pixels)
+
+
+@pytest.mark.parametrize("last", ["fc8_flickr", "fc8-20", "score/a.b", "classifier.6.1", "head"])
+def test_a_last_layer_that_was_renamed_is_found(tmp_path, last):
+    table = "torchvision_alexnet" if last in ("classifier.6.1", "head") else "caffe_alexnet"
+    layers = rows(getattr(other_alexnets, table))
+    lists = drawn(layers)
+    if table == "caffe_alexnet":
+        lists[last] = lists.pop("fc8")
+        path = saved(tmp_path, "a.caffemodel", caffe_file(lists, CAFFE_ORDER.replace("fc8", last)))
+        exchange.load(layers, saved(tmp_path, "a.npy", by_numpy(lists)))
+        expected = {name: q.copy() for name, q in net.parameters(layers).items()}
+    else:
+        arrays = torchvision_arrays()
+        exchange.load(layers, saved(tmp_path, "b.pth", torch_file(arrays)))
+        expected = {name: q.copy() for name, q in net.parameters(layers).items()}
+        for word in ("weight", "bias"):
+            arrays[f"{last}.{word}"] = arrays.pop(f"classifier.6.{word}")
+        path = saved(tmp_path, "a.pth", torch_file(arrays))
+    again = rows(getattr(other_alexnets, table), seed=1)
+    exchange.load(again, path)
+    for name, array in net.parameters(again).items():
+        assert np.array_equal(array, expected[name])
+
+
+def test_of_two_layers_that_may_be_the_last_one_none_is_taken(tmp_path):
+    lists = drawn(rows(other_alexnets.caffe_alexnet))
+    lists |= {"fc8_a": lists["fc8"], "fc8_b": lists.pop("fc8")}
+    text = mismatch(rows(other_alexnets.caffe_alexnet), saved(tmp_path, "a.npy", by_numpy(lists)))
+    assert text.endswith("it has no array for fc8.w, only fc8_a.w, fc8_a.b, fc8_b.w, fc8_b.b")
+
+
+BLUE_FIRST = np.arange(3 * 256 * 256, dtype="<f4").reshape(3, 256, 256) % 251
+MEANS = {  # --mean → red, green, blue; written as a file if it has a name
+    "1,2.5,3": (None, [1, 2.5, 3]),
+    "1 2.5 255": (None, [1, 2.5, 255]),
+    "mean.binaryproto": (blob(BLUE_FIRST[None]), BLUE_FIRST[::-1]),
+    "old.binaryproto": (blob(BLUE_FIRST, "old"), BLUE_FIRST[::-1]),
+    "mean.npy": (BLUE_FIRST.astype(float), BLUE_FIRST[::-1]),
+    "colour.npy": (np.array([9, 8, 7.0]), [7, 8, 9]),
+    "1,2": (None, "--mean 1,2: expected red, green and blue, such as"),
+    "-1,2,3": (None, "--mean -1,2,3: expected red, green and blue"),
+    "1,2,256": (None, "--mean 1,2,256: expected numbers of 0 … 255"),
+    "0.485,0.456,0.406": (None, "is for pixels of 0 … 1; expected 255 times as much"),
+    "small.npy": (BLUE_FIRST[:, :99, :99], "expected (3, H, H) with H at least 227"),
+    "grey.npy": (BLUE_FIRST[0], "grey.npy: the mean has shape (256, 256)"),
+    "nan.npy": (np.full(3, np.nan), "expected numbers of 0 … 255"),
+    "no.binaryproto": (b"no", "no.binaryproto: "),
+    "no.npy": (b"no", "no.npy: it does not begin like an .npy file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", MEANS)
+def test_another_mean_can_be_told(tmp_path, capsys, small_networks, monkeypatch, text):
+    content, expected = MEANS[text]
+    monkeypatch.chdir(tmp_path)
+    if isinstance(content, bytes):
+        saved(tmp_path, text, content)
+    elif content is not None:
+        np.save(text, content)
+    weights_file, out = caffe_weights(tmp_path), tmp_path / "out.npz"
+    arguments = ["import", str(weights_file), str(out), "--network", "caffe-alexnet"]
+    code = main([*arguments, f"--mean={text}"])
+    if isinstance(expected, str):
+        assert code == 1 and expected in capsys.readouterr().err and not out.exists()
+        return
+    image, _ = storage.load(out)
+    colours = np.reshape(expected, (3, -1))
+    assert np.array_equal(image["input:mean"].reshape(3, -1), colours + np.zeros((3, 256 * 256)))
+
+
+CLASSES_FILES = {  # → the names, or what the refusal says
+    "plain": (b"a\nb\nc d\n", ["a", "b", "c d"]),
+    "without an end": (b"a\nb", ["a", "b"]),
+    "Windows": (b"\xef\xbb\xbfa\r\nb\r\n", ["a", "b"]),
+    "old Macintosh": (b"a\rb\r", ["a", "b"]),
+    "blank lines at the end": (b"a\nb\n\n \n", ["a", "b"]),
+    "UTF-16": ("\ufeffa\nö\n".encode("utf-16-le"), ["a", "ö"]),
+    "UTF-16, the other way": ("\ufeffa\r\nö\r\n".encode("utf-16-be"), ["a", "ö"]),
+    "spaces of all kinds": ("東京\u3000タワー\nn\xa0b\n".encode(), ["東京\u3000タワー", "n\xa0b"]),
+    "nothing": (b"", "is empty; expected the name of one class per line"),
+    "a mark alone": (b"\xef\xbb\xbf\n", "is empty; expected the name of one class per line"),
+    "a blank line": (b"a\n\nb\n", ", line 2, is empty; expected the name of a class"),
+    "Latin-1": (b"a\n\xe9t\xe9\n", ", line 2, is not text in UTF-8; save"),
+    "UTF-16 without a mark": ("a\nb\n".encode("utf-16-le"), r", line 1, is 'a\x00'; expected the"),
+    "half of UTF-16": (b"\xff\xfea\x00b", "is not text in UTF-"),
+    "binary": (b"\x7fELF\x02\x01\x01\x00\xff", ", line 1, is not text in UTF-8"),
+    "columns": (b"a\tb\n", r", line 1, is 'a\tb'; expected the name of a class, without control"),
+    "a line separator": ("a\u2028b\n".encode(), r", line 1, is 'a\u2028b'; expected the name"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CLASSES_FILES)
+def test_a_list_of_classes_is_read_or_refused_by_its_line(tmp_path, case):
+    content, expected = CLASSES_FILES[case]
+    path = saved(tmp_path, "classes.txt", content)
+    if isinstance(expected, list):
+        assert provenance.read_classes(path) == expected
+        return
+    with pytest.raises(ValueError) as refused:
+        provenance.read_classes(path)
+    assert str(refused.value).startswith(f"{path}") and expected in str(refused.value)
+
+
 # The readers
 
 
@@ -595,7 +734,7 @@ def test_a_bad_safetensors_file_gets_one_sentence(tmp_path, case):
     assert sentence in refusal(tmp_path, "a.safetensors", content)
 
 
-@pytest.mark.parametrize("style", ["new", "old", "double", "unpacked"])
+@pytest.mark.parametrize("style", ["new", "old", "double", "unpacked", *RAW])
 def test_a_caffemodel_is_read_in_every_form_that_caffe_wrote(style):
     lists = drawn(rows(other_alexnets.caffe_alexnet))
     layers = caffemodel.read(caffe_file(lists, style=style))
@@ -604,7 +743,9 @@ def test_a_caffemodel_is_read_in_every_form_that_caffe_wrote(style):
     assert [kind for _, kind, _ in layers if kind] == [name[:-1] for name in order]
     for name, _, arrays in layers:
         for array, expected in zip(arrays, lists.get(name, []), strict=True):
-            assert array.dtype == (np.float64 if style == "double" else np.float32)
+            dtype = {"double": "<f8", **dict(zip(RAW, RAW, strict=True))}.get(style, "<f4")
+            expected = expected.astype(dtype)
+            assert array.dtype == dtype
             shape = (
                 (1, 1, 1, 1) + expected.shape if style in ("old", "unpacked") else expected.shape
             )
@@ -633,6 +774,9 @@ HOSTILE_CAFFEMODELS = {
     "half a number": (layer_of(field(7, field(1, 6)) + field(5, SIX[:-1])), "no multiple of 4"),
     "many layers": (field(2, b"") * 1001, "more than 1,000 layers"),
     "many arrays": (field(2, field(6, b"") * 11), "more than 10 arrays"),
+    "batch normalization": (
+        field(100, field(1, b"bn1") + field(2, b"BatchNorm")), "has batch normalization (bn1)"),
+    "raw numbers that are whole": (layer_of(field(10, 3) + field(12, SIX)), "raw_data of type 3;"),
     "the format of 2013": (field(2, field(1, b"conv1")), "upgrade_net_proto_binary"),
 }  # fmt: skip
 
@@ -749,6 +893,8 @@ HOSTILE_DICTIONARIES = {
     "a list in the place of arrays": (by_numpy({"a": [[1, 2]]}), "not a dictionary of arrays"),
     "numbers for names": (by_numpy({1: [np.ones(3)]}), "not a dictionary of arrays"),
     "whole numbers": (by_numpy({"a": [np.arange(3)]}), "a is an array of i8"),
+    "batch normalization": (
+        by_numpy({"bn1": {"mean": np.ones(3), "variance": np.ones(3)}}), "has batch normaliza"),
     "arrays of objects": (by_numpy({"a": [np.array([[], {}], object)]}), "a is an array of O8"),
     "shared numbers": (shared_numbers(), "share their numbers"),
     "a deep dtype": (
@@ -861,6 +1007,9 @@ HOSTILE_NPZ = {
     "a size that is true": (zip_file(about_npy(size=True)), "is invalid: size is True"),
     "half a width": (zip_file(about_npy(test_width=0.5)), "is invalid: test_width is 0.5"),
     "certain dropout": (zip_file(about_npy(dropout=1)), "is invalid: dropout is 1"),
+    "a line separator": (zip_file(about_npy(classes=["a\u2028b"])), "is invalid: classes is ["),
+    "a surrogate": (zip_file(about_npy(classes=["\ud800"])), "is invalid: classes is ["),
+    "two colours": (zip_file(about_npy(mean=[1, 2])), "is invalid: mean is [1, 2]"),
     "a bent line": (zip_file(about_npy(nonlinearity={})), "is invalid: nonlinearity is {}"),
 }  # fmt: skip
 
@@ -1246,6 +1395,9 @@ def test_an_imported_network_predicts(tmp_path, capsys, small_networks):
     path.write_bytes(saved(tmp_path, "a.npy", python2(tensorflow_layout(lists))).read_bytes())
     arguments = ["import", str(path), str(out), "--network", "caffe-alexnet", "--classes"]
     assert main([*arguments, str(tmp_path / "classes.txt")]) == 0
+    (tmp_path / "few.txt").write_text("a\nb")
+    assert main([*arguments[:2], "no.npz", *arguments[3:], str(tmp_path / "few.txt")]) == 1
+    assert f"few.txt has 2 names, but {path} has 5 classes" in capsys.readouterr().err
     trained_one = predictor.load(out, reference)
     assert trained_one.classes == tuple(classes) and trained_one.size == 227
     images = np.random.default_rng(0).integers(0, 256, (2, 3, 256, 256), dtype=np.uint8)
@@ -1271,19 +1423,31 @@ def test_a_network_for_unit_inputs_is_exported_for_whole_pixels(tmp_path, small_
     np.testing.assert_array_equal(found.mean, [7, 7, 7])
 
 
+ODD_NAMES = ["東京\u3000タワー", "no\xa0break", "می\u200cخواهم", "👩\u200d🔬", "soft\xadhyphen"]
+ODD_NAMES += [
+    "\u202eright to left",
+    "\ue000private",
+    "\U0001fadf new",
+    "क्\u200dष",
+    "\ufeffmark",
+    " ",
+]
+
+
+@pytest.mark.parametrize("names", [["a", "ö", "猫"], ODD_NAMES])
 @pytest.mark.parametrize("suffix", ["npz", "safetensors"])
 def test_what_is_exported_comes_back_with_its_size_classes_and_mean_image(
-    tmp_path, capsys, monkeypatch, suffix
+    tmp_path, capsys, monkeypatch, suffix, names
 ):
     layers = catalogue.build(
         "cifar-four-layer", reference, np.random.default_rng(0),
-        nonlinearity="tanh", init="fan-in", size=20, classes=3,
+        nonlinearity="tanh", init="fan-in", size=20, classes=len(names),
     )  # fmt: skip
     rng = np.random.default_rng(1)
     content = {f"w:{name}": w for name, w in net.parameters(layers).items()}
     content |= {"input:mean": 9 * rng.standard_normal((3, 30, 30), np.float32)}
     content |= {"input:deviation": np.float32(50)}
-    said = {"network": "cifar-four-layer", "classes": ["a", "ö", "猫"], "size": 20}
+    said = {"network": "cifar-four-layer", "classes": names, "size": 20}
     said |= {"nonlinearity": "tanh", "test_width": 26}
     first, weights_file, again = (tmp_path / n for n in ("1.npz", f"2.{suffix}", "3.npz"))
     storage.save(first, content, {"settings": said | {"seed": 4, "momentum": 0.9}})
@@ -1297,6 +1461,55 @@ def test_what_is_exported_comes_back_with_its_size_classes_and_mean_image(
     np.testing.assert_allclose(*both, rtol=1e-4)
     assert main(["import", str(weights_file), "x.npz", "--network", "cifar-80sec"]) == 1
     assert "says that it is of cifar-four-layer, not of cifar-80sec" in capsys.readouterr().err
+
+
+def test_pytorch_is_told_the_mean_the_deviation_and_the_classes(
+    tmp_path, capsys, monkeypatch, small_networks
+):
+    layers = rows(other_alexnets.torchvision_alexnet, dtype=np.float32)
+    monkeypatch.setattr(catalogue, "build_described", lambda about, ops: layers)
+    run, named, back = (tmp_path / name for name in ("a.npz", "b.safetensors", "c.npz"))
+    colour = np.array([70.0, 90.0, 120.0], np.float32).reshape(3, 1, 1)
+    image = colour + np.linspace(-4, 4, 256, dtype=np.float32)
+    content = {f"w:{name}": q for name, q in net.parameters(layers).items()}
+    content |= {
+        "input:mean": image + np.zeros((3, 256, 256), "f"),
+        "input:deviation": np.float32(1),
+    }
+    classes = ["a", "b", "東京\u3000タワー", "d", "e"]
+    said = {"network": "torchvision-alexnet", "classes": classes, "size": 224}
+    storage.save(run, content, {"settings": said})
+    assert main(["export", str(run), str(named), "--for-torchvision", "torchvision-alexnet"]) == 0
+    printed = capsys.readouterr().out
+    normalize = "Normalize(mean=[0.27451, 0.352941, 0.470588], std=[0.229, 0.224, 0.225])"
+    assert f"5 classes: {', '.join(classes)}\n" in printed and normalize in printed
+    assert "a mean image, which differs by up to 4.0 of 255 from this colour" in printed
+    told = json.loads(safetensors.read_description(named.read_bytes()))
+    assert told["classes"] == classes
+    np.testing.assert_allclose(np.multiply(told["mean"], 255), colour.ravel(), rtol=1e-6)
+    arrays = exchange.read(named).arrays  # what PyTorch computes with them, without dropout
+    theirs = [layer for layer in layers if "rng" not in layer.options]
+    names = iter(arrays.values())
+    theirs = [
+        row(layer.name, reference, conventions.kind_of(layer),
+            layer.params and {"w": next(names), "b": next(names)}, **layer.options)
+        for layer in theirs
+    ]  # fmt: skip
+    x = images(224).astype(np.float32)
+    normal = (x / 255 - np.reshape(told["mean"], (3, 1, 1))) / np.reshape(
+        told["deviation"], (3, 1, 1)
+    )
+    scores = predict(theirs, normal.astype(np.float32))
+    np.testing.assert_allclose(scores, predict(layers, x - colour), rtol=1e-4, atol=1e-5)
+    assert main(["import", str(named), str(back)]) == 0
+    mean, facts = storage.load(back)
+    assert facts["settings"] | said == facts["settings"]
+    assert np.allclose(mean["input:mean"], colour, rtol=1e-6)
+    assert main(["import", str(named), "d.npz", "--pixels", "caffe"]) == 1
+    assert "for torchvision's pixels, not for Caffe's" in capsys.readouterr().err
+    out = tmp_path / "e.npz"
+    assert main(["export", str(run), str(out), "--for-torchvision", "torchvision-alexnet"]) == 0
+    assert "It has only the weights; a .safetensors file has" in capsys.readouterr().out
 
 
 def test_the_runs_own_dropout_goes_out_to_torchvision_and_comes_back(tmp_path, capsys):

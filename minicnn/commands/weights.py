@@ -65,17 +65,17 @@ def run_import(options):
     if name != about.get("network", name):
         raise ValueError(f"{options.file} says that it is of {about['network']}, not of {name}")
     layers, about = described_layers(weights, name, reference)
-    if classes and len(classes) != len(about["classes"]):
-        raise ValueError(
-            f"{options.classes} has {len(classes):,} classes, but the network in {options.file} "
-            f"has {len(about['classes']):,}"
-        )
-    about["classes"] = classes or about["classes"]
     if options.mean is not None:
         mean, mean_image = exchange.read_mean(options.mean)
         weights = weights._replace(mean=mean, mean_image=mean_image, about=about)
         exchange.check_mean(weights)
     fitted = exchange.fit(weights, layers, options.file)
+    if classes and len(classes) != len(about["classes"]):
+        raise ValueError(
+            f"{options.classes} has {len(classes):,} names, but {options.file} has "
+            f"{len(about['classes']):,} classes"
+        )
+    about["classes"] = classes or about["classes"]
     print(exchange.report(weights, layers, fitted))
     mean = exchange.mean_of(weights, layers)
     if Path(options.out).suffix.lower() == ".npz":
