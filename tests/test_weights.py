@@ -7,6 +7,7 @@ import math
 import os
 import pickle
 import struct
+import time
 import tracemalloc
 import zipfile
 
@@ -671,7 +672,7 @@ HOSTILE_SAFETENSORS = {
     "cut in the length": (b"\x05\x00\x00", "too few for the header"),
     "a huge header": (safe_file({}, length=2**63), "too few for the header"),
     "a header longer than the file": (safe_file({}, length=3), "too few for the header"),
-    "a header that is too large": (safe_file(b"{" + b" " * (1 << 20) + b"}"), "at most 1,048,576"),
+    "a header that is too large": (safe_file(b"{" + b" " * (1 << 23) + b"}"), "at most 8,388,608"),
     "no object": (safe_file([1]), "does not begin with {"),
     "no JSON": (safe_file(b"{nothing}"), "is not JSON in UTF-8: Expecting"),
     "no UTF-8": (safe_file(b'{"\xff": 1}'), "is not JSON in UTF-8: 'utf-8' codec"),
@@ -1191,6 +1192,75 @@ def test_names_in_a_file_cannot_write_to_the_terminal(tmp_path):
     name = "conv1.w\x1b[2J\n" + "x" * 10_000
     content = safe_file({name: entry([5], 0, 24)}, SIX)
     assert "conv1.w?[2J?xxx" in refusal(tmp_path, "a.safetensors", content)
+
+
+def mutated(content, rng):
+    """Return the bytes after a few mistakes, most of them near an end, where the structure is."""
+    content = bytearray(content)
+    for _ in range(rng.choice([1, 1, 2, 5, 20])):
+        size = len(content)
+        near = (0, max(0, size - 1000), 0)[rng.integers(3)]
+        i = int(rng.integers(near, min(size, near + 1000) if rng.random() < 0.8 else size))
+        match rng.integers(5):
+            case 0:
+                content[i] ^= 1 << rng.integers(8)
+            case 1:
+                content[i] = rng.choice([0, 1, 127, 128, 255])
+            case 2:
+                del content[i : i + rng.choice([1, 2, 8, 100])]
+            case 3:
+                content[i:i] = rng.bytes(rng.choice([1, 4, 8]))
+            case 4:
+                content[i:i] = content[int(rng.integers(size)) :][: rng.choice([4, 16, 200])]
+        content = content or bytearray(1)
+    return bytes(content)
+
+
+def fuzzed_file(form):
+    """Return the suffix, the part of a small file that is mutated, and a function for the rest."""
+    lists = drawn(rows(other_alexnets.caffe_alexnet, kernels=(2, 2, 2, 2, 2), hidden=2))
+    arrays = {f"{name}.w": w for name, (w, b) in lists.items()}
+    match form:
+        case "safetensors":
+            file = io.BytesIO()
+            about = {"network": "vgg-a", "classes": ["a"], "size": 224}
+            safetensors.write(file, arrays, json.dumps(about))
+            return "safetensors", file.getvalue(), bytes
+        case "caffemodel":
+            return "caffemodel", caffe_file(lists), bytes
+        case "npy":
+            return "npy", python2(lists), bytes
+        case "pth" | "pth before 1.6":
+            return "pth", torch_file(arrays, legacy=form != "pth", **inside("state_dict")), bytes
+    archive = zipfile.ZipFile(io.BytesIO(torch_file(arrays, **inside("model"))))
+    entries = {name: archive.read(name) for name in archive.namelist()}
+    pickle_in_it = entries.pop("archive/data.pkl")
+    return "pth", pickle_in_it, lambda program: zip_file(entries | {"archive/data.pkl": program})
+
+
+@pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "form", ["safetensors", "caffemodel", "npy", "pth", "pickle in pth", "pth before 1.6"]
+)
+def test_damaged_files_are_read_or_refused_in_one_sentence(tmp_path, form, count):
+    suffix, content, whole = fuzzed_file(form)
+    layers = rows(other_alexnets.caffe_alexnet)
+    rng, refused = np.random.default_rng(18), 0
+    tracemalloc.start()
+    for i in range(count):
+        path = saved(tmp_path, f"{i}.{suffix}", whole(mutated(content, rng)))
+        start = time.monotonic()
+        try:
+            exchange.fit(exchange.read(path), layers, path)
+        except ValueError as error:
+            sentence = str(error)
+            assert sentence.startswith(str(path)) and sentence.isprintable()
+            refused += "is of another network" not in sentence
+        assert time.monotonic() - start < 10
+        path.unlink()
+    assert tracemalloc.get_traced_memory()[1] < 100e6
+    tracemalloc.stop()
+    assert count / 4 < refused  # or the mistakes are none
 
 
 # Weights of another network

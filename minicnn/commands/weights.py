@@ -51,7 +51,6 @@ def add_import(commands):
 
 
 def run_import(options):
-    from .. import reference
     from ..weights import exchange, provenance
 
     exchange.check_new(options.out)
@@ -64,7 +63,7 @@ def run_import(options):
         raise ValueError(f"{options.file} does not say which network it is of: add --network")
     if name != about.get("network", name):
         raise ValueError(f"{options.file} says that it is of {about['network']}, not of {name}")
-    layers, about = described_layers(weights, name, reference)
+    layers, about = described_layers(weights, name, options.file)
     if options.mean is not None:
         mean, mean_image = exchange.read_mean(options.mean)
         weights = weights._replace(mean=mean, mean_image=mean_image, about=about)
@@ -87,19 +86,26 @@ def run_import(options):
     return 0
 
 
-def described_layers(weights, name, ops):
-    """Return the layers of the network `name` for weights, all 0, and its description.
+def described_layers(weights, name, path):
+    """Return the layers of the network `name` for the weights of a file, and its description.
 
     If the file has no description, its last layer tells the number of classes.
     """
+    from .. import reference
     from ..networks import catalogue
     from ..weights import exchange
 
     if weights.about:
-        return catalogue.build_described(weights.about, ops), dict(weights.about)
-    layers = catalogue.build(name, ops, None)
+        try:
+            return catalogue.build_described(weights.about, reference), dict(weights.about)
+        except MemoryError as error:
+            size = weights.about["size"]
+            raise ValueError(
+                f"{path} describes a network for {size}×{size} pixels that is too large ({error})"
+            ) from None
+    layers = catalogue.build(name, reference, None)
     count = exchange.count_classes(weights, layers)
-    layers = catalogue.build(name, ops, None, classes=count)
+    layers = catalogue.build(name, reference, None, classes=count)
     classes = [f"class {k}" for k in range(count)]
     return layers, {"network": name, "classes": classes, "size": catalogue.find(name).size}
 
@@ -150,7 +156,6 @@ def add_export(commands):
 
 
 def run_export(options):
-    from .. import reference
     from ..weights import conventions, exchange
 
     exchange.check_new(options.out)
@@ -162,7 +167,7 @@ def run_export(options):
         name = options.for_torchvision
         if about.get("network", name) != name:
             raise ValueError(f"{options.file} is of {about['network']}, not of {name}")
-        layers, about = described_layers(weights, name, reference)
+        layers, about = described_layers(weights, name, options.file)
         fitted = exchange.fit(weights, layers, options.file)
         arrays = conventions.as_torchvision(layers, fitted)
         if weights.mean is not None:

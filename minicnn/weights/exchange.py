@@ -386,7 +386,7 @@ def write(path, arrays, about=None):
         content = {**arrays, **npz.description_array(about)}
         storage.write_whole(path, lambda file: np.savez(file, **content))
     else:
-        text = json.dumps(about) if about else None
+        text = json.dumps(about, ensure_ascii=False) if about else None
         storage.write_whole(path, lambda file: safetensors.write(file, arrays, text))
 
 

@@ -25,6 +25,10 @@ NPY_HEADER = re.compile(
 )
 
 
+class Unusable(ValueError):
+    """The file cannot be used; the message says why in the project's own words."""
+
+
 def shaped(name, numbers, shape, order="C"):
     """Return `numbers`, a flat array, in the shape that the file claims.
 
@@ -54,10 +58,10 @@ def shaped(name, numbers, shape, order="C"):
 
 
 def check_batch_norm(names):
-    """Raise ValueError if an array with one of these names is of batch normalization."""
+    """Raise Unusable if an array with one of these names is of batch normalization."""
     for name in (name.removesuffix(".npy") for name in names):
         if name.endswith(BATCH_NORM):
-            raise ValueError(f"it has batch normalization ({name}), which no network here has")
+            raise Unusable(f"it has batch normalization ({name}), which no network here has")
 
 
 def npy_header(file):

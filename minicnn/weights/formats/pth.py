@@ -22,7 +22,7 @@ import zlib
 
 import numpy as np
 
-from . import MOST_AXES, check_batch_norm
+from . import MOST_AXES, Unusable, check_batch_norm
 from .safetensors import as_float
 
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -40,7 +40,7 @@ STATES = "state_dict model_state_dict model net network weights".split()  # keys
 MOST_PREFIX = 200  # characters of the keys that lead to a tensor
 ADVICE = "where it was made, save its weights: torch.save(model.state_dict(), 'weights.pth')"
 DAMAGE = (  # an empty stack, a list where a number should be, …
-    ArithmeticError, AttributeError, LookupError, TypeError, UnicodeError, EOFError, RuntimeError,
+    ArithmeticError, AttributeError, LookupError, TypeError, ValueError, EOFError, RuntimeError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
@@ -63,7 +63,7 @@ def read(data):
 
     Raises
     ------
-    ValueError
+    Unusable
         If it is damaged, has no tensors by name, or has tensors of anything but floats.
     """
     try:
@@ -75,10 +75,12 @@ def read(data):
             array = array_of(name, note, order, bytes_of)
             most_bytes -= array.nbytes
             if most_bytes < 0:
-                raise ValueError("its tensors share their numbers, and are larger than the file")
+                raise Unusable("its tensors share their numbers, and are larger than the file")
             arrays[name] = array
+    except Unusable:
+        raise
     except DAMAGE:
-        raise ValueError("it is damaged, or torch.save did not write it") from None
+        raise Unusable("it is damaged, or torch.save did not write it") from None
     return arrays
 
 
@@ -88,12 +90,12 @@ def read_zip(data):
     entries = {entry.filename: entry for entry in archive.infolist()}
     name = next((name for name in entries if name.endswith("/data.pkl")), None)
     if name is None:
-        raise ValueError("it is a zip without data.pkl: torch.save did not write it")
+        raise Unusable("it is a zip without data.pkl: torch.save did not write it")
     folder = name.removesuffix("data.pkl")
     if any(entry.startswith(f"{folder}code/") for entry in entries):
-        raise ValueError(f"it is a program of TorchScript; {ADVICE}")
+        raise Unusable(f"it is a program of TorchScript; {ADVICE}")
     if sum(entry.file_size for entry in entries.values()) > len(data):
-        raise ValueError("it is compressed, unlike the files of torch.save")
+        raise Unusable("it is compressed, unlike the files of torch.save")
     big = f"{folder}byteorder" in entries and archive.read(f"{folder}byteorder") == b"big"
     value = run(io.BytesIO(archive.read(name)), {})
     bytes_of = functools.cache(lambda key: archive.read(f"{folder}data/{key}"))
@@ -104,16 +106,16 @@ def read_legacy(data):
     """Return the same of a file from before PyTorch 1.6."""
     file, kinds, storages = io.BytesIO(data), {}, {}
     if data[:1] != b"\x80":
-        raise ValueError(f"torch.save did not write it: it begins with {bytes(data[:20])!r}")
+        raise Unusable(f"torch.save did not write it: it begins with {bytes(data[:20])!r}")
     if run(file, {}) != MAGIC:
-        raise ValueError("it is a pickle, but torch.save did not write it")
+        raise Unusable("it is a pickle, but torch.save did not write it")
     run(file, {})  # the version, always 1001
     order = "<" if run(file, {})["little_endian"] else ">"
     value = run(file, kinds)
     for key in run(file, {}):
         count = int.from_bytes(file.read(8), "little" if order == "<" else "big")
         if kinds[key] not in DTYPES:
-            raise ValueError(f"it has numbers of {kinds[key]}; expected floats")
+            raise Unusable(f"it has numbers of {kinds[key]}; expected floats")
         dtype, _ = DTYPES[kinds[key]]
         storages[key] = file.read(count * np.dtype(dtype).itemsize)
     return value, order, storages.__getitem__
@@ -131,10 +133,10 @@ def run(file, kinds):
 
     Raises
     ------
-    ValueError
-        If it ends too early, is too long, or has an instruction that no tensor needs.
+    Unusable
+        If it is too long, or has an instruction that no tensor needs.
     DAMAGE
-        If its instructions do not fit one another.
+        If it is cut, or its instructions do not fit one another.
     """
     stack, marks, memo = [], [], {}
 
@@ -146,7 +148,7 @@ def run(file, kinds):
 
     for count, (instruction, argument, _) in enumerate(pickletools.genops(file)):
         if count > MOST_INSTRUCTIONS:
-            raise ValueError(f"its pickle has more than {MOST_INSTRUCTIONS:,} instructions")
+            raise Unusable(f"its pickle has more than {MOST_INSTRUCTIONS:,} instructions")
         match instruction.name:
             case "PROTO" | "FRAME":
                 pass
@@ -205,7 +207,7 @@ def run(file, kinds):
             case name if instruction.arg and not instruction.stack_before:
                 stack.append(argument)  # a number or a text
             case name:
-                raise ValueError(f"its pickle has the instruction {name}, which no tensor needs")
+                raise Unusable(f"its pickle has the instruction {name}, which no tensor needs")
 
 
 def add_to_list(values, items):
@@ -216,7 +218,7 @@ def add_to_list(values, items):
 
 def add_to_dictionary(dictionary, items):
     """Set items, keys and values in turn; keys that are not texts are left out."""
-    for key, value in zip(items[::2], items[1::2], strict=True):
+    for key, value in zip(items[::2], items[1::2], strict=False):
         if type(key) is str:
             dictionary[key] = value
 
@@ -250,14 +252,14 @@ def tensors_in(value):
     In other dictionaries, the state dictionary is looked for; where none is called so, a tensor's
     name begins with the keys that lead to it.
 
-    Raises ValueError if there are none.
+    Raises Unusable if there are none.
     """
     notes, queue, seen = {}, [("", value)] if isinstance(value, dict) else [], {id(value)}
     for prefix, dictionary in queue:
         state = dictionary.state if isinstance(dictionary, Note) else None
         if isinstance(state, dict) and "_modules" in state:
             kind = dictionary.name.rpartition(".")[2]
-            raise ValueError(f"it has a whole network, an object of the class {kind}; {ADVICE}")
+            raise Unusable(f"it has a whole network, an object of the class {kind}; {ADVICE}")
         states = [key for key in STATES if has_tensors(dictionary.get(key))]
         for key in states[:1] or dictionary:
             item = dictionary[key]
@@ -268,7 +270,7 @@ def tensors_in(value):
                 queue.append((prefix if states else f"{prefix}{key}.", item))
     if not notes:
         only = f", only {', '.join(list(value)[:10])}" if queue and value else ""
-        raise ValueError(f"it has no tensors by name{only}; {ADVICE}")
+        raise Unusable(f"it has no tensors by name{only}; {ADVICE}")
     return notes
 
 
@@ -299,22 +301,22 @@ def array_of(name, note, order, bytes_of):
     if note.name == "torch._tensor._rebuild_from_type_v2":
         note = called(note.arguments[0], note.arguments[2])
     if note.name not in PLAIN or note.arguments[6:] not in ((), (None,), ({},)):
-        raise ValueError(f"{name} is a tensor of a special kind ({note.name}); expected floats")
+        raise Unusable(f"{name} is a tensor of a special kind ({note.name}); expected floats")
     storage, offset, shape, strides = note.arguments[:4]
     _, kind, key, _, _, *view = storage.arguments
     kind = kind.name.rpartition(".")[2]
     dtype, float_name = DTYPES.get(kind, ("", ""))
     if not float_name:
-        raise ValueError(f"{name} has numbers of {kind}; expected floats")
+        raise Unusable(f"{name} has numbers of {kind}; expected floats")
     if view and view[0]:  # the storage is a part of another one: its own key, start and count
         offset += view[0][1]
     if len(shape) > MOST_AXES:
-        raise ValueError(f"{name} has {len(shape):,} axes; expected at most {MOST_AXES}")
+        raise Unusable(f"{name} has {len(shape):,} axes; expected at most {MOST_AXES}")
     whole = all(type(n) is int and n >= 0 for n in (offset, *shape, *strides))
     if not whole or len(shape) != len(strides):
         raise TypeError
     if 0 in shape:
-        raise ValueError(f"{name} has the shape {shape}, and no numbers")
+        raise Unusable(f"{name} has the shape {shape}, and no numbers")
     dtype, content = np.dtype(order + dtype), bytes_of(key)
     steps = [stride * dtype.itemsize for stride in strides]
     try:
@@ -323,5 +325,5 @@ def array_of(name, note, order, bytes_of):
         array = np.ndarray(shape, dtype, content, offset * dtype.itemsize, steps)
     except ValueError:
         count = len(content) // dtype.itemsize
-        raise ValueError(f"{name} has {count:,} numbers, which do not fill {shape}") from None
+        raise Unusable(f"{name} has {count:,} numbers, which do not fill {shape}") from None
     return np.ascontiguousarray(as_float(array, float_name))
