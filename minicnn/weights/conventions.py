@@ -220,8 +220,8 @@ def check_order(kinds, layers):
 def for_normalize(mean=TORCHVISION_MEAN):
     """Return the mean, and torchvision's deviation, as its Normalize takes them: 0 … 1."""
     return {
-        "mean": [float(value) / 255 for value in mean],
-        "deviation": [value / 255 for value in TORCHVISION_DEVIATION],
+        "mean": [round(float(value) / 255, 9) for value in mean],
+        "deviation": [round(value / 255, 9) for value in TORCHVISION_DEVIATION],
     }
 
 
