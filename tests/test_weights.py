@@ -986,7 +986,7 @@ HOSTILE_NPZ = {
                "claim to unpack to 8,000,128"),
     "a huge shape": (zip_file({"a.npy": npy_bytes(np.ones((2, 3)), "(2, 3000000000), }")}),
                      "should hold (2, 3000000000), but"),
-    "a pickle": (zip_file({"a.npy": npy_bytes(np.array({"a": 1}))}), "has another length"),
+    "a pickle": (zip_file({"a.npy": npy_bytes(np.array({"a": 1}))}), "never loaded"),
     "a text": (zip_file({"a.txt": b"hello, and more than that"}), "does not begin like an .npy"),
     "another compression": (zip_file({"a.npy": npy_bytes(np.ones(99))}, zipfile.ZIP_LZMA),
                             "in an unsupported way"),

@@ -41,7 +41,7 @@ from ..console import aligned
 from ..networks import catalogue
 from ..networks.cifar import NONLINEARITIES
 from . import conventions, provenance
-from .formats import caffemodel, npy_header, npy_pickle, npz, pth, safetensors, shaped
+from .formats import caffemodel, npy_pickle, npz, pth, safetensors, shaped
 
 Weights = namedtuple("Weights", "library arrays kinds mean mean_image about pixels")
 
@@ -212,7 +212,7 @@ def read_mean_image(path):
     data = path.read_bytes()
     if path.suffix.lower() == ".npy":
         file = io.BytesIO(data)
-        dtype, order, shape = npy_header(file)
+        dtype, order, shape = storage.npy_header(file)
         content = file.read()
         if dtype[1] not in "fiu" or len(content) % np.dtype(dtype).itemsize:
             raise ValueError(f"it is an array of {dtype}, or damaged; expected numbers")

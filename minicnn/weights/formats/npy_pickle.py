@@ -19,7 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import npy_header, shaped
+from ...storage import npy_header
+from . import shaped
 
 NAMES = """numpy.core.multiarray._reconstruct numpy._core.multiarray._reconstruct numpy.ndarray
     numpy.dtype _codecs.encode""".split()  # NumPy 1 and 2; bytes that Python 3 wrote for Python 2
