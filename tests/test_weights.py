@@ -901,6 +901,8 @@ HOSTILE_DICTIONARIES = {
     "a deep dtype": (
         npy(b"cnumpy\ndtype\n" + b"]" * 4000 + b"a" * 3999 + b"\x85R."), "not a dict"),
     "a deep name": (npy(b"]" * 4000 + b"a" * 3999 + b"U\x01a\x93."), "not a dictionary of arrays"),
+    "keys within keys": (  # a key that takes 2⁶⁴ steps to hash
+        npy(b"})q\x00" + b"h\x00\x86q\x00" * 64 + b"Ns."), "not a dictionary of arrays"),
     "a deep key": (npy(b"})" + b"\x85" * 9000 + b"Ns."), "not a dictionary of arrays"),
     "a dotted name": (
         npy(b"U\x05numpyU\x0fdtype.__class__\x93."), "would use numpy.dtype.__class__,"),

@@ -21,6 +21,7 @@ import numpy as np
 
 from ...storage import npy_header
 from . import shaped
+from .pth import run
 
 NAMES = """numpy.core.multiarray._reconstruct numpy._core.multiarray._reconstruct numpy.ndarray
     numpy.dtype _codecs.encode""".split()  # NumPy 1 and 2; bytes that Python 3 wrote for Python 2
@@ -50,6 +51,7 @@ def read(data):
         raise ValueError(f"it is an array of {dtype}, not a dictionary of arrays")
     try:
         check(file)
+        run(io.BytesIO(data[file.tell() :]), {}, tuple_keys=False)
         match Unpickler(file, encoding="latin1").load():
             case Call("_reconstruct", _, (_, _, _, _, [dict(dictionary)])):
                 return arrays_of(dictionary, most_bytes=len(data))

@@ -121,7 +121,7 @@ def read_legacy(data):
     return value, order, storages.__getitem__
 
 
-def run(file, kinds):
+def run(file, kinds, tuple_keys=True):
     """Return the value that a pickle makes, with Notes in it.
 
     Parameters
@@ -130,6 +130,8 @@ def run(file, kinds):
         Its position is after the pickle, when `run` returns.
     kinds : dict
         The kind of each storage is added under its key, such as "FloatStorage".
+    tuple_keys : bool
+        Whether a dictionary may have tuples as keys: the hash of 64 nested pairs takes 2⁶⁴ steps.
 
     Raises
     ------
@@ -178,11 +180,10 @@ def run(file, kinds):
             case "APPENDS" | "ADDITEMS":
                 items = since_mark()
                 add_to_list(stack[-1], items)
-            case "SETITEM":
-                items = stack.pop(-2), stack.pop()
-                add_to_dictionary(stack[-1], items)
-            case "SETITEMS":
-                items = since_mark()
+            case "SETITEM" | "SETITEMS" as name:
+                items = since_mark() if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
+                if not tuple_keys and tuple in map(type, items[::2]):
+                    raise TypeError
                 add_to_dictionary(stack[-1], items)
             case "PUT" | "BINPUT" | "LONG_BINPUT":
                 memo[argument] = stack[-1]
