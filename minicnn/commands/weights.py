@@ -67,7 +67,13 @@ def run_import(options):
     if options.mean is not None:
         mean, mean_image = exchange.read_mean(options.mean)
         weights = weights._replace(mean=mean, mean_image=mean_image, about=about)
-        exchange.check_mean(weights)
+        try:
+            exchange.check_mean(weights)
+        except ValueError as error:
+            colour = ",".join(f"{value:g}" for value in mean)
+            raise ValueError(
+                f"--mean {options.mean}: {error}; its colour alone is --mean {colour}"
+            ) from None
     fitted = exchange.fit(weights, layers, options.file)
     if classes and len(classes) != len(about["classes"]):
         raise ValueError(

@@ -24,8 +24,9 @@ also has `mean_image`, (3, H, W), and a description of its network, see provenan
     mean = exchange.load(layers, "bvlc_alexnet.npy")
     scores, _ = net.forward(net.predicting(layers, fast), images - mean)    # (N, 3, 227, 227)
 
-conventions.py converts the weights of other libraries, and says why that is necessary.  formats/
-has the readers, which run no code from a file and trust nothing in it.
+A network of Caffe that was converted to PyTorch has torchvision's names and Caffe's colours: then
+`load` needs pixels="Caffe".  conventions.py converts the weights of other libraries, and says why
+that is necessary.  formats/ has the readers, which run no code from a file and trust nothing in it.
 """
 
 import io
@@ -37,6 +38,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import net, storage
+from ..checks import is_class_name
 from ..console import aligned
 from ..networks import catalogue
 from ..networks.cifar import NONLINEARITIES
@@ -401,5 +403,5 @@ def check_new(path):
 
 def printable(text):
     """Return a message, which may quote a file, on one line and not too long."""
-    text = "".join(c if c.isprintable() else "?" for c in text)
+    text = "".join(c if is_class_name(c) else "?" for c in text)
     return text if len(text) <= 500 else f"{text[:500]}…"
