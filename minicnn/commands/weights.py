@@ -77,8 +77,8 @@ def run_import(options):
     fitted = exchange.fit(weights, layers, options.file)
     if classes and len(classes) != len(about["classes"]):
         raise ValueError(
-            f"{options.classes} has {len(classes):,} names, but {options.file} has "
-            f"{len(about['classes']):,} classes"
+            f"{options.classes} has {len(classes):,} lines; expected one for each of the "
+            f"{len(about['classes']):,} classes in {options.file}"
         )
     about["classes"] = classes or about["classes"]
     print(exchange.report(weights, layers, fitted))
@@ -175,6 +175,7 @@ def run_export(options):
             raise ValueError(f"{options.file} is of {about['network']}, not of {name}")
         layers, about = described_layers(weights, name, options.file)
         fitted = exchange.fit(weights, layers, options.file)
+        check_size(name, layers, about["size"], options.file)
         arrays = conventions.as_torchvision(layers, fitted)
         if weights.mean is not None:
             about |= conventions.for_normalize(weights.mean)
@@ -189,6 +190,20 @@ def run_export(options):
     if not in_file:
         print("It has only the weights; a .safetensors file has the mean and the classes, too")
     return 0
+
+
+def check_size(name, layers, size, path):
+    """Raise ValueError if torchvision's network of this name has not as many inputs in fc6."""
+    from .. import net, reference
+    from ..networks import catalogue
+
+    usual = catalogue.build(name, reference, None)
+    shapes = [net.parameters(rows)["fc6.w"].shape for rows in (layers, usual)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"{path} is for images of {size}×{size} pixels, with {shapes[0][1]:,} inputs of fc6; "
+            f"torchvision's {name} has {shapes[1][1]:,}, for images of {catalogue.find(name).size}"
+        )
 
 
 def notes_for_torchvision(weights, about):

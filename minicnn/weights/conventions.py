@@ -50,7 +50,9 @@ TORCHVISION_DEVIATION = (58.395, 57.12, 57.375)  # 255 · (0.229, 0.224, 0.225)
 
 TORCHVISION_NAME = re.compile(r"(features|classifier)\.(\d{1,3})\.(weight|bias)")
 WRAPPED_NAME = re.compile(r"(.*\.|)(?:features|classifier)\.\d{1,3}\.(?:weight|bias)")
-WRAPPERS = ("module", "_orig_mod")  # of DataParallel and of torch.compile, anywhere in a name
+WRAPPERS = (  # of DataParallel, torch.compile and others, anywhere in a name
+    "module", "_module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module",
+)  # fmt: skip
 LETTERS = {"weight": "w", "bias": "b"}
 
 

@@ -47,8 +47,7 @@ from .formats import caffemodel, npy_pickle, npz, pth, safetensors, shaped
 
 Weights = namedtuple("Weights", "library arrays kinds mean mean_image about pixels")
 
-OF_PYTORCH = (".pth", ".pt", ".tar", ".bin", ".ckpt")
-READ = (".safetensors", ".npz", ".caffemodel", ".npy", *OF_PYTORCH)
+READ = (".safetensors", ".npz", ".caffemodel", ".npy", ".pth", ".pt", ".tar", ".bin", ".ckpt")
 NETWORKS = list(catalogue.NETWORKS)  # a list: `in` then accepts unhashable values, too
 WRITTEN = (".npz", ".safetensors")
 

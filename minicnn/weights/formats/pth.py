@@ -169,8 +169,8 @@ def run(file, kinds, tuple_keys=True):
             case "EMPTY_TUPLE":
                 stack.append(())
             case "TUPLE1" | "TUPLE2" | "TUPLE3" as name:
-                count = int(name[-1])
-                stack[-count:] = [tuple(stack[-count:])]
+                size = int(name[-1])
+                stack[-size:] = [tuple(stack[-size:])]
             case "TUPLE" | "FROZENSET":
                 items = tuple(since_mark())
                 stack.append(items)
