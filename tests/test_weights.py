@@ -1109,6 +1109,14 @@ def test_pytorchs_files_are_read_as_scripts_save_them(tmp_path, file):
     assert all(np.array_equal(found.arrays[name], array) for name, array in arrays.items())
 
 
+def test_a_state_dictionary_of_python_2_is_read(tmp_path):
+    q = np.arange(6.0).reshape(2, 3)
+    pair = b"](" + text("a") + torch_tensor("0", q) + b"e"
+    program = b"\x80\x02ccollections\nOrderedDict\n](" + pair + b"e\x85R."
+    content = zip_file({"a/data.pkl": program, "a/data/0": q.tobytes()})
+    assert np.array_equal(exchange.read(saved(tmp_path, "a.pth", content)).arrays["a"], q)
+
+
 @pytest.mark.parametrize("legacy", [False, True])
 def test_a_tensor_of_any_strides_and_floats_is_read(tmp_path, legacy):
     w = np.random.default_rng(0).standard_normal((4, 3, 5, 2))

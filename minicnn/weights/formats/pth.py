@@ -15,6 +15,7 @@ objects it does not know.  A tensor is a view of a storage, which several tensor
 
 import functools
 import io
+import itertools
 import math
 import pickletools
 import zipfile
@@ -38,6 +39,7 @@ PARAMETERS = ("torch._utils._rebuild_parameter", "torch.nn.parameter.")
 PLAIN = ("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2")
 STATES = "state_dict model_state_dict model net network weights".split()  # keys of training scripts
 MOST_PREFIX = 200  # characters of the keys that lead to a tensor
+MOST_DICTIONARIES = 1000  # to look into for a state dictionary
 ADVICE = "where it was made, save its weights: torch.save(model.state_dict(), 'weights.pth')"
 DAMAGE = (  # an empty stack, a list where a number should be, …
     ArithmeticError, AttributeError, LookupError, TypeError, ValueError, EOFError, RuntimeError,
@@ -233,6 +235,7 @@ def called(function, arguments):
         for pairs in arguments:  # of Python 2
             for pair in pairs:
                 add_to_dictionary(note, pair)
+            pairs.clear()  # or a file could have one long list read a thousand times
     return note
 
 
@@ -255,12 +258,11 @@ def tensors_in(value):
 
     Raises Unusable if there are none.
     """
-    notes, queue, seen = {}, [("", value)] if isinstance(value, dict) else [], {id(value)}
-    for prefix, dictionary in queue:
+    notes, queue, seen, network = {}, [("", value)], {id(value)}, None
+    for prefix, dictionary in queue if isinstance(value, dict) else ():
         state = dictionary.state if isinstance(dictionary, Note) else None
         if isinstance(state, dict) and "_modules" in state:
-            kind = dictionary.name.rpartition(".")[2]
-            raise Unusable(f"it has a whole network, an object of the class {kind}; {ADVICE}")
+            network = network or dictionary.name.rpartition(".")[2]
         states = [key for key in STATES if has_tensors(dictionary.get(key))]
         for key in states[:1] or dictionary:
             item = dictionary[key]
@@ -268,9 +270,12 @@ def tensors_in(value):
                 notes[prefix + key] = item
             elif isinstance(item, dict) and id(item) not in seen and len(prefix) < MOST_PREFIX:
                 seen.add(id(item))
-                queue.append((prefix if states else f"{prefix}{key}.", item))
+                if len(queue) < MOST_DICTIONARIES:
+                    queue.append((prefix if states else f"{prefix}{key}.", item))
+    if network and not notes:
+        raise Unusable(f"it has a whole network, an object of the class {network}; {ADVICE}")
     if not notes:
-        only = f", only {', '.join(list(value)[:10])}" if queue and value else ""
+        only = f", only {', '.join(list(value)[:10])}" if isinstance(value, dict) and value else ""
         raise Unusable(f"it has no tensors by name{only}; {ADVICE}")
     return notes
 
@@ -280,7 +285,7 @@ def is_tensor(value):
 
 
 def has_tensors(value):
-    return isinstance(value, dict) and any(map(is_tensor, value.values()))
+    return isinstance(value, dict) and any(map(is_tensor, itertools.islice(value.values(), 1000)))
 
 
 def array_of(name, note, order, bytes_of):
@@ -297,7 +302,7 @@ def array_of(name, note, order, bytes_of):
     bytes_of : function
         It returns the bytes of a storage, given its key.
     """
-    while note.name.startswith(PARAMETERS):
+    if note.name.startswith(PARAMETERS):
         note = note.arguments[0]
     if note.name == "torch._tensor._rebuild_from_type_v2":
         note = called(note.arguments[0], note.arguments[2])
