@@ -1200,7 +1200,12 @@ def test_a_missing_file_and_an_unknown_suffix_are_named(tmp_path):
         exchange.read(tmp_path / "alexnet.h5")
 
 
-def test_names_in_a_file_cannot_write_to_the_terminal(tmp_path):
+def test_names_in_a_file_cannot_write_to_the_terminal(tmp_path, capsys, small_networks):
+    lists = drawn(rows(other_alexnets.caffe_alexnet))
+    lists["fc8\x1b[2J"] = lists.pop("fc8")
+    path, out = saved(tmp_path, "a.npy", by_numpy(lists)), str(tmp_path / "a.npz")
+    assert main(["import", str(path), out, "--network", "caffe-alexnet"]) == 0
+    assert "fc8?[2J.w" in capsys.readouterr().out
     name = "conv1.w\x1b[2J\n" + "x" * 10_000
     content = safe_file({name: entry([5], 0, 24)}, SIX)
     assert "conv1.w?[2J?xxx" in refusal(tmp_path, "a.safetensors", content)

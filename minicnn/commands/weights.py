@@ -57,7 +57,7 @@ def run_import(options):
     classes = provenance.read_classes(options.classes) if options.classes else None
     pixels = {"caffe": "Caffe"}.get(options.pixels, options.pixels)
     weights = exchange.read(options.file, pixels)
-    about = dict(weights.about)
+    about = weights.about
     name = options.network or about.get("network")
     if not name:
         raise ValueError(f"{options.file} does not say which network it is of: add --network")

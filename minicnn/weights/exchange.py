@@ -343,7 +343,7 @@ def report(weights, layers, fitted):
     table = [("here", "", "there", "")]
     for name, array in fitted.items():
         original = weights.arrays[names[name]]
-        table.append((name, str(array.shape), names[name], str(original.shape)))
+        table.append((name, str(array.shape), printable(names[name]), str(original.shape)))
     lines = aligned(table)
     lines.append(f"{sum(array.size for array in fitted.values()):,} parameters")
     first = conventions.first_weights(layers)
