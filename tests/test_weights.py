@@ -708,7 +708,7 @@ HOSTILE_SAFETENSORS = {
     "no numbers": (safe_file({"a": entry([0], 0, 0)}), "do not fill its shape"),
     "a bad description": (
         safe_file({"__metadata__": {"minicnn": "{}"}, "a": entry([6], 0, 24)}, SIX),
-        "is invalid: network is None"),
+        "is invalid: network is missing"),
     "a description that is no text": (
         safe_file({"__metadata__": {"minicnn": [1]}, "a": entry([6], 0, 24)}, SIX), "not a JSON"),
 }  # fmt: skip
@@ -998,21 +998,24 @@ HOSTILE_NPZ = {
                  "does not begin like an .npy file"),
     "a mean of two": (zip_file({"mean.npy": npy_bytes(np.ones(2))}), "mean has shape (2,)"),
     "a mean image too small": (
-        zip_file({"mean_image.npy": npy_bytes(np.ones((3, 9, 9))), **about_npy(size=10)}),
-        "mean_image has shape (3, 9, 9); expected (3, H, H) with H at least 10"),
+        zip_file({"mean_image.npy": npy_bytes(np.ones((3, 9, 9))), **about_npy(size=64)}),
+        "mean_image has shape (3, 9, 9); expected (3, H, H) with H at least 64"),
     "a description of floats": (zip_file({"about.npy": npy_bytes(np.ones(3))}), "not a JSON dict"),
     "no description": (zip_file({"about.npy": npy_bytes(np.frombuffer(b"[1]", "u1"))}), "JSON"),
     "deep brackets": (zip_file({"about.npy": npy_bytes(np.full(99_999, 91, "u1"))}), "not a JSON"),
-    "no such network": (zip_file(about_npy(network="resnet")), "is invalid: network is 'resnet'"),
+    "no such network": (zip_file(about_npy(network="resnet")), "is invalid: network is resnet"),
     "a network that is a list": (zip_file(about_npy(network=[])), "is invalid: network is []"),
     "no classes": (zip_file(about_npy(classes=[])), "is invalid: classes is []"),
-    "a class of control": (zip_file(about_npy(classes=["\x1b[2J"])), "is invalid: classes is ["),
+    "a class of control": (zip_file(about_npy(classes=["\x1b[2J"])), r"classes has '\x1b[2J'"),
     "a huge size": (zip_file(about_npy(size=10**9)), "is invalid: size is 1000000000"),
     "a size that is true": (zip_file(about_npy(size=True)), "is invalid: size is True"),
     "half a width": (zip_file(about_npy(test_width=0.5)), "is invalid: test_width is 0.5"),
     "certain dropout": (zip_file(about_npy(dropout=1)), "is invalid: dropout is 1"),
-    "a line separator": (zip_file(about_npy(classes=["a\u2028b"])), "is invalid: classes is ["),
-    "a surrogate": (zip_file(about_npy(classes=["\ud800"])), "is invalid: classes is ["),
+    "a line separator": (zip_file(about_npy(classes=["a\u2028b"])), r"classes has 'a\u2028b'"),
+    "a surrogate": (zip_file(about_npy(classes=["\ud800"])), r"is invalid: classes has '\ud800'"),
+    "an option of another network": (
+        zip_file(about_npy(network="vgg-a", nonlinearity="tanh")), "it has nonlinearity, which v"),
+    "a huge colour": (zip_file(about_npy(mean=[1, 2, 10**400])), "is invalid: mean is [1, 2, 1000"),
     "two colours": (zip_file(about_npy(mean=[1, 2])), "is invalid: mean is [1, 2]"),
     "a bent line": (zip_file(about_npy(nonlinearity={})), "is invalid: nonlinearity is {}"),
 }  # fmt: skip

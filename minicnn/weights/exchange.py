@@ -41,7 +41,6 @@ from .. import net, storage
 from ..checks import is_class_name
 from ..console import aligned
 from ..networks import catalogue
-from ..networks.cifar import NONLINEARITIES
 from . import conventions, provenance
 from .formats import caffemodel, npy_pickle, npz, pth, safetensors, shaped
 
@@ -97,7 +96,7 @@ def read(path, pixels=None):
             weights = Weights("Caffe", arrays, None, None, None, {}, pixels or "Caffe")
         else:
             arrays, text = named_arrays(path, suffix)
-            about = provenance.parse(text, NETWORKS, NONLINEARITIES) if text else {}
+            about = provenance.parse(text, catalogue.wrong_description) if text else {}
             weights = named_weights(arrays, about, pixels)
         check_mean(weights)
     except ValueError as error:

@@ -15,14 +15,12 @@ know the description can still read the weights.
 
 import codecs
 import json
-import math
 from pathlib import Path
 
 from ..checks import is_class_name
 
 NAMES = "network classes size test_width nonlinearity dropout".split()
 FOR_TORCHVISION = ["mean", "deviation"]
-MOST_PIXELS = 4096
 MOST_BYTES = 1 << 24  # of a list of classes
 BOMS = {  # how Windows begins a text → its encoding
     codecs.BOM_UTF8: "utf-8",
@@ -39,15 +37,15 @@ def from_settings(settings, networks):
     return {name: settings[name] for name in NAMES if settings.get(name) is not None}
 
 
-def parse(text, networks, nonlinearities):
+def parse(text, wrong_description):
     """Return the description in a file, after checking every value.
 
     Parameters
     ----------
     text : str or bytes
         From the file, so it may be anything.
-    networks, nonlinearities : lists of str
-        The valid names.
+    wrong_description : function
+        catalogue.wrong_description.
 
     Raises
     ------
@@ -60,15 +58,14 @@ def parse(text, networks, nonlinearities):
         about = None
     if not isinstance(about, dict):
         raise ValueError("its description of the network is not a JSON dictionary")
-    valid = {
-        "network": lambda value: value in networks,
-        "nonlinearity": lambda value: value is None or value in nonlinearities,
-        **VALID,
-    }
-    for name, is_valid in valid.items():
-        if not is_valid(about.get(name)):
-            value = repr(about.get(name))[:80]
-            raise ValueError(f"its description of the network is invalid: {name} is {value}")
+    wrong = wrong_description(about)
+    if not wrong and not all(map(is_class_name, about["classes"])):
+        wrong = f"classes has {next(ascii(n) for n in about['classes'] if not is_class_name(n))}"
+    for name in FOR_TORCHVISION:
+        if not wrong and not are_colours(about.get(name)):
+            wrong = f"{name} is {about[name]!r:.80}; expected three numbers of 0 … 1"
+    if wrong:
+        raise ValueError(f"its description of the network is invalid: {wrong}")
     return {name: about[name] for name in NAMES + FOR_TORCHVISION if about.get(name) is not None}
 
 
@@ -114,30 +111,7 @@ def read_classes(path):
     return names
 
 
-def are_names(value):
-    """Return whether a value is a list of names for classes."""
-    return isinstance(value, list) and all(map(is_class_name, value))
-
-
 def are_colours(value):
-    """Return whether a value is None or a list of three numbers."""
+    """Return whether a value is None or a list of three numbers, 0 … 1."""
     numbers = isinstance(value, list) and all(type(v) in (int, float) for v in value)
-    return value is None or (numbers and len(value) == 3 and all(map(math.isfinite, value)))
-
-
-def is_width(value):
-    return type(value) is int and 1 <= value <= MOST_PIXELS
-
-
-def is_chance(value):
-    return type(value) in (int, float) and 0 <= value < 1
-
-
-VALID = {
-    "classes": lambda value: are_names(value) and value,
-    "size": is_width,
-    "test_width": lambda value: value is None or is_width(value),
-    "dropout": lambda value: value is None or is_chance(value),
-    "mean": are_colours,
-    "deviation": are_colours,
-}
+    return value is None or (numbers and len(value) == 3 and all(0 <= v <= 1 for v in value))
