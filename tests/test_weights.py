@@ -562,7 +562,8 @@ def test_another_mean_can_be_told(tmp_path, capsys, small_networks, monkeypatch,
         np.save(text, content)
     weights_file, out = caffe_weights(tmp_path), tmp_path / "out.npz"
     arguments = ["import", str(weights_file), str(out), "--network", "caffe-alexnet"]
-    code = main([*arguments, f"--mean={text}"])
+    mean = text.split() if " " in text else [text]
+    code = main([*arguments, "--mean", *mean] if text[0] != "-" else [*arguments, f"--mean={text}"])
     if isinstance(expected, str):
         assert code == 1 and expected in capsys.readouterr().err and not out.exists()
         return

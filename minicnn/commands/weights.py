@@ -36,9 +36,10 @@ def add_import(commands):
     )
     command.add_argument(
         "--mean",
+        nargs="+",
         metavar="MEAN",
         help="what was subtracted from its images, if not its library's usual mean: red, green and "
-        "blue, 0 … 255, such as 123.68,116.78,103.94; or Caffe's mean.binaryproto, or an .npy file "
+        "blue, 0 … 255, such as 123.68 116.78 103.94; or Caffe's mean.binaryproto, or an .npy file "
         "of blue, green and red",
     )
     command.add_argument(
@@ -65,14 +66,15 @@ def run_import(options):
         raise ValueError(f"{options.file} says that it is of {about['network']}, not of {name}")
     layers, about = described_layers(weights, name, options.file)
     if options.mean is not None:
-        mean, mean_image = exchange.read_mean(options.mean)
+        text = " ".join(options.mean)
+        mean, mean_image = exchange.read_mean(text)
         weights = weights._replace(mean=mean, mean_image=mean_image, about=about)
         try:
             exchange.check_mean(weights)
         except ValueError as error:
             colour = ",".join(f"{value:g}" for value in mean)
             raise ValueError(
-                f"--mean {options.mean}: {error}; its colour alone is --mean {colour}"
+                f"--mean {text}: {error}; its colour alone is --mean {colour}"
             ) from None
     fitted = exchange.fit(weights, layers, options.file)
     if classes and len(classes) != len(about["classes"]):

@@ -51,7 +51,9 @@ def read(data):
         raise ValueError(f"it is an array of {dtype}, not a dictionary of arrays")
     try:
         check(file)
-        run(io.BytesIO(data[file.tell() :]), {}, tuple_keys=False)
+        start = file.tell()
+        run(file, {}, tuple_keys=False)
+        file.seek(start)
         match Unpickler(file, encoding="latin1").load():
             case Call("_reconstruct", _, (_, _, _, _, [dict(dictionary)])):
                 return arrays_of(dictionary, most_bytes=len(data))
