@@ -486,6 +486,6 @@ def test_a_checkpoint_that_is_no_run_is_not_resumed(tmp_path, quick, capsys):
     storage.save(tmp_path / "checkpoint.npz", {}, {"settings": {}})
     assert main(["train", "--resume", "--out", str(tmp_path)]) == 1
     assert (
-        "a run that could go on; to start a new run from them, use --init-from"
+        "no run to resume, only weights: start a new run from them with --init-from"
         in capsys.readouterr().err
     )

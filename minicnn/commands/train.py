@@ -110,7 +110,7 @@ def run(options):
 
 def resumed_facts(out, resume):
     """Return the facts of the run that is resumed in a folder, or None for a new run."""
-    from .. import storage
+    from ..training import saved_run
 
     path = out / "checkpoint.npz"
     if not path.exists():
@@ -121,13 +121,7 @@ def resumed_facts(out, resume):
         raise FileExistsError(
             f"{out} holds a run: add --resume to go on, or name another folder with --out"
         )
-    _, facts = storage.load(path)
-    if "epoch" not in facts:
-        raise ValueError(
-            f"{path} has weights, but not those of a run that could go on; to start a new run from "
-            "them, use --init-from, and --out for another folder"
-        )
-    return facts
+    return saved_run.load(path)[1]
 
 
 def input_size(options, width):

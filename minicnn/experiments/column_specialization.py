@@ -27,6 +27,7 @@ from .. import data, net, storage
 from ..data import views
 from ..networks import cifar
 from ..plots import gallery
+from ..storage import list_of, number, text, whole, wrong_fact
 from ..training import schedules, train
 from ..two_columns import in_columns
 from . import journal
@@ -46,6 +47,20 @@ DESCRIPTIONS = {  # where the columns communicate
     "one-gpu": "one GPU, half of the kernels",
 }
 SIZE = 24  # of the patches
+LINE = {  # of halves.jsonl
+    "variant": text(VARIANTS),
+    "seed": whole(),
+    "error": number(0, 1),
+    "colour": list_of(number(0, 1), 1, 2),
+}
+
+
+def wrong_line(line):
+    """Return why a value is no line of halves.jsonl, in words, or ""."""
+    wrong = wrong_fact(line, LINE)
+    if not wrong and len(line["colour"]) != (1 if line["variant"] == "one-gpu" else 2):
+        return f"colour is {line['colour']}; expected one number for each column"
+    return wrong
 
 
 def experiment(
@@ -105,8 +120,9 @@ def experiment(
         for variant in [name for name in VARIANTS if name in only]:
             key = {"variant": variant, "seed": seed, **conditions}
             title = f"{variant}, seed {seed}"
-            journal.run_once(path, key, partial(run, out, ops, photos, key, title, progress), title)
-    lines = journal.select(journal.read(path), conditions)
+            do = partial(run, out, ops, photos, key, title, progress)
+            journal.run_once(path, key, do, title, wrong=wrong_line)
+    lines = journal.select(journal.read(path, wrong_line), conditions)
     draw(lines, out / "halves.png")
     return lines
 

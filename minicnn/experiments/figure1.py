@@ -30,22 +30,28 @@ from functools import partial
 import numpy as np
 
 from .. import data, storage
+from ..checks import MOST
 from ..machine import versions
 from ..networks import catalogue
 from ..plots import curves
+from ..storage import list_of, number, text, truth, whole, wrong_fact
 from ..training import train
 from . import journal
 
 TARGET = 0.25
 BATCH = 128
 NONLINEARITIES = ("relu", "tanh")
-RESULT = (
-    "seed",
-    "reached",
-    "epochs",
-    "iterations",
-    "seconds",
-)  # the values of a run in results.json
+RESULT = ("seed", "reached", "epochs", "iterations", "seconds")  # of a run in results.json
+LINE = {  # of runs.jsonl
+    "nonlinearity": text(NONLINEARITIES),
+    "seed": whole(),
+    "reached": truth(),
+    "epochs": number(1e-3, MOST),
+    "iterations": whole(1),
+    "seconds": number(0),
+    "training_error": list_of(number(0, 1), 1),
+}
+wrong_line = partial(wrong_fact, kinds=LINE)
 
 # The best ε of the trials in results/study.jsonl, by images, input and init.
 EPSILON = {
@@ -244,7 +250,7 @@ def figure1(
                 title=title,
             )
             advice = "run the same command again with --resume"
-            line = journal.run_once(out / "runs.jsonl", key, run, title, advice)
+            line = journal.run_once(out / "runs.jsonl", key, run, title, advice, wrong_line)
             runs[name].append({n: line[n] for n in RESULT})
             histories.append((name, curve(line)))
     results = {name: summary(runs[name], epsilons[name]) for name in NONLINEARITIES}

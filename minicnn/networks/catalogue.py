@@ -22,9 +22,11 @@ recipe has all the keys of PAPER.
 """
 
 import inspect
+import math
 from collections import Counter, namedtuple
 from functools import partial
 
+from ..storage import list_of, number, optional, text, whole, wrong_fact
 from ..two_columns import in_columns
 from . import alexnet, cifar, other_alexnets, vgg
 
@@ -83,6 +85,17 @@ NETWORKS = {
 }
 
 
+MOST_PIXELS = 4096
+DESCRIPTION = {  # what the settings of a run, or a file of weights, say about their network
+    "network": text(NETWORKS),
+    "classes": list_of(text(), least=1),
+    "size": whole(1, MOST_PIXELS),
+    "test_width": optional(whole(1, MOST_PIXELS)),
+    "nonlinearity": optional(text(cifar.NONLINEARITIES)),
+    "dropout": optional(number(0, math.nextafter(1, 0))),
+}
+
+
 def find(name):
     """Return the row of a network in the catalogue.
 
@@ -130,6 +143,26 @@ def build_described(about, ops, rng=None):
     options = {option: about[option] for option in optional if about.get(option) is not None}
     options |= size_option(name, about["size"])
     return build(name, ops, rng, classes=len(about["classes"]), **options)
+
+
+def wrong_description(about):
+    """Return why `build_described` cannot build this network, in words, or "".
+
+    Parameters
+    ----------
+    about : value
+        From a file, so it may be anything.
+    """
+    wrong = wrong_fact(about, DESCRIPTION, lacking=("test_width", "nonlinearity", "dropout"))
+    if wrong:
+        return wrong
+    name, network, size = about["network"], find(about["network"]), about["size"]
+    for option in ("nonlinearity", "dropout"):
+        if about.get(option) is not None and option not in options_of(name):
+            return f"it has {option}, which {name} does not take"
+    if size < network.least or (network.least == network.size != size):
+        return f"size is {size}, for which {name} cannot be built"
+    return ""
 
 
 def size_option(name, size):
