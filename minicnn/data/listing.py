@@ -14,6 +14,8 @@ from collections import namedtuple
 
 import numpy as np
 
+from ..checks import is_class_name
+
 Listing = namedtuple("Listing", "classes train validation strays")
 Split = namedtuple("Split", "names labels")  # "cats/tom.jpg", relative to the folder; (N,) int64
 
@@ -83,8 +85,11 @@ def photos_of_classes(folder, part="", need_all=True):
         )
     names, counts = [], []
     for name in classes:
-        if not is_text(name):
-            raise ValueError(f"{parent}: the sub-folder {ascii(name)} has a name that is not text")
+        if not is_class_name(name):
+            raise ValueError(
+                f"{parent}: the sub-folder {ascii(name)} has a name that is not text, or has a "
+                "control character or line separator; rename it"
+            )
         folders, files = entries(os.path.join(parent, name))
         if need_all and not files:
             raise ValueError(
@@ -134,12 +139,3 @@ def is_folder(entry):
         return entry.is_dir()
     except OSError:  # such as circular links: decoding it will report the error
         return False
-
-
-def is_text(name):
-    """Return whether a name is valid Unicode; on Linux a name may be any bytes."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

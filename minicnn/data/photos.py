@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..checks import is_class_name
 from . import moments, shards
 
 Photos = namedtuple("Photos", "train_x train_y test_x test_y classes mean eigenvalues eigenvectors")
@@ -110,7 +111,7 @@ def read_folder(folder):
     if facts["format"] != FORMAT:
         raise ValueError(f"photos.json is not in the format '{FORMAT}' that this version reads")
     classes = tuple(json.loads((folder / "classes.json").read_text(encoding="utf-8")))
-    if not all(isinstance(name, str) for name in classes):
+    if not all(map(is_class_name, classes)):
         raise ValueError("classes.json should be a list of names")
     size = facts["options"]["size"]
     train_x, train_y = read_split(folder / "train", facts["shards"]["train"], size, len(classes))
