@@ -10,7 +10,9 @@ and their images are indexed in the same way.
 """
 
 import json
+import os
 from collections import namedtuple
+from errno import ENOENT
 from functools import lru_cache
 from pathlib import Path
 
@@ -88,10 +90,12 @@ def load_photos(folder):
     ------
     FileNotFoundError
         The folder is not a prepared one, or its preparation was not finished.
+    OSError, MemoryError
+        A file cannot be read now.
     ValueError
         It is damaged, or from another version.
     """
-    folder = Path(folder).expanduser()
+    folder = Path(os.path.expanduser(folder))
     if not (folder / "photos.json").is_file():
         state = "is not a prepared folder"
         if (folder / "begun.json").is_file():
@@ -100,7 +104,11 @@ def load_photos(folder):
         raise FileNotFoundError(f"{folder} {state} ({command})")
     try:
         return read_folder(folder)
+    except MemoryError as error:
+        raise MemoryError(f"{folder}: {str(error) or 'there is not enough memory'}") from None
     except Exception as error:  # a damaged file can make NumPy raise anything
+        if isinstance(error, OSError) and error.errno not in (None, ENOENT):  # the system's
+            raise OSError(error.errno, error.strerror, error.filename or str(folder)) from error
         why = f"{type(error).__name__}: {error}"
         raise ValueError(f"{folder} is damaged ({why}); prepare it again") from None
 
