@@ -371,6 +371,7 @@ def test_a_file_that_cannot_be_read_now_stops_the_run_and_is_read_next_time(
     with monkeypatch.context() as patch:
         patch.setattr(shards, "decode", fail)
         error = sentence(capsys, photographs, out)
+    assert (out / "skipped.jsonl").exists() == (name == "3.png")
     assert f"dog/{name}: " in error and "run the same command again to resume" in error
     assert (str(NOT_NOW[fault]) or "not enough memory").partition("] ")[2] in error
     facts = prepare(photographs, out)

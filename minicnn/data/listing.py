@@ -141,7 +141,7 @@ def files_of_classes(folder, part="", need_all=True):
     prefix = f"{part}/" if part else ""
     folders, strays = entries(parent)
     if need_all and len(folders) < 2:
-        number = f"one sub-folder, '{folders[0]}'" if folders else "no sub-folders"
+        number = f"one sub-folder, {folders[0]!r}" if folders else "no sub-folders"
         raise ValueError(
             f"{parent} has {number} (other files: {len(strays)}); "
             "expected a sub-folder of photographs for each of two classes or more"

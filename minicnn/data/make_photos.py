@@ -119,7 +119,10 @@ def prepare_photos(
                 check_space(out, todo, size)
                 look = {"initial": total - count_files(todo), "disable": not progress}
                 files_bar = progress_bar(total, out.name, unit_scale=False, **look)
-                make_all(todo, folder, decoding, workers or cores(), strict, files_bar)
+                try:
+                    make_all(todo, folder, decoding, workers or cores(), strict, files_bar)
+                finally:  # whatever ends it, the reasons are on disk
+                    write_skipped(out, listing, shards.skipped_files(out, listing.files.stamps))
             finish(out, listing, options, strict)
         clean(out, "begun.json", "*/*.npz", "*.part", "*/*.part")
     return json.loads((out / "photos.json").read_text(encoding="utf-8"))
@@ -344,6 +347,8 @@ def make_all(todo, folder, decoding, workers, strict, files_bar):
                 if interrupted():
                     raise KeyboardInterrupt
         except RuntimeError as error:
+            if interrupted():  # the signal has ended the workers, too
+                raise KeyboardInterrupt from None
             if not isinstance(error, BrokenProcessPool) and "new thread" not in str(error):
                 raise
             raise OSError(
