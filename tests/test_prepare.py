@@ -199,10 +199,10 @@ NOT_NOW = {
 def test_a_file_that_cannot_be_read_now_stops_the_run_and_is_read_next_time(
     photographs, out, capsys, monkeypatch, fault, name
 ):
-    def fail(path, size):
+    def fail(path, **options):
         if str(path).endswith(f"dog/{name}"):
             raise NOT_NOW[fault]
-        return decode.decode(path, size)
+        return decode.decode(path, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(shards, "decode", fail)
@@ -303,6 +303,17 @@ def test_stopped_after_any_shard_the_run_goes_on_to_the_same_bytes(tmp_path, out
         with contextlib.suppress(KeyboardInterrupt):
             prepare(folder, out)
     assert files(out) == files(tmp_path / "whole") and runs > 3
+
+
+def test_photographs_of_more_pixels_than_allowed_are_skipped(photographs, out, capsys):
+    picture(np.random.default_rng(13), 50, 60).save(photographs / "cat" / "large.png")
+    prepare(photographs, out, max_pixels=2_999)
+    assert skipped(out).keys() == {"cat/large.png"}
+    limit = ["--max-pixels", "3000"]
+    error = sentence(capsys, photographs, out, *limit)
+    assert "out was begun with max_pixels = 2999, not 3000: remove it" in error
+    command = ["prepare", str(photographs), str(out) + "2", "--workers", "1", *limit]
+    assert main(command) == 0 and skipped(out.with_name("out2")) == {}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no lock for a folder")

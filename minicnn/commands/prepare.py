@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 
-from .options import not_negative, whole, whole_or_zero
+from .options import add_max_pixels, not_negative, whole, whole_or_zero
 
 
 def add(commands):
@@ -45,6 +45,7 @@ def add(commands):
         action="store_true",
         help="stop at a file that is not a photograph instead of listing it in skipped.jsonl",
     )
+    add_max_pixels(command)
 
 
 def run(options):
@@ -58,6 +59,7 @@ def run(options):
         options.seed,
         options.workers,
         options.strict,
+        max_pixels=options.max_pixels,
     )
     train, validation = (sum(facts["shards"][part]) for part in ("train", "validation"))
     print(

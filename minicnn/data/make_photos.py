@@ -47,7 +47,7 @@ from .. import storage
 from ..console import bar, interrupts, progress_bar
 from ..machine import cores
 from . import moments, shards
-from .decode import Unreadable
+from .decode import MAX_PIXELS, Unreadable
 from .listing import list_photos
 from .photos import FORMAT, load_array
 
@@ -65,6 +65,8 @@ def prepare_photos(
     workers=None,
     strict=False,
     progress=True,
+    *,
+    max_pixels=None,
 ):
     """Turn a folder of photographs into a data set, and return the contents of photos.json.
 
@@ -86,6 +88,8 @@ def prepare_photos(
         Stop at a file that is not a photograph, instead of listing it in skipped.jsonl.
     progress : bool
         Show a progress bar.
+    max_pixels : int, optional
+        A photograph of more pixels is skipped; by default as in decode.
 
     Raises
     ------
@@ -105,7 +109,7 @@ def prepare_photos(
         )
     if strict and listing.strays:
         raise ValueError(shards.refusal(listing.strays[0], STRAY))
-    decoding = {"size": size}
+    decoding = {"size": size, "max_pixels": max_pixels or MAX_PIXELS}
     options = {**decoding, "pillow": pillow_version(), "files": fingerprint(listing)}
     storage.make_folder(out)
     with disk_of(out), only_writer(out):
@@ -227,8 +231,9 @@ def check_options(out, path, options):
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         earlier = facts["options"] if facts["format"] == FORMAT else {}
+        earlier.setdefault("max_pixels", MAX_PIXELS)  # an earlier version had no option for it
         different = [name for name in options if earlier[name] != options[name]]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError(damaged(out, path)) from None
     if not different:
         return

@@ -126,7 +126,7 @@ def photograph(folder, name, stamp, options):
     stamp : (2,) int64
         As the listing has it.
     options : dict
-        The size of the images, and perhaps other options of `decode`.
+        The options of `decode`: size and max_pixels.
 
     Raises
     ------
