@@ -73,5 +73,5 @@ def check_member(member, files):
     if not (known and member.isreg() and member.size <= limit):
         kind = "file" if member.isreg() else "directory" if member.isdir() else "link or device"
         raise ValueError(
-            f"it holds {member.name!r}, a {kind} of {member.size:,} bytes, which is unexpected"
+            f"it holds '{member.name}', a {kind} of {member.size:,} bytes, which is unexpected"
         )
