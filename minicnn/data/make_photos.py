@@ -35,6 +35,7 @@ import math
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -329,7 +330,8 @@ def count_files(planned):
 def make_all(todo, folder, decoding, workers, strict, files_bar):
     """Make these shards, several at a time, and advance and close the bar."""
     spawn = multiprocessing.get_context("spawn")  # the same on every system
-    done, stop = spawn.Value("q", 0), spawn.Event()
+    with unsignalled():  # multiprocessing starts a process of its own
+        done, stop = spawn.Value("q", 0), spawn.Event()
     workers = max(1, min(workers, len(todo)))
     if workers > 1:
         pool = ProcessPoolExecutor(workers, spawn, shards.begin_worker, (done, stop))
@@ -341,8 +343,9 @@ def make_all(todo, folder, decoding, workers, strict, files_bar):
     with files_bar, interrupts(patient=True) as interrupted, pool:
         try:
             while True:
-                for shard in itertools.islice(rest, 2 * workers - len(waiting)):
-                    waiting.add(pool.submit(shards.make, shard, folder, decoding, strict))
+                with unsignalled():  # workers start when they are needed
+                    for shard in itertools.islice(rest, 2 * workers - len(waiting)):
+                        waiting.add(pool.submit(shards.make, shard, folder, decoding, strict))
                 if not waiting:
                     break
                 finished, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -362,6 +365,23 @@ def make_all(todo, folder, decoding, workers, strict, files_bar):
             ) from None
         finally:
             stop.set()  # after an error or Ctrl-C no worker needs to finish its shard
+
+
+@contextmanager
+def unsignalled():
+    """Keep Ctrl-C, and the end of the terminal, from all processes that are started here.
+
+    A process inherits the signals that are blocked, and Ctrl-C reaches it even before its first
+    line of Python.  This process receives them a moment later.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def check_space(out, todo, size):

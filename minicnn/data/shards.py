@@ -45,16 +45,13 @@ class Stopped(Exception):
 def begin_worker(shared_count, shared_flag):
     """Store the shared counter and flag.
 
-    A single worker runs as a thread; several run as processes.  A worker process ignores Ctrl-C
-    and the end of its terminal: its parent handles them and sets the flag.  A worker process exits
-    when its parent dies.
+    A single worker runs as a thread; several run as processes.  A worker process ignores Ctrl-C:
+    its parent handles it and sets the flag.  A worker process exits when its parent dies.
     """
     global done, stop
     done, stop = shared_count, shared_flag
     if threading.current_thread() is threading.main_thread():  # a worker process
-        for name in ("SIGINT", "SIGHUP"):  # Windows has no SIGHUP
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         threading.Thread(target=end_with_parent, daemon=True).start()
 
 
