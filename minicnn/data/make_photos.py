@@ -24,8 +24,8 @@ the same command again resumes it: finished shards stay, unless the size or time
 files has changed.  The files do not depend on the number of workers.
 
 The split counts photographs, but only decoding tells which files are photographs.  So every file
-counts at first, and shards are made again if their part of the split changes when a file turns out
-to be none.
+counts at first.  When some turn out to be none, the split changes, and so do a few shards, which
+are made again.
 """
 
 import hashlib
@@ -52,7 +52,7 @@ from .decode import MAX_PIXELS, Unreadable
 from .listing import list_photos
 from .photos import FORMAT, load_array
 
-LARGEST, SMALLEST = 4096, 36  # files of a shard: 800 MB and 7 MB if they are 256×256
+LARGEST, SMALLEST = 4096, 36  # files in a slice: 800 MB and 7 MB if they are 256×256
 PARTS = ("train", "validation")
 STRAY = "not in a class folder"
 
@@ -292,11 +292,11 @@ def shards_to_make(out, listing, size):
 
 
 def plan(out, listing, skipped):
-    """Return {"train": [Shard, …], "validation": […]}, about 64 in all, for many workers.
+    """Return {"train": [Shard, …], "validation": […]}, from about 64 slices of the listing.
 
-    A shard is large enough that there are not thousands of files, and small enough that little is
-    lost if it is interrupted.  The files that one shard of each part has together depend on no
-    other file, so that a change of the split concerns few shards.
+    Each slice becomes a shard of either part, so a change of the split concerns few shards.  A
+    slice is large enough that there are not thousands of shards, and small enough that there is
+    work for many workers and little is lost if one is interrupted.
 
     Parameters
     ----------
