@@ -168,7 +168,7 @@ def files_of_classes(folder, part="", need_all=True):
             if inner:
                 advice = (
                     f"; the {len(inner)} folders in it are not searched: move their files up, or "
-                    f"name {place} if they are the classes"
+                    f"name {place} if they are the classes (train and val may be side by side)"
                 )
             raise ValueError(f"class '{name}' has no photographs: {place} holds no files{advice}")
         contents = sorted(inner + files)  # the folders too, so that they are reported
