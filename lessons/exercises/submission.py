@@ -6,8 +6,11 @@ Python's own parser turns the file into a syntax tree.
 import ast
 import difflib
 import pathlib
+import warnings
 
 from .catalogue import BY_NAME, EXERCISES, FOLDER
+
+LARGEST = 10**6  # the most bytes of a learner's file
 
 
 def files(paths):
@@ -48,8 +51,13 @@ def read(path):
 
     Raises ValueError, with a sentence for the learner, if it is not Python or holds no exercise.
     """
+    if path.exists() and not path.is_file():
+        raise ValueError("This is a folder or a device, not a file.")
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"This file is too large for an exercise: more than {LARGEST:,} bytes.")
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
+        with warnings.catch_warnings(action="ignore"):  # about invalid escape sequences, say
+            tree = ast.parse(path.read_bytes(), str(path))
     except SyntaxError as error:
         line = (error.text or "").strip()
         where = f"line {error.lineno}" if error.lineno else "this file"

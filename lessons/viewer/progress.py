@@ -29,5 +29,5 @@ def all_done():
     try:
         known = json.loads((OUT / "progress.json").read_text(encoding="utf-8"))
         return {kind: [str(name) for name in names] for kind, names in known.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
         return {}
