@@ -15,13 +15,14 @@ import operator
 
 import numpy as np
 
+ARRAY = np.ndarray | np.generic  # an array, or a single number as NumPy returns it
 FLOATS = np.dtype(np.float32), np.dtype(np.float64)
 MOST = 2**31 - 1  # the largest integer option; no array reaches such a size
 
 
 def check_array(layer, name, x, ndim=None):
     """x is an array of float32 or float64, with `ndim` axes if that is given."""
-    if not isinstance(x, np.ndarray | np.generic) and not hasattr(x, "copy_to_host"):
+    if not isinstance(x, ARRAY) and not hasattr(x, "copy_to_host"):
         raise TypeError(
             f"{layer}: {name} is a {type(x).__name__}; expected an array, "
             f"e.g. np.array({name}, np.float32)"
