@@ -164,8 +164,7 @@ def shown(value):
     if isinstance(value, np.ndarray) and value.ndim:
         first = np.array2string(value.ravel()[:4], precision=4)[1:-1]
         return f"an array {value.shape} with {first}{' …' if value.size > 4 else ''}"
-    text = str(value)
-    return text if len(text) <= 80 else f"{text[:80]} …"
+    return sandbox.one_line(str(value))
 
 
 # Descriptions of wrong numbers.

@@ -208,9 +208,15 @@ def farewell(process):
 
 def raised(error, before=""):
     """Return an exception as text, with its line."""
-    where = f"line {error['line']}, `{error['code']}`: " if error["line"] else ""
-    message = f": {error['message']}" if error["message"] else ""
-    return f"{before}{where}{error['type']}{message}"
+    where = f"line {error['line']}, `{one_line(error['code'])}`: " if error["line"] else ""
+    message = f": {one_line(error['message'], 200)}" if error["message"] else ""
+    return f"{before}{where}{one_line(error['type'])}{message}"
+
+
+def one_line(text, most=100):
+    """Return a text on one line, and cut off where it has more characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[:most]} …"
 
 
 def end(process):

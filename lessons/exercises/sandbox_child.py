@@ -191,7 +191,7 @@ def load(path):
 def guard():
     """Fork; return in the child.  The parent waits and ends with the child's exit code, or 128 + N.
 
-    N is the signal that the child died by.  The child ends when its parent does.
+    N is the signal that the child died by.  Both end when the tutor does.
     """
     if sys.platform != "linux":
         return
@@ -201,6 +201,7 @@ def guard():
     libc = ctypes.CDLL(None)
     if libc.unshare(new_pid):  # only root may
         libc.unshare(new_user | new_pid)  # and others where the system allows it
+    libc.prctl(die_with_parent, signal.SIGKILL)
     child = os.fork()
     if child == 0:
         libc.prctl(die_with_parent, signal.SIGKILL)

@@ -9,6 +9,7 @@ import pathlib
 import warnings
 
 from .catalogue import BY_NAME, EXERCISES, FOLDER
+from .sandbox import one_line
 
 LARGEST = 10**6  # the most bytes of a learner's file
 
@@ -59,13 +60,13 @@ def read(path):
         with warnings.catch_warnings(action="ignore"):  # about invalid escape sequences, say
             tree = ast.parse(path.read_bytes(), str(path))
     except SyntaxError as error:
-        line = (error.text or "").strip()
+        line = one_line(error.text or "")
         where = f"line {error.lineno}" if error.lineno else "this file"
         where += f", `{line}`" if line else ""
         more = "  (The cause may be one line above.)" if line else ""
-        raise ValueError(f"Python cannot read {where}: {error.msg}.{more}") from None
+        raise ValueError(f"Python cannot read {where}: {one_line(error.msg)}.{more}") from None
     except (ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f"Python cannot read this file: {error}") from None
+        raise ValueError(f"Python cannot read this file: {one_line(str(error))}") from None
     written = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     names = [exercise.name for exercise in EXERCISES if exercise.name in written]
     if not names:

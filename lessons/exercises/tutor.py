@@ -50,6 +50,8 @@ def results(path, seconds=sandbox.SECONDS):
     except OSError as error:  # the other files of a class are still checked
         hint = error.strerror or str(error)
         return [Result(str(path), None, False, [], UNREADABLE, hint, None)]
+    except Exception as error:
+        return [not_judged(path, None, error)]
     return [check(path, tree, name, seconds) for name in names]
 
 
@@ -58,11 +60,16 @@ def check(path, tree, name, seconds):
     try:
         return judged(path, tree, name, seconds)
     except Exception as error:  # the other files of a class are still checked
-        hint = (
-            f"The tutor could not judge this: {type(error).__name__}: {str(error)[:200]}  "
-            "The mistake is in the tutor or this machine; please report it with your file."
-        )
-        return Result(str(path), name, False, [], NOT_JUDGED, hint, None)
+        return not_judged(path, name, error)
+
+
+def not_judged(path, name, error):
+    """Return the Result for an error of the tutor itself, or of the machine."""
+    hint = (
+        f"The tutor could not judge this: {type(error).__name__}: {sandbox.one_line(str(error))}  "
+        "The mistake is in the tutor or this machine; please report it with your file."
+    )
+    return Result(str(path), name, False, [], NOT_JUDGED, hint, None)
 
 
 def judged(path, tree, name, seconds):
