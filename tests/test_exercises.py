@@ -502,6 +502,7 @@ UNRULY = {
     "forks": "os.fork()",
     "interrupts": "os.kill(os.getppid(), 2)",
     "kills": "os.kill(os.getppid(), 9)",
+    "replaces": "np.array_equal = None",
     "signals": "os.kill(os.getpid(), 40)",
     "leaves": "os.fork() or os.setsid() and os.fork() or __import__('time').sleep(600)",
     "lies": "class A(np.ndarray): nbytes = property(lambda a: 1 / 0)\n    dy = dy.view(A)",

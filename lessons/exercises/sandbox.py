@@ -9,6 +9,7 @@ sandbox_child.py describes the messages between the two processes.  Whatever com
 if a stranger had sent it, because the learner's code can write anything to any open file.
 """
 
+import contextlib
 import os
 import pathlib
 import queue
@@ -54,15 +55,17 @@ def run(path, name, calls, given=(), seconds=SECONDS):
     """
     request = {"path": os.path.abspath(path), "name": name, "calls": calls}
     request |= {"given": list(given), "memory": MEMORY}
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        process = start(folder)
-        try:
-            messages, printed = listen(process)
-            tell(process, sandbox_child.pack(request))
-            answers, failure = collect(process, messages, calls, seconds)
-        finally:
-            end(process)
-        return Outcome(answers, failure, printed())
+    folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    process = start(folder.name)
+    try:
+        messages, printed = listen(process)
+        tell(process, sandbox_child.pack(request))
+        answers, failure = collect(process, messages, calls, seconds)
+    finally:
+        end(process)
+        with contextlib.suppress(RecursionError):  # a thousand folders, one inside the other
+            folder.cleanup()
+    return Outcome(answers, failure, printed())
 
 
 def start(folder):
@@ -203,7 +206,7 @@ def farewell(process):
     if 0 < number <= 64:
         name = {one.value: one.name for one in signal.Signals}.get(number, f"signal {number}")
         return f"by {name}: it crashed, ran out of memory, or was told to end."
-    return f"with exit code {code}: does the file call exit?"
+    return f"with exit code {code}: does the file call exit, or change other modules?"
 
 
 def raised(error, before=""):

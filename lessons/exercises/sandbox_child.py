@@ -72,6 +72,7 @@ def plain(value, arrays, depth=0):
     if depth > 9:
         return {"other": "something nested too deeply"}
     if isinstance(value, (np.ndarray, np.generic)):
+        value = np.asarray(value)  # of a masked array, too
         if value.dtype.kind not in "biuf" or sum(map(len, arrays)) + value.nbytes > LARGEST:
             return {"other": f"an array of {value.dtype}, shape {value.shape}"}
         arrays.append(value.tobytes())
@@ -267,4 +268,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    finally:  # even if the learner's code has replaced a function that this file needs
+        os._exit(1)
