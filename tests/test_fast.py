@@ -341,7 +341,7 @@ def test_a_cache_of_another_backend_or_layer_is_refused():
         y, cache = getattr(reference, f"{name}_forward")(*args, **options)
         caches[name] = getattr(fast, f"{name}_forward")(*args, **options)[1]
         if name != "relu":  # both keep y
-            with pytest.raises(TypeError, match=rf"^{name}: cache is .*; expected what {name}_for"):
+            with pytest.raises(TypeError, match=rf"^{name}: .*cache.*; expected what {name}_for"):
                 getattr(fast, f"{name}_backward")(y, cache)
     for name in layers:
         for other, cache in caches.items():
