@@ -16,6 +16,7 @@ import unicodedata
 
 import numpy as np
 
+ARRAY = np.ndarray | np.generic  # an array, or a single number as NumPy returns it
 FLOATS = np.dtype(np.float32), np.dtype(np.float64)
 MOST = 2**31 - 1  # the largest integer option; no array reaches such a size
 
@@ -39,7 +40,7 @@ def check_kind(layer, name, x):
 
     Every call of a layer checks its arrays, so plain ones do not come here.
     """
-    if not isinstance(x, np.ndarray | np.generic) and not hasattr(x, "copy_to_host"):
+    if not isinstance(x, ARRAY) and not hasattr(x, "copy_to_host"):
         raise TypeError(
             f"{layer}: {name} is a {type(x).__name__}; expected an array, "
             f"e.g. np.array({name}, np.float32)"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minicnn import fast
+from minicnn import fast, reference
 
 
 def zeros(*shape):
@@ -221,6 +221,31 @@ def test_a_dy_that_is_no_array_of_the_dtype_of_y_is_refused(ops, name, args, opt
         (y.ravel(), ValueError, f"dy has shape ({y.size},); expected the shape of y, {y.shape}"),
     ]:
         assert telling in said_by(exception, getattr(ops, f"{name}_backward"), dy, cache)
+
+
+ACTIVATIONS = ["relu", "tanh", "logistic"]  # the cache of each is (y,)
+
+
+def refuse_caches_of_others(ops, other_backend):
+    """Give every backward function the caches of all other layers, and what is no cache at all."""
+    square = [zeros(2, 2), zeros(2, 2), zeros(2)]
+    layers = [*LAYERS, ("fc", square, {}), ("softmax_loss", [zeros(2, 4), LABELS], {})]
+
+    def run(backend):
+        return [(n, *getattr(backend, f"{n}_forward")(*args, **q)) for n, args, q in layers]
+
+    for name, y, own in run(ops):
+        alike = ACTIVATIONS if name in ACTIVATIONS else [name]
+        caches = [cache for n, _, cache in run(ops) + run(other_backend) if n not in alike]
+        caches += [c for n, _, c in run(other_backend) if n == name and len(c) != len(own)]
+        for cache in [*caches, None, 5, (), [], (None,) * len(own), own[0]]:
+            arguments = [cache] if name == "softmax_loss" else [y, cache]
+            sentence = said_by(TypeError, getattr(ops, f"{name}_backward"), *arguments)
+            assert f"expected what {name}_forward of the same backend returned" in sentence
+
+
+def test_a_cache_of_another_layer_or_backend_is_refused_by_name(ops):
+    refuse_caches_of_others(ops, reference if ops is fast else fast)
 
 
 # The update.

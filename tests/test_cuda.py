@@ -12,6 +12,7 @@ import numba
 import numpy as np
 import pytest
 from arrays import awkward, plain
+from test_bad_input import refuse_caches_of_others
 from test_layers import SEEN_BY, SIGNATURES, assert_close, draw, walk, with_rng
 
 from minicnn import cuda, errors, reference
@@ -511,6 +512,10 @@ def test_bad_input_gets_one_sentence(call, exception, telling):
         call()
     assert caught.type is exception
     assert telling in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_cache_of_another_layer_or_backend_is_refused_by_name():
+    refuse_caches_of_others(cuda, reference)
 
 
 @pytest.mark.parametrize("name", ["CudaAPIError", "CUDAError"])  # of two libraries

@@ -341,7 +341,7 @@ def test_a_cache_of_another_backend_or_layer_is_refused():
         y, cache = getattr(reference, f"{name}_forward")(*args, **options)
         caches[name] = getattr(fast, f"{name}_forward")(*args, **options)[1]
         if name != "relu":  # both keep y
-            with pytest.raises(TypeError, match=rf"^{name}: cache is .*; expected what {name}_for"):
+            with pytest.raises(TypeError, match=rf"^{name}: .*cache.*; expected what {name}_for"):
                 getattr(fast, f"{name}_backward")(y, cache)
     for name in layers:
         for other, cache in caches.items():
@@ -719,6 +719,7 @@ def test_a_nan_reaches_its_windows_and_no_further_than_its_tiles(winograd_everyw
         np.testing.assert_array_equal(y[~near], clean[~near])
 
 
+@pytest.mark.skipif(threads.count < 2, reason="Numba has one thread here")
 def test_the_number_of_threads_changes_no_bit_of_winograd(winograd_everywhere):
     arguments, options = convolution((19, 38, 9, 7, 34, 3, {"pad": 1, "groups": 2}), np.float32)
     before = threads.count

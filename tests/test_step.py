@@ -1042,7 +1042,7 @@ def test_entries_are_touched_in_the_terminal_too(capsys):
     steps = small_conv()
     back = steps.backward(drawn(*steps.result[0].shape))
     asked = walked(back, "w[0, 1, 2, 2]", "dw[0,1,2,2]", "w[0, 1]", "v[0]", "")
-    assert asked == ["1/20"] * 5 + ["2/20"]
+    assert asked == ["1/21"] * 5 + ["2/21"]
     out = capsys.readouterr().out
     assert out.count(str(back.touch("w", (0, 1, 2, 2)))) == 2
     assert "touch: w has no entry (0, 1); its shape is (3, 2, 3, 3)" in out

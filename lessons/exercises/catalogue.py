@@ -169,9 +169,9 @@ def empty(name):
     lines = source(name).splitlines()
     start = tree.body[0].end_lineno  # the last line of the docstring
     body = []
-    first = tree.body[1]
-    if isinstance(first, ast.Assign) and ast.unparse(first.value) == "cache":
-        body.append(f"{lines[first.lineno - 1].strip()}  # what {forward_of(name)} kept")
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.value) == "cache":
+            body.append(f"{lines[node.lineno - 1].strip()}  # what {forward_of(name)} kept")
     outputs = ", ".join(find(name).outputs)
     body.append(f'raise NotImplementedError("{name} is still to be written")')
     if "cache" in find(name).outputs:
