@@ -266,6 +266,7 @@ def array(name, values):
         (array("input:mean", "none"), "input:mean should hold finite numbers, but holds <U4"),
         (array("input:deviation", [1.0, 2.0]), "input:deviation should be one number above 0"),
         (array("input:deviation", 0.0), "input:deviation should be one number above 0"),
+        (array("input:mean", np.full((3, 10, 10), 1e300)), "input:mean should hold finite numbers"),
         (array("w:conv1.w", np.nan), "w:conv1.w should hold finite numbers, but holds NaN or inf"),
     ],
 )
