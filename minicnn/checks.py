@@ -13,6 +13,7 @@ import math
 import numbers
 import operator
 import os
+import unicodedata
 
 import numpy as np
 
@@ -347,3 +348,14 @@ def check_classes(who, labels, N, classes, name="labels"):
             f"for {classes} classes; {name}[{wrong[0]}] is {labels[wrong[0]]}"
         )
     return np.array(labels, np.intp)
+
+
+def is_class_name(name):
+    """Return whether this is text that can name a class.
+
+    Every script is allowed, with its joiners, soft hyphens and spaces of every kind.  Controls,
+    surrogates (bytes that are not text) and line separators are not: lists of classes have one name
+    per line.
+    """
+    refused = ("Cc", "Cs", "Zl", "Zp")  # their categories in Unicode
+    return isinstance(name, str) and all(unicodedata.category(c) not in refused for c in name)

@@ -3,7 +3,7 @@
 import pathlib
 
 from ..backends import backend
-from .options import add_data, add_gpus, add_ops, add_out, whole, whole_or_zero
+from .options import add_data, add_gpus, add_max_pixels, add_ops, add_out, whole, whole_or_zero
 
 
 def add(commands):
@@ -31,6 +31,7 @@ def add(commands):
     maps.add_argument(
         "--out", default="runs/maps.png", metavar="FILE", help="default: runs/maps.png"
     )
+    add_max_pixels(maps)
 
     codes = add_command(
         commands, "codes", "short binary codes from features, and their quality", run_codes
@@ -135,7 +136,7 @@ def run_maps(options):
 
     network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
     try:
-        picture = decode.decode(options.image, network.mean.shape[1])
+        picture = decode.decode(options.image, network.mean.shape[1], options.max_pixels)
     except decode.Unreadable as error:
         raise ValueError(f"{options.image}: {error}") from None
     view = views.central_view(network.mean, network.deviation, network.size, network.width)

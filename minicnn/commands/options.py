@@ -73,6 +73,17 @@ def add_gpus(command):
     )
 
 
+def add_max_pixels(command):
+    """Add --max-pixels; its default is data.decode.MAX_PIXELS, which is slow to import."""
+    command.add_argument(
+        "--max-pixels",
+        type=whole,
+        metavar="N",
+        help="refuse a photograph of more pixels, because decoding can take 16 bytes for each "
+        "(default: 89,478,485)",
+    )
+
+
 def gpus(text):
     """Return the numbers of one or two GPUs: (1,) for "1", (0, 1) for "0,1"."""
     numbers = text.split(",")

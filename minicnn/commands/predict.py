@@ -4,7 +4,7 @@ import json
 import sys
 
 from ..backends import backend
-from .options import add_gpus, add_ops, whole
+from .options import add_gpus, add_max_pixels, add_ops, whole
 from .test import add_views
 
 
@@ -18,6 +18,7 @@ def add(commands):
     command.set_defaults(run=run)
     command.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint.npz of a run")
     command.add_argument("images", nargs="+", metavar="IMAGE", help="a photograph, of any size")
+    add_max_pixels(command)
     add_views(command)
     command.add_argument(
         "--best", type=whole, default=5, metavar="N", help="number of classes to print (default: 5)"
@@ -43,10 +44,10 @@ def run(options):
     pictures, names = [], []
     for name in options.images:
         try:
-            pictures.append(decode.decode(name, network.mean.shape[1]))
+            pictures.append(decode.decode(name, network.mean.shape[1], options.max_pixels))
             names.append(name)
-        except decode.Unreadable as error:
-            print(f"minicnn: {name}: {error}", file=sys.stderr)
+        except (decode.Unreadable, OSError, MemoryError) as error:
+            print(f"minicnn: {name}: {decode.reason_of(error)}", file=sys.stderr)
     if not pictures:
         raise ValueError("none of the images could be read")
     pictures = np.stack(pictures)

@@ -15,7 +15,8 @@ CIFAR-10 has 60,000 small colour pictures in ten classes: `cifar10.py` reads the
     photos = data.load("runs/photos")
 
 Photographs are prepared once, by `make_photos.py`: `listing.py` finds them, `decode.py` makes each
-a square, `shards.py` writes them, and `moments.py` computes their mean and principal components.
+a square and `pixels.py` its colours right, `shards.py` writes them, and `moments.py` computes their
+mean and principal components.
 
 For both, `augment.py` draws crops, flips and colours, `views.py` turns these into a network's
 inputs, and `batches.py` makes the batches while the network trains.

@@ -66,7 +66,7 @@ def prepare(photos, input="raw"):
     Raises
     ------
     ValueError
-        If `input` is neither.
+        If `input` is neither, or "unit" and all training images are equal.
     """
     if input not in INPUTS:
         raise ValueError(f"prepare: input is {input!r}, but it must be 'raw' or 'unit'")
@@ -78,6 +78,11 @@ def prepare(photos, input="raw"):
             [np.mean(np.square(x), dtype=np.float64) for x in train_x]
         )  # their mean is 0
         std = np.float32(np.sqrt(variance))
+        if not std > 0:
+            raise ValueError(
+                "prepare: input is 'unit', but the training images are all equal, so that their "
+                "standard deviation is 0"
+            )
         train_x /= std
         test_x /= std
     return train_x, photos.train_y, test_x, photos.test_y, mean

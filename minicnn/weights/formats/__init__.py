@@ -3,6 +3,7 @@
     safetensors.py          .safetensors, read and written
     caffemodel.py           Caffe's .caffemodel, read
     npy_pickle.py           dictionaries pickled by np.save, such as bvlc_alexnet.npy, read
+    pth.py                  PyTorch's .pth and the like, read
     npz.py                  .npz and our own checkpoints, read
     weights/provenance.py   the description of a network in our own files
 
@@ -15,6 +16,11 @@ weights/exchange.py converts them into a network's parameters.
 import math
 
 MOST_AXES = 4  # convolution weights have four
+BATCH_NORM = ("running_mean", "running_var", "num_batches_tracked")  # how PyTorch's names end
+
+
+class Unusable(ValueError):
+    """The file cannot be used; the message says why in the project's own words."""
 
 
 def shaped(name, numbers, shape, order="C"):
@@ -43,3 +49,10 @@ def shaped(name, numbers, shape, order="C"):
         text = str(tuple(shape)) if wholes else "its shape"
         raise ValueError(f"{name} has {numbers.size:,} numbers, which do not fill {text}")
     return numbers.reshape(shape, order=order)
+
+
+def check_batch_norm(names):
+    """Raise Unusable if an array with one of these names is of batch normalization."""
+    for name in names:
+        if name.endswith(BATCH_NORM):
+            raise Unusable(f"it has batch normalization ({name}), which no network here has")

@@ -6,7 +6,7 @@ import numpy as np
 
 from ... import storage
 from .. import provenance
-from . import shaped
+from . import check_batch_norm, shaped
 
 
 def read(path, networks):
@@ -29,6 +29,7 @@ def read(path, networks):
     if "facts" in arrays:
         arrays.clear()  # or it would be in memory twice
         return checkpoint_weights(*storage.load_network(path), networks)
+    check_batch_norm(arrays)
     for name, array in arrays.items():
         if name == "about" and array.dtype == np.uint8:
             continue
