@@ -40,6 +40,10 @@ def main(arguments=None):
     if unknown:  # argparse itself would show the usage of all commands instead of this one's
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
 
+    for name, value in vars(options).items():
+        if value == "" or (isinstance(value, list) and "" in value):
+            options.parser.error(f"argument {name.replace('_', '-')}: expected a name, not nothing")
+
     def command():
         if getattr(options, "threads", None):
             use_threads(options.threads)

@@ -12,6 +12,7 @@ computes with those.
 import math
 import numbers
 import operator
+import os
 import unicodedata
 
 import numpy as np
@@ -65,18 +66,18 @@ def check_same(layer, **arrays):
             raise TypeError(f"{layer}: {listing}; give all of them the same dtype")
 
 
-def check_whole(layer, name, value, least):
-    """Return value as an int; it is a whole number of at least `least`."""
+def check_whole(layer, name, value, least, most=MOST):
+    """Return value as an int; it is a whole number from `least` to `most`."""
     try:
-        whole = operator.index(value)
+        whole = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         whole = None
     if whole is None or whole < least:
         raise ValueError(
-            f"{layer}: {name} = {value!r}; expected a whole number of at least {least}"
+            f"{layer}: {name} = {value!r:.80}; expected a whole number of at least {least}"
         )
-    if whole > MOST:
-        raise ValueError(f"{layer}: {name} = {value!r}; expected a whole number up to {MOST:,}")
+    if whole > most:
+        raise ValueError(f"{layer}: {name} = {value!r:.30}; expected a whole number up to {most:,}")
     return whole
 
 
@@ -92,7 +93,7 @@ def check_switch(layer, name, value):
 
 def check_number(layer, name, value):
     """Return value as a float; it is a number, and finite."""
-    single = (
+    single = not isinstance(value, bool) and (
         isinstance(value, float | int)
         or isinstance(value, numbers.Real)
         or (isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iuf")
@@ -102,8 +103,26 @@ def check_number(layer, name, value):
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise TypeError(f"{layer}: {name} = {value!r}; expected a number, not NaN or infinity")
+        raise TypeError(f"{layer}: {name} = {value!r:.80}; expected a number, not NaN or infinity")
     return number
+
+
+def check_between(who, name, value, least=0, below=math.inf):
+    """Return value as a float; it is a number, at least `least` and below `below`."""
+    number = check_number(who, name, value)
+    if not least <= number < below:
+        limit = "" if below == math.inf else f" and below {below}"
+        raise ValueError(f"{who}: {name} = {value!r}; expected a number of at least {least}{limit}")
+    return number
+
+
+def check_name(who, name, value):
+    """Return value; it is a str or a path, and not empty."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{who}: {name} is a {type(value).__name__}; expected a str or a path")
+    if not str(value) or "\0" in str(value):
+        raise ValueError(f"{who}: {name} = {str(value)!r}; expected a name")
+    return value
 
 
 def check_window(layer, name, f, x, stride=1, pad=0, ceil_mode=False):
@@ -243,6 +262,11 @@ def check_fc(x, w, b):
 def check_dropout(layer, x, p):
     """Return p; it is a probability below 1."""
     check_array(layer, "x", x)
+    return check_chance(layer, p)
+
+
+def check_chance(layer, p):
+    """Return p; it is a probability below 1."""
     p = check_number(layer, "p", p)
     if not 0 <= p < 1:
         raise ValueError(
@@ -273,9 +297,9 @@ def check_labels(scores, labels):
 
 def check_update(w, v, dw, epsilon, momentum, decay):
     """Return epsilon, momentum and decay; w, v and dw are arrays of one shape and dtype."""
-    epsilon = check_number("sgd_update", "epsilon", epsilon)
-    momentum = check_number("sgd_update", "momentum", momentum)
-    decay = check_number("sgd_update", "decay", decay)
+    epsilon = check_between("sgd_update", "epsilon", epsilon)
+    momentum = check_between("sgd_update", "momentum", momentum)
+    decay = check_between("sgd_update", "decay", decay)
     for name, a in (("w", w), ("v", v), ("dw", dw)):
         check_array("sgd_update", name, a)
     check_same("sgd_update", w=w, v=v, dw=dw)

@@ -156,8 +156,8 @@ def load_network(path):
     Returns
     -------
     weights : dict of name → array
-    mean : array (3, H, H), or None
-    deviation : float32 or float64, or None
+    mean : array (3, H, H) float32, or None
+    deviation : float32, or None
     settings : dict of name → value
         From the file, so they may be anything.
 
@@ -172,11 +172,11 @@ def load_network(path):
     mean, deviation = arrays.get("input:mean"), arrays.get("input:deviation")
     check_finite(path, {f"w:{name}": array for name, array in weights.items()})
     if mean is not None:
-        check_finite(path, {"input:mean": mean})
+        mean = as_float32(path, "input:mean", mean)
         if mean.ndim != 3 or mean.shape[0] != 3 or not 0 < mean.shape[1] == mean.shape[2]:
             raise CheckpointError(f"{path}: input:mean has shape {mean.shape}; expected (3, H, H)")
     if deviation is not None:
-        check_finite(path, {"input:deviation": deviation})
+        deviation = as_float32(path, "input:deviation", deviation)
         if deviation.shape != () or not deviation > 0:
             raise CheckpointError(f"{path}: input:deviation should be one number above 0")
         deviation = deviation[()]
@@ -184,6 +184,15 @@ def load_network(path):
     if not isinstance(settings, dict):
         raise CheckpointError(f"{path}: settings is {shortened(settings)}; expected a dict")
     return weights, mean, deviation, settings
+
+
+def as_float32(path, name, array):
+    """Return an array of a checkpoint as float32; CheckpointError unless it is of finite floats."""
+    check_finite(path, {name: array})
+    with np.errstate(over="ignore"):
+        array = array.astype(np.float32)
+    check_finite(path, {name: array})  # what float32 cannot hold has become infinite
+    return array
 
 
 def check_finite(path, arrays):

@@ -135,6 +135,13 @@ def below_one(text):
     return number(text)
 
 
+def above_one(text):
+    """Return a finite number above 1."""
+    if not 1 < number(text) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 1")
+    return number(text)
+
+
 def positive(text):
     """Return a finite number above 0."""
     if not 0 < number(text) < float("inf"):

@@ -24,6 +24,7 @@ inputs, and `batches.py` makes the batches while the network trains.
 
 from pathlib import Path
 
+from ..checks import check_name
 from . import augment
 from .batches import Batches
 from .cifar10 import CLASSES, FOLDER, cache_dir, load_cifar10, load_sample
@@ -66,7 +67,7 @@ def load(name):
     ValueError
         If the data are damaged.
     """
-    folder = Path(name).expanduser()
+    folder = Path(check_name("load", "name", name)).expanduser()
     if (folder / "photos.json").exists() or (folder / "begun.json").exists():
         return load_photos(folder)
     if name == "sample":

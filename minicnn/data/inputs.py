@@ -6,6 +6,7 @@ the training set from each pixel." (Section 2)  So inputs are the raw 0 … 255 
 
 import numpy as np
 
+from ..checks import MOST, check_whole
 from .photos import with_moments
 
 INPUTS = ("raw", "unit")
@@ -21,7 +22,7 @@ def subset(photos, count):
     Raises ValueError if `count` is not a positive multiple of the number of classes, or there are
     too few pictures.
     """
-    classes = len(photos.classes)
+    classes, count = len(photos.classes), check_whole("subset", "count", count, -MOST)
     if count <= 0 or count % classes:
         raise ValueError(
             f"subset: count is {count}, but {classes} classes of one size need a positive multiple "

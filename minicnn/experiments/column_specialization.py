@@ -19,11 +19,13 @@ An experiment that was stopped or killed resumes within its unfinished run.
 
 import pathlib
 import statistics
+from collections.abc import Collection
 from functools import partial
 
 import numpy as np
 
 from .. import data, net, storage
+from ..checks import check_between, check_name, check_whole
 from ..data import views
 from ..networks import cifar
 from ..plots import gallery
@@ -111,7 +113,16 @@ def experiment(
     errors.CheckpointError
         If the folder holds a run under other conditions.
     """
-    out = pathlib.Path(out)
+    out = pathlib.Path(check_name("experiment", "out", out))
+    check_whole("experiment", "seeds", seeds, 1)
+    check_whole("experiment", "epochs", epochs, 1)
+    check_between("experiment", "epsilon", epsilon)
+    if std is not None:
+        check_between("experiment", "std", std)
+    if isinstance(only, str) or not isinstance(only, Collection) or not only:
+        raise TypeError(f"experiment: only = {only!r}; expected some of {', '.join(VARIANTS)}")
+    if not all(variant in list(VARIANTS) for variant in only):
+        raise ValueError(f"experiment: only = {only!r}; expected some of {', '.join(VARIANTS)}")
     storage.make_folder(out)
     photos = data.load(dataset)
     conditions = {"images": len(photos.train_x), "epochs": epochs, "epsilon": epsilon, "std": std}

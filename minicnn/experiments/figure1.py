@@ -30,7 +30,7 @@ from functools import partial
 import numpy as np
 
 from .. import data, storage
-from ..checks import MOST
+from ..checks import MOST, check_name, check_whole
 from ..machine import versions
 from ..networks import catalogue
 from ..plots import curves
@@ -207,7 +207,9 @@ def figure1(
     errors.Diverged, errors.Interrupted, errors.CheckpointError
         As in train.train.
     """
-    out = pathlib.Path(out)
+    out = pathlib.Path(check_name("figure1", "out", out))
+    check_whole("figure1", "seeds", seeds, 1)
+    check_whole("figure1", "epochs", epochs, 1)
     photos = data.load(dataset)
     check_images(photos, dataset)
     prepared = data.prepare(photos, input)

@@ -20,7 +20,7 @@ import pathlib
 from collections import namedtuple
 
 from .. import data, storage
-from ..checks import MOST
+from ..checks import MOST, check_name, check_whole
 from ..errors import Diverged
 from ..plots import curves
 from ..storage import number, optional, text, truth, whole, wrong_fact
@@ -84,10 +84,12 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
     ValueError
         If every line of the plan has more images than `most_images`.
     """
+    out = pathlib.Path(check_name("study", "out", out))
+    if most_images is not None:
+        check_whole("study", "most_images", most_images, 1)
     fewest = min(images for _, _, _, images, *_ in plan)
     if most_images and most_images < fewest:
         raise ValueError(f"at most {most_images} images: the study has none below {fewest}")
-    out = pathlib.Path(out)
     storage.make_folder(out)
     plan = [line for line in plan if not most_images or line[3] <= most_images]
     if max(line[3] for line in plan) > 5000:

@@ -26,6 +26,7 @@ import math
 from collections import Counter, namedtuple
 from functools import partial
 
+from ..checks import check_between, check_number, check_whole
 from ..storage import list_of, number, optional, text, whole, wrong_fact
 from ..two_columns import in_columns
 from . import alexnet, cifar, other_alexnets, vgg
@@ -85,7 +86,23 @@ NETWORKS = {
 }
 
 
-MOST_PIXELS = 4096
+def check_kernels(network, option, value):
+    """Return value as a tuple; it has numbers of kernels."""
+    if not isinstance(value, tuple | list):
+        raise TypeError(f"{network}: {option} = {value!r:.80}; expected several numbers")
+    return tuple(check_whole(network, option, number, 1) for number in value)
+
+
+MOST_PIXELS, MOST_CLASSES = 4096, 1_000_000
+CHECKS = {  # of the options of the networks' functions: check(network, option, value) → value
+    "classes": partial(check_whole, least=1, most=MOST_CLASSES),
+    "size": partial(check_whole, least=1, most=MOST_PIXELS),
+    "hidden": partial(check_whole, least=1),
+    "kernels": check_kernels,
+    "std": check_between,
+    "bias": check_number,
+    "dropout": partial(check_between, below=1),
+}
 DESCRIPTION = {  # what the settings of a run, or a file of weights, say about their network
     "network": text(NETWORKS),
     "classes": list_of(text(), least=1),
@@ -101,7 +118,7 @@ def find(name):
 
     Raises ValueError for an unknown name; the message lists all names.
     """
-    if name not in NETWORKS:
+    if name not in list(NETWORKS):  # a list: the name may be of any type
         raise ValueError(f"no network is called {name!r}; there are {', '.join(NETWORKS)}")
     return NETWORKS[name]
 
@@ -124,9 +141,13 @@ def build(name, ops, rng, **options):
     Raises
     ------
     ValueError
-        For an unknown name; the message lists all names.
+        For an unknown name; the message lists all names.  For an option that makes no sense.
     """
-    return find(name).build(ops, rng, **options)
+    network, given = find(name), {}
+    for option, value in options.items():
+        check = CHECKS.get(option, lambda who, option, value: value)
+        given[option] = check(name, option, value)
+    return network.build(ops, rng, **given)
 
 
 def build_described(about, ops, rng=None):

@@ -92,7 +92,12 @@ def predict(trained, images, views="1", title=None):
     title : str, optional
         The title of a progress bar; None shows none.
     """
-    kinds = views.split("+")
+    kinds = views.split("+") if isinstance(views, str) else [views]
+    for kind in kinds:
+        if kind not in list(VIEWS):  # a list: the value may not be hashable
+            raise ValueError(
+                f"predict: views = {views!r}; expected {', '.join(VIEWS)}, joined by +"
+            )
     total = len(images) * sum(VIEWS[kind] for kind in kinds)
     predictions = []
     with console.bar(total, title, " views") as bar:

@@ -29,11 +29,9 @@ def divide_at(epochs, by=10):
     TypeError, ValueError
         If an epoch is not a whole number of at least 1, or `by` is not a number above 1.
     """
-    if not hasattr(epochs, "__iter__"):
+    if not hasattr(epochs, "__iter__") or isinstance(epochs, str):
         raise TypeError(f"divide_at: epochs = {epochs!r}; expected several, e.g. [30, 60]")
-    epochs = set(epochs)
-    for epoch in epochs:
-        check_whole("divide_at", "epochs", epoch, 1)
+    epochs = {check_whole("divide_at", "epochs", epoch, 1) for epoch in epochs}
     check_by("divide_at", by)
     return lambda history, epsilon: epsilon / by if history[-1]["epoch"] in epochs else epsilon
 
