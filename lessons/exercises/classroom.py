@@ -1,0 +1,205 @@
+"""Check everything that one learner or a class has handed in: the command `check`.
+
+    python -m lessons check                            all files in runs/exercises
+    python -m lessons check relu_backward              runs/exercises/relu_backward.py
+    python -m lessons check FILE…                      files and notebooks
+    python -m lessons check FOLDER                     a class: a folder, zip or file a student
+    python -m lessons check FOLDER --student NAME      a folder of one student
+
+One learner reads the tutor's answers.  A class gets a line for each exercise, and a table and a
+page in --out.  What belongs to whom is in handins.py, and what a teacher gets in report.py.
+
+The exit code is 0 if all exercises in all files are right, else 1; with --as it is 0 if the file
+for the class system was written.
+"""
+
+import os
+import pathlib
+import re
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+
+from minicnn.storage import make_folder, write_text
+
+from ..viewer import progress
+from . import notebook, report, tutor
+from .catalogue import BY_NAME, FOLDER, find
+from .handins import HandIn, hand_ins
+from .submission import hint
+
+OUT = pathlib.Path("runs") / "class"
+
+
+def main(options):
+    """Check files, print the tutor's answers, write what was asked for; return the exit code.
+
+    Parameters
+    ----------
+    options : namespace
+        files, more, seconds, report, form, exercises, student and out; see `check --help`.
+
+    Raises
+    ------
+    ValueError, OSError
+        If there is no such file, none in a folder, or a report cannot be written.
+    """
+    wanted = [find(name).name for name in options.exercises or []]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        given = gather(options, pathlib.Path(scratch))
+        owners = list(dict.fromkeys(hand_in.owner for hand_in in given))
+        is_class = len(owners) > 1 or options.out is not None
+        targets = planned(options, owners, is_class, wanted)
+        for path in targets:
+            demand_writable(path, given)
+        found = [[stopped(hand_in)] for hand_in in given]
+        try:
+            for number, results in enumerate(checked(given, options.seconds, is_class)):
+                found[number] = [r for r in results if not wanted or r.name in (None, *wanted)]
+                for result in found[number]:
+                    tell(result, given[number].owner, is_class, options)
+        finally:  # also after Ctrl-C, or where no one reads the output any more
+            results = [
+                (hand_in.owner, result)
+                for hand_in, results in zip(given, found, strict=True)
+                for result in results
+            ]
+            for path, text_of in targets.items():
+                write_text(path, text_of(results))
+            right = sum(result.passed for _, result in results)
+            if is_class:
+                for name, mistake, who, _ in report.mistakes(results, wanted)[:5]:
+                    print(f"{len(who)} × {name}: {mistake}")
+            if targets:
+                names = f"{', '.join(map(str, targets))} {'have' if len(targets) > 1 else 'has'}"
+                print(f"{right} of {len(results)} are right; {names} the report.")
+    return 0 if options.form or right == len(results) else 1
+
+
+def gather(options, scratch):
+    """Return the HandIns of all paths; of runs/exercises if there are none."""
+    given = []
+    for number, path in enumerate(map(pathlib.Path, options.files or [FOLDER])):
+        path = existing(path)
+        owner = "" if path == FOLDER and options.student is None else options.student
+        found = hand_ins(path, scratch / str(number), owner, of_one=options.form is not None)
+        if not found and options.form:
+            found = [HandIn(options.student or "", str(path), None, "Nothing was handed in.")]
+        if not found:
+            raise ValueError(f"{path}: there is no .py, .ipynb or .zip file in this folder")
+        given += found
+    return given
+
+
+def existing(path):
+    """Return a path, or the file in runs/exercises if the path is its name or an exercise's.
+
+    Raises FileNotFoundError if there is neither.
+    """
+    default = FOLDER / f"{path.stem}.py"  # for both NAME and NAME.py
+    if not path.exists() and str(path) in (path.stem, default.name):
+        path = default if default.exists() or path.stem in BY_NAME else path
+    if not path.exists():
+        raise FileNotFoundError(2, f"there is no such file; {hint(path.stem)}", str(path))
+    return path
+
+
+def checked(given, seconds, is_class):
+    """Yield the Results of each HandIn, in order; those of a class, several at a time."""
+    if not is_class:
+        yield from (results_of(hand_in, seconds) for hand_in in given)
+        return
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        futures = [pool.submit(results_of, hand_in, seconds) for hand_in in given]
+        try:
+            yield from (future.result() for future in futures)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def results_of(hand_in, seconds):
+    """Return the Results of one HandIn."""
+    if hand_in.fault:
+        return [unreadable(hand_in, hand_in.fault)]
+    if hand_in.path.suffix.lower() != ".ipynb":
+        results = tutor.results(hand_in.path, seconds)
+        return [result._replace(file=hand_in.file) for result in results]
+    try:
+        text, places = notebook.script(hand_in.path)
+    except ValueError as error:
+        return [unreadable(hand_in, str(error))]
+    except OSError as error:
+        return [unreadable(hand_in, error.strerror or str(error))]
+    except Exception as error:
+        return [tutor.not_judged(hand_in.file, None, error)]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        path = pathlib.Path(folder, "notebook.py")
+        path.write_text(text, encoding="utf-8", errors="replace")
+        results = tutor.results(path, seconds)
+    return [notebook.located(r, places)._replace(file=hand_in.file) for r in results]
+
+
+def unreadable(hand_in, fault):
+    """Return the Result for a file that cannot be read."""
+    return tutor.Result(hand_in.file, None, False, [], tutor.UNREADABLE, fault, None)
+
+
+def stopped(hand_in):
+    """Return the Result for a file that the tutor did not come to."""
+    said = "The check was stopped before it was done with this file."
+    return tutor.Result(hand_in.file, None, False, [], tutor.NOT_CHECKED, said, None)
+
+
+def tell(result, owner, is_class, options):
+    """Print a Result: the tutor's answer for one learner, and a line for one of a class."""
+    if is_class:
+        what = result.name or result.file
+        line = f"{report.shown(owner)}: {what}: {report.verdict(result)}"
+        print(tutor.harmless(line), flush=True)
+        return
+    print(tutor.harmless(tutor.result_text(result, options.more)), end="\n\n", flush=True)
+    if result.passed and not (options.report or options.form or options.student):
+        progress.done("exercise", result.name)  # this learner's own
+
+
+def planned(options, owners, is_class, wanted):
+    """Return what will be written: {path: function that returns its text from all results}."""
+    out, more, targets = pathlib.Path(options.out or OUT), options.more, {}
+    if is_class:
+
+        def columns(results):
+            return wanted or report.exercises_in(results)
+
+        # A spreadsheet takes a CSV file for UTF-8 if it begins with a byte order mark.
+        targets[out / "class.csv"] = lambda rs: "\ufeff" + report.as_csv(rs, columns(rs))
+        targets[out / "class.html"] = lambda rs: report.as_page(rs, columns(rs), more)
+    if not options.form:
+        if options.report:
+            targets[pathlib.Path(options.report)] = report.as_json
+        return targets
+    usual, text_of = report.FORMS[options.form]
+    if len(owners) == 1:
+        targets[pathlib.Path(options.report or usual)] = lambda rs: text_of(rs, wanted, more)
+        return targets
+    if options.report:
+        raise ValueError(
+            f"--report {options.report}: {options.form} reads one file a student, and there are "
+            f"{len(owners)}; leave it out, or say with --student whose all files are"
+        )
+    for number, owner in enumerate(owners):
+        name = re.sub(r"[^\w .()-]", "_", report.shown(owner))[:80]
+        path = out / options.form / f"{name}.json"
+        path = path.with_stem(f"{name} {number}") if path in targets else path
+        targets[path] = lambda rs, owner=owner: text_of(
+            [pair for pair in rs if pair[0] == owner], wanted, more
+        )
+    return targets
+
+
+def demand_writable(path, given):
+    """Raise an error now, before an hour of checking, if a report cannot be written."""
+    if path.is_dir():
+        raise IsADirectoryError(21, "is a folder; --report needs the name of a file", str(path))
+    files = [hand_in.path for hand_in in given if hand_in.path]
+    if path.exists() and any(f.exists() and path.samefile(f) for f in files):
+        raise ValueError(f"--report {path} is a file to check; name another for the report")
+    make_folder(path.parent)
