@@ -6,14 +6,17 @@ import io
 import json
 import os
 import pathlib
+import re
+import shutil
 import stat
+import subprocess
 import sys
 import zipfile
 
 import pytest
 
 from lessons import check
-from lessons.__main__ import main
+from lessons.__main__ import main, parser
 from lessons.exercises import handins, notebook
 
 RELU = "import numpy as np\n\n\ndef relu_backward(dy, cache):\n    (y,) = cache\n"
@@ -405,3 +408,44 @@ def test_check_answers_about_the_file_that_calls_it(folder, capsys):
     names = {"__name__": "mine"}
     exec(compile(text, str(folder / "mine.py"), "exec"), names)
     assert "ask y, not dy" in " ".join(capsys.readouterr().out.split())
+
+
+# The autograders of docs/.
+
+DOCS = pathlib.Path(__file__).parents[1] / "docs"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="class systems run Linux")
+@pytest.mark.parametrize("system", ["gradescope", "classroom50"])
+def test_the_autograders_of_the_docs_grade_a_submission(system, folder, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(DOCS.parent))
+    work = {"relu.py": RIGHT, "src/pool.ipynb": NOTEBOOK, "lessons.py": "1/0", "numpy.py": "1/0"}
+    if system == "gradescope":
+        lay(folder, {f"submission/{name}": work[name] for name in work})
+        lay(folder, {"venv/bin/python": f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'})
+        os.chmod("venv/bin/python", 0o755)
+        shutil.copy(DOCS / "autograder/gradescope/run_autograder", folder)
+        command, path = [str(folder / "run_autograder")], "results/results.json"
+    else:
+        lay(folder, work)
+        command = [sys.executable, "-P", str(DOCS / "autograder/classroom50/autograder.py")]
+        path = "result.json"
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    assert [test["score"] for test in content["tests"]] == [0, 1, 0] and content["score"] == 1
+
+
+def test_every_command_of_the_docs_is_understood():
+    text = "\n".join(path.read_text(encoding="utf-8") for path in DOCS.rglob("*.md"))
+    commands = re.findall(r"python (?:-P )?-m lessons ([^`\n#]*)", text)
+    assert len(commands) >= 10
+    for command in commands:
+        arguments = command.split()
+        parser().parse_args(["walk", *arguments] if arguments[:1] == ["1"] else arguments)
+
+
+def test_every_link_of_the_docs_leads_to_a_file():
+    for path in DOCS.rglob("*.md"):
+        for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+            assert (path.parent / link).exists(), (path, link)
