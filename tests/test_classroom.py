@@ -198,6 +198,17 @@ def test_a_zip_of_a_whole_class_is_a_class(folder, capsys):
         assert "Emil: relu_backward: right" in out and "/tmp" not in out
 
 
+def test_each_of_several_folders_is_a_students(folder, capsys):
+    lay(
+        folder, {name: CLASS[name] for name in [*CLASS][:4]} | {"Emil.zip": CLASS["Emil/week1.zip"]}
+    )
+    main(["check", *sorted(path.name for path in folder.iterdir())])
+    out = capsys.readouterr().out
+    assert "Ben Ahn (103): relu_backward: right" in out and "Emil: relu_backward: right" in out
+    main(["check", "Anna Bell_101_assignsubmission_file_"])  # one alone is no class
+    assert capsys.readouterr().out.count("is right: by hand") == 2
+
+
 def test_a_learners_own_folder_gets_the_tutors_words(folder, capsys):
     lay(folder, {"mine/relu_backward.py": RIGHT, "mine/tanh_backward.py": TANH})
     assert main(["check", "mine"]) == 0
@@ -382,6 +393,8 @@ def test_check_answers_in_a_notebook(folder, capsys, run_cells):
     names = run_cells("limit = 0", WRONG, RIGHT.replace("y > 0", "y > limit"))
     check(names["relu_backward"])
     assert "yours: relu_backward is right: by hand" in capsys.readouterr().out
+    check(run_cells(WRONG)["relu_backward"])
+    assert "(check(relu_backward, more=True) says more.)" in capsys.readouterr().out
     names = run_cells(RIGHT, f"limit = 0\n{RELU}    return 1 / 0")
     check(names["relu_backward"])
     assert "In [2], line 7, `return 1 / 0`" in capsys.readouterr().out

@@ -24,7 +24,7 @@ from minicnn.storage import make_folder, write_text
 from ..viewer import progress
 from . import notebook, report, tutor
 from .catalogue import BY_NAME, FOLDER, find
-from .handins import HandIn, hand_ins
+from .handins import HandIn, hand_ins, is_of_one, is_zip, owners_of
 from .submission import hint
 
 OUT = pathlib.Path("runs") / "class"
@@ -76,14 +76,22 @@ def main(options):
 
 
 def gather(options, scratch):
-    """Return the HandIns of all paths; of runs/exercises if there are none."""
+    """Return the HandIns of all paths; of runs/exercises if there are none.
+
+    One folder or zip may be a class's; each of several is one student's.
+    """
     given = []
-    for number, path in enumerate(map(pathlib.Path, options.files or [FOLDER])):
-        path = existing(path)
-        owner = "" if path == FOLDER and options.student is None else options.student
+    paths = [existing(pathlib.Path(path)) for path in options.files or [FOLDER]]
+    for number, (path, owner) in enumerate(zip(paths, owners_of(paths), strict=True)):
+        if options.student is not None:
+            owner = options.student
+        elif path == FOLDER or not (path.is_dir() or is_zip(path)):
+            owner = ""  # the learner's own
+        elif len(paths) == 1 and not is_of_one(path):
+            owner = None
         found = hand_ins(path, scratch / str(number), owner, of_one=options.form is not None)
         if not found and options.form:
-            found = [HandIn(options.student or "", str(path), None, "Nothing was handed in.")]
+            found = [HandIn(owner or "", str(path), None, "Nothing was handed in.")]
         if not found:
             raise ValueError(f"{path}: there is no .py, .ipynb or .zip file in this folder")
         given += found

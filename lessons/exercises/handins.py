@@ -58,14 +58,10 @@ def hand_ins(path, scratch, owner=None, of_one=False):
     of_one : bool
         Whether files that lie in a folder or zip itself are of one student.
     """
-    is_folder = path.is_dir() or is_zip(path)
-    if owner is not None or not is_folder:
-        owner = owner or ""
-        return (
-            of_entry(path, owner, str(path), scratch)
-            if is_folder
-            else [HandIn(owner, str(path), path, None)]
-        )
+    if not (path.is_dir() or is_zip(path)):
+        return [HandIn(owner or "", str(path), path, None)]
+    if owner is not None:
+        return of_entry(path, owner, str(path), scratch)
     top, found = path, []
     if is_zip(path):
         top = scratch / "class"
@@ -74,13 +70,19 @@ def hand_ins(path, scratch, owner=None, of_one=False):
     next(folder.iterdir(), None)  # raises OSError if it cannot be read
     while len(entries := visible(folder)) == 1 and entries[0].is_dir() and is_class(entries[0]):
         (folder,) = entries  # a folder around the class's
-    owners = [owner_of(entry, of_one) for entry in entries]
-    for number, (entry, (who, identity)) in enumerate(zip(entries, owners, strict=True)):
-        if len({o for o in owners if o[0] == who}) > 1 and identity:  # two students of one name
-            who = f"{who} ({identity})"
+    for number, (entry, who) in enumerate(zip(entries, owners_of(entries, of_one), strict=True)):
         label = str(entry) if top == path else f"{path}: {entry.relative_to(top).as_posix()}"
         found += of_entry(entry, who, label, scratch / str(number))
     return found
+
+
+def owners_of(entries, of_one=False):
+    """Return the owner of each entry of a class; two students of one name have their numbers."""
+    owners = [owner_of(entry, of_one) for entry in entries]
+    return [
+        f"{who} ({number})" if number and len({o for o in owners if o[0] == who}) > 1 else who
+        for who, number in owners
+    ]
 
 
 def is_zip(path):
@@ -107,7 +109,12 @@ def is_class(folder):
     entries = visible(folder)
     many = [entry for entry in entries if entry.is_dir() or is_zip(entry)]
     names = [entry for entry in entries if MOODLE.fullmatch(entry.name)]
-    return not MOODLE.fullmatch(folder.name) and (len(many) > 1 or bool(names))
+    return not is_of_one(folder) and (len(many) > 1 or bool(names))
+
+
+def is_of_one(path):
+    """Return whether a class system has given a folder or zip the name of one student."""
+    return bool(MOODLE.fullmatch(path.name) or path.is_file() and CANVAS.fullmatch(path.name))
 
 
 def owner_of(entry, of_one):

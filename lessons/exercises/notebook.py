@@ -169,7 +169,8 @@ def check(function, more=False):
         results = [result for result in tutor.results(path) if result.name in (name, None)]
     for result in results:
         result = located(result, places)._replace(file="yours")
-        print(tutor.harmless(tutor.result_text(result, more)))
+        answer = tutor.harmless(tutor.result_text(result, more))
+        print(answer.replace("(--more says more.)", f"(check({name}, more=True) says more.)"))
         if result.passed:
             progress.done("exercise", name)
 
