@@ -54,8 +54,8 @@ def link(name):
 NOTEBOOK = saved(
     cell("# My answers\nlook at `def`", "markdown"),
     cell("%matplotlib inline\nimport numpy as np\nfrom google.colab import drive"),
-    cell("limit = 0\nx = np.zeros(3)\ntrain(x)"),
-    cell("def helper(y):\n    return y > limit"),
+    cell("low = -1; limit = low + 1\r\nx = np.zeros(3)\ntrain(x)"),
+    cell("def helper(y):\n    '''A form feed, \x0c\u2028 and \\d.'''\n    return y > limit"),
     cell(
         "# first try\ndef relu_backward(dy, cache):\n    raise ValueError\n\nrelu_backward(x, (x,))"
     ),
@@ -235,6 +235,7 @@ def test_a_notebook_is_read_without_what_else_it_does(folder, capsys):
         ("[" * 10**5, "This is not a notebook"),
         ('{"cells": [1, {}, {"cell_type": "code", "source": [1, null]}]}', "No function here"),
         (" " * (notebook.LARGEST + 1), "This notebook is too large"),
+        (saved(cell("x = 1\n" * 40_000)), "more than 200,000 characters of code"),
     ],
 )
 def test_a_notebook_with_a_fault_gets_a_sentence_with_its_cell(text, words, folder, capsys):
@@ -257,7 +258,8 @@ HOSTILE = {
         ),
         "it is encrypted; hand it in without a password",
     ),
-    "has many files": (zipped({f"{n}.py": "" for n in range(2001)}), "it has too many files"),
+    "has many files": (zipped({f"{n}.py": "" for n in range(5001)}), "it has too many files"),
+    "has many exercises": (zipped({f"{n}.py": "" for n in range(201)}), "more than 200 files"),
     "has a twin": (zipped({"a.py": RIGHT, "A/../a.py": ""}), "leads out of the zip"),
     "has a name as a folder": (zipped({"a.py": RIGHT, "a.py/b.py": RIGHT}), "was left out"),
     "has a long name": (zipped({f"{'n' * 999}.py": RIGHT}), "was left out"),

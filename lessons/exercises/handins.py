@@ -12,7 +12,7 @@
         relu_backward.py                         the learner's own: it has an exercise's name
 
 A zip may be hostile: nothing is written outside the scratch folder, links and encrypted entries are
-left out, and MOST_FILES and MOST_BYTES bound one student's zips, whatever their headers say.
+left out, and MOST_ENTRIES and MOST_BYTES bound one student's zips, whatever their headers say.
 """
 
 import os
@@ -30,7 +30,8 @@ from .sandbox import one_line
 
 HandIn = namedtuple("HandIn", "owner file path fault")
 
-MOST_FILES, MOST_BYTES = 2000, 50 * 10**6  # of one student, in all zips together
+MOST_FILES = 200  # Python files, notebooks and zips of one student
+MOST_ENTRIES, MOST_BYTES = 5000, 50 * 10**6  # of one student, in all zips together
 CLASS = 100  # a zip of a whole class may hold this many times as much
 DEEPEST = 3  # zips inside each other
 MOST_FOLDERS = 20  # folders inside each other
@@ -209,8 +210,8 @@ def link_fault(path, folder):
 
 
 def limits(times=1):
-    """Return how many entries and bytes may still be unpacked."""
-    return SimpleNamespace(files=times * MOST_FILES, bytes=times * MOST_BYTES)
+    """Return how many files may still be handed in, and how many entries and bytes unpacked."""
+    return SimpleNamespace(files=MOST_FILES, entries=times * MOST_ENTRIES, bytes=times * MOST_BYTES)
 
 
 def unpacked(path, folder, budget, label, owner):
@@ -226,8 +227,8 @@ def unpacked(path, folder, budget, label, owner):
             raise ValueError(f"it has more than {budget.bytes:,} bytes")
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-            budget.files -= len(entries)
-            if budget.files < 0:
+            budget.entries -= len(entries)
+            if budget.entries < 0:
                 raise ValueError("it has too many files")
             for entry in entries:
                 shown = one_line(entry.filename)

@@ -16,13 +16,16 @@ import re
 import symtable
 import sys
 import tempfile
+import warnings
 
 from minicnn.storage import parse_json
 
 from .catalogue import BY_NAME
 from .sandbox import one_line
+from .submission import ONE_AT_A_TIME
 
 LARGEST = 20 * 10**6  # the most bytes of a notebook, which may hold pictures
+MOST_CODE = 200_000  # the most characters of code in it
 MAGIC = re.compile(r"^(\s*)(?:[\w, ]+=\s*)?[%!?].*$|^(\s*)[\w.]+\?+\s*$", re.MULTILINE)
 
 
@@ -44,6 +47,8 @@ def script(path):
     if not isinstance(cells, list):
         raise ValueError("This is not a notebook that Jupyter has saved: it has no list of cells.")
     sources = [source_of(cell) for cell in cells]
+    if sum(map(len, sources)) > MOST_CODE:
+        raise ValueError(f"This notebook has more than {MOST_CODE:,} characters of code.")
     return selected([(f"cell {n}", text) for n, text in enumerate(sources, 1) if text])
 
 
@@ -59,31 +64,44 @@ def source_of(cell):
 
 def selected(cells, roots=None):
     """Return the text and the places; without roots, those of all exercises in the cells."""
-    lines, places, statements = [], {}, []
+    with ONE_AT_A_TIME, warnings.catch_warnings(action="ignore"):  # about invalid escapes, say
+        return needed(cells, roots)
+
+
+def needed(cells, roots):
+    """Return the text and the places; see `selected`."""
+    lines, places, statements, last = [], {}, [], {}
     for label, source in cells:
-        source = "\n".join(source.splitlines())  # also of \r\n, so that lines are counted alike
+        source = re.sub(r"\r\n?", "\n", source)
         before = len(lines)
         for statement in parsed(label, source):
             decorators = getattr(statement, "decorator_list", [])
             first = min(node.lineno for node in [statement, *decorators])
             span = range(before + first, before + statement.end_lineno + 1)
-            if isinstance(statement, ast.FunctionDef):  # a later cell writes it anew
-                statements = [s for s in statements if getattr(s[0], "name", "") != statement.name]
+            if isinstance(statement, ast.FunctionDef):
+                last[statement.name] = len(statements)  # a later cell writes it anew
             statements.append((statement, span, *names_of(statement)))
-        for number, line in enumerate(as_python(source).splitlines(), 1):
+        for number, line in enumerate(as_python(source).split("\n"), 1):
             lines.append(line)
             places[len(lines)] = f"{label}, line {number}"
-    functions = {s.name for s, *_ in statements if isinstance(s, ast.FunctionDef)}
-    needed = set(roots or functions & BY_NAME.keys() or functions)
-    kept = set()
-    while True:
-        found = [s for s in statements if s[1] not in kept and (s[2] & needed or "*" in s[2])]
-        if not found:
-            break
-        for _, span, _, used in found:
-            kept.add(span)
-            needed |= used
-    wanted = {number for span in kept for number in span}
+    statements = [
+        statement
+        for n, statement in enumerate(statements)
+        if last.get(getattr(statement[0], "name", None), n) == n
+    ]
+    functions = last.keys()
+    binders = {}  # name → the statements that bind it
+    for statement in statements:
+        for name in statement[2]:
+            binders.setdefault(name, []).append(statement)
+    wanted, seen = set(), set()  # lines and statements
+    names = ["*", *(roots or functions & BY_NAME.keys() or functions)]
+    while names:
+        for node, span, _, used in binders.pop(names.pop(), []):
+            if node not in seen:
+                seen.add(node)
+                wanted.update(span)
+                names += used
     shown = [line if n in wanted else "" for n, line in enumerate(lines, 1)]
     return "\n".join(shown) + "\n", places
 
