@@ -13,6 +13,7 @@
     gradcheck   every backward pass against finite differences
     bench       the speed of every layer, also against PyTorch
     study       the sweep behind Figure 1: when does its claim hold?
+    claims      the claims of the paper, put to the test
     halves      two columns that seldom communicate: what each one learns, and when it computes
 
 Each command is a file in commands/.  Options that several commands share are in
@@ -30,7 +31,7 @@ from .machine import THREADS
 
 COMMANDS = (  # files in commands/, in the order of the help
     "figure1 train test predict figures features prepare download weights summary gradcheck bench "
-    "study halves"
+    "study halves claims"
 ).split()
 
 
