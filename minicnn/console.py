@@ -1,9 +1,21 @@
-"""A command in its terminal: progress bars, tables of text, and Ctrl-C."""
+"""A command in its terminal: what is printed there, progress bars, tables of text, and Ctrl-C."""
 
+import re
 import signal
 from contextlib import contextmanager
 
 DELAY = 1  # seconds before a bar appears; shorter work needs none
+# Control characters, the separators of lines and paragraphs, characters that reverse the direction
+# of a text, and surrogates, which stand for bytes that are not text.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text):
+    r"""Return text on one line that any terminal only shows: ESC becomes \x1b, a new line \n.
+
+    For all that is not of the program itself: names of files and classes, a server's answers.
+    """
+    return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), str(text))
 
 
 def bar(total, title, unit=" images"):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from minicnn import errors
+from minicnn import console, errors
 from minicnn.__main__ import main
 from minicnn.training import train
 
@@ -187,3 +187,11 @@ def test_threads_are_set_before_anything_counts_them(tmp_path):
     arguments = ["train", "--data", "no/such", "--threads", "3", "--out", str(tmp_path)]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
     assert done.stdout.strip() == "3"
+
+
+def test_names_from_elsewhere_cannot_steer_a_terminal():
+    steering = "a\x1b]0;b\x07\r\n\t\x7f\x9b\u2028\u202ec\u2066\udce9"
+    shown = r"a\x1b]0;b\x07\r\n\t\x7f\x9b\u2028\u202ec\u2066\udce9"
+    assert console.printable(steering) == shown
+    name = "é 東京\u3000タワー \u200d\xa0\\n"
+    assert console.printable(name) == name
