@@ -25,7 +25,7 @@ import pathlib
 import textwrap
 from collections import namedtuple
 
-from minicnn.storage import make_folder, write_text
+from minicnn.storage import Kind, check_output, make_folder, write_text
 
 from ..viewer import progress
 from . import sandbox
@@ -34,6 +34,7 @@ from .judge import EMPTY, calls, judge
 from .submission import borrowed, files, read
 
 FORMAT = "minicnn exercises 1"
+REPORT = Kind("a report of this command", rb'\{\s*"format": "minicnn exercises')
 UNREADABLE = "unreadable"
 
 Result = namedtuple("Result", "file name passed checks mistake hint more printed", defaults=("",))
@@ -157,7 +158,7 @@ def main(paths, report=None, more=False, seconds=sandbox.SECONDS):
         If there is no such file, none in a folder, or the report cannot be written.
     """
     if report:
-        demand_writable(pathlib.Path(report))
+        demand_writable(pathlib.Path(report), files(paths))
     all_results = []
     for path in files(paths):
         for result in results(path, seconds):
@@ -167,16 +168,17 @@ def main(paths, report=None, more=False, seconds=sandbox.SECONDS):
                 progress.done("exercise", result.name)
     if report:
         content = {"format": FORMAT, "results": [*map(entry, all_results)]}
-        write_text(report, json.dumps(content, indent=1))
+        write_text(report, json.dumps(content, indent=1), REPORT)
         right = sum(result.passed for result in all_results)
         print(f"{right} of {len(all_results)} are right; {report} has the report.")
     return 0 if all(result.passed for result in all_results) else 1
 
 
-def demand_writable(report):
+def demand_writable(report, inputs):
     """Raise OSError now, before an hour of checking, if the report cannot be written."""
     if report.is_dir():
         raise IsADirectoryError(21, "is a folder; --report needs the name of a file", str(report))
+    check_output(report, REPORT, inputs)
     make_folder(report.parent)
 
 

@@ -33,9 +33,10 @@ def add(commands):
 
 
 def run(options):
-    from .. import data
+    from .. import data, storage
     from ..training import predictor
 
+    storage.check_output(options.out, predictor.FEATURES, [options.checkpoint])
     network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
     photos = data.load(options.data)
     predictor.check_data(network, photos, options.data, classes=False)

@@ -76,10 +76,11 @@ def add_command(commands, name, text, run):
 
 
 def run_3(options):
-    from .. import net
-    from ..plots import gallery
+    from .. import net, storage
+    from ..plots import canvas, gallery
     from ..training import predictor
 
+    storage.check_output(options.out, canvas.FIGURE, [options.checkpoint])
     network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
     first = next(layer for layer in network.layers if "w" in layer.params)
     gallery.figure3([net.on_host(w) for w in net.columns(first.params["w"])], options.out)
@@ -90,15 +91,16 @@ def run_3(options):
 def run_4(options):
     import numpy as np
 
-    from .. import data
+    from .. import data, storage
     from ..experiments import neighbours
-    from ..plots import gallery
+    from ..plots import canvas, gallery
     from ..training import predictor
 
+    out, k = pathlib.Path(options.out), options.k
+    storage.make_folder(out, {"left.png": canvas.FIGURE, "right.png": canvas.FIGURE})
     network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
     photos = data.load(options.data)
     predictor.check_data(network, photos, options.data)
-    out, k = pathlib.Path(options.out), options.k
     rng = np.random.default_rng(options.seed)
     chosen = rng.permutation(len(photos.test_x))[:8]
     images, labels = photos.test_x[chosen], photos.test_y[chosen]
@@ -128,11 +130,12 @@ def run_4(options):
 
 
 def run_maps(options):
-    from .. import net
+    from .. import net, storage
     from ..data import decode, views
-    from ..plots import gallery
+    from ..plots import canvas, gallery
     from ..training import predictor
 
+    storage.check_output(options.out, canvas.FIGURE, [options.checkpoint, options.image])
     network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
     try:
         picture = decode.decode(options.image, network.mean.shape[1])

@@ -33,12 +33,16 @@ def add(commands):
 def run(options):
     import numpy as np
 
+    from .. import storage
     from ..data import decode
-    from ..plots import gallery
+    from ..plots import canvas, gallery
     from ..training import predictor
 
     if options.picture and not options.picture.lower().endswith(".png"):
         raise ValueError(f"--picture {options.picture}: expected a name that ends in .png")
+    if options.picture:
+        inputs = [options.checkpoint, *options.images]
+        storage.check_output(options.picture, canvas.FIGURE, inputs)
     network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
     pictures, names = [], []
     for name in options.images:
@@ -62,7 +66,7 @@ def run(options):
         for name, p, order in zip(names, probabilities, best, strict=True)
     ]
     if options.json:
-        print(json.dumps(answers, indent=2, ensure_ascii=False))
+        print(json.dumps(answers, indent=2))
     else:
         for answer in answers:
             print(answer["image"])

@@ -6,6 +6,7 @@ from ..backends import backend
 from .options import add_data, add_gpus, add_ops
 
 VIEWS = ("1", "10", "50", "dense", "10+dense", "50+dense")
+FORMAT = "minicnn test 1"  # of the results in --json
 PRINTED = 20  # classes or pairs of classes; a table of more does not fit on a screen
 
 
@@ -52,6 +53,9 @@ def run(options):
     from .. import data, storage
     from ..training import evaluate, predictor
 
+    kind = storage.Kind("results of minicnn test", rb'\{\s*"format": "minicnn test')
+    if options.json:
+        storage.check_output(options.json, kind, options.checkpoints)
     photos = data.load(options.data)
     images, labels = photos.test_x, photos.test_y
     if not len(images):
@@ -80,6 +84,7 @@ def run(options):
         lines.append(errors_of_member(f"all {len(members)} together", together, labels))
     table = evaluate.confusion(together, labels)
     results = {
+        "format": FORMAT,
         "images": len(labels),
         "views": options.views,
         "errors": lines,
@@ -88,7 +93,7 @@ def run(options):
         "confusion": table.tolist(),
     }
     if options.json:
-        storage.write_text(options.json, json.dumps(results, indent=2) + "\n")
+        storage.write_text(options.json, json.dumps(results, indent=2) + "\n", kind)
     print(f"{len(labels):,} images of {options.data}, views: {options.views}")
     for line in lines:
         top_5 = f", top-5 {line['top_5']:.2%}" if "top_5" in line else ""

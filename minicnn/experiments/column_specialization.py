@@ -27,6 +27,7 @@ from .. import data, net, storage
 from ..data import views
 from ..networks import cifar
 from ..plots import gallery
+from ..plots.canvas import FIGURE
 from ..training import schedules, train
 from ..two_columns import in_columns
 from . import journal
@@ -97,7 +98,7 @@ def experiment(
         If the folder holds a run under other conditions.
     """
     out = pathlib.Path(out)
-    storage.make_folder(out)
+    storage.make_folder(out, {"halves.png": FIGURE})
     photos = data.load(dataset)
     conditions = {"images": len(photos.train_x), "epochs": epochs, "epsilon": epsilon, "std": std}
     path = out / "halves.jsonl"

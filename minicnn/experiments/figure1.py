@@ -33,12 +33,14 @@ from .. import data, storage
 from ..machine import versions
 from ..networks import catalogue
 from ..plots import curves
+from ..plots.canvas import FIGURE
 from ..training import train
 from . import journal
 
 TARGET = 0.25
 BATCH = 128
 NONLINEARITIES = ("relu", "tanh")
+RESULTS = storage.Kind("the results of a race", rb'\{\s*"relu": ')
 RESULT = (
     "seed",
     "reached",
@@ -253,7 +255,7 @@ def figure1(
     results |= {"ratio": ratio(runs), "settings": settings}
     results["machine"] = versions(fast.settings.threads)
     curves.figure1(results, histories, out / "figure1.png")
-    storage.write_text(out / "results.json", json.dumps(results, indent=2) + "\n")
+    storage.write_text(out / "results.json", json.dumps(results, indent=2) + "\n", RESULTS)
     return results
 
 
@@ -269,7 +271,7 @@ def check_images(photos, name):
 
 def prepare_folder(out, resume):
     """Make the folder; unless the race resumes, remove a finished race from it."""
-    storage.make_folder(out)
+    storage.make_folder(out, {"figure1.png": FIGURE, "results.json": RESULTS})
     old = [folder for name in NONLINEARITIES for folder in out.glob(f"{name}-[0-9]*")]
     if resume or not old:
         return

@@ -22,6 +22,7 @@ from collections import namedtuple
 from .. import data, storage
 from ..errors import Diverged
 from ..plots import curves
+from ..plots.canvas import FIGURE
 from . import journal
 from .figure1 import check_images, race
 
@@ -74,7 +75,7 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
     if most_images and most_images < fewest:
         raise ValueError(f"at most {most_images} images: the study has none below {fewest}")
     out = pathlib.Path(out)
-    storage.make_folder(out)
+    storage.make_folder(out, {"study.png": FIGURE})
     plan = [line for line in plan if not most_images or line[3] <= most_images]
     if max(line[3] for line in plan) > 5000:
         check_images(data.load(dataset), dataset)  # now, not after an hour

@@ -21,6 +21,7 @@ import numpy as np
 from .. import net, storage
 from ..errors import CheckpointError
 
+HISTORY = storage.Kind("the history of a run", rb'\{"epoch": ')
 BY_HAND = ("schedule",)  # settings that may change when a run is resumed, as ε may
 
 

@@ -35,7 +35,7 @@ from .preconditions import (
     count_classes,
     images_and_labels,
 )
-from .run import Run
+from .run import HISTORY, Run
 
 
 def train(
@@ -147,7 +147,7 @@ def train(
     if not resumes:
         check_first_weights(layers)
     if run.folder:
-        storage.make_folder(run.folder)
+        storage.make_folder(run.folder, {} if resumes else {"history.jsonl": HISTORY})
     if resumes:
         run.load()
     steps = math.ceil(len(images) / batch)  # in an epoch; its last batch may be smaller
