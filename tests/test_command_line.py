@@ -48,6 +48,8 @@ def test_every_command_has_its_own_help(command, capsys):
         ["train", "--dropout", "1"],
         ["train", "--divide-times", "0"],
         ["train", "--seed", "-1"],
+        ["train", "--out", ""],
+        ["test", "checkpoint.npz", "--json", ""],
         ["train", "--divide-at", "3", "--divide-on-stall", "2"],
         ["summary", "vgg-e", "--batch", "0"],
         ["download", "mnist"],

@@ -1,7 +1,7 @@
 """python -m minicnn features CHECKPOINT --data DATA: a layer's output for images, as .npy."""
 
 from ..backends import backend
-from .options import add_data, add_gpus, add_ops
+from .options import add_data, add_gpus, add_ops, nonempty
 
 
 def add(commands):
@@ -26,7 +26,11 @@ def add(commands):
         help="the name of a layer, such as fc7 (default: the last hidden layer)",
     )
     command.add_argument(
-        "--out", default="runs/features.npy", metavar="FILE", help="default: runs/features.npy"
+        "--out",
+        type=nonempty,
+        default="runs/features.npy",
+        metavar="FILE",
+        help="default: runs/features.npy",
     )
     add_ops(command)
     add_gpus(command)

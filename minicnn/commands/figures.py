@@ -3,7 +3,7 @@
 import pathlib
 
 from ..backends import backend
-from .options import add_data, add_gpus, add_ops, add_out, whole, whole_or_zero
+from .options import add_data, add_gpus, add_ops, add_out, nonempty, whole, whole_or_zero
 
 
 def add(commands):
@@ -11,7 +11,11 @@ def add(commands):
         commands, "figure3", "the kernels of the first layer, as in the paper's Figure 3", run_3
     )
     three.add_argument(
-        "--out", default="runs/figure3.png", metavar="FILE", help="default: runs/figure3.png"
+        "--out",
+        type=nonempty,
+        default="runs/figure3.png",
+        metavar="FILE",
+        help="default: runs/figure3.png",
     )
 
     four = add_command(
@@ -29,7 +33,11 @@ def add(commands):
     maps = add_command(commands, "maps", "the feature maps of one image, as a picture", run_maps)
     maps.add_argument("image", metavar="IMAGE", help="a photograph, of any size")
     maps.add_argument(
-        "--out", default="runs/maps.png", metavar="FILE", help="default: runs/maps.png"
+        "--out",
+        type=nonempty,
+        default="runs/maps.png",
+        metavar="FILE",
+        help="default: runs/maps.png",
     )
 
     codes = add_command(

@@ -4,7 +4,8 @@ import json
 import sys
 
 from ..backends import backend
-from .options import add_gpus, add_ops, whole
+from ..console import printable
+from .options import add_gpus, add_ops, nonempty, whole
 from .test import add_views
 
 
@@ -24,7 +25,10 @@ def add(commands):
     )
     command.add_argument("--json", action="store_true", help="print JSON instead of text")
     command.add_argument(
-        "--picture", metavar="FILE", help="also draw the photographs with bars, as .png"
+        "--picture",
+        type=nonempty,
+        metavar="FILE",
+        help="also draw the photographs with bars, as .png",
     )
     add_ops(command)
     add_gpus(command)
@@ -50,7 +54,7 @@ def run(options):
             pictures.append(decode.decode(name, network.mean.shape[1]))
             names.append(name)
         except decode.Unreadable as error:
-            print(f"minicnn: {name}: {error}", file=sys.stderr)
+            print(f"minicnn: {printable(name)}: {printable(error)}", file=sys.stderr)
     if not pictures:
         raise ValueError("none of the images could be read")
     pictures = np.stack(pictures)
@@ -69,9 +73,9 @@ def run(options):
         print(json.dumps(answers, indent=2))
     else:
         for answer in answers:
-            print(answer["image"])
+            print(printable(answer["image"]))
             for guess in answer["classes"]:
-                print(f"  {guess['probability']:7.2%}  {guess['class']}")
+                print(f"  {guess['probability']:7.2%}  {printable(guess['class'])}")
     if options.picture:
         gallery.figure4_bars(
             pictures, None, probabilities, network.classes, options.picture, options.best

@@ -3,7 +3,8 @@
 import json
 
 from ..backends import backend
-from .options import add_data, add_gpus, add_ops
+from ..console import printable
+from .options import add_data, add_gpus, add_ops, nonempty
 
 VIEWS = ("1", "10", "50", "dense", "10+dense", "50+dense")
 FORMAT = "minicnn test 1"  # of the results in --json
@@ -29,7 +30,9 @@ def add(commands):
         help="with several networks: choose their weights in the ensemble on a random half of the "
         "images, and count errors on the other half (default: all have the same weight)",
     )
-    command.add_argument("--json", metavar="FILE", help="also write the results to this file")
+    command.add_argument(
+        "--json", type=nonempty, metavar="FILE", help="also write the results to this file"
+    )
     add_ops(command)
     add_gpus(command)
 
@@ -97,10 +100,10 @@ def run(options):
     print(f"{len(labels):,} images of {options.data}, views: {options.views}")
     for line in lines:
         top_5 = f", top-5 {line['top_5']:.2%}" if "top_5" in line else ""
-        print(f"top-1 error {line['top_1']:.2%}{top_5}   {line['name']}")
+        print(f"top-1 error {line['top_1']:.2%}{top_5}   {printable(line['name'])}")
     if weights is not None:
         print("weights: " + ", ".join(f"{w:.2f}" for w in weights))
-    print(confusion_text(table, photos.classes, np.argsort(-table, axis=None)))
+    print(confusion_text(table, [*map(printable, photos.classes)], np.argsort(-table, axis=None)))
     return 0
 
 

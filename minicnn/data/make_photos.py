@@ -226,6 +226,8 @@ def make_all(todo, folder, size, workers, strict, bar):
                 if interrupted():
                     raise KeyboardInterrupt
         except BrokenProcessPool:
+            if interrupted():  # SIGTERM to all of them
+                raise KeyboardInterrupt from None
             raise OSError(
                 "a worker died, perhaps for lack of memory: run the same command again to resume, "
                 "with fewer --workers if necessary"
