@@ -18,7 +18,7 @@ from collections import namedtuple
 
 from minicnn import reference
 from minicnn.reference import im2col as im2col_module
-from minicnn.storage import write_text
+from minicnn.storage import Kind, write_text
 
 Exercise = namedtuple("Exercise", "name lesson question outputs given")
 
@@ -210,5 +210,5 @@ def write(name, path=None, force=False):
             f"{path} exists already, and your work may be in it; --force starts over, "
             "--out names another file"
         )
-    write_text(path, template(name, path))
+    write_text(path, template(name, path), Kind("a text", rb"[^\0]*\Z"))
     return path

@@ -27,7 +27,7 @@ import pathlib
 import textwrap
 from collections import namedtuple
 
-from minicnn.storage import make_folder, write_text
+from minicnn.storage import Kind, check_output, make_folder, write_text
 
 from ..viewer import progress
 from . import sandbox
@@ -37,6 +37,7 @@ from .submission import borrowed, files, read
 
 FORMAT = "minicnn exercises 1"
 UNREADABLE, NOT_JUDGED, NOT_CHECKED = "unreadable", "not judged", "not checked"
+REPORT = Kind("a report of this command", rb'\{\s*"format": "minicnn exercises')
 
 Result = namedtuple("Result", "file name passed checks mistake hint more printed", defaults=("",))
 
@@ -193,7 +194,7 @@ def main(paths, report=None, more=False, seconds=sandbox.SECONDS):
         right = sum(result.passed for result in all_results)
         if report:
             content = {"format": FORMAT, "results": [*map(entry, all_results)]}
-            write_text(report, json.dumps(content, indent=1))
+            write_text(report, json.dumps(content, indent=1), REPORT)
             print(f"{right} of {len(all_results)} are right; {report} has the report.")
     return 0 if right == len(all_results) else 1
 
@@ -204,12 +205,11 @@ def stopped(path):
     return Result(str(path), None, False, [], NOT_CHECKED, hint, None)
 
 
-def demand_writable(report, paths):
+def demand_writable(report, inputs):
     """Raise an error now, before an hour of checking, if the report cannot be written."""
     if report.is_dir():
         raise IsADirectoryError(21, "is a folder; --report needs the name of a file", str(report))
-    if any(path.exists() and report.exists() and path.samefile(report) for path in paths):
-        raise ValueError(f"--report {report} is a file to check; name another for the report")
+    check_output(report, REPORT, inputs)
     make_folder(report.parent)
 
 

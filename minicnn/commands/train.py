@@ -32,11 +32,14 @@ def add(commands):
 def run(options):
     import numpy as np
 
-    from .. import data
-    from ..plots import curves
+    from .. import data, storage
+    from ..plots import canvas, curves
     from ..training import recipes, schedules, train, transfer
 
     out = pathlib.Path(options.out)
+    for picture in (out / "curves.png", out / "weights.png"):
+        if picture.exists():
+            storage.check_output(picture, canvas.FIGURE)
     ops = backend(options.ops, options.gpus, tf32=options.tf32)
     before = resumed_facts(out, options.resume)
     if options.view == "central":

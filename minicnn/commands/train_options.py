@@ -70,7 +70,7 @@ def add_options(command):
     images.add_argument(
         "--input",
         choices=("raw", "unit"),
-        help="raw: pixels 0 … 255 minus the mean image, as in the paper (default); "
+        help="raw: pixels 0 … 255 minus the mean image, as in the paper; "
         f"unit: also divided by their standard deviation (default: {default('input')})",
     )
     images.add_argument(

@@ -37,7 +37,7 @@ from .preconditions import (
     count_classes,
     images_and_labels,
 )
-from .run import Run
+from .run import HISTORY, Run
 
 EXPLODED = 10  # times the loss of guessing
 
@@ -153,7 +153,7 @@ def train(
     if not resumes:
         check_first_weights(layers)
     if run.folder:
-        storage.make_folder(run.folder)
+        storage.make_folder(run.folder, {} if resumes else {"history.jsonl": HISTORY})
     if resumes:
         run.load()
     steps = math.ceil(len(images) / batch)  # in an epoch; its last batch may be smaller

@@ -351,7 +351,7 @@ def sanitizer():
     for tool in ("memcheck", "racecheck"):
         command = [program, "--tool", tool, "--error-exitcode", "99"]
         command += [sys.executable, "-m", "minicnn.cuda.check", "--small"]
-        result = subprocess.run(command, capture_output=True, text=True)
+        result = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
         if result.returncode:
             return np.inf, 0, f"{tool}: {' '.join(result.stdout.split()[-40:])}"
     return 0, 0, "memcheck and racecheck found nothing"

@@ -310,9 +310,9 @@ def to_machine_code(ptx, cc, ptxas):
     """Return the registers, the bytes of shared memory, and the spilled bytes of a kernel."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "kernel.ptx")
-        source.write_text(ptx)
+        source.write_text(ptx, "utf-8")
         command = [ptxas, f"-arch=sm_{cc[0]}{cc[1]}", "-v", source, "-o", Path(folder, "kernel")]
-        result = subprocess.run(command, capture_output=True, text=True)
+        result = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
     if result.returncode:
         raise OSError(f"ptxas: {gpu.first_line(result.stderr)}")
     registers = re.search(r"Used (\d+) registers", result.stderr)[1]
