@@ -23,12 +23,8 @@ MOST = 2**31 - 1  # the largest integer option; no array reaches such a size
 
 def check_array(layer, name, x, ndim=None):
     """x is an array of float32 or float64, with `ndim` axes if that is given."""
-    if not isinstance(x, np.ndarray | np.generic) and not hasattr(x, "copy_to_host"):
-        raise TypeError(
-            f"{layer}: {name} is a {type(x).__name__}; expected an array, "
-            f"e.g. np.array({name}, np.float32)"
-        )
-    check_plain(layer, name, x)
+    if type(x) is not np.ndarray:
+        check_kind(layer, name, x)
     if x.dtype not in FLOATS:
         raise TypeError(
             f"{layer}: {name} has dtype {x.dtype}; expected float32 or float64, "
@@ -40,8 +36,16 @@ def check_array(layer, name, x, ndim=None):
         raise ValueError(f"{layer}: {name} has shape {x.shape}; expected {ndim} axes {wanted}")
 
 
-def check_plain(layer, name, x):
-    """x is neither a masked array, whose mask would be lost, nor a matrix, whose * differs."""
+def check_kind(layer, name, x):
+    """x is an array, but no masked array, whose mask would be lost, and no matrix, whose * differs.
+
+    Every call of a layer checks its arrays, so plain ones do not come here.
+    """
+    if not isinstance(x, np.ndarray | np.generic) and not hasattr(x, "copy_to_host"):
+        raise TypeError(
+            f"{layer}: {name} is a {type(x).__name__}; expected an array, "
+            f"e.g. np.array({name}, np.float32)"
+        )
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(
             f"{layer}: {name} is a masked array, whose mask would be lost; expected a plain array, "
@@ -55,10 +59,11 @@ def check_plain(layer, name, x):
 
 def check_same(layer, **arrays):
     """All arrays have the same dtype; mixing would silently turn float32 into float64."""
-    first, *others = arrays.values()
-    if any(a.dtype != first.dtype for a in others):
-        listing = ", ".join(f"{name} is {a.dtype}" for name, a in arrays.items())
-        raise TypeError(f"{layer}: {listing}; give all of them the same dtype")
+    dtype = next(iter(arrays.values())).dtype
+    for array in arrays.values():
+        if array.dtype is not dtype and array.dtype != dtype:
+            listing = ", ".join(f"{name} is {a.dtype}" for name, a in arrays.items())
+            raise TypeError(f"{layer}: {listing}; give all of them the same dtype")
 
 
 def check_whole(layer, name, value, least):
@@ -88,8 +93,10 @@ def check_switch(layer, name, value):
 
 def check_number(layer, name, value):
     """Return value as a float; it is a number, and finite."""
-    single = isinstance(value, numbers.Real) or (
-        isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iuf"
+    single = (
+        isinstance(value, float | int)
+        or isinstance(value, numbers.Real)
+        or (isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iuf")
     )
     try:
         number = float(value) if single else math.nan
@@ -331,6 +338,8 @@ def check_update(w, v, dw, epsilon, momentum, decay):
 def share_memory(a, b):
     """Return whether two arrays on the host share memory; True where that is hard to decide."""
     if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
+        return False
+    if not np.may_share_memory(a, b):  # their bounds do not overlap
         return False
     try:
         return np.shares_memory(a, b, max_work=1000)

@@ -30,7 +30,7 @@ TABLES = 2**25  # bytes
 # Buffers by size; each is a list: memory, aligned offset in it, call of its last use, bytes.
 kept = []
 size_of = operator.itemgetter(3)
-tables = {}  # (function, arguments) → its array; the most recently used comes last
+tables = {}  # (function, arguments) → its array; the newest comes last
 calls = 0
 peak, peak_call = 0, 0  # the most bytes in use at one time lately, and the call when it was so
 lock = threading.RLock()
@@ -102,14 +102,14 @@ def table(function):
     @functools.wraps(function)
     def cached(*arguments, **options):
         key = function, arguments, tuple(options.items())
-        with lock:
-            array = tables.pop(key, None)
-            if array is None:
-                array = function(*arguments, **options)
-                array.flags.writeable = False
+        array = tables.get(key)
+        if array is None:
+            array = function(*arguments, **options)
+            array.flags.writeable = False
+            with lock:
                 while tables and array.nbytes + sum(t.nbytes for t in tables.values()) > TABLES:
                     del tables[next(iter(tables))]
-            tables[key] = array
+                tables[key] = array
         return array
 
     return cached
