@@ -197,7 +197,8 @@ def check_local(x, w, b, stride, pad):
         )
     if f != width:
         raise ValueError(
-            f"local: w has {f}×{width} kernels; expected square ones, w of (H_out, W_out, K, C, f, f)"
+            f"local: w has {f}×{width} kernels; expected square ones, "
+            f"w of (H_out, W_out, K, C, f, f)"
         )
     if x.shape[1] != C:
         raise ValueError(f"local: x has {x.shape[1]} channels but w expects {C} (w.shape[3] = {C})")
@@ -249,8 +250,8 @@ def check_normalization(layer, x, k, n, alpha, beta):
         largest = rounded[0] ** -rounded[2]
     if not (rounded[0] > 0 and np.isfinite(rounded).all() and np.isfinite(largest)):
         raise ValueError(
-            f"{layer}: k = {k:g}, alpha = {alpha:g}, beta = {beta:g} are out of range for {x.dtype}; "
-            f"expected k > 0, alpha and k^−beta within its range"
+            f"{layer}: k = {k:g}, alpha = {alpha:g}, beta = {beta:g} are out of range for "
+            f"{x.dtype}; expected k > 0, alpha and k^−beta within its range"
         )
     return k, n, alpha, beta
 

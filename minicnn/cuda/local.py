@@ -19,8 +19,6 @@ Here im2col does write its matrix: it is as large as the weights for `taps` and 
 
 from collections import namedtuple
 
-import numpy as np
-
 from ..checks import check_gradient, check_local
 from .buffers import empty
 from .device import flat, to_device

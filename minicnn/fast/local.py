@@ -43,8 +43,8 @@ from .vector import LANES, round_up
 def local_forward(x, w, b, stride=1, pad=0):
     """Return y and the cache that local_backward needs."""
     stride, pad = check_local(x, w, b, stride, pad)
-    w, (N, C, H, W) = as_contiguous(w), x.shape
-    H_out, W_out, K, _, f, _ = w.shape
+    w, (H, W) = as_contiguous(w), x.shape[2:]
+    H_out, W_out, K, C, f, _ = w.shape
     places = H_out * W_out
     x_frame = frame_pixels(x, pad, pad, H + 2 * pad, W + 2 * pad)
     panels = empty((places, round_up(K) // LANES, f, f, C, LANES), w.dtype)

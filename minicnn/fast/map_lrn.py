@@ -8,7 +8,7 @@
                                               zeros for the pixels that do not exist
     formula        Formula                    C, alpha (divided by n²), beta, before, after
 
-A window is summed along the columns first, and then along the row: neighbours in a row are C numbers
+A window is summed along the columns first, and then along the row, where neighbours are C numbers
 apart.
 """
 

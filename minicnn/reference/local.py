@@ -1,4 +1,4 @@
-"""A locally connected layer (the CIFAR-10 networks of Section 3.3): every place has its own kernels.
+"""A locally connected layer (CIFAR-10 networks of Section 3.3): every place has its own kernels.
 
     y[n, k, i, j] = b[i, j, k] + Σ x[n, window of (i, j)] · w[i, j, k]
 

@@ -23,7 +23,7 @@ from ..checks import check_gradient, check_map_lrn
 
 
 def sum_over_window(q, before, after):
-    """Return, for every pixel, the sum of q over the rows and columns −before … +after around it."""
+    """Return the sum of q over the rows and columns −before … +after around every pixel."""
     H, W = q.shape[2:]
     rows, sums = np.empty_like(q), np.empty_like(q)
     for i in range(H):
