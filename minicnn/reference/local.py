@@ -22,12 +22,12 @@ from ..checks import check_gradient, check_local
 def local_forward(x, w, b, stride=1, pad=0):
     """Return y and the cache that local_backward needs."""
     stride, pad = check_local(x, w, b, stride, pad)
-    H_out, W_out, K, _, f, _ = w.shape
+    H_out, W_out, K, C, f, _ = w.shape
     N, x_padded = len(x), with_border(x, pad)
     y = np.empty((N, K, H_out, W_out), x.dtype)
     for i, j in np.ndindex(H_out, W_out):
-        window = window_of(x_padded, i, j, f, stride).reshape(N, -1)
-        w_rows = w[i, j].reshape(K, -1)
+        window = window_of(x_padded, i, j, f, stride).reshape(N, C * f * f)
+        w_rows = w[i, j].reshape(K, C * f * f)
         y[:, :, i, j] = window @ w_rows.T
     y += np.broadcast_to(b, (H_out, W_out, K)).transpose(2, 0, 1)
     return y, (x, w, b.ndim, stride, pad)
@@ -43,8 +43,8 @@ def local_backward(dy, cache, need_dx=True):
     x_padded, dw = with_border(x, pad), np.empty_like(w)
     dx_padded = np.zeros_like(x_padded) if need_dx else None
     for i, j in np.ndindex(H_out, W_out):
-        window = window_of(x_padded, i, j, f, stride).reshape(N, -1)
-        w_rows, dy_here = w[i, j].reshape(K, -1), dy[:, :, i, j]  # (N, K)
+        window = window_of(x_padded, i, j, f, stride).reshape(N, C * f * f)
+        w_rows, dy_here = w[i, j].reshape(K, C * f * f), dy[:, :, i, j]  # (N, K)
         dw[i, j] = (dy_here.T @ window).reshape(K, C, f, f)  # forward: window @ w_rows.T
         if need_dx:
             dwindow = window_of(dx_padded, i, j, f, stride)  # a view: this adds to dx_padded
