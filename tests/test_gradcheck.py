@@ -983,7 +983,10 @@ def test_an_unknown_layer_gets_one_sentence_and_exit_code_2(capsys):
     assert gradcheck.run(parsed("conv", "maxpool")) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "'maxpool' is not a layer or network; the layers are conv, local, relu, tanh" in captured.err
+    assert (
+        "'maxpool' is not a layer or network; the layers are conv, local, relu, tanh"
+        in captured.err
+    )
     assert captured.err.count("\n") == 1
 
 

@@ -50,22 +50,36 @@ def local_forward(x, w, b, stride=1, pad=0):
 
 def local_backward(dy, cache, need_dx=True):
     """Return dx, dw, db; with need_dx=False, as for the first layer, dx is None."""
+    x, w, *_ = cache
+    check_gradient("local", dy, (x.shape[0], w.shape[2], *w.shape[:2]), x.dtype)
+    dy = to_device(dy)
+    dx = backward_x(dy, cache) if need_dx else None
+    if need_dx:
+        dx.written = record_event()  # dx can be copied before dw is done, see two_columns.py
+    return dx, *backward_w(dy, cache)
+
+
+def backward_x(dy, cache):
+    """Return dx: the gradient of every window, added up for every pixel."""
+    x, w, _, stride, pad = cache
+    N, K, places, taps = x.shape[0], *sizes_of(w)
+    dslots = split_product(
+        (MATRIX, matrix(dy, N, K, K * places, places, 1)),  # dy[n, k, place]
+        (MATRIX, matrix(w, taps, K, 1, taps, K * taps)),  # w[place, k, tap]
+        (places, N, taps),
+        Sizes(N, taps, K, places),
+    )
+    dx = empty(x.shape, x.dtype)
+    geometry = geometry_of(x.shape, w.shape, stride, pad)
+    launch(collect_kernel, dx.size, flat(dslots), flat(dx), geometry)
+    return dx
+
+
+def backward_w(dy, cache):
+    """Return dw, db: the sums over the images, for each place."""
     x, w, b_shape, stride, pad = cache
     N, K, places, taps = x.shape[0], *sizes_of(w)
-    check_gradient("local", dy, (N, K, *w.shape[:2]), x.dtype)
-    dy, geometry = to_device(dy), geometry_of(x.shape, w.shape, stride, pad)
-    dx = None
-    if need_dx:
-        dslots = split_product(
-            (MATRIX, matrix(dy, N, K, K * places, places, 1)),  # dy[n, k, place]
-            (MATRIX, matrix(w, taps, K, 1, taps, K * taps)),  # w[place, k, tap]
-            (places, N, taps),
-            Sizes(N, taps, K, places),
-        )
-        dx = empty(x.shape, x.dtype)
-        launch(collect_kernel, dx.size, flat(dslots), flat(dx), geometry)
-        dx.written = record_event()  # dx can be copied before dw is done, see two_columns.py
-    slots = laid_out(x, geometry)
+    slots = laid_out(x, geometry_of(x.shape, w.shape, stride, pad))
     dw = split_product(
         (MATRIX, matrix(dy, K, N, places, K * places, 1)),  # dy[n, k, place]
         (MATRIX, matrix(slots, taps, N, 1, taps, N * taps)),  # slots[place, n, tap]
@@ -74,7 +88,7 @@ def local_backward(dy, cache, need_dx=True):
     )
     db = empty(b_shape, dy.dtype)
     launch(bias_kernel, db.size, flat(dy), flat(db), *numbers(N, K, places))
-    return dx, dw, db
+    return dw, db
 
 
 def geometry_of(x_shape, w_shape, stride, pad):
