@@ -79,10 +79,10 @@ def cost(kind, pass_name, x, y, w=None):
     """Return the minimal cost of a pass: {"flops": n} for products, {"bytes": n} for others.
 
     The products are conv, local and fc.  A multiply-add is two flops; their `backward` computes dx
-    and dw.  Bytes count what
-    must be read or written once: x and y in forward; dy, dx and the cache in backward.  The cache
-    is x in normalization; one byte per output in pooling, for the winner; one byte per value in
-    ReLU and dropout, for whether it passed; and y in tanh and the logistic function.
+    and dw.  Bytes count what must be read or written once: x and y in forward; dy, dx and the cache
+    in backward.  The cache is x in normalization; one byte per output in pooling, for the winner;
+    one byte per value in ReLU and dropout, for whether it passed; and y in tanh and the logistic
+    function.
 
     Parameters
     ----------
