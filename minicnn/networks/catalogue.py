@@ -61,6 +61,7 @@ NETWORKS = {
     "alexnet-no-conv4": ALEXNET._replace(build=partial(alexnet.without_conv, 4)),
     "alexnet-no-lrn": ALEXNET._replace(build=alexnet.without_lrn),
     "alexnet-no-overlap": ALEXNET._replace(build=alexnet.without_overlap),
+    "alexnet-source": ALEXNET._replace(build=alexnet.alexnet_source),
     "vgg-a": VGG._replace(build=partial(vgg.vgg, "A"), torchvision=True),
     "vgg-a-lrn": VGG._replace(build=partial(vgg.vgg, "A-LRN")),
     "vgg-b": DEEPER._replace(build=partial(vgg.vgg, "B"), torchvision=True),

@@ -124,7 +124,7 @@ def kept_bytes(layers, shape, batch=128):
 
         convolution        its input, as a padded copy if it has padding and does not use Winograd's
                            algorithm, which depends on the batch
-        fully connected    its input
+        fully connected    its input, as a copy if that is maps: their channels come last in memory
         nonlinearity       its output
         locally connected  its input, as a padded copy if it has padding
         normalization      its input, and a divisor for each value
@@ -149,7 +149,8 @@ def kept_bytes(layers, shape, batch=128):
                     kept = padded_shape(layer, x, y)
                     arrays[x_array if kept == x else extra] = math.prod(kept) * number
                 case "fc":
-                    arrays[x_array] = math.prod(x) * number
+                    copied = len(x) == 3 and x[0] > 1 and x[1] * x[2] > 1
+                    arrays[extra if copied else x_array] = math.prod(x) * number
                 case "relu" | "tanh" | "logistic":
                     arrays[y_array] = math.prod(y) * number
                 case "lrn" | "map_lrn":
@@ -315,8 +316,13 @@ def described(layer):
     """Return a layer's kind and options: "conv 11×11 stride=4 ceil_mode=True"."""
     kind = kind_of(layer)
     parts = [kind, square(window(layer)[0])] if kind in ("conv", "local") else [kind]
-    options = [f"{name}={value}" for name, value in layer.options.items() if name != "rng"]
+    options = [f"{name}={text_of(value)}" for name, value in layer.options.items() if name != "rng"]
     return " ".join([*parts, *options])
+
+
+def text_of(value):
+    """Return an option's value as text, a float with no more than six digits."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def dtype_of(layers):
