@@ -15,7 +15,7 @@ weights/exchange.py converts them into a network's parameters.
 import math
 import re
 
-MOST_AXES = 4  # convolution weights have four
+MOST_AXES = 6  # the weights of a locally connected layer have six, of a convolution four
 NPY_MAGIC = b"\x93NUMPY\x01\x00"  # version 1.0; later versions are for arrays that no network has
 NPY_HEADER = re.compile(
     rb"\{'descr': '([<>|](?:f[248]|[iu][1248]|b1|O[48]?))', 'fortran_order': (False|True), "
