@@ -52,6 +52,8 @@ def test_every_command_has_its_own_help(command, capsys):
         ["test", "checkpoint.npz", "--json", ""],
         ["train", "--divide-at", "3", "--divide-on-stall", "2"],
         ["summary", "vgg-e", "--batch", "0"],
+        ["summary", "alexnet", "--beside", "resnet"],
+        ["summary", "alexnet", "--beside", "alexnet-source", "--batch", "4"],
         ["download", "mnist"],
         ["prepare", "photographs"],
         ["prepare", "photographs", "out", "--workers", "0"],

@@ -198,6 +198,9 @@ for dtype in (np.float64, np.float32):
     x = draw(2, 5, 6, 7)
     compare("lrn", x, alpha=0.5)
     compare("lrn", x, beta=0.6, n=4)
+    compare("local", x, draw(2, 3, 4, 5, 3, 3), draw(2, 3, 4), stride=2)
+    compare("map_lrn", x, alpha=0.5, n=4)
+    compare("map_lrn", x, beta=0.6)
     compare("pool", x)
     compare("pool", draw(1, 3, 20, 19), z=17, s=3)  # winners of more than a byte
     compare("average_pool", x)

@@ -50,6 +50,7 @@ VGG = ALEXNET._replace(
 )
 DEEPER = VGG._replace(begins_with=("vgg-a", vgg.FROM_A))
 CIFAR = Network(cifar.four_layer, 32, cifar.LEAST, 32, 10, SMALL, {}, batch=128)
+LOCAL = CIFAR._replace(size=24)
 PATCHES = CIFAR._replace(  # their initial weights are scaled by fan-in
     size=24, recipe={**SMALL, "epsilon": 0.03, "input": "unit"}
 )
@@ -63,6 +64,7 @@ NETWORKS = {
     "alexnet-no-conv4": ALEXNET._replace(build=partial(alexnet.without_conv, 4)),
     "alexnet-no-lrn": ALEXNET._replace(build=alexnet.without_lrn),
     "alexnet-no-overlap": ALEXNET._replace(build=alexnet.without_overlap),
+    "alexnet-source": ALEXNET._replace(build=alexnet.alexnet_source),
     "vgg-a": VGG._replace(build=partial(vgg.vgg, "A"), torchvision=True),
     "vgg-a-lrn": VGG._replace(build=partial(vgg.vgg, "A-LRN")),
     "vgg-b": DEEPER._replace(build=partial(vgg.vgg, "B"), torchvision=True),
@@ -78,6 +80,9 @@ NETWORKS = {
     "cifar-four-hidden-layer": CIFAR._replace(build=cifar.four_hidden_layer),
     "cifar-80sec": CIFAR._replace(build=cifar.layers_80sec),
     "cifar-19pct": CIFAR._replace(build=cifar.layers_19pct),
+    "cifar-18pct": CIFAR._replace(build=cifar.layers_18pct),
+    "cifar-13pct": LOCAL._replace(build=cifar.local_13pct),
+    "cifar-11pct": LOCAL._replace(build=cifar.local_11pct),
     "cifar-alexnet": PATCHES._replace(
         build=cifar.small_alexnet, recipe={**PATCHES.recipe, "epochs": 38}
     ),
