@@ -1,7 +1,7 @@
 """python -m minicnn features CHECKPOINT --data DATA: a layer's output for images, as .npy."""
 
 from ..backends import backend
-from .options import add_data, add_gpus, add_ops, nonempty
+from .options import add_data, add_gpus, add_ops
 
 
 def add(commands):
@@ -27,7 +27,6 @@ def add(commands):
     )
     command.add_argument(
         "--out",
-        type=nonempty,
         default="runs/features.npy",
         metavar="FILE",
         help="default: runs/features.npy",

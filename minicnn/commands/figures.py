@@ -9,7 +9,6 @@ from .options import (
     add_max_pixels,
     add_ops,
     add_out,
-    nonempty,
     whole,
     whole_or_zero,
 )
@@ -21,7 +20,6 @@ def add(commands):
     )
     three.add_argument(
         "--out",
-        type=nonempty,
         default="runs/figure3.png",
         metavar="FILE",
         help="default: runs/figure3.png",
@@ -43,7 +41,6 @@ def add(commands):
     maps.add_argument("image", metavar="IMAGE", help="a photograph, of any size")
     maps.add_argument(
         "--out",
-        type=nonempty,
         default="runs/maps.png",
         metavar="FILE",
         help="default: runs/maps.png",

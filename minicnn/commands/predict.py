@@ -5,7 +5,7 @@ import sys
 
 from ..backends import backend
 from ..console import printable
-from .options import add_gpus, add_max_pixels, add_ops, nonempty, whole
+from .options import add_gpus, add_max_pixels, add_ops, whole
 from .test import add_views
 
 
@@ -27,7 +27,6 @@ def add(commands):
     command.add_argument("--json", action="store_true", help="print JSON instead of text")
     command.add_argument(
         "--picture",
-        type=nonempty,
         metavar="FILE",
         help="also draw the photographs with bars, as .png",
     )
