@@ -12,9 +12,14 @@ computes with those.
 import math
 import numbers
 import operator
+import os
+import unicodedata
 
 import numpy as np
 
+from .shapes import out_size
+
+ARRAY = np.ndarray | np.generic  # an array, or a single number as NumPy returns it
 FLOATS = np.dtype(np.float32), np.dtype(np.float64)
 MOST = 2**31 - 1  # the largest integer option; no array reaches such a size
 
@@ -29,7 +34,8 @@ def check_array(layer, name, x, ndim=None):
             f"e.g. {name}.astype(np.float32)"
         )
     if ndim is not None and x.ndim != ndim:
-        wanted = {4: "(N, C, H, W)", 2: "(rows, columns)", 1: "(K,)"}[ndim]
+        axes = {4: "(N, C, H, W)", 2: "(rows, columns)", 1: "(K,)"}
+        wanted = axes.get(ndim, "(H_out, W_out, K, C, f, f)")
         raise ValueError(f"{layer}: {name} has shape {x.shape}; expected {ndim} axes {wanted}")
 
 
@@ -38,7 +44,7 @@ def check_kind(layer, name, x):
 
     Every call of a layer checks its arrays, so plain ones do not come here.
     """
-    if not isinstance(x, np.ndarray | np.generic) and not hasattr(x, "copy_to_host"):
+    if not isinstance(x, ARRAY) and not hasattr(x, "copy_to_host"):
         raise TypeError(
             f"{layer}: {name} is a {type(x).__name__}; expected an array, "
             f"e.g. np.array({name}, np.float32)"
@@ -63,18 +69,18 @@ def check_same(layer, **arrays):
             raise TypeError(f"{layer}: {listing}; give all of them the same dtype")
 
 
-def check_whole(layer, name, value, least):
-    """Return value as an int; it is a whole number of at least `least`."""
+def check_whole(layer, name, value, least, most=MOST):
+    """Return value as an int; it is a whole number from `least` to `most`."""
     try:
-        whole = operator.index(value)
+        whole = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         whole = None
     if whole is None or whole < least:
         raise ValueError(
-            f"{layer}: {name} = {value!r}; expected a whole number of at least {least}"
+            f"{layer}: {name} = {value!r:.80}; expected a whole number of at least {least}"
         )
-    if whole > MOST:
-        raise ValueError(f"{layer}: {name} = {value!r}; expected a whole number up to {MOST:,}")
+    if whole > most:
+        raise ValueError(f"{layer}: {name} = {value!r:.30}; expected a whole number up to {most:,}")
     return whole
 
 
@@ -90,7 +96,7 @@ def check_switch(layer, name, value):
 
 def check_number(layer, name, value):
     """Return value as a float; it is a number, and finite."""
-    single = (
+    single = not isinstance(value, bool) and (
         isinstance(value, float | int)
         or isinstance(value, numbers.Real)
         or (isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iuf")
@@ -100,8 +106,26 @@ def check_number(layer, name, value):
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise TypeError(f"{layer}: {name} = {value!r}; expected a number, not NaN or infinity")
+        raise TypeError(f"{layer}: {name} = {value!r:.80}; expected a number, not NaN or infinity")
     return number
+
+
+def check_between(who, name, value, least=0, below=math.inf):
+    """Return value as a float; it is a number, at least `least` and below `below`."""
+    number = check_number(who, name, value)
+    if not least <= number < below:
+        limit = "" if below == math.inf else f" and below {below}"
+        raise ValueError(f"{who}: {name} = {value!r}; expected a number of at least {least}{limit}")
+    return number
+
+
+def check_name(who, name, value):
+    """Return value; it is a str or a path, and not empty."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{who}: {name} is a {type(value).__name__}; expected a str or a path")
+    if not str(value) or "\0" in str(value):
+        raise ValueError(f"{who}: {name} = {str(value)!r}; expected a name")
+    return value
 
 
 def check_window(layer, name, f, x, stride=1, pad=0, ceil_mode=False):
@@ -179,21 +203,67 @@ def check_conv(x, w, b, stride, pad, groups, ceil_mode):
     return stride, pad, groups, ceil_mode
 
 
+def check_local(x, w, b, stride, pad):
+    """Return stride and pad; w has kernels for every window of x, and b fits w."""
+    check_array("local", "x", x, 4)
+    check_array("local", "w", w, 6)
+    check_array("local", "b", b)
+    check_same("local", x=x, w=w, b=b)
+    stride = check_whole("local", "stride", stride, 1)
+    pad = check_whole("local", "pad", pad, 0)
+    H_out, W_out, K, C, f, width = w.shape
+    if 0 in w.shape:
+        raise ValueError(
+            f"local: w has shape {w.shape}; expected at least one kernel of one weight"
+        )
+    if f != width:
+        raise ValueError(
+            f"local: w has {f}×{width} kernels; expected square ones, "
+            f"w of (H_out, W_out, K, C, f, f)"
+        )
+    if x.shape[1] != C:
+        raise ValueError(f"local: x has {x.shape[1]} channels but w expects {C} (w.shape[3] = {C})")
+    check_window("local", "f", f, x, stride, pad)
+    places = tuple(out_size(size, f, stride, pad) for size in x.shape[2:])
+    if places != (H_out, W_out):
+        raise ValueError(
+            f"local: w has kernels for {H_out}×{W_out} places (w.shape[:2]), "
+            f"but x has {places[0]}×{places[1]} windows of {f}×{f}"
+        )
+    if b.shape not in ((K,), (H_out, W_out, K)):
+        raise ValueError(
+            f"local: b has shape {b.shape}; expected one bias per kernel, {(H_out, W_out, K)}, "
+            f"or one that all places share, ({K},)"
+        )
+    return stride, pad
+
+
 def check_lrn(x, k, n, alpha, beta, groups):
     """Return k, n, alpha, beta and groups; groups divide x equally, and k + α Σ x² is above 0."""
-    check_array("lrn", "x", x, 4)
-    n = check_whole("lrn", "n", n, 1)
+    k, n, alpha, beta = check_normalization("lrn", x, k, n, alpha, beta)
     groups = check_whole("lrn", "groups", groups, 1)
-    k = check_number("lrn", "k", k)
-    alpha, beta = check_number("lrn", "alpha", alpha), check_number("lrn", "beta", beta)
-    check_window("lrn", "f", 1, x)
     if x.shape[1] % groups:
         raise ValueError(
             f"lrn: x has {x.shape[1]} channels, which do not split into {groups} equal groups"
         )
+    return k, n, alpha, beta, groups
+
+
+def check_map_lrn(x, k, n, alpha, beta):
+    """Return k, n, alpha and beta; k + α/n² Σ x² is above 0."""
+    return check_normalization("map_lrn", x, k, n, alpha, beta)
+
+
+def check_normalization(layer, x, k, n, alpha, beta):
+    """Return k, n, alpha and beta, which x's dtype can hold; no power of 0 is taken."""
+    check_array(layer, "x", x, 4)
+    n = check_whole(layer, "n", n, 1)
+    k = check_number(layer, "k", k)
+    alpha, beta = check_number(layer, "alpha", alpha), check_number(layer, "beta", beta)
+    check_window(layer, "f", 1, x)
     if not k > 0 or not alpha >= 0:
         raise ValueError(
-            f"lrn: k = {k:g}, alpha = {alpha:g}; expected k > 0 and alpha ≥ 0, "
+            f"{layer}: k = {k:g}, alpha = {alpha:g}; expected k > 0 and alpha ≥ 0, "
             f"so that no power of 0 is taken"
         )
     with np.errstate(all="ignore"):
@@ -201,10 +271,10 @@ def check_lrn(x, k, n, alpha, beta, groups):
         largest = rounded[0] ** -rounded[2]
     if not (rounded[0] > 0 and np.isfinite(rounded).all() and np.isfinite(largest)):
         raise ValueError(
-            f"lrn: k = {k:g}, alpha = {alpha:g}, beta = {beta:g} are out of range for {x.dtype}; "
-            f"expected k > 0, alpha and k^−beta within its range"
+            f"{layer}: k = {k:g}, alpha = {alpha:g}, beta = {beta:g} are out of range for "
+            f"{x.dtype}; expected k > 0, alpha and k^−beta within its range"
         )
-    return k, n, alpha, beta, groups
+    return k, n, alpha, beta
 
 
 def check_pool(layer, x, z, s, ceil_mode):
@@ -241,6 +311,11 @@ def check_fc(x, w, b):
 def check_dropout(layer, x, p):
     """Return p; it is a probability below 1."""
     check_array(layer, "x", x)
+    return check_chance(layer, p)
+
+
+def check_chance(layer, p):
+    """Return p; it is a probability below 1."""
     p = check_number(layer, "p", p)
     if not 0 <= p < 1:
         raise ValueError(
@@ -271,9 +346,9 @@ def check_labels(scores, labels):
 
 def check_update(w, v, dw, epsilon, momentum, decay):
     """Return epsilon, momentum and decay; w, v and dw are arrays of one shape and dtype."""
-    epsilon = check_number("sgd_update", "epsilon", epsilon)
-    momentum = check_number("sgd_update", "momentum", momentum)
-    decay = check_number("sgd_update", "decay", decay)
+    epsilon = check_between("sgd_update", "epsilon", epsilon)
+    momentum = check_between("sgd_update", "momentum", momentum)
+    decay = check_between("sgd_update", "decay", decay)
     for name, a in (("w", w), ("v", v), ("dw", dw)):
         check_array("sgd_update", name, a)
     check_same("sgd_update", w=w, v=v, dw=dw)
@@ -323,3 +398,14 @@ def check_classes(who, labels, N, classes, name="labels"):
             f"for {classes} classes; {name}[{wrong[0]}] is {labels[wrong[0]]}"
         )
     return np.array(labels, np.intp)
+
+
+def is_class_name(name):
+    """Return whether this is text that can name a class.
+
+    Every script is allowed, with its joiners, soft hyphens and spaces of every kind.  Controls,
+    surrogates (bytes that are not text) and line separators are not: lists of classes have one name
+    per line.
+    """
+    refused = ("Cc", "Cs", "Zl", "Zp")  # their categories in Unicode
+    return isinstance(name, str) and all(unicodedata.category(c) not in refused for c in name)

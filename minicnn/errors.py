@@ -9,6 +9,10 @@ class Diverged(ArithmeticError):
     """The loss became NaN or infinite; the message says when, in which layer, and what to do."""
 
 
+class BrokenScores(Diverged, ValueError):
+    """A network's scores are NaN or infinite; the message says why."""
+
+
 class Interrupted(Exception):
     """Ctrl-C was pressed, and the run was saved after its step; the message says how to resume."""
 

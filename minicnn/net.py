@@ -18,6 +18,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from .checks import check_between, check_chance, check_number, check_rng, check_whole
+
 Layer = namedtuple("Layer", "name forward backward params options")
 
 
@@ -238,19 +240,34 @@ def row(name, ops, kind, params=None, **options):
     """Return one layer; a network's table has such a call in each row.
 
     For example: row("conv1", ops, "conv", weights, stride=4, ceil_mode=True).
+
+    Raises ValueError if `ops` has no layer of this kind, or p is no probability for dropout.
     """
-    forward_function = getattr(ops, f"{kind}_forward")
-    backward_function = getattr(ops, f"{kind}_backward")
+    forward_function = getattr(ops, f"{kind}_forward", None)
+    backward_function = getattr(ops, f"{kind}_backward", None)
+    if not (forward_function and backward_function):
+        raise ValueError(f"{name}: kind is {kind!r}; {ops.__name__} has no layer of this kind")
+    if "p" in options:
+        options["p"] = check_chance(name, options["p"])
+    if options.get("rng") is not None:
+        check_rng(name, options["rng"])
     return Layer(name, forward_function, backward_function, params or {}, options)
 
 
 def gaussian(rng, shape, std, bias=0, dtype=np.float32):
     """Return initial parameters (Section 5): {"w": of this shape, from N(0, std²), "b": all bias}.
 
+    b has one number per kernel: (K,) for w (K, C, f, f) or (K, D), and (H_out, W_out, K) for w
+    (H_out, W_out, K, C, f, f).
+
     If rng is None, nothing is drawn and w is 0: for a network that is only measured, or whose
     weights are loaded later.  Drawing VGG's 144 million numbers takes seconds; zeros take no time,
     and no memory until something is written to them.
     """
+    if not isinstance(shape, tuple | list) or not shape:
+        raise TypeError(f"gaussian: shape = {shape!r}; expected a tuple, e.g. (96, 3, 11, 11)")
+    shape = tuple(check_whole("gaussian", "shape", size, 1) for size in shape)
+    std, bias = check_between("gaussian", "std", std), check_number("gaussian", "bias", bias)
     if rng is None:
         w = np.zeros(shape, dtype)
     elif isinstance(rng, np.random.Generator):
@@ -260,5 +277,5 @@ def gaussian(rng, shape, std, bias=0, dtype=np.float32):
         raise TypeError(
             f"rng is {type(rng).__name__}; expected a generator such as np.random.default_rng(0)"
         )
-    b = np.full(shape[0], bias, dtype)
+    b = np.full(shape[:-3] or shape[:1], bias, dtype)
     return {"w": w, "b": b}

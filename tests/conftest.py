@@ -29,9 +29,10 @@ from minicnn import data  # noqa: E402
 from minicnn.plots import canvas, curves, gallery  # noqa: E402
 
 WITHOUT_LOOPS = (  # but for tests that are named after minicnn.fast
-    "test_augment test_bad_input test_checkpoint test_data test_download test_exercises "
-    "test_gallery test_import test_journal test_lessons_doors test_net test_networks "
-    "test_planted_mistakes test_prepare test_readme test_summary test_vgg test_weights"
+    "test_augment test_bad_input test_checkpoint test_damaged_files test_data test_download "
+    "test_exercises test_gallery test_import test_journal test_lessons_doors test_net "
+    "test_networks test_planted_mistakes test_prepare test_readme test_summary test_vgg "
+    "test_weights"
 ).split()
 CALL_EVERY_LOOP = "(gradients_have_the_shapes and fast) or winograd_is_the_definition"
 compiling = None  # the second process

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from minicnn import fast
+from minicnn import data, fast, net, reference
+from minicnn.__main__ import main, parser
+from minicnn.data import augment, batches, views
+from minicnn.experiments import binary_codes, figure1, figure1_sweep, neighbours, timeline
+from minicnn.experiments.column_specialization import experiment
+from minicnn.networks import catalogue
+from minicnn.training import evaluate, predictor, schedules, train
 
 
 def zeros(*shape):
@@ -54,6 +60,29 @@ CONV = [
     ([X, WEIGHTS, B], {"ceil_mode": "no"}, TypeError, "ceil_mode = 'no'; expected True or False"),
     ([X, MASKED, B], {}, TypeError, "w is a masked array, whose mask would be lost"),
 ]
+PLACES, PLACE_B = zeros(6, 4, K, C, f, f), zeros(6, 4, K)
+LOCAL = [
+    ([PHOTO, PLACES, B], {}, TypeError, "x has dtype uint8"),
+    ([X, PLACES.tolist(), B], {}, TypeError, "w is a list"),
+    ([X, PLACES, 0.0], {}, TypeError, "b is a float"),
+    ([X[0], PLACES, B], {}, ValueError, "x has shape (3, 7, 5); expected 4 axes (N, C, H, W)"),
+    ([X, WEIGHTS, B], {}, ValueError, "expected 6 axes (H_out, W_out, K, C, f, f)"),
+    ([X, PLACES, B.astype(float)], {}, TypeError, "b is float64; give all of them the same"),
+    ([X, PLACES[..., 0], B], {}, ValueError, "w has shape (6, 4, 4, 3, 2); expected 6 axes"),
+    ([X, PLACES[..., :1], B], {}, ValueError, "w has 2×1 kernels; expected square ones, w of (H"),
+    ([X, PLACES[:, :, :0], B], {}, ValueError, "expected at least one kernel of one weight"),
+    ([X[:, :2], PLACES, B], {}, ValueError, "x has 2 channels but w expects 3 (w.shape[3] = 3)"),
+    ([X, PLACES[:5], B], {}, ValueError, "for 5×4 places (w.shape[:2]), but x has 6×4 windows of"),
+    ([X, PLACES, B], {"stride": 2}, ValueError, "for 6×4 places (w.shape[:2]), but x has 3×2 win"),
+    ([X, PLACES, B], {"pad": 1}, ValueError, "but x has 8×6 windows of 2×2"),
+    ([X[:, :, :1], PLACES, B], {}, ValueError, "f = 2, but a window of 2×2 does not fit into 1×5"),
+    ([X, PLACES, PLACE_B[:5]], {}, ValueError, "b has shape (5, 4, 4); expected one bias per ker"),
+    ([X, PLACES, B[:3]], {}, ValueError, "(6, 4, 4), or one that all places share, (4,)"),
+    ([X, PLACES, B], {"stride": 0}, ValueError, "stride = 0; expected a whole number of at least"),
+    ([X, PLACES, B], {"pad": -1}, ValueError, "pad = -1; expected a whole number of at least 0"),
+    ([X, PLACES, B], {"pad": 0.5}, ValueError, "pad = 0.5; expected a whole number"),
+    ([X, PLACES, np.ma.masked_array(B)], {}, TypeError, "b is a masked array, whose mask would b"),
+]
 POOL = [
     ([PHOTO], {}, TypeError, "x has dtype uint8"),
     ([X.tolist()], {}, TypeError, "x is a list"),
@@ -72,7 +101,7 @@ LRN = [
     ([X], {"groups": 0}, ValueError, "groups = 0; expected a whole number"),
     ([X], {"groups": 2}, ValueError, "x has 3 channels, which do not split into 2 equal groups"),
     ([X], {"k": 0}, ValueError, "k = 0, alpha = 0.0001; expected k > 0 and alpha ≥ 0"),
-    ([X], {"alpha": -0.5}, ValueError, "k = 2, alpha = -0.5; expected k > 0 and alpha ≥ 0"),
+    ([X], {"alpha": -0.5}, ValueError, "alpha = -0.5; expected k > 0 and alpha ≥ 0"),
     ([X], {"alpha": np.nan}, TypeError, "alpha = nan; expected a number"),
     ([X], {"k": 1e-50}, ValueError, "k = 1e-50, alpha = 0.0001, beta = 0.75 are out of range for"),
     ([X], {"k": 1e-45, "beta": 1}, ValueError, "are out of range for float32; expected k > 0"),
@@ -81,6 +110,11 @@ LRN = [
     ([X], {"beta": 10**400}, TypeError, "expected a number, not NaN or infinity"),
     ([X], {"k": "2"}, TypeError, "k = '2'; expected a number"),
     ([MASKED], {}, TypeError, "x is a masked array, whose mask would be lost; expected a plain"),
+]
+MAP_LRN = [case for case in LRN if "groups" not in case[1] and "0.0001" not in case[3]]
+MAP_LRN += [
+    ([X], {"k": 0}, ValueError, "k = 0, alpha = 5e-05; expected k > 0 and alpha ≥ 0"),
+    ([X], {"k": 1e-50}, ValueError, "k = 1e-50, alpha = 5e-05, beta = 0.75 are out of range for"),
 ]
 FC = [
     ([ROWS.astype(np.int64), FC_WEIGHTS, B], {}, TypeError, "x has dtype int64"),
@@ -145,9 +179,11 @@ SOFTMAX_LOSS = [
 ]
 CASES = [
     *[("conv", *case) for case in CONV],
+    *[("local", *case) for case in LOCAL],
     *[("pool", *case) for case in POOL],
     *[("average_pool", *case) for case in POOL],
     *[("lrn", *case) for case in LRN],
+    *[("map_lrn", *case) for case in MAP_LRN],
     *[("fc", *case) for case in FC],
     *[("dropout", *case) for case in DROPOUT],
     *[("dropout_predict", *case) for case in DROPOUT_PREDICT],
@@ -183,10 +219,13 @@ def test_softmax_alone_names_its_scores(ops):
 LAYERS = [
     ("conv", [X, WEIGHTS, B], {}),
     ("conv", [X, WEIGHTS, B], {"stride": 2, "pad": 1, "ceil_mode": True}),
+    ("local", [X, PLACES, PLACE_B], {}),
+    ("local", [X, PLACES[:4, :3], B], {"stride": 2, "pad": 1}),
     ("relu", [X], {}),
     ("tanh", [X], {}),
     ("logistic", [X], {}),
     ("lrn", [X], {}),
+    ("map_lrn", [X], {}),
     ("pool", [X], {}),
     ("average_pool", [X], {}),
     ("fc", [X, FC_WEIGHTS, B], {}),
@@ -221,6 +260,31 @@ def test_a_dy_that_is_no_array_of_the_dtype_of_y_is_refused(ops, name, args, opt
         (y.ravel(), ValueError, f"dy has shape ({y.size},); expected the shape of y, {y.shape}"),
     ]:
         assert telling in said_by(exception, getattr(ops, f"{name}_backward"), dy, cache)
+
+
+ACTIVATIONS = ["relu", "tanh", "logistic"]  # the cache of each is (y,)
+
+
+def refuse_caches_of_others(ops, other_backend):
+    """Give every backward function the caches of all other layers, and what is no cache at all."""
+    square = [zeros(2, 2), zeros(2, 2), zeros(2)]
+    layers = [*LAYERS, ("fc", square, {}), ("softmax_loss", [zeros(2, 4), LABELS], {})]
+
+    def run(backend):
+        return [(n, *getattr(backend, f"{n}_forward")(*args, **q)) for n, args, q in layers]
+
+    for name, y, own in run(ops):
+        alike = ACTIVATIONS if name in ACTIVATIONS else [name]
+        caches = [cache for n, _, cache in run(ops) + run(other_backend) if n not in alike]
+        caches += [c for n, _, c in run(other_backend) if n == name and len(c) != len(own)]
+        for cache in [*caches, None, 5, (), [], (None,) * len(own), own[0]]:
+            arguments = [cache] if name == "softmax_loss" else [y, cache]
+            sentence = said_by(TypeError, getattr(ops, f"{name}_backward"), *arguments)
+            assert f"expected what {name}_forward of the same backend returned" in sentence
+
+
+def test_a_cache_of_another_layer_or_backend_is_refused_by_name(ops):
+    refuse_caches_of_others(ops, reference if ops is fast else fast)
 
 
 # The update.
@@ -258,3 +322,171 @@ def test_fast_refuses_to_update_what_it_cannot_write_into():
         ([w, frozen, dw], "read-only"),
     ]:
         assert telling in said_by(ValueError, fast.sgd_update, *args, 0.1)
+
+
+# Every number, name and switch of the functions beside the layers, by its kind.
+
+WHOLE = [np.nan, -1, 2.5, "3", [], True, 10**400]
+NUMBER = [np.nan, np.inf, -0.1, "x", [], True, 10**400]
+SENSELESS = {
+    "count": [*WHOLE, 0, None],
+    "whole": [*WHOLE, None],
+    "number": [*NUMBER, None],
+    "positive": [*NUMBER, 0, None],
+    "chance": [*NUMBER, 1, 1.5, None],
+    "share": [*NUMBER, 1.5],
+    "above 1": [*NUMBER, 0, 0.1, 1, None],
+    "name": ["", 0, [], b"x", "a\0b"],
+    "switch": [0, "no", None, []],
+    "dict": [0, "x", [], {1}],
+    "rng": [0, "x", np.random],
+}
+IMAGES = np.random.default_rng(0).integers(0, 256, (4, 3, 12, 12), np.uint8)
+MEAN, LABELS_4 = np.zeros((3, 12, 12), np.float32), np.arange(4) % 3
+FEATURES = np.random.default_rng(0).standard_normal((12, 6))
+CODES, EVEN = np.zeros((5, 2), np.uint8), np.full((4, 3), 1 / 3)
+SHOWN = {"images": IMAGES, "mean": MEAN, "size": 8}
+FEW_IMAGES = data.with_moments((IMAGES, LABELS_4, IMAGES, LABELS_4, ("a", "b", "c")))
+FEW = {"classes": 3, "kernels": (2, 2, 2, 2, 2), "hidden": 3, "size": 64}
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+def start_training(**options):
+    layers = [net.row("fc", reference, "fc", net.gaussian(rng(), (3, 432), 0.1))]
+    data_set = {"train_data": (IMAGES.astype("f4"), LABELS_4), "rng": rng(), "epochs": 1}
+    return train.train(layers, reference, **data_set | {"progress": False} | options)
+
+
+def call(function, **given):
+    return lambda **options: function(**{**given, **options})
+
+
+PARAMETERS = [
+    (start_training, "epochs batch workers", "count"),
+    (start_training, "seed", "whole"),
+    (start_training, "epsilon decay save_every", "number"),
+    (start_training, "momentum", "chance"),
+    (start_training, "until", "share"),
+    (start_training, "resume progress", "switch"),
+    (start_training, "folder title", "name"),
+    (start_training, "settings inputs", "dict"),
+    (start_training, "rng", "rng"),
+    (call(schedules.divide_at, epochs=[1]), "by", "above 1"),
+    (lambda epochs: schedules.divide_at([epochs]), "epochs", "count"),
+    (schedules.divide_on_stall, "patience", "count"),
+    (schedules.divide_on_stall, "times", "whole"),
+    (schedules.divide_on_stall, "by", "above 1"),
+    (call(augment.random_views, rng=rng(), **SHOWN), "size", "count"),
+    (call(augment.random_views, rng=rng(), **SHOWN), "rng", "rng"),
+    (call(augment.random_views, rng=rng(), least=9, **SHOWN), "size", "count"),
+    (lambda least: augment.random_views(**SHOWN, rng=rng(), least=least or 0), "least", "count"),
+    (call(augment.colour_noise, eigenvalues=np.ones(3), eigenvectors=np.eye(3), N=2, rng=rng()),
+     "sigma", "number"),
+    (call(augment.central_views, **SHOWN), "size", "count"),
+    (lambda **options: list(augment.ten_views(**{**SHOWN, **options})), "size", "count"),
+    (call(augment.rescaled, images=IMAGES), "width", "count"),
+    (call(views.training_view, mean=MEAN, size=8), "deviation", "positive"),
+    (call(views.central_view, mean=MEAN, size=8), "deviation", "positive"),
+    (call(batches.Batches, images=IMAGES, labels=LABELS_4, order=np.arange(4), batch=2,
+          view=train.unchanged, seed=0, epoch=0), "batch workers", "count"),
+    (call(batches.Batches, images=IMAGES, labels=LABELS_4, order=np.arange(4), batch=2,
+          view=train.unchanged, seed=0, epoch=0), "seed epoch first_step", "whole"),
+    (call(evaluate.error, probabilities=EVEN, labels=LABELS_4), "k", "count"),
+    (call(evaluate.choose_weights, members=[EVEN], labels=LABELS_4), "rounds", "count"),
+    (lambda weights: evaluate.combine([EVEN, EVEN], [1, weights]), "weights", "number"),
+    (lambda views: predictor.predict(None, IMAGES, views), "views", "name"),
+    (data.load, "name", "name"),
+    (lambda count: data.subset(FEW_IMAGES, count), "count", "count"),
+    (call(neighbours.nearest, queries=FEATURES, base=FEATURES), "k", "count"),
+    (call(binary_codes.nearest_codes, queries=CODES, base=CODES), "k", "count"),
+    (call(binary_codes.train_coder, ops=reference, features=FEATURES, bits=8, rng=rng()),
+     "bits batch", "count"),
+    (call(binary_codes.train_coder, ops=reference, features=FEATURES, bits=8, rng=rng()),
+     "epsilon noise", "number"),
+    (call(binary_codes.train_coder, ops=reference, features=FEATURES, bits=8), "rng", "rng"),
+    (call(catalogue.build, name="alexnet-1gpu", ops=reference, rng=None, **FEW),
+     "classes hidden size", "count"),
+    (call(catalogue.build, name="alexnet-1gpu", ops=reference, rng=None, **FEW), "std", "number"),
+    (call(catalogue.build, name="alexnet-1gpu", ops=reference, rng=None, **FEW),
+     "dropout", "chance"),
+    (lambda kernels: catalogue.build("alexnet", reference, None, kernels=(2, 2, kernels, 2, 2)),
+     "kernels", "count"),
+    (lambda network: catalogue.build(network, reference, None), "network", "name"),
+    (call(net.row, name="drop", ops=reference, kind="dropout", rng=rng()), "p", "chance"),
+    (call(net.row, name="drop", ops=reference, kind="dropout", p=0.5), "rng", "rng"),
+    (call(net.row, name="drop", ops=reference), "kind", "name"),
+    (call(net.gaussian, rng=rng(), shape=(2, 3)), "std", "number"),
+    (lambda shape: net.gaussian(rng(), (2, shape), 1), "shape", "count"),
+    (call(timeline.timeline, network="cifar-2gpu", ops=reference), "batch steps", "count"),
+    (call(figure1.figure1, ops=reference, out="/nowhere"), "seeds epochs", "count"),
+    (call(figure1.figure1, ops=reference), "out", "name"),
+    (call(experiment, ops=reference, out="/nowhere"), "seeds epochs", "count"),
+    (call(experiment, ops=reference, out="/nowhere"), "epsilon", "number"),
+    (call(experiment, ops=reference, out="/nowhere"), "only", "name"),
+    (call(experiment, ops=reference), "out", "name"),
+    (call(figure1_sweep.study, ops=reference), "out", "name"),
+    (lambda most_images: figure1_sweep.study("/nowhere", reference, most_images=most_images or 0),
+     "most_images", "count"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "function, name, value",
+    [
+        (function, name, value)
+        for function, names, kind in PARAMETERS
+        for name in names.split()
+        for value in SENSELESS[kind]
+        if not (name == "title" and isinstance(value, str))  # a title may be any text
+    ],
+)
+def test_a_number_or_name_that_makes_no_sense_is_refused_by_name(function, name, value):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        function(**{name: value})
+    sentence = str(caught.value)
+    assert name in sentence and "\n" not in sentence and len(sentence) < 1000
+
+
+def options_of_all_commands():
+    """Yield (command, the arguments that it requires, option, whether the option is a number)."""
+    commands = next(action.choices for action in parser()._actions if action.dest == "command")
+    for name, command in commands.items():
+        required = ["--experiment"] if name == "halves" else []
+        for action in command._actions:
+            if not action.option_strings and action.nargs not in ("?", "*"):
+                required.append("x" if action.choices is None else list(action.choices)[0])
+        for action in command._actions:
+            if action.option_strings and action.nargs != 0:
+                mine = [] if "--timeline" in action.option_strings else required
+                yield name, mine, action.option_strings[-1], action.type is not None
+
+
+@pytest.mark.parametrize("command, required, option, is_number", list(options_of_all_commands()))
+def test_an_option_that_makes_no_sense_is_refused_by_name(
+    command, required, option, is_number, capsys
+):
+    for text in ["", *(["nan", "-1", "x", "1e999", "0x1"] if is_number else [])]:
+        with pytest.raises(SystemExit) as left:
+            main(
+                [command, *required, f"{option}={text}" if option[1] == "-" else f"{option}{text}"]
+            )
+        assert left.value.code == 2
+        said = capsys.readouterr().err
+        assert option.strip("-") in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize("factor", ["1", "0.1", "0"])
+def test_epsilon_is_divided_by_more_than_1(factor, capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--divide-at", "3", "--divide-by", factor])
+    assert f"argument --divide-by: '{factor}' is not a number above 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["predict", "test", "import", "prepare"])
+def test_a_file_without_a_name_is_refused(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "", "x"])
+    assert "expected a name, not nothing" in capsys.readouterr().err

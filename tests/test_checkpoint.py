@@ -61,10 +61,6 @@ def test_foreign_files_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="is not a checkpoint, which is an .npz file"):
         storage.load(path)
     with open(path, "wb") as file:
-        np.save(file, np.zeros(3))
-    with pytest.raises(CheckpointError, match="one array, not a checkpoint"):
-        storage.load(path)
-    with open(path, "wb") as file:
         np.savez(file, x=np.zeros(3))
     with pytest.raises(CheckpointError, match="not a checkpoint of minicnn"):
         storage.load(path)

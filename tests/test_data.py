@@ -226,6 +226,12 @@ def test_an_unknown_input_is_refused(sample):
         data.prepare(sample, input="std")
 
 
+def test_equal_images_have_no_deviation_to_divide_by(some):
+    equal = data.with_moments(some._replace(train_x=np.full_like(some.train_x, 7)))
+    with pytest.raises(ValueError, match="input is 'unit', but the training images are all equal"):
+        data.prepare(equal, input="unit")
+
+
 def test_importing_the_data_package_loads_nothing_heavy():
     heavy = "matplotlib numba tqdm PIL urllib.request"
     program = f"import sys, minicnn.data; print([m for m in '{heavy}'.split() if m in sys.modules])"

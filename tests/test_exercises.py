@@ -6,15 +6,27 @@ uses, and the library's function, as it is or with one mistake in it.
 
 import ast
 import inspect
+import io
 import json
+import os
 import re
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from lessons.__main__ import main
-from lessons.exercises import catalogue, judge, mistakes, sandbox, sandbox_child, submission, tutor
+from lessons.exercises import (
+    cases,
+    catalogue,
+    judge,
+    mistakes,
+    sandbox,
+    sandbox_child,
+    submission,
+    tutor,
+)
 
 NAMES = [exercise.name for exercise in catalogue.EXERCISES]
 every_exercise = pytest.mark.parametrize("name", NAMES)
@@ -45,7 +57,7 @@ def judged(name, text, folder):
     calls = sandbox_child.unpack(sandbox_child.pack(judge.calls(name)))
     with np.errstate(all="ignore"):
         answers = list(sandbox_child.answers(function, calls, str(path)))
-    return judge.judge(name, sandbox_child.unpack(sandbox_child.pack(answers)))
+    return judge.judge(name, [*map(sent_and_received, answers)])
 
 
 def said(verdict):
@@ -235,6 +247,66 @@ def test_an_edit_that_no_longer_fits_the_source_is_refused():
         mistakes.edited_sources(mistake)
 
 
+@pytest.mark.parametrize(
+    "name, lines, words",
+    [
+        ("dropout_forward", "y = np.where(kept, x, np.nan)", "y[0] is nan, where x is 1"),
+        ("dropout_forward", "kept = [[1], [2, 3]]", "the cache lacks the mask `kept`"),
+        ("softmax_loss_forward", "loss = np.zeros((2, 3, 0))", "loss has shape (2, 3, 0);"),
+        ("fc_forward", "x = 'x' * 3000", "and x is xxx"),
+    ],
+)
+def test_a_result_that_no_one_expects_gets_a_sentence(name, lines, words, tmp_path):
+    text = re.sub(r"(?m)^    return ", f"    {lines}\n    return ", catalogue.source(name))
+    assert words in said(judged(name, learners_file(name, [text]), tmp_path))
+
+
+STRANGE = [
+    None, True, -1, 2**63, 10**400, 1.5, np.nan, np.inf, 1j, "", "\ud800" * 3, "x" * 9000, b"x",
+    ..., (), [], {1: 2}, [[1], [2, 3]], ((((((((((((1,),),),),),),),),),),),), print, int, object(),
+    np.floating, iter([]), np.dtype("O"), np.dtype("f4"), np.dtype([("a", "f4")]), np.str_("x"),
+    np.True_, np.float16(2), np.datetime64("2012-09-30"), np.array(None), np.array(["x"]),
+    np.zeros((2, 3, 0)), np.zeros((0, 4)), np.ones((1,) * 9), np.full((4,), np.nan),
+    np.full((2, 3, 7, 5), -np.inf), np.broadcast_to(1.0, (2**40,)), np.ma.array([1.0], mask=[True]),
+]  # fmt: skip
+
+
+def with_something_strange(rng, value):
+    """Return a value with one part replaced, or one number in it, or all of it."""
+    if isinstance(value, tuple) and value and rng.random() < 0.9:
+        k = rng.integers(len(value))
+        return (*value[:k], with_something_strange(rng, value[k]), *value[k + 1 :])
+    if isinstance(value, np.ndarray) and value.ndim and rng.random() < 0.5:
+        value = value.astype(float)
+        value.flat[rng.integers(value.size)] = rng.choice([0, 1, np.nan, np.inf])
+        return value.astype(rng.choice(["f4", "f8", "i8", "u1", "?"]))
+    return STRANGE[rng.integers(len(STRANGE))]
+
+
+def how_many(few, many):
+    return pytest.mark.parametrize("count", [few, pytest.param(many, marks=pytest.mark.slow)])
+
+
+@how_many(500, 10_000)
+@np.errstate(all="ignore")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_whatever_is_returned_can_be_judged(count):
+    for n in range(count):
+        name = NAMES[n % len(NAMES)]
+        right = cases.outcomes(name, catalogue.function(name))
+        answers = []
+        for outputs in right if n % 3 else right[:1]:
+            result = tuple(outputs.values())
+            result = result[0] if name in catalogue.BARE else result
+            returned = with_something_strange(np.random.default_rng(n), result)
+            answers.append({"returned": returned, "raised": None, "changed": []})
+        judge.judge(name, [sent_and_received(answer) for answer in answers])
+
+
+def sent_and_received(answer):
+    return sandbox_child.unpack(sandbox_child.packed(answer))
+
+
 # Whatever the file does: it runs apart, and gets a sentence.
 
 
@@ -264,6 +336,57 @@ def test_a_crash_is_survived(tmp_path):
     assert "The process ended in call 1 of 4, by SIGSEGV" in said
 
 
+@how_many(500, 10_000)
+def test_whatever_arrives_on_the_channel_is_an_answer_or_a_sentence(count):
+    name = "fc_backward"
+    calls, function = judge.calls(name), catalogue.function(name)
+    answers = list(sandbox_child.answers(function, calls, "nowhere"))
+    answers[1]["raised"] = {"type": "Error", "message": "no", "line": 5, "code": "stop()"}
+    answers[2]["changed"] = [(1, 0)]
+    honest = [sandbox_child.packed(value) for value in ("ready", "loaded", *answers)]
+    for n in range(count):
+        rng = np.random.default_rng(n)
+        messages = [*honest]
+        k = rng.integers(1, len(messages))
+        messages[k] = forged(rng, messages[k])
+        data = b"".join(sandbox_child.HEAD.pack(len(m)) + m for m in messages)
+        data = data[: rng.integers(len(data))] if n % 9 == 0 else data
+        pipes = {"stdout": io.BytesIO(data), "stderr": io.BytesIO()}
+        process = SimpleNamespace(**pipes, wait=lambda timeout: 0)
+        received, failure = sandbox.collect(process, sandbox.listen(process)[0], calls, 5)
+        assert (failure is None) == (len(received) == len(calls))
+        assert failure is None or failure.count("  ") == 0
+        judge.judge(name, received)
+
+
+def forged(rng, data):
+    """Return a message with some of its bytes or a part of its tree replaced."""
+    place = rng.integers(len(data))
+    if rng.random() < 0.3:
+        return data[:place] + rng.bytes(rng.integers(9)) + data[place + rng.integers(9) :]
+    (length,) = sandbox_child.HEAD.unpack(data[:8])
+    tree = json.dumps(forged_tree(rng, json.loads(data[8 : 8 + length]))).encode()
+    return sandbox_child.HEAD.pack(len(tree)) + tree + data[8 + length :]
+
+
+def forged_tree(rng, tree):
+    """Return a tree of JSON with another value or name at one place."""
+    if isinstance(tree, (dict, list)) and tree and rng.random() < 0.85:
+        places = list(tree) if isinstance(tree, dict) else range(len(tree))
+        place = places[rng.integers(len(places))]
+        if isinstance(tree, dict) and rng.random() < 0.1:
+            return {str(rng.choice(["tuple", "dict", "dtype", "other", "x"])): tree[place]}
+        tree[place] = forged_tree(rng, tree[place])
+        return tree
+    return json.loads(rng.choice(FORGERIES))
+
+
+FORGERIES = """null true -1 NaN 1e999 0.5 99999999999999999999 "" "x" "type" "|O8" "<f4" "<M8[s]" []
+[[0]] [-1] [3,4] [9e9] {} {"tuple":[]} {"tuple":[{"tuple":[0]}]} {"list":[1]} {"dict":[[[],1]]}
+{"other":5} {"array":["<f8",[2]]} {"array":["O",[]]} {"array":[[],[-1,-1]]} {"dtype":"O"}
+{"dtype":3}""".split()
+
+
 @pytest.mark.parametrize(
     "text, words",
     [
@@ -284,10 +407,13 @@ def test_a_crash_is_survived(tmp_path):
         ),
         (f"{RELU}    return getattr(ours, 'relu_backward')(dy, cache)", "Line 6 uses a relu"),
         ("x = '\udcff'\n", "Python cannot read"),
+        (f"{'(' * 9999}", "Python cannot read line 1, `((((("),
+        (f"# {'1' * 10**6}", "too large for an exercise: more than 1,000,000 bytes"),
     ],
 )
 def test_a_file_that_cannot_be_judged_gets_a_sentence(text, words, tmp_path):
-    assert words in " ".join(check(tmp_path, text).split())
+    said = check(tmp_path, text)
+    assert words in " ".join(said.split()) and len(said) < 500
 
 
 def test_helpers_may_be_imported_and_so_may_what_the_learner_writes_anew():
@@ -368,6 +494,67 @@ def test_a_class_gets_a_report(tmp_path, capsys, monkeypatch):
     assert carla["name"] is None and "Python cannot read line 1" in carla["hint"]
 
 
+UNRULY = {
+    "closes": "os.closerange(3, 99)",
+    "deletes": "os.remove(__file__)",
+    "exits": "os._exit(7)",
+    "forges": "[os.write(n, b'{}' * 99) for n in (3, 4, 5) if os.path.exists(f'/dev/fd/{n}')]",
+    "forks": "os.fork()",
+    "interrupts": "os.kill(os.getppid(), 2)",
+    "kills": "os.kill(os.getppid(), 9)",
+    "replaces": "np.array_equal = None",
+    "signals": "os.kill(os.getpid(), 40)",
+    "leaves": "os.fork() or os.setsid() and os.fork() or __import__('time').sleep(600)",
+    "lies": "class A(np.ndarray): nbytes = property(lambda a: 1 / 0)\n    dy = dy.view(A)",
+    "raises": "class E(Exception): __str__ = exit\n    raise E",
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes of other systems do less")
+def test_whatever_one_file_does_all_others_are_checked(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, line in UNRULY.items():
+        body = f"    {line}\n    return np.where(y > 0, dy, 0),\n"
+        written(tmp_path, f"import os\n{RELU}{body}", f"{name}.py")
+    os.mkfifo("pipe.py")
+    written(tmp_path, learners_file("relu_backward"), "right.py")
+    assert main(["check", ".", "--report", "report.json"]) == 1
+    results = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["results"]
+    names = sorted([*UNRULY, "pipe", "right"])
+    assert [one["file"] for one in results] == [f"{name}.py" for name in names]
+    results = dict(zip(names, results, strict=True))
+    assert results["right"]["passed"] and results["forks"]["passed"]
+    assert "not judged" not in [one["mistake"] for one in results.values()]
+    assert "Traceback" not in capsys.readouterr().out
+
+
+def test_a_fault_of_the_tutor_is_told_and_the_other_files_are_checked(tmp_path, monkeypatch):
+    def fail(name, answers):
+        raise IndexError("too far")
+
+    monkeypatch.setattr(tutor, "judge", fail)
+    assert "The tutor could not judge this: IndexError: too far" in check(tmp_path, RELU)
+
+
+def test_a_check_that_is_stopped_writes_its_report(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("anna", "ben", "carla"):
+        written(tmp_path, "def relu_backward(:\n", f"{name}.py")
+
+    def stop(path, seconds):
+        if path.name == "ben.py":
+            raise KeyboardInterrupt
+        return honest(path, seconds)
+
+    honest = tutor.results
+    monkeypatch.setattr(tutor, "results", stop)
+    assert main(["check", ".", "--report", "report.json"]) == 130
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    said = [one["mistake"] for one in report["results"]]
+    assert said == ["unreadable", "not checked", "not checked"]
+    assert "0 of 3 are right" in capsys.readouterr().out
+
+
 def test_the_commands_say_in_one_sentence_what_is_wrong(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["exercise", "relu_backward"]) == 0
@@ -382,6 +569,7 @@ def test_the_commands_say_in_one_sentence_what_is_wrong(tmp_path, capsys, monkey
         (["check", "relu_foward"], "relu_foward: there is no such file; did you mean relu_forward"),
         (["check", "col2im"], "python -m lessons exercise col2im writes one"),
         (["check", "runs/exercises", "--report", "runs"], "--report needs the name of a file"),
+        (["check", str(path), "--report", str(path)], "is in use by this command; name another"),
     ]:
         assert main(arguments) == 1
         error = capsys.readouterr().err

@@ -1,6 +1,7 @@
 """A resumable experiment: one line a run, and none is run twice."""
 
 import pathlib
+import re
 import shutil
 
 import pytest
@@ -70,15 +71,35 @@ def test_a_value_that_an_older_line_lacks_is_none(tmp_path):
 @pytest.mark.parametrize(
     "text, telling",
     [
-        ('{"seed": 0}\n{"seed": 1, "err', "line 2, is not JSON .*; remove the line, or the file"),
-        ('{"seed": 0}\n\n', "line 2, is not JSON"),
-        ('{"seed": 0}\n[1]\n', r"line 2: expected a dict, as \{…\}; got \[1\]"),
-        ('{"seed": "\xff"}\n', "line 1, is not JSON"),
+        ('{"seed": 1, "err', r"it is not JSON \(Unterminated string"),
+        ("[1]", r"it is \[1\]; expected a dict, as {…}"),
+        ('{"seed": "\xff"}', r"it is not JSON \('utf-8' codec"),
+        ("[" * 100_000, r"it is not JSON \(it is nested too deeply\)"),
+        ("{}", "seed is missing"),
+        ('{"seed": -1}', "seed is -1; expected a whole number from 0"),
+        ('{"seed": 1e999}', "seed is None; expected a whole number"),
+        ('{"seed": [[[[[[[[0]]]]]]]]}', r"seed is \[\[\[\[\[\[\[...\]\]\]\]\]\]\]; expected"),
     ],
 )
-def test_a_damaged_journal_is_refused_and_stays(text, telling, tmp_path):
-    path = tmp_path / "claims.jsonl"
-    path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(ValueError, match=f"claims.jsonl, {telling}"):
-        journal.run_once(path, {"seed": 5}, must_not_run, "seed 5")
-    assert path.read_bytes() == text.encode("latin-1")
+def test_a_line_that_is_none_is_named_and_kept_aside_and_the_rest_used(
+    text, telling, tmp_path, capsys
+):
+    path, text = tmp_path / "claims.jsonl", text.encode("latin-1")
+    path.write_bytes(b'{"seed": 0}\n\n' + text + b'\n{"seed": 2}\r\n' + text)
+
+    def wrong(line):
+        return storage.wrong_fact(line, {"seed": storage.whole()})
+
+    assert journal.run_once(path, {"seed": 2}, must_not_run, "seed 2", wrong=wrong) == {"seed": 2}
+    said = capsys.readouterr().err
+    assert re.fullmatch(
+        f"{path}, line 3: {telling}.* .and 1 more.; moved to claims.jsonl.damaged\n", said
+    )
+    assert path.read_bytes() == b'{"seed": 0}\n{"seed": 2}\n'
+    assert (tmp_path / "claims.jsonl.damaged").read_bytes() == 2 * (text + b"\n")
+    journal.run_once(path, {"seed": 5}, lambda: {"error": 1}, "seed 5", wrong=wrong)
+    assert [line["seed"] for line in journal.read(path, wrong)] == [0, 2, 5]
+    assert not capsys.readouterr().err
+    path.write_bytes(b"1")  # damaged again: what was kept aside stays
+    assert journal.read(path, wrong) == []
+    assert (tmp_path / "claims.jsonl.damaged").read_bytes() == 2 * (text + b"\n") + b"1\n"

@@ -91,10 +91,10 @@ def test_an_epoch_without_a_validation_error_cannot_stall():
     [
         (lambda: schedules.divide_on_stall(0), "patience = 0; expected a whole number of at least"),
         (lambda: schedules.divide_on_stall(2.5), "patience = 2.5; expected a whole number"),
-        (lambda: schedules.divide_on_stall(by=0), "by = 0; expected a number above 0"),
+        (lambda: schedules.divide_on_stall(by=0), "by = 0; expected a number above 1"),
         (lambda: schedules.divide_on_stall(times=-1), "times = -1; expected a whole number"),
         (lambda: schedules.divide_at([0]), "epochs = 0; expected a whole number of at least 1"),
-        (lambda: schedules.divide_at([3], by=-10), "by = -10; expected a number above 0"),
+        (lambda: schedules.divide_at([3], by=0.1), "by = 0.1; expected a number above 1"),
     ],
 )
 def test_a_schedule_that_makes_no_sense_is_refused_when_it_is_made(make, telling):

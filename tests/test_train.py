@@ -704,3 +704,23 @@ def test_a_view_that_loses_an_image_is_named():
         run_small(view=lambda images, rng: images[1:] if len(images) > 1 else images)
     with pytest.raises(ValueError, match="validation: predict: the view of 9 images has 8"):
         run_small(test_view=lambda images: images[1:] if len(images) > 1 else images)
+
+
+def test_a_loss_far_above_that_of_guessing_is_said_once(capsys):
+    rng = np.random.default_rng(0)
+    layers = small_network(rng)
+    layers[3].params["w"] *= 1e4
+    options = {"epochs": 3, "epsilon": 0, "batch": 6, "progress": False}
+    train.train(layers, ops, small_data(), rng=rng, **options)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("epoch 1: the loss is ") and "guessing would have 1.61: try a" in line
+    run_small()
+    assert not capsys.readouterr().err
+
+
+def test_scores_that_overflow_in_validation_are_a_divergence():
+    rng = np.random.default_rng(0)
+    layers = small_network(rng)
+    layers[3].params["w"][...] = 1e38
+    with np.errstate(all="ignore"), pytest.raises(Diverged, match="validation: the network's sco"):
+        train.validate(net.predicting(layers, ops), ops, small_data())

@@ -486,6 +486,24 @@ def test_a_checkpoint_that_is_no_run_is_not_resumed(tmp_path, quick, capsys):
     storage.save(tmp_path / "checkpoint.npz", {}, {"settings": {}})
     assert main(["train", "--resume", "--out", str(tmp_path)]) == 1
     assert (
-        "a run that could go on; to start a new run from them, use --init-from"
+        "no run to resume, only weights: start a new run from them with --init-from"
         in capsys.readouterr().err
     )
+
+
+def test_a_run_that_has_done_all_epochs_says_so(tmp_path, quick, capsys):
+    assert run_of(tmp_path) == 0
+    assert "adds none" not in capsys.readouterr().err
+    for epochs in ("1", "2"):
+        assert run_of(tmp_path, "--epochs", epochs) == 0
+        said = capsys.readouterr().err
+        assert f"has done 2 epochs, so --epochs {epochs} adds none; name more to go on." in said
+
+
+def test_a_recipe_that_lacks_an_option_is_refused_before_the_images_are_read(monkeypatch, capsys):
+    row = catalogue.NETWORKS[NETWORK]
+    recipe = {name: value for name, value in row.recipe.items() if name not in ("batch", "epsilon")}
+    monkeypatch.setitem(catalogue.NETWORKS, NETWORK, row._replace(recipe=recipe))
+    monkeypatch.setattr(data, "load", lambda name: pytest.fail("images were read"))
+    assert main(["train", NETWORK]) == 1
+    assert f"the recipe of {NETWORK} lacks epsilon, batch: see PAPER" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import math
 import os
 import pickle
 import struct
-import sys
+import time
 import tracemalloc
 import zipfile
 
@@ -16,11 +16,12 @@ import pytest
 
 from minicnn import net, reference, storage
 from minicnn.__main__ import main
+from minicnn.checks import is_class_name
 from minicnn.net import gaussian, row
-from minicnn.networks import catalogue, other_alexnets
+from minicnn.networks import catalogue, cifar, other_alexnets
 from minicnn.networks.alexnet import alexnet
 from minicnn.training import predictor
-from minicnn.weights import conventions, exchange
+from minicnn.weights import conventions, exchange, provenance
 from minicnn.weights.formats import caffemodel, npy_pickle, safetensors
 
 KERNELS, HIDDEN, CLASSES = (4, 8, 12, 16, 6), 10, 5
@@ -74,6 +75,9 @@ def field(number, value):
     return varint(8 * number + 2) + varint(len(value)) + value
 
 
+RAW = {"<f8": 0, "<f4": 1, "<f2": 2}
+
+
 def blob(array, style="new"):
     numbers = array.astype("<f4").tobytes()
     if style == "new":
@@ -81,6 +85,9 @@ def blob(array, style="new"):
     if style == "double":  # and dim number by number
         shape = b"".join(field(1, n) for n in array.shape)
         return field(8, array.astype("<f8").tobytes()) + field(7, shape)
+    if style in RAW:  # NVIDIA's Caffe
+        shape = field(7, field(1, b"".join(map(varint, array.shape))))
+        return shape + field(10, RAW[style]) + field(12, array.astype(style).tobytes())
     sizes = (1,) * (4 - array.ndim) + array.shape
     old = b"".join(field(i, n) for i, n in enumerate(sizes, start=1))
     if style == "old":
@@ -95,11 +102,12 @@ TYPES |= {"pool": ("Pooling", 17), "relu": ("ReLU", 18)}
 
 def caffe_file(lists, order=CAFFE_ORDER, style="new"):
     """Return a .caffemodel; style "old" and "unpacked" have it in field layers, as until 2014."""
-    message = field(1, b"AlexNet") + field(100 if style in ("new", "double") else 2, b"")
+    new = style not in ("old", "unpacked")
+    message = field(1, b"AlexNet") + field(100 if new else 2, b"")
     for name in f"data {order} prob".split():
         kind = TYPES.get(name.rstrip("0123456789_"))
         blobs = [blob(array, style) for array in lists.get(name, [])]
-        if style in ("new", "double"):
+        if new:
             layer = field(1, name.encode()) + (field(2, kind[0].encode()) if kind else b"")
             message += field(100, layer + b"".join(field(7, q) for q in blobs))
         else:
@@ -464,6 +472,139 @@ def test_vgg_of_caffe_is_read_by_name_in_both_layouts(tmp_path):
     assert all(np.array_equal(q, params[name]) for name, q in net.parameters(again).items())
 
 
+# What others change: pixels, names of layers, the mean
+
+
+def test_caffes_pixels_may_come_under_torchvisions_names(tmp_path):
+    """As VGG's own weights do that were converted for PyTorch."""
+    layers, again = vgg_rows(), vgg_rows(seed=1)
+    lists = drawn(layers)
+    mean = exchange.load(layers, saved(tmp_path, "a.npy", by_numpy(lists)))
+    places = "features.0 features.2 features.5 classifier.0 classifier.3 classifier.6".split()
+    named = {
+        f"{place}.{word}": q
+        for place, arrays in zip(places, lists.values(), strict=True)
+        for word, q in zip(("weight", "bias"), arrays, strict=True)
+    }
+    exchange.write(tmp_path / "b.safetensors", named)
+    assert np.array_equal(exchange.load(again, tmp_path / "b.safetensors", "Caffe"), mean)
+    for name, array in net.parameters(layers).items():
+        assert np.array_equal(net.parameters(again)[name], array)
+    for pixels, expected in ((None, 123.675), ("torchvision", 123.675)):
+        assert exchange.load(again, tmp_path / "b.safetensors", pixels)[0] == expected
+    assert not np.allclose(net.parameters(layers)["conv1_1.w"], net.parameters(again)["conv1_1.w"])
+    exchange.load(layers, tmp_path / "a.npy", "torchvision")
+    for name, array in net.parameters(again).items():
+        assert np.array_equal(net.parameters(layers)[name], array)
+    exchange.write(tmp_path / "c.npz", net.parameters(layers))
+    for path, pixels in (("c.npz", "Caffe"), ("a.npy", "caffe")):
+        with pytest.raises(ValueError, match="pixels is"):
+            exchange.load(again, tmp_path / path, pixels)
+
+
+@pytest.mark.parametrize("last", ["fc8_flickr", "fc8-20", "score/a.b", "classifier.6.1", "head"])
+def test_a_last_layer_that_was_renamed_is_found(tmp_path, last):
+    table = "torchvision_alexnet" if last in ("classifier.6.1", "head") else "caffe_alexnet"
+    layers = rows(getattr(other_alexnets, table))
+    lists = drawn(layers)
+    if table == "caffe_alexnet":
+        lists[last] = lists.pop("fc8")
+        path = saved(tmp_path, "a.caffemodel", caffe_file(lists, CAFFE_ORDER.replace("fc8", last)))
+        exchange.load(layers, saved(tmp_path, "a.npy", by_numpy(lists)))
+        expected = {name: q.copy() for name, q in net.parameters(layers).items()}
+    else:
+        arrays = torchvision_arrays()
+        exchange.load(layers, saved(tmp_path, "b.pth", torch_file(arrays)))
+        expected = {name: q.copy() for name, q in net.parameters(layers).items()}
+        for word in ("weight", "bias"):
+            arrays[f"{last}.{word}"] = arrays.pop(f"classifier.6.{word}")
+        path = saved(tmp_path, "a.pth", torch_file(arrays))
+    again = rows(getattr(other_alexnets, table), seed=1)
+    exchange.load(again, path)
+    for name, array in net.parameters(again).items():
+        assert np.array_equal(array, expected[name])
+
+
+def test_of_two_layers_that_may_be_the_last_one_none_is_taken(tmp_path):
+    lists = drawn(rows(other_alexnets.caffe_alexnet))
+    lists |= {"fc8_a": lists["fc8"], "fc8_b": lists.pop("fc8")}
+    text = mismatch(rows(other_alexnets.caffe_alexnet), saved(tmp_path, "a.npy", by_numpy(lists)))
+    assert text.endswith("it has no array for fc8.w, only fc8_a.w, fc8_a.b, fc8_b.w, fc8_b.b")
+
+
+BLUE_FIRST = np.arange(3 * 256 * 256, dtype="<f4").reshape(3, 256, 256) % 251
+MEANS = {  # --mean → red, green, blue; written as a file if it has a name
+    "1,2.5,3": (None, [1, 2.5, 3]),
+    "1 2.5 255": (None, [1, 2.5, 255]),
+    "mean.binaryproto": (blob(BLUE_FIRST[None]), BLUE_FIRST[::-1]),
+    "old.binaryproto": (blob(BLUE_FIRST, "old"), BLUE_FIRST[::-1]),
+    "mean.npy": (BLUE_FIRST.astype(float), BLUE_FIRST[::-1]),
+    "colour.npy": (np.array([9, 8, 7.0]), [7, 8, 9]),
+    "1,2": (None, "--mean 1,2: expected red, green and blue, such as"),
+    "-1,2,3": (None, "--mean -1,2,3: expected red, green and blue"),
+    "1,2,256": (None, "--mean 1,2,256: expected numbers of 0 … 255"),
+    "0.485,0.456,0.406": (None, "is for pixels of 0 … 1; expected 255 times as much"),
+    "small.npy": (BLUE_FIRST[:, :99, :99], "H at least 227; its colour alone is --mean 125.447,"),
+    "grey.npy": (BLUE_FIRST[0], "grey.npy: the mean has shape (256, 256)"),
+    "nan.npy": (np.full(3, np.nan), "expected numbers of 0 … 255"),
+    "no.binaryproto": (b"no", "no.binaryproto: "),
+    "no.npy": (b"no", "no.npy: it does not begin like an .npy file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", MEANS)
+def test_another_mean_can_be_told(tmp_path, capsys, small_networks, monkeypatch, text):
+    content, expected = MEANS[text]
+    monkeypatch.chdir(tmp_path)
+    if isinstance(content, bytes):
+        saved(tmp_path, text, content)
+    elif content is not None:
+        np.save(text, content)
+    weights_file, out = caffe_weights(tmp_path), tmp_path / "out.npz"
+    arguments = ["import", str(weights_file), str(out), "--network", "caffe-alexnet"]
+    mean = text.split() if " " in text else [text]
+    code = main([*arguments, "--mean", *mean] if text[0] != "-" else [*arguments, f"--mean={text}"])
+    if isinstance(expected, str):
+        assert code == 1 and expected in capsys.readouterr().err and not out.exists()
+        return
+    image, _ = storage.load(out)
+    colours = np.reshape(expected, (3, -1))
+    assert np.array_equal(image["input:mean"].reshape(3, -1), colours + np.zeros((3, 256 * 256)))
+
+
+CLASSES_FILES = {  # → the names, or what the refusal says
+    "plain": (b"a\nb\nc d\n", ["a", "b", "c d"]),
+    "without an end": (b"a\nb", ["a", "b"]),
+    "Windows": (b"\xef\xbb\xbfa\r\nb\r\n", ["a", "b"]),
+    "old Macintosh": (b"a\rb\r", ["a", "b"]),
+    "blank lines at the end": (b"a\nb\n\n \n", ["a", "b"]),
+    "UTF-16": ("\ufeffa\nö\n".encode("utf-16-le"), ["a", "ö"]),
+    "UTF-16, the other way": ("\ufeffa\r\nö\r\n".encode("utf-16-be"), ["a", "ö"]),
+    "spaces of all kinds": ("東京\u3000タワー\nn\xa0b\n".encode(), ["東京\u3000タワー", "n\xa0b"]),
+    "nothing": (b"", "is empty; expected the name of one class per line"),
+    "a mark alone": (b"\xef\xbb\xbf\n", "is empty; expected the name of one class per line"),
+    "a blank line": (b"a\n\nb\n", ", line 2, is empty; expected the name of a class"),
+    "Latin-1": (b"a\n\xe9t\xe9\n", ", line 2, is not text in UTF-8; save"),
+    "UTF-16 without a mark": ("a\nb\n".encode("utf-16-le"), r", line 1, is 'a\x00'; expected the"),
+    "half of UTF-16": (b"\xff\xfea\x00b", "is not text in UTF-"),
+    "binary": (b"\x7fELF\x02\x01\x01\x00\xff", ", line 1, is not text in UTF-8"),
+    "columns": (b"a\tb\n", r", line 1, is 'a\tb'; expected the name of a class, without control"),
+    "a line separator": ("a\u2028b\n".encode(), r", line 1, is 'a\u2028b'; expected the name"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CLASSES_FILES)
+def test_a_list_of_classes_is_read_or_refused_by_its_line(tmp_path, case):
+    content, expected = CLASSES_FILES[case]
+    path = saved(tmp_path, "classes.txt", content)
+    if isinstance(expected, list):
+        assert provenance.read_classes(path) == expected
+        return
+    with pytest.raises(ValueError) as refused:
+        provenance.read_classes(path)
+    assert str(refused.value).startswith(f"{path}") and expected in str(refused.value)
+
+
 # The readers
 
 
@@ -533,7 +674,7 @@ HOSTILE_SAFETENSORS = {
     "cut in the length": (b"\x05\x00\x00", "too few for the header"),
     "a huge header": (safe_file({}, length=2**63), "too few for the header"),
     "a header longer than the file": (safe_file({}, length=3), "too few for the header"),
-    "a header that is too large": (safe_file(b"{" + b" " * (1 << 20) + b"}"), "at most 1,048,576"),
+    "a header that is too large": (safe_file(b"{" + b" " * (1 << 23) + b"}"), "at most 8,388,608"),
     "no object": (safe_file([1]), "does not begin with {"),
     "no JSON": (safe_file(b"{nothing}"), "is not JSON in UTF-8: Expecting"),
     "no UTF-8": (safe_file(b'{"\xff": 1}'), "is not JSON in UTF-8: 'utf-8' codec"),
@@ -568,7 +709,7 @@ HOSTILE_SAFETENSORS = {
     "no numbers": (safe_file({"a": entry([0], 0, 0)}), "do not fill its shape"),
     "a bad description": (
         safe_file({"__metadata__": {"minicnn": "{}"}, "a": entry([6], 0, 24)}, SIX),
-        "is invalid: network is None"),
+        "is invalid: network is missing"),
     "a description that is no text": (
         safe_file({"__metadata__": {"minicnn": [1]}, "a": entry([6], 0, 24)}, SIX), "not a JSON"),
 }  # fmt: skip
@@ -596,7 +737,7 @@ def test_a_bad_safetensors_file_gets_one_sentence(tmp_path, case):
     assert sentence in refusal(tmp_path, "a.safetensors", content)
 
 
-@pytest.mark.parametrize("style", ["new", "old", "double", "unpacked"])
+@pytest.mark.parametrize("style", ["new", "old", "double", "unpacked", *RAW])
 def test_a_caffemodel_is_read_in_every_form_that_caffe_wrote(style):
     lists = drawn(rows(other_alexnets.caffe_alexnet))
     layers = caffemodel.read(caffe_file(lists, style=style))
@@ -605,7 +746,9 @@ def test_a_caffemodel_is_read_in_every_form_that_caffe_wrote(style):
     assert [kind for _, kind, _ in layers if kind] == [name[:-1] for name in order]
     for name, _, arrays in layers:
         for array, expected in zip(arrays, lists.get(name, []), strict=True):
-            assert array.dtype == (np.float64 if style == "double" else np.float32)
+            dtype = {"double": "<f8", **dict(zip(RAW, RAW, strict=True))}.get(style, "<f4")
+            expected = expected.astype(dtype)
+            assert array.dtype == dtype
             shape = (
                 (1, 1, 1, 1) + expected.shape if style in ("old", "unpacked") else expected.shape
             )
@@ -628,12 +771,15 @@ HOSTILE_CAFFEMODELS = {
     "a shape too large": (layer_of(field(7, field(1, varint(2**40))) + field(5, SIX)), "6 numbers"),
     "a negative shape": (
         layer_of(field(7, field(1, varint(-2) + varint(-3))) + field(5, SIX)), "do not fill"),
-    "many axes": (layer_of(field(7, field(1, b"\x01" * 9999)) + field(5, SIX)), "has 5 axes"),
+    "many axes": (layer_of(field(7, field(1, b"\x01" * 9999)) + field(5, SIX)), "has 7 axes"),
     "no shape": (layer_of(field(5, SIX)), "do not fill its shape"),
     "no numbers": (layer_of(field(7, field(1, 6))), "0 numbers"),
     "half a number": (layer_of(field(7, field(1, 6)) + field(5, SIX[:-1])), "no multiple of 4"),
     "many layers": (field(2, b"") * 1001, "more than 1,000 layers"),
     "many arrays": (field(2, field(6, b"") * 11), "more than 10 arrays"),
+    "batch normalization": (
+        field(100, field(1, b"bn1") + field(2, b"BatchNorm")), "has batch normalization (bn1)"),
+    "raw numbers that are whole": (layer_of(field(10, 3) + field(12, SIX)), "raw_data of type 3;"),
     "the format of 2013": (field(2, field(1, b"conv1")), "upgrade_net_proto_binary"),
 }  # fmt: skip
 
@@ -750,11 +896,15 @@ HOSTILE_DICTIONARIES = {
     "a list in the place of arrays": (by_numpy({"a": [[1, 2]]}), "not a dictionary of arrays"),
     "numbers for names": (by_numpy({1: [np.ones(3)]}), "not a dictionary of arrays"),
     "whole numbers": (by_numpy({"a": [np.arange(3)]}), "a is an array of i8"),
+    "batch normalization": (
+        by_numpy({"bn1": {"mean": np.ones(3), "variance": np.ones(3)}}), "has batch normaliza"),
     "arrays of objects": (by_numpy({"a": [np.array([[], {}], object)]}), "a is an array of O8"),
     "shared numbers": (shared_numbers(), "share their numbers"),
     "a deep dtype": (
         npy(b"cnumpy\ndtype\n" + b"]" * 4000 + b"a" * 3999 + b"\x85R."), "not a dict"),
     "a deep name": (npy(b"]" * 4000 + b"a" * 3999 + b"U\x01a\x93."), "not a dictionary of arrays"),
+    "keys within keys": (  # a key that takes 2⁶⁴ steps to hash
+        npy(b"})q\x00" + b"h\x00\x86q\x00" * 64 + b"Ns."), "not a dictionary of arrays"),
     "a deep key": (npy(b"})" + b"\x85" * 9000 + b"Ns."), "not a dictionary of arrays"),
     "a dotted name": (
         npy(b"U\x05numpyU\x0fdtype.__class__\x93."), "would use numpy.dtype.__class__,"),
@@ -840,7 +990,7 @@ HOSTILE_NPZ = {
                "claim to unpack to 8,000,128"),
     "a huge shape": (zip_file({"a.npy": npy_bytes(np.ones((2, 3)), "(2, 3000000000), }")}),
                      "should hold (2, 3000000000), but"),
-    "a pickle": (zip_file({"a.npy": npy_bytes(np.array({"a": 1}))}), "has another length"),
+    "a pickle": (zip_file({"a.npy": npy_bytes(np.array({"a": 1}))}), "never loaded"),
     "a text": (zip_file({"a.txt": b"hello, and more than that"}), "does not begin like an .npy"),
     "another compression": (zip_file({"a.npy": npy_bytes(np.ones(99))}, zipfile.ZIP_LZMA),
                             "in an unsupported way"),
@@ -849,19 +999,25 @@ HOSTILE_NPZ = {
                  "does not begin like an .npy file"),
     "a mean of two": (zip_file({"mean.npy": npy_bytes(np.ones(2))}), "mean has shape (2,)"),
     "a mean image too small": (
-        zip_file({"mean_image.npy": npy_bytes(np.ones((3, 9, 9))), **about_npy(size=10)}),
-        "mean_image has shape (3, 9, 9); expected (3, H, H) with H at least 10"),
+        zip_file({"mean_image.npy": npy_bytes(np.ones((3, 9, 9))), **about_npy(size=64)}),
+        "mean_image has shape (3, 9, 9); expected (3, H, H) with H at least 64"),
     "a description of floats": (zip_file({"about.npy": npy_bytes(np.ones(3))}), "not a JSON dict"),
     "no description": (zip_file({"about.npy": npy_bytes(np.frombuffer(b"[1]", "u1"))}), "JSON"),
     "deep brackets": (zip_file({"about.npy": npy_bytes(np.full(99_999, 91, "u1"))}), "not a JSON"),
-    "no such network": (zip_file(about_npy(network="resnet")), "is invalid: network is 'resnet'"),
+    "no such network": (zip_file(about_npy(network="resnet")), "is invalid: network is resnet"),
     "a network that is a list": (zip_file(about_npy(network=[])), "is invalid: network is []"),
     "no classes": (zip_file(about_npy(classes=[])), "is invalid: classes is []"),
-    "a class of control": (zip_file(about_npy(classes=["\x1b[2J"])), "is invalid: classes is ["),
+    "a class of control": (zip_file(about_npy(classes=["\x1b[2J"])), r"classes has '\x1b[2J'"),
     "a huge size": (zip_file(about_npy(size=10**9)), "is invalid: size is 1000000000"),
     "a size that is true": (zip_file(about_npy(size=True)), "is invalid: size is True"),
     "half a width": (zip_file(about_npy(test_width=0.5)), "is invalid: test_width is 0.5"),
     "certain dropout": (zip_file(about_npy(dropout=1)), "is invalid: dropout is 1"),
+    "a line separator": (zip_file(about_npy(classes=["a\u2028b"])), r"classes has 'a\u2028b'"),
+    "a surrogate": (zip_file(about_npy(classes=["\ud800"])), r"is invalid: classes has '\ud800'"),
+    "an option of another network": (
+        zip_file(about_npy(network="vgg-a", nonlinearity="tanh")), "it has nonlinearity, which v"),
+    "a huge colour": (zip_file(about_npy(mean=[1, 2, 10**400])), "is invalid: mean is [1, 2, 1000"),
+    "two colours": (zip_file(about_npy(mean=[1, 2])), "is invalid: mean is [1, 2]"),
     "a bent line": (zip_file(about_npy(nonlinearity={})), "is invalid: nonlinearity is {}"),
 }  # fmt: skip
 
@@ -872,23 +1028,171 @@ def test_a_bad_npz_file_gets_one_sentence(tmp_path, case):
     assert sentence in refusal(tmp_path, "a.npz", content)
 
 
-def test_a_pth_file_is_read_by_pytorch_alone(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
-    text = refusal(tmp_path, "alexnet.pth", b"whatever")
-    assert "not installed" in text and "torch.load('alexnet.pth', weights_only=True)" in text
+def text(word):
+    return b"X" + struct.pack("<i", len(word.encode())) + word.encode()
 
 
-def test_a_pth_file_that_would_run_something_is_refused(tmp_path):
+def whole_numbers(numbers):
+    return b"(" + b"".join(b"J" + struct.pack("<i", n) for n in numbers) + b"t"
+
+
+def torch_tensor(key, array, legacy=False, parameter=False):
+    """Return the instructions with which torch.save pickles a tensor, or a Parameter."""
+    strides = [step // array.itemsize for step in array.strides]
+    kind = {"<f4": b"Float", "<f8": b"Double", "<f2": b"Half", "<i8": b"Long"}[array.dtype.str]
+    tensor = (
+        b"ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + b"ctorch\n" + kind
+        + b"Storage\n" + text(key) + text("cpu") + b"J" + struct.pack("<i", array.size)
+        + b"N" * legacy + b"tQK\x00" + whole_numbers(array.shape) + whole_numbers(strides)
+        + b"\x89ccollections\nOrderedDict\n)RtR"
+    )  # fmt: skip
+    if parameter:
+        tensor = b"ctorch._utils\n_rebuild_parameter\n(" + tensor + b"\x88ccollections\n"
+        tensor += b"OrderedDict\n)RtR"
+    return tensor
+
+
+def torch_file(arrays, legacy=False, parameter=False, before=b"", after=b""):
+    """Return what torch.save writes for {name: array}; other values are instructions of a pickle.
+
+    before, after: instructions around the state dictionary's own.
+    """
+    program, storages = b"ccollections\nOrderedDict\n)R(", []
+    for name, array in arrays.items():
+        key = str(len(storages))
+        if isinstance(array, np.ndarray):
+            storages.append((key, array.ravel("K")))
+            array = torch_tensor(key, array, legacy, parameter)
+        program += text(name) + array
+    program = b"\x80\x02" + before + program + b"u" + after + b"."
+    if not legacy:
+        files = {f"archive/data/{key}": numbers.tobytes() for key, numbers in storages}
+        return zip_file({"archive/data.pkl": program, "archive/version": b"3\n"} | files)
+    content = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}("
+    content += text("little_endian") + b"\x88u." + program
+    content += b"\x80\x02](" + b"".join(text(key) for key, _ in storages) + b"e."
+    return content + b"".join(struct.pack("<q", q.size) + q.tobytes() for _, q in storages)
+
+
+def torchvision_arrays(seed=0):
+    layers = rows(other_alexnets.torchvision_alexnet, seed=seed, dtype=np.float32)
+    return conventions.as_torchvision(layers, net.parameters(layers))
+
+
+def inside(key, more=b""):
+    """Return instructions around a state dictionary: {"epoch": 3, key: …, **more}."""
+    optimizer = b"cargparse\nNamespace\n)\x81}b"  # an object of a class that no one here knows
+    return {"before": b"}(" + text("epoch") + b"K\x03" + text(key),
+            "after": text("optimizer") + optimizer + more + b"u"}  # fmt: skip
+
+
+SAVED = {  # name of the file → how a name is saved, and how the dictionary is
+    "plain.pth": ("{0}.{1}", {}),
+    "before-1.6.pth": ("{0}.{1}", {"legacy": True}),
+    "parameters.pt": ("{0}.{1}", {"parameter": True}),
+    "parameters-before-1.6.pt": ("{0}.{1}", {"parameter": True, "legacy": True}),
+    "data-parallel.pth": ("module.{0}.{1}", {}),
+    "parallel-features.pth": ("{0}.module.{1}", {}),
+    "compiled.bin": ("_orig_mod.{0}.{1}", {}),
+    "sharded.bin": ("model._fsdp_wrapped_module.{0}._checkpoint_wrapped_module.{1}", {}),
+    "script.pth.tar": ("module.{0}.{1}", inside("state_dict")),
+    "model.pth": ("model._orig_mod.{0}.{1}", inside("model")),
+    "lightning.ckpt": ("model.{0}.{1}", inside("state_dict")),
+    "unknown.pt": ("net.encoder.{0}.{1}", inside("what-I-saved")),
+}
+
+
+@pytest.mark.parametrize("file", SAVED)
+def test_pytorchs_files_are_read_as_scripts_save_them(tmp_path, file):
+    form, options = SAVED[file]
+    arrays = torchvision_arrays()
+    named = {form.format(*name.split(".", 1)): array for name, array in arrays.items()}
+    path = saved(tmp_path, file, torch_file(named, **options))
+    found = exchange.read(path)
+    assert found.library == "torchvision" and list(found.arrays) == list(arrays)
+    assert all(np.array_equal(found.arrays[name], array) for name, array in arrays.items())
+
+
+def test_a_state_dictionary_of_python_2_is_read(tmp_path):
+    q = np.arange(6.0).reshape(2, 3)
+    pair = b"](" + text("a") + torch_tensor("0", q) + b"e"
+    program = b"\x80\x02ccollections\nOrderedDict\n](" + pair + b"e\x85R."
+    content = zip_file({"a/data.pkl": program, "a/data/0": q.tobytes()})
+    assert np.array_equal(exchange.read(saved(tmp_path, "a.pth", content)).arrays["a"], q)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_tensor_of_any_strides_and_floats_is_read(tmp_path, legacy):
+    w = np.random.default_rng(0).standard_normal((4, 3, 5, 2))
+    arrays = {"a": w, "b": w.astype("<f4").transpose(0, 2, 3, 1), "c": w[0].astype("<f2").T}
+    found = exchange.read(saved(tmp_path, "a.pth", torch_file(arrays, legacy))).arrays
+    assert [q.dtype.name for q in found.values()] == ["float64", "float32", "float32"]
+    assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
+
+
+MODULE = b"cmodels\nAlexNet\n)\x81}(" + text("_modules") + b"}ub"
+HOSTILE_PTH = {
+    "nothing": (b"", "it begins with b''"),
+    "a web page": (b"\n<!DOCTYPE html><html>", "is a web page, not weights"),
+    "a pointer": (b"version https://git-lfs.github.com/spec/v1", "`git lfs pull`"),
+    "a dictionary of pickle": (pickle.dumps({"a": 1}), "a pickle, but torch.save did not write it"),
+    "another zip": (zip_file({"a.npy": b""}), "a zip without data.pkl"),
+    "TorchScript": (zip_file({"a/data.pkl": b"N.", "a/code/b.py": b""}), "program of TorchScript"),
+    "a network": (torch_file({"model": MODULE}), "a whole network, an object of the class AlexNet"),
+    "no tensor": (torch_file({"epoch": b"K\x03", "lr": b"N"}), "by name, only epoch, lr; where"),
+    "a number": (zip_file({"a/data.pkl": b"K\x03."}), "it has no tensors by name; where"),
+    "whole numbers": (torch_file({"a": np.arange(3)}), "a has numbers of LongStorage; expected f"),
+    "batch normalization": (
+        torch_file({"features.1.running_mean": np.ones(3), "n.num_batches_tracked": np.arange(1)}),
+        "it has batch normalization (features.1.running_mean), which"),
+    "a tensor of another kind": (
+        torch_file({"a": b"ctorch._utils\n_rebuild_qtensor\n)R"}), "kind (torch._utils._rebuild_q"),
+    "eval": (zip_file({"a/data.pkl": b"cbuiltins\neval\n(Vx\ntR."}), "no tensors by name; where"),
+    "a missing storage": (zip_file({"a/data.pkl": b"}" + text("a") + torch_tensor("9", np.ones(2))
+                                    + b"s."}), "it is damaged"),
+    "a list in itself": (zip_file({"a/data.pkl": b"](h\x00e."}), "it is damaged"),
+    "an instruction": (zip_file({"a/data.pkl": b"(i__main__\nA\n."}), "has the instruction INST"),
+    "many instructions": (zip_file({"a/data.pkl": b"N" * 300_000 + b"."}), "more than 200,000"),
+    "keys within keys": (  # a key that takes 2⁶⁴ steps to hash
+        zip_file({"a/data.pkl": b"})q\x00" + b"h\x00\x86q\x00" * 64 + b"Ns."}), "no tensors by"),
+    "numbers of many": (
+        torch_file({"a": np.ones(999)} | dict.fromkeys("bcdef", torch_tensor("0", np.ones(999)))),
+        "share their numbers, and are larger"),
+    "one number for all": (
+        torch_file({"a": np.ones(9), "b": torch_tensor("0", np.broadcast_to(np.ones(1), 10**6))}),
+        "b has 9 numbers, which do not fill (1000000,)"),
+    "compressed": (zip_file({"a/data.pkl": b"N" * 9999}, zipfile.ZIP_DEFLATED), "it is compressed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE_PTH)
+def test_a_bad_pth_file_gets_one_sentence(tmp_path, case):
+    content, sentence = HOSTILE_PTH[case]
+    assert sentence in refusal(tmp_path, "a.pth", content)
+
+
+def test_two_networks_in_one_file_are_named(tmp_path):
+    arrays = {f"{a}.{name}": q for a in ("new", "old") for name, q in torchvision_arrays().items()}
+    text = mismatch(rows(other_alexnets.torchvision_alexnet),
+                    saved(tmp_path, "a.pth", torch_file(arrays)))  # fmt: skip
+    assert "no array for conv1.w, only new.features.0.weight, new.features.0.bias, new.fe" in text
+
+
+def test_pytorch_agrees_about_its_files(tmp_path):
     torch = pytest.importorskip("torch", reason="an extra oracle, never required")
-    torch.save({"features.0.weight": RunsSomething(eval, "CALLED.append(1)")}, tmp_path / "a.pth")
-    with pytest.raises(ValueError, match="PyTorch cannot read it with weights_only=True"):
-        exchange.read(tmp_path / "a.pth")
-    torch.save([torch.ones(2)], tmp_path / "b.pth")
-    with pytest.raises(ValueError, match="not a state dictionary"):
-        exchange.read(tmp_path / "b.pth")
-    torch.save({"features.0.weight": torch.ones(2).bfloat16()}, tmp_path / "c.pt")
-    found = exchange.read(tmp_path / "c.pt")
-    assert found.arrays["features.0.weight"].dtype == np.float32 and not CALLED
+    for legacy in (False, True):
+        arrays = torchvision_arrays()
+        path = saved(tmp_path, "a.pth", torch_file(arrays, legacy, parameter=True))
+        state = torch.load(path, weights_only=True)
+        assert all(torch.equal(state[name].data, torch.tensor(q)) for name, q in arrays.items())
+        torch.save(state, path, _use_new_zipfile_serialization=not legacy)
+        found = exchange.read(path).arrays
+        assert all(np.array_equal(found[name], q) for name, q in arrays.items())
+    torch.save({"features.0.weight": torch.ones(2).bfloat16()}, path)
+    assert exchange.read(path).arrays["features.0.weight"].dtype == np.float32
+    torch.save(torch.nn.Linear(2, 2), path)
+    with pytest.raises(ValueError, match="a whole network, an object of the class Linear"):
+        exchange.read(path)
 
 
 def test_a_missing_file_and_an_unknown_suffix_are_named(tmp_path):
@@ -900,10 +1204,85 @@ def test_a_missing_file_and_an_unknown_suffix_are_named(tmp_path):
         exchange.read(tmp_path / "alexnet.h5")
 
 
-def test_names_in_a_file_cannot_write_to_the_terminal(tmp_path):
+def test_names_in_a_file_cannot_write_to_the_terminal(tmp_path, capsys, small_networks):
+    lists = drawn(rows(other_alexnets.caffe_alexnet))
+    lists["fc8\x1b[2J"] = lists.pop("fc8")
+    path, out = saved(tmp_path, "a.npy", by_numpy(lists)), str(tmp_path / "a.npz")
+    assert main(["import", str(path), out, "--network", "caffe-alexnet"]) == 0
+    assert "fc8?[2J.w" in capsys.readouterr().out
     name = "conv1.w\x1b[2J\n" + "x" * 10_000
     content = safe_file({name: entry([5], 0, 24)}, SIX)
     assert "conv1.w?[2J?xxx" in refusal(tmp_path, "a.safetensors", content)
+
+
+def mutated(content, rng):
+    """Return the bytes after a few mistakes, most of them near an end, where the structure is."""
+    content = bytearray(content)
+    for _ in range(rng.choice([1, 1, 2, 5, 20])):
+        size = len(content)
+        near = (0, max(0, size - 1000), 0)[rng.integers(3)]
+        i = int(rng.integers(near, min(size, near + 1000) if rng.random() < 0.8 else size))
+        match rng.integers(5):
+            case 0:
+                content[i] ^= 1 << rng.integers(8)
+            case 1:
+                content[i] = rng.choice([0, 1, 127, 128, 255])
+            case 2:
+                del content[i : i + rng.choice([1, 2, 8, 100])]
+            case 3:
+                content[i:i] = rng.bytes(rng.choice([1, 4, 8]))
+            case 4:
+                content[i:i] = content[int(rng.integers(size)) :][: rng.choice([4, 16, 200])]
+        content = content or bytearray(1)
+    return bytes(content)
+
+
+def fuzzed_file(form):
+    """Return the suffix, the part of a small file that is mutated, and a function for the rest."""
+    lists = drawn(rows(other_alexnets.caffe_alexnet, kernels=(2, 2, 2, 2, 2), hidden=2))
+    arrays = {f"{name}.w": w for name, (w, b) in lists.items()}
+    match form:
+        case "safetensors":
+            file = io.BytesIO()
+            about = {"network": "vgg-a", "classes": ["a"], "size": 224}
+            safetensors.write(file, arrays, json.dumps(about))
+            return "safetensors", file.getvalue(), bytes
+        case "caffemodel":
+            return "caffemodel", caffe_file(lists), bytes
+        case "npy":
+            return "npy", python2(lists), bytes
+        case "pth" | "pth before 1.6":
+            return "pth", torch_file(arrays, legacy=form != "pth", **inside("state_dict")), bytes
+    archive = zipfile.ZipFile(io.BytesIO(torch_file(arrays, **inside("model"))))
+    entries = {name: archive.read(name) for name in archive.namelist()}
+    pickle_in_it = entries.pop("archive/data.pkl")
+    return "pth", pickle_in_it, lambda program: zip_file(entries | {"archive/data.pkl": program})
+
+
+@pytest.mark.filterwarnings("ignore:invalid escape")  # of texts in damaged pickles
+@pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "form", ["safetensors", "caffemodel", "npy", "pth", "pickle in pth", "pth before 1.6"]
+)
+def test_damaged_files_are_read_or_refused_in_one_sentence(tmp_path, form, count):
+    suffix, content, whole = fuzzed_file(form)
+    layers = rows(other_alexnets.caffe_alexnet)
+    rng, refused = np.random.default_rng(18), 0
+    tracemalloc.start()
+    for i in range(count):
+        path = saved(tmp_path, f"{i}.{suffix}", whole(mutated(content, rng)))
+        start = time.monotonic()
+        try:
+            exchange.fit(exchange.read(path), layers, path)
+        except ValueError as error:
+            sentence = str(error)
+            assert sentence.startswith(str(path)) and is_class_name(sentence)
+            refused += "is of another network" not in sentence
+        assert time.monotonic() - start < 10
+        path.unlink()
+    assert tracemalloc.get_traced_memory()[1] < 100e6
+    tracemalloc.stop()
+    assert count / 4 < refused  # or the mistakes are none
 
 
 # Weights of another network
@@ -937,7 +1316,8 @@ def test_a_missing_and_a_strange_array_are_named(tmp_path):
     lists = drawn(layers)
     short = {name: lists[name] for name in lists if name != "fc7"}
     path = saved(tmp_path, "net.npy", by_numpy(short))
-    assert mismatch(layers, path).endswith("is of another network: it has no array for fc7.w")
+    text = "is of another network: it has no array for fc7.w, only conv1.w, conv1.b, conv2.w, "
+    assert text in mismatch(layers, path)
     path = saved(tmp_path, "more.npy", by_numpy(lists | {"conv6": [np.ones(3)]}))
     assert mismatch(layers, path).endswith("it has conv6.w, which belongs to no layer")
     path = saved(tmp_path, "three.npy", by_numpy({"bn": [np.ones(1)] * 3}))
@@ -968,12 +1348,16 @@ def test_torchvisions_and_caffes_alexnets_are_told_apart(tmp_path):
     text = mismatch(rows(other_alexnets.caffe_alexnet), tmp_path / "a.npz")
     assert "conv2.w is (8, 4, 5, 5) in the file but (8, 2, 5, 5) in the network" in text
     exchange.write(tmp_path / "b.npz", named | {"features.14.running_mean": np.ones(3)})
-    assert "it has features.14.running_mean" in mismatch(layers, tmp_path / "b.npz")
+    assert "it has batch normalization (features.14.running_mean)" in mismatch(
+        layers, tmp_path / "b.npz"
+    )
     exchange.write(tmp_path / "c.npz", named | {"classifier.9.weight": np.ones(3)})
     assert "it has classifier.9.weight" in mismatch(layers, tmp_path / "c.npz")
     del named["classifier.6.weight"], named["classifier.6.bias"]
     exchange.write(tmp_path / "d.npz", named)
-    assert mismatch(layers, tmp_path / "d.npz").endswith("it has no array for fc8.w")
+    assert "it has no array for fc8.w, only features.0.weight" in mismatch(
+        layers, tmp_path / "d.npz"
+    )
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e200])
@@ -1003,6 +1387,17 @@ def test_ours_come_back_with_their_mean_to_the_last_bit(tmp_path, suffix):
         exchange.write(path, {})
     with pytest.raises(ValueError, match="the suffix is '.pth'; expected .npz or .safetensors"):
         exchange.write(tmp_path / "a.pth", {})
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_the_weights_of_a_locally_connected_layer_come_back(tmp_path, suffix):
+    layers, again = (
+        cifar.local_13pct(reference, np.random.default_rng(seed), size=8) for seed in (0, 1)
+    )
+    exchange.write(tmp_path / f"ours{suffix}", net.parameters(layers))
+    exchange.load(again, tmp_path / f"ours{suffix}")
+    for name, array in net.parameters(again).items():
+        assert np.array_equal(array, net.parameters(layers)[name])
 
 
 def test_a_checkpoint_gives_its_weights_and_nothing_else(tmp_path):
@@ -1103,6 +1498,12 @@ def test_an_imported_network_predicts(tmp_path, capsys, small_networks):
     path.write_bytes(saved(tmp_path, "a.npy", python2(tensorflow_layout(lists))).read_bytes())
     arguments = ["import", str(path), str(out), "--network", "caffe-alexnet", "--classes"]
     assert main([*arguments, str(tmp_path / "classes.txt")]) == 0
+    (tmp_path / "few.txt").write_text("a\nb")
+    assert main([*arguments[:2], "no.npz", *arguments[3:], str(tmp_path / "few.txt")]) == 1
+    assert (
+        f"few.txt has 2 lines; expected one for each of the 5 classes in {path}"
+        in capsys.readouterr().err
+    )
     trained_one = predictor.load(out, reference)
     assert trained_one.classes == tuple(classes) and trained_one.size == 227
     images = np.random.default_rng(0).integers(0, 256, (2, 3, 256, 256), dtype=np.uint8)
@@ -1128,19 +1529,31 @@ def test_a_network_for_unit_inputs_is_exported_for_whole_pixels(tmp_path, small_
     np.testing.assert_array_equal(found.mean, [7, 7, 7])
 
 
+ODD_NAMES = ["東京\u3000タワー", "no\xa0break", "می\u200cخواهم", "👩\u200d🔬", "soft\xadhyphen"]
+ODD_NAMES += [
+    "\u202eright to left",
+    "\ue000private",
+    "\U0001fadf new",
+    "क्\u200dष",
+    "\ufeffmark",
+    " ",
+]
+
+
+@pytest.mark.parametrize("names", [["a", "ö", "猫"], ODD_NAMES])
 @pytest.mark.parametrize("suffix", ["npz", "safetensors"])
 def test_what_is_exported_comes_back_with_its_size_classes_and_mean_image(
-    tmp_path, capsys, monkeypatch, suffix
+    tmp_path, capsys, monkeypatch, suffix, names
 ):
     layers = catalogue.build(
         "cifar-four-layer", reference, np.random.default_rng(0),
-        nonlinearity="tanh", init="fan-in", size=20, classes=3,
+        nonlinearity="tanh", init="fan-in", size=20, classes=len(names),
     )  # fmt: skip
     rng = np.random.default_rng(1)
     content = {f"w:{name}": w for name, w in net.parameters(layers).items()}
     content |= {"input:mean": 9 * rng.standard_normal((3, 30, 30), np.float32)}
     content |= {"input:deviation": np.float32(50)}
-    said = {"network": "cifar-four-layer", "classes": ["a", "ö", "猫"], "size": 20}
+    said = {"network": "cifar-four-layer", "classes": names, "size": 20}
     said |= {"nonlinearity": "tanh", "test_width": 26}
     first, weights_file, again = (tmp_path / n for n in ("1.npz", f"2.{suffix}", "3.npz"))
     storage.save(first, content, {"settings": said | {"seed": 4, "momentum": 0.9}})
@@ -1156,7 +1569,56 @@ def test_what_is_exported_comes_back_with_its_size_classes_and_mean_image(
     assert "says that it is of cifar-four-layer, not of cifar-80sec" in capsys.readouterr().err
 
 
-def test_the_runs_own_dropout_goes_out_to_torchvision_and_comes_back(tmp_path, capsys):
+def test_pytorch_is_told_the_mean_the_deviation_and_the_classes(
+    tmp_path, capsys, monkeypatch, small_networks
+):
+    layers = rows(other_alexnets.torchvision_alexnet, dtype=np.float32)
+    monkeypatch.setattr(catalogue, "build_described", lambda about, ops: layers)
+    run, named, back = (tmp_path / name for name in ("a.npz", "b.safetensors", "c.npz"))
+    colour = np.array([70.0, 90.0, 120.0], np.float32).reshape(3, 1, 1)
+    image = colour + np.linspace(-4, 4, 256, dtype=np.float32)
+    content = {f"w:{name}": q for name, q in net.parameters(layers).items()}
+    content |= {
+        "input:mean": image + np.zeros((3, 256, 256), "f"),
+        "input:deviation": np.float32(1),
+    }
+    classes = ["a", "b", "東京\u3000タワー", "d", "e"]
+    said = {"network": "torchvision-alexnet", "classes": classes, "size": 224}
+    storage.save(run, content, {"settings": said})
+    assert main(["export", str(run), str(named), "--for-torchvision", "torchvision-alexnet"]) == 0
+    printed = capsys.readouterr().out
+    normalize = "Normalize(mean=[0.27451, 0.352941, 0.470588], std=[0.229, 0.224, 0.225])"
+    assert f"5 classes: {', '.join(classes)}\n" in printed and normalize in printed
+    assert "a mean image, which differs by up to 4.0 of 255 from this colour" in printed
+    told = json.loads(safetensors.read_description(named.read_bytes()))
+    assert told["classes"] == classes
+    np.testing.assert_allclose(np.multiply(told["mean"], 255), colour.ravel(), rtol=1e-6)
+    arrays = exchange.read(named).arrays  # what PyTorch computes with them, without dropout
+    theirs = [layer for layer in layers if "rng" not in layer.options]
+    names = iter(arrays.values())
+    theirs = [
+        row(layer.name, reference, conventions.kind_of(layer),
+            layer.params and {"w": next(names), "b": next(names)}, **layer.options)
+        for layer in theirs
+    ]  # fmt: skip
+    x = images(224).astype(np.float32)
+    normal = (x / 255 - np.reshape(told["mean"], (3, 1, 1))) / np.reshape(
+        told["deviation"], (3, 1, 1)
+    )
+    scores = predict(theirs, normal.astype(np.float32))
+    np.testing.assert_allclose(scores, predict(layers, x - colour), rtol=1e-4, atol=1e-5)
+    assert main(["import", str(named), str(back)]) == 0
+    mean, facts = storage.load(back)
+    assert facts["settings"] | said == facts["settings"]
+    assert np.allclose(mean["input:mean"], colour, rtol=1e-6)
+    assert main(["import", str(named), "d.npz", "--pixels", "caffe"]) == 1
+    assert "for torchvision's pixels, not for Caffe's" in capsys.readouterr().err
+    out = tmp_path / "e.npz"
+    assert main(["export", str(run), str(out), "--for-torchvision", "torchvision-alexnet"]) == 0
+    assert "It has only the weights; a .safetensors file has" in capsys.readouterr().out
+
+
+def test_the_runs_own_dropout_goes_out_to_torchvision_and_comes_back(tmp_path, capsys, monkeypatch):
     said = {"network": "vgg-a", "classes": ["a", "b"], "size": 32, "dropout": 0.2}
     few = {"kernels": (2, 2, 2, 2, 2), "hidden": 4, "size": 32, "classes": 2, "dropout": 0.2}
     layers = catalogue.build("vgg-a", reference, np.random.default_rng(0), **few)
@@ -1169,4 +1631,12 @@ def test_the_runs_own_dropout_goes_out_to_torchvision_and_comes_back(tmp_path, c
     flag = ["--for-torchvision", "vgg-b"]
     assert main(["export", str(tmp_path / "a.safetensors"), str(tmp_path / "b.npz"), *flag]) == 1
     assert "a.safetensors is of vgg-a, not of vgg-b" in capsys.readouterr().err
+    build, small = catalogue.build, {"kernels": few["kernels"], "hidden": few["hidden"]}
+    monkeypatch.setattr(
+        catalogue, "build", lambda *name, **options: build(*name, **small, **options)
+    )
+    flag = ["--for-torchvision", "vgg-a"]
+    assert main(["export", str(tmp_path / "a.safetensors"), str(tmp_path / "b.npz"), *flag]) == 1
+    error = capsys.readouterr().err
+    assert "for images of 32×32 pixels, with 2 inputs of fc6; torchvision's vgg-a has 98" in error
     assert not (tmp_path / "b.npz").exists()

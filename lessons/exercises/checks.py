@@ -160,11 +160,11 @@ def cache_fault(name, found, right):
 
 
 def shown(value):
-    """Return a value as text on one line."""
+    """Return a value as short text on one line."""
     if isinstance(value, np.ndarray) and value.ndim:
         first = np.array2string(value.ravel()[:4], precision=4)[1:-1]
         return f"an array {value.shape} with {first}{' …' if value.size > 4 else ''}"
-    return str(value)
+    return sandbox.one_line(str(value))
 
 
 # Descriptions of wrong numbers.

@@ -12,7 +12,8 @@ mask.
 
 import numpy as np
 
-from .differences import alike, is_numbers, same
+from .checks import shown
+from .differences import alike, differs, is_numbers, same
 from .mistakes import mistakes
 from .side_by_side import side_by_side
 
@@ -44,11 +45,13 @@ def value_fault(x, p, y):
     if np.shape(y) != x.shape:
         return f"y has shape {np.shape(y)}; expected {x.shape}, the shape of x.", None
     on = y != 0
-    if not same(y[on], x[on]):
+    wrong = on.copy()
+    wrong[on] = differs(y[on], x[on])
+    if wrong.any():
         known = "scaled" if same(y[on], x[on] / (1 - p)) else None
-        place = tuple(map(int, np.argwhere(on & (np.abs(y - x) > 1e-6 * np.abs(x)))[0]))
+        place = tuple(map(int, np.argwhere(wrong)[0]))
         return (
-            f"y{list(place)} is {y[place]:.5g}, where x is {x[place]:.5g}; expected x or 0.",
+            f"y{list(place)} is {float(y[place]):.5g}, where x is {x[place]:.5g}; expected x or 0.",
             known,
         )
     share, slack = np.mean(on), 2 / np.sqrt(x.size)  # four standard deviations, or more
@@ -85,10 +88,11 @@ def cache_fault(x, y, cache):
             None,
         )
     kept, dtype = cache
-    if not is_numbers(kept) or np.shape(kept) != x.shape or not same(np.where(kept, x, 0), y):
-        upside_down = np.shape(kept) == x.shape and same(np.where(kept, 0, x), y)
+    is_mask = is_numbers(kept) and np.shape(kept) == x.shape
+    if not is_mask or not same(np.where(kept, x, 0), y):
+        upside_down = is_mask and same(np.where(kept, 0, x), y)
         line = "y is right, but the cache lacks the mask `kept` of y = np.where(kept, x, 0)."
         return line, "mask upside down" if upside_down else None
     if not alike(dtype, x.dtype):
-        return f"The second part of the cache is {dtype}; expected x.dtype, {x.dtype}.", None
+        return f"The second part of the cache is {shown(dtype)}; expected x.dtype, {x.dtype}.", None
     return None, None

@@ -12,6 +12,8 @@ known mistake that explains this output in all cases, else a property that the w
 
 from collections import namedtuple
 
+import numpy as np
+
 from . import dropout_checks
 from .cases import Seed, cases, right_answers
 from .checks import look
@@ -31,6 +33,7 @@ def seeds(options):
     return {k: {"seed": v.number} if isinstance(v, Seed) else v for k, v in options.items()}
 
 
+@np.errstate(all="ignore")
 def judge(name, answers):
     """Return the Verdict on a function from its answers to `calls(name)`, or to the first of them.
 

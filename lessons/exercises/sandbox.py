@@ -5,9 +5,11 @@
     MEMORY   the most bytes that it may use beyond Python and NumPy (on Linux)
     PRINTED  the most characters of its printed output to keep
 
-sandbox_child.py describes the messages between the two processes.
+sandbox_child.py describes the messages between the two processes.  Whatever comes back is read as
+if a stranger had sent it, because the learner's code can write anything to any open file.
 """
 
+import contextlib
 import os
 import pathlib
 import queue
@@ -18,9 +20,13 @@ import tempfile
 import threading
 from collections import namedtuple
 
+import numpy as np
+
 from . import sandbox_child
 
 START, SECONDS, MEMORY, PRINTED = 120, 10, 2**30, 2000
+
+FORGED = "no message"
 
 Outcome = namedtuple("Outcome", "answers failure printed")
 ROOT = pathlib.Path(__file__).parents[2]
@@ -49,15 +55,17 @@ def run(path, name, calls, given=(), seconds=SECONDS):
     """
     request = {"path": os.path.abspath(path), "name": name, "calls": calls}
     request |= {"given": list(given), "memory": MEMORY}
-    with tempfile.TemporaryDirectory() as folder:
-        process = start(folder)
-        try:
-            messages, printed = listen(process)
-            tell(process, sandbox_child.pack(request))
-            answers, failure = collect(process, messages, len(calls), seconds)
-        finally:
-            end(process)
-        return Outcome(answers, failure, printed())
+    folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    process = start(folder.name)
+    try:
+        messages, printed = listen(process)
+        tell(process, sandbox_child.pack(request))
+        answers, failure = collect(process, messages, calls, seconds)
+    finally:
+        end(process)
+        with contextlib.suppress(RecursionError):  # a thousand folders, one inside the other
+            folder.cleanup()
+    return Outcome(answers, failure, printed())
 
 
 def start(folder):
@@ -87,21 +95,22 @@ def tell(process, data):
 
 
 def listen(process):
-    """Return a queue of the child's messages, and a function that returns its printed output."""
+    """Return a queue of the child's messages, and a function that returns its printed output.
+
+    The last message is None; before it comes FORGED if there are bytes that are no message.
+    """
     messages, chunks = queue.Queue(), []
 
     def hear():
         try:
-            while (
-                len(head := process.stdout.read(sandbox_child.HEAD.size)) == sandbox_child.HEAD.size
-            ):
+            while head := process.stdout.read(sandbox_child.HEAD.size):
                 (length,) = sandbox_child.HEAD.unpack(head)
-                if length > 20 * sandbox_child.LARGEST:
-                    break
+                if length > sandbox_child.MESSAGE:
+                    raise ValueError("too long")
                 messages.put(sandbox_child.unpack(process.stdout.read(length)))
         except Exception:
-            pass  # not one of our messages
-        messages.put(None)  # nothing more will come
+            messages.put(FORGED)
+        messages.put(None)
         process.stdout.close()
 
     def read():
@@ -126,23 +135,29 @@ def listen(process):
     return messages, printed
 
 
-def collect(process, messages, count, seconds):
-    """Return the answers, and a sentence if there are fewer than `count`, else None."""
-    answers = []
+def collect(process, messages, calls, seconds):
+    """Return the answers, and a sentence if there are fewer than calls, else None."""
+    answers, count = [], len(calls)
     try:
         if messages.get(timeout=START) != "ready":
             return answers, "Python did not start: is there enough memory?"
         during = "while the file was loaded"
         message = messages.get(timeout=seconds)
-        if isinstance(message, dict):
+        if isinstance(message, dict) and is_error(message.get("raised")):
             return answers, raised(message["raised"], "The file cannot be loaded: ")
-        while message is not None and len(answers) < count:
+        is_known = isinstance(message, str) and message == "loaded"
+        while is_known and len(answers) < count:
             during = f"in call {len(answers) + 1} of {count}"
             message = messages.get(timeout=seconds)
-            if message is not None:
-                answers.append(message)
-        if len(answers) == count:
+            is_known = is_answer(message, calls[len(answers)][0])
+            answers += [message] if is_known else []
+        if is_known:
             return answers, None
+        if message is not None:
+            return answers, (
+                f"What came back {during} is no answer: does the file write to files that it has "
+                "not opened?"
+            )
     except queue.Empty:
         return answers, (
             f"No answer after {seconds:g} seconds, {during}: is there a loop that never ends?  "
@@ -151,22 +166,60 @@ def collect(process, messages, count, seconds):
     return answers, f"The process ended {during}, {farewell(process)}"
 
 
+def is_answer(message, args):
+    """Return whether a message has the form of an answer to a call with these arguments."""
+    return (
+        isinstance(message, dict)
+        and message.keys() == {"returned", "raised", "changed"}
+        and (message["raised"] is None or is_error(message["raised"]))
+        and isinstance(message["changed"], list)
+        and all(is_place(place, args) for place in message["changed"])
+    )
+
+
+def is_error(fields):
+    """Return whether a value has the form of an exception, see sandbox_child.error_fields."""
+    kinds = {"type": str, "message": str, "line": int | None, "code": str}
+    return (
+        isinstance(fields, dict)
+        and fields.keys() == kinds.keys()
+        and all(isinstance(fields[name], kind) for name, kind in kinds.items())
+    )
+
+
+def is_place(place, args):
+    """Return whether this place, of sandbox_child.changed, is that of an array in the arguments."""
+    for k in place if isinstance(place, tuple) else [None]:
+        if not (isinstance(args, tuple) and isinstance(k, int) and 0 <= k < len(args)):
+            return False
+        args = args[k]
+    return isinstance(args, np.ndarray)
+
+
 def farewell(process):
     """Return how a process ended, as the end of a sentence."""
     try:
         code = process.wait(timeout=10)
     except subprocess.TimeoutExpired:
         return "or it no longer answers."
-    if code < 0:
-        return f"by {signal.Signals(-code).name}: it crashed or ran out of memory."
-    return f"with exit code {code}: does the file call exit?"
+    number = -code if code < 0 else code - 128  # see sandbox_child.guard
+    if 0 < number <= 64:
+        name = {one.value: one.name for one in signal.Signals}.get(number, f"signal {number}")
+        return f"by {name}: it crashed, ran out of memory, or was told to end."
+    return f"with exit code {code}: does the file call exit, or change other modules?"
 
 
 def raised(error, before=""):
     """Return an exception as text, with its line."""
-    where = f"line {error['line']}, `{error['code']}`: " if error["line"] else ""
-    message = f": {error['message']}" if error["message"] else ""
-    return f"{before}{where}{error['type']}{message}"
+    where = f"line {error['line']}, `{one_line(error['code'])}`: " if error["line"] else ""
+    message = f": {one_line(error['message'], 200)}" if error["message"] else ""
+    return f"{before}{where}{one_line(error['type'])}{message}"
+
+
+def one_line(text, most=100):
+    """Return a text on one line, and cut off where it has more characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[:most]} …"
 
 
 def end(process):

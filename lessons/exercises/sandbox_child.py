@@ -7,14 +7,20 @@
 This process calls the function and reports; it does not judge.  The learner's printed output goes
 to stderr, and answers are sent through a copy of stdout that print cannot reach.  Messages consist
 of JSON and the bytes of arrays, so nothing is ever unpickled.
+
+On Linux there are two processes: a guard, and its child, which runs the learner's code.  The child
+sees the guard as its parent, and where the system allows it, it is alone in a namespace of process
+ids: it can signal nothing else, and whatever it has started ends with it.
 """
 
 import contextlib
 import importlib
+import io
 import json
 import linecache
 import math
 import os
+import signal
 import struct
 import sys
 import traceback
@@ -23,11 +29,13 @@ import warnings
 
 import numpy as np
 
-LARGEST = 16 * 2**20  # the most bytes of an array in an answer; the library's have a few hundred
+LARGEST = 16 * 2**20  # the most bytes of arrays in an answer; the library's have a few thousand
+LONGEST = 5000  # the most parts of a tuple and characters of a text in an answer
+MESSAGE = 2 * LARGEST  # the most bytes of an answer
 HEAD = struct.Struct("<Q")
 
 
-# A value as bytes: the length of a JSON text, the text, and the bytes of arrays.
+# A value as bytes: the length of a JSON text, the text, and the bytes of arrays in its order.
 
 
 def pack(value):
@@ -37,11 +45,26 @@ def pack(value):
     return b"".join([HEAD.pack(len(tree)), tree, *arrays])
 
 
+def packed(answer):
+    """Return an answer as bytes, also if the learner's own class in it can do anything."""
+    try:
+        data = pack(answer)
+    except BaseException:
+        data = None
+    if data is None or len(data) > MESSAGE:
+        data = pack({**answer, "returned": Other("something that is no plain data")})
+    return data
+
+
 def unpack(data):
-    """Return the value that was packed."""
-    (length,) = HEAD.unpack_from(data)
-    start = HEAD.size + length
-    return restored(json.loads(data[HEAD.size : start]), data[start:])
+    """Return the value that was packed.
+
+    Raises ValueError or another Exception if these bytes were not made by `pack`.  The value has
+    no more bytes of arrays than the data.
+    """
+    body = io.BytesIO(data)
+    (length,) = HEAD.unpack(body.read(HEAD.size))
+    return restored(json.loads(body.read(length)), body)
 
 
 def plain(value, arrays, depth=0):
@@ -49,39 +72,46 @@ def plain(value, arrays, depth=0):
     if depth > 9:
         return {"other": "something nested too deeply"}
     if isinstance(value, (np.ndarray, np.generic)):
-        if value.dtype.kind not in "biuf" or value.nbytes > LARGEST:
+        value = np.asarray(value)  # of a masked array, too
+        if value.dtype.kind not in "biuf" or sum(map(len, arrays)) + value.nbytes > LARGEST:
             return {"other": f"an array of {value.dtype}, shape {value.shape}"}
-        start = sum(map(len, arrays))
         arrays.append(value.tobytes())
-        return {"array": [value.dtype.str, value.shape, start]}
-    if value is None or isinstance(value, (bool, int, float, str)):
+        return {"array": [value.dtype.str, value.shape]}
+    if value is None or isinstance(value, (bool, float)):
         return value
-    if isinstance(value, (tuple, list)) and len(value) < 1000:
+    if isinstance(value, int):
+        return value if abs(value) < 2**63 else {"other": "an int of more than 64 bits"}
+    if isinstance(value, str) and len(value) <= LONGEST:
+        return {"other": value} if isinstance(value, Other) else value
+    if isinstance(value, (tuple, list)) and len(value) <= LONGEST:
         kind = "tuple" if isinstance(value, tuple) else "list"
         return {kind: [plain(part, arrays, depth + 1) for part in value]}
-    if isinstance(value, dict):
+    if isinstance(value, dict) and len(value) <= LONGEST:
         return {"dict": [[str(key), plain(v, arrays, depth + 1)] for key, v in value.items()]}
     if isinstance(value, np.dtype) or isinstance(value, type) and issubclass(value, np.generic):
-        return {"dtype": np.dtype(value).str}
-    return {"other": f"a {type(value).__name__}"}
+        dtype = np.dtype(value)
+        return {"dtype" if dtype.kind in "biuf" else "other": dtype.str}
+    return {"other": f"a {type(value).__name__}"[:LONGEST]}
 
 
 def restored(tree, body):
-    """Return the value of a JSON tree and the bytes of its arrays."""
+    """Return the value of a JSON tree, with its arrays read from the file `body`."""
     if not isinstance(tree, dict):
         return tree
     ((kind, inner),) = tree.items()
     if kind == "array":
-        dtype, shape, start = inner
-        flat = np.frombuffer(body, dtype, math.prod(shape), start)  # refuses dtypes with objects
-        return flat.reshape(shape).copy()
+        dtype, shape = np.dtype(inner[0]), inner[1]
+        if dtype.kind not in "biuf":
+            raise ValueError(f"an array of {dtype}")
+        data = body.read(math.prod(shape) * dtype.itemsize)
+        return np.frombuffer(bytearray(data), dtype).reshape(shape)
     if kind == "dict":
         return {key: restored(part, body) for key, part in inner}
     if kind == "dtype":
         return np.dtype(inner)
     if kind == "other":
-        return Other(inner)
-    return (tuple if kind == "tuple" else list)(restored(part, body) for part in inner)
+        return Other(inner[:LONGEST])
+    return {"tuple": tuple, "list": list}[kind](restored(part, body) for part in inner)
 
 
 class Other(str):
@@ -128,10 +158,10 @@ def changed(before, after, place=()):
     for k, (old, new) in enumerate(zip(before, after, strict=True)):
         if isinstance(old, tuple):
             yield from changed(old, new, (*place, k))
-        elif isinstance(old, np.ndarray) and not np.array_equal(
-            old, new, equal_nan=old.dtype.kind == "f"
-        ):
-            yield (*place, k)
+        elif isinstance(old, np.ndarray):
+            alike = old.dtype == new.dtype and old.shape == new.shape
+            if not alike or not np.array_equal(old, new, equal_nan=old.dtype.kind == "f"):
+                yield (*place, k)
 
 
 def error_fields(error, path):
@@ -139,8 +169,12 @@ def error_fields(error, path):
     frames = traceback.extract_tb(error.__traceback__)
     in_file = [frame for frame in frames if frame.filename == path]
     line = in_file[-1].lineno if in_file else None
-    code = linecache.getline(path, line).strip() if line else ""
-    return {"type": type(error).__name__, "message": str(error)[:200], "line": line, "code": code}
+    code = linecache.getline(path, line).strip()[:LONGEST] if line else ""
+    try:
+        message = str(error)[:200]
+    except BaseException:  # of a class that the learner has written
+        message = ""
+    return {"type": type(error).__name__[:200], "message": message, "line": line, "code": code}
 
 
 # The process.
@@ -155,27 +189,61 @@ def load(path):
     return module
 
 
-def limit(memory):
-    """Limit the further memory of this process, in bytes, where the system supports it."""
-    try:
-        import resource
+def guard():
+    """Fork; return in the child.  The parent waits and ends with the child's exit code, or 128 + N.
 
-        with open("/proc/self/statm") as file:
-            now = int(file.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (now + memory, now + memory))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    except (ImportError, OSError, ValueError):
-        pass  # not Linux: there is only the time limit
+    N is the signal that the child died by.  Both end when the tutor does.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    new_user, new_pid, die_with_parent = 0x10000000, 0x20000000, 1  # from sched.h and prctl.h
+    libc = ctypes.CDLL(None)
+    if libc.unshare(new_pid):  # only root may
+        libc.unshare(new_user | new_pid)  # and others where the system allows it
+    libc.prctl(die_with_parent, signal.SIGKILL)
+    child = os.fork()
+    if child == 0:
+        libc.prctl(die_with_parent, signal.SIGKILL)
+        return
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}:
+        signal.signal(number, signal.SIG_IGN)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os._exit(code if code >= 0 else 128 - code)
+
+
+def limit(memory):
+    """Limit the further memory of this process and each of its files, in bytes, on Linux."""
+    if sys.platform != "linux":
+        return  # there is only the time limit
+    import resource
+
+    with open("/proc/self/statm") as file:
+        now = int(file.read().split()[0]) * resource.getpagesize()
+    limits = {"RLIMIT_AS": now + memory, "RLIMIT_FSIZE": memory, "RLIMIT_CORE": 0}
+    for name, most in limits.items():
+        with contextlib.suppress(OSError, ValueError):  # there is a lower limit
+            resource.setrlimit(getattr(resource, name), (most, most))
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")  # where memory runs out, Linux ends this process first
 
 
 def main():
     channel = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # from here on, print and C code write to stderr
+    guard()
+    mine = os.getpid()
 
     def send(value):
-        data = pack(value)
-        channel.write(HEAD.pack(len(data)) + data)
-        channel.flush()
+        data = packed(value)
+        if os.getpid() != mine:
+            os._exit(0)  # a copy that the learner's code has forked
+        try:
+            channel.write(HEAD.pack(len(data)) + data)
+            channel.flush()
+        except (OSError, ValueError):  # the learner's code has closed it
+            os._exit(1)
 
     request = unpack(sys.stdin.buffer.read())
     path = request["path"]
@@ -194,10 +262,13 @@ def main():
         send("loaded")
         for answer in answers(function, request["calls"], path):
             send(answer)
-    with contextlib.suppress(ValueError, OSError):  # the learner's code may have closed it
+    with contextlib.suppress(BaseException):  # the learner's code may have closed or replaced it
         sys.stdout.flush()
     os._exit(0)  # even if the learner's code has started threads
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    finally:  # even if the learner's code has replaced a function that this file needs
+        os._exit(1)

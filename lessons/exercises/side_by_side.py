@@ -1,5 +1,7 @@
 """Small arrays side by side, as text, to show a case that can be done by hand."""
 
+import math
+
 import numpy as np
 
 
@@ -28,7 +30,9 @@ def array_lines(name, value):
 def rows_of(value):
     """Return an array with at most two axes: those of length 1 removed, leading ones merged."""
     value = np.atleast_1d(value.squeeze())
-    return value.reshape(-1, value.shape[-1]) if value.ndim > 2 else value
+    if value.ndim < 3:
+        return value
+    return value.reshape(math.prod(value.shape[:-1]), value.shape[-1])
 
 
 def padded(lines, height):

@@ -6,8 +6,12 @@ Python's own parser turns the file into a syntax tree.
 import ast
 import difflib
 import pathlib
+import warnings
 
 from .catalogue import BY_NAME, EXERCISES, FOLDER
+from .sandbox import one_line
+
+LARGEST = 10**6  # the most bytes of a learner's file
 
 
 def files(paths):
@@ -48,16 +52,21 @@ def read(path):
 
     Raises ValueError, with a sentence for the learner, if it is not Python or holds no exercise.
     """
+    if path.exists() and not path.is_file():
+        raise ValueError("This is a folder or a device, not a file.")
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"This file is too large for an exercise: more than {LARGEST:,} bytes.")
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
+        with warnings.catch_warnings(action="ignore"):  # about invalid escape sequences, say
+            tree = ast.parse(path.read_bytes(), str(path))
     except SyntaxError as error:
-        line = (error.text or "").strip()
+        line = one_line(error.text or "")
         where = f"line {error.lineno}" if error.lineno else "this file"
         where += f", `{line}`" if line else ""
         more = "  (The cause may be one line above.)" if line else ""
-        raise ValueError(f"Python cannot read {where}: {error.msg}.{more}") from None
+        raise ValueError(f"Python cannot read {where}: {one_line(error.msg)}.{more}") from None
     except (ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f"Python cannot read this file: {error}") from None
+        raise ValueError(f"Python cannot read this file: {one_line(str(error))}") from None
     written = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     names = [exercise.name for exercise in EXERCISES if exercise.name in written]
     if not names:

@@ -12,10 +12,12 @@ The report is JSON: {"format": FORMAT, "results": […]}, an entry for each exer
     passed    true or false
     checks    [{"case": its title, "passed": true or false, "said": [lines]}]
     mistake   its name: a heading in hints/, or "still empty", "stopped", "not a tuple", "wrong
-              shape", "wrong dtype", "argument changed", "no answer", "borrowed", "unreadable", …
-              or null
+              shape", "wrong dtype", "argument changed", "no answer", "borrowed", "unreadable",
+              "not judged", "not checked", … or null
     hint      the tutor's hint, or null
     printed   the first 2,000 characters of the code's printed output
+
+The report is written even if the check is stopped: the files that are left are "not checked".
 
 The exit code is 0 if all exercises in all files are right, else 1.
 """
@@ -25,7 +27,7 @@ import pathlib
 import textwrap
 from collections import namedtuple
 
-from minicnn.storage import make_folder, write_text
+from minicnn.storage import Kind, check_output, make_folder, write_text
 
 from ..viewer import progress
 from . import sandbox
@@ -34,7 +36,8 @@ from .judge import EMPTY, calls, judge
 from .submission import borrowed, files, read
 
 FORMAT = "minicnn exercises 1"
-UNREADABLE = "unreadable"
+UNREADABLE, NOT_JUDGED, NOT_CHECKED = "unreadable", "not judged", "not checked"
+REPORT = Kind("a report of this command", rb'\{\s*"format": "minicnn exercises')
 
 Result = namedtuple("Result", "file name passed checks mistake hint more printed", defaults=("",))
 
@@ -46,11 +49,31 @@ def results(path, seconds=sandbox.SECONDS):
     except ValueError as error:
         return [Result(str(path), None, False, [], UNREADABLE, str(error), None)]
     except OSError as error:  # the other files of a class are still checked
-        return [Result(str(path), None, False, [], UNREADABLE, error.strerror, None)]
+        hint = error.strerror or str(error)
+        return [Result(str(path), None, False, [], UNREADABLE, hint, None)]
+    except Exception as error:
+        return [not_judged(path, None, error)]
     return [check(path, tree, name, seconds) for name in names]
 
 
 def check(path, tree, name, seconds):
+    """Return the Result of one exercise in a file, whatever its code does."""
+    try:
+        return judged(path, tree, name, seconds)
+    except Exception as error:  # the other files of a class are still checked
+        return not_judged(path, name, error)
+
+
+def not_judged(path, name, error):
+    """Return the Result for an error of the tutor itself, or of the machine."""
+    hint = (
+        f"The tutor could not judge this: {type(error).__name__}: {sandbox.one_line(str(error))}  "
+        "The mistake is in the tutor or this machine; please report it with your file."
+    )
+    return Result(str(path), name, False, [], NOT_JUDGED, hint, None)
+
+
+def judged(path, tree, name, seconds):
     """Return the Result of one exercise in a file."""
     file = str(path)
     if line := borrowed(tree, name):
@@ -156,27 +179,37 @@ def main(paths, report=None, more=False, seconds=sandbox.SECONDS):
     ValueError, OSError
         If there is no such file, none in a folder, or the report cannot be written.
     """
+    checked = {path: [stopped(path)] for path in files(paths)}
     if report:
-        demand_writable(pathlib.Path(report))
-    all_results = []
-    for path in files(paths):
-        for result in results(path, seconds):
-            print(harmless(result_text(result, more)), end="\n\n", flush=True)
-            all_results.append(result)
-            if result.passed and not report:  # the progress of a class is not recorded
-                progress.done("exercise", result.name)
-    if report:
-        content = {"format": FORMAT, "results": [*map(entry, all_results)]}
-        write_text(report, json.dumps(content, indent=1))
+        demand_writable(pathlib.Path(report), checked)
+    try:
+        for path in checked:
+            checked[path] = results(path, seconds)
+            for result in checked[path]:
+                print(harmless(result_text(result, more)), end="\n\n", flush=True)
+                if result.passed and not report:  # the progress of a class is not recorded
+                    progress.done("exercise", result.name)
+    finally:  # also after Ctrl-C, or where no one reads the output any more
+        all_results = sum(checked.values(), [])
         right = sum(result.passed for result in all_results)
-        print(f"{right} of {len(all_results)} are right; {report} has the report.")
-    return 0 if all(result.passed for result in all_results) else 1
+        if report:
+            content = {"format": FORMAT, "results": [*map(entry, all_results)]}
+            write_text(report, json.dumps(content, indent=1), REPORT)
+            print(f"{right} of {len(all_results)} are right; {report} has the report.")
+    return 0 if right == len(all_results) else 1
 
 
-def demand_writable(report):
-    """Raise OSError now, before an hour of checking, if the report cannot be written."""
+def stopped(path):
+    """Return the Result for a file that the tutor did not come to."""
+    hint = "The check was stopped before it was done with this file."
+    return Result(str(path), None, False, [], NOT_CHECKED, hint, None)
+
+
+def demand_writable(report, inputs):
+    """Raise an error now, before an hour of checking, if the report cannot be written."""
     if report.is_dir():
         raise IsADirectoryError(21, "is a folder; --report needs the name of a file", str(report))
+    check_output(report, REPORT, inputs)
     make_folder(report.parent)
 
 

@@ -73,6 +73,17 @@ def add_gpus(command):
     )
 
 
+def add_max_pixels(command):
+    """Add --max-pixels; its default is data.decode.MAX_PIXELS, which is slow to import."""
+    command.add_argument(
+        "--max-pixels",
+        type=whole,
+        metavar="N",
+        help="refuse a photograph of more pixels, because decoding can take 16 bytes for each "
+        "(default: 89,478,485)",
+    )
+
+
 def gpus(text):
     """Return the numbers of one or two GPUs: (1,) for "1", (0, 1) for "0,1"."""
     numbers = text.split(",")
@@ -86,7 +97,10 @@ def gpus(text):
 def add_out(command, out):
     """Add --out with this default."""
     command.add_argument(
-        "--out", default=out, metavar="DIR", help=f"folder for the results (default: {out})"
+        "--out",
+        default=out,
+        metavar="DIR",
+        help=f"folder for the results (default: {out})",
     )
 
 
@@ -121,6 +135,13 @@ def below_one(text):
     """Return a number of at least 0 and below 1."""
     if not 0 <= number(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0 and below 1")
+    return number(text)
+
+
+def above_one(text):
+    """Return a finite number above 1."""
+    if not 1 < number(text) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 1")
     return number(text)
 
 

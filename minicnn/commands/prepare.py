@@ -1,6 +1,9 @@
 """python -m minicnn prepare FOLDER OUT: make a data set of photographs (Section 2)."""
 
-from .options import not_negative, whole, whole_or_zero
+import os
+from collections import Counter
+
+from .options import add_max_pixels, not_negative, whole, whole_or_zero
 
 
 def add(commands):
@@ -8,8 +11,9 @@ def add(commands):
         "prepare",
         help="make a data set of 256×256 images from folders of photographs",
         description="Read FOLDER, which has a sub-folder of photographs for each class, or train "
-        "and val with such sub-folders.  Write 256×256 images, the mean image and the principal "
-        "components of the colours to OUT.  The same command resumes if it was stopped.",
+        "and val (or valid, validation) with such sub-folders.  Write 256×256 images, the mean "
+        "image and the principal components of the colours to OUT.  The same command resumes if it "
+        "was stopped, and begins again if photographs have changed.",
     )
     command.set_defaults(run=run)
     command.add_argument("folder", metavar="FOLDER", help="folder of the photographs")
@@ -39,12 +43,13 @@ def add(commands):
     command.add_argument(
         "--strict",
         action="store_true",
-        help="stop at a file that cannot be read instead of listing it in skipped.jsonl",
+        help="stop at a file that is not a photograph instead of listing it in skipped.jsonl",
     )
+    add_max_pixels(command)
 
 
 def run(options):
-    from .. import data
+    from .. import console, data, storage
 
     facts = data.prepare_photos(
         options.folder,
@@ -54,6 +59,7 @@ def run(options):
         options.seed,
         options.workers,
         options.strict,
+        max_pixels=options.max_pixels,
     )
     train, validation = (sum(facts["shards"][part]) for part in ("train", "validation"))
     print(
@@ -61,5 +67,10 @@ def run(options):
         f"of {options.size}×{options.size} pixels"
     )
     if facts["skipped"]:
-        print(f"Skipped: {facts['skipped']:,}; {options.out}/skipped.jsonl says what and why")
+        path = os.path.join(os.path.expanduser(options.out), "skipped.jsonl")
+        print(f"Skipped: {facts['skipped']:,}; {path} says what and why")
+        reasons = [line["why"] for line in storage.read_lines(path)]
+        kinds = Counter(reason.partition(" (")[0] for reason in reasons)  # details come after " ("
+        for line in console.aligned([(f"{n:,}", k) for k, n in kinds.most_common()], right={0}):
+            print(f"  {line}")
     return 0

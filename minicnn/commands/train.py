@@ -32,11 +32,14 @@ def add(commands):
 def run(options):
     import numpy as np
 
-    from .. import data
-    from ..plots import curves
+    from .. import data, storage
+    from ..plots import canvas, curves
     from ..training import recipes, schedules, train, transfer
 
     out = pathlib.Path(options.out)
+    for picture in (out / "curves.png", out / "weights.png"):
+        if picture.exists():
+            storage.check_output(picture, canvas.FIGURE)
     ops = backend(options.ops, options.gpus, tf32=options.tf32)
     before = resumed_facts(out, options.resume)
     if options.view == "central":
@@ -110,7 +113,7 @@ def run(options):
 
 def resumed_facts(out, resume):
     """Return the facts of the run that is resumed in a folder, or None for a new run."""
-    from .. import storage
+    from ..training import saved_run
 
     path = out / "checkpoint.npz"
     if not path.exists():
@@ -121,13 +124,7 @@ def resumed_facts(out, resume):
         raise FileExistsError(
             f"{out} holds a run: add --resume to go on, or name another folder with --out"
         )
-    _, facts = storage.load(path)
-    if "epoch" not in facts:
-        raise ValueError(
-            f"{path} has weights, but not those of a run that could go on; to start a new run from "
-            "them, use --init-from, and --out for another folder"
-        )
-    return facts
+    return saved_run.load(path)[1]
 
 
 def input_size(options, width):

@@ -2,6 +2,7 @@
 
 from ..networks import catalogue, cifar, vgg
 from .options import (
+    above_one,
     add_data,
     add_gpus,
     add_ops,
@@ -69,7 +70,7 @@ def add_options(command):
     images.add_argument(
         "--input",
         choices=("raw", "unit"),
-        help="raw: pixels 0 … 255 minus the mean image, as in the paper (default); "
+        help="raw: pixels 0 … 255 minus the mean image, as in the paper; "
         f"unit: also divided by their standard deviation (default: {default('input')})",
     )
     images.add_argument(
@@ -160,7 +161,7 @@ def add_options(command):
         f"{catalogue.defaults(lambda network: network.schedule.get('stall', 'never'))})",
     )
     training.add_argument(
-        "--divide-by", type=positive, metavar="F", help="divide ε by F (default: 10)"
+        "--divide-by", type=above_one, metavar="F", help="divide ε by F (default: 10)"
     )
     training.add_argument(
         "--divide-times",

@@ -10,9 +10,9 @@ lines of memory.
 
 import math
 
-from ..checks import check_array, check_gradient
+from ..checks import check_array, check_cache, check_gradient
 from .buffers import empty
-from .device import flat, to_device
+from .device import DeviceArray, flat, to_device
 from .gpu import cuda, launch
 
 
@@ -24,6 +24,7 @@ def relu_forward(x):
 
 def relu_backward(dy, cache):
     """Let dy pass where the unit was on."""
+    check_cache("relu", cache, DeviceArray)
     (y,) = cache
     check_gradient("relu", dy, y.shape, y.dtype)
     return multiplied_by_slope(relu_back_kernel, to_device(dy), y)
@@ -37,6 +38,7 @@ def tanh_forward(x):
 
 def tanh_backward(dy, cache):
     """Multiply dy by the slope 1 − y²."""
+    check_cache("tanh", cache, DeviceArray)
     (y,) = cache
     check_gradient("tanh", dy, y.shape, y.dtype)
     return multiplied_by_slope(tanh_back_kernel, to_device(dy), y)
@@ -50,6 +52,7 @@ def logistic_forward(x):
 
 def logistic_backward(dy, cache):
     """Multiply dy by the slope y·(1 − y), which is never above 1/4."""
+    check_cache("logistic", cache, DeviceArray)
     (y,) = cache
     check_gradient("logistic", dy, y.shape, y.dtype)
     return multiplied_by_slope(logistic_back_kernel, to_device(dy), y)

@@ -19,10 +19,10 @@ ReLU: that would save 8 bytes of traffic per output, but need a third kind of co
 
 import numpy as np
 
-from ..checks import check_conv, check_gradient
+from ..checks import check_cache, check_conv, check_gradient
 from ..shapes import out_size
 from .buffers import empty
-from .device import flat, to_device
+from .device import DeviceArray, flat, to_device
 from .gpu import SIMULATED, THREADS, cuda, launch, launch_blocks, record_event
 from .operands import (
     MAPS,
@@ -64,6 +64,7 @@ def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
 
 def conv_backward(dy, cache, need_dx=True):
     """Return dx, dw, db; with need_dx=False, as for the first layer, dx is None."""
+    check_cache("conv", cache, DeviceArray, DeviceArray, tuple, int, int, int)
     x, w, y_shape, stride, pad, groups = cache
     check_gradient("conv", dy, y_shape, x.dtype)
     dy = to_device(dy)

@@ -9,6 +9,8 @@ of the next run at the same time (Section 4.1), and so does the copy between the
               while the host goes on
 """
 
+from typing import Protocol, runtime_checkable
+
 import numpy as np
 
 from . import gpu
@@ -64,6 +66,13 @@ def flat(x):
     An empty array stays as it is: Numba cannot always reshape it, and no kernel will read it.
     """
     return x.reshape(x.size) if x.size else x
+
+
+@runtime_checkable
+class DeviceArray(Protocol):
+    """An array in a GPU's memory, of any class that can be copied to the host."""
+
+    def copy_to_host(self): ...
 
 
 def is_on_device(x):

@@ -22,7 +22,7 @@ import math
 
 import numpy as np
 
-from ..checks import check_dropout, check_gradient, check_rng
+from ..checks import check_cache, check_dropout, check_gradient, check_rng
 from .buffers import empty
 from .device import flat, to_device
 from .gpu import cuda, launch
@@ -49,6 +49,7 @@ def dropout_forward(x, p=0.5, rng=None):
 
 def dropout_backward(dy, cache):
     """Let dy pass where the unit was kept."""
+    check_cache("dropout", cache, np.uint64, np.uint64, tuple, np.dtype)
     seed, limit, shape, dtype = cache
     check_gradient("dropout", dy, shape, dtype)
     return (masked(to_device(dy), seed, limit),)
@@ -62,6 +63,7 @@ def dropout_predict_forward(x, p=0.5):
 
 def dropout_predict_backward(dy, cache):
     """Multiply dy by 1 − p."""
+    check_cache("dropout_predict", cache, float, tuple, np.dtype)
     p, shape, dtype = cache
     check_gradient("dropout_predict", dy, shape, dtype)
     return (scaled(to_device(dy), 1 - p),)

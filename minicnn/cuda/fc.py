@@ -11,9 +11,9 @@ split into parts that run in parallel.
     y         (N, K)    K outputs per image
 """
 
-from ..checks import check_fc, check_gradient
+from ..checks import check_cache, check_fc, check_fits, check_gradient
 from .buffers import empty
-from .device import flat, to_device
+from .device import DeviceArray, flat, to_device
 from .gpu import record_event
 from .operands import MATRIX, matrix
 from .product import Sizes, split_product, sum_parts
@@ -36,7 +36,9 @@ def fc_forward(x, w, b):
 
 def fc_backward(dy, cache, need_dx=True):
     """Return dx, dw, db; with need_dx=False, as for the first layer, dx is None."""
+    check_cache("fc", cache, DeviceArray, DeviceArray)
     x, w = cache
+    check_fits("fc", w.ndim == 2 and x.size == x.shape[0] * w.shape[1])
     check_gradient("fc", dy, (x.shape[0], w.shape[0]), x.dtype)
     dy = to_device(dy)
     dx = backward_x(dy, cache) if need_dx else None

@@ -24,9 +24,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..checks import check_gradient, check_lrn
+from ..checks import check_cache, check_gradient, check_lrn
 from .buffers import empty
-from .device import flat, to_device
+from .device import DeviceArray, flat, to_device
 from .gpu import cuda, launch
 from .settings import settings
 
@@ -54,6 +54,7 @@ def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
 
 def lrn_backward(dy, cache):
     """Return dx: the direct term and the cross-channel term."""
+    check_cache("lrn", cache, DeviceArray, int, Constants, int)
     x, n, constants, groups = cache
     check_gradient("lrn", dy, x.shape, x.dtype)
     dy, dx = to_device(dy), empty(x.shape, x.dtype)

@@ -22,10 +22,10 @@ from math import ceil
 
 import numpy as np
 
-from ..checks import check_gradient, check_pool
+from ..checks import check_cache, check_gradient, check_pool
 from ..shapes import pool_size
 from .buffers import empty
-from .device import flat, to_device
+from .device import DeviceArray, flat, to_device
 from .gpu import cuda, launch
 from .settings import settings
 
@@ -48,6 +48,7 @@ def pool_forward(x, z=3, s=2, ceil_mode=False):
 
 def pool_backward(dy, cache):
     """Send each dy back to the pixel that won; add, because windows overlap."""
+    check_cache("pool", cache, tuple, np.dtype, DeviceArray, int, int)
     (N, C, H, W), dtype, winner, z, s = cache
     check_gradient("pool", dy, winner.shape, dtype)
     dy = to_device(dy)
@@ -78,6 +79,7 @@ def average_pool_forward(x, z=3, s=2, ceil_mode=False):
 
 def average_pool_backward(dy, cache):
     """Give every pixel of a window its equal share of dy; add, because windows overlap."""
+    check_cache("average_pool", cache, tuple, np.dtype, int, int, int, int)
     (N, C, H, W), dtype, H_out, W_out, z, s = cache
     check_gradient("average_pool", dy, (N, C, H_out, W_out), dtype)
     dy = to_device(dy)

@@ -14,9 +14,9 @@ import math
 
 import numpy as np
 
-from ..checks import check_array, check_labels
+from ..checks import check_array, check_cache, check_fits, check_labels
 from .buffers import empty
-from .device import flat, is_on_device, to_device
+from .device import DeviceArray, flat, is_on_device, to_device
 from .gpu import SIMULATED, cuda, launch_blocks
 from .reductions import block_max, block_sum, larger
 
@@ -52,7 +52,9 @@ def softmax_loss_forward(scores, labels):
 
 def softmax_loss_backward(cache):
     """Return dscores = (p − one_hot) / N: the excess probability of each class."""
+    check_cache("softmax_loss", cache, DeviceArray, DeviceArray)
     scores, labels = cache
+    check_fits("softmax_loss", labels.shape == scores.shape[:1])
     dscores = empty(scores.shape, scores.dtype)
     launch_blocks(loss_back_kernel, len(scores), BLOCK, scores, labels, dscores)
     return (dscores,)

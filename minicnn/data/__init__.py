@@ -15,7 +15,8 @@ CIFAR-10 has 60,000 small colour pictures in ten classes: `cifar10.py` reads the
     photos = data.load("runs/photos")
 
 Photographs are prepared once, by `make_photos.py`: `listing.py` finds them, `decode.py` makes each
-a square, `shards.py` writes them, and `moments.py` computes their mean and principal components.
+a square and `pixels.py` its colours right, `shards.py` writes them, and `moments.py` computes their
+mean and principal components.
 
 For both, `augment.py` draws crops, flips and colours, `views.py` turns these into a network's
 inputs, and `batches.py` makes the batches while the network trains.
@@ -23,6 +24,7 @@ inputs, and `batches.py` makes the batches while the network trains.
 
 from pathlib import Path
 
+from ..checks import check_name
 from . import augment
 from .batches import Batches
 from .cifar10 import CLASSES, FOLDER, cache_dir, load_cifar10, load_sample
@@ -65,7 +67,7 @@ def load(name):
     ValueError
         If the data are damaged.
     """
-    folder = Path(name).expanduser()
+    folder = Path(check_name("load", "name", name)).expanduser()
     if (folder / "photos.json").exists() or (folder / "begun.json").exists():
         return load_photos(folder)
     if name == "sample":

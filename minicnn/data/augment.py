@@ -17,6 +17,8 @@ own, as in that code's CIFAR-10 setup.
 
 import numpy as np
 
+from ..checks import MOST, check_between, check_rng, check_whole
+
 
 def random_views(
     images, mean, size, rng, eigen=None, sigma=0.1, magnitude="eigenvalues", least=None
@@ -43,6 +45,7 @@ def random_views(
     x : (N, C, s, s) float32
     """
     check(images, mean, size, least)
+    check_rng("random_views", rng)
     N, _, H, W = images.shape
     if least is not None:
         x = rescaled_patches(images, mean, size, rng, least)
@@ -52,6 +55,8 @@ def random_views(
         flips = rng.random(N) < 0.5
         x = patches(images, mean, size, tops, lefts, flips)
     if eigen is not None:
+        if not isinstance(eigen, tuple | list) or len(eigen) != 2:
+            raise TypeError("random_views: eigen should be (eigenvalues, eigenvectors)")
         x += colour_noise(*eigen, N, rng, sigma, magnitude)[:, :, None, None]
     return x
 
@@ -99,7 +104,9 @@ def rescaled(images, width):
     """
     from PIL import Image
 
-    images = np.asarray(images)
+    images, width = np.asarray(images), check_whole("rescaled", "width", width, 1)
+    if images.ndim < 3:
+        raise ValueError(f"rescaled: images has shape {images.shape}; expected (N, C, H, W)")
     if images.shape[-1] == width:
         return images
     planes = images.reshape(-1, *images.shape[-2:])
@@ -133,11 +140,19 @@ def colour_noise(eigenvalues, eigenvectors, N, rng, sigma=0.1, magnitude="eigenv
     magnitude : "eigenvalues" or "deviations"
         λ as in the paper, or √λ as in its code.
     """
+    N, sigma = check_whole("colour_noise", "N", N, 0), check_between("colour_noise", "sigma", sigma)
+    check_rng("colour_noise", rng)
+    for name, array, shape in (
+        ("eigenvalues", eigenvalues, (3,)),
+        ("eigenvectors", eigenvectors, (3, 3)),
+    ):
+        if np.shape(array) != shape or not np.isfinite(array).all():
+            raise ValueError(f"colour_noise: {name} should be finite numbers {shape}")
     magnitudes = {
         "eigenvalues": np.asarray(eigenvalues) / 255,  # λ / 255² on 0 … 1, times 255
         "deviations": np.sqrt(eigenvalues),
     }
-    if magnitude not in magnitudes:
+    if magnitude not in list(magnitudes):  # a list: the value may not be hashable
         raise ValueError(
             f"colour_noise: magnitude is {magnitude!r}; expected 'eigenvalues' or 'deviations'"
         )
@@ -160,6 +175,7 @@ def ten_views(images, mean, size):
 
         sum(softmax(scores(x)) for x in ten_views(images, mean, 224)) / 10
     """
+    check(images, mean, size)
     bottom, right = images.shape[2] - size, images.shape[3] - size
     corners = [(0, 0), (0, right), (bottom, 0), (bottom, right)]
     yield from views_at([*corners, (bottom // 2, right // 2)], images, mean, size)
@@ -172,6 +188,7 @@ def fifty_views(images, mean, size):
     The grid spans the image from edge to edge: in 256 pixels, patches of 224 start at 0, 8, 16, 24
     and 32.
     """
+    check(images, mean, size)
     bottom, right = images.shape[2] - size, images.shape[3] - size
     positions = [(i * bottom // 4, j * right // 4) for i in range(5) for j in range(5)]
     yield from views_at(positions, images, mean, size)
@@ -179,7 +196,6 @@ def fifty_views(images, mean, size):
 
 def views_at(positions, images, mean, size):
     """Yield a patch of each image at each position (top, left), and then all their mirrors."""
-    check(images, mean, size)
     for flip in (False, True):
         for top, left in positions:
             yield same_patch(images, mean, size, top, left, flip)
@@ -192,7 +208,11 @@ def same_patch(images, mean, size, top, left, flip=False):
 
 
 def check(images, mean, size, least=None):
-    """Raise ValueError where images, mean, size and least do not fit together."""
+    """Raise TypeError or ValueError where images, mean, size and least do not fit together."""
+    if not hasattr(images, "shape"):
+        raise TypeError(f"images is a {type(images).__name__}; expected an array (N, C, H, W)")
+    for name, value in (("size", size), ("least", size if least is None else least)):
+        check_whole("views", name, value, -MOST)
     if len(images.shape) != 4:
         raise ValueError(f"images has shape {images.shape}; expected four axes (N, C, H, W)")
     _, C, H, W = images.shape

@@ -67,16 +67,23 @@ class Batches:
         workers=1,
         ahead=None,
     ):
+        workers = check_whole("Batches", "workers", workers, 1)
         ahead = 2 * workers if ahead is None else ahead
         for name, value, least in (
             ("batch", batch, 1),
-            ("workers", workers, 1),
+            ("seed", seed, 0),
+            ("epoch", epoch, 0),
             ("ahead", ahead, 1),
             ("first_step", first_step, 0),
         ):
             check_whole("Batches", name, value, least)
+        for name, value in (("images", images), ("labels", labels)):
+            if not hasattr(value, "__len__"):
+                raise TypeError(f"Batches: {name} is a {type(value).__name__}; expected an array")
         if len(images) != len(labels):
             raise ValueError(f"Batches: there are {len(images)} images but {len(labels)} labels")
+        if not callable(view):
+            raise TypeError(f"Batches: view is a {type(view).__name__}; expected a function")
         self.images, self.labels, self.view = images, labels, view
         self.order = checked_order(order, len(images))
         # Python integers, because step·batch would overflow in np.uint8.

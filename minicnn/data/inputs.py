@@ -6,6 +6,7 @@ the training set from each pixel." (Section 2)  So inputs are the raw 0 … 255 
 
 import numpy as np
 
+from ..checks import MOST, check_whole
 from .photos import with_moments
 
 INPUTS = ("raw", "unit")
@@ -21,7 +22,7 @@ def subset(photos, count):
     Raises ValueError if `count` is not a positive multiple of the number of classes, or there are
     too few pictures.
     """
-    classes = len(photos.classes)
+    classes, count = len(photos.classes), check_whole("subset", "count", count, -MOST)
     if count <= 0 or count % classes:
         raise ValueError(
             f"subset: count is {count}, but {classes} classes of one size need a positive multiple "
@@ -65,7 +66,7 @@ def prepare(photos, input="raw"):
     Raises
     ------
     ValueError
-        If `input` is neither.
+        If `input` is neither, or "unit" and all training images are equal.
     """
     if input not in INPUTS:
         raise ValueError(f"prepare: input is {input!r}, but it must be 'raw' or 'unit'")
@@ -77,6 +78,11 @@ def prepare(photos, input="raw"):
             [np.mean(np.square(x), dtype=np.float64) for x in train_x]
         )  # their mean is 0
         std = np.float32(np.sqrt(variance))
+        if not std > 0:
+            raise ValueError(
+                "prepare: input is 'unit', but the training images are all equal, so that their "
+                "standard deviation is 0"
+            )
         train_x /= std
         test_x /= std
     return train_x, photos.train_y, test_x, photos.test_y, mean

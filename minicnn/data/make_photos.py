@@ -14,13 +14,18 @@ components.  OUT is then a folder that `photos.load_photos` reads:
     train/names.jsonl              the photographs' names, one JSON string per line
     validation/…                   the same three files for the validation set
     skipped.jsonl                  files that were left out: name and reason
+    stamps.npy                     sizes and times of all files of FOLDER, (files, 2) int64
 
 Colours come before rows and columns, (n, 3, size, size): networks expect this order, CIFAR-10 is
 stored in it, and a row of a crop is then contiguous in memory.
 
 Until the work is finished, OUT has begun.json, with the options, instead of photos.json.  Running
-the same command again resumes it: finished shards stay.  The files do not depend on the number of
-workers.
+the same command again resumes it: finished shards stay, unless the size or time of one of their
+files has changed.  The files do not depend on the number of workers.
+
+The split counts photographs, but only decoding tells which files are photographs.  So every file
+counts at first.  When some turn out to be none, the split changes, and so do a few shards, which
+are made again.
 """
 
 import hashlib
@@ -30,6 +35,8 @@ import math
 import multiprocessing
 import os
 import shutil
+import signal
+import sys
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -38,13 +45,14 @@ from pathlib import Path
 import numpy as np
 
 from .. import storage
-from ..console import interrupts, progress_bar
+from ..console import bar, interrupts, progress_bar
 from ..machine import cores
 from . import moments, shards
+from .decode import MAX_PIXELS, Unreadable
 from .listing import list_photos
-from .photos import FORMAT
+from .photos import FORMAT, load_array
 
-LARGEST, SMALLEST = 4096, 32  # images in a shard: 800 MB and 6 MB if they are 256×256
+LARGEST, SMALLEST = 4096, 36  # files in a slice: 800 MB and 7 MB if they are 256×256
 PARTS = ("train", "validation")
 STRAY = "not in a class folder"
 
@@ -58,6 +66,8 @@ def prepare_photos(
     workers=None,
     strict=False,
     progress=True,
+    *,
+    max_pixels=None,
 ):
     """Turn a folder of photographs into a data set, and return the contents of photos.json.
 
@@ -76,38 +86,49 @@ def prepare_photos(
     workers : int, optional
         Number of decoding processes; one per processor by default.
     strict : bool
-        Stop at a file that cannot be read, instead of listing it in skipped.jsonl.
+        Stop at a file that is not a photograph, instead of listing it in skipped.jsonl.
     progress : bool
         Show a progress bar.
+    max_pixels : int, optional
+        A photograph of more pixels is skipped; by default as in decode.
 
     Raises
     ------
-    OSError
-        A folder cannot be read or written, or the disk is full.
+    OSError, MemoryError
+        A file or folder cannot be read or written now, another run is writing to `out`, or the disk
+        is full.  The same command then resumes.
     ValueError
-        The folder does not have the expected layout, or `out` is not empty and was not begun with
-        the same options; with `strict`, a file cannot be read.
+        The folder does not have the expected layout, or a class has no photograph; `out` is not
+        empty and was not begun with the same options; with `strict`, a file is not a photograph.
     """
-    folder, out = Path(folder).expanduser(), Path(out).expanduser()
+    folder, out = (Path(os.path.expanduser(path)) for path in (folder, out))
     listing = list_photos(folder, validation, seed)
-    if folder.resolve() in (out.resolve(), *out.resolve().parents):
+    source, target = (Path(os.path.realpath(path)) for path in (folder, out))
+    if source in (target, *target.parents):
         raise ValueError(
             f"{out} is inside {folder}, whose sub-folders are classes; name another folder"
         )
     if strict and listing.strays:
         raise ValueError(shards.refusal(listing.strays[0], STRAY))
-    options = {"size": size, "pillow": pillow_version(), "files": fingerprint(listing)}
-    with disk_of(out):
-        if begin(out, options):
-            parts = {part: plan(out / part, getattr(listing, part)) for part in PARTS}
-            planned = [*parts["train"], *parts["validation"]]
-            todo = [shard for shard in planned if not shards.is_made(shard, size)]
-            check_space(out, count_images(todo) * 3 * size * size)
-            total = count_images(planned)
-            look = {"initial": total - count_images(todo), "disable": not progress}
-            bar = progress_bar(total, out.name, unit_scale=False, **look)
-            make_all(todo, folder, size, workers or cores(), strict, bar)
-            finish(out, listing, parts, options, strict)
+    decoding = {"size": size, "max_pixels": max_pixels or MAX_PIXELS}
+    options = {**decoding, "pillow": pillow_version(), "files": fingerprint(listing)}
+    storage.make_folder(out)
+    with disk_of(out), only_writer(out):
+        if not is_finished(out, options, listing.files, progress):
+            if not (out / "begun.json").is_file():
+                try_classes(folder, out, listing, decoding, strict, progress)
+                write_json(out / "begun.json", {"format": FORMAT, "options": options})
+            (out / "photos.json").unlink(missing_ok=True)
+            total = len(listing.files.names)
+            while todo := shards_to_make(out, listing, size):
+                check_space(out, todo, size)
+                look = {"initial": total - count_files(todo), "disable": not progress}
+                files_bar = progress_bar(total, out.name, unit_scale=False, **look)
+                try:
+                    make_all(todo, folder, decoding, workers or cores(), strict, files_bar)
+                finally:  # whatever ends it, the reasons are on disk
+                    write_skipped(out, listing, shards.skipped_files(out, listing.files.stamps))
+            finish(out, listing, options, strict)
         clean(out, "begun.json", "*/*.npz", "*.part", "*/*.part")
     return json.loads((out / "photos.json").read_text(encoding="utf-8"))
 
@@ -124,13 +145,39 @@ def disk_of(out):
         raise OSError(full) from error
 
 
+@contextmanager
+def only_writer(out):
+    """Lock the folder `out`, so that no two runs write there; the system unlocks it at their end.
+
+    Raises OSError if another run holds the lock.  On Windows a folder has no lock.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    descriptor = os.open(out, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(
+                f"another prepare is writing to {out}: wait until it ends, or name another folder"
+            ) from None
+        except OSError:  # some network file systems have no locks
+            pass
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def fingerprint(listing):
     """Return a SHA-256 of the names and labels of all files, to detect changes."""
     digest = hashlib.sha256()
-    for names, labels in (listing.train, listing.validation):
-        for name in names:
+    for split in (listing.train, listing.validation):
+        for name in split.names:
             digest.update(os.fsencode(name) + b"\0")
-        digest.update(labels.astype("<i8").tobytes())
+        digest.update(split.labels.astype("<i8").tobytes())
     return digest.hexdigest()
 
 
@@ -141,21 +188,43 @@ def pillow_version():
     return PIL.__version__
 
 
-def begin(out, options):
-    """Prepare `out` and return True; return False if it is already finished.
+def is_finished(out, options, files, progress):
+    """Return whether `out` is finished, and no file has changed since.
 
-    Raises ValueError if it holds anything else.
+    Raises ValueError if it holds anything but what the same command has written.
     """
-    storage.make_folder(out)
     for name in ("photos.json", "begun.json"):
         if (out / name).is_file():
             check_options(out, out / name, options)
             clean(out, "*.part", "*/*.part")  # left by a run that was killed
-            return name == "begun.json"
-    if any(out.iterdir()):
+            return name == "photos.json" and not has_changed(out, files, progress)
+    if any(path.name != "skipped.jsonl" for path in out.iterdir()):
         raise ValueError(f"{out} holds other files: name an empty folder, or a new one")
-    write_json(out / "begun.json", {"format": FORMAT, "options": options})
-    return True
+    return False
+
+
+def has_changed(out, files, progress):
+    """Return whether the size or time of a file has changed since `out` was made; say so."""
+    path = out / "stamps.npy"
+    if not path.exists():  # made by an earlier version
+        return False
+    try:
+        earlier = load_array(path, files.stamps.shape, np.int64)
+    except (ValueError, EOFError):
+        raise ValueError(damaged(out, path)) from None
+    changed = np.flatnonzero((earlier != files.stamps).any(axis=1))
+    if len(changed) and progress:
+        print(
+            f"{out} is made again: {len(changed):,} of {len(earlier):,} files have changed since, "
+            f"such as {ascii(files.names[changed[0]])}",
+            file=sys.stderr,
+        )
+    return len(changed) > 0
+
+
+def damaged(out, path):
+    """Return the message for a file that should say how `out` was made."""
+    return f"{path} is damaged, or from another version: remove {out}, or name another folder"
 
 
 def check_options(out, path, options):
@@ -163,11 +232,10 @@ def check_options(out, path, options):
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         earlier = facts["options"] if facts["format"] == FORMAT else {}
+        earlier.setdefault("max_pixels", MAX_PIXELS)  # an earlier version had no option for it
         different = [name for name in options if earlier[name] != options[name]]
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(
-            f"{path} is damaged, or from another version: remove {out}, or name another folder"
-        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ValueError(damaged(out, path)) from None
     if not different:
         return
     name = different[0]
@@ -177,87 +245,186 @@ def check_options(out, path, options):
     raise ValueError(f"{out} was begun with {difference}: remove it, or name another folder")
 
 
-def plan(folder, split):
-    """Return the Shards of a split, about 64, so that there is work for many workers.
+def try_classes(folder, out, listing, decoding, strict, progress):
+    """Decode one photograph of each class, before hours of work.
 
-    A shard is large enough that there are not thousands of files, and small enough that little is
-    lost if it is interrupted.
+    Raises ValueError if a class has none to train with.
     """
-    count = len(split.names)
+    files, reasons, missing = listing.files, {}, []
+    places = np.flatnonzero(listing.trainable)
+    borders = np.flatnonzero(np.diff(files.labels[places])) + 1  # where the next class begins
+    title = "one photograph of each class" if progress else None
+    with bar(len(listing.classes), title, " classes") as counter:
+        for label, group in enumerate(np.split(places, borders)):
+            for place in group:
+                name = files.names[place]
+                try:
+                    shards.photograph(folder, name, files.stamps[place], decoding)
+                    break
+                except Unreadable as error:
+                    if strict:
+                        raise ValueError(shards.refusal(name, error)) from None
+                    reasons[place] = str(error)
+            else:
+                missing.append(label)
+            counter.update()
+    if missing:
+        write_skipped(out, listing, reasons)
+        raise ValueError(missing_classes(out, listing, reasons, missing))
+
+
+def missing_classes(out, listing, reasons, missing):
+    """Return the message for classes, given by label, that have no photograph to train with."""
+    files, label = listing.files, missing[0]
+    place = min(p for p in reasons if files.labels[p] == label)
+    others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+    return (
+        f"class '{listing.classes[label]}'{others} has no readable training photograph "
+        f"({files.names[place]}: {reasons[place]}): repair, convert or remove its files, and run "
+        f"the same command again; {out / 'skipped.jsonl'} lists them all"
+    )
+
+
+def shards_to_make(out, listing, size):
+    """Return the Shards that are not finished, given what the finished ones could not read."""
+    planned = plan(out, listing, shards.skipped_files(out, listing.files.stamps))
+    return [s for part in PARTS for s in planned[part] if not shards.is_made(s, size)]
+
+
+def plan(out, listing, skipped):
+    """Return {"train": [Shard, …], "validation": […]}, from about 64 slices of the listing.
+
+    Each slice becomes a shard of either part, so a change of the split concerns few shards.  A
+    slice is large enough that there are not thousands of shards, and small enough that there is
+    work for many workers and little is lost if one is interrupted.
+
+    Parameters
+    ----------
+    out : path
+    listing : Listing
+    skipped : collection of int
+        The places of the files that could not be read.
+    """
+    files, count = listing.files, len(listing.files.names)
+    unreadable = np.zeros(count, bool)
+    unreadable[list(skipped)] = True
+    held_out = listing.divide(unreadable)
     step = min(max(math.ceil(count / 64), SMALLEST), LARGEST)
-    return [
-        shards.Shard(
-            folder / f"images-{number:05}",
-            split.names[first : first + step],
-            split.labels[first : first + step],
-        )
-        for number, first in enumerate(range(0, count, step))
-    ]
+    planned = {part: [] for part in PARTS}
+    for first in range(0, count, step):
+        places = np.arange(first, min(first + step, count))
+        of_part = {"train": places[~held_out[places]], "validation": places[held_out[places]]}
+        for part, chosen in of_part.items():
+            if len(chosen):
+                path = out / part / f"images-{len(planned[part]):05}"
+                names = [files.names[place] for place in chosen]
+                planned[part].append(shards.Shard(path, chosen, names, files.stamps[chosen]))
+    return planned
 
 
-def count_images(planned):
-    """Return the number of photographs in a list of Shards."""
+def count_files(planned):
+    """Return the number of files in a list of Shards."""
     return sum(len(shard.names) for shard in planned)
 
 
-def make_all(todo, folder, size, workers, strict, bar):
-    """Make these shards, several at a time, and advance the bar."""
+def make_all(todo, folder, decoding, workers, strict, files_bar):
+    """Make these shards, several at a time, and advance and close the bar."""
     spawn = multiprocessing.get_context("spawn")  # the same on every system
-    done, stop = spawn.Value("q", 0), spawn.Event()
+    with unsignalled():  # multiprocessing starts a process of its own
+        done, stop = spawn.Value("q", 0), spawn.Event()
     workers = max(1, min(workers, len(todo)))
     if workers > 1:
         pool = ProcessPoolExecutor(workers, spawn, shards.begin_worker, (done, stop))
     else:  # a thread is enough
         pool = ThreadPoolExecutor(1, "prepare", shards.begin_worker, (done, stop))
-    at_start, waiting, rest = bar.n, set(), iter(todo)
+    at_start, waiting, rest = files_bar.n, set(), iter(todo)
     # patient, because a KeyboardInterrupt while the processes are shutting down could leave them
     # waiting for one another
-    with bar, interrupts(patient=True) as interrupted, pool:
+    with files_bar, interrupts(patient=True) as interrupted, pool:
         try:
             while True:
-                for shard in itertools.islice(rest, 2 * workers - len(waiting)):
-                    waiting.add(pool.submit(shards.make, shard, folder, size, strict))
+                with unsignalled():  # workers start when they are needed
+                    for shard in itertools.islice(rest, 2 * workers - len(waiting)):
+                        waiting.add(pool.submit(shards.make, shard, folder, decoding, strict))
                 if not waiting:
                     break
                 finished, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in finished:
                     future.result()  # raises the worker's exception, if any
-                bar.update(at_start + done.value - bar.n)
+                files_bar.update(at_start + done.value - files_bar.n)
                 if interrupted():
                     raise KeyboardInterrupt
-        except BrokenProcessPool:
+        except RuntimeError as error:
+            if interrupted():  # the signal has ended the workers, too
+                raise KeyboardInterrupt from None
+            if not isinstance(error, BrokenProcessPool) and "new thread" not in str(error):
+                raise
             raise OSError(
-                "a worker died, perhaps for lack of memory: run the same command again to resume, "
-                "with fewer --workers if necessary"
+                "a worker died, or could not start, perhaps for lack of memory: "
+                "run the same command again to resume, with fewer --workers if necessary"
             ) from None
         finally:
             stop.set()  # after an error or Ctrl-C no worker needs to finish its shard
 
 
-def check_space(out, required):
-    """Raise OSError if the disk has fewer than `required` bytes free."""
+@contextmanager
+def unsignalled():
+    """Keep Ctrl-C, and the end of the terminal, from all processes that are started here.
+
+    A process inherits the signals that are blocked, and Ctrl-C reaches it even before its first
+    line of Python.  This process receives them a moment later.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def check_space(out, todo, size):
+    """Raise OSError if the disk has too little space for these shards."""
     free = shutil.disk_usage(out).free
+    paths = [Path(f"{shard.path}.npy") for shard in todo]
+    replaced = sum(path.stat().st_size for path in paths if path.exists())
+    required = count_files(todo) * 3 * size * size - replaced
     if required > free:
         raise OSError(
-            f"{out} needs {required / 1e9:,.1f} GB more, but its disk has {free / 1e9:,.1f} GB "
-            "left: free some space, or choose another disk or a smaller --size"
+            f"{out} needs {amount(required)}, which is {amount(required - free)} more than its "
+            "disk has left: free some space, or choose another disk or a smaller --size"
         )
 
 
-def finish(out, listing, parts, options, strict):
+def amount(count):
+    """Return a number of bytes as text: "2.5 GB"."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:,.1f} {unit}"
+    return f"{count} bytes"
+
+
+def finish(out, listing, options, strict):
     """Write everything but the shards; photos.json comes last."""
-    sums = moments.zeros(options["size"], options["size"])
-    skipped = [[name, STRAY] for name in listing.strays]
-    train_y, train_counts = merge(out / "train", parts["train"], skipped, sums)
-    _, validation_counts = merge(out / "validation", parts["validation"], skipped)
-    check_classes(out, listing.classes, train_y)
+    files, size = listing.files, options["size"]
+    reasons = shards.skipped_files(out, files.stamps)
+    skipped = write_skipped(out, listing, reasons)
     if strict and skipped:  # skipped by an earlier run without --strict
         raise ValueError(shards.refusal(*skipped[0]))
+    planned, sums = plan(out, listing, reasons), moments.zeros(size, size)
+    train_y, train_counts = merge(out / "train", planned["train"], files, sums)
+    _, validation_counts = merge(out / "validation", planned["validation"], files)
+    missing = np.flatnonzero(np.bincount(train_y, minlength=len(listing.classes)) == 0)
+    if len(missing):
+        raise ValueError(missing_classes(out, listing, reasons, missing))
+    for path in out.glob("*/images-*.npy"):  # from before the split was known
+        if path.with_suffix("") not in {shard.path for part in PARTS for shard in planned[part]}:
+            path.unlink(missing_ok=True)
     eigenvalues, eigenvectors = moments.principal_components(sums, len(train_y))
     mean = moments.mean_image(sums, len(train_y))
     storage.write_whole(out / "mean.npy", lambda file: np.save(file, mean))
-    lines = [{"file": name, "why": why} for name, why in skipped]
-    storage.write_lines(out / "skipped.jsonl", lines)
+    storage.write_whole(out / "stamps.npy", lambda file: np.save(file, files.stamps))
     write_json(out / "classes.json", listing.classes)
     write_json(
         out / "photos.json",
@@ -272,20 +439,30 @@ def finish(out, listing, parts, options, strict):
     )
 
 
-def merge(folder, planned, skipped, sums=None):
-    """Write labels.npy and names.jsonl of one split; return its labels, and the images per shard.
+def write_skipped(out, listing, reasons):
+    """Write skipped.jsonl and return its [name, reason] pairs; `reasons` has them by place."""
+    skipped = [[name, STRAY] for name in listing.strays]
+    skipped += [[listing.files.names[place], reasons[place]] for place in sorted(reasons)]
+    lines = [{"file": name, "why": why} for name, why in skipped]
+    storage.write_lines(out / "skipped.jsonl", lines)
+    return skipped
 
-    Add the shards' skipped files to `skipped`, and their moments to `sums`, if given.
+
+def merge(folder, planned, files, sums=None):
+    """Write labels.npy and names.jsonl of one part; return its labels, and the images per shard.
+
+    Add the shards' moments to `sums`, if given.
     """
     labels, counts = [np.empty(0, np.int64)], []
 
     def write(file):
         for shard in planned:
-            arrays, facts = storage.load(f"{shard.path}.npz")
-            labels.append(arrays["labels"])
-            counts.append(len(facts["names"]))
-            skipped.extend(facts["skipped"])
-            file.write("".join(json.dumps(name) + "\n" for name in facts["names"]).encode())
+            arrays, _ = storage.load(f"{shard.path}.npz")
+            included = arrays["included"]
+            labels.append(files.labels[included])
+            counts.append(len(included))
+            names = (json.dumps(files.names[place]) + "\n" for place in included)
+            file.write("".join(names).encode())
             if sums:
                 sums.image[...] += arrays["image"]
                 sums.products[...] += arrays["products"]
@@ -294,16 +471,6 @@ def merge(folder, planned, skipped, sums=None):
     all_labels = np.concatenate(labels)
     storage.write_whole(folder / "labels.npy", lambda file: np.save(file, all_labels))
     return all_labels, counts
-
-
-def check_classes(out, classes, labels):
-    """Raise ValueError if a class has no training photographs."""
-    missing = np.flatnonzero(np.bincount(labels, minlength=len(classes)) == 0)
-    if len(missing):
-        raise ValueError(
-            f"class '{classes[missing[0]]}' has no readable training photograph; "
-            f"repair or remove its folder, and name an output folder other than {out}"
-        )
 
 
 def write_json(path, facts):
@@ -315,4 +482,4 @@ def clean(out, *patterns):
     """Remove the files in `out` that match a pattern."""
     for pattern in patterns:
         for path in out.glob(pattern):
-            path.unlink()
+            path.unlink(missing_ok=True)

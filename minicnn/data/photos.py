@@ -10,12 +10,15 @@ and their images are indexed in the same way.
 """
 
 import json
+import os
 from collections import namedtuple
+from errno import ENOENT
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from ..checks import is_class_name
 from . import moments, shards
 
 Photos = namedtuple("Photos", "train_x train_y test_x test_y classes mean eigenvalues eigenvectors")
@@ -87,10 +90,12 @@ def load_photos(folder):
     ------
     FileNotFoundError
         The folder is not a prepared one, or its preparation was not finished.
+    OSError, MemoryError
+        A file cannot be read now.
     ValueError
         It is damaged, or from another version.
     """
-    folder = Path(folder).expanduser()
+    folder = Path(os.path.expanduser(folder))
     if not (folder / "photos.json").is_file():
         state = "is not a prepared folder"
         if (folder / "begun.json").is_file():
@@ -99,7 +104,11 @@ def load_photos(folder):
         raise FileNotFoundError(f"{folder} {state} ({command})")
     try:
         return read_folder(folder)
+    except MemoryError as error:
+        raise MemoryError(f"{folder}: {str(error) or 'there is not enough memory'}") from None
     except Exception as error:  # a damaged file can make NumPy raise anything
+        if isinstance(error, OSError) and error.errno not in (None, ENOENT):  # the system's
+            raise OSError(error.errno, error.strerror, error.filename or str(folder)) from error
         why = f"{type(error).__name__}: {error}"
         raise ValueError(f"{folder} is damaged ({why}); prepare it again") from None
 
@@ -110,7 +119,7 @@ def read_folder(folder):
     if facts["format"] != FORMAT:
         raise ValueError(f"photos.json is not in the format '{FORMAT}' that this version reads")
     classes = tuple(json.loads((folder / "classes.json").read_text(encoding="utf-8")))
-    if not all(isinstance(name, str) for name in classes):
+    if not all(map(is_class_name, classes)):
         raise ValueError("classes.json should be a list of names")
     size = facts["options"]["size"]
     train_x, train_y = read_split(folder / "train", facts["shards"]["train"], size, len(classes))

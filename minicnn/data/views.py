@@ -9,6 +9,7 @@ x            (N, 3, size, size)    what the network sees
 
 import numpy as np
 
+from ..checks import check_number
 from . import augment
 
 
@@ -17,6 +18,7 @@ def training_view(mean, deviation, size, **options):
 
     The options are those of augment.random_views.
     """
+    check_deviation(deviation)
 
     def view(images, rng):
         return divided(augment.random_views(images, mean, size, rng, **options), deviation)
@@ -26,7 +28,10 @@ def training_view(mean, deviation, size, **options):
 
 def central_view(mean, deviation, size, width=None):
     """Return a function view(images) that returns the central view of each image."""
-    width = width or mean.shape[2]
+    check_deviation(deviation)
+    if np.ndim(mean) != 3:
+        raise ValueError(f"view: mean has shape {np.shape(mean)}; expected (C, H, W)")
+    width = np.shape(mean)[2] if width is None else width
     mean = augment.rescaled(mean, width)
 
     def view(images, rng=None):
@@ -34,6 +39,12 @@ def central_view(mean, deviation, size, width=None):
         return divided(augment.central_views(images, mean, size), deviation)
 
     return view
+
+
+def check_deviation(deviation):
+    """Raise TypeError or ValueError unless it is a number above 0."""
+    if not check_number("view", "deviation", deviation) > 0:
+        raise ValueError(f"view: deviation = {deviation!r}; expected a number above 0")
 
 
 def divided(x, deviation):

@@ -19,6 +19,7 @@ import time
 import numpy as np
 
 from .. import console, net
+from ..checks import check_array, check_between, check_rng, check_whole
 from ..training import evaluate, train
 from ..training.run import Run
 from .neighbours import agreement, nearest, smallest
@@ -58,10 +59,18 @@ def train_coder(
 
     Raises
     ------
-    ValueError
-        If `bits` is not a positive multiple of 8, if all features are the same, or if the error
-        is no longer finite because ε is too large.
+    TypeError, ValueError
+        If an argument makes no sense, as when `bits` is not a multiple of 8; if all features are
+        the same; or if the error is no longer finite because ε is too large.
     """
+    check_array("train_coder", "features", features)
+    check_rng("train_coder", rng)
+    bits, epochs, batch = (
+        check_whole("train_coder", name, value, least)
+        for name, value, least in (("bits", bits, 0), ("epochs", epochs, 0), ("batch", batch, 1))
+    )
+    epsilon = check_between("train_coder", "epsilon", epsilon)
+    noise = check_between("train_coder", "noise", noise)
     if bits < 8 or bits % 8:
         raise ValueError(f"train_coder: bits = {bits}; expected a multiple of 8, for whole bytes")
     mean, std = features.reshape(len(features), -1).mean(axis=0), features.std()
@@ -122,6 +131,10 @@ def nearest_codes(queries, base, k):
     -------
     array (Q, k) of whole numbers
     """
+    for name, codes in (("queries", queries), ("base", base)):
+        if not isinstance(codes, np.ndarray) or codes.dtype != np.uint8 or codes.ndim != 2:
+            raise TypeError(f"nearest_codes: {name} should be an array (N, B) of uint8")
+    check_whole("nearest_codes", "k", k, 1, len(base))
     indices = np.empty((len(queries), k), np.int64)
     for q, query in enumerate(queries):
         indices[q] = smallest(np.bitwise_count(base ^ query).sum(axis=1, dtype=np.int64), k)

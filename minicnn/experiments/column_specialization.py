@@ -19,14 +19,18 @@ An experiment that was stopped or killed resumes within its unfinished run.
 
 import pathlib
 import statistics
+from collections.abc import Collection
 from functools import partial
 
 import numpy as np
 
 from .. import data, net, storage
+from ..checks import check_between, check_name, check_whole
 from ..data import views
 from ..networks import cifar
 from ..plots import gallery
+from ..plots.canvas import FIGURE
+from ..storage import list_of, number, text, whole, wrong_fact
 from ..training import schedules, train
 from ..two_columns import in_columns
 from . import journal
@@ -46,6 +50,20 @@ DESCRIPTIONS = {  # where the columns communicate
     "one-gpu": "one GPU, half of the kernels",
 }
 SIZE = 24  # of the patches
+LINE = {  # of halves.jsonl
+    "variant": text(VARIANTS),
+    "seed": whole(),
+    "error": number(0, 1),
+    "colour": list_of(number(0, 1), 1, 2),
+}
+
+
+def wrong_line(line):
+    """Return why a value is no line of halves.jsonl, in words, or ""."""
+    wrong = wrong_fact(line, LINE)
+    if not wrong and len(line["colour"]) != (1 if line["variant"] == "one-gpu" else 2):
+        return f"colour is {line['colour']}; expected one number for each column"
+    return wrong
 
 
 def experiment(
@@ -96,8 +114,17 @@ def experiment(
     errors.CheckpointError
         If the folder holds a run under other conditions.
     """
-    out = pathlib.Path(out)
-    storage.make_folder(out)
+    out = pathlib.Path(check_name("experiment", "out", out))
+    check_whole("experiment", "seeds", seeds, 1)
+    check_whole("experiment", "epochs", epochs, 1)
+    check_between("experiment", "epsilon", epsilon)
+    if std is not None:
+        check_between("experiment", "std", std)
+    if isinstance(only, str) or not isinstance(only, Collection) or not only:
+        raise TypeError(f"experiment: only = {only!r}; expected some of {', '.join(VARIANTS)}")
+    if not all(variant in list(VARIANTS) for variant in only):
+        raise ValueError(f"experiment: only = {only!r}; expected some of {', '.join(VARIANTS)}")
+    storage.make_folder(out, {"halves.png": FIGURE})
     photos = data.load(dataset)
     conditions = {"images": len(photos.train_x), "epochs": epochs, "epsilon": epsilon, "std": std}
     path = out / "halves.jsonl"
@@ -105,8 +132,9 @@ def experiment(
         for variant in [name for name in VARIANTS if name in only]:
             key = {"variant": variant, "seed": seed, **conditions}
             title = f"{variant}, seed {seed}"
-            journal.run_once(path, key, partial(run, out, ops, photos, key, title, progress), title)
-    lines = journal.select(journal.read(path), conditions)
+            do = partial(run, out, ops, photos, key, title, progress)
+            journal.run_once(path, key, do, title, wrong=wrong_line)
+    lines = journal.select(journal.read(path, wrong_line), conditions)
     draw(lines, out / "halves.png")
     return lines
 

@@ -30,22 +30,30 @@ from functools import partial
 import numpy as np
 
 from .. import data, storage
+from ..checks import MOST, check_name, check_whole
 from ..machine import versions
 from ..networks import catalogue
 from ..plots import curves
+from ..plots.canvas import FIGURE
+from ..storage import list_of, number, text, truth, whole, wrong_fact
 from ..training import train
 from . import journal
 
 TARGET = 0.25
 BATCH = 128
 NONLINEARITIES = ("relu", "tanh")
-RESULT = (
-    "seed",
-    "reached",
-    "epochs",
-    "iterations",
-    "seconds",
-)  # the values of a run in results.json
+RESULTS = storage.Kind("the results of a race", rb'\{\s*"relu": ')
+RESULT = ("seed", "reached", "epochs", "iterations", "seconds")  # of a run in results.json
+LINE = {  # of runs.jsonl
+    "nonlinearity": text(NONLINEARITIES),
+    "seed": whole(),
+    "reached": truth(),
+    "epochs": number(1e-3, MOST),
+    "iterations": whole(1),
+    "seconds": number(0),
+    "training_error": list_of(number(0, 1), 1),
+}
+wrong_line = partial(wrong_fact, kinds=LINE)
 
 # The best ε of the trials in results/study.jsonl, by images, input and init.
 EPSILON = {
@@ -201,7 +209,9 @@ def figure1(
     errors.Diverged, errors.Interrupted, errors.CheckpointError
         As in train.train.
     """
-    out = pathlib.Path(out)
+    out = pathlib.Path(check_name("figure1", "out", out))
+    check_whole("figure1", "seeds", seeds, 1)
+    check_whole("figure1", "epochs", epochs, 1)
     photos = data.load(dataset)
     check_images(photos, dataset)
     prepared = data.prepare(photos, input)
@@ -244,7 +254,7 @@ def figure1(
                 title=title,
             )
             advice = "run the same command again with --resume"
-            line = journal.run_once(out / "runs.jsonl", key, run, title, advice)
+            line = journal.run_once(out / "runs.jsonl", key, run, title, advice, wrong_line)
             runs[name].append({n: line[n] for n in RESULT})
             histories.append((name, curve(line)))
     results = {name: summary(runs[name], epsilons[name]) for name in NONLINEARITIES}
@@ -253,7 +263,7 @@ def figure1(
     results |= {"ratio": ratio(runs), "settings": settings}
     results["machine"] = versions(fast.settings.threads)
     curves.figure1(results, histories, out / "figure1.png")
-    storage.write_text(out / "results.json", json.dumps(results, indent=2) + "\n")
+    storage.write_text(out / "results.json", json.dumps(results, indent=2) + "\n", RESULTS)
     return results
 
 
@@ -269,7 +279,7 @@ def check_images(photos, name):
 
 def prepare_folder(out, resume):
     """Make the folder; unless the race resumes, remove a finished race from it."""
-    storage.make_folder(out)
+    storage.make_folder(out, {"figure1.png": FIGURE, "results.json": RESULTS})
     old = [folder for name in NONLINEARITIES for folder in out.glob(f"{name}-[0-9]*")]
     if resume or not old:
         return

@@ -20,16 +20,31 @@ import pathlib
 from collections import namedtuple
 
 from .. import data, storage
+from ..checks import MOST, check_name, check_whole
 from ..errors import Diverged
 from ..plots import curves
+from ..plots.canvas import FIGURE
+from ..storage import number, optional, text, truth, whole, wrong_fact
 from . import journal
-from .figure1 import check_images, race
+from .figure1 import NONLINEARITIES, check_images, race
 
 GRID = (0.000125, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
 PATIENCE = 1.2
 LIMIT = 40  # epochs, until a trial of the cell has reached 25%
 
 Cell = namedtuple("Cell", "network input init images nonlinearity")
+
+LINE = {  # of study.jsonl; a trial that diverged has no number of epochs
+    "network": text(),
+    "input": text(),
+    "init": text(),
+    "images": whole(1),
+    "nonlinearity": text(NONLINEARITIES),
+    "epsilon": ("a learning rate of the grid", lambda value: value in GRID),
+    "seed": whole(),
+    "reached": truth(),
+    "epochs": optional(number(1e-3, MOST)),
+}
 
 # network, input, init, images, first guess for relu and for tanh; the most informative lines first
 PLAN = (
@@ -70,11 +85,13 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
     ValueError
         If every line of the plan has more images than `most_images`.
     """
+    out = pathlib.Path(check_name("study", "out", out))
+    if most_images is not None:
+        check_whole("study", "most_images", most_images, 1)
     fewest = min(images for _, _, _, images, *_ in plan)
     if most_images and most_images < fewest:
         raise ValueError(f"at most {most_images} images: the study has none below {fewest}")
-    out = pathlib.Path(out)
-    storage.make_folder(out)
+    storage.make_folder(out, {"study.png": FIGURE})
     plan = [line for line in plan if not most_images or line[3] <= most_images]
     if max(line[3] for line in plan) > 5000:
         check_images(data.load(dataset), dataset)  # now, not after an hour
@@ -121,7 +138,7 @@ def run_trial(out, ops, cell, epsilon, prepared, progress, seed=0):
             return {"reached": False, "diverged": True}
 
     key = {**cell._asdict(), "epsilon": epsilon, "seed": seed}
-    journal.run_once(out / "study.jsonl", key, run, title)
+    journal.run_once(out / "study.jsonl", key, run, title, wrong=wrong_line)
 
 
 def next_epsilon(results, cell, guess):
@@ -152,7 +169,15 @@ def finished(results):
 
 def read(out):
     """Return the lines of study.jsonl; an empty list if there is no such file."""
-    return journal.read(pathlib.Path(out) / "study.jsonl")
+    return journal.read(pathlib.Path(out) / "study.jsonl", wrong_line)
+
+
+def wrong_line(line):
+    """Return why a line is none of study.jsonl, in words, or ""."""
+    wrong = wrong_fact(line, LINE, lacking=("epochs",))
+    if not wrong and line["reached"] and line.get("epochs") is None:
+        return "it has reached the goal, but epochs is missing"
+    return wrong
 
 
 def report(out):

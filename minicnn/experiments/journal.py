@@ -13,7 +13,14 @@ from .. import storage
 from ..errors import Interrupted
 
 
-def run_once(path, key, run, title, advice="run the same command again to resume"):
+def wrong_dict(line):
+    """Return why a value is no dict, in words, or ""."""
+    return storage.wrong_fact(line, {})
+
+
+def run_once(
+    path, key, run, title, advice="run the same command again to resume", wrong=wrong_dict
+):
     """Return the line with this key; if there is none, call run() and append its result.
 
     Parameters
@@ -24,15 +31,15 @@ def run_once(path, key, run, title, advice="run the same command again to resume
         Does the work, and returns the result: a dict.
     title, advice : str
         The name of the run, and how to resume it; both for the message after Ctrl-C.
+    wrong : function
+        wrong(line) returns why a value is no line of this journal, in words, or "".
 
     Raises
     ------
     errors.Interrupted
         If the run was interrupted; then it gets no line.
-    ValueError
-        If the journal is damaged.
     """
-    lines = select(read(path), key)
+    lines = select(read(path, wrong), key)
     if lines:
         return lines[-1]
     try:
@@ -40,17 +47,16 @@ def run_once(path, key, run, title, advice="run the same command again to resume
     except Interrupted:
         raise Interrupted(f"stopped in {title}; {advice}") from None
     line = {**key, **result}
-    storage.write_lines(path, [*read(path), line])
+    storage.write_lines(path, [*read(path, wrong), line])
     return line
 
 
-def read(path):
-    """Return the lines of a journal; an empty list if there is no such file."""
-    lines = storage.read_lines(path)
-    for number, line in enumerate(lines, start=1):
-        if not isinstance(line, dict):
-            raise ValueError(f"{path}, line {number}: expected a dict, as {{…}}; got {line!r}")
-    return lines
+def read(path, wrong=wrong_dict):
+    """Return the lines of a journal; an empty list if there is no such file.
+
+    What is no line is moved to another file, and a sentence says so: see storage.read_lines.
+    """
+    return storage.read_lines(path, wrong)
 
 
 def select(lines, key):

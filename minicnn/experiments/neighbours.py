@@ -12,6 +12,7 @@ shows how this differs from the similarity of pixels.
 import numpy as np
 
 from .. import console
+from ..checks import MOST, check_whole
 
 MEMORY = 2**27  # bytes of a block of queries, and of a block of base, as float64 vectors
 
@@ -40,13 +41,16 @@ def nearest(queries, base, k, title=None):
     ValueError
         If queries and base have vectors of different lengths, or base has fewer than k.
     """
+    for name, vectors in (("queries", queries), ("base", base)):
+        if not hasattr(vectors, "shape"):
+            raise TypeError(f"nearest: {name} is a {type(vectors).__name__}; expected an array")
     D, D_base = (int(np.prod(x.shape[1:])) for x in (queries, base))
     if D != D_base:
         raise ValueError(
             f"nearest: queries have {D} numbers each but base has {D_base}; "
             "expected vectors of one length"
         )
-    if not 1 <= k <= len(base):
+    if not 1 <= check_whole("nearest", "k", k, -MOST) <= len(base):
         raise ValueError(
             f"nearest: k = {k}; expected 1 … {len(base)}, the number of vectors in base"
         )

@@ -27,6 +27,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 
 from .. import net, two_columns
+from ..checks import check_whole
 from ..networks import catalogue
 from ..training import train
 from ..training.run import Run
@@ -66,6 +67,8 @@ def timeline(network, ops, gpus=None, batch=32, steps=8):
         raise ValueError(
             f"{network} has one column, so nothing crosses; networks of two are {names}"
         )
+    check_whole("timeline", "batch", batch, 1)
+    check_whole("timeline", "steps", steps, 2)
     watcher = SimpleNamespace(
         layer="", phase="", at=threading.local(), journeys=[], ticks=[], tick=ops.columns.tick
     )

@@ -54,6 +54,8 @@ import numpy as np
 from llvmlite.binding import ffi
 from numba.core.compiler_lock import global_compiler_lock
 
+from . import buffers
+
 WORTH_WAKING = 250_000  # nanoseconds of work
 WAKE_TIME = 80_000  # nanoseconds until a worker is awake
 
@@ -204,7 +206,7 @@ class Piece:
 def join(pieces):
     """Drop the pieces not begun, and wait for those begun: they may still write into arrays."""
     try:
-        release_compiler_locks()
+        release_locks()
         for piece in pieces:
             piece.call.clear()
             while piece.received and not piece.ended:
@@ -241,12 +243,14 @@ def work(pieces):
         del piece  # and its arrays, before waiting: buffers.py reuses what nothing else holds
 
 
-def release_compiler_locks():
-    """Release the compiler locks that this thread still holds because Ctrl-C ended a compilation.
+def release_locks():
+    """Release the locks that this thread still holds because Ctrl-C came while it took them.
 
-    This thread is not compiling now, and a worker that has to compile would wait for ever.
+    This thread neither compiles now nor takes a buffer, and a worker that has to would wait for
+    ever.  (In Python 3.14, Ctrl-C may come after `with lock` has the lock, and before it is sure to
+    release it.)
     """
-    for lock in COMPILER_LOCKS:
+    for lock in (*COMPILER_LOCKS, buffers.lock):
         while lock._is_owned():
             lock.release()
 

@@ -22,9 +22,12 @@ recipe has all the keys of PAPER.
 """
 
 import inspect
+import math
 from collections import Counter, namedtuple
 from functools import partial
 
+from ..checks import check_between, check_number, check_whole
+from ..storage import list_of, number, optional, text, whole, wrong_fact
 from ..two_columns import in_columns
 from . import alexnet, cifar, other_alexnets, vgg
 
@@ -47,6 +50,7 @@ VGG = ALEXNET._replace(
 )
 DEEPER = VGG._replace(begins_with=("vgg-a", vgg.FROM_A))
 CIFAR = Network(cifar.four_layer, 32, cifar.LEAST, 32, 10, SMALL, {}, batch=128)
+LOCAL = CIFAR._replace(size=24)
 PATCHES = CIFAR._replace(  # their initial weights are scaled by fan-in
     size=24, recipe={**SMALL, "epsilon": 0.03, "input": "unit"}
 )
@@ -60,6 +64,7 @@ NETWORKS = {
     "alexnet-no-conv4": ALEXNET._replace(build=partial(alexnet.without_conv, 4)),
     "alexnet-no-lrn": ALEXNET._replace(build=alexnet.without_lrn),
     "alexnet-no-overlap": ALEXNET._replace(build=alexnet.without_overlap),
+    "alexnet-source": ALEXNET._replace(build=alexnet.alexnet_source),
     "vgg-a": VGG._replace(build=partial(vgg.vgg, "A"), torchvision=True),
     "vgg-a-lrn": VGG._replace(build=partial(vgg.vgg, "A-LRN")),
     "vgg-b": DEEPER._replace(build=partial(vgg.vgg, "B"), torchvision=True),
@@ -75,6 +80,9 @@ NETWORKS = {
     "cifar-four-hidden-layer": CIFAR._replace(build=cifar.four_hidden_layer),
     "cifar-80sec": CIFAR._replace(build=cifar.layers_80sec),
     "cifar-19pct": CIFAR._replace(build=cifar.layers_19pct),
+    "cifar-18pct": CIFAR._replace(build=cifar.layers_18pct),
+    "cifar-13pct": LOCAL._replace(build=cifar.local_13pct),
+    "cifar-11pct": LOCAL._replace(build=cifar.local_11pct),
     "cifar-alexnet": PATCHES._replace(
         build=cifar.small_alexnet, recipe={**PATCHES.recipe, "epochs": 38}
     ),
@@ -83,12 +91,39 @@ NETWORKS = {
 }
 
 
+def check_kernels(network, option, value):
+    """Return value as a tuple; it has numbers of kernels."""
+    if not isinstance(value, tuple | list):
+        raise TypeError(f"{network}: {option} = {value!r:.80}; expected several numbers")
+    return tuple(check_whole(network, option, number, 1) for number in value)
+
+
+MOST_PIXELS, MOST_CLASSES = 4096, 1_000_000
+CHECKS = {  # of the options of the networks' functions: check(network, option, value) → value
+    "classes": partial(check_whole, least=1, most=MOST_CLASSES),
+    "size": partial(check_whole, least=1, most=MOST_PIXELS),
+    "hidden": partial(check_whole, least=1),
+    "kernels": check_kernels,
+    "std": check_between,
+    "bias": check_number,
+    "dropout": partial(check_between, below=1),
+}
+DESCRIPTION = {  # what the settings of a run, or a file of weights, say about their network
+    "network": text(NETWORKS),
+    "classes": list_of(text(), least=1),
+    "size": whole(1, MOST_PIXELS),
+    "test_width": optional(whole(1, MOST_PIXELS)),
+    "nonlinearity": optional(text(cifar.NONLINEARITIES)),
+    "dropout": optional(number(0, math.nextafter(1, 0))),
+}
+
+
 def find(name):
     """Return the row of a network in the catalogue.
 
     Raises ValueError for an unknown name; the message lists all names.
     """
-    if name not in NETWORKS:
+    if name not in list(NETWORKS):  # a list: the name may be of any type
         raise ValueError(f"no network is called {name!r}; there are {', '.join(NETWORKS)}")
     return NETWORKS[name]
 
@@ -111,9 +146,13 @@ def build(name, ops, rng, **options):
     Raises
     ------
     ValueError
-        For an unknown name; the message lists all names.
+        For an unknown name; the message lists all names.  For an option that makes no sense.
     """
-    return find(name).build(ops, rng, **options)
+    network, given = find(name), {}
+    for option, value in options.items():
+        check = CHECKS.get(option, lambda who, option, value: value)
+        given[option] = check(name, option, value)
+    return network.build(ops, rng, **given)
 
 
 def build_described(about, ops, rng=None):
@@ -130,6 +169,26 @@ def build_described(about, ops, rng=None):
     options = {option: about[option] for option in optional if about.get(option) is not None}
     options |= size_option(name, about["size"])
     return build(name, ops, rng, classes=len(about["classes"]), **options)
+
+
+def wrong_description(about):
+    """Return why `build_described` cannot build this network, in words, or "".
+
+    Parameters
+    ----------
+    about : value
+        From a file, so it may be anything.
+    """
+    wrong = wrong_fact(about, DESCRIPTION, lacking=("test_width", "nonlinearity", "dropout"))
+    if wrong:
+        return wrong
+    name, network, size = about["network"], find(about["network"]), about["size"]
+    for option in ("nonlinearity", "dropout"):
+        if about.get(option) is not None and option not in options_of(name):
+            return f"it has {option}, which {name} does not take"
+    if size < network.least or (network.least == network.size != size):
+        return f"size is {size}, for which {name} cannot be built"
+    return ""
 
 
 def size_option(name, size):

@@ -6,6 +6,8 @@
 matplotlib is imported only when a figure is drawn.
 """
 
+from itertools import cycle
+
 from .canvas import new_figure, save
 
 STYLE = {"relu": ("ReLU", "-", "tab:blue"), "tanh": ("tanh", "--", "tab:red")}
@@ -157,7 +159,7 @@ def study(results, finished, path):
     for r in results:
         conditions.setdefault((r["network"], r["input"], r["init"]), []).append(r)
     palette = ("tab:blue", "tab:orange", "tab:green", "tab:purple")
-    colours = dict(zip(conditions, palette, strict=False))
+    colours = dict(zip(conditions, cycle(palette), strict=False))
     any_hollow = False
     for condition, trials in conditions.items():
         best = {}  # (images, nonlinearity) → fewest epochs

@@ -12,7 +12,7 @@ does not, for x > 0.  Each slope is a function of y alone, so y is all that back
 
 import numpy as np
 
-from ..checks import check_array, check_gradient
+from ..checks import ARRAY, check_array, check_cache, check_gradient
 
 
 def relu_forward(x):
@@ -24,6 +24,7 @@ def relu_forward(x):
 
 def relu_backward(dy, cache):
     """Let dy pass where the unit was on."""
+    check_cache("relu", cache, ARRAY)
     (y,) = cache
     check_gradient("relu", dy, y.shape, y.dtype)
     dx = np.where(y > 0, dy, 0)  # not dy · (y > 0): ∞ · 0 is NaN
@@ -39,6 +40,7 @@ def tanh_forward(x):
 
 def tanh_backward(dy, cache):
     """Multiply dy by the slope 1 − y²."""
+    check_cache("tanh", cache, ARRAY)
     (y,) = cache
     check_gradient("tanh", dy, y.shape, y.dtype)
     dx = dy * (1 - y * y)
@@ -55,6 +57,7 @@ def logistic_forward(x):
 
 def logistic_backward(dy, cache):
     """Multiply dy by the slope y·(1 − y), which is never above 1/4."""
+    check_cache("logistic", cache, ARRAY)
     (y,) = cache
     check_gradient("logistic", dy, y.shape, y.dtype)
     dx = dy * y * (1 - y)

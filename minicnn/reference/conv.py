@@ -17,7 +17,7 @@ order, so in the columns, too, each group is one block of rows.  With groups=1 t
 
 import numpy as np
 
-from ..checks import check_conv, check_gradient
+from ..checks import check_cache, check_conv, check_gradient
 from ..shapes import out_size
 from .im2col import col2im, im2col
 
@@ -44,6 +44,7 @@ def conv_backward(dy, cache, need_dx=True):
 
     The windows are laid out again: keeping them would take f·f times the memory of x.
     """
+    check_cache("conv", cache, np.ndarray, np.ndarray, tuple, int, int, int)
     x, w, y_shape, stride, pad, groups = cache
     check_gradient("conv", dy, y_shape, x.dtype)
     N, C, H, W = x.shape

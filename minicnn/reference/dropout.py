@@ -13,7 +13,7 @@ list of rows.
 
 import numpy as np
 
-from ..checks import check_dropout, check_gradient, check_rng
+from ..checks import ARRAY, check_cache, check_dropout, check_gradient, check_rng
 
 
 def dropout_forward(x, p=0.5, rng=None):
@@ -30,6 +30,7 @@ def dropout_forward(x, p=0.5, rng=None):
 
 def dropout_backward(dy, cache):
     """Let dy pass where the unit was kept."""
+    check_cache("dropout", cache, ARRAY, np.dtype)
     kept, dtype = cache
     check_gradient("dropout", dy, kept.shape, dtype)
     dx = np.where(kept, dy, 0)
@@ -45,6 +46,7 @@ def dropout_predict_forward(x, p=0.5):
 
 def dropout_predict_backward(dy, cache):
     """Multiply dy by 1 − p."""
+    check_cache("dropout_predict", cache, float, tuple, np.dtype)
     p, shape, dtype = cache
     check_gradient("dropout_predict", dy, shape, dtype)
     dx = dy * (1 - p)

@@ -12,7 +12,9 @@ Backward is two matrix products: each output hands its dy to the inputs that it 
 weights between them, and to those weights, times the inputs.
 """
 
-from ..checks import check_fc, check_gradient
+import numpy as np
+
+from ..checks import check_cache, check_fc, check_fits, check_gradient
 
 
 def fc_forward(x, w, b):
@@ -25,7 +27,9 @@ def fc_forward(x, w, b):
 
 def fc_backward(dy, cache, need_dx=True):
     """Return dx, dw, db; dx is None where nobody needs it: no row before the first one learns."""
+    check_cache("fc", cache, np.ndarray, np.ndarray)
     x, w = cache
+    check_fits("fc", w.ndim == 2 and x.size == x.shape[0] * w.shape[1])
     check_gradient("fc", dy, (x.shape[0], w.shape[0]), x.dtype)
     x_rows = x.reshape(x.shape[0], w.shape[1])
     dx = (dy @ w).reshape(x.shape) if need_dx else None  # forward: y = x_rows @ w.T + b

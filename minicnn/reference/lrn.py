@@ -19,7 +19,7 @@ holds it.  There, ∂y_j/∂x_i = −2αβ · x_i · y_j / scale_j, and so
 
 import numpy as np
 
-from ..checks import check_gradient, check_lrn
+from ..checks import check_cache, check_gradient, check_lrn
 
 
 def sum_over_channels(q, before, after, groups):
@@ -45,6 +45,7 @@ def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
 
 def lrn_backward(dy, cache):
     """Return dx: its own term, and the cross-channel term."""
+    check_cache("lrn", cache, np.ndarray, np.ndarray, np.ndarray, int, float, float, int)
     x, y, scale, n, alpha, beta, groups = cache
     check_gradient("lrn", dy, x.shape, x.dtype)
     own = dy * scale**-beta

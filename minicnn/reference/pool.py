@@ -16,7 +16,7 @@ can win, and only real pixels count.
 
 import numpy as np
 
-from ..checks import check_gradient, check_pool
+from ..checks import check_cache, check_fits, check_gradient, check_pool
 from ..shapes import pool_size
 
 
@@ -51,7 +51,9 @@ def pool_forward(x, z=3, s=2, ceil_mode=False):
 
 def pool_backward(dy, cache):
     """Send each dy back to the place that won; add, because windows overlap."""
+    check_cache("pool", cache, tuple, np.dtype, np.ndarray, int, int)
     shape, dtype, winner, z, s = cache
+    check_fits("pool", winner.ndim == 4 and winner.shape[:2] == shape[:2])
     check_gradient("pool", dy, winner.shape, dtype)
     N, C, H, W = shape
     H_out, W_out = dy.shape[2:]
@@ -83,7 +85,9 @@ def average_pool_forward(x, z=3, s=2, ceil_mode=False):
 
 def average_pool_backward(dy, cache):
     """Give every pixel of a window its equal share of dy; add, because windows overlap."""
+    check_cache("average_pool", cache, tuple, np.dtype, np.ndarray, int, int)
     shape, dtype, count, z, s = cache
+    check_fits("average_pool", count.ndim == 2)
     N, C, H, W = shape
     H_out, W_out = count.shape
     check_gradient("average_pool", dy, (N, C, H_out, W_out), dtype)

@@ -14,7 +14,7 @@ Softmax and loss are one layer because their joint gradient is so much simpler t
 
 import numpy as np
 
-from ..checks import check_array, check_labels
+from ..checks import check_array, check_cache, check_fits, check_labels
 
 
 def softmax(scores):
@@ -36,7 +36,9 @@ def softmax_loss_forward(scores, labels):
 
 def softmax_loss_backward(cache):
     """Return dscores = (p − one_hot) / N: how much too probable each class is."""
+    check_cache("softmax_loss", cache, np.ndarray, np.ndarray)
     scores, labels = cache
+    check_fits("softmax_loss", labels.shape == scores.shape[:1])
     N = len(labels)
     dscores = softmax(scores)
     dscores[np.arange(N), labels] -= 1  # p − one_hot

@@ -15,7 +15,8 @@ import math
 import numpy as np
 
 from .. import net
-from ..checks import check_array, check_classes, check_whole
+from ..checks import check_array, check_between, check_classes, check_whole
+from ..errors import BrokenScores
 
 BATCH_VALUES = 2**22  # numbers in a batch of images: 27 images of 224×224 pixels
 
@@ -43,6 +44,10 @@ def predict(layers, ops, images, views_of):
         If there are no images, or a view has another number of them; or if scores are NaN or
         infinite.  The message then says whether an image or a weight is broken.
     """
+    if not hasattr(images, "shape"):
+        raise TypeError(f"predict: images is a {type(images).__name__}; expected an array")
+    if not callable(views_of):
+        raise TypeError(f"predict: views_of is a {type(views_of).__name__}; expected a function")
     if not len(images):
         raise ValueError("predict: there are no images")
     layers, parts, batch = net.fused(layers, ops), [], batch_size(images)
@@ -66,7 +71,7 @@ def view_probabilities(layers, ops, x, first=0):
     """Return probabilities for a view of a batch, float64; `first` is its first image's number."""
     scores = output(layers, ops, x)
     if not np.isfinite(scores).all():
-        raise ValueError(f"the network's scores are NaN or infinite: {culprit(layers, x, first)}")
+        raise BrokenScores(f"the network's scores are NaN or infinite: {culprit(layers, x, first)}")
     if scores.ndim == 4:
         scores = scores.mean(axis=(2, 3))
     return ops.to_host(ops.softmax(np.asarray(scores, np.float64)))
@@ -184,14 +189,24 @@ def combine(members, weights=None):
     Raises
     ------
     ValueError
-        If the members have different numbers of images or classes.
+        If the members have different numbers of images or classes, or a weight is below 0.
     """
     check_equal("evaluate.combine", members)
+    if weights is not None:
+        if len(weights) != len(members):
+            raise ValueError(f"evaluate.combine: expected {len(members)} weights, one per member")
+        weights = [check_between("evaluate.combine", "weights", weight) for weight in weights]
+        if not any(weights):
+            raise ValueError("evaluate.combine: all weights are 0")
     return np.average(members, axis=0, weights=weights)
 
 
 def check_equal(who, members):
-    """Raise ValueError unless there are members, all of one shape."""
+    """Raise TypeError or ValueError unless members are probabilities, all of one shape."""
+    if not hasattr(members, "__len__"):
+        raise TypeError(f"{who}: members is a {type(members).__name__}; expected a list")
+    for member in members:
+        check_probabilities(who, member)
     shapes = {member.shape for member in members}
     if not shapes:
         raise ValueError(f"{who}: there are no members")
@@ -214,8 +229,7 @@ def choose_weights(members, labels, rounds=200):
     rounds : int
     """
     check_equal("evaluate.choose_weights", members)
-    for member in members:
-        check_probabilities("evaluate.choose_weights", member)
+    check_whole("evaluate.choose_weights", "rounds", rounds, 1)
     labels = check_classes("evaluate.choose_weights", labels, *members[0].shape)
     right = np.array([member[np.arange(len(labels)), labels] for member in members])  # (members, N)
     weights = np.full(len(members), 1 / len(members))

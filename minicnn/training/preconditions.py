@@ -8,9 +8,10 @@ import math
 import numpy as np
 
 from .. import net
-from ..checks import check_number, check_whole
+from ..checks import check_name, check_number, check_switch, check_whole
 from . import evaluate
 
+MOST_WORKERS = 256
 BELOW_ONE = math.nextafter(1, 0)
 
 
@@ -18,7 +19,7 @@ def check_counts(epochs, batch, workers, seed):
     """Raise TypeError or ValueError for a count that is not a whole number, or too small."""
     check_whole("train", "epochs", epochs, 1)
     check_whole("train", "batch", batch, 1)
-    check_whole("train", "workers", workers, 1)
+    check_whole("train", "workers", workers, 1, MOST_WORKERS)
     check_whole("train", "seed", seed, 0)
 
 
@@ -34,6 +35,19 @@ def check_numbers(epsilon, momentum, decay, until, save_every):
     ):
         if not 0 <= check_number("train", name, value) <= most:
             raise ValueError(f"train: {name} = {value!r}; expected {expected}")
+
+
+def check_names(folder, title, settings, inputs, switches):
+    """Raise TypeError or ValueError for what is no name, no dict, or neither True nor False."""
+    if folder is not None:
+        check_name("train", "folder", folder)
+    if not isinstance(title, str):
+        raise TypeError(f"train: title is a {type(title).__name__}; expected a text")
+    for name, value in (("settings", settings), ("inputs", inputs)):
+        if not isinstance(value, dict | None):
+            raise TypeError(f"train: {name} is a {type(value).__name__}; expected a dict")
+    for name, value in switches.items():
+        check_switch("train", name, value)
 
 
 def check_functions(schedule, view, test_view, validation_data):

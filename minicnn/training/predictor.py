@@ -27,6 +27,10 @@ VIEWS = {  # kind → number of views
     "dense": 2,  # the whole image and its mirror image, at every position: see evaluate.dense
 }
 
+FEATURES = storage.Kind(
+    "features of images", rb"\x93NUMPY.*'<f4', 'fortran_order': False, 'shape': \(\d+, \d+\)"
+)
+
 Trained = namedtuple("Trained", "path name layers ops classes size width mean deviation")
 
 
@@ -48,27 +52,35 @@ def load(path, ops):
     Raises
     ------
     errors.CheckpointError
-        If it is missing or damaged, or does not say which network it belongs to.
+        If it is missing or damaged, or does not describe a network that can be built.
     """
-    arrays, facts = storage.load(path)
-    settings = facts.get("settings", {})
+    theirs, mean, deviation, settings = storage.load_network(path)
     missing = [name for name in ("network", "classes", "size") if name not in settings]
-    missing += [name for name in ("mean", "deviation") if f"input:{name}" not in arrays]
+    missing += [n for n, q in (("mean", mean), ("deviation", deviation)) if q is None]
     if missing:
         raise errors.CheckpointError(
             f"{path} does not describe its network ({', '.join(missing)} missing); "
             "take a checkpoint of `minicnn train`"
         )
+    wrong = catalogue.wrong_description(settings)
+    if wrong:
+        raise errors.CheckpointError(f"{path} does not describe its network: {wrong}")
     name, classes, size = settings["network"], settings["classes"], settings["size"]
-    layers = catalogue.build_described(settings, ops)
+    width = settings.get("test_width") or mean.shape[2]
+    if not size <= width <= mean.shape[2]:  # so memory is bounded by the size of the file
+        raise errors.CheckpointError(
+            f"{path} does not describe its network: it sees {size} of {width} pixels, but its mean "
+            f"image has {mean.shape[2]}"
+        )
+    try:
+        layers = catalogue.build_described(settings, ops)
+    except MemoryError:
+        raise MemoryError(f"{path}: there is not enough memory for {name} of this size") from None
     ops = catalogue.backend(name, ops)
     ours = {f"w:{parameter}": w for parameter, w in net.parameters(layers).items()}
-    theirs = {n: array for n, array in arrays.items() if n.startswith("w:")}
-    storage.copy_into(ours, theirs, path)
+    storage.copy_into(ours, {f"w:{name}": w for name, w in theirs.items()}, path)
     layers = net.predicting(layers, ops)
     net.to_device(layers, ops)
-    mean, deviation = arrays["input:mean"], arrays["input:deviation"]
-    width = settings.get("test_width") or mean.shape[2]
     return Trained(path, name, layers, ops, tuple(classes), size, width, mean, deviation)
 
 
@@ -84,7 +96,12 @@ def predict(trained, images, views="1", title=None):
     title : str, optional
         The title of a progress bar; None shows none.
     """
-    kinds = views.split("+")
+    kinds = views.split("+") if isinstance(views, str) else [views]
+    for kind in kinds:
+        if kind not in list(VIEWS):  # a list: the value may not be hashable
+            raise ValueError(
+                f"predict: views = {views!r}; expected {', '.join(VIEWS)}, joined by +"
+            )
     total = len(images) * sum(VIEWS[kind] for kind in kinds)
     predictions = []
     with console.bar(total, title, " views") as bar:
@@ -191,7 +208,7 @@ def write_features(trained, images, name, path, title=None):
         for part in itertools.chain([first], parts):
             file.write(np.ascontiguousarray(part, "<f4").tobytes())
 
-    storage.write_whole(path, write)
+    storage.write_whole(path, write, FEATURES)
     return shape
 
 

@@ -14,12 +14,28 @@ from . import schedules
 
 
 def complete(options, before):
-    """Fill in the options that were not given."""
+    """Fill in the options that were not given; say if the run has done all epochs already.
+
+    Raises ValueError if the network's recipe lacks one of them.
+    """
+    recipe = catalogue.find(options.network).recipe
+    missing = [name for name in catalogue.PAPER if name not in recipe]
+    if missing:
+        raise ValueError(
+            f"the recipe of {options.network} lacks {', '.join(missing)}: see PAPER in "
+            "networks/catalogue.py"
+        )
     if before and options.epsilon is None:  # the ε given when the run began, or changed by hand
         options.epsilon = before["first_epsilon"]
-    for name, value in catalogue.find(options.network).recipe.items():
+    for name, value in recipe.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
+    if before and before["epoch"] >= options.epochs:
+        print(
+            f"The run in {options.out} has done {before['epoch']} epochs, so --epochs "
+            f"{options.epochs} adds none; name more to go on.",
+            file=sys.stderr,
+        )
 
 
 def choose_plan(options, before, validated):

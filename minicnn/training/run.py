@@ -20,7 +20,9 @@ import numpy as np
 
 from .. import net, storage
 from ..errors import CheckpointError
+from . import saved_run
 
+HISTORY = storage.Kind("the history of a run", rb'\{"epoch": ')
 BY_HAND = ("schedule",)  # settings that may change when a run is resumed, as ε may
 
 
@@ -193,14 +195,13 @@ class Run:
             If it is damaged, or belongs to a run with other settings, other images or another
             network; then nothing has changed.
         """
-        arrays, facts = storage.load(self.path)
-        if "epoch" not in facts or "order" not in arrays:
-            raise CheckpointError(f"{self.path} holds no run to resume; take another folder")
+        arrays, facts = saved_run.load(self.path)
         for name in [*facts["settings"], *self.settings]:
             theirs, ours = facts["settings"].get(name), self.settings.get(name)
             if theirs != ours and name not in BY_HAND:
                 raise CheckpointError(
-                    f"{self.path} belongs to a run with {name} = {theirs}, this one has {ours}; "
+                    f"{self.path} belongs to a run with {name} = {storage.shortened(theirs)}, "
+                    f"this one has {storage.shortened(ours)}; "
                     "give the same options as before, or another folder"
                 )
         steps = {name: arrays.pop(name) for name in ("order", "losses", "wrongs")}
@@ -264,6 +265,11 @@ class Run:
                 raise CheckpointError(
                     f"{self.path} belongs to a run whose rng is a {theirs}, this one's is a "
                     f"{ours}; give np.random.Generator(np.random.{theirs}()), or another folder"
+                )
+            if not saved_run.takes(rng, state):
+                raise CheckpointError(
+                    f"{self.path} is damaged: its random state is not one of {ours}; use an older "
+                    "checkpoint, or start the run again"
                 )
 
     def rngs(self):

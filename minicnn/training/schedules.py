@@ -12,6 +12,7 @@ and reduced three times prior to termination."
 from math import isclose
 
 from ..checks import check_number, check_whole
+from ..storage import shortened
 
 
 def divide_at(epochs, by=10):
@@ -26,13 +27,11 @@ def divide_at(epochs, by=10):
     Raises
     ------
     TypeError, ValueError
-        If an epoch is not a whole number of at least 1, or `by` is not a number above 0.
+        If an epoch is not a whole number of at least 1, or `by` is not a number above 1.
     """
-    if not hasattr(epochs, "__iter__"):
+    if not hasattr(epochs, "__iter__") or isinstance(epochs, str):
         raise TypeError(f"divide_at: epochs = {epochs!r}; expected several, e.g. [30, 60]")
-    epochs = set(epochs)
-    for epoch in epochs:
-        check_whole("divide_at", "epochs", epoch, 1)
+    epochs = {check_whole("divide_at", "epochs", epoch, 1) for epoch in epochs}
     check_by("divide_at", by)
     return lambda history, epsilon: epsilon / by if history[-1]["epoch"] in epochs else epsilon
 
@@ -54,7 +53,7 @@ def divide_on_stall(patience=3, by=10, times=3):
     Raises
     ------
     ValueError
-        If patience is below 1, `by` is not a number above 0, or times is below 0.  The schedule
+        If patience is below 1, `by` is not a number above 1, or times is below 0.  The schedule
         itself raises it if the epoch has no validation error.
     """
     check_whole("divide_on_stall", "patience", patience, 1)
@@ -85,9 +84,9 @@ def counts(line):
 
 
 def check_by(who, by):
-    """Raise ValueError or TypeError unless ε can be divided by `by`."""
-    if not check_number(who, "by", by) > 0:
-        raise ValueError(f"{who}: by = {by}; expected a number above 0")
+    """Raise ValueError or TypeError unless ε becomes smaller when it is divided by `by`."""
+    if not check_number(who, "by", by) > 1:
+        raise ValueError(f"{who}: by = {by}; expected a number above 1")
 
 
 def schedule_from(plan):
@@ -97,6 +96,18 @@ def schedule_from(plan):
     if "stall" in plan:
         return divide_on_stall(plan["stall"], plan["by"], plan["times"])
     return None
+
+
+def wrong_plan(plan):
+    """Return why a value from a file is no plan, in words, or ""."""
+    keys = ({"at", "by"}, {"stall", "by", "times"}, set())
+    if not isinstance(plan, dict) or plan.keys() not in keys:
+        return f"schedule is {shortened(plan)}; expected a plan"
+    try:
+        schedule_from(plan)
+    except (TypeError, ValueError) as error:
+        return f"schedule is {shortened(plan)}: {error}"
+    return ""
 
 
 def describe(plan):

@@ -16,6 +16,7 @@ parameters, velocities, the order of the images, the position in it and the rand
 """
 
 import math
+import sys
 import time
 
 import numpy as np
@@ -30,12 +31,15 @@ from .preconditions import (
     check_counts,
     check_first_weights,
     check_functions,
+    check_names,
     check_numbers,
     check_pixels,
     count_classes,
     images_and_labels,
 )
-from .run import Run
+from .run import HISTORY, Run
+
+EXPLODED = 10  # times the loss of guessing
 
 
 def train(
@@ -134,6 +138,8 @@ def train(
     epochs, batch, seed, workers = int(epochs), int(batch), int(seed), int(workers)
     epsilon, momentum, decay = float(epsilon), float(momentum), float(decay)
     check_rng("train", rng)
+    switches = {"resume": resume, "progress": progress}
+    check_names(folder, title, settings, inputs, switches)
     check_functions(schedule, view, test_view, validation_data)
     images, labels = images_and_labels("train_data", train_data)
     validation = None
@@ -147,7 +153,7 @@ def train(
     if not resumes:
         check_first_weights(layers)
     if run.folder:
-        storage.make_folder(run.folder)
+        storage.make_folder(run.folder, {} if resumes else {"history.jsonl": HISTORY})
     if resumes:
         run.load()
     steps = math.ceil(len(images) / batch)  # in an epoch; its last batch may be smaller
@@ -193,6 +199,7 @@ def train(
                 if run.step == steps or done:
                     check_weights(run, layers, x, batches)
                     run.end_epoch(steps, validate(test_layers, ops, validation, test_view))
+                    warn_of_explosion(run, classes, bar)
                 if run.step == steps:
                     run.epoch, run.step = run.epoch + 1, 0  # now at step 0 of the next epoch
                     if schedule:
@@ -206,6 +213,22 @@ def train(
                     break
     save_unless_broken(run, layers, view(images[:1], rng=np.random.default_rng(seed)))
     return run
+
+
+def warn_of_explosion(run, classes, bar):
+    """Print a sentence if the loss of this epoch, unlike the one before, is far above guessing's.
+
+    A network that guesses has a loss of ln(classes).
+    """
+    guessing, losses = math.log(classes), [0, *(line["loss"] for line in run.history)]
+    limit = EXPLODED * max(1, guessing)
+    if losses[-1] > limit >= losses[-2]:
+        bar.write(
+            f"epoch {run.history[-1]['epoch']:g}: the loss is {losses[-1]:.3g}, but guessing would "
+            f"have {guessing:.3g}: try a smaller learning rate, e.g. {run.epsilon / 3:.1g} instead "
+            f"of {run.epsilon:g}",
+            file=sys.stderr,
+        )
 
 
 def next_epsilon(schedule, run):

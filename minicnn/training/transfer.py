@@ -35,10 +35,13 @@ def take_weights(layers, network, classes, path):
     errors.CheckpointError
         If it is missing or damaged, or nothing in it fits.
     """
-    arrays, facts = storage.load(path)
-    settings = facts.get("settings", {})
-    theirs = {n.removeprefix("w:"): a for n, a in arrays.items() if n.startswith("w:")}
-    theirs = joined_columns(theirs)
+    theirs, _, _, settings = storage.load_network(path)
+    try:
+        theirs = joined_columns(theirs)
+    except ValueError:
+        raise errors.CheckpointError(
+            f"{path} is damaged: the two columns of a layer do not fit each other"
+        ) from None
     first, taken_over = catalogue.find(network).begins_with
     if settings.get("network") == first:
         theirs = {n: a for n, a in theirs.items() if n.split(".")[0] in taken_over}

@@ -30,6 +30,12 @@ SUITE = {
         ([(2, 9, 8, 7), (6, 3, 4, 4), (6,)], {"stride": 3, "groups": 3, "ceil_mode": True}),
         ([(2, 3, 5, 4), (6, 3, 1, 1), (6,)], {"stride": 3}),
     ],
+    "local": [
+        ([(2, 3, 7, 6), (4, 3, 5, 3, 4, 4), (4, 3, 5)], {}),
+        ([(2, 3, 7, 6), (4, 3, 5, 3, 4, 4), (5,)], {}),  # all places share their biases
+        ([(2, 3, 9, 7), (4, 3, 5, 3, 4, 4), (4, 3, 5)], {"stride": 2, "pad": 1}),
+        ([(2, 3, 8, 5), (3, 2, 4, 3, 2, 2), (4,)], {"stride": 3}),
+    ],
     "relu": [([(2, 3, 5, 4)], {}), ([(7, 5)], {})],
     "tanh": [([(2, 3, 5, 4)], {}), ([(7, 5)], {})],
     "logistic": [([(2, 3, 5, 4)], {}), ([(7, 5)], {})],
@@ -40,6 +46,12 @@ SUITE = {
         ([(2, 6, 5, 4)], {"alpha": 0.5, "k": 1, "n": 3, "beta": 0.5, "groups": 3}),
         ([(2, 6, 5, 4)], {"alpha": 0.5, "n": 4}),
         ([(2, 3, 5, 4)], {"alpha": 0.5, "n": 9}),
+    ],
+    "map_lrn": [
+        ([(2, 3, 7, 5)], {}),
+        ([(2, 3, 7, 5)], {"alpha": 0.5}),  # at 5e-5 the neighbours' term is small
+        ([(2, 3, 7, 5)], {"alpha": 0.5, "k": 2, "n": 4, "beta": 0.5}),
+        ([(2, 3, 5, 4)], {"alpha": 0.5, "n": 11}),
     ],
     "pool": [
         ([(2, 3, 8, 10)], {}),
@@ -78,8 +90,8 @@ def small_network(ops, rng):
     """Return a network with every kind of layer."""
 
     def params(*shape):
-        w = 2 * rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
-        return {"w": w, "b": rng.standard_normal(shape[0])}
+        w = 2 * rng.standard_normal(shape) / np.sqrt(np.prod(shape[-3:] if shape[2:] else shape[1]))
+        return {"w": w, "b": rng.standard_normal(shape[:-3] or shape[0])}
 
     return [
         net.row("conv1", ops, "conv", params(6, 2, 4, 4), stride=2, pad=1, ceil_mode=True),
@@ -89,6 +101,8 @@ def small_network(ops, rng):
         net.row("conv2", ops, "conv", params(8, 3, 2, 2), pad=1, groups=2),
         net.row("tanh2", ops, "tanh"),
         net.row("pool2", ops, "average_pool", ceil_mode=True),
+        net.row("map_lrn2", ops, "map_lrn", n=2, alpha=0.5),
+        net.row("local3", ops, "local", params(2, 2, 8, 8, 2, 2), stride=2, pad=1),
         net.row("fc3", ops, "fc", params(9, 32)),
         net.row("logistic3", ops, "logistic"),
         net.row("drop3", ops, "dropout", rng=rng),

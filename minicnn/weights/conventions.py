@@ -24,6 +24,10 @@ Two differences remain.  Images must be red, green and blue, 0 … 255, minus th
 normalization has no weights to convert, so Caffe's networks have tables of their own in
 networks/other_alexnets.py.
 
+torchvision's names are no proof of its pixels: networks of Caffe, such as VGG's own, have been
+converted to PyTorch with their colours and pixels unchanged.  So `library` is whose names and
+layouts a file has, and `pixels` is whose colours and scale.
+
     layers    the layers of one of our networks
     arrays    name → array; ours are conv1.w and conv1.b
     C, K, f   channels, kernels, and the size of a kernel
@@ -45,14 +49,37 @@ TORCHVISION_MEAN = (123.675, 116.28, 103.53)  # 255 · (0.485, 0.456, 0.406)
 TORCHVISION_DEVIATION = (58.395, 57.12, 57.375)  # 255 · (0.229, 0.224, 0.225)
 
 TORCHVISION_NAME = re.compile(r"(features|classifier)\.(\d{1,3})\.(weight|bias)")
+WRAPPED_NAME = re.compile(r"(.*\.|)(?:features|classifier)\.\d{1,3}\.(?:weight|bias)")
+WRAPPERS = (  # of DataParallel, torch.compile and others, anywhere in a name
+    "module", "_module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module",
+)  # fmt: skip
 LETTERS = {"weight": "w", "bias": "b"}
 
 
-def mean_of(library, layers):
+def mean_of(pixels, layers):
     """Return the mean that the library subtracts from images: red, green, blue, 0 … 255."""
-    if library == "torchvision":
+    if pixels == "torchvision":
         return TORCHVISION_MEAN
     return VGG_MEAN if first_weights(layers) == "conv1_1.w" else CAFFE_MEAN
+
+
+def without_wrappers(arrays):
+    """Return arrays with torchvision's names, where these are part of longer ones.
+
+    "module.features.0.weight", "features.module.0.weight", "model._orig_mod.features.0.weight":
+    all are features.0.weight of a network that was part of another object when it was saved.  Other
+    arrays, and all if there are two such networks, keep their names.
+    """
+    inner = {
+        name: ".".join(part for part in name.split(".") if part not in WRAPPERS) for name in arrays
+    }
+    prefixes = {match[1] for match in map(WRAPPED_NAME.fullmatch, inner.values()) if match}
+    if len(prefixes) != 1:
+        return arrays
+    plain = {name: inner[name].removeprefix(*prefixes) for name in arrays}
+    if len(set(plain.values())) < len(arrays):
+        return arrays
+    return {plain[name]: array for name, array in arrays.items()}
 
 
 def names_in_file(library, names, layers):
@@ -61,6 +88,9 @@ def names_in_file(library, names, layers):
     Caffe's layers have the same names as ours.  torchvision's layers have numbers, so they are
     matched in order: its first layer with weights is our first layer with weights, and so on, until
     either network has no more.
+
+    Fully connected layers may have other names, as the last one has after fine-tuning: if as many
+    of ours are missing as the file has other layers, they are matched in order.
 
     Parameters
     ----------
@@ -71,31 +101,46 @@ def names_in_file(library, names, layers):
     layers : list of Layer
         Our layers.
     """
-    ours = list(net.parameters(layers))
-    if library != "torchvision":
-        return {name: name for name in ours}
-    matches = filter(None, map(TORCHVISION_NAME.fullmatch, names))
-    positions = sorted({(match[1] != "features", int(match[2])) for match in matches})
-    with_weights = [layer.name for layer in layers if layer.params]
+    parameters = net.parameters(layers)
+    if library == "minicnn":
+        return {name: name for name in parameters if name in names}
+    with_weights = [layer for layer in layers if layer.params]
+    if library == "torchvision":
+        matches = filter(None, map(TORCHVISION_NAME.fullmatch, names))
+        positions = sorted({(match[1] != "features", int(match[2])) for match in matches})
+        theirs = [f"{'classifier' if late else 'features'}.{number}" for late, number in positions]
+        same, words = zip(with_weights, theirs, strict=False), LETTERS
+    else:
+        same, words = [(layer, layer.name) for layer in with_weights], {"w": "w", "b": "b"}
+    pairs = {
+        layer.name: name for layer, name in same if any(f"{name}.{word}" in names for word in words)
+    }
+    missing = [layer for layer in with_weights if layer.name not in pairs]
+    others = dict.fromkeys(name.rpartition(".")[0] for name in names)
+    others = [name for name in others if name not in pairs.values()]
+    if len(others) == len(missing) and all(kind_of(layer) == "fc" for layer in missing):
+        pairs |= {layer.name: name for layer, name in zip(missing, others, strict=True)}
     return {
-        f"{layer}.{letter}": f"{'classifier' if late else 'features'}.{number}.{word}"
-        for layer, (late, number) in zip(with_weights, positions, strict=False)
-        for word, letter in LETTERS.items()
+        f"{ours}.{letter}": f"{theirs}.{word}"
+        for ours, theirs in pairs.items()
+        for word, letter in words.items()
+        if f"{theirs}.{word}" in names and f"{ours}.{letter}" in parameters
     }
 
 
-def to_our_layout(library, arrays, layers):
+def to_our_layout(library, pixels, arrays, layers):
     """Return arrays, already under our names, as (K, C, f, f) and (K, D) for red, green, blue."""
-    if library != "Caffe":
-        return arrays
     targets, first = net.parameters(layers), first_weights(layers)
-    arrays = {name: without_leading_ones(array, targets[name]) for name, array in arrays.items()}
-    if first not in arrays:
+    if library == "Caffe":
+        arrays = {
+            name: without_leading_ones(array, targets[name]) for name, array in arrays.items()
+        }
+    if library == "minicnn" or first not in arrays:
         return arrays
     K, C, f, f = targets[first].shape
-    if arrays[first].shape == (f, f, C, K):  # then all arrays are in TensorFlow's layout
+    if library == "Caffe" and arrays[first].shape == (f, f, C, K):  # TensorFlow's layout
         arrays |= from_tensorflow(arrays, layers)
-    if arrays[first].shape == (K, C, f, f):
+    if pixels == "Caffe" and arrays[first].shape == (K, C, f, f):
         arrays[first] = arrays[first][:, ::-1]  # blue, green, red → red, green, blue
     return arrays
 
@@ -125,15 +170,15 @@ def from_tensorflow(arrays, layers):
     return converted
 
 
-def factors(library, layers):
-    """Return the factors that turn the library's weights into ours: name → factor.
+def factors(pixels, layers):
+    """Return the factors that turn weights for a library's pixels into ours: name → factor.
 
     Weights with a factor of 1 are left out.
     """
     scale, factor = {}, 1.0
-    if library == "minicnn":
+    if pixels == "minicnn":
         return scale
-    if library == "torchvision":
+    if pixels == "torchvision":
         scale[first_weights(layers)] = 1 / np.reshape(TORCHVISION_DEVIATION, (1, 3, 1, 1))
     for layer in layers:
         factor /= 1 - layer.options.get("p", 0)  # only dropout has a p
@@ -144,12 +189,12 @@ def factors(library, layers):
     return scale
 
 
-def check_normalization(library, layers):
-    """Raise ValueError unless the layers normalize as the library does."""
+def check_normalization(pixels, layers):
+    """Raise ValueError if weights of Caffe are for layers that normalize in another way."""
     for layer in layers:
         k, alpha = layer.options.get("k", 2), layer.options.get("alpha", 1e-4)
         like_caffe = k == 1 and math.isclose(alpha, 1e-4 / 5)
-        if kind_of(layer) == "lrn" and library == "Caffe" and not like_caffe:
+        if kind_of(layer) == "lrn" and pixels == "Caffe" and not like_caffe:
             raise ValueError(
                 f"Caffe normalizes with k = 1 and alpha = 1e-4/5, but {layer.name} has k = {k} and "
                 f"alpha = {alpha}; use caffe_alexnet or caffenet of networks/other_alexnets.py"
@@ -172,6 +217,14 @@ def check_order(kinds, layers):
         if {their_kind, kind} == {"lrn", "pool"}:
             hint = ": AlexNet normalizes before it pools, CaffeNet afterwards"
         raise ValueError(f"{their_name} is in the position of {name}{hint}")
+
+
+def for_normalize(mean=TORCHVISION_MEAN):
+    """Return the mean, and torchvision's deviation, as its Normalize takes them: 0 … 1."""
+    return {
+        "mean": [round(float(value) / 255, 9) for value in mean],
+        "deviation": [round(value / 255, 9) for value in TORCHVISION_DEVIATION],
+    }
 
 
 def as_torchvision(layers, arrays):

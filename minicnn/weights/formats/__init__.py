@@ -3,6 +3,7 @@
     safetensors.py          .safetensors, read and written
     caffemodel.py           Caffe's .caffemodel, read
     npy_pickle.py           dictionaries pickled by np.save, such as bvlc_alexnet.npy, read
+    pth.py                  PyTorch's .pth and the like, read
     npz.py                  .npz and our own checkpoints, read
     weights/provenance.py   the description of a network in our own files
 
@@ -13,14 +14,13 @@ weights/exchange.py converts them into a network's parameters.
 """
 
 import math
-import re
 
-MOST_AXES = 4  # convolution weights have four
-NPY_MAGIC = b"\x93NUMPY\x01\x00"  # version 1.0; later versions are for arrays that no network has
-NPY_HEADER = re.compile(
-    rb"\{'descr': '([<>|](?:f[248]|[iu][1248]|b1|O[48]?))', 'fortran_order': (False|True), "
-    rb"'shape': \((\d{1,18}(?:, \d{1,18}){0,7},?|)\), \}[ \n]*"
-)
+MOST_AXES = 6  # the weights of a locally connected layer have six, of a convolution four
+BATCH_NORM = ("running_mean", "running_var", "num_batches_tracked")  # how PyTorch's names end
+
+
+class Unusable(ValueError):
+    """The file cannot be used; the message says why in the project's own words."""
 
 
 def shaped(name, numbers, shape, order="C"):
@@ -51,18 +51,8 @@ def shaped(name, numbers, shape, order="C"):
     return numbers.reshape(shape, order=order)
 
 
-def npy_header(file):
-    """Read the header of an .npy file; return dtype, order and shape.
-
-    The header is a dictionary in Python's notation, and NumPy's own reader parses it as Python.
-    np.save always writes it in the same form, so a regular expression is enough.
-
-    Raises ValueError if the file does not begin with such a header.
-    """
-    magic, length = file.read(8), file.read(2)
-    match = NPY_HEADER.fullmatch(file.read(int.from_bytes(length, "little")))
-    if magic != NPY_MAGIC or not match:
-        raise ValueError("it does not begin like an .npy file")
-    dtype, fortran, shape = (group.decode("ascii") for group in match.groups())
-    order = "F" if fortran == "True" else "C"
-    return dtype, order, tuple(int(n) for n in shape.split(",") if n)
+def check_batch_norm(names):
+    """Raise Unusable if an array with one of these names is of batch normalization."""
+    for name in names:
+        if name.endswith(BATCH_NORM):
+            raise Unusable(f"it has batch normalization ({name}), which no network here has")

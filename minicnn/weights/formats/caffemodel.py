@@ -3,9 +3,11 @@
     NetParameter       layer (100) or, before 2015, layers (2)
     layer, layers      name (1, 4), type (2, 5), blobs (7, 6)
     blob               data (5) or double_data (8); shape (7), or else num, channels, height and
-                       width (1, 2, 3, 4)
+                       width (1, 2, 3, 4); in NVIDIA's Caffe, which DIGITS uses, also raw_data (12)
+                       and its type (10)
 
-The numbers are from caffe.proto in https://github.com/BVLC/caffe.  A message is a sequence of
+The numbers are from caffe.proto in https://github.com/BVLC/caffe and https://github.com/NVIDIA/caffe.
+A .binaryproto file is one blob, such as a mean image.  A message is a sequence of
 fields.  Each begins with a key, 8 · number + wire type, and the wire type says what follows:
 
     VARINT (0)               an integer, seven bits per byte, the lowest first; the top bit of a
@@ -27,14 +29,16 @@ KINDS = {
     "Convolution": "conv", "InnerProduct": "fc", "LRN": "lrn", "Pooling": "pool",  # type of layer
     4: "conv", 14: "fc", 15: "lrn", 17: "pool",  # type of layers
 }  # fmt: skip
+BATCH_NORM = ("BatchNorm", "CuDNNBatchNorm", "BN")
+RAW_DTYPES = {0: "<f8", 1: "<f4", 2: "<f2"}  # raw_data_type → dtype
 MOST_LAYERS, MOST_BLOBS = 1000, 10
 
 
 def read(data):
     """Return the layers of a file in order: a list of (name, kind, list of arrays).
 
-    The kind is conv, fc, lrn or pool, and "" for all others.  Arrays are float32, or float64 if
-    they come from double_data.
+    The kind is conv, fc, lrn or pool, and "" for all others.  Arrays are float32, or as the file
+    has them: float64 or float16.
     """
     layers = []
     for number, wire, value in fields(memoryview(data)):
@@ -55,7 +59,7 @@ def read_layer(message, place):
         if number == name_field and wire == BYTES:
             name = bytes(value).decode("utf-8", "replace")
         elif number == type_field:
-            kind = KINDS.get(value if wire == VARINT else bytes(value).decode("utf-8", "replace"))
+            kind = value if wire == VARINT else bytes(value).decode("utf-8", "replace")
         elif number == blobs_field and wire == BYTES:
             blobs.append(value)
             if len(blobs) > MOST_BLOBS:
@@ -64,12 +68,14 @@ def read_layer(message, place):
             raise ValueError(
                 "it is in Caffe's format of 2013; convert it with Caffe's upgrade_net_proto_binary"
             )
-    return name, kind or "", [read_blob(name, blob) for blob in blobs]
+    if kind in BATCH_NORM:
+        raise ValueError(f"it has batch normalization ({name}), which no network here has")
+    return name, KINDS.get(kind, ""), [read_blob(name, blob) for blob in blobs]
 
 
 def read_blob(name, message):
     """Return the array of a blob; `name` is for the message."""
-    shape, sizes, floats, doubles = None, [0, 0, 0, 0], bytearray(), bytearray()
+    shape, sizes, floats, doubles, raw, kind = None, [0] * 4, bytearray(), bytearray(), b"", 0
     for number, wire, value in fields(message):
         if number == 7 and wire == BYTES:
             shape = read_shape(value)
@@ -79,7 +85,16 @@ def read_blob(name, message):
             floats += value
         elif number == 8 and wire in (BYTES, FIXED64):
             doubles += value
-    numbers, dtype = (doubles, np.dtype("<f8")) if doubles else (floats, np.dtype("<f4"))
+        elif number == 10 and wire == VARINT:
+            kind = value
+        elif number == 12 and wire == BYTES:
+            raw = value
+    numbers, dtype = (doubles, "<f8") if doubles else (floats, "<f4")
+    if raw:
+        if kind not in RAW_DTYPES:
+            raise ValueError(f"{name} has raw_data of type {kind}; expected floats")
+        numbers, dtype = raw, RAW_DTYPES[kind]
+    dtype = np.dtype(dtype)
     if len(numbers) % dtype.itemsize:
         raise ValueError(f"{name} has {len(numbers):,} bytes, no multiple of {dtype.itemsize}")
     return shaped(name, np.frombuffer(numbers, dtype), sizes if shape is None else shape)

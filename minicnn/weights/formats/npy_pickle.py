@@ -19,7 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import npy_header, shaped
+from ...storage import npy_header
+from . import shaped
+from .pth import run
 
 NAMES = """numpy.core.multiarray._reconstruct numpy._core.multiarray._reconstruct numpy.ndarray
     numpy.dtype _codecs.encode""".split()  # NumPy 1 and 2; bytes that Python 3 wrote for Python 2
@@ -49,6 +51,9 @@ def read(data):
         raise ValueError(f"it is an array of {dtype}, not a dictionary of arrays")
     try:
         check(file)
+        start = file.tell()
+        run(file, {}, tuple_keys=False)
+        file.seek(start)
         match Unpickler(file, encoding="latin1").load():
             case Call("_reconstruct", _, (_, _, _, _, [dict(dictionary)])):
                 return arrays_of(dictionary, most_bytes=len(data))
@@ -121,6 +126,8 @@ def arrays_of(dictionary, most_bytes):
         name = text_of(key)
         if type(name) is not str or type(value) not in (list, tuple, dict):
             raise TypeError
+        if type(value) is dict and "mean" in value:
+            raise ValueError(f"it has batch normalization ({name}), which no network here has")
         arrays[name] = []
         for note in [value["weights"], value["biases"]] if type(value) is dict else value:
             arrays[name].append(array_of(name, note))
