@@ -7,6 +7,7 @@
     epsilon    the first ε to try: others follow in steps of a factor `step`, see driver.py
     step       2, or 10 for the grid of powers of ten
     decay      the weight decay, one number or one for each layer
+    bias       the learning rate of biases, as a multiple of ε
     crops      cut random patches, and mirror half of them
     noise      the standard deviation of the change of colours (Section 4.1)
     images     the number of training images; None: all
@@ -23,19 +24,23 @@ from collections import namedtuple
 from functools import partial
 
 from ..net import row
-from ..networks import cifar
+from ..networks import catalogue, cifar
 
 Arm = namedtuple(
-    "Arm", "build columns size epochs epsilon step decay crops noise images divide until input "
-    "measures",
+    "Arm", "build columns size epochs epsilon step decay bias crops noise images divide until "
+    "input measures",
 )  # fmt: skip
 
 Q = Arm(
     build=cifar.four_layer, columns=1, size=32, epochs=30, epsilon=0.001, step=2, decay=0.0005,
-    crops=False, noise=0.0, images=None, divide=0.8, until=None, input="raw", measures=(),
+    bias=1, crops=False, noise=0.0, images=None, divide=0.8, until=None, input="raw", measures=(),
 )  # fmt: skip
 PATCH = Q._replace(build=partial(cifar.four_layer, size=24), size=24, epochs=40)
 RACE = Q._replace(epochs=60, decay=0.0, divide=None, until=0.25)
+L = Q._replace(
+    build=cifar.local_11pct, size=24, epochs=60, bias=2, crops=True,
+    decay={**catalogue.LOCALS, "fc10": 0.01},
+)  # fmt: skip
 A = Q._replace(
     build=cifar.small_alexnet, size=24, epochs=20, epsilon=0.03, crops=True, input="unit"
 )
@@ -120,6 +125,15 @@ ARMS = {
         for images in (5_000, 10_000, 20_000, 50_000)
         for name, epsilon in (("relu", 0.002), ("tanh", 0.008))
     },
+    **{
+        f"race-L-{name}": RACE._replace(
+            build=partial(cifar.local_13pct, nonlinearity=name, init="paper", size=32),
+            epsilon=epsilon,
+        )
+        for name, epsilon in (("relu", 0.002), ("tanh", 0.008))
+    },
+    "L-lrn": L,
+    "L": L._replace(build=partial(cifar.local_11pct, normalized=False)),
     "race-logistic-50k": RACE._replace(
         build=partial(cifar.four_layer, nonlinearity="logistic"), epsilon=0.016, epochs=40
     ),

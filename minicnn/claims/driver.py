@@ -14,6 +14,7 @@ concatenation: a run that occurs twice counts once.
 
 import math
 import pathlib
+import sys
 import time
 from collections import namedtuple
 
@@ -30,6 +31,22 @@ from .table import CLAIMS
 
 FORMAT = 1  # of a journal's lines
 JOURNAL = "claims.jsonl"
+KEY = {"data": storage.text(), "arm": storage.text()}
+ENSEMBLE = {
+    **KEY,
+    "errors": storage.list_of(storage.number(0, 1), 1),
+    "error_together": storage.number(0, 1),
+    **dict.fromkeys(("seeds", "answers"), storage.whole(1)),
+    **dict.fromkeys(("only_member", "only_together"), storage.whole()),
+}
+RUN = {
+    **KEY,
+    "purpose": storage.text(("choose", "run")),
+    "seed": storage.whole(),
+    "epsilon": storage.number(1e-12, 1e6),
+    "epochs": storage.whole(1),
+    "error": storage.optional(storage.number(0, 1)),
+}
 Laboratory = namedtuple("Laboratory", "out ops photos data progress")  # where runs are done
 MOST_TRIALS = 9  # of ε
 PATIENCE = 1.2  # a race is given up when it takes this many times the epochs of the best ε
@@ -113,7 +130,7 @@ def once(lab, name, purpose, seed, epsilon, epochs):
     def run():
         return run_arm(lab.ops, lab.photos, ARMS[name], key, folder, title, lab.progress)
 
-    return journal.run_once(lab.out / JOURNAL, key, run, title)
+    return journal.run_once(lab.out / JOURNAL, key, run, title, wrong=wrong_line)
 
 
 def average(lab, name, seeds):
@@ -143,7 +160,9 @@ def average(lab, name, seeds):
             "only_together": int(sum((wrong_together & ~w).sum() for w in wrong)),
         }
 
-    journal.run_once(lab.out / JOURNAL, key, together, f"the average of {seeds} runs of {name}")
+    journal.run_once(
+        lab.out / JOURNAL, key, together, f"the average of {seeds} runs", wrong=wrong_line
+    )
 
 
 def folder_name(key):
@@ -153,8 +172,20 @@ def folder_name(key):
 
 def read(out):
     """Return the lines of the journal in a folder that have the format of this version."""
-    lines = journal.read(pathlib.Path(out) / JOURNAL)
-    return [line for line in lines if line.get("format") == FORMAT]
+    lines = journal.read(pathlib.Path(out) / JOURNAL, wrong_line)
+    ours = [line for line in lines if line["format"] == FORMAT]
+    if len(ours) < len(lines):
+        note = f"{JOURNAL}: {len(lines) - len(ours)} lines of another version are not used"
+        print(note, file=sys.stderr)
+    return ours
+
+
+def wrong_line(line):
+    """Return why a value is no line of the journal, in words, or ""."""
+    wrong = storage.wrong_fact(line, {"format": storage.whole()})
+    if wrong or line["format"] != FORMAT:
+        return wrong
+    return storage.wrong_fact(line, ENSEMBLE if line.get("purpose") == "ensemble" else RUN)
 
 
 def scores_of(lines, dataset, name):

@@ -29,6 +29,8 @@ def find(number, lines, dataset="cifar10"):
     if claim.kind == "ensemble":
         return ensemble(claim, journal.select(lines, {"purpose": "ensemble", "arm": claim.arms[0]}))
     runs = journal.select(lines, {"purpose": "run"})
+    needed = NEEDED.get(claim.kind, (claim.value,))
+    runs = [line for line in runs if all(line.get(name) is not None for name in needed)]
     by_arm = {name: of_arm(runs, dataset, name) for name in claim.arms}
     if any(len(group) < min(2, claim.seeds) for group in by_arm.values()):
         return None
@@ -205,4 +207,11 @@ def softmax(scores):
     return fast.softmax(np.asarray(scores, np.float64))
 
 
+NEEDED = {  # what a line must have; one of an older version, or of a run that diverged, may not
+    "ratio": ("epochs_run", "reached"),
+    "trend": ("epochs_run", "reached", "images"),
+    "views": ("error", "only_one_view", "only_ten_views"),
+    "colours": ("colours", "sizes"),
+    "neighbours": ("agreement_features", "agreement_pixels"),
+}
 KINDS = {f.__name__: f for f in (gap, ratio, trend, views, colours, neighbours, counting, masks)}

@@ -69,7 +69,8 @@ def run_arm(ops, photos, arm, key, folder, title, progress=True):
     try:
         run = train.train(
             layers, column_ops, (images, labels),
-            rng=rng, epochs=key["epochs"], epsilon=key["epsilon"], decay=arm.decay, batch=BATCH,
+            rng=rng, epochs=key["epochs"], epsilon=key["epsilon"], decay=arm.decay,
+            bias_epsilon=arm.bias, batch=BATCH,
             schedule=schedule, until=arm.until, folder=folder, resume=True, settings=key,
             view=view, seed=key["seed"], title=title, progress=progress,
         )  # fmt: skip

@@ -25,6 +25,8 @@ CLAIMS = {
              ("race-tanh-50k", "race-logistic-50k"), 2, None),
     4: Claim("3.3", "local response normalization lowers the error", "1.4 points", "gap",
              ("Q-lrn", "Q"), 5, 0.03),
+    5: Claim("3.3", "… and from 13 to 11% in cuda-convnet's network", "13 → 11%", "gap",
+             ("L-lrn", "L"), 3, 0.15),
     6: Claim("3.4", "overlapping pools lower the error", "0.4 points", "gap",
              ("Q", "Q-z2"), 8, 0.01),
     7: Claim("1, 7", "removing a middle convolution raises the error", "2 points", "gap",
