@@ -8,11 +8,15 @@ import sys
 import time
 import traceback
 
-from minicnn.commands.exit_codes import exit_code
-from minicnn.commands.options import add_out, whole
+try:
+    from minicnn.commands.exit_codes import exit_code
+    from minicnn.commands.options import add_out, whole
 
-from . import exercises
-from .viewer import cells, progress, terminal
+    from . import exercises
+    from .viewer import cells, progress, terminal
+except KeyboardInterrupt:  # later exit_code handles it
+    print("\nlessons: stopped", file=sys.stderr)
+    sys.exit(130)
 
 
 class InputEnded(Exception):

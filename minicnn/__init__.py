@@ -8,9 +8,10 @@ These are all files in reading order: each one builds on those above it.
         fc.py                 a fully connected layer
         softmax.py            probabilities, and the loss
         pool.py               overlapping pooling; shapes.py counts how many windows fit
-        lrn.py                local response normalization
+        lrn.py, map_lrn.py    normalization over neighbouring channels, and within a map
         dropout.py            dropout
         im2col.py, conv.py    convolution, as one matrix product per image
+        local.py              a locally connected layer: a convolution that shares no kernels
         sgd.py                the update rule
     net.py                    a network is a list of layers; walking it is the whole framework
     gradcheck.py              checks every backward pass against finite differences
@@ -22,6 +23,7 @@ These are all files in reading order: each one builds on those above it.
         other_alexnets.py, vgg.py   what other libraries call AlexNet; VGG
         catalogue.py                every network by its name
         summary.py                  shapes, receptive fields, parameters and memory of a network
+        comparison.py               how two networks differ, layer by layer
     data/                     CIFAR-10 and your own photographs
         augment.py, batches.py      patches, mirror images and colour noise; batches of images
         views.py                    how the pixels of an image become a network's input

@@ -13,47 +13,54 @@
     gradcheck   every backward pass against finite differences
     bench       the speed of every layer, also against PyTorch
     study       the sweep behind Figure 1: when does its claim hold?
+    claims      the claims of the paper, put to the test
     halves      two columns that seldom communicate: what each one learns, and when it computes
 
 Each command is a file in commands/.  Options that several commands share are in
 commands/options.py; commands/exit_codes.py maps errors to exit codes.
 """
 
-import argparse
-import importlib
-import os
 import sys
-
-from . import __version__
-from .commands.exit_codes import exit_code
-from .machine import THREADS
 
 COMMANDS = (  # files in commands/, in the order of the help
     "figure1 train test predict figures features prepare download weights summary gradcheck bench "
-    "study halves"
+    "study halves claims"
 ).split()
 
 
 def main(arguments=None):
     """Run one command; return its exit code."""
+    try:
+        from .commands.exit_codes import exit_code
+        from .console import showing_anything
+    except KeyboardInterrupt:  # from here on, exit_code handles it
+        print("\nminicnn: stopped", file=sys.stderr)
+        return 130
+    with showing_anything():
+        return exit_code("minicnn", lambda: run(arguments))
+
+
+def run(arguments):
+    """Run one command; return its exit code, or raise what exit_code explains."""
+    from .console import printable
+
     options, unknown = parser().parse_known_args(arguments)
     if unknown:  # argparse itself would show the usage of all commands instead of this one's
-        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-
+        options.parser.error(f"unrecognized arguments: {printable(' '.join(unknown))}")
     for name, value in vars(options).items():
         if value == "" or (isinstance(value, list) and "" in value):
             options.parser.error(f"argument {name.replace('_', '-')}: expected a name, not nothing")
-
-    def command():
-        if getattr(options, "threads", None):
-            use_threads(options.threads)
-        return options.run(options)
-
-    return exit_code("minicnn", command)
+    if getattr(options, "threads", None):
+        use_threads(options.threads)
+    return options.run(options)
 
 
 def use_threads(count):
     """Let Numba, and NumPy's matrix products, use this number of threads."""
+    import os
+
+    from .machine import THREADS
+
     if "numba" in sys.modules:  # it has read its environment already
         from . import fast
 
@@ -65,6 +72,11 @@ def use_threads(count):
 
 def parser():
     """Return the parser of all commands."""
+    import argparse
+    import importlib
+
+    from . import __version__
+
     top = argparse.ArgumentParser(
         prog="minicnn",
         description="AlexNet, line by line.  Start with: python -m minicnn figure1",

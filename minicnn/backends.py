@@ -18,6 +18,8 @@ BACKENDS = {"reference": "CPU", "fast": "CPU", "cuda": "GPU"}
 FUNCTIONS = {
     "conv_forward": "the maps of a convolution, and the cache",
     "conv_backward": "dx, dw, db",
+    "local_forward": "the maps of a locally connected layer, and the cache",
+    "local_backward": "dx, dw, db",
     "relu_forward": "max(0, x), and the cache",
     "relu_backward": "dx",
     "tanh_forward": "tanh(x), and the cache",
@@ -26,6 +28,8 @@ FUNCTIONS = {
     "logistic_backward": "dx",
     "lrn_forward": "responses normalized over neighbouring channels, and the cache",
     "lrn_backward": "dx",
+    "map_lrn_forward": "responses normalized over neighbouring pixels of a map, and the cache",
+    "map_lrn_backward": "dx",
     "pool_forward": "the maximum of each window, and the cache",
     "pool_backward": "dx",
     "average_pool_forward": "the mean of each window, and the cache",

@@ -17,6 +17,8 @@ import unicodedata
 
 import numpy as np
 
+from .shapes import out_size
+
 ARRAY = np.ndarray | np.generic  # an array, or a single number as NumPy returns it
 FLOATS = np.dtype(np.float32), np.dtype(np.float64)
 MOST = 2**31 - 1  # the largest integer option; no array reaches such a size
@@ -32,7 +34,8 @@ def check_array(layer, name, x, ndim=None):
             f"e.g. {name}.astype(np.float32)"
         )
     if ndim is not None and x.ndim != ndim:
-        wanted = {4: "(N, C, H, W)", 2: "(rows, columns)", 1: "(K,)"}[ndim]
+        axes = {4: "(N, C, H, W)", 2: "(rows, columns)", 1: "(K,)"}
+        wanted = axes.get(ndim, "(H_out, W_out, K, C, f, f)")
         raise ValueError(f"{layer}: {name} has shape {x.shape}; expected {ndim} axes {wanted}")
 
 
@@ -200,21 +203,67 @@ def check_conv(x, w, b, stride, pad, groups, ceil_mode):
     return stride, pad, groups, ceil_mode
 
 
+def check_local(x, w, b, stride, pad):
+    """Return stride and pad; w has kernels for every window of x, and b fits w."""
+    check_array("local", "x", x, 4)
+    check_array("local", "w", w, 6)
+    check_array("local", "b", b)
+    check_same("local", x=x, w=w, b=b)
+    stride = check_whole("local", "stride", stride, 1)
+    pad = check_whole("local", "pad", pad, 0)
+    H_out, W_out, K, C, f, width = w.shape
+    if 0 in w.shape:
+        raise ValueError(
+            f"local: w has shape {w.shape}; expected at least one kernel of one weight"
+        )
+    if f != width:
+        raise ValueError(
+            f"local: w has {f}×{width} kernels; expected square ones, "
+            f"w of (H_out, W_out, K, C, f, f)"
+        )
+    if x.shape[1] != C:
+        raise ValueError(f"local: x has {x.shape[1]} channels but w expects {C} (w.shape[3] = {C})")
+    check_window("local", "f", f, x, stride, pad)
+    places = tuple(out_size(size, f, stride, pad) for size in x.shape[2:])
+    if places != (H_out, W_out):
+        raise ValueError(
+            f"local: w has kernels for {H_out}×{W_out} places (w.shape[:2]), "
+            f"but x has {places[0]}×{places[1]} windows of {f}×{f}"
+        )
+    if b.shape not in ((K,), (H_out, W_out, K)):
+        raise ValueError(
+            f"local: b has shape {b.shape}; expected one bias per kernel, {(H_out, W_out, K)}, "
+            f"or one that all places share, ({K},)"
+        )
+    return stride, pad
+
+
 def check_lrn(x, k, n, alpha, beta, groups):
     """Return k, n, alpha, beta and groups; groups divide x equally, and k + α Σ x² is above 0."""
-    check_array("lrn", "x", x, 4)
-    n = check_whole("lrn", "n", n, 1)
+    k, n, alpha, beta = check_normalization("lrn", x, k, n, alpha, beta)
     groups = check_whole("lrn", "groups", groups, 1)
-    k = check_number("lrn", "k", k)
-    alpha, beta = check_number("lrn", "alpha", alpha), check_number("lrn", "beta", beta)
-    check_window("lrn", "f", 1, x)
     if x.shape[1] % groups:
         raise ValueError(
             f"lrn: x has {x.shape[1]} channels, which do not split into {groups} equal groups"
         )
+    return k, n, alpha, beta, groups
+
+
+def check_map_lrn(x, k, n, alpha, beta):
+    """Return k, n, alpha and beta; k + α/n² Σ x² is above 0."""
+    return check_normalization("map_lrn", x, k, n, alpha, beta)
+
+
+def check_normalization(layer, x, k, n, alpha, beta):
+    """Return k, n, alpha and beta, which x's dtype can hold; no power of 0 is taken."""
+    check_array(layer, "x", x, 4)
+    n = check_whole(layer, "n", n, 1)
+    k = check_number(layer, "k", k)
+    alpha, beta = check_number(layer, "alpha", alpha), check_number(layer, "beta", beta)
+    check_window(layer, "f", 1, x)
     if not k > 0 or not alpha >= 0:
         raise ValueError(
-            f"lrn: k = {k:g}, alpha = {alpha:g}; expected k > 0 and alpha ≥ 0, "
+            f"{layer}: k = {k:g}, alpha = {alpha:g}; expected k > 0 and alpha ≥ 0, "
             f"so that no power of 0 is taken"
         )
     with np.errstate(all="ignore"):
@@ -222,10 +271,10 @@ def check_lrn(x, k, n, alpha, beta, groups):
         largest = rounded[0] ** -rounded[2]
     if not (rounded[0] > 0 and np.isfinite(rounded).all() and np.isfinite(largest)):
         raise ValueError(
-            f"lrn: k = {k:g}, alpha = {alpha:g}, beta = {beta:g} are out of range for {x.dtype}; "
-            f"expected k > 0, alpha and k^−beta within its range"
+            f"{layer}: k = {k:g}, alpha = {alpha:g}, beta = {beta:g} are out of range for "
+            f"{x.dtype}; expected k > 0, alpha and k^−beta within its range"
         )
-    return k, n, alpha, beta, groups
+    return k, n, alpha, beta
 
 
 def check_pool(layer, x, z, s, ceil_mode):

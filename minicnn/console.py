@@ -1,9 +1,25 @@
-"""A command in its terminal: progress bars, tables of text, and Ctrl-C."""
+"""A command in its terminal: what is printed there, progress bars, tables of text, and Ctrl-C."""
 
+import re
 import signal
+import sys
+import warnings
 from contextlib import contextmanager
 
 DELAY = 1  # seconds before a bar appears; shorter work needs none
+# Control characters, the separators of lines and paragraphs, characters that reverse the direction
+# of a text, and surrogates, which stand for bytes that are not text.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+last_signal = signal.SIGINT  # the last signal that was handled
+
+
+def printable(text):
+    r"""Return text on one line that any terminal only shows: ESC becomes \x1b, a new line \n.
+
+    For all that is not of the program itself: names of files and classes, a server's answers.
+    """
+    return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), str(text))
 
 
 def bar(total, title, unit=" images"):
@@ -33,7 +49,8 @@ def progress_bar(total, title, unit=" images", **look):
     """Return a progress bar that stays when closed; `look` has further options of tqdm."""
     from tqdm import tqdm
 
-    return tqdm(total=total, desc=title, unit=unit, **{"unit_scale": True, **look})
+    look = {"unit_scale": True, "file": getattr(sys.stderr, "stream", sys.stderr), **look}
+    return tqdm(total=total, desc=title and printable(title), unit=unit, **look)
 
 
 def aligned(rows, right=()):
@@ -57,25 +74,77 @@ def aligned(rows, right=()):
     return lines
 
 
+class Terminal:
+    """A stream that shows any text: what `printable` escapes, and what its encoding lacks."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+    def write(self, text):
+        shown = "\n".join(map(printable, text.split("\n")))
+        encoding = self.stream.encoding or "utf-8"
+        self.stream.write(shown.encode(encoding, "backslashreplace").decode(encoding))
+        return len(text)
+
+
+@contextmanager
+def showing_anything():
+    """Let standard output and error be Terminals, and a warning one line."""
+    streams = sys.stdout, sys.stderr
+    try:
+        with warnings.catch_warnings():
+            warnings.formatwarning = lambda message, *where, **line: f"minicnn: {message}\n"
+            sys.stdout, sys.stderr = (stream and Terminal(stream) for stream in streams)
+            yield
+    finally:
+        sys.stdout, sys.stderr = streams
+
+
 @contextmanager
 def interrupts(patient=False):
-    """Yield a function that says whether Ctrl-C was pressed.
+    """Yield a function that says whether Ctrl-C was pressed, or SIGTERM or SIGHUP received.
 
     A second Ctrl-C raises KeyboardInterrupt at once, unless `patient`: then Ctrl-C raises nothing.
     """
-    presses = []
+    count = 0
 
     def note(number, frame):
-        if presses and not patient:
+        nonlocal count
+        if count and number == signal.SIGINT and not patient:
             raise KeyboardInterrupt
-        presses.append(number)
+        count += 1
 
+    with handled({signal.SIGINT, *signals()}, note):
+        yield lambda: count > 0
+
+
+def signals():
+    """Return the signals that end a command, without those that nohup and others have ignored."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+
+
+@contextmanager
+def handled(numbers, handler):
+    """Let handler(number, frame) handle these signals."""
+
+    def handle(number, frame):
+        global last_signal
+        last_signal = number
+        handler(number, frame)
+
+    previous = {}
     try:
-        previous = signal.signal(signal.SIGINT, note)
-    except ValueError:  # not the main thread, and only that one receives Ctrl-C
-        yield lambda: False
-        return
+        for number in numbers:
+            previous[number] = signal.signal(number, handle)
+    except ValueError:
+        pass  # not the main thread, and only that one receives signals
     try:
-        yield lambda: bool(presses)
+        yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, before in previous.items():
+            signal.signal(number, before)

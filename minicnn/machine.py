@@ -17,7 +17,7 @@ def machine():
     """Return the conditions as a dict; load_after is None until the measurement has ended."""
     processor, info = platform.processor() or platform.machine(), pathlib.Path("/proc/cpuinfo")
     if info.exists():
-        for line in info.read_text().splitlines():
+        for line in info.read_text("utf-8", "replace").splitlines():
             if line.startswith("model name"):
                 processor = line.partition(":")[2].strip()
     return {

@@ -257,6 +257,9 @@ def row(name, ops, kind, params=None, **options):
 def gaussian(rng, shape, std, bias=0, dtype=np.float32):
     """Return initial parameters (Section 5): {"w": of this shape, from N(0, std²), "b": all bias}.
 
+    b has one number per kernel: (K,) for w (K, C, f, f) or (K, D), and (H_out, W_out, K) for w
+    (H_out, W_out, K, C, f, f).
+
     If rng is None, nothing is drawn and w is 0: for a network that is only measured, or whose
     weights are loaded later.  Drawing VGG's 144 million numbers takes seconds; zeros take no time,
     and no memory until something is written to them.
@@ -274,5 +277,5 @@ def gaussian(rng, shape, std, bias=0, dtype=np.float32):
         raise TypeError(
             f"rng is {type(rng).__name__}; expected a generator such as np.random.default_rng(0)"
         )
-    b = np.full(shape[0], bias, dtype)
+    b = np.full(shape[:-3] or shape[:1], bias, dtype)
     return {"w": w, "b": b}

@@ -41,6 +41,7 @@ from .stepping.record import Record
 from .stepping.tracing import run
 from .stepping.values import Shot, Text, described, look
 
+PAGE = storage.Kind("a page of a stepper", b"<!DOCTYPE html>.*minicnn-step")
 PIXELS = 16384  # the most pixels of an array in `picture`
 
 
@@ -326,7 +327,8 @@ class Steps:
             raise IsADirectoryError(f"save: {path} is a folder; expected the name of a file")
         if path.suffix.lower() not in (".html", ".htm"):
             path = path.with_name(f"{path.name}.html")
-        storage.write_text(path, page.full_page(navigation.title(self._record), self._repr_html_()))
+        text = page.full_page(navigation.title(self._record), self._repr_html_())
+        storage.write_text(path, text, PAGE)
         return path
 
     def __str__(self):

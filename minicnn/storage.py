@@ -8,15 +8,18 @@ the old file or the new one exists and is complete.  Nothing is ever unpickled, 
 a stranger may be refused but cannot run code.
 """
 
+import contextlib
 import json
 import math
 import os
 import pathlib
 import re
 import reprlib
+import stat
 import sys
 import tempfile
 import zipfile
+from collections import namedtuple
 from errno import EDQUOT, EFBIG, EINVAL, ENOSPC
 
 import numpy as np
@@ -31,6 +34,9 @@ NPY_HEADER = re.compile(
     rb"\{'descr': '([<>|](?:f(?:[248]|16)|[iu][1248]|c(?:8|16|32)|b1|O[48]?|[SU]\d{1,4}))', "
     rb"'fortran_order': (False|True), 'shape': \((\d{1,18}(?:, \d{1,18}){0,7},?|)\), \}[ \n]*"
 )
+
+# What a command writes: "a picture of minicnn", for a message, and a pattern of its first bytes.
+Kind = namedtuple("Kind", "name beginning")
 
 
 def save(path, arrays, facts):
@@ -391,35 +397,104 @@ def copy_into(targets, arrays, path):
         target[...] = arrays[name]
 
 
-def write_whole(path, write):
-    """Call write(file) on a temporary file, then rename it to path.
+def check_output(path, kind=None, inputs=()):
+    """Return the file to write for an output, behind any symbolic link, if it may be written.
 
-    The file is forced to the disk before it is renamed, so not even a power cut can leave half of
-    it under its final name.
+    An output replaces nothing but an empty file and what the same command wrote before.  It is
+    refused if it is
+
+    - a folder, a device or a pipe
+    - one of the inputs, under this name or another one, or where the command prints
+    - a file without permission to write
+    - a file that does not begin as outputs of this kind do
+
+    Parameters
+    ----------
+    path : path
+    kind : Kind, optional
+        Without one any file is replaced, as in a folder whose contents have been checked.
+    inputs : iterable of path
 
     Raises
     ------
     OSError
-        If it cannot be written.  The error names path, unlike the system's error for a full disk,
-        and a file that was there before stays.
+        If it is refused; the message says why.
     """
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    target = pathlib.Path(os.path.realpath(path))
+    try:
+        status = target.stat()
+    except FileNotFoundError:
+        return target
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(f"{path} is a folder; expected the name of a file")
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(f"{path} is a device or a pipe; expected the name of a file")
+    for other in (*inputs, 0, 1, 2):  # standard input, output and error are files, too
+        if os.path.exists(other) and os.path.samefile(other, target):
+            raise FileExistsError(f"{path} is in use by this command; name another file to write")
+    if not os.access(target, os.W_OK):
+        raise PermissionError(f"{path} is write-protected; name another file")
+    if kind and status.st_size:
+        with open(target, "rb") as file:
+            if not re.match(kind.beginning, file.read(4096), re.DOTALL):
+                raise FileExistsError(
+                    f"{path} exists and is not {kind.name}, so it stays; name another file"
+                )
+    return target
+
+
+def write_whole(path, write, kind=None):
+    """Call write(file) on a temporary file, then rename it to path.
+
+    The file is forced to the disk before it is renamed, so not even a power cut can leave half of
+    it under its final name.  Temporary files of processes that were killed are removed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, or check_output refuses it.  The error names path, unlike the
+        system's error for a full disk, and a file that was there before stays.
+    """
+    target = check_output(path, kind)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_old_parts(target.parent, re.escape(target.name))
+    temporary = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         with open(temporary, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except OSError as error:
         if error.filename not in (None, str(temporary)):
             raise  # about another file, which `write` reads
         why = error.strerror or f"it could not be written completely ({error})"
-        why += "; the previous file is still there" if path.exists() else ""
+        why += "; the previous file is still there" if target.exists() else ""
         raise OSError(error.errno, why, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_old_parts(folder, name):
+    """Remove temporary files that killed processes have left; `name` is a pattern of the names."""
+    for path in folder.glob("*.part"):
+        part = re.fullmatch(rf"{name}\.(\d{{1,9}})\.part", path.name)
+        if part and not is_running(int(part[1])):
+            with contextlib.suppress(OSError):  # Windows refuses while it is being written
+                path.unlink()
+
+
+def is_running(process):
+    """Return whether a process of this number runs on this machine; False if Windows cannot say."""
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is another user's
+    return True
 
 
 def full_disk(error, path, need=""):
@@ -439,13 +514,21 @@ def full_disk(error, path, need=""):
     return f"the disk of {path} is full: {need}{advice}"
 
 
-def make_folder(path):
+def make_folder(path, outputs=None):
     """Create the folder if necessary, and check that it is writable, before hours of work.
+
+    Temporary files of processes that were killed are removed.
+
+    Parameters
+    ----------
+    path : path
+    outputs : dict of name → Kind, optional
+        Files that will be written there; see check_output.
 
     Raises
     ------
     OSError
-        If it is a file, or not writable; the message says which.
+        If it is a file, or not writable, or an output must not be written; the message says which.
     """
     path = pathlib.Path(path)
     if path.exists() and not path.is_dir():
@@ -456,21 +539,24 @@ def make_folder(path):
             pass
     except OSError as error:
         raise OSError(f"cannot write to the folder {path}: {error.strerror}") from error
+    for name, kind in (outputs or {}).items():
+        check_output(path / name, kind)
+    remove_old_parts(path, r".+\.(?:npz|npy|png|jsonl?)")
 
 
-def write_text(path, text):
+def write_text(path, text, kind=None):
     """Write a text file atomically."""
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(), kind)
 
 
-def write_bytes(path, content):
+def write_bytes(path, content, kind=None):
     """Write a file of these bytes atomically."""
-    write_whole(path, lambda file: file.write(content))
+    write_whole(path, lambda file: file.write(content), kind)
 
 
-def write_lines(path, values):
+def write_lines(path, values, kind=None):
     """Write a .jsonl file atomically, one line of JSON per value."""
-    write_text(path, "".join(as_json(value) + "\n" for value in values))
+    write_text(path, "".join(as_json(value) + "\n" for value in values), kind)
 
 
 def read_lines(path, wrong=lambda value: ""):

@@ -259,11 +259,16 @@ def split_columns(params):
     column 0 first, as `exchange` orders them; fc6, which flattens its maps, has the same order.
     """
     return {
-        name: tuple(half.copy() for half in np.array_split(array, 2))
+        name: tuple(half.copy() for half in np.array_split(array, 2, kernel_axis(array)))
         for name, array in params.items()
     }
 
 
 def join_columns(params):
     """Undo split_columns: return a layer's parameters, or their gradients, in one column."""
-    return {name: np.concatenate(pair) for name, pair in params.items()}
+    return {name: np.concatenate(pair, kernel_axis(pair[0])) for name, pair in params.items()}
+
+
+def kernel_axis(array):
+    """Return the axis of the kernels: the first, or the third if each place has its own."""
+    return 2 if array.ndim in (3, 6) else 0  # (H_out, W_out, K) or (H_out, W_out, K, C, f, f)

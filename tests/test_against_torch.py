@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from minicnn.net import on_host
+from minicnn.shapes import out_size
 
 torch = pytest.importorskip("torch", reason="an extra oracle, never required")
 functional = torch.nn.functional
@@ -81,6 +82,25 @@ def test_convolution(ops, dtype, seed, ceil_mode):
     compare(ops, "conv", oracle, args, **options)
 
 
+@random_cases
+def test_a_locally_connected_layer(ops, dtype, seed):
+    rng = np.random.default_rng(seed)
+    f, stride, N, C, K = (int(rng.integers(1, most)) for most in limits(ops, 6, 5, 20, 5, 7))
+    pad = int(rng.integers(0, 4))
+    H, W = (int(rng.integers(max(1, f - 2 * pad), f + more)) for more in limits(ops, 9, 9))
+    H_out, W_out = (out_size(size, f, stride, pad) for size in (H, W))
+
+    def oracle(x, w, b):
+        windows = functional.unfold(x, f, padding=pad, stride=stride)  # (N, C·f·f, H_out·W_out)
+        windows = windows.unflatten(2, (H_out, W_out))
+        maps = torch.einsum("ntij,ijkt->nkij", windows, w.flatten(3))
+        return maps + b.broadcast_to(H_out, W_out, K).permute(2, 0, 1)
+
+    b_shape = (K,) if seed % 2 else (H_out, W_out, K)
+    args = draw(rng, dtype, (N, C, H, W), (H_out, W_out, K, C, f, f), b_shape)
+    compare(ops, "local", oracle, args, stride=stride, pad=pad)
+
+
 @pytest.mark.parametrize("name", ["pool", "average_pool"])
 @pytest.mark.parametrize("ceil_mode", [False, True])
 @random_cases
@@ -113,6 +133,22 @@ def test_local_response_normalization(ops, dtype, seed):
 
     (x,) = draw(rng, dtype, (N, C, H, W))
     compare(ops, "lrn", oracle, [x], k=k, n=n, alpha=alpha, beta=beta, groups=groups)
+
+
+@random_cases
+def test_normalization_within_a_map(ops, dtype, seed):
+    rng = np.random.default_rng(seed)
+    n, N, C, H, W = (int(rng.integers(1, most)) for most in limits(ops, 8, 4, 6, 9, 9))
+    k, alpha, beta = rng.uniform(0.5, 3), rng.choice([5e-5, 0.5]), rng.choice([0.5, 0.75, 1.2])
+    k, alpha, beta = float(k), float(alpha), float(beta)
+
+    def oracle(x):
+        edges = [n // 2, (n - 1) // 2] * 2  # before and after, of a row and of a column
+        means = functional.avg_pool2d(functional.pad(x * x, edges), n, stride=1)
+        return x * (k + alpha * means) ** -beta
+
+    (x,) = draw(rng, dtype, (N, C, H, W))
+    compare(ops, "map_lrn", oracle, [x], k=k, n=n, alpha=alpha, beta=beta)
 
 
 @pytest.mark.parametrize("name", ["relu", "tanh", "logistic"])

@@ -60,6 +60,29 @@ CONV = [
     ([X, WEIGHTS, B], {"ceil_mode": "no"}, TypeError, "ceil_mode = 'no'; expected True or False"),
     ([X, MASKED, B], {}, TypeError, "w is a masked array, whose mask would be lost"),
 ]
+PLACES, PLACE_B = zeros(6, 4, K, C, f, f), zeros(6, 4, K)
+LOCAL = [
+    ([PHOTO, PLACES, B], {}, TypeError, "x has dtype uint8"),
+    ([X, PLACES.tolist(), B], {}, TypeError, "w is a list"),
+    ([X, PLACES, 0.0], {}, TypeError, "b is a float"),
+    ([X[0], PLACES, B], {}, ValueError, "x has shape (3, 7, 5); expected 4 axes (N, C, H, W)"),
+    ([X, WEIGHTS, B], {}, ValueError, "expected 6 axes (H_out, W_out, K, C, f, f)"),
+    ([X, PLACES, B.astype(float)], {}, TypeError, "b is float64; give all of them the same"),
+    ([X, PLACES[..., 0], B], {}, ValueError, "w has shape (6, 4, 4, 3, 2); expected 6 axes"),
+    ([X, PLACES[..., :1], B], {}, ValueError, "w has 2×1 kernels; expected square ones, w of (H"),
+    ([X, PLACES[:, :, :0], B], {}, ValueError, "expected at least one kernel of one weight"),
+    ([X[:, :2], PLACES, B], {}, ValueError, "x has 2 channels but w expects 3 (w.shape[3] = 3)"),
+    ([X, PLACES[:5], B], {}, ValueError, "for 5×4 places (w.shape[:2]), but x has 6×4 windows of"),
+    ([X, PLACES, B], {"stride": 2}, ValueError, "for 6×4 places (w.shape[:2]), but x has 3×2 win"),
+    ([X, PLACES, B], {"pad": 1}, ValueError, "but x has 8×6 windows of 2×2"),
+    ([X[:, :, :1], PLACES, B], {}, ValueError, "f = 2, but a window of 2×2 does not fit into 1×5"),
+    ([X, PLACES, PLACE_B[:5]], {}, ValueError, "b has shape (5, 4, 4); expected one bias per ker"),
+    ([X, PLACES, B[:3]], {}, ValueError, "(6, 4, 4), or one that all places share, (4,)"),
+    ([X, PLACES, B], {"stride": 0}, ValueError, "stride = 0; expected a whole number of at least"),
+    ([X, PLACES, B], {"pad": -1}, ValueError, "pad = -1; expected a whole number of at least 0"),
+    ([X, PLACES, B], {"pad": 0.5}, ValueError, "pad = 0.5; expected a whole number"),
+    ([X, PLACES, np.ma.masked_array(B)], {}, TypeError, "b is a masked array, whose mask would b"),
+]
 POOL = [
     ([PHOTO], {}, TypeError, "x has dtype uint8"),
     ([X.tolist()], {}, TypeError, "x is a list"),
@@ -78,7 +101,7 @@ LRN = [
     ([X], {"groups": 0}, ValueError, "groups = 0; expected a whole number"),
     ([X], {"groups": 2}, ValueError, "x has 3 channels, which do not split into 2 equal groups"),
     ([X], {"k": 0}, ValueError, "k = 0, alpha = 0.0001; expected k > 0 and alpha ≥ 0"),
-    ([X], {"alpha": -0.5}, ValueError, "k = 2, alpha = -0.5; expected k > 0 and alpha ≥ 0"),
+    ([X], {"alpha": -0.5}, ValueError, "alpha = -0.5; expected k > 0 and alpha ≥ 0"),
     ([X], {"alpha": np.nan}, TypeError, "alpha = nan; expected a number"),
     ([X], {"k": 1e-50}, ValueError, "k = 1e-50, alpha = 0.0001, beta = 0.75 are out of range for"),
     ([X], {"k": 1e-45, "beta": 1}, ValueError, "are out of range for float32; expected k > 0"),
@@ -87,6 +110,11 @@ LRN = [
     ([X], {"beta": 10**400}, TypeError, "expected a number, not NaN or infinity"),
     ([X], {"k": "2"}, TypeError, "k = '2'; expected a number"),
     ([MASKED], {}, TypeError, "x is a masked array, whose mask would be lost; expected a plain"),
+]
+MAP_LRN = [case for case in LRN if "groups" not in case[1] and "0.0001" not in case[3]]
+MAP_LRN += [
+    ([X], {"k": 0}, ValueError, "k = 0, alpha = 5e-05; expected k > 0 and alpha ≥ 0"),
+    ([X], {"k": 1e-50}, ValueError, "k = 1e-50, alpha = 5e-05, beta = 0.75 are out of range for"),
 ]
 FC = [
     ([ROWS.astype(np.int64), FC_WEIGHTS, B], {}, TypeError, "x has dtype int64"),
@@ -151,9 +179,11 @@ SOFTMAX_LOSS = [
 ]
 CASES = [
     *[("conv", *case) for case in CONV],
+    *[("local", *case) for case in LOCAL],
     *[("pool", *case) for case in POOL],
     *[("average_pool", *case) for case in POOL],
     *[("lrn", *case) for case in LRN],
+    *[("map_lrn", *case) for case in MAP_LRN],
     *[("fc", *case) for case in FC],
     *[("dropout", *case) for case in DROPOUT],
     *[("dropout_predict", *case) for case in DROPOUT_PREDICT],
@@ -189,10 +219,13 @@ def test_softmax_alone_names_its_scores(ops):
 LAYERS = [
     ("conv", [X, WEIGHTS, B], {}),
     ("conv", [X, WEIGHTS, B], {"stride": 2, "pad": 1, "ceil_mode": True}),
+    ("local", [X, PLACES, PLACE_B], {}),
+    ("local", [X, PLACES[:4, :3], B], {"stride": 2, "pad": 1}),
     ("relu", [X], {}),
     ("tanh", [X], {}),
     ("logistic", [X], {}),
     ("lrn", [X], {}),
+    ("map_lrn", [X], {}),
     ("pool", [X], {}),
     ("average_pool", [X], {}),
     ("fc", [X, FC_WEIGHTS, B], {}),

@@ -25,7 +25,7 @@ from minicnn.bench.result import compared, line_of
 from minicnn.bench.table import ratio_text, report
 from minicnn.cuda import gpu
 from minicnn.fast import threads
-from minicnn.networks import alexnet, catalogue
+from minicnn.networks import alexnet, catalogue, cifar
 from minicnn.verify import cuda_check
 
 LIMITS = {"gflops": 100.0, "gb_per_s": 10.0}
@@ -83,6 +83,10 @@ def test_flops_and_bytes_of_a_row():
     products = 2 * 4 * 6 * 4 * 3 * 2 * 2  # numbers in y · numbers in a kernel
     assert cases.cost("conv", "dw", x, y, w) == {"flops": 2 * products}
     assert cases.cost("conv", "backward", x, y, w) == {"flops": 4 * products}
+    w = np.zeros((6, 4, 4, 3, 2, 2), np.float32)
+    assert cases.cost("local", "dx", x, y, w) == {"flops": 2 * products}
+    assert cases.cost("local", "backward", x, y, w) == {"flops": 4 * products}
+    assert cases.cost("map_lrn", "backward", x, x) == {"bytes": 4 * 3 * 210}
     x, y = np.zeros((2, 3, 7, 5), np.float32), np.zeros((2, 3, 3, 2), np.float32)
     assert cases.cost("pool", "forward", x, y) == {"bytes": 4 * 210 + 4 * 36}
     assert cases.cost("pool", "backward", x, y) == {"bytes": 4 * 210 + 4 * 36 + 36}
@@ -101,15 +105,25 @@ def test_course_code_is_right(stride, pad):
         np.testing.assert_allclose(dq, expected, rtol=1e-10, atol=1e-10)
 
 
+NETWORKS = [  # together they have every kind of layer, two groups and ceil_mode
+    (partial(alexnet.alexnet, classes=5, kernels=(8, 12, 6, 4, 10), hidden=7), 68, 5),
+    (cifar.layers_18pct, 9, 10),
+    (partial(cifar.local_13pct, nonlinearity="tanh", init="fan-in"), 9, 10),
+    (partial(cifar.four_layer, nonlinearity="logistic", init="fan-in"), 8, 10),
+]
+
+
 @pytest.mark.parametrize("ours", ["reference", "fast"])
 @pytest.mark.parametrize("contestant", ["torch", "torch-channels-last"])
-def test_pytorch_computes_the_same(contestant, ours, monkeypatch):
-    """Row by row and pass by pass, on a small AlexNet: two groups, ceil_mode, normalization."""
+@pytest.mark.parametrize("build, size, classes", NETWORKS)
+def test_pytorch_computes_the_same(build, size, classes, contestant, ours, monkeypatch):
+    """Row by row and pass by pass, on small networks."""
     pytest.importorskip("torch")
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    small = partial(alexnet.alexnet, classes=5, kernels=(8, 12, 6, 4, 10), hidden=7, size=68)
-    network = catalogue.NETWORKS["alexnet"]._replace(build=small, size=68, classes=5)
-    monkeypatch.setitem(catalogue.NETWORKS, "small", network)
+    small = catalogue.NETWORKS["alexnet"]._replace(
+        build=partial(build, size=size), size=size, classes=classes
+    )
+    monkeypatch.setitem(catalogue.NETWORKS, "small", small)
     one, other = Minicnn(ours, "small", 3), Torch(contestant, "small", 3)
     rows_of_other = {layer.name: layer for layer in other.layers}
     for line in one.rows():

@@ -74,6 +74,47 @@ def test_each_group_of_kernels_sees_its_own_channels(ops):
     np.testing.assert_array_equal(db, [-1, 2])
 
 
+# Locally connected layers.
+
+
+def kernels(*places):
+    """Return w for one row of places, with one kernel each, for one channel."""
+    return np.array(places, np.float64)[None, :, None, None]
+
+
+def test_every_place_has_a_kernel_and_a_bias_of_its_own(ops):
+    x = image([1, 2, 3], [4, 5, 6])
+    w, b = kernels([[1, 2], [3, 4]], [[0, 1], [10, 0]]), np.array([[[100.0], [200]]])
+    y, cache = ops.local_forward(x, w, b)
+    assert_image(y, [1 + 4 + 12 + 20 + 100, 3 + 50 + 200])
+    dx, dw, db = ops.local_backward(image([2, -1]), cache)
+    assert_image(dx, [2, 4, -1], [6, 8 - 10, 0])
+    np.testing.assert_array_equal(dw, kernels([[2, 4], [8, 10]], [[-2, -3], [-5, -6]]))
+    np.testing.assert_array_equal(db, [[[2], [-1]]])
+
+
+def test_places_may_share_their_biases(ops):
+    x, w = image([1, 2, 3]), kernels([[10]], [[100]], [[1000]])
+    y, cache = ops.local_forward(x, w, np.array([0.5]))
+    assert_image(y, [10.5, 200.5, 3000.5])
+    assert ops.local_backward(image([1, -4, 2]), cache)[2] == [1 - 4 + 2]
+
+
+def test_places_are_a_stride_apart_and_padding_is_zeros(ops):
+    x, w = image([1, 2, 3, 4, 5]), kernels([[10]], [[100]], [[1000]])
+    y, cache = ops.local_forward(x, w, np.zeros(1), stride=2)
+    assert_image(y, [10, 300, 5000])
+    dx, dw, _ = ops.local_backward(image([1, -2, 3]), cache)
+    assert_image(dx, [10, 0, -200, 0, 3000])
+    np.testing.assert_array_equal(dw, kernels([[1]], [[-6]], [[15]]))
+    w = np.arange(1.0, 10).reshape(3, 3, 1, 1, 1, 1)
+    y, cache = ops.local_forward(image([7]), w, np.arange(9.0).reshape(3, 3, 1), pad=1)
+    assert_image(y, [0, 1, 2], [3, 7 * 5 + 4, 5], [6, 7, 8])
+    dx, dw, db = ops.local_backward(y, cache)
+    assert dx == 5 * 39 and np.count_nonzero(dw) == 1 and dw[1, 1] == 7 * 39
+    np.testing.assert_array_equal(db[:, :, 0], y[0, 0])
+
+
 # Sizes.
 
 
@@ -161,6 +202,31 @@ def test_the_gradient_of_normalization_has_its_cross_channel_term(ops):
     _, cache = ops.lrn_forward(pixel(1, 2), k=11, n=3, alpha=1)
     (dx,) = ops.lrn_backward(pixel(16, 32), cache)
     assert_pixel(dx, 16 / 8 - 1.5 * 1 * 0.625, 32 / 8 - 1.5 * 2 * 0.625)
+
+
+# Normalization within a map: α is divided by n².
+
+
+def test_a_pixel_is_divided_by_the_squares_of_the_pixels_around_it(ops):
+    settings = dict(k=2, n=3, alpha=9 * 0.5, beta=1)
+    y, _ = ops.map_lrn_forward(image([1, 2, 3, 4]), **settings)
+    assert_image(y, [1 / 4.5, 2 / 9, 3 / 16.5, 4 / 14.5])
+    y, _ = ops.map_lrn_forward(image([1], [2], [3], [4]), **settings)
+    assert_image(y, [1 / 4.5], [2 / 9], [3 / 16.5], [4 / 14.5])
+    y, _ = ops.map_lrn_forward(pixel(1, 2), **settings)  # other maps do not count
+    assert_pixel(y, 1 / 2.5, 2 / 4)
+
+
+def test_an_even_window_of_a_map_has_one_more_pixel_before_along_both_axes(ops):
+    y, _ = ops.map_lrn_forward(image([1, 2], [3, 4]), k=1, n=2, alpha=4, beta=1)
+    assert_image(y, [1 / 2, 2 / (1 + 5)], [3 / (1 + 10), 4 / (1 + 30)])
+
+
+def test_the_gradient_of_normalization_within_a_map_has_its_neighbours_term(ops):
+    # k + 1² + 2² = 16, and 16^−0.75 = 1/8.  Σ dy·y/scale = (16/8 + 32·2/8)/16 = 0.625
+    _, cache = ops.map_lrn_forward(image([1, 2]), k=11, n=3, alpha=9)
+    (dx,) = ops.map_lrn_backward(image([16, 32]), cache)
+    assert_image(dx, [16 / 8 - 1.5 * 1 * 0.625, 32 / 8 - 1.5 * 2 * 0.625])
 
 
 # Nonlinearities and the fully connected layer.

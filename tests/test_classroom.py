@@ -358,12 +358,13 @@ def test_an_empty_submission_is_graded(folder):
         (["empty"], "empty: there is no .py, .ipynb or .zip file in this folder"),
         (["a.py", "--exercises", "relu_backwart"], "did you mean relu_backward or"),
         (["a.py", "--as", "gradescope", "--report", "empty"], "--report needs the name of a file"),
-        (["a.py", "--report", "a.py"], "a.py is a file to check; name another"),
+        (["a.py", "--report", "a.py"], "a.py is in use by this command"),
+        (["empty", "a.py", "--out", "o"], "o/class.csv exists and is not the table of a class"),
         (["a.py", "--out", "a.py"], "a.py is a file, but results need a folder"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(arguments, words, folder, capsys):
-    lay(folder, {"empty": None, "a.py": RIGHT})
+    lay(folder, {"empty": None, "a.py": RIGHT, "o/class.csv": "mine"})
     assert main(["check", *arguments]) == 1
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
@@ -435,6 +436,7 @@ DOCS = pathlib.Path(__file__).parents[1] / "docs"
 def test_the_autograders_of_the_docs_grade_a_submission(system, folder, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(DOCS.parent))
     work = {"relu.py": RIGHT, "src/pool.ipynb": NOTEBOOK, "lessons.py": "1/0", "numpy.py": "1/0"}
+    work |= {"result.json": "{}"}
     if system == "gradescope":
         lay(folder, {f"submission/{name}": work[name] for name in work})
         lay(folder, {"venv/bin/python": f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'})

@@ -1,13 +1,18 @@
 """The command line: help reads well, exit codes are right, and mistakes get one sentence."""
 
 import errno
+import io
 import os
+import signal
 import subprocess
 import sys
+import time
+import warnings
+from pathlib import Path
 
 import pytest
 
-from minicnn import errors
+from minicnn import console, errors
 from minicnn.__main__ import main
 from minicnn.training import train
 
@@ -43,8 +48,12 @@ def test_every_command_has_its_own_help(command, capsys):
         ["train", "--dropout", "1"],
         ["train", "--divide-times", "0"],
         ["train", "--seed", "-1"],
+        ["train", "--out", ""],
+        ["test", "checkpoint.npz", "--json", ""],
         ["train", "--divide-at", "3", "--divide-on-stall", "2"],
         ["summary", "vgg-e", "--batch", "0"],
+        ["summary", "alexnet", "--beside", "resnet"],
+        ["summary", "alexnet", "--beside", "alexnet-source", "--batch", "4"],
         ["download", "mnist"],
         ["prepare", "photographs"],
         ["prepare", "photographs", "out", "--workers", "0"],
@@ -187,3 +196,83 @@ def test_threads_are_set_before_anything_counts_them(tmp_path):
     arguments = ["train", "--data", "no/such", "--threads", "3", "--out", str(tmp_path)]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
     assert done.stdout.strip() == "3"
+
+
+def test_names_from_elsewhere_cannot_steer_a_terminal():
+    steering = "a\x1b]0;b\x07\r\n\t\x7f\x9b\u2028\u202ec\u2066\udce9"
+    shown = r"a\x1b]0;b\x07\r\n\t\x7f\x9b\u2028\u202ec\u2066\udce9"
+    assert console.printable(steering) == shown
+    name = "é 東京\u3000タワー \u200d\xa0\\n"
+    assert console.printable(name) == name
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp437", "ascii"])
+def test_any_terminal_shows_any_text(encoding, monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding))  # strict
+    for name in (*COMMANDS, "predict", "halves", "import", "maps"):
+        with pytest.raises(SystemExit):
+            main([name, "--help"])
+    with console.showing_anything():
+        print("東京 \udce9 \x1b[31m")
+    sys.stdout.flush()
+    assert raw.getvalue().endswith(rb"\u6771\u4eac \udce9 \x1b[31m" + os.linesep.encode())
+
+
+def test_a_warning_is_one_line_and_an_argument_cannot_steer_a_terminal(capsys):
+    with console.showing_anything():
+        sys.stderr.write(warnings.formatwarning("set \x1bX", UserWarning, "file.py", 1))
+    assert capsys.readouterr().err == "minicnn: set \\x1bX\n"
+    with pytest.raises(SystemExit):
+        main(["summary", "alexnet", "--\x1b]0;\nmine"])
+    error = capsys.readouterr().err
+    assert error.endswith("unrecognized arguments: --\\x1b]0;\\nmine\n") and "\x1b" not in error
+
+
+ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="cannot send itself these signals")
+@pytest.mark.parametrize("number", ENDING)
+def test_other_signals_save_and_stop_like_ctrl_c(tmp_path, capsys, monkeypatch, few_images, number):
+    before = signal.getsignal(number)
+
+    def train_and_receive(*args, **options):
+        with console.interrupts() as interrupted:
+            for _ in range(2):  # a second one must not disturb the saving
+                os.kill(os.getpid(), number)
+            assert interrupted()
+        raise errors.Interrupted("saved")
+
+    for function, said in (
+        (train_and_receive, "saved"),
+        (lambda *args, **options: os.kill(os.getpid(), number) or time.sleep(5), "stopped"),
+    ):
+        monkeypatch.setattr(train, "train", function)
+        assert main(["train", "--out", str(tmp_path)]) == 128 + number
+        assert capsys.readouterr().err.strip() == f"minicnn: {said}"
+    assert signal.getsignal(number) == before
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_IGN)  # as nohup does
+    assert console.signals() == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="cannot send itself Ctrl-C")
+def test_ctrl_c_in_an_import_that_would_swallow_it_is_one_line(tmp_path):
+    swallowing = "import os, signal\ntry: os.kill(os.getpid(), signal.SIGINT)\nexcept: pass\n"
+    (tmp_path / "swallowing.py").write_text(swallowing)
+    code = "import minicnn.__main__ as m, sys; m.run = lambda a: __import__('swallowing'); m.main()"
+    paths = os.pathsep.join([str(tmp_path), str(Path(console.__file__).parents[1])])
+    command, environment = [sys.executable, "-c", code], os.environ | {"PYTHONPATH": paths}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "\nminicnn: stopped\n")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no full device")
+@pytest.mark.parametrize("arguments", ["summary alexnet", "--help"])
+def test_printing_to_a_full_disk_is_one_sentence(arguments):
+    command = [sys.executable, "-m", "minicnn", *arguments.split()]
+    buffered = os.environ | {"PYTHONUNBUFFERED": ""}  # else argparse ignores it
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=buffered)
+    assert done.returncode == 1
+    assert done.stderr == "minicnn: [Errno 28] No space left on device\n"

@@ -38,6 +38,9 @@ CASES = [  # layer, shapes of x and w, options
     ("lrn", [(2, 3, 2, 5)], {"alpha": 0.5, "n": 1}),
     ("lrn", [(1, 14, 1, 3)], {"alpha": 0.5, "n": 11}),  # a window wider than what is read together
     ("lrn", [(1, 4, 3, 2)], {"alpha": 0.5, "n": 19}),  # wider than the registers allow
+    ("map_lrn", [(2, 2, 3, 5)], {}),
+    ("map_lrn", [(1, 2, 4, 3)], {"alpha": 0.5, "k": 2, "n": 4, "beta": 0.6}),
+    ("map_lrn", [(1, 1, 3, 2)], {"alpha": 0.5, "n": 9}),  # wider than the map
     ("pool", [(2, 2, 7, 9)], {}),
     ("pool", [(2, 1, 8, 5)], {}),  # a row of pixels is left over
     ("pool", [(1, 3, 8, 10)], {"ceil_mode": True}),
@@ -48,7 +51,7 @@ CASES = [  # layer, shapes of x and w, options
     ("pool", [(2, 1, 3, 4)], {"z": 1, "s": 1}),
     ("pool", [(1, 1, 17, 18)], {"z": 17, "s": 3}),  # places up to 288: no longer a byte
     ("dropout_predict", [(7, 4)], {"p": 0.2}),
-]  # conv and fc have theirs in test_cuda_product.py
+]  # conv, local and fc have theirs in test_cuda_product.py
 CASES += [("average_pool", shapes, options) for name, shapes, options in CASES if name == "pool"]
 every_case = pytest.mark.parametrize("name, shapes, options", CASES)
 
@@ -57,15 +60,19 @@ LAYERS = [  # one case a layer, for what need not be asked of every case
     ("tanh", [(2, 3, 5)], {}),
     ("logistic", [(2, 3, 5)], {}),
     ("lrn", [(2, 6, 1, 3)], {"alpha": 0.5, "groups": 2}),
+    ("map_lrn", [(2, 2, 3, 4)], {"alpha": 0.5, "n": 4}),
     ("pool", [(2, 1, 6, 5)], {"ceil_mode": True}),
     ("average_pool", [(2, 1, 6, 5)], {"ceil_mode": True}),
     ("dropout", [(2, 3, 5)], {}),
     ("dropout_predict", [(2, 3, 5)], {}),
     ("conv", [(2, 4, 3, 4), (2, 2, 2, 2)], {"stride": 2, "pad": 1, "groups": 2}),
+    ("local", [(2, 2, 3, 4), (2, 3, 3, 2, 2, 2)], {"stride": 2, "pad": 1}),
     ("fc", [(3, 2, 3), (5, 6)], {}),
 ]
 every_layer = pytest.mark.parametrize("name, shapes, options", LAYERS)
-elementwise = pytest.mark.parametrize("name, shapes, options", LAYERS[:-2])  # not conv and fc
+elementwise = pytest.mark.parametrize(
+    "name, shapes, options", LAYERS[:-3]
+)  # not conv, local and fc
 
 
 def host(arrays):
@@ -88,7 +95,13 @@ def test_the_names_and_signatures_are_the_contracts():
 def test_every_layer_has_a_case():
     layers = {name.removesuffix("_forward") for name in SIGNATURES if name.endswith("_forward")}
     assert layers == {name for name, _, _ in LAYERS} | {"softmax_loss"}
-    assert layers == {name for name, _, _ in CASES} | {"softmax_loss", "dropout", "conv", "fc"}
+    assert layers == {name for name, _, _ in CASES} | {
+        "softmax_loss",
+        "dropout",
+        "conv",
+        "local",
+        "fc",
+    }
 
 
 # The reference's numbers.
@@ -107,7 +120,9 @@ def test_a_layer_is_the_references(dtype, name, shapes, options):
         *LAYERS,
         ("relu", [(1,)], {}),
         ("lrn", [(2, 6, 3, 1)], {"alpha": 0.5}),
+        ("map_lrn", [(2, 3, 3, 1)], {"alpha": 0.5}),
         ("pool", [(2, 3, 4, 1)], {"z": 1, "s": 1}),
+        ("local", [(2, 2, 1, 3), (1, 3, 2, 2, 1, 1)], {}),
         ("conv", [(1, 2, 3, 1), (2, 2, 1, 1)], {}),
         ("fc", [(1, 2, 3), (1, 6)], {}),
     ],
@@ -478,6 +493,7 @@ BAD = [
     (lambda: cuda.lrn_forward(X.astype(np.uint8)), TypeError, "lrn: x has dtype uint8"),
     (lambda: cuda.lrn_forward(X, groups=2), ValueError, "lrn: x has 3 channels, which do not"),
     (lambda: cuda.lrn_forward(X, n=0), ValueError, "lrn: n = 0; expected a whole number"),
+    (lambda: cuda.map_lrn_forward(X, n=0), ValueError, "map_lrn: n = 0; expected a whole number"),
     (lambda: cuda.pool_forward(X, z=6), ValueError, "pool: z = 6, but a window of 6×6 does not"),
     (lambda: cuda.average_pool_forward(X[0]), ValueError, "average_pool: x has shape (3, 7, 5)"),
     (lambda: cuda.dropout_forward(X), TypeError, "dropout: rng is None; expected a generator"),

@@ -33,16 +33,23 @@ CASES = [  # layer, shapes of x and w, options
     ("conv", [(1, 2, 6, 9), (3, 2, 5, 5)], {"stride": 4, "ceil_mode": True}),  # overhanging
     ("conv", [(1, 6, 4, 3), (9, 2, 3, 3)], {"stride": 2, "pad": 1, "groups": 3}),
     ("conv", [(1, 10, 3, 4), (2, 5, 2, 2)], {"groups": 2}),
+    ("local", [(1, 1, 3, 3), (1, 1, 1, 1, 3, 3)], {}),
+    ("local", [(2, 3, 4, 3), (3, 2, 3, 3, 2, 2)], {}),
+    ("local", [(2, 3, 4, 3), (3, 2, 3, 3, 2, 2), (3,)], {}),  # all places share their biases
+    ("local", [(3, 1, 5, 4), (4, 3, 2, 1, 1, 1)], {"stride": 2, "pad": 1}),
+    ("local", [(1, 2, 2, 3), (2, 3, 2, 2, 3, 3)], {"stride": 2, "pad": 2}),
+    ("local", [(1, 4, 1, 2), (1, 2, 4, 4, 1, 1)], {}),  # wide loads and stores
     ("fc", [(3, 2, 5, 4), (7, 40)], {}),
     ("fc", [(17, 6), (5, 6)], {}),
     ("fc", [(1, 1), (1, 1)], {}),
     ("fc", [(5, 36), (20, 36)], {}),  # wide loads and stores
 ]
 every_case = pytest.mark.parametrize("name, shapes, options", CASES)
-two_layers = pytest.mark.parametrize(
+three_layers = pytest.mark.parametrize(
     "name, shapes, options",
     [
         ("conv", [(2, 4, 4, 3), (2, 2, 3, 3)], {"stride": 2, "pad": 1, "groups": 2}),
+        ("local", [(2, 2, 4, 3), (3, 2, 3, 2, 2, 2)], {"stride": 2, "pad": 1}),
         ("fc", [(3, 2, 3), (5, 6)], {}),
     ],
 )
@@ -71,7 +78,11 @@ def test_a_layer_is_the_references_in_float32(name, shapes, options):
 
 @pytest.mark.parametrize(
     "name, shapes, options",
-    [("conv", [(1, 1, 3, 2), (1, 1, 2, 2)], {"pad": 1}), ("fc", [(2, 3), (1, 3)], {})],
+    [
+        ("conv", [(1, 1, 3, 2), (1, 1, 2, 2)], {"pad": 1}),
+        ("fc", [(2, 3), (1, 3)], {}),
+        ("local", [(1, 1, 3, 2), (2, 1, 1, 1, 2, 2)], {}),
+    ],
 )
 def test_backward_is_the_derivative_of_forward(name, shapes, options):
     def forward(*args, **options):
@@ -86,7 +97,7 @@ def test_backward_is_the_derivative_of_forward(name, shapes, options):
     assert report.ok and report.worst < 1e-6, str(report)
 
 
-@two_layers
+@three_layers
 def test_dx_is_left_out_where_nobody_needs_it(name, shapes, options):
     y, cache = getattr(cuda, f"{name}_forward")(*draw(shapes, np.float32), **options)
     backward = getattr(cuda, f"{name}_backward")
@@ -95,7 +106,7 @@ def test_dx_is_left_out_where_nobody_needs_it(name, shapes, options):
     assert_same_bits(grads, backward(y, cache)[1:])
 
 
-@two_layers
+@three_layers
 def test_an_empty_batch_gives_an_empty_batch_and_gradients_of_zero(name, shapes, options):
     x, w, b = draw(shapes, np.float32)
     y, dx, dw, db = host(walk(cuda, name, [x[:0], w, b], options))
@@ -103,7 +114,7 @@ def test_an_empty_batch_gives_an_empty_batch_and_gradients_of_zero(name, shapes,
     assert dw.shape == w.shape and not dw.any() and db.shape == b.shape and not db.any()
 
 
-@two_layers
+@three_layers
 def test_the_same_again_gives_the_same_bits_whatever_stood_in_memory(name, shapes, options):
     args = draw(shapes, np.float32)
     first = host(walk(cuda, name, args, options))
@@ -136,7 +147,7 @@ def test_a_nan_in_dy_comes_through():
     assert np.isnan(dw[3]).all() and np.isfinite(dw[:3]).all()
 
 
-@two_layers
+@three_layers
 def test_bad_arrays_get_one_sentence(name, shapes, options):
     x, w, b = draw(shapes, np.float32)
     forward, backward = getattr(cuda, f"{name}_forward"), getattr(cuda, f"{name}_backward")

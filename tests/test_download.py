@@ -1,18 +1,21 @@
 """What a download puts in place is whole, or it puts nothing; tried on a server on this machine."""
 
+import contextlib
 import errno
 import hashlib
 import io
 import os
 import re
+import socket
 import tarfile
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 
-from minicnn import data
+from minicnn import console, data
 from minicnn.data import cifar10, download, unpack
 from minicnn.data.download import Source, download_cifar10
 from minicnn.errors import DownloadError
@@ -260,6 +263,81 @@ class SlowBytes(bytes):
     def __getitem__(self, where):
         self.release.wait(5)
         return super().__getitem__(where)
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+HEAD = OK + b"Content-Length: %d\r\n" % len(ARCHIVE)
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+LINES = [
+    b"",
+    b"\n",
+    b"\xff\xfe",
+    b"HTTP/1.1",
+    b"HTTP/9 x",
+    b"HTTP/1.1 99999 \x1b[31m",
+    b"HTTP/1.1 404 \x9b",
+]
+FIELDS = [
+    b"a: " + b"x" * 70_000,
+    b"a: b\r\n" * 200,
+    b"Content-Length: -5",
+    b"Content-Length: \x1b\xe9",
+]
+CHUNKS = [b"", b"x\r\n", b"-5\r\nabc", b"\xff\r\n", b"f" * 99 + b"\r\nabc", b"5\r\nab"]
+PLACES = [
+    b"", b"/" * 70_000, b"//", b"http://", b"http://[::1", b"http://a:b/", b"http://127.0.0.1:99999/",
+    b"http://\xe9\x1b/ /", b"http://%00/", b"http://" + b"a" * 300, b"file:///etc/passwd", b"x:/",
+]  # fmt: skip
+MALFORMED = [
+    *(line + b"\r\n\r\n" for line in LINES),
+    *(OK + fields + b"\r\n\r\n" for fields in FIELDS),
+    *(CHUNKED + chunks for chunks in CHUNKS),
+    *(b"HTTP/1.1 302 Found\r\nLocation: " + place + b"\r\n\r\n" for place in PLACES),
+]
+
+
+class RawServer:
+    """A server that answers each connection with some bytes, then drips others for ever."""
+
+    def __init__(self, answer, drip=b""):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/"
+        self.answer, self.drip, self.content = answer, drip, ARCHIVE
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.socket.accept()
+                with client, contextlib.suppress(OSError):
+                    client.recv(65536)
+                    client.sendall(self.answer)
+                    while self.drip:
+                        client.sendall(self.drip)
+                        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("answer", MALFORMED, ids=lambda answer: repr(answer[:70]))
+def test_a_malformed_answer_is_one_sentence(tmp_path, answer):
+    server = RawServer(answer)
+    with server.socket, pytest.raises(DownloadError) as failure:
+        get(server, tmp_path, tries=2)
+    assert console.printable(failure.value) == str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "answer, drip",
+    [(b"", CONTINUE), (OK, b"a: b\r\n"), (HEAD + b"\r\n", b"x"), (CHUNKED, b"1\r\nx\r\n")],
+)
+def test_a_server_that_drips_counts_as_cut(tmp_path, answer, drip):
+    server, start = RawServer(answer, drip), time.monotonic()
+    with (
+        server.socket,
+        pytest.raises(DownloadError, match="timed out|only .* bytes in"),
+    ):
+        get(server, tmp_path, tries=1, timeout=0.5)
+    assert time.monotonic() - start < 5
 
 
 def member(name, kind=tarfile.REGTYPE, size=0, link=""):

@@ -568,7 +568,7 @@ def test_the_commands_say_in_one_sentence_what_is_wrong(tmp_path, capsys, monkey
         (["check", "relu_foward"], "relu_foward: there is no such file; did you mean relu_forward"),
         (["check", "col2im"], "python -m lessons exercise col2im writes one"),
         (["check", "runs/exercises", "--report", "runs"], "--report needs the name of a file"),
-        (["check", str(path), "--report", str(path)], "is a file to check; name another"),
+        (["check", str(path), "--report", str(path)], "is in use by this command; name another"),
     ]:
         assert main(arguments) == 1
         error = capsys.readouterr().err

@@ -334,6 +334,7 @@ def test_a_cache_of_another_backend_or_layer_is_refused():
     layers = {
         "conv": [x, w, np.zeros(3)], "fc": [x, RNG.standard_normal((3, 4096)), np.zeros(3)],
         "lrn": [x], "pool": [x, 1, 1], "average_pool": [x], "relu": [x], "dropout": [x],
+        "local": [x, RNG.standard_normal((15, 15, 3, 16, 2, 2)), np.zeros(3)], "map_lrn": [x],
     }  # fmt: skip
     caches = {}
     for name, args in layers.items():
@@ -353,7 +354,14 @@ def test_a_cache_of_another_backend_or_layer_is_refused():
 
 
 # n, z and s: with others the numbers are wrong, but from the layer's own memory.
-OTHER_WINDOWS = [("lrn", 3), ("pool", 3), ("pool", 4), ("average_pool", 4), ("average_pool", 5)]
+OTHER_WINDOWS = [
+    ("lrn", 3),
+    ("map_lrn", 3),
+    ("pool", 3),
+    ("pool", 4),
+    ("average_pool", 4),
+    ("average_pool", 5),
+]
 
 
 def test_a_cache_whose_sizes_do_not_fit_reaches_no_kernel():
@@ -362,6 +370,7 @@ def test_a_cache_whose_sizes_do_not_fit_reaches_no_kernel():
         "conv": [x, RNG.standard_normal((8, 8, 3, 3)), np.zeros(8), 1, 1, 2],  # Winograd's
         "fc": [x, RNG.standard_normal((3, 1152)), np.zeros(3)],
         "lrn": [x], "pool": [x], "average_pool": [x], "dropout": [x, 0.5, np.random.default_rng(0)],
+        "local": [x, np.ones((5, 4, 3, 16, 3, 3)), np.zeros((5, 4, 3)), 2, 1], "map_lrn": [x],
     }  # fmt: skip
     for name, args in [*layers.items(), ("conv", [x, np.ones((4, 16, 2, 2)), np.zeros(4), 3])]:
         y, cache = getattr(fast, f"{name}_forward")(*args)
@@ -395,7 +404,7 @@ def test_what_a_layer_returns_lies_in_memory_channels_last_and_is_taken_as_it_is
     y, _ = fast.conv_forward(x, RNG.standard_normal((16, 5, 3, 3)), np.zeros(16), pad=1)
     assert y.transpose(0, 2, 3, 1).flags.c_contiguous
     assert np.shares_memory(layout.to_pixels(y), y)
-    for name in ("relu", "tanh", "logistic", "lrn", "pool", "average_pool", "dropout_predict"):
+    for name in "relu tanh logistic lrn map_lrn pool average_pool dropout_predict".split():
         z, _ = getattr(fast, f"{name}_forward")(y)
         assert z.transpose(0, 2, 3, 1).flags.c_contiguous, name
 

@@ -592,7 +592,7 @@ def test_tiny_biases_beside_large_products_are_judged_on_the_scale_of_y():
 
 
 @pytest.mark.parametrize("ops", [reference, fast])
-@pytest.mark.parametrize("name", ["relu", "tanh", "pool", "average_pool", "lrn", "dropout_predict"])
+@pytest.mark.parametrize("name", "relu tanh pool average_pool lrn map_lrn dropout_predict".split())
 def test_layers_of_the_library_are_judged_at_tiny_arguments(name, ops):
     functions = getattr(ops, f"{name}_forward"), getattr(ops, f"{name}_backward")
     report = check_layer(*functions, 1e-9 * normal(N, C, H, W), max_entries=30)
@@ -604,7 +604,7 @@ def test_two_results_for_tiny_arguments_are_told_apart():
         check_layer(draws_anew, lambda dy, cache: (dy,), 1e-9 * normal(2, 3))
 
 
-@pytest.mark.parametrize("name", ["relu", "pool", "average_pool", "lrn", "tanh"])
+@pytest.mark.parametrize("name", ["relu", "pool", "average_pool", "lrn", "map_lrn", "tanh"])
 def test_at_a_large_constant_nothing_right_is_called_wrong(name):
     functions = getattr(reference, f"{name}_forward"), getattr(reference, f"{name}_backward")
     x = 1e8 + normal(N, C, H, W)
@@ -983,7 +983,10 @@ def test_an_unknown_layer_gets_one_sentence_and_exit_code_2(capsys):
     assert gradcheck.run(parsed("conv", "maxpool")) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "'maxpool' is not a layer or network; the layers are conv, relu, tanh" in captured.err
+    assert (
+        "'maxpool' is not a layer or network; the layers are conv, local, relu, tanh"
+        in captured.err
+    )
     assert captured.err.count("\n") == 1
 
 
@@ -998,6 +1001,8 @@ def test_arguments_that_lie_in_memory_in_any_way_are_judged_rightly(ops):
     cases = [
         ("fc", [(3, 4), (5, 4), (5,)], {}),
         ("conv", [(2, 2, 5, 1), (3, 2, 1, 1), (3,)], {}),
+        ("local", [(2, 2, 5, 1), (5, 1, 3, 2, 1, 1), (3,)], {}),
+        ("map_lrn", [(2, 3, 1, 4)], {"alpha": 0.5}),
         ("tanh", [(2, 3, 1, 4)], {}),
         ("average_pool", [(2, 3, 4, 3)], {"z": 2, "s": 1}),
     ]

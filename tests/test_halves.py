@@ -190,6 +190,24 @@ def test_columns_are_split_and_joined_without_loss():
     assert np.array_equal(one["w"], params["w"]) and np.array_equal(one["b"], params["b"])
 
 
+def test_two_columns_of_locally_connected_layers_have_half_of_each_places_kernels(ops):
+    rng = np.random.default_rng(8)
+    x, dy = rng.standard_normal((2, 3, 7, 5)), rng.standard_normal((2, 5, 6, 4))
+    params = {"w": rng.standard_normal((6, 4, 5, 3, 2, 2)), "b": rng.standard_normal((6, 4, 5))}
+    two = split_columns(params)
+    assert [half.shape for half in two["w"]] == [(6, 4, 3, 3, 2, 2), (6, 4, 2, 3, 2, 2)]
+    assert all(np.array_equal(join_columns(two)[name], params[name]) for name in params)
+    y, cache = ops.local_forward(x, *params.values())
+    y_pair, caches = in_columns(ops).local_forward((x, x), *two.values())
+    assert np.allclose(np.concatenate(y_pair, axis=1), y, rtol=1e-12, atol=1e-12)
+    dx, dw, db = ops.local_backward(dy, cache)
+    dx_pair, *grads = in_columns(ops).local_backward((dy[:, :3], dy[:, 3:]), caches)
+    assert np.allclose(sum(dx_pair), dx, rtol=1e-12, atol=1e-12)
+    joined = join_columns(dict(zip("wb", grads, strict=True)))
+    assert np.allclose(joined["w"], dw, rtol=1e-12, atol=1e-12)
+    assert np.allclose(joined["b"], db, rtol=1e-12, atol=1e-12)
+
+
 def test_columns_that_do_not_talk_are_groups(ops):
     rng = np.random.default_rng(7)
     x = rng.standard_normal((2, 6, 7, 5))

@@ -105,10 +105,12 @@ MAY_IMPORT = {  # wing → the wings that it may import, beside the core
     "training": ["data", "networks"],
     "verify": [*BACKENDS, "networks", "training"],
     "experiments": [*BACKENDS, "data", "networks", "plots", "training"],
+    "claims": [*BACKENDS, "data", "experiments", "networks", "plots", "training"],
     "bench": [*BACKENDS, "networks", "training"],
     "commands": [
         *BACKENDS,
         "bench",
+        "claims",
         "data",
         "experiments",
         "networks",

@@ -12,20 +12,24 @@ from minicnn.gradcheck import check_layer
 
 SIGNATURES = {
     "conv_forward": "(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False)",
+    "local_forward": "(x, w, b, stride=1, pad=0)",
     "relu_forward": "(x)",
     "tanh_forward": "(x)",
     "logistic_forward": "(x)",
     "lrn_forward": "(x, k=2, n=5, alpha=0.0001, beta=0.75, groups=1)",
+    "map_lrn_forward": "(x, k=1, n=3, alpha=5e-05, beta=0.75)",
     "pool_forward": "(x, z=3, s=2, ceil_mode=False)",
     "average_pool_forward": "(x, z=3, s=2, ceil_mode=False)",
     "fc_forward": "(x, w, b)",
     "dropout_forward": "(x, p=0.5, rng=None)",
     "dropout_predict_forward": "(x, p=0.5)",
     "conv_backward": "(dy, cache, need_dx=True)",
+    "local_backward": "(dy, cache, need_dx=True)",
     "relu_backward": "(dy, cache)",
     "tanh_backward": "(dy, cache)",
     "logistic_backward": "(dy, cache)",
     "lrn_backward": "(dy, cache)",
+    "map_lrn_backward": "(dy, cache)",
     "pool_backward": "(dy, cache)",
     "average_pool_backward": "(dy, cache)",
     "fc_backward": "(dy, cache, need_dx=True)",
@@ -39,7 +43,7 @@ SIGNATURES = {
     "to_host": "(x)",
 }
 
-CASES = [  # layer, shapes of x and w, options
+CASES = [  # layer, shapes of x and w (and of b, if it is not the usual one), options
     ("conv", [(1, 1, 5, 5), (1, 1, 5, 5)], {}),  # one image, one channel, one window
     ("conv", [(2, 3, 7, 5), (4, 3, 3, 3)], {}),
     ("conv", [(3, 2, 5, 8), (7, 2, 5, 5)], {}),  # as high as the image
@@ -53,6 +57,15 @@ CASES = [  # layer, shapes of x and w, options
     ("conv", [(2, 9, 8, 7), (15, 3, 3, 3)], {"stride": 2, "pad": 1, "groups": 3}),
     ("conv", [(3, 10, 5, 6), (2, 5, 4, 4)], {"groups": 2}),
     ("conv", [(19, 11, 6, 7), (18, 11, 5, 5)], {"pad": 2}),  # more than sixteen of everything
+    ("local", [(1, 1, 5, 5), (1, 1, 1, 1, 5, 5)], {}),  # one image, one channel, one place
+    ("local", [(2, 3, 7, 5), (5, 3, 4, 3, 3, 3)], {}),
+    ("local", [(2, 3, 7, 5), (5, 3, 4, 3, 3, 3), (4,)], {}),  # all places share their biases
+    ("local", [(3, 2, 5, 8), (1, 4, 7, 2, 5, 5)], {}),  # as high as the image
+    ("local", [(17, 2, 3, 4), (3, 4, 3, 2, 1, 1)], {}),
+    ("local", [(2, 3, 8, 7), (3, 3, 6, 3, 1, 1)], {"stride": 3}),
+    ("local", [(2, 3, 9, 7), (4, 3, 5, 3, 2, 2)], {"stride": 3, "pad": 1}),
+    ("local", [(2, 3, 4, 5), (9, 10, 6, 3, 2, 2)], {"pad": 3}),  # some windows see only padding
+    ("local", [(19, 11, 4, 5), (4, 5, 18, 11, 3, 3)], {"pad": 1}),  # more than sixteen
     ("relu", [(2, 3, 7, 5)], {}),
     ("relu", [(7, 4)], {}),
     ("tanh", [(2, 3, 7, 5)], {}),
@@ -67,6 +80,13 @@ CASES = [  # layer, shapes of x and w, options
     ("lrn", [(2, 7, 3, 5)], {"alpha": 0.5, "n": 4}),  # one more before than behind
     ("lrn", [(2, 3, 4, 5)], {"alpha": 0.5, "n": 1}),
     ("lrn", [(2, 3, 4, 5)], {"alpha": 0.5, "n": 11}),  # wider than all channels
+    ("map_lrn", [(2, 3, 7, 5)], {}),
+    ("map_lrn", [(2, 3, 7, 5)], {"alpha": 0.5}),
+    ("map_lrn", [(1, 1, 4, 3)], {"alpha": 0.5, "n": 5}),
+    ("map_lrn", [(3, 18, 2, 5)], {"alpha": 0.5, "k": 2, "beta": 0.6}),
+    ("map_lrn", [(2, 3, 7, 5)], {"alpha": 0.5, "n": 4}),  # one more before than behind
+    ("map_lrn", [(2, 3, 4, 5)], {"alpha": 0.5, "n": 1}),
+    ("map_lrn", [(2, 3, 4, 5)], {"alpha": 0.5, "n": 11}),  # wider than the map
     ("pool", [(2, 3, 7, 9)], {}),
     ("pool", [(2, 3, 8, 5)], {}),  # a row of pixels is left over
     ("pool", [(2, 3, 8, 10)], {"ceil_mode": True}),
@@ -94,11 +114,11 @@ every_case = pytest.mark.parametrize("name, shapes, options", CASES)
 def draw(shapes, dtype):
     """Return x, or x, w, b; w of a size that makes y about as large as x."""
     rng = np.random.default_rng(0)
-    x_shape, *w_shape = shapes
-    arrays = [rng.standard_normal(x_shape)]
-    for shape in w_shape:
-        arrays.append(rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:])))
-        arrays.append(rng.standard_normal(shape[0]))
+    if len(shapes) == 2:
+        shapes = [*shapes, shapes[1][:-3] or shapes[1][:1]]  # of b
+    arrays = [rng.standard_normal(shape) for shape in shapes]
+    for w in arrays[1:2]:
+        w /= np.sqrt(np.prod(w.shape[-3:] if w.ndim > 2 else w.shape[1]))
     return [array.astype(dtype) for array in arrays]
 
 
@@ -232,10 +252,12 @@ def test_fast_tanh_is_right_for_small_and_for_large_numbers():
 
 LAYERS = [  # one case a layer; the widest-ranging of each
     ("conv", [(3, 4, 7, 5), (6, 2, 3, 3)], {"stride": 2, "pad": 1, "groups": 2}),
+    ("local", [(3, 4, 7, 5), (4, 3, 6, 4, 3, 3)], {"stride": 2, "pad": 1}),
     ("relu", [(3, 2, 7, 5)], {}),
     ("tanh", [(3, 2, 7, 5)], {}),
     ("logistic", [(3, 2, 7, 5)], {}),
     ("lrn", [(3, 6, 7, 5)], {"alpha": 0.5, "groups": 2}),
+    ("map_lrn", [(3, 4, 7, 5)], {"alpha": 0.5, "n": 4}),
     ("pool", [(3, 2, 8, 7)], {"ceil_mode": True}),
     ("average_pool", [(3, 2, 8, 7)], {"ceil_mode": True}),
     ("fc", [(3, 2, 5, 4), (7, 40)], {}),
@@ -270,8 +292,13 @@ THIN = [  # axes of size 1, which may have any stride
     ("conv", [(4, 8, 9, 1), (8, 8, 3, 3)], {"pad": 1}),
     ("conv", [(1, 1, 7, 5), (4, 1, 3, 3)], {"stride": 2, "pad": 1}),
     ("conv", [(2, 4, 1, 6), (1, 4, 1, 1)], {}),
+    ("local", [(2, 3, 6, 1), (6, 1, 5, 3, 1, 1)], {}),
+    ("local", [(1, 1, 3, 5), (1, 2, 1, 1, 3, 3)], {"stride": 2}),
+    ("local", [(4, 8, 1, 6), (1, 6, 8, 8, 3, 3), (8,)], {"pad": 1}),
     ("lrn", [(2, 6, 5, 1)], {"alpha": 0.5}),
     ("lrn", [(1, 6, 1, 1)], {"alpha": 0.5, "groups": 2}),
+    ("map_lrn", [(2, 6, 5, 1)], {"alpha": 0.5}),
+    ("map_lrn", [(1, 1, 1, 7)], {"alpha": 0.5, "n": 5}),
     ("pool", [(2, 16, 6, 1)], {"z": 1, "s": 1}),
     ("pool", [(2, 1, 5, 4)], {"z": 2, "s": 1}),
     ("average_pool", [(2, 16, 6, 1)], {"z": 1, "s": 2}),
@@ -325,7 +352,7 @@ def test_the_gradient_may_be_a_view_of_the_weights_that_the_update_overwrites(op
     assert_close(ops.sgd_update(w, v, w[::-1], 0.1), expected)
 
 
-@pytest.mark.parametrize("name, shapes, options", [LAYERS[0], LAYERS[1], LAYERS[7]])
+@pytest.mark.parametrize("name, shapes, options", [LAYERS[0], LAYERS[2], LAYERS[9]])
 def test_read_only_arrays_give_the_same(ops, name, shapes, options):
     # Not for every layer: Numba compiles each kernel anew for read-only arrays.
     args = draw(shapes, np.float64)
@@ -352,7 +379,9 @@ def test_whole_numbers_of_any_type_are_taken(ops, kind):
     (x,) = draw([(1, 40, 6, 5)], np.float64)
     for name, args, options in [
         ("conv", conv, dict(stride=2, pad=10, groups=2)),
+        ("local", draw([(2, 3, 7, 5), (6, 5, 4, 3, 3, 3)], np.float64), dict(stride=2, pad=3)),
         ("lrn", [x], dict(n=100, groups=2, alpha=0.5)),
+        ("map_lrn", [x], dict(n=100, alpha=0.5)),
         ("pool", [x], dict(z=5, s=100)),
         ("average_pool", [x], dict(z=4, s=3)),
     ]:
@@ -375,14 +404,14 @@ def test_options_as_a_file_of_arrays_gives_them_are_taken(ops):
     assert y.dtype == np.float32
 
 
-def test_a_window_of_normalization_wider_than_all_channels_costs_no_more_than_all(ops):
+@pytest.mark.parametrize("name, power", [("lrn", 0), ("map_lrn", 2)])  # α is divided by n^power
+def test_a_window_of_normalization_wider_than_what_there_is_costs_no_more(ops, name, power):
     (x,) = draw([(2, 4, 5, 3)], np.float64)
-    for found, expected in zip(
-        walk(ops, "lrn", [x], dict(n=2**31 - 1, alpha=0.5)),
-        walk(ops, "lrn", [x], dict(n=9, alpha=0.5)),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(found, expected)
+    wide, all_of_it = (
+        walk(ops, name, [x], dict(n=n, alpha=0.5 * n**power)) for n in (2**31 - 1, 9)
+    )
+    for found, expected in zip(wide, all_of_it, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-14)
 
 
 def test_pooling_windows_far_apart_are_one_window(ops):
@@ -425,6 +454,8 @@ SEEN_BY = [  # layer, options, and the places of y that look at x[1, 0, 2, 3]
     ("dropout_predict", {}, np.s_[1, 0, 2, 3]),
     ("lrn", {"n": 3}, np.s_[1, :2, 2, 3]),
     ("lrn", {"n": 5, "groups": 2, "beta": 0.6}, np.s_[1, :3, 2, 3]),
+    ("map_lrn", {}, np.s_[1, 0, 1:4, 2:5]),
+    ("map_lrn", {"n": 4, "beta": 0.6}, np.s_[1, 0, 1:5, 2:6]),
     ("pool", {}, np.s_[1, 0, :2, 1]),
     ("pool", {"z": 2, "s": 1, "ceil_mode": True}, np.s_[1, 0, 1:3, 2:4]),
     ("average_pool", {}, np.s_[1, 0, :2, 1]),
@@ -454,6 +485,19 @@ def test_a_nan_in_a_convolution_stays_in_its_image_its_windows_and_its_group(ops
     np.testing.assert_array_equal(dx, dx_clean)
     assert np.isnan(dw[:3, 0]).all()
     np.testing.assert_array_equal(dw[3:], dw_clean[3:])
+
+
+def test_a_nan_in_a_locally_connected_layer_stays_in_its_image_and_its_windows(ops, dtype):
+    args = draw([(3, 4, 5, 7), (3, 5, 6, 4, 3, 3)], dtype)
+    y_clean, dx_clean, dw_clean, _ = walk(ops, "local", args, {})
+    args[0][1, 0, 2, 4] = np.nan  # the last three columns of places see it
+    y, dx, dw, db = walk(ops, "local", args, {})
+    y_clean[1, :, :, 2:] = np.nan
+    np.testing.assert_array_equal(y, y_clean)
+    np.testing.assert_array_equal(dx, dx_clean)
+    for i, j in np.ndindex(3, 3):
+        dw_clean[i, 2 + j, :, 0, 2 - i, 2 - j] = np.nan
+    np.testing.assert_array_equal(dw, dw_clean)
 
 
 def test_a_nan_in_dy_comes_through_the_convolution(ops, dtype):
@@ -557,9 +601,11 @@ def assert_same_bits(arrays_1, arrays_2):
     "name, shapes, options",
     [
         ("conv", [(35, 11, 9, 8), (34, 11, 5, 5)], {"stride": 2, "pad": 2}),
+        ("local", [(35, 11, 9, 8), (4, 3, 34, 11, 5, 5)], {"stride": 2, "pad": 1}),
         ("tanh", [(35, 3, 9, 7)], {}),
         ("logistic", [(35, 3, 9, 7)], {}),
         ("lrn", [(35, 7, 9, 8)], {}),
+        ("map_lrn", [(35, 7, 9, 8)], {}),
         ("pool", [(35, 3, 9, 8)], {}),
         ("average_pool", [(35, 3, 9, 8)], {}),
     ],

@@ -182,6 +182,7 @@ RELATIVES = {
     "alexnet-no-conv4": (60_965_224 - 663_936, 724_406_816 - 112_140_288, 659_272 - 64_896),
     "alexnet-no-lrn": (60_965_224, 724_406_816, 659_272),
     "alexnet-no-overlap": (60_965_224, 686_891_552, 633_416),
+    "alexnet-source": (60_965_224, 724_406_816, 659_272),
 }
 
 
@@ -243,12 +244,33 @@ def test_alexnets_relatives_run_and_learn(name):
     assert all(np.any(grads[layer.name]["w"]) for layer in layers if layer.params)
 
 
+def test_the_network_of_the_original_code_differs_where_its_files_say_so():
+    layers = alexnet.alexnet_source(reference, np.random.default_rng(1), **SMALL)
+    assert " ".join(layer.name for layer in layers[:17]) == (
+        "conv1 lrn1 pool1 relu1 conv2 relu2 lrn2 map_lrn2 pool2 conv3 relu3 conv4 relu4 "
+        "conv5 pool5 relu5 fc6"
+    )
+    options = {layer.name: layer.options for layer in layers}
+    assert options["lrn1"] == options["lrn2"] == {"groups": 2, "alpha": 2e-5}
+    assert options["map_lrn2"] == {"n": 5, "alpha": 1e-3}
+    plain = net.parameters(alexnet.alexnet(reference, np.random.default_rng(1), **SMALL))
+    for name, w in net.parameters(layers).items():
+        factor = 3 if name in ("conv3.w", "conv4.w", "conv5.w") else 1
+        np.testing.assert_allclose(w, factor * plain[name], rtol=1e-15)
+
+
 CIFAR = [
     # parameters and multiply-adds, at 32 and at 24 pixels
     (cifar.four_layer, 32, 89_578, 12_298_240),
     (cifar.four_layer, 24, 85_098, 6_917_760),
     (cifar.layers_19pct, 32, 89_578, 12_298_240),
     (cifar.layers_19pct, 24, 85_098, 6_917_760),
+    (cifar.layers_18pct, 32, 89_578, 12_298_240),
+    (cifar.layers_18pct, 24, 85_098, 6_917_760),
+    (cifar.local_13pct, 24, 1_116_490, 18_517_248),
+    (cifar.local_13pct, 32, 1_901_386, 32_919_552),
+    (cifar.local_11pct, 24, 2_112_970, 19_512_576),
+    (cifar.local_11pct, 32, 3_672_906, 34_689_024),
     (cifar.layers_80sec, 32, 145_578, 12_354_176),
     (cifar.layers_80sec, 24, 116_906, 6_949_504),
     (cifar.four_hidden_layer, 32, 155_530, 32_919_552),
@@ -264,6 +286,7 @@ def test_the_cifar_networks_have_their_sizes(network, size, parameters, multiply
 
 RUN = [(reference, *case[:2]) for case in CIFAR]
 RUN += [(fast, cifar.four_layer, 32), (fast, cifar.small_alexnet, 24)]
+RUN += [(fast, cifar.layers_18pct, 32), (fast, cifar.local_11pct, 24)]
 
 
 @pytest.mark.parametrize("ops, network, size", RUN)
@@ -275,6 +298,21 @@ def test_the_cifar_networks_run_and_keep_float32(ops, network, size):
     assert scores.shape == (2, 7) and dx.shape == x.shape
     arrays = [scores, dx, *(g for pair in grads.values() for g in pair.values())]
     assert {array.dtype.name for array in arrays} == {"float32"}
+
+
+def test_cuda_convnets_normalizations_stand_where_its_files_have_them():
+    def names(layers):
+        return " ".join(layer.name for layer in layers)
+
+    assert names(cifar.layers_18pct(reference, None)) == (
+        "conv1 pool1 relu1 map_lrn1 conv2 relu2 pool2 map_lrn2 conv3 relu3 pool3 fc10"
+    )
+    with_lrn = cifar.local_11pct(reference, None)
+    assert names(with_lrn) == (
+        "conv1 pool1 relu1 lrn1 conv2 relu2 lrn2 pool2 local3 relu3 local4 relu4 fc10"
+    )
+    without = cifar.local_11pct(reference, None, normalized=False)
+    assert names(without) == names(with_lrn).replace("lrn1 ", "").replace("lrn2 ", "")
 
 
 @pytest.mark.parametrize("nonlinearity", cifar.NONLINEARITIES)
@@ -313,6 +351,11 @@ def test_first_weights_follow_the_rule_asked_for():
     assert spread(hidden, "relu", "cuda-convnet") == near(0.0001, 0.01, 0.04, 0.04, 0.01)
     assert spread(cifar.layers_19pct) == near(0.0001, 0.01, 0.01, 0.01)
     assert spread(cifar.layers_80sec) == near(0.0001, 0.01, 0.01, 0.1, 0.1)
+    assert spread(cifar.layers_18pct) == near(0.0001, 0.01, 0.01, 0.01)
+    for network in (cifar.local_13pct, cifar.local_11pct):
+        assert spread(network) == near(0.0001, 0.01, 0.04, 0.04, 0.01)
+    inputs = (3 * 25, 64 * 25, 64 * 9, 32 * 9, 32 * 36)
+    assert spread(cifar.local_13pct, "tanh", "fan-in") == near(*(math.sqrt(1 / D) for D in inputs))
     inputs = (3 * 25, 32 * 25, 32 * 25, 64 * 16)
     assert spread(four, "relu", "fan-in") == near(*(math.sqrt(2 / D) for D in inputs))
     assert spread(four, "tanh", "fan-in") == near(*(math.sqrt(1 / D) for D in inputs))
@@ -389,6 +432,6 @@ def test_an_unknown_network_gets_a_sentence_with_all_names():
 def test_the_defaults_of_all_networks_are_a_short_text():
     text = catalogue.defaults(lambda network: network.size)
     assert text.startswith(
-        "224, 227 for caffe-alexnet, caffenet, 32 for cifar-…, 24 for cifar-alex"
+        "224, 227 for caffe-alexnet, caffenet, 32 for cifar-…, 24 for cifar-13pct, "
     )
     assert catalogue.defaults(lambda network: network.columns).startswith("1, 2 for alexnet-2gpu")

@@ -45,6 +45,17 @@ def test_a_bias_gradient_of_the_last_image_alone_is_invisible_with_one_image(ops
     assert one.ok and not two.ok
 
 
+def test_so_it_is_in_a_locally_connected_layer(ops):
+    def backward(dy, cache):
+        dx, dw, db = ops.local_backward(dy, cache)
+        return dx, dw, dy[-1].transpose(1, 2, 0)
+
+    w, b = normal(6, 4, 5, 3, 2, 2, seed=1), normal(6, 4, 5, seed=2)
+    one = check_layer(ops.local_forward, backward, normal(1, 3, 7, 5), w, b, max_entries=20)
+    two = check_layer(ops.local_forward, backward, normal(2, 3, 7, 5), w, b, max_entries=20)
+    assert one.ok and not two.ok
+
+
 def pool_backward_with_equals_for_plus_equals(ops, name):
     """Return a backward that writes where it should add: the last window of a pixel counts."""
 
@@ -67,6 +78,30 @@ def test_equals_for_plus_equals_is_invisible_until_windows_overlap(ops, name):
     backward = pool_backward_with_equals_for_plus_equals(ops, name)
     assert check_layer(forward, backward, x, z=2, s=2).ok
     assert check_layer(forward, backward, x, z=3, s=2).worst > 0.1
+
+
+def test_equals_for_plus_equals_in_a_locally_connected_layer_is_invisible_until_windows_overlap(
+    monkeypatch,
+):
+    local = importlib.import_module("minicnn.reference.local")
+    right = local.window_of
+
+    class Overwritten(np.ndarray):
+        def __iadd__(self, other):
+            self[...] = other
+            return self
+
+    def window_of(x_padded, *window):
+        return right(x_padded, *window).view(Overwritten)
+
+    monkeypatch.setattr(local, "window_of", window_of)
+    x, b = normal(2, 3, 8, 6), normal(4, seed=2)
+    for stride, verdict in ((2, "ok"), (1, "FAIL")):
+        w = normal((8 - 2) // stride + 1, (6 - 2) // stride + 1, 4, 3, 2, 2, seed=1)
+        report = check_layer(
+            local.local_forward, local.local_backward, x, w, b, stride=stride, max_entries=20
+        )
+        assert [row.verdict for row in report.rows] == [verdict, "ok", "ok"]
 
 
 def test_equals_for_plus_equals_in_col2im_is_invisible_until_windows_overlap(monkeypatch):
@@ -131,6 +166,30 @@ def test_a_window_that_is_not_mirrored_in_backward_is_invisible_until_n_is_even(
     assert not check_layer(ops.lrn_forward, backward_for(4), x, n=4, alpha=0.5).ok
 
 
+def test_a_window_of_a_map_that_is_not_mirrored_is_invisible_until_n_is_even(ops):
+    map_lrn = importlib.import_module("minicnn.reference.map_lrn")
+
+    def backward_for(n):
+        def backward(dy, cache):
+            x, scale = cache
+
+            def sums(q):
+                return map_lrn.sum_over_window(q, n // 2, (n - 1) // 2)
+
+            y = x * scale**-0.75
+            return (dy * y / x - 2 * 0.5 / n**2 * 0.75 * x * sums(dy * y / scale),)
+
+        def forward(x):
+            y, _ = ops.map_lrn_forward(x, n=n, alpha=0.5)
+            return y, (x, (y / x) ** (-4 / 3))
+
+        return forward, backward
+
+    x = normal(2, 3, 7, 5)
+    assert check_layer(*backward_for(5), x).ok
+    assert not check_layer(*backward_for(4), x).ok
+
+
 def test_dropout_that_draws_a_new_mask_in_backward_is_caught(ops):
     def backward(dy, cache):
         _, other = ops.dropout_forward(np.zeros_like(dy), rng=np.random.default_rng(8))
@@ -150,6 +209,41 @@ def test_an_alpha_divided_by_n_has_right_gradients_and_wrong_numbers(ops):
     x = normal(2, 7, 5, 3)
     assert check_layer(forward, ops.lrn_backward, x).ok
     assert relative_difference(forward(x)[0], ops.lrn_forward(x, n=5, alpha=0.5)[0]) > 0.1
+
+
+def test_an_alpha_not_divided_by_n_squared_has_right_gradients_and_wrong_numbers(ops):
+    def forward(x):
+        return ops.map_lrn_forward(x, n=3, alpha=0.5 * 9)
+
+    x = normal(2, 7, 5, 3)
+    assert check_layer(forward, ops.map_lrn_backward, x).ok
+    assert relative_difference(forward(x)[0], ops.map_lrn_forward(x, n=3, alpha=0.5)[0]) > 0.1
+
+
+def test_a_locally_connected_layer_that_shares_its_kernels_is_a_convolution(ops):
+    """Its gradients are right, for kernels that all places share, and its numbers are not."""
+    x, w, b = normal(2, 3, 7, 5), normal(6, 4, 5, 3, 2, 2, seed=1), normal(5, seed=2)
+
+    def sharing(x, w, b):
+        return ops.local_forward(x, np.broadcast_to(w[0, 0], w.shape), b)
+
+    def sharing_backward(dy, cache):
+        dx, dw, db = ops.local_backward(dy, cache)
+        first = np.zeros_like(dw)
+        first[0, 0] = dw.sum(axis=(0, 1))
+        return dx, first, db
+
+    assert check_layer(sharing, sharing_backward, x, w, b, max_entries=20).ok
+    y, cache = sharing(x, w, b)
+    assert relative_difference(y, ops.local_forward(x, w, b)[0]) > 0.1
+    y_conv, cache_conv = ops.conv_forward(x, w[0, 0], b)
+    assert relative_difference(y, y_conv) < 1e-12
+    dy = normal(*y.shape, seed=3)
+    dx, dw, db = ops.local_backward(dy, cache)
+    for gradient, expected in zip(
+        (dx, dw.sum(axis=(0, 1)), db), ops.conv_backward(dy, cache_conv), strict=True
+    ):
+        assert relative_difference(gradient, expected) < 1e-12
 
 
 def test_a_turned_kernel_has_right_gradients_and_wrong_numbers(ops):

@@ -484,11 +484,18 @@ def test_what_a_kernel_calls_counts_too_when_it_runs_as_python(monkeypatch):
 
 @pytest.mark.parametrize(
     "layer, shape, options",
-    [("lrn", (1, 5, 2, 3), {"alpha": 0.5}), ("pool", (1, 3, 5, 4), {}), ("conv", (1, 2, 4, 3), {})],
+    [
+        ("lrn", (1, 5, 2, 3), {"alpha": 0.5}),
+        ("map_lrn", (1, 3, 5, 4), {"alpha": 0.5}),
+        ("pool", (1, 3, 5, 4), {}),
+        ("conv", (1, 2, 4, 3), {}),
+        ("local", (1, 2, 4, 3), {}),
+    ],
 )
 def test_vector_kernels_compute_the_same_as_python(layer, shape, options):
     x = drawn(*shape)
-    arguments = (x, drawn(3, 2, 2, 2), drawn(3)) if layer == "conv" else (x,)
+    w_shapes = {"conv": (3, 2, 2, 2), "local": (3, 2, 3, 2, 2, 2)}
+    arguments = (x, drawn(*w_shapes[layer]), drawn(3)) if layer in w_shapes else (x,)
     there, back = (getattr(fast, f"{layer}_{way}") for way in ("forward", "backward"))
     as_python = [kernels.opened(f, Record(), in_kernel=True) for f in (there, back)]
     y, cache = there(*arguments, **options)
@@ -535,6 +542,20 @@ def with_lines(steps):
             {},
             "forward_loop normalize window_sum scale_power",
             "normalize_back",
+        ),
+        (
+            "map_lrn",
+            [(1, 3, 5, 4)],
+            {},
+            "forward_loop normalize window_sums scale_power",
+            "backward_loop normalize_back window_sums",
+        ),
+        (
+            "local",
+            [(1, 3, 4, 5), (3, 4, 4, 3, 2, 2), (3, 4, 4)],
+            {},
+            "frame_loop pack_loop pack_group multiply_loop multiply_task",
+            "pack_back_loop multiply_loop correlate_loop correlate_task unpack_loop",
         ),
         ("pool", [(1, 3, 5, 4)], {}, "max_loop max_row", "max_back_loop max_back_row"),
         ("pool_relu", [(1, 3, 5, 4)], {}, "max_loop max_row", "max_back_loop max_back_row"),
@@ -779,6 +800,17 @@ UNDOES = {  # all pairs of the library: {line of backward: the lines of forward 
         "dx = dx_all[": ["x_all[:, :, :H, :W] = x"],
     },
     "lrn": dict.fromkeys(["own = dy * scale", "cross = sum_over"], ["y = x * scale**-beta"]),
+    "local": {
+        "dy_here = dy[:, :, i, j]": ["y[:, :, i, j] = y_here"],
+        "dw_rows = dy_here.T @ window": ["y_here = window @ w_rows.T"],
+        "dw[i, j] = dw_rows.reshape": ["w_rows = w[i, j].reshape"],
+        "dwindow = dy_here @ w_rows": ["y_here = window @ w_rows.T"],
+        "dx_here = window_of(": ["N, x_padded = x.shape[0], with_border("],
+        "dx_here += dwindow": ["window = window_of("],
+        "dx = dx_padded[": ["N, x_padded = x.shape[0], with_border("],
+        "db = dy.sum": ["y += np.broadcast_to(b"],
+    },
+    "map_lrn": dict.fromkeys(["own = dy * scale", "neighbours = sum_"], ["y = x * scale**-beta"]),
     "relu": {"dx = np.where(y > 0": ["y = np.maximum(x, 0)"]},
     "tanh": {"dx = dy * (1 - y * y)": ["y = np.tanh(x)"]},
     "logistic": {"dx = dy * y * (1 - y)": ["y = np.where(x >= 0"]},

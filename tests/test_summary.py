@@ -1,11 +1,14 @@
 """What a network has: counts, receptive fields and memory, by hand and against what fast holds."""
 
+import re
+
 import numpy as np
 import pytest
 
 from minicnn import fast, net, reference
 from minicnn.net import gaussian, row
 from minicnn.networks import alexnet, catalogue, cifar, summary, vgg
+from minicnn.networks.comparison import comparison, differences, facts_of
 
 
 def small_network(rng, dtype=np.float64):
@@ -32,6 +35,19 @@ def test_measure_counts_what_can_be_counted_by_hand():
     assert sizes["fc2"][4:] == (5 * 16 + 5, 5 * 16, 5)
     assert sizes["pool1"][4:] == sizes["relu1"][4:] == sizes["dropout1"][4:] == (0, 0, 0)
     assert [size.sees for size in sizes.values()] == [3, 3 + 2 * 2, 7, 7, float("inf")]
+
+
+def test_a_locally_connected_layer_counts_the_kernels_of_all_places():
+    layers = [
+        row("map_lrn1", reference, "map_lrn", n=5),
+        row("local2", reference, "local", gaussian(None, (4, 3, 6, 2, 3, 3), 0), stride=2),
+    ]
+    lrn, local = summary.measure(layers, (2, 9, 8))
+    assert lrn.layer == "map_lrn n=5" and (lrn.sees, *lrn[4:]) == (5, 0, 0, 0)
+    assert local.layer == "local 3×3 stride=2" and local.output == [(6, 4, 3)]
+    assert local.sees == 5 + 2 and local.neurons == 6 * 4 * 3
+    assert local.parameters == (4 * 3 * 6) * (2 * 3 * 3) + 4 * 3 * 6
+    assert local.multiply_adds == (4 * 3 * 6) * (2 * 3 * 3)
 
 
 def seen_by(layers, shape, name):
@@ -116,6 +132,11 @@ HELD = [
     ("vgg-a-lrn", 33, WIDE),
     ("vgg-c", 33, WIDE),
     ("cifar-80sec", 24, {}),
+    ("cifar-four-hidden-layer", 24, {}),
+    ("cifar-18pct", 24, {}),
+    ("cifar-13pct", 24, {}),
+    ("cifar-11pct", 24, {}),
+    ("alexnet-source", 65, WIDE),
 ]
 
 
@@ -161,6 +182,86 @@ def test_the_summary_of_vgg_says_what_its_stacks_see():
     text = summary.summary(vgg.vgg("D", reference, None), (3, 224, 224))
     assert "3×3 on 3×3 sees 5×5 of the maps below: conv1_2, conv2_2, conv3_2" in text
     assert "3×3 on 3×3 on 3×3 sees 7×7 of the maps below: conv3_3, conv4_3, conv5_3\n" in text
+
+
+# Two networks side by side.
+
+
+def test_the_network_of_the_original_code_is_compared_with_the_papers():
+    lines = comparison("alexnet", "alexnet-source", **WIDE).splitlines()
+    assert re.split("  +", lines[2]) == ["", "alexnet", "alexnet-source"]
+    assert [re.split("  +", line) for line in lines[4:]] == [
+        ["relu1", "comes after", "conv1", "pool1"],
+        ["", SECTION_3_3 + "follows the ReLU; layers-145.cfg: conv1a has no neuron, pool1a relu"],
+        ["lrn1, lrn2", "alpha", "0.0001", "2e-05"],
+        ["", alexnet_source("lrn1 lrn2")],
+        ["map_lrn2", "layer", "–", "map_lrn n=5 alpha=0.001, after lrn2"],
+        ["", alexnet_source("map_lrn2")],
+        ["conv3, conv4, conv5", "initial weights", "N(0, 0.01²)", "N(0, 0.03²)"],
+        ["", alexnet_source("conv3 conv4 conv5")],
+        ["relu5", "comes after", "conv5", "pool5"],
+        ["", alexnet_source("relu5")],
+        ["recipe", "bias_epsilon", "1", "2"],
+        ["", alexnet_source("recipe")],
+    ]
+    assert max(map(len, lines)) <= 100
+
+
+SECTION_3_3 = "Section 3.3: normalization "
+
+
+def alexnet_source(layers):
+    """Return the line about these layers of alexnet_source."""
+    ((paper, code, file),) = [rest for names, _, *rest in alexnet.SOURCES if names == layers]
+    return f"{paper}; {file}: {code}"
+
+
+@pytest.mark.parametrize(
+    "names, expected",
+    [
+        (
+            ("alexnet", "caffenet"),
+            "images pixels 224×224 227×227 | lrn1 comes after relu1 pool1 | lrn1, lrn2 k 2 1 | "
+            "lrn1, lrn2 alpha 0.0001 2e-05 | lrn1, lrn2 groups 2 1 | lrn2 comes after relu2 pool2",
+        ),
+        (
+            ("cifar-18pct", "cifar-19pct"),
+            "map_lrn1 layer map_lrn, after relu1 – | map_lrn2 layer map_lrn, after pool2 – | "
+            "recipe decay of fc10 1 3",
+        ),
+    ],
+)
+def test_other_networks_are_compared_without_sources(names, expected):
+    options = WIDE if "alexnet" in names else {}
+    rows = comparison(*names, **options).splitlines()[4:]
+    assert [" ".join(line.split()) for line in rows] == expected.split(" | ")
+
+
+def test_two_columns_differ_from_one_in_their_kernels_and_exchanges():
+    found = differences(
+        *(
+            facts_of(name, catalogue.build(name, reference, None, **WIDE))
+            for name in ("alexnet", "alexnet-2gpu")
+        )
+    )
+    assert ("conv4, conv5", "kernels", "64×32×3×3", "2 of 32×32×3×3") in [
+        (", ".join(d.layers), *d[1:]) for d in found
+    ]
+    extra = [d.layers for d in found if d.what == "layer"]
+    assert extra == [[name] for name in "both exchange3 exchange6 exchange7 exchange8 join".split()]
+
+
+def test_a_recipe_is_compared_and_a_network_equals_itself(monkeypatch):
+    few = {"kernels": (2, 2, 2, 2, 2), "hidden": 2}
+    text = comparison("alexnet", "alexnet", **few)
+    assert text.endswith("\nThey have the same layers, initial weights and recipe.")
+    row = catalogue.NETWORKS["alexnet-source"]
+    slow = row._replace(recipe={**row.recipe, "epochs": 93, "bias_epsilon": 0.02})
+    monkeypatch.setitem(catalogue.NETWORKS, "alexnet-source", slow)
+    lines = comparison("alexnet", "alexnet-source", **few).splitlines()
+    assert lines[-3].split() == ["recipe", "epochs", "90", "93"]
+    assert lines[-2].split() == ["recipe", "bias_epsilon", "1", "0.02"]
+    assert lines[-1] == "    " + alexnet_source("recipe")
 
 
 def test_two_columns_are_counted_together():

@@ -46,7 +46,7 @@ def ties(*shape):
 
 
 def weights(*shape):
-    return {"w": normal(*shape, seed=1), "b": normal(shape[0], seed=2)}
+    return {"w": normal(*shape, seed=1), "b": normal(*(shape[:-3] or shape[:1]), seed=2)}
 
 
 def relu_inputs():
@@ -103,6 +103,16 @@ def conv_inputs():
     yield {"x": normal(2, 3, 6, 9), **weights(4, 3, 4, 4)}, {"stride": 3, "ceil_mode": True}, None
 
 
+def local_inputs():
+    x, w = image([1, 2, 3], [4, 5, 6]), np.array([[[1.0, 0], [0, 10]], [[0, 1], [10, 0]]])
+    w, b = w[None, :, None, None], np.array([[[100.0], [200]]])
+    yield {"x": x, "w": w, "b": b}, {}, image([1, 2])
+    yield {"x": normal(2, 3, 7, 5), **weights(5, 3, 4, 3, 3, 3)}, {}, None
+    yield {"x": normal(2, 3, 9, 7), **weights(4, 3, 5, 3, 2, 2)}, {"stride": 3, "pad": 1}, None
+    shared = {**weights(4, 5, 3, 2, 2, 2), "b": normal(3)}
+    yield {"x": normal(2, 2, 5, 6), **shared}, {}, None
+
+
 def pool_inputs():
     x = image([1, 5, 2, 0, 3], [0, 1, 9, 2, 1], [4, 2, 1, 3, 0])
     yield {"x": x}, {}, image([18, 9])
@@ -120,6 +130,15 @@ def lrn_inputs():
     yield {"x": normal(2, 6, 5, 3)}, {"k": 1, "n": 4, "alpha": 0.3, "beta": 0.6}, None
     yield {"x": normal(2, 10, 3, 2)}, {"alpha": 0.5, "groups": 2}, None
     yield {"x": normal(2, 7, 3, 5)}, {}, None
+
+
+def map_lrn_inputs():
+    easy = {"k": 1, "n": 3, "alpha": 9, "beta": 1}
+    yield {"x": image([1, 2, 3])}, easy, image([6, 0, 0])
+    yield {"x": normal(2, 3, 7, 5)}, {"alpha": 0.5}, None
+    yield {"x": normal(2, 3, 5, 6)}, {"k": 2, "n": 4, "alpha": 3, "beta": 0.6}, None
+    yield {"x": normal(2, 3, 6, 7)}, {"n": 5, "alpha": 5}, None
+    yield {"x": normal(2, 3, 7, 5)}, {}, None
 
 
 def dropout_inputs():
@@ -160,9 +179,11 @@ INPUTS = {
     "im2col": im2col_inputs,
     "col2im": col2im_inputs,
     "conv": conv_inputs,
+    "local": local_inputs,
     "pool": pool_inputs,
     "average_pool": pool_inputs,
     "lrn": lrn_inputs,
+    "map_lrn": map_lrn_inputs,
     "dropout": dropout_inputs,
     "softmax": softmax_inputs,
     "softmax_loss": softmax_loss_inputs,

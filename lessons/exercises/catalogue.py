@@ -18,7 +18,7 @@ from collections import namedtuple
 
 from minicnn import reference
 from minicnn.reference import im2col as im2col_module
-from minicnn.storage import write_text
+from minicnn.storage import Kind, write_text
 
 Exercise = namedtuple("Exercise", "name lesson question outputs given")
 
@@ -29,6 +29,8 @@ POOL_SIZE = "from minicnn.shapes import pool_size"
 IM2COL = "from minicnn.reference.im2col import im2col"
 IM2COL_COL2IM = "from minicnn.reference.im2col import col2im, im2col"
 SUM_OVER_CHANNELS = "from minicnn.reference.lrn import sum_over_channels"
+SUM_OVER_WINDOW = "from minicnn.reference.map_lrn import sum_over_window"
+WINDOW_OF = "from minicnn.reference.local import window_of, with_border"
 SOFTMAX = "from minicnn.reference.softmax import softmax"
 
 EXERCISES = [
@@ -47,12 +49,24 @@ EXERCISES = [
         ("dx", "dw", "db"),
         [IM2COL_COL2IM],
     ),
+    Exercise("local_forward", 14, "What if a kernel does not slide?", ("y", "cache"), [WINDOW_OF]),
+    Exercise(
+        "local_backward",
+        14,
+        "Which sums of a convolution are gone?",
+        ("dx", "dw", "db"),
+        [WINDOW_OF],
+    ),
     Exercise("pool_forward", 5, "Who wins in each window?", ("y", "cache"), [POOL_SIZE]),
     Exercise("pool_backward", 5, "What if one pixel wins twice?", ("dx",), []),
     Exercise("average_pool_backward", 5, "How large is a pixel's share of a window?", ("dx",), []),
     Exercise("lrn_forward", 6, "How do neighbouring kernels compete?", ("y", "cache"), []),
     Exercise(
         "lrn_backward", 6, "Which other channels felt this one?", ("dx",), [SUM_OVER_CHANNELS]
+    ),
+    Exercise("map_lrn_forward", 6, "How do neighbouring pixels compete?", ("y", "cache"), []),
+    Exercise(
+        "map_lrn_backward", 6, "Which other pixels felt this one?", ("dx",), [SUM_OVER_WINDOW]
     ),
     Exercise("dropout_forward", 8, "Which units are dropped this time?", ("y", "cache"), []),
     Exercise("dropout_backward", 8, "What do the dropped units learn?", ("dx",), []),
@@ -210,5 +224,5 @@ def write(name, path=None, force=False):
             f"{path} exists already, and your work may be in it; --force starts over, "
             "--out names another file"
         )
-    write_text(path, template(name, path))
+    write_text(path, template(name, path), Kind("a text", rb"[^\0]*\Z"))
     return path

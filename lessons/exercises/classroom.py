@@ -19,7 +19,7 @@ import re
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-from minicnn.storage import make_folder, write_text
+from minicnn.storage import check_output, make_folder, write_text
 
 from ..viewer import progress
 from . import notebook, report, tutor
@@ -49,8 +49,9 @@ def main(options):
         owners = list(dict.fromkeys(hand_in.owner for hand_in in given))
         is_class = len(owners) > 1 or options.out is not None
         targets = planned(options, owners, is_class, wanted)
-        for path in targets:
-            demand_writable(path, given)
+        inputs = [hand_in.path for hand_in in given if hand_in.path]
+        for path, (kind, _) in targets.items():
+            demand_writable(path, kind, [*inputs, *options.files])
         found = [[stopped(hand_in)] for hand_in in given]
         try:
             for number, results in enumerate(checked(given, options.seconds, is_class)):
@@ -63,8 +64,8 @@ def main(options):
                 for hand_in, results in zip(given, found, strict=True)
                 for result in results
             ]
-            for path, text_of in targets.items():
-                write_text(path, text_of(results))
+            for path, (kind, text_of) in targets.items():
+                write_text(path, text_of(results), kind)
             right = sum(result.passed for _, result in results)
             if is_class:
                 for name, mistake, who, _ in report.mistakes(results, wanted)[:5]:
@@ -170,23 +171,22 @@ def tell(result, owner, is_class, options):
 
 
 def planned(options, owners, is_class, wanted):
-    """Return what will be written: {path: function that returns its text from all results}."""
+    """Return what will be written: {path: (its Kind, a function from all results to its text)}."""
     out, more, targets = pathlib.Path(options.out or OUT), options.more, {}
     if is_class:
-
-        def columns(results):
-            return wanted or report.exercises_in(results)
-
-        # A spreadsheet takes a CSV file for UTF-8 if it begins with a byte order mark.
-        targets[out / "class.csv"] = lambda rs: "\ufeff" + report.as_csv(rs, columns(rs))
-        targets[out / "class.html"] = lambda rs: report.as_page(rs, columns(rs), more)
+        targets[out / "class.csv"] = (report.TABLE, lambda rs: report.as_csv(rs, wanted))
+        targets[out / "class.html"] = (report.PAGE, lambda rs: report.as_page(rs, wanted, more))
     if not options.form:
         if options.report:
-            targets[pathlib.Path(options.report)] = report.as_json
+            targets[pathlib.Path(options.report)] = (report.REPORT, report.as_json)
         return targets
-    usual, text_of = report.FORMS[options.form]
+    usual, kind, text_of = report.FORMS[options.form]
+
+    def of_one(owner):
+        return kind, lambda rs: text_of([pair for pair in rs if pair[0] == owner], wanted, more)
+
     if len(owners) == 1:
-        targets[pathlib.Path(options.report or usual)] = lambda rs: text_of(rs, wanted, more)
+        targets[pathlib.Path(options.report or usual)] = of_one(owners[0])
         return targets
     if options.report:
         raise ValueError(
@@ -197,17 +197,13 @@ def planned(options, owners, is_class, wanted):
         name = re.sub(r"[^\w .()-]", "_", report.shown(owner))[:80]
         path = out / options.form / f"{name}.json"
         path = path.with_stem(f"{name} {number}") if path in targets else path
-        targets[path] = lambda rs, owner=owner: text_of(
-            [pair for pair in rs if pair[0] == owner], wanted, more
-        )
+        targets[path] = of_one(owner)
     return targets
 
 
-def demand_writable(path, given):
+def demand_writable(path, kind, inputs):
     """Raise an error now, before an hour of checking, if a report cannot be written."""
     if path.is_dir():
         raise IsADirectoryError(21, "is a folder; --report needs the name of a file", str(path))
-    files = [hand_in.path for hand_in in given if hand_in.path]
-    if path.exists() and any(f.exists() and path.samefile(f) for f in files):
-        raise ValueError(f"--report {path} is a file to check; name another for the report")
     make_folder(path.parent)
+    check_output(path, kind, inputs)

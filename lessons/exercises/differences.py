@@ -108,7 +108,7 @@ def regions_of(name, output, case, shape):
     x = case.inputs.get("x")
     if layer == "relu":
         return [("where x is 0", x == 0), ("where x is negative", x < 0), ("where x ≤ 0", x <= 0)]
-    if output == "dx" and layer in ("pool", "average_pool", "col2im", "conv"):
+    if output == "dx" and layer in ("pool", "average_pool", "col2im", "conv", "local"):
         return overlaps(windows_over(name, case))
     overhang = "where a window hangs over the edge"
     if name == "pool_forward" and output == "y":
@@ -132,9 +132,9 @@ def windows_over(name, case):
         return col2im(np.ones_like(case.args[0]), *case.args[1:])
     dy, cache = case.args
     H_out, W_out = dy.shape[2:]
-    if name == "conv_backward":
-        x, w, _, stride, pad, _ = cache
-        C, f = x.shape[1], w.shape[2]
+    if name in ("conv_backward", "local_backward"):
+        (x, w), (stride, pad) = cache[:2], cache[3:5]
+        C, f = x.shape[1], w.shape[-1]
         ones = np.ones((C * f * f, H_out * W_out))
         each = col2im(ones, x.shape[1:], f, stride, pad, H_out, W_out)
         return np.broadcast_to(each, x.shape)

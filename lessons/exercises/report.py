@@ -1,7 +1,7 @@
 """What a teacher gets: a table of a class as CSV and as a page, and files for class systems.
 
     results    a list of (owner, Result) of everything that was checked; see handins.py, tutor.py
-    exercises  the names of the exercises, the columns of the table
+    exercises  the names of the exercises, the columns of the table; none: those handed in
 
 The JSON of --report is {"format": FORMAT, "results": […]}, an entry for each exercise in each file:
 
@@ -28,9 +28,14 @@ import json
 import os
 from collections import Counter
 
+from minicnn.storage import Kind
+
 from . import catalogue, tutor
 
 FORMAT = "minicnn exercises 1"
+REPORT = Kind("a report of this command", rb'\{\s*"format": "minicnn exercises')
+TABLE = Kind("the table of a class", b"\xef\xbb\xbfstudent,")
+PAGE = Kind("the page of a class", b"<!doctype html>.*Exercises of a class")
 SYMBOLS = {"right": "✓ right", "wrong": "✗", "missing": "–"}
 STYLE = """
 body { font: 16px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem }
@@ -72,8 +77,13 @@ def as_json(results):
 
 
 def as_csv(results, exercises):
-    """Return the table as CSV: 1 right, 0 wrong, empty if nothing was handed in."""
-    file = io.StringIO()
+    """Return the table as CSV: 1 right, 0 wrong, empty if nothing was handed in.
+
+    It begins with a byte order mark, by which spreadsheets know UTF-8.
+    """
+    exercises = exercises or exercises_in(results)
+    file = io.StringIO("\ufeff")
+    file.seek(1)
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow(["student", *exercises, "right", "not read"])
     for owner in owners_in(results):
@@ -114,6 +124,7 @@ def shown(owner):
 
 def as_page(results, exercises, more=False):
     """Return the page of a class: table, commonest mistakes, what was not read, all answers."""
+    exercises = exercises or exercises_in(results)
     right = sum(result.passed for _, result in results)
     owners = owners_in(results)
     parts = [
@@ -257,7 +268,15 @@ def as_gradescope(results, exercises=None, more=False):
     return json.dumps({"score": sum(row["score"] for row in rows), "tests": rows}, indent=1)
 
 
-FORMS = {  # name → the usual name of the file, and its text
-    "classroom50": ("result.json", as_classroom50),
-    "gradescope": ("results.json", as_gradescope),
+FORMS = {  # name → the usual name of the file, what it is, and the function that returns its text
+    "classroom50": (
+        "result.json",
+        Kind("a result for Classroom 50", rb'\{\s*"schema": "classroom50/result'),
+        as_classroom50,
+    ),
+    "gradescope": (
+        "results.json",
+        Kind("results for Gradescope", rb'\{\s*"score": \d+,\s*"tests"'),
+        as_gradescope,
+    ),
 }

@@ -34,10 +34,8 @@ def read(path):
     if path.stat().st_size > LARGEST:
         raise ValueError(f"This file is too large for an exercise: more than {LARGEST:,} bytes.")
     try:
-        with (
-            ONE_AT_A_TIME,
-            warnings.catch_warnings(action="ignore"),
-        ):  # about invalid escape sequences, say
+        # Python warns of invalid escape sequences, say.
+        with ONE_AT_A_TIME, warnings.catch_warnings(action="ignore"):
             tree = ast.parse(path.read_bytes(), str(path))
     except SyntaxError as error:
         line = one_line(error.text or "")

@@ -19,6 +19,8 @@ import os
 import pathlib
 import re
 
+from minicnn.storage import write_whole
+
 from . import terminal
 
 FOLDER = pathlib.Path(__file__).parents[1]  # the folder of the lessons
@@ -186,8 +188,8 @@ def show(value, name, pause, write):
         value.show(pause)
     elif is_figure(value):
         picture = OUT / f"{name}.png"
-        OUT.mkdir(parents=True, exist_ok=True)
-        value.savefig(picture, dpi=120, bbox_inches="tight")
+        look = {"format": "png", "dpi": 120, "bbox_inches": "tight"}
+        write_whole(picture, lambda file: value.savefig(file, **look))
         write(f"The figure is in {picture}")
     else:
         write(str(value))

@@ -90,7 +90,8 @@ def origin():
     """Return the https address of this clone's origin without user and password, or None."""
     command = ["git", "-C", str(cells.FOLDER), "remote", "get-url", "origin"]
     try:
-        address = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
+        done = subprocess.run(command, capture_output=True, check=True, encoding="utf-8")
+        address = done.stdout.strip()
+    except (OSError, ValueError, subprocess.CalledProcessError):
         return None
     return re.sub(r"//[^/@]*@", "//", address) if address.startswith("https://") else None

@@ -53,7 +53,7 @@ def build(numbers=None, site=SITE, report=print):
         If a cell of a lesson fails; the message names the lesson and the cell.
     """
     need_extra()
-    site = pathlib.Path(site)
+    site = pathlib.Path(os.path.realpath(site))  # a link stays a link
     check_folder(site)
     paths = [cells.find(number) for number in numbers] if numbers else cells.lessons()
     pages = [about(path) for path in paths]
@@ -74,8 +74,9 @@ def check_folder(site):
     """Raise ValueError if `site` holds anything but an older site, because it would be lost."""
     if not site.exists() or not any(site.iterdir()):
         return
-    first = site / "index.html"
-    if not first.is_file() or "<title>Lessons · minicnn</title>" not in first.read_text("utf-8"):
+    first, lessons = site / "index.html", r"(\d\d_\w+|index)\.html|style\.css|source"
+    is_ours = all(re.fullmatch(lessons, path.name) for path in site.iterdir()) and first.is_file()
+    if not is_ours or "<title>Lessons · minicnn</title>" not in first.read_text("utf-8", "replace"):
         raise ValueError(
             f"{site} holds other files than this site; choose another folder with --out"
         )

@@ -76,12 +76,13 @@ def timed_function(contestant, row, pass_name):
 
 
 def cost(kind, pass_name, x, y, w=None):
-    """Return the minimal cost of a pass: {"flops": n} for conv and fc, {"bytes": n} for others.
+    """Return the minimal cost of a pass: {"flops": n} for products, {"bytes": n} for others.
 
-    A multiply-add is two flops; the `backward` of conv and fc computes dx and dw.  Bytes count what
-    must be read or written once: x and y in forward; dy, dx and the cache in backward.  The cache
-    is x in normalization; one byte per output in pooling, for the winner; one byte per value in
-    ReLU and dropout, for whether it passed; and y in tanh and the logistic function.
+    The products are conv, local and fc.  A multiply-add is two flops; their `backward` computes dx
+    and dw.  Bytes count what must be read or written once: x and y in forward; dy, dx and the cache
+    in backward.  The cache is x in normalization; one byte per output in pooling, for the winner;
+    one byte per value in ReLU and dropout, for whether it passed; and y in tanh and the logistic
+    function.
 
     Parameters
     ----------
@@ -90,13 +91,20 @@ def cost(kind, pass_name, x, y, w=None):
     x, y : arrays
         Input and output of the layer.
     w : array
-        The weights, for conv and fc.
+        The weights, for conv, local and fc.
     """
-    if kind in ("conv", "fc"):
+    if kind in ("conv", "local", "fc"):
         products = {"backward": 2, "forward + backward": 3}.get(pass_name, 1)
-        return {"flops": 2 * products * y.size * math.prod(w.shape[1:])}
+        kernel = w.shape[3:] if kind == "local" else w.shape[1:]
+        return {"flops": 2 * products * y.size * math.prod(kernel)}
     if pass_name == "forward":
         return {"bytes": x.nbytes + y.nbytes}
-    cached = {"lrn": x.nbytes, "pool": y.size, "relu": x.size, "dropout": x.size}
+    cached = {
+        "lrn": x.nbytes,
+        "map_lrn": x.nbytes,
+        "pool": y.size,
+        "relu": x.size,
+        "dropout": x.size,
+    }
     cached |= {"tanh": y.nbytes, "logistic": y.nbytes}
     return {"bytes": y.nbytes + x.nbytes + cached.get(kind, 0)}

@@ -27,6 +27,7 @@ from .table import counted
 
 SINGLE = ("layers", "course")  # parts that time single layers
 MODES = ("torch", "torch-channels-last", "torch-compiled")  # the last only for whole networks
+RESULTS = storage.Kind("results of a benchmark", rb'\{\s*"settings": \{\s*"network": ')
 TOGETHER = 20  # calls on a GPU that are timed as one
 LEAST_CALLS = 3  # in a turn; during the first, the caches still have other contestants' data
 # Seconds of work in one turn.  Before it, all rest for half as long: threads that wait by spinning,
@@ -95,7 +96,7 @@ def measure(
                 f"halves --timeline {network} shows when each of them runs"
             )
         parts = [part for part in parts if part not in SINGLE]
-    storage.make_folder(out)
+    storage.make_folder(out, {f"{network}.json": RESULTS})
     settings = {
         "network": network,
         "ops": ops,
@@ -116,7 +117,7 @@ def measure(
     measure_parts(results)
     results["machine"]["load_after"] = load()
     text = json.dumps(results, indent=2) + "\n"
-    storage.write_text(pathlib.Path(out) / f"{network}.json", text)
+    storage.write_text(pathlib.Path(out) / f"{network}.json", text, RESULTS)
     return results
 
 

@@ -106,7 +106,7 @@ class Minicnn:
 
     def passes(self, layer):
         """Return the passes to time; for plain kernels, only those with a faster kernel as well."""
-        if self.plain and kind(layer) not in ("conv", "fc", "lrn"):
+        if self.plain and kind(layer) not in ("conv", "local", "fc", "lrn"):
             return ["backward"] if kind(layer) == "pool" else []
         if backward_halves(layer):
             first = layer.name == self.layers[0].name
@@ -163,6 +163,6 @@ def kind(layer):
 def backward_halves(layer):
     """Return {"dx": …, "dw": …}, the halves of a layer's backward, or {} if it has none."""
     functions = sys.modules[layer.backward.__module__]
-    if kind(layer) not in ("conv", "fc") or not hasattr(functions, "backward_w"):
+    if kind(layer) not in ("conv", "local", "fc") or not hasattr(functions, "backward_w"):
         return {}
     return {"dx": functions.backward_x, "dw": functions.backward_w}

@@ -88,8 +88,7 @@ class Torch:
         params = layers[0].params
         if params:
             wanted = [pass_name != "dw" and not first, pass_name != "dx"]
-            is_conv = kind_of(layers[0]) == "conv"
-            make_gradients = torch_conv_backward if is_conv else torch_fc_backward
+            make_gradients = BACKWARD[kind_of(layers[0])]
             gradients = make_gradients(x, params["w"].detach(), *wanted, **layers[0].options)
             relu_backward = partial(
                 self.torch.ops.aten.threshold_backward, dy, y, 0
@@ -174,13 +173,26 @@ def torch_function(layer, training=True, inplace=False):
     def relu(x):
         return functional.relu(x, inplace)
 
+    def tanh(x):
+        return x.tanh()
+
+    def logistic(x):
+        return x.sigmoid()
+
     def lrn(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
         N, C, H, W = x.shape
         parts = x.reshape(N * groups, C // groups, H, W)
         return functional.local_response_norm(parts, n, alpha * n, beta, k).reshape(x.shape)
 
+    def map_lrn(x, k=1, n=3, alpha=5e-5, beta=0.75):
+        means = functional.avg_pool2d(x * x, n, 1, n // 2)  # for even n with a row too many
+        return x * (k + alpha * means[..., : x.shape[2], : x.shape[3]]) ** -beta
+
     def pool(x, z=3, s=2, ceil_mode=False):
         return functional.max_pool2d(x, z, s, ceil_mode=ceil_mode)
+
+    def average_pool(x, z=3, s=2, ceil_mode=False):
+        return functional.avg_pool2d(x, z, s, ceil_mode=ceil_mode, count_include_pad=False)
 
     def fc(x, w, b):
         return functional.linear(x.flatten(1), w, b)
@@ -188,8 +200,21 @@ def torch_function(layer, training=True, inplace=False):
     def dropout(x, p=0.5, rng=None):
         return functional.dropout(x, p, training)
 
-    functions = {"conv": conv, "relu": relu, "lrn": lrn, "pool": pool, "fc": fc, "dropout": dropout}
+    functions = {"conv": conv, "local": torch_local, "fc": fc, "dropout": dropout}
+    functions |= {"relu": relu, "tanh": tanh, "logistic": logistic, "lrn": lrn, "map_lrn": map_lrn}
+    functions |= {"pool": pool, "average_pool": average_pool}
     return partial(functions[kind_of(layer)], **layer.options)
+
+
+def torch_local(x, w, b, stride=1, pad=0):
+    """Return y of a locally connected layer, a product for each place: PyTorch has none."""
+    from torch.nn import functional
+
+    H_out, W_out, K, _, f, _ = w.shape
+    places, N = H_out * W_out, len(x)
+    windows = functional.unfold(x, f, padding=pad, stride=stride).permute(2, 0, 1)  # (places, N, …)
+    y = windows @ w.reshape(places, K, -1).mT + b.reshape(places, 1, K)
+    return y.permute(1, 2, 0).reshape(N, K, H_out, W_out)
 
 
 def torch_padded(x, f, stride, pad, ceil_mode):
@@ -211,6 +236,20 @@ def torch_conv_backward(x, w, dx=True, dw=True, *, stride=1, pad=0, groups=1, ce
     return lambda dy: torch.ops.aten.convolution_backward(dy, x_all, w, *rest)
 
 
+def torch_local_backward(x, w, dx=True, dw=True, **options):
+    """Return the function of dy that computes dx, or dw and db, or all of them."""
+    import torch
+
+    b = w.new_zeros(w.shape[:3])
+    x, w, b = x.detach().requires_grad_(dx), w.requires_grad_(dw), b.requires_grad_(dw)
+    y, learning = torch_local(x, w, b, **options), [q for q in (x, w, b) if q.requires_grad]
+
+    def backward(dy):
+        return torch.autograd.grad(y, learning, dy, retain_graph=True)
+
+    return backward if dx else lambda dy: (None, *backward(dy))
+
+
 def torch_fc_backward(x, w, dx=True, dw=True):
     """Return the function of dy that computes dx, or dw and db, or all of them."""
     x_rows = x.flatten(1)
@@ -219,6 +258,9 @@ def torch_fc_backward(x, w, dx=True, dw=True):
         return dy @ w if dx else None, *((dy.T @ x_rows, dy.sum(0)) if dw else (None, None))
 
     return backward
+
+
+BACKWARD = {"conv": torch_conv_backward, "local": torch_local_backward, "fc": torch_fc_backward}
 
 
 def torch_backward(y, x, dy):

@@ -78,7 +78,7 @@ def memory(name):
     """
     if sys.platform != "linux":
         return None
-    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+    for line in pathlib.Path("/proc/self/status").read_text("utf-8", "replace").splitlines():
         if line.startswith(name):
             return 1024 * int(line.split()[1])  # the value is in KiB
 

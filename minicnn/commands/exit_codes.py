@@ -3,11 +3,15 @@
 0    success
 1    failure; the sentence says why
 2    a usage error, reported by argparse
-130  stopped by Ctrl-C
+130  stopped by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP: 128 and the number of the signal
 """
 
+import contextlib
+import os
+import signal
 import sys
 
+from .. import console
 from ..errors import Diverged, DownloadError, Interrupted, is_of_driver
 
 
@@ -26,19 +30,62 @@ def exit_code(program, command):
     Exception
         Any unexpected error, with its traceback.
     """
+    console.last_signal = signal.SIGINT
+
+    def stop(number, frame):
+        """Raise KeyboardInterrupt; during an import end at once, as NumPy's would turn it into
+        another exception."""
+        while frame and frame.f_code is not exit_code.__code__:
+            if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+                complain(f"\n{program}: stopped", 1)
+                os._exit(128 + number)
+            frame = frame.f_back
+        raise KeyboardInterrupt
+
+    with console.handled(console.signals(), stop):
+        try:
+            code = finished(command)
+        except KeyboardInterrupt:
+            code = complain(f"\n{program}: stopped", 128 + console.last_signal)
+        except BrokenPipeError:  # the program that read our output has ended
+            code = 1
+        except Exception as error:
+            if not is_explained(error):
+                raise
+            stopped = isinstance(error, Interrupted)
+            sentence = f"{program}: {console.printable(sentence_for(error))}"
+            code = complain(sentence, 128 + console.last_signal if stopped else 1)
+        discard_unwritten()
+    return code
+
+
+def finished(command):
+    """Return the exit code of a command; raise OSError if its printed output cannot be written."""
     try:
-        return command() or 0
-    except KeyboardInterrupt:
-        print(f"\n{program}: stopped", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the program that read our output has ended
-        sys.stderr.close()
-        return 1
-    except Exception as error:
-        if not is_explained(error):
-            raise
-        print(f"{program}: {sentence_for(error)}", file=sys.stderr)
-        return 130 if isinstance(error, Interrupted) else 1
+        result = command() or 0
+    except SystemExit as usage:  # argparse has printed it
+        result = usage
+    if sys.stdout:
+        sys.stdout.flush()
+    if isinstance(result, SystemExit):
+        raise result
+    return result
+
+
+def complain(sentence, code):
+    """Print a sentence on standard error, if it still exists, and return the exit code."""
+    with contextlib.suppress(OSError):
+        print(sentence, file=sys.stderr)
+    return code
+
+
+def discard_unwritten():
+    """Discard printed output that cannot be written, so that Python does not try again at exit."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def is_explained(error):

@@ -26,16 +26,20 @@ def add(commands):
         help="the name of a layer, such as fc7 (default: the last hidden layer)",
     )
     command.add_argument(
-        "--out", default="runs/features.npy", metavar="FILE", help="default: runs/features.npy"
+        "--out",
+        default="runs/features.npy",
+        metavar="FILE",
+        help="default: runs/features.npy",
     )
     add_ops(command)
     add_gpus(command)
 
 
 def run(options):
-    from .. import data
+    from .. import data, storage
     from ..training import predictor
 
+    storage.check_output(options.out, predictor.FEATURES, [options.checkpoint])
     network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
     photos = data.load(options.data)
     predictor.check_data(network, photos, options.data, classes=False)

@@ -103,9 +103,10 @@ def draw_timeline(options, ops):
 
     from .. import storage
     from ..experiments import timeline
+    from ..plots.canvas import FIGURE
 
     out = pathlib.Path(options.out)
-    storage.make_folder(out)
+    storage.make_folder(out, {"timeline.png": FIGURE})
     spans = timeline.timeline(options.timeline, ops, batch=options.batch)
     print(timeline.report(spans))
     title = f"{options.timeline}, one step of {options.batch} images, {options.ops}"

@@ -97,7 +97,10 @@ def gpus(text):
 def add_out(command, out):
     """Add --out with this default."""
     command.add_argument(
-        "--out", default=out, metavar="DIR", help=f"folder for the results (default: {out})"
+        "--out",
+        default=out,
+        metavar="DIR",
+        help=f"folder for the results (default: {out})",
     )
 
 

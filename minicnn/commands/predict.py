@@ -4,6 +4,7 @@ import json
 import sys
 
 from ..backends import backend
+from ..console import printable
 from .options import add_gpus, add_max_pixels, add_ops, whole
 from .test import add_views
 
@@ -25,7 +26,9 @@ def add(commands):
     )
     command.add_argument("--json", action="store_true", help="print JSON instead of text")
     command.add_argument(
-        "--picture", metavar="FILE", help="also draw the photographs with bars, as .png"
+        "--picture",
+        metavar="FILE",
+        help="also draw the photographs with bars, as .png",
     )
     add_ops(command)
     add_gpus(command)
@@ -34,12 +37,16 @@ def add(commands):
 def run(options):
     import numpy as np
 
+    from .. import storage
     from ..data import decode
-    from ..plots import gallery
+    from ..plots import canvas, gallery
     from ..training import predictor
 
     if options.picture and not options.picture.lower().endswith(".png"):
         raise ValueError(f"--picture {options.picture}: expected a name that ends in .png")
+    if options.picture:
+        inputs = [options.checkpoint, *options.images]
+        storage.check_output(options.picture, canvas.FIGURE, inputs)
     network = predictor.load(options.checkpoint, backend(options.ops, options.gpus))
     pictures, names = [], []
     for name in options.images:
@@ -47,7 +54,8 @@ def run(options):
             pictures.append(decode.decode(name, network.mean.shape[1], options.max_pixels))
             names.append(name)
         except (decode.Unreadable, OSError, MemoryError) as error:
-            print(f"minicnn: {name}: {decode.reason_of(error)}", file=sys.stderr)
+            reason = printable(decode.reason_of(error))
+            print(f"minicnn: {printable(name)}: {reason}", file=sys.stderr)
     if not pictures:
         raise ValueError("none of the images could be read")
     pictures = np.stack(pictures)
@@ -63,12 +71,12 @@ def run(options):
         for name, p, order in zip(names, probabilities, best, strict=True)
     ]
     if options.json:
-        print(json.dumps(answers, indent=2, ensure_ascii=False))
+        print(json.dumps(answers, indent=2))
     else:
         for answer in answers:
-            print(answer["image"])
+            print(printable(answer["image"]))
             for guess in answer["classes"]:
-                print(f"  {guess['probability']:7.2%}  {guess['class']}")
+                print(f"  {guess['probability']:7.2%}  {printable(guess['class'])}")
     if options.picture:
         gallery.figure4_bars(
             pictures, None, probabilities, network.classes, options.picture, options.best

@@ -3,9 +3,11 @@
 import json
 
 from ..backends import backend
+from ..console import printable
 from .options import add_data, add_gpus, add_ops
 
 VIEWS = ("1", "10", "50", "dense", "10+dense", "50+dense")
+FORMAT = "minicnn test 1"  # of the results in --json
 PRINTED = 20  # classes or pairs of classes; a table of more does not fit on a screen
 
 
@@ -52,6 +54,9 @@ def run(options):
     from .. import data, storage
     from ..training import evaluate, predictor
 
+    kind = storage.Kind("results of minicnn test", rb'\{\s*"format": "minicnn test')
+    if options.json:
+        storage.check_output(options.json, kind, options.checkpoints)
     photos = data.load(options.data)
     images, labels = photos.test_x, photos.test_y
     if not len(images):
@@ -80,6 +85,7 @@ def run(options):
         lines.append(errors_of_member(f"all {len(members)} together", together, labels))
     table = evaluate.confusion(together, labels)
     results = {
+        "format": FORMAT,
         "images": len(labels),
         "views": options.views,
         "errors": lines,
@@ -88,14 +94,14 @@ def run(options):
         "confusion": table.tolist(),
     }
     if options.json:
-        storage.write_text(options.json, json.dumps(results, indent=2) + "\n")
+        storage.write_text(options.json, json.dumps(results, indent=2) + "\n", kind)
     print(f"{len(labels):,} images of {options.data}, views: {options.views}")
     for line in lines:
         top_5 = f", top-5 {line['top_5']:.2%}" if "top_5" in line else ""
-        print(f"top-1 error {line['top_1']:.2%}{top_5}   {line['name']}")
+        print(f"top-1 error {line['top_1']:.2%}{top_5}   {printable(line['name'])}")
     if weights is not None:
         print("weights: " + ", ".join(f"{w:.2f}" for w in weights))
-    print(confusion_text(table, photos.classes, np.argsort(-table, axis=None)))
+    print(confusion_text(table, [*map(printable, photos.classes)], np.argsort(-table, axis=None)))
     return 0
 
 

@@ -32,11 +32,14 @@ def add(commands):
 def run(options):
     import numpy as np
 
-    from .. import data
-    from ..plots import curves
+    from .. import data, storage
+    from ..plots import canvas, curves
     from ..training import recipes, schedules, train, transfer
 
     out = pathlib.Path(options.out)
+    for picture in (out / "curves.png", out / "weights.png"):
+        if picture.exists():
+            storage.check_output(picture, canvas.FIGURE)
     ops = backend(options.ops, options.gpus, tf32=options.tf32)
     before = resumed_facts(out, options.resume)
     if options.view == "central":
@@ -68,6 +71,8 @@ def run(options):
     settings = {name: getattr(options, name) for name in RUN_OPTIONS}
     settings |= {"images": counts, "size": size, "test_width": test_width, "classes": classes}
     settings |= {"schedule": plan, **given}
+    if options.bias_epsilon != 1:  # earlier versions had no such option
+        settings["bias_epsilon"] = options.bias_epsilon
     if options.tf32:
         settings["tf32"] = True
     try:
@@ -81,6 +86,7 @@ def run(options):
             epsilon=options.epsilon,
             momentum=options.momentum,
             decay=options.decay,
+            bias_epsilon=options.bias_epsilon,
             batch=options.batch,
             schedule=schedules.schedule_from(plan),
             folder=out,

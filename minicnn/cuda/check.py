@@ -3,6 +3,9 @@
 if __name__ == "__main__":
     import sys
 
+    from minicnn.commands.exit_codes import exit_code
+    from minicnn.console import showing_anything
     from minicnn.verify.cuda_check import main
 
-    sys.exit(main())
+    with showing_anything():
+        sys.exit(exit_code("minicnn.cuda.check", main))

@@ -5,14 +5,16 @@ Files are unpacked into a folder that ends in `.part`, checked, and moved, so a 
 name is complete.
 """
 
-import http.client
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections import namedtuple
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 from .. import console, storage
+from ..console import printable
 from ..errors import DownloadError
 from .cifar10 import batches_folder
 from .unpack import is_complete, md5_of, unpack
@@ -34,6 +36,7 @@ CIFAR10 = Source(
 )
 ARCHIVE = "cifar-10-binary.tar.gz.part"
 CHUNK = 1 << 16
+SLOWEST = 1000  # bytes per second; the whole archive would take two days
 
 
 class ConnectionLost(Exception):
@@ -61,7 +64,8 @@ def download_cifar10(
     pause : float
         Seconds to wait before the second attempt; each further wait is one `pause` longer.
     timeout : float
-        Seconds without a byte after which a connection counts as cut.
+        Seconds after which a connection counts as cut, if it has not been established, or brought
+        no byte, or fewer than SLOWEST in each of them.
 
     Raises
     ------
@@ -136,8 +140,9 @@ def fetch_rest(source, archive, progress, timeout):
         look = {"initial": have, "disable": not progress}
         bar = console.progress_bar(source.size, "CIFAR-10", "B", **look)
         with bar, open(archive, "ab" if have else "wb") as file:
-            for chunk in chunks(response):
+            for chunk in chunks(response, timeout):
                 file.write(chunk)
+                file.flush()  # what has come stays, even if the disk is full at the next chunk
                 bar.update(len(chunk))
                 have += len(chunk)
                 if have > source.size:
@@ -152,14 +157,15 @@ def connect(source, have, timeout):
     if have:
         request.add_header("Range", f"bytes={have}-")
     try:
-        response = urllib.request.urlopen(request, timeout=timeout)
+        response = within(timeout, lambda: urllib.request.urlopen(request, timeout=timeout))
     except urllib.error.HTTPError as error:
         with error:
+            answer = printable(" ".join(f"{error.code} {error.reason}".split()))
             if error.code in (408, 429) or error.code >= 500:
-                raise ConnectionLost(f"the server answered {error.code} {error.reason}") from error
-            raise DownloadError(f"{source.url} answered {error.code} {error.reason}") from error
-    except (OSError, http.client.HTTPException) as error:
-        raise ConnectionLost(getattr(error, "reason", None) or error) from error
+                raise ConnectionLost(f"the server answered {answer}") from error
+            raise DownloadError(f"{source.url} answered {answer}") from error
+    except Exception as error:
+        raise lost(error) from error
     if response.status == 206:
         expected = f"bytes {have}-{source.size - 1}/{source.size}"
         actual = response.headers.get("Content-Range")
@@ -169,19 +175,51 @@ def connect(source, have, timeout):
     if actual != expected:
         response.close()
         raise DownloadError(
-            f"{source.url} should send {expected} but sends {actual}: it is another file, "
-            f"or a network's log-in page"
+            f"{source.url} should send {expected} but sends {printable(actual)}: it is another "
+            "file, or a network's log-in page"
         )
     return response
 
 
-def chunks(response):
-    """Yield the bytes of a response as they arrive."""
+def chunks(response, timeout):
+    """Yield the bytes of a response as they arrive; raise ConnectionLost if they arrive slowly."""
+    arrived, start = 0, time.monotonic()
     while True:
         try:
-            chunk = response.read(CHUNK)
-        except (OSError, http.client.HTTPException) as error:
-            raise ConnectionLost(error) from error  # so that `disk` ignores it
+            chunk = response.read1(CHUNK)
+        except Exception as error:
+            raise lost(error) from error  # so that `disk` ignores it
         if not chunk:
             return
         yield chunk
+        arrived, now = arrived + len(chunk), time.monotonic()
+        if now - start > timeout:
+            if arrived < SLOWEST * (now - start):
+                raise ConnectionLost(f"only {arrived:,} bytes in {now - start:.0f} seconds")
+            arrived, start = 0, now
+
+
+def within(seconds, function):
+    """Return what a function returns; raise TimeoutError if it takes longer than these seconds.
+
+    It runs in a thread, because a server that sends its headers byte by byte is never silent.
+    """
+    future = Future()
+
+    def run():
+        try:
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future.result(seconds)
+
+
+def lost(error):
+    """Return the ConnectionLost for an exception of urllib, http.client or ssl, of any class.
+
+    A malformed answer raises ValueError, UnicodeError, AttributeError and others there.
+    """
+    why = printable(getattr(error, "reason", None) or error) or "timed out"
+    return ConnectionLost(why)

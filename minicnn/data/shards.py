@@ -51,7 +51,8 @@ def begin_worker(shared_count, shared_flag):
     global done, stop
     done, stop = shared_count, shared_flag
     if threading.current_thread() is threading.main_thread():  # a worker process
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for name in {"SIGINT", "SIGHUP"}.intersection(dir(signal)):  # a terminal sends both to all
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
         threading.Thread(target=end_with_parent, daemon=True).start()
 
 

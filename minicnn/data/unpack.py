@@ -12,6 +12,7 @@ import shutil
 import tarfile
 import zlib
 
+from ..console import printable
 from . import cifar10
 
 TEXTS = ("batches.meta.txt", "readme.html")  # also in the archive; not needed, not unpacked
@@ -73,5 +74,6 @@ def check_member(member, files):
     if not (known and member.isreg() and member.size <= limit):
         kind = "file" if member.isreg() else "directory" if member.isdir() else "link or device"
         raise ValueError(
-            f"it holds '{member.name}', a {kind} of {member.size:,} bytes, which is unexpected"
+            f"it holds '{printable(member.name)}', a {kind} of {member.size:,} bytes, which is "
+            "unexpected"
         )

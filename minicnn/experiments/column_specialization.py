@@ -29,6 +29,7 @@ from ..checks import check_between, check_name, check_whole
 from ..data import views
 from ..networks import cifar
 from ..plots import gallery
+from ..plots.canvas import FIGURE
 from ..storage import list_of, number, text, whole, wrong_fact
 from ..training import schedules, train
 from ..two_columns import in_columns
@@ -123,7 +124,7 @@ def experiment(
         raise TypeError(f"experiment: only = {only!r}; expected some of {', '.join(VARIANTS)}")
     if not all(variant in list(VARIANTS) for variant in only):
         raise ValueError(f"experiment: only = {only!r}; expected some of {', '.join(VARIANTS)}")
-    storage.make_folder(out)
+    storage.make_folder(out, {"halves.png": FIGURE})
     photos = data.load(dataset)
     conditions = {"images": len(photos.train_x), "epochs": epochs, "epsilon": epsilon, "std": std}
     path = out / "halves.jsonl"

@@ -34,6 +34,7 @@ from ..checks import MOST, check_name, check_whole
 from ..machine import versions
 from ..networks import catalogue
 from ..plots import curves
+from ..plots.canvas import FIGURE
 from ..storage import list_of, number, text, truth, whole, wrong_fact
 from ..training import train
 from . import journal
@@ -41,6 +42,7 @@ from . import journal
 TARGET = 0.25
 BATCH = 128
 NONLINEARITIES = ("relu", "tanh")
+RESULTS = storage.Kind("the results of a race", rb'\{\s*"relu": ')
 RESULT = ("seed", "reached", "epochs", "iterations", "seconds")  # of a run in results.json
 LINE = {  # of runs.jsonl
     "nonlinearity": text(NONLINEARITIES),
@@ -261,7 +263,7 @@ def figure1(
     results |= {"ratio": ratio(runs), "settings": settings}
     results["machine"] = versions(fast.settings.threads)
     curves.figure1(results, histories, out / "figure1.png")
-    storage.write_text(out / "results.json", json.dumps(results, indent=2) + "\n")
+    storage.write_text(out / "results.json", json.dumps(results, indent=2) + "\n", RESULTS)
     return results
 
 
@@ -277,7 +279,7 @@ def check_images(photos, name):
 
 def prepare_folder(out, resume):
     """Make the folder; unless the race resumes, remove a finished race from it."""
-    storage.make_folder(out)
+    storage.make_folder(out, {"figure1.png": FIGURE, "results.json": RESULTS})
     old = [folder for name in NONLINEARITIES for folder in out.glob(f"{name}-[0-9]*")]
     if resume or not old:
         return

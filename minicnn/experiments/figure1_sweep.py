@@ -23,6 +23,7 @@ from .. import data, storage
 from ..checks import MOST, check_name, check_whole
 from ..errors import Diverged
 from ..plots import curves
+from ..plots.canvas import FIGURE
 from ..storage import number, optional, text, truth, whole, wrong_fact
 from . import journal
 from .figure1 import NONLINEARITIES, check_images, race
@@ -90,7 +91,7 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
     fewest = min(images for _, _, _, images, *_ in plan)
     if most_images and most_images < fewest:
         raise ValueError(f"at most {most_images} images: the study has none below {fewest}")
-    storage.make_folder(out)
+    storage.make_folder(out, {"study.png": FIGURE})
     plan = [line for line in plan if not most_images or line[3] <= most_images]
     if max(line[3] for line in plan) > 5000:
         check_images(data.load(dataset), dataset)  # now, not after an hour

@@ -257,7 +257,8 @@ def forward_loop(begin, end, x, kernels, y, grid, floor, workspace):
             for point in range(POINTS):
                 u_offset = (q * POINTS + point) * C * LANES
                 for t in range(0, stop - first, 6):
-                    rows = spaced_six(point * v.point_step + t * v.row_step, v.row_step)
+                    last = stop - first - 1  # v has no more tiles than that
+                    rows = six_offsets(t, last, point * v.point_step, v.row_step)
                     six = six_sums(v.array, rows, channels, start, C, u, u_offset)
                     store_six(m, spaced_six((t * POINTS + point) * LANES, POINTS * LANES), six)
             bias = load(b, q * LANES)

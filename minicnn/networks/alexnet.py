@@ -7,6 +7,7 @@
     without_conv        conv3 left out (Section 7); or conv4: 60,301,288     59,858,920
     without_lrn         no normalization (Section 3.3)                       60,965,224
     without_overlap     pools that do not overlap (Section 3.4)              60,965,224
+    alexnet_source      the network of the original code                     60,965,224
 
 The first two compute the same: from the same seed they draw the same weights and, without dropout,
 return the same scores.  For images of 224 pixels the maps are 55, 27, 13 and 6 pixels wide.  conv1
@@ -17,11 +18,10 @@ Initial weights are N(0, 0.01²).  Initial biases are 1 in conv2, conv4, conv5, 
 their ReLUs start with positive inputs, and 0 in the others (Section 5).  Dropout comes after fc6
 and fc7 (Section 4.2).  The constants of the normalization (Section 3.3) are the defaults of lrn.
 
-Where the original code of 2012 differs from the paper, these tables follow the paper.  The code has
-0.03 for 0.01 in conv3, conv4 and conv5; in layer 1 it normalizes first, then pools, and applies the
-ReLU last; it divides alpha by n; and layer 2 has a second normalization, over neighbouring pixels.
-In one point the tables follow the code: normalization does not cross from column to column, as the
-paper's formula, read literally, would.  With one column, lrn has groups=2 for that.
+Where the original code of 2012 differs from the paper, all tables but `alexnet_source` follow the
+paper; SOURCES lists the differences.  In one point they follow the code: normalization does not
+cross from column to column, as the paper's formula, read literally, would.  With one column, lrn
+has groups=2 for that.
 
     ops                the backend: minicnn.reference or minicnn.fast
     rng                the NumPy Generator for initial weights and, in training, for dropout; if it
@@ -43,6 +43,21 @@ from ..shapes import out_size, pool_size
 from ..two_columns import in_columns, split_columns
 
 LEAST = 64  # pixels: pool5 then has one
+
+SOURCES = [  # layers of alexnet_source, what differs, the paper, the code, and the code's file
+    ("relu1", "comes after", "Section 3.3: normalization follows the ReLU",
+     "conv1a has no neuron, pool1a relu", "layers-145.cfg"),
+    ("lrn1 lrn2", "alpha", "Section 3.3: α = 10⁻⁴",
+     "0.0001, which layer.py divides by the size, 5", "layer-params-145.cfg"),
+    ("map_lrn2", "layer", "not in the paper",
+     "cnorm2a, of type rnorm, with size 5", "layers-145.cfg"),
+    ("conv3 conv4 conv5", "initial weights", "Section 5: standard deviation 0.01 in each layer",
+     "initW=0.03", "layers-145.cfg"),
+    ("relu5", "comes after", "Section 3.5: a ReLU follows every convolution",
+     "conv5a has no neuron, pool3a relu", "layers-145.cfg"),
+    ("recipe", "bias_epsilon", "Section 5: an equal learning rate for all layers",
+     "epsW=0.01, epsB=0.02", "layer-params-145.cfg"),
+]  # fmt: skip
 
 
 def alexnet(
@@ -240,6 +255,29 @@ def without_overlap(ops, rng, size=224, **options):
     changed |= {"conv2": {"pad": 1}, "conv5": {"pad": 0}}
     layers = alexnet(ops, rng, size=size, **options)
     return [layer._replace(options=layer.options | changed.get(layer.name, {})) for layer in layers]
+
+
+def alexnet_source(ops, rng, std=0.01, **options):
+    """Return the layers of the original code's #145, whose runs gave the paper's numbers.
+
+    Layer 1 normalizes signed numbers, then pools, and its ReLU comes last.  Normalization across
+    maps divides alpha by n.  Layer 2 has a second normalization, within maps.  conv3, conv4 and
+    conv5 start with three times the standard deviation of the others, and relu5 comes after pool5,
+    which computes the same.
+
+    `options` are those of `alexnet`.
+    """
+    layers = {layer.name: layer for layer in alexnet(ops, rng, std=std, **options)}
+    for name in ("lrn1", "lrn2"):
+        layers[name].options["alpha"] = 1e-4 / 5
+    for name in ("conv3", "conv4", "conv5"):
+        layers[name].params["w"] *= 3
+    layers["map_lrn2"] = row("map_lrn2", ops, "map_lrn", n=5, alpha=1e-3)
+    order = (
+        "conv1 lrn1 pool1 relu1 conv2 relu2 lrn2 map_lrn2 pool2 conv3 relu3 conv4 relu4 "
+        "conv5 pool5 relu5 fc6 relu6 dropout6 fc7 relu7 dropout7 fc8"
+    )
+    return [layers[name] for name in order.split()]
 
 
 def pool5_size(size):

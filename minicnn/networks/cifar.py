@@ -3,13 +3,13 @@
 Figure 1 compares ReLU with tanh in a "four-layer convolutional network"; neither the paper nor its
 code says which.  If the last layer counts, as in AlexNet's "eight layers", it is three convolutions
 and fc10: `four_layer`, in the sizes of cuda-convnet's smallest networks.  If it does not count, it
-may be the "four-layer CNN" of Section 3.3: two convolutions, two locally connected layers, fc10.
-This library has no locally connected layers: `four_hidden_layer` has convolutions instead.
+may be the "four-layer CNN" of Section 3.3, `local_13pct`: two convolutions, two locally connected
+layers, fc10.  `four_hidden_layer` has convolutions instead of the locally connected layers.
 
-`layers_80sec` and `layers_19pct` are named after cuda-convnet's files: 26% test error after 80
-seconds on a GTX 580, and 19%.  Two kinds of files have no table here: 18pct, which normalizes over
-neighbouring pixels of one map instead of neighbouring maps, and conv-local-13pct and -11pct, which
-have locally connected layers.
+Five tables are named after cuda-convnet's files of 2011, and those after their test errors:
+`layers_80sec` (26% after 80 seconds on a GTX 580), `layers_19pct`, `layers_18pct` (20 minutes),
+`local_13pct` (25 minutes) and `local_11pct` (75 minutes).  The last two are trained on crops and
+mirrored images.  Weight decay differs from layer to layer: see their recipes in catalogue.py.
 
 `small_alexnet` is AlexNet's table in sizes that two CPU cores train in an hour or two.
 `two_columns` has two columns, as the paper's Figure 2, and `one_gpu` is the smaller network that
@@ -26,7 +26,8 @@ Every pool rounds up (ceil_mode): maps of 32, 16, 8 and 4 pixels, or for crops 2
     rng                the NumPy Generator that draws the initial weights; if it is None, they are 0
     init               the rule for their standard deviation, see first_weights
     dropout            the probability p that a unit of fc6 is dropped
-    draw(K, C, f, f)   w for K kernels of C × f × f, and b for K biases; draw(K, D) for fc
+    draw(K, C, f, f)   w for K kernels of C × f × f, and b for K biases; draw(K, D) for fc;
+                       draw(M, M, K, C, f, f) for a locally connected layer of M × M places
     D                  the number of values per image that reach fc10
 """
 
@@ -85,10 +86,7 @@ def four_hidden_layer(
 
 
 def layers_80sec(ops, rng, size=32, classes=10, dtype=np.float32):
-    """Return the layers of layers-80sec.cfg, with a hidden layer of 64 units before fc10.
-
-    Its weight decay was 0.004 in the convolutions and 0.03 in the last two layers.
-    """
+    """Return the layers of layers-80sec.cfg, with a hidden layer of 64 units before fc10."""
     draw = first_weights(rng, "cuda-convnet", dtype=dtype)
     D = 64 * pooled(size, times=3) ** 2
     return [
@@ -110,7 +108,7 @@ def layers_80sec(ops, rng, size=32, classes=10, dtype=np.float32):
 def layers_19pct(ops, rng, size=32, classes=10, dtype=np.float32):
     """Return the layers of layers-19pct.cfg: 80sec without the hidden layer.
 
-    Its weight decay was 0.004 in the convolutions and 3 in fc10; with crops and flips, none.
+    On crops and mirrored images it was trained without weight decay.
     """
     draw = first_weights(rng, "cuda-convnet", dtype=dtype)
     D = 64 * pooled(size, times=3) ** 2
@@ -126,6 +124,64 @@ def layers_19pct(ops, rng, size=32, classes=10, dtype=np.float32):
         row("pool3", ops, "average_pool", z=3, s=2, ceil_mode=True),
         row("fc10", ops, "fc", draw(classes, D, cuda_convnet=0.01)),
     ]
+
+
+def layers_18pct(ops, rng, size=32, classes=10, dtype=np.float32):
+    """Return the layers of layers-18pct.cfg: 19pct with normalization within maps, twice."""
+    layers = layers_19pct(ops, rng, size=size, classes=classes, dtype=dtype)
+    names = [layer.name for layer in layers]
+    for below, name in (("pool2", "map_lrn2"), ("relu1", "map_lrn1")):
+        layers.insert(names.index(below) + 1, row(name, ops, "map_lrn"))
+    return layers
+
+
+def local_13pct(
+    ops, rng, nonlinearity="relu", init="cuda-convnet", size=24, classes=10, dtype=np.float32
+):
+    """Return the layers of layers-conv-local-13pct.cfg: two convolutions, two `local`, and fc10."""
+    f = nonlinearity
+    draw = first_weights(rng, init, nonlinearity, dtype)
+    M = pooled(size, times=2)  # the width of the maps of the locally connected layers: 6
+    return [
+        row("conv1", ops, "conv", draw(64, 3, 5, 5, cuda_convnet=0.0001), pad=2),
+        row("pool1", ops, "pool", z=3, s=2, ceil_mode=True),
+        row(f"{f}1", ops, f),
+        row("conv2", ops, "conv", draw(64, 64, 5, 5, cuda_convnet=0.01), pad=2),
+        row("pool2", ops, "pool", z=3, s=2, ceil_mode=True),
+        row(f"{f}2", ops, f),
+        row("local3", ops, "local", draw(M, M, 32, 64, 3, 3, cuda_convnet=0.04), pad=1),
+        row(f"{f}3", ops, f),
+        row("local4", ops, "local", draw(M, M, 32, 32, 3, 3, cuda_convnet=0.04), pad=1),
+        row(f"{f}4", ops, f),
+        row("fc10", ops, "fc", draw(classes, 32 * M * M, cuda_convnet=0.01)),
+    ]
+
+
+def local_11pct(ops, rng, normalized=True, size=24, classes=10, dtype=np.float32):
+    """Return the layers of layers-conv-local-11pct.cfg: 13pct with normalization across maps, and
+    with 64 kernels in local3.
+
+    With normalized=False the two normalizations are left out, and nothing else changes.
+    """
+    draw = first_weights(rng, "cuda-convnet", dtype=dtype)
+    M = pooled(size, times=2)
+    constants = {"k": 1, "n": 9, "alpha": 0.001 / 9}
+    layers = [
+        row("conv1", ops, "conv", draw(64, 3, 5, 5, cuda_convnet=0.0001), pad=2),
+        row("pool1", ops, "pool", z=3, s=2, ceil_mode=True),
+        row("relu1", ops, "relu"),
+        row("lrn1", ops, "lrn", **constants),
+        row("conv2", ops, "conv", draw(64, 64, 5, 5, cuda_convnet=0.01), pad=2),
+        row("relu2", ops, "relu"),
+        row("lrn2", ops, "lrn", **constants),
+        row("pool2", ops, "pool", z=3, s=2, ceil_mode=True),
+        row("local3", ops, "local", draw(M, M, 64, 64, 3, 3, cuda_convnet=0.04), pad=1),
+        row("relu3", ops, "relu"),
+        row("local4", ops, "local", draw(M, M, 32, 64, 3, 3, cuda_convnet=0.04), pad=1),
+        row("relu4", ops, "relu"),
+        row("fc10", ops, "fc", draw(classes, 32 * M * M, cuda_convnet=0.01)),
+    ]
+    return [layer for layer in layers if normalized or not layer.name.startswith("lrn")]
 
 
 def small_alexnet(
@@ -272,7 +328,7 @@ def first_weights(rng, init, nonlinearity="relu", dtype=np.float32):
         raise ValueError(f"nonlinearity is {nonlinearity!r}; expected one of {names}")
 
     def draw(*shape, cuda_convnet=None, std=None):
-        D = math.prod(shape[1:])
+        D = math.prod(shape[-3:]) if len(shape) > 2 else shape[1]  # inputs of a unit
         fan_in = math.sqrt(2 / D) if nonlinearity == "relu" else math.sqrt(1 / D)
         default = {"paper": 0.01, "cuda-convnet": cuda_convnet, "fan-in": fan_in}[init]
         return gaussian(rng, shape, default if std is None else std, bias=0, dtype=dtype)

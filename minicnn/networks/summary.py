@@ -11,7 +11,7 @@ themselves: the outputs hold no image, but have the right shapes.
     sees           the receptive field: one value of the output depends on f × f pixels of the image
     parameters     the number of weights and biases
     multiply-adds  the products in the layer's sums, for one image, forward
-    neurons        the outputs of convolutions and fully connected layers: the paper's "650,000"
+    neurons        the outputs of layers with weights: the paper's "650,000"
     column         with two columns: where the layer runs, 0, 1 or both, or which way it copies
 
 The receptive field follows from the windows of the layers below.  If neighbouring inputs of a layer
@@ -37,8 +37,8 @@ COLUMNS = {"both": "0 → 1", "exchange": "0 ↔ 1", "join": "1 → 0"}  # all o
 def measure(layers, shape):
     """Return the sizes of all layers for one image.
 
-    Every output of a convolution or of a fully connected layer is one neuron, and a sum of as many
-    products as its kernel w[0] has weights.  Other layers have no neurons or multiply-adds.
+    Every output of a layer with weights is one neuron, and a sum of as many products as its kernel
+    has weights.  Other layers have no neurons or multiply-adds.
 
     Parameters
     ----------
@@ -61,15 +61,16 @@ def measure(layers, shape):
         shapes = [output.shape[1:] for output in columns(y)]
         f, stride = window(layer)
         sees, step = sees + (f - 1) * step, step * stride
-        kernels = [w[0] for w in columns(layer.params.get("w", ()))]  # [] without weights
-        weighted = list(zip(shapes, kernels, strict=True)) if kernels else []
+        pairs = zip(*(columns(layer.params.get(name, ())) for name in "wb"), strict=True)
+        products = [w.size // b.size for w, b in pairs]  # of an output; [] without weights
+        weighted = list(zip(shapes, products, strict=True)) if products else []
         size = Size(
             name=layer.name,
             layer=described(layer),
             output=shapes,
             sees=sees,
             parameters=count_parameters([layer]),
-            multiply_adds=sum(math.prod(output) * kernel.size for output, kernel in weighted),
+            multiply_adds=sum(math.prod(output) * count for output, count in weighted),
             neurons=sum(math.prod(output) for output, _ in weighted),
         )
         sizes.append(size)
@@ -86,9 +87,11 @@ def with_generator(layer):
 def window(layer):
     """Return the width and stride of a layer's windows: 1, 1 for one pixel, ∞, 1 for all."""
     match kind_of(layer):
-        case "conv":
+        case "conv" | "local":
             w = columns(layer.params["w"])[0]
-            return w.shape[2], layer.options.get("stride", 1)
+            return w.shape[-1], layer.options.get("stride", 1)
+        case "map_lrn":
+            return layer.options.get("n", 3), 1
         case "pool" | "average_pool":
             return layer.options.get("z", 3), layer.options.get("s", 2)
         case "fc":
@@ -108,7 +111,7 @@ def stacks(layers):
         f, stride = window(layer)
         if stride > 1 or f == math.inf:
             stack = ()
-        elif kind_of(layer) == "conv":
+        elif kind_of(layer) in ("conv", "local"):
             stack += (f,)
             names_by_stack.setdefault(stack, []).append(layer.name)
     return {stack: names for stack, names in names_by_stack.items() if len(stack) > 1}
@@ -121,8 +124,9 @@ def kept_bytes(layers, shape, batch=128):
 
         convolution        its input, as a padded copy if it has padding and does not use Winograd's
                            algorithm, which depends on the batch
-        fully connected    its input
+        fully connected    its input, as a copy if that is maps: their channels come last in memory
         nonlinearity       its output
+        locally connected  its input, as a padded copy if it has padding
         normalization      its input, and a divisor for each value
         pool               a byte per output: the position of the maximum
         dropout            a byte per unit
@@ -141,11 +145,15 @@ def kept_bytes(layers, shape, batch=128):
                     copied = not uses_winograd(layer, kernels, y, batch)
                     kept = padded_shape(layer, x, y) if copied else x
                     arrays[x_array if kept == x else extra] = math.prod(kept) * number
+                case "local":
+                    kept = padded_shape(layer, x, y)
+                    arrays[x_array if kept == x else extra] = math.prod(kept) * number
                 case "fc":
-                    arrays[x_array] = math.prod(x) * number
+                    copied = len(x) == 3 and x[0] > 1 and x[1] * x[2] > 1
+                    arrays[extra if copied else x_array] = math.prod(x) * number
                 case "relu" | "tanh" | "logistic":
                     arrays[y_array] = math.prod(y) * number
-                case "lrn":
+                case "lrn" | "map_lrn":
                     arrays[x_array] = arrays[extra] = math.prod(x) * number
                 case "pool" | "dropout":
                     arrays[extra] = math.prod(y)
@@ -307,9 +315,14 @@ def table(sizes, shape):
 def described(layer):
     """Return a layer's kind and options: "conv 11×11 stride=4 ceil_mode=True"."""
     kind = kind_of(layer)
-    parts = [kind, square(window(layer)[0])] if kind == "conv" else [kind]
-    options = [f"{name}={value}" for name, value in layer.options.items() if name != "rng"]
+    parts = [kind, square(window(layer)[0])] if kind in ("conv", "local") else [kind]
+    options = [f"{name}={text_of(value)}" for name, value in layer.options.items() if name != "rng"]
     return " ".join([*parts, *options])
+
+
+def text_of(value):
+    """Return an option's value as text, a float with no more than six digits."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def dtype_of(layers):

@@ -2,6 +2,8 @@
 
 from .. import storage
 
+FIGURE = storage.Kind("a figure of minicnn", rb"\x89PNG.*Software\x00minicnn")
+
 
 def new_figure(width, height, columns=1):
     """Return an empty figure of width × height inches, and its axes."""
@@ -13,8 +15,9 @@ def new_figure(width, height, columns=1):
 
 
 def save(figure, path):
-    """Write the figure as PNG, atomically."""
-    storage.write_whole(path, lambda file: figure.savefig(file, format="png", dpi=120))
+    """Write the figure as PNG, atomically; replace only an earlier figure."""
+    look = {"format": "png", "dpi": 120, "metadata": {"Software": "minicnn"}}
+    storage.write_whole(path, lambda file: figure.savefig(file, **look), FIGURE)
 
 
 def canvas(rows, columns, width, height, **ratios):

@@ -8,6 +8,8 @@ font lacks.  Given a list of fonts, it takes each letter from the first font tha
 import sys
 import unicodedata
 
+from ..console import printable
+
 COMMON_FONTS = (  # on Windows, macOS or Linux
     "Arial Unicode MS", "Noto Sans",
     "Microsoft YaHei", "SimHei", "PingFang SC", "PingFang HK", "Hiragino Sans GB", "Heiti TC",
@@ -49,7 +51,11 @@ def drawable(names):
             families.append(family)
             missing -= supplied
     drawn = [f"class {k}" if missing & set(name) else name for k, name in enumerate(names)]
-    renamed = [f"{new} for {name}" for new, name in zip(drawn, names, strict=True) if new != name]
+    renamed = [
+        f"{new} for {printable(name)}"
+        for new, name in zip(drawn, names, strict=True)
+        if new != name
+    ]
     if renamed:
         more = f" and {len(renamed) - 5} more" if len(renamed) > 5 else ""
         print(

@@ -21,7 +21,9 @@ from .dropout import (
     dropout_predict_forward,
 )
 from .fc import fc_backward, fc_forward
+from .local import local_backward, local_forward
 from .lrn import lrn_backward, lrn_forward
+from .map_lrn import map_lrn_backward, map_lrn_forward
 from .pool import average_pool_backward, average_pool_forward, pool_backward, pool_forward
 from .sgd import sgd_update
 from .softmax import softmax, softmax_loss_backward, softmax_loss_forward
@@ -40,10 +42,14 @@ __all__ = [
     "dropout_predict_forward",
     "fc_backward",
     "fc_forward",
+    "local_backward",
+    "local_forward",
     "logistic_backward",
     "logistic_forward",
     "lrn_backward",
     "lrn_forward",
+    "map_lrn_backward",
+    "map_lrn_forward",
     "pool_backward",
     "pool_forward",
     "relu_backward",

@@ -27,6 +27,10 @@ VIEWS = {  # kind → number of views
     "dense": 2,  # the whole image and its mirror image, at every position: see evaluate.dense
 }
 
+FEATURES = storage.Kind(
+    "features of images", rb"\x93NUMPY.*'<f4', 'fortran_order': False, 'shape': \(\d+, \d+\)"
+)
+
 Trained = namedtuple("Trained", "path name layers ops classes size width mean deviation")
 
 
@@ -204,7 +208,7 @@ def write_features(trained, images, name, path, title=None):
         for part in itertools.chain([first], parts):
             file.write(np.ascontiguousarray(part, "<f4").tobytes())
 
-    storage.write_whole(path, write)
+    storage.write_whole(path, write, FEATURES)
     return shape
 
 

@@ -22,6 +22,7 @@ from .. import net, storage
 from ..errors import CheckpointError
 from . import saved_run
 
+HISTORY = storage.Kind("the history of a run", rb'\{"epoch": ')
 BY_HAND = ("schedule",)  # settings that may change when a run is resumed, as ε may
 
 

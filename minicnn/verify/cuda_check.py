@@ -43,6 +43,8 @@ LOSS = 2e-3  # relative; rounding errors grow with every step
 REAL = {  # network of the catalogue → images per batch, options that keep activations in range
     "cifar-four-layer": (128, {"init": "fan-in"}),
     "cifar-alexnet": (128, {}),
+    "cifar-18pct": (128, {}),
+    "cifar-13pct": (128, {"init": "fan-in"}),
     "alexnet": (16, {}),
     "vgg-a": (2, {"init": "glorot"}),
 }
@@ -116,8 +118,9 @@ def tiny_network(ops, rng=None):
     rng = rng or seeded()
 
     def params(*shape):
-        w = 2 * rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
-        return {"w": w.astype(np.float32), "b": rng.standard_normal(shape[0]).astype(np.float32)}
+        w = 2 * rng.standard_normal(shape) / np.sqrt(np.prod(shape[-3:] if shape[2:] else shape[1]))
+        b = rng.standard_normal(shape[:-3] or shape[0])
+        return {"w": w.astype(np.float32), "b": b.astype(np.float32)}
 
     return [
         net.row("conv1", ops, "conv", params(4, 2, 3, 3), stride=2, pad=1, ceil_mode=True),
@@ -127,6 +130,8 @@ def tiny_network(ops, rng=None):
         net.row("conv2", ops, "conv", params(4, 2, 2, 2), pad=1, groups=2),
         net.row("tanh2", ops, "tanh"),
         net.row("pool2", ops, "average_pool", z=2, s=1),
+        net.row("map_lrn2", ops, "map_lrn", n=2, alpha=0.5),
+        net.row("local3", ops, "local", params(2, 2, 4, 4, 1, 1)),
         net.row("fc3", ops, "fc", params(5, 16)),
         net.row("logistic3", ops, "logistic"),
         net.row("drop3", ops, "dropout", rng=rng),
@@ -351,7 +356,7 @@ def sanitizer():
     for tool in ("memcheck", "racecheck"):
         command = [program, "--tool", tool, "--error-exitcode", "99"]
         command += [sys.executable, "-m", "minicnn.cuda.check", "--small"]
-        result = subprocess.run(command, capture_output=True, text=True)
+        result = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
         if result.returncode:
             return np.inf, 0, f"{tool}: {' '.join(result.stdout.split()[-40:])}"
     return 0, 0, "memcheck and racecheck found nothing"

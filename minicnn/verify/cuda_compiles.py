@@ -37,7 +37,9 @@ from ..cuda import (
     conv,
     dropout,
     gpu,
+    local,
     lrn,
+    map_lrn,
     operands,
     pool,
     product,
@@ -70,6 +72,8 @@ def table(number, cc=(9, 0)):
     geometry = tuple_type(lrn.Geometry, *[int64] * 4)
     constants = tuple_type(lrn.Constants, *[number] * 3)
     sizes = tuple_type(pool.Sizes, *[int64] * 4)
+    maps = tuple_type(map_lrn.Geometry, *[int32] * 4), tuple_type(map_lrn.Constants, *[number] * 3)
+    places = tuple_type(local.Geometry, *[int32] * 9)
     lrn_fast = lrn.fast_kernels(5, True)
     lrn_power = lrn.fast_kernels(5, False)  # for any other beta
     max_forward, max_back = pool.max_kernels(3, 2)
@@ -87,6 +91,12 @@ def table(number, cc=(9, 0)):
         (lrn_fast[1], flat, flat, flat, geometry, constants),
         (lrn_power[0], flat, flat, geometry, constants),
         (lrn_power[1], flat, flat, flat, geometry, constants),
+        (map_lrn.forward_kernel, flat, flat, flat, *maps),
+        (map_lrn.backward_kernel, flat, flat, flat, flat, *maps),
+        (local.window_kernel, flat, flat, places),
+        (local.collect_kernel, flat, flat, places),
+        (local.repeat_kernel, flat, flat),
+        (local.bias_kernel, flat, flat, int32, int32, int32),
         (pool.plain_max_back_kernel, flat, winner, flat, int64, int64, sizes),
         (pool.plain_mean_back_kernel, flat, flat, int64, int64, sizes),
         (max_forward, flat, flat, winner, sizes),
@@ -310,9 +320,9 @@ def to_machine_code(ptx, cc, ptxas):
     """Return the registers, the bytes of shared memory, and the spilled bytes of a kernel."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "kernel.ptx")
-        source.write_text(ptx)
+        source.write_text(ptx, "utf-8")
         command = [ptxas, f"-arch=sm_{cc[0]}{cc[1]}", "-v", source, "-o", Path(folder, "kernel")]
-        result = subprocess.run(command, capture_output=True, text=True)
+        result = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
     if result.returncode:
         raise OSError(f"ptxas: {gpu.first_line(result.stderr)}")
     registers = re.search(r"Used (\d+) registers", result.stderr)[1]

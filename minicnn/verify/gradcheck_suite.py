@@ -11,6 +11,7 @@ for convolution, and layers fused with a ReLU; a backend without them prints no 
 network of catalogue.NETWORKS is checked as a whole, at its smallest size, only if it is named.
 """
 
+import math
 import sys
 
 import numpy as np
@@ -30,6 +31,12 @@ SUITE = {
         ([(2, 9, 8, 7), (6, 3, 4, 4), (6,)], {"stride": 3, "groups": 3, "ceil_mode": True}),
         ([(2, 3, 5, 4), (6, 3, 1, 1), (6,)], {"stride": 3}),
     ],
+    "local": [
+        ([(2, 3, 7, 6), (4, 3, 5, 3, 4, 4), (4, 3, 5)], {}),
+        ([(2, 3, 7, 6), (4, 3, 5, 3, 4, 4), (5,)], {}),  # all places share their biases
+        ([(2, 3, 9, 7), (4, 3, 5, 3, 4, 4), (4, 3, 5)], {"stride": 2, "pad": 1}),
+        ([(2, 3, 8, 5), (3, 2, 4, 3, 2, 2), (4,)], {"stride": 3}),
+    ],
     "relu": [([(2, 3, 5, 4)], {}), ([(7, 5)], {})],
     "tanh": [([(2, 3, 5, 4)], {}), ([(7, 5)], {})],
     "logistic": [([(2, 3, 5, 4)], {}), ([(7, 5)], {})],
@@ -40,6 +47,12 @@ SUITE = {
         ([(2, 6, 5, 4)], {"alpha": 0.5, "k": 1, "n": 3, "beta": 0.5, "groups": 3}),
         ([(2, 6, 5, 4)], {"alpha": 0.5, "n": 4}),
         ([(2, 3, 5, 4)], {"alpha": 0.5, "n": 9}),
+    ],
+    "map_lrn": [
+        ([(2, 3, 7, 5)], {}),
+        ([(2, 3, 7, 5)], {"alpha": 0.5}),  # at 5e-5 the neighbours' term is small
+        ([(2, 3, 7, 5)], {"alpha": 0.5, "k": 2, "n": 4, "beta": 0.5}),
+        ([(2, 3, 5, 4)], {"alpha": 0.5, "n": 11}),
     ],
     "pool": [
         ([(2, 3, 8, 10)], {}),
@@ -78,8 +91,8 @@ def small_network(ops, rng):
     """Return a network with every kind of layer."""
 
     def params(*shape):
-        w = 2 * rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
-        return {"w": w, "b": rng.standard_normal(shape[0])}
+        w = 2 * rng.standard_normal(shape) / np.sqrt(np.prod(shape[-3:] if shape[2:] else shape[1]))
+        return {"w": w, "b": rng.standard_normal(shape[:-3] or shape[0])}
 
     return [
         net.row("conv1", ops, "conv", params(6, 2, 4, 4), stride=2, pad=1, ceil_mode=True),
@@ -89,6 +102,8 @@ def small_network(ops, rng):
         net.row("conv2", ops, "conv", params(8, 3, 2, 2), pad=1, groups=2),
         net.row("tanh2", ops, "tanh"),
         net.row("pool2", ops, "average_pool", ceil_mode=True),
+        net.row("map_lrn2", ops, "map_lrn", n=2, alpha=0.5),
+        net.row("local3", ops, "local", params(2, 2, 8, 8, 2, 2), stride=2, pad=1),
         net.row("fc3", ops, "fc", params(9, 32)),
         net.row("logistic3", ops, "logistic"),
         net.row("drop3", ops, "dropout", rng=rng),
@@ -151,9 +166,16 @@ def check_named(name, ops):
 
 
 def whole_network(name, ops, rng):
-    """Return (description, Report) for two images and a network by name."""
+    """Return (description, Report) for two images and a network by name.
+
+    Its weights are drawn anew, scaled by fan-in.  Some tables begin with weights so small that
+    their gradients would drown in the rounding of the loss.
+    """
     size, classes = catalogue.find(name).least, catalogue.find(name).classes
     layers = catalogue.build(name, ops, rng, **catalogue.size_option(name, size))
+    for w in (w for layer in layers for w in net.columns(layer.params.get("w", ()))):
+        fan_in = math.prod(w.shape[-3:]) if w.ndim > 2 else w.shape[1]
+        w[...] = rng.standard_normal(w.shape) * math.sqrt(2 / fan_in)
     x, labels = rng.standard_normal((2, 3, size, size)), rng.integers(classes, size=2)
     report = check_network(layers, x, labels, catalogue.backend(name, ops), max_entries=5)
     return f"{x.shape}", report

@@ -15,6 +15,9 @@ python = [sys.executable, "-P", "-m"]
 wheels = sorted(pathlib.Path(__file__).parent.glob("minicnn-*.whl"))
 if wheels:
     subprocess.run([*python, "pip", "install", "--quiet", *map(str, wheels)], check=True)
+result = pathlib.Path("result.json")
+if result.exists():  # the student's
+    result.rename("result-of-the-student.json")
 command = [*python, "lessons", "check", ".", "--student", os.environ.get("OWNER") or "student"]
-command += ["--as", "classroom50", "--report", "result.json", "--exercises", EXERCISES]
+command += ["--as", "classroom50", "--report", str(result), "--exercises", EXERCISES]
 sys.exit(subprocess.run(command).returncode)

@@ -15,7 +15,7 @@ weights/exchange.py converts them into a network's parameters.
 
 import math
 
-MOST_AXES = 4  # convolution weights have four
+MOST_AXES = 6  # the weights of a locally connected layer have six, of a convolution four
 BATCH_NORM = ("running_mean", "running_var", "num_batches_tracked")  # how PyTorch's names end
 
 
