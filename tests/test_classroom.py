@@ -352,6 +352,16 @@ def test_an_empty_submission_is_graded(folder):
     assert test["score"] == 0 and "Nothing was handed in." in test["output"]
 
 
+@pytest.mark.parametrize("form", ["classroom50", "gradescope"])
+def test_a_submission_without_what_was_asked_for_is_graded(form, folder):
+    lay(folder, {"work/tanh.py": TANH})
+    options = ["--as", form, "--exercises", "relu_backward,im2col", "--report", "r.json"]
+    assert main(["check", "work", *options]) == 0
+    content = json.loads(pathlib.Path("r.json").read_text())
+    assert content["score"] == 0 and len(content["tests"]) == 2
+    assert "None of these is in this file: relu_backward" in content["tests"][0]["output"]
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [

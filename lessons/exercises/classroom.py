@@ -55,7 +55,9 @@ def main(options):
         found = [[stopped(hand_in)] for hand_in in given]
         try:
             for number, results in enumerate(checked(given, options.seconds, is_class)):
-                found[number] = [r for r in results if not wanted or r.name in (None, *wanted)]
+                chosen = [r for r in results if not wanted or r.name in (None, *wanted)]
+                none = f"None of these is in this file: {', '.join(wanted)}."
+                found[number] = chosen or [unreadable(given[number], none)]
                 for result in found[number]:
                     tell(result, given[number].owner, is_class, options)
         finally:  # also after Ctrl-C, or where no one reads the output any more
