@@ -198,6 +198,36 @@ def test_a_zip_of_a_whole_class_is_a_class(folder, capsys):
         assert "Emil: relu_backward: right" in out and "/tmp" not in out
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_any_name_of_a_student_can_be_shown_and_written(folder, capsys):
+    names = [
+        "caf\udce9",
+        "\x1b[31mred",
+        "anna: right\nline",
+        "a" * 200,
+        "名前",
+        "-rf",
+        "Ü_1_2_x.py",
+    ]
+    lay(folder / "class", {f"{name} x/relu.py": RIGHT for name in names})
+    assert main(["check", "class", "--as", "gradescope"]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out and out.count("\n") == len(names) + 1
+    with open("runs/class/class.csv", encoding="utf-8-sig", newline="") as file:
+        assert len([*csv.reader(file)]) == 1 + len(names)
+    written = sorted(pathlib.Path("runs/class/gradescope").iterdir())
+    assert len(written) == len(names) == len([*pathlib.Path().glob("**/*.json")])
+
+
+def test_files_that_canvas_has_named_are_put_together(folder, capsys):
+    files = {"lee_12_301_relu.py": RIGHT, "lee_LATE_12_302_tanh.py": TANH, "lee_13_9_a.py": WRONG}
+    lay(folder / "class", files)
+    main(["check", "class"])
+    out = capsys.readouterr().out
+    assert "lee (12): relu_backward: right" in out and "lee (12): tanh_backward: right" in out
+    assert "lee (13): relu_backward: not yet" in out
+
+
 def test_each_of_several_folders_is_a_students(folder, capsys):
     lay(
         folder, {name: CLASS[name] for name in [*CLASS][:4]} | {"Emil.zip": CLASS["Emil/week1.zip"]}

@@ -69,7 +69,7 @@ def add_commands(commands):
     )
     command.add_argument(
         "--exercises",
-        type=lambda text: text.split(","),
+        type=lambda text: [name.strip() for name in text.split(",")],
         metavar="NAME,NAME",
         help="report these alone, also if they were not handed in (default: what is there)",
     )

@@ -25,6 +25,7 @@ from ..viewer import progress
 from . import notebook, report, tutor
 from .catalogue import BY_NAME, FOLDER, find
 from .handins import HandIn, hand_ins, is_of_one, is_zip, owners_of
+from .sandbox import one_line
 from .submission import hint
 
 OUT = pathlib.Path("runs") / "class"
@@ -165,7 +166,7 @@ def tell(result, owner, is_class, options):
     if is_class:
         what = result.name or result.file
         line = f"{report.shown(owner)}: {what}: {report.verdict(result)}"
-        print(tutor.harmless(line), flush=True)
+        print(tutor.harmless(one_line(line, 1000)), flush=True)
         return
     print(tutor.harmless(tutor.result_text(result, options.more)), end="\n\n", flush=True)
     if result.passed and not (options.report or options.form or options.student):
