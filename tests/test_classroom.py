@@ -390,6 +390,11 @@ def test_a_submission_without_what_was_asked_for_is_graded(form, folder):
     content = json.loads(pathlib.Path("r.json").read_text())
     assert content["score"] == 0 and len(content["tests"]) == 2
     assert "None of these is in this file: relu_backward" in content["tests"][0]["output"]
+    lay(folder, {"work/relu.py": RIGHT})  # now the other file needs no word
+    assert main(["check", "work", *options]) == 0
+    content = json.loads(pathlib.Path("r.json").read_text())
+    outputs = [test["output"] for test in content["tests"]]
+    assert content["score"] == 1 and outputs[1] == "im2col was not handed in."
 
 
 @pytest.mark.parametrize(

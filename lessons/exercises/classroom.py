@@ -56,12 +56,15 @@ def main(options):
         found = [[stopped(hand_in)] for hand_in in given]
         try:
             for number, results in enumerate(checked(given, options.seconds, is_class)):
-                chosen = [r for r in results if not wanted or r.name in (None, *wanted)]
-                none = f"None of these is in this file: {', '.join(wanted)}."
-                found[number] = chosen or [unreadable(given[number], none)]
+                found[number] = [r for r in results if not wanted or r.name in (None, *wanted)]
                 for result in found[number]:
                     tell(result, given[number].owner, is_class, options)
         finally:  # also after Ctrl-C, or where no one reads the output any more
+            named = {given[number].owner for number, results in enumerate(found) if results}
+            for number, hand_in in enumerate(given):
+                if hand_in.owner not in named:
+                    none = f"None of these is in this file: {', '.join(wanted)}."
+                    found[number] = [unreadable(hand_in, none)]
             results = [
                 (hand_in.owner, result)
                 for hand_in, results in zip(given, found, strict=True)
