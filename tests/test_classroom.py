@@ -246,6 +246,12 @@ def test_a_learners_own_folder_gets_the_tutors_words(folder, capsys):
     assert out.count("is right: by hand") == 2 and not (folder / "runs/class").exists()
 
 
+def test_a_learner_is_told_what_is_lacking(folder, capsys):
+    lay(folder, {"mine.py": RIGHT})
+    assert main(["check", "mine.py", "--exercises", "im2col"]) == 1
+    assert "mine.py\n\n  None of these is in this file: im2col." in capsys.readouterr().out
+
+
 def test_a_notebook_is_read_without_what_else_it_does(folder, capsys):
     lay(folder, {"mine.ipynb": NOTEBOOK})
     assert main(["check", "mine.ipynb"]) == 0

@@ -59,27 +59,34 @@ def main(options):
                 found[number] = [r for r in results if not wanted or r.name in (None, *wanted)]
                 for result in found[number]:
                     tell(result, given[number].owner, is_class, options)
+            for number in lacking(given, found):
+                fault = f"None of these is in this file: {', '.join(wanted)}."
+                found[number] = [unreadable(given[number], fault)]
+                tell(*found[number], given[number].owner, is_class, options)
         finally:  # also after Ctrl-C, or where no one reads the output any more
-            named = {given[number].owner for number, results in enumerate(found) if results}
-            for number, hand_in in enumerate(given):
-                if hand_in.owner not in named:
-                    none = f"None of these is in this file: {', '.join(wanted)}."
-                    found[number] = [unreadable(hand_in, none)]
-            results = [
-                (hand_in.owner, result)
-                for hand_in, results in zip(given, found, strict=True)
-                for result in results
-            ]
+            pairs = zip(given, found, strict=True)
+            results = [(hand_in.owner, result) for hand_in, rs in pairs for result in rs]
             for path, (kind, text_of) in targets.items():
                 write_text(path, text_of(results), kind)
-            right = sum(result.passed for _, result in results)
-            if is_class:
-                for name, mistake, who, _ in report.mistakes(results, wanted)[:5]:
-                    print(f"{len(who)} × {name}: {mistake}")
-            if targets:
-                names = f"{', '.join(map(str, targets))} {'have' if len(targets) > 1 else 'has'}"
-                print(f"{right} of {len(results)} are right; {names} the report.")
-    return 0 if options.form or right == len(results) else 1
+            conclude(results, wanted, is_class, targets)
+    return 0 if options.form or all(result.passed for _, result in results) else 1
+
+
+def lacking(given, found):
+    """Return the indices of the HandIns of those for whom nothing was found."""
+    owners = {hand_in.owner for hand_in, results in zip(given, found, strict=True) if results}
+    return [number for number, hand_in in enumerate(given) if hand_in.owner not in owners]
+
+
+def conclude(results, wanted, is_class, targets):
+    """Print the commonest mistakes of a class, and which files were written."""
+    if is_class:
+        for name, mistake, who, _ in report.mistakes(results, wanted)[:5]:
+            print(f"{len(who)} × {name}: {mistake}")
+    if targets:
+        right = sum(result.passed for _, result in results)
+        names = f"{', '.join(map(str, targets))} {'have' if len(targets) > 1 else 'has'}"
+        print(f"{right} of {len(results)} are right; {names} the report.")
 
 
 def gather(options, scratch):

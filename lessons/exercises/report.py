@@ -219,7 +219,7 @@ def tests(results, exercises, more):
 
     Without names of exercises, a file that cannot be read is a failed test.
     """
-    owner = owners_in(results)[0]
+    owner = next(iter(owners_in(results)), "")
     faults = [(r.file, f"{r.file}: {r.hint}") for _, r in unread(results, owner)]
     rows = []
     for name in exercises or exercises_in(results):
