@@ -23,7 +23,7 @@ SITE = cells.OUT / "site"
 TOP = cells.FOLDER.parent
 LOOKS = cells.FOLDER / "page"
 SECONDS = 300  # the time limit of a cell
-EXTRA = "python -m pip install '.[lessons]'"
+EXTRA = "python -m pip install jupytext nbclient nbconvert ipykernel latex2mathml"
 # Runs in the kernel before a lesson: figures are shown once, as values, with alternative text.
 BEFORE = "from lessons.viewer.figures import in_notebook\nin_notebook()"
 
