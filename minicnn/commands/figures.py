@@ -4,6 +4,7 @@ import pathlib
 
 from ..backends import backend
 from .options import (
+    CHECKPOINT,
     add_data,
     add_gpus,
     add_max_pixels,
@@ -84,7 +85,7 @@ def add_command(commands, name, text, run):
     """Return the parser of a command that reads a checkpoint."""
     command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     command.set_defaults(run=run)
-    command.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint.npz of a run")
+    command.add_argument("checkpoint", metavar="CHECKPOINT", help=CHECKPOINT)
     add_ops(command)
     add_gpus(command)
     return command

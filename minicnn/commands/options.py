@@ -8,6 +8,8 @@ the option, and exit code 2.
 
 import argparse
 
+CHECKPOINT = "checkpoint.npz of a run, or trained: the network that ships with minicnn"
+
 
 def add_data(command, photos=False):
     """Add --data; with photos=True, also for a folder that `prepare` has made."""
