@@ -24,7 +24,7 @@ These are all files in reading order: each one builds on those above it.
         catalogue.py                every network by its name
         summary.py                  shapes, receptive fields, parameters and memory of a network
         comparison.py               how two networks differ, layer by layer
-    data/                     CIFAR-10 and your own photographs
+    data/                     CIFAR-10, your own photographs, and a network that has learned
         augment.py, batches.py      patches, mirror images and colour noise; batches of images
         views.py                    how the pixels of an image become a network's input
     training/                 how a network learns
@@ -34,8 +34,10 @@ These are all files in reading order: each one builds on those above it.
         recipes.py                  default training options for each network
         evaluate.py, predictor.py   errors; predictions of a trained network from several views
         transfer.py                 weights of a trained network for a new one
+        inspection.py               what it makes of an image, unit by unit
+        make_trained.py             how the bundled network was made
     weights/                  reads and writes weights of Caffe and PyTorch
-    plots/                    curves; kernels, images and feature maps: Figures 3 and 4
+    plots/                    curves; kernels, images and feature maps: Figures 3 and 4; a page
     experiments/              tests of the paper's claims
         figure1.py, figure1_sweep.py      ReLU against tanh, and when the claim holds
         column_specialization.py          what two columns learn that seldom communicate

@@ -6,6 +6,7 @@
     predict     the most probable classes of your photographs
     figure3     the kernels of the first layer; figure4: similar images; maps: the feature maps of
                 an image; codes: short binary codes; features: a layer's output as .npy
+    explore     a page that shows a trained network at work, unit by unit
     prepare     make a data set of your own photographs, or of ImageNet's
     download    the full CIFAR-10
     import      read weights that were trained elsewhere; export: write weights for elsewhere
@@ -23,8 +24,8 @@ commands/options.py; commands/exit_codes.py maps errors to exit codes.
 import sys
 
 COMMANDS = (  # files in commands/, in the order of the help
-    "figure1 train test predict figures features prepare download weights summary gradcheck bench "
-    "study halves claims"
+    "figure1 train test predict figures features explore prepare download weights summary "
+    "gradcheck bench study halves claims"
 ).split()
 
 

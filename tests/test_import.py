@@ -100,7 +100,7 @@ MAY_IMPORT = {  # wing → the wings that it may import, beside the core
     "step": ["stepping"],
     "networks": BACKENDS,
     "data": [],
-    "plots": [],
+    "plots": ["stepping"],
     "weights": ["networks"],
     "training": ["data", "networks"],
     "verify": [*BACKENDS, "networks", "training"],
