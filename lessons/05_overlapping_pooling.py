@@ -6,12 +6,10 @@
 # and the 9 in the middle of this picture is in all four of them.
 
 # %%
-import inspect
-
 import numpy as np
 
 from minicnn import data
-from minicnn.gradcheck import check_layer
+from minicnn.gradcheck import check_layer, planted
 from minicnn.reference import pool_backward, pool_forward, relu_forward
 from minicnn.shapes import pool_size
 from minicnn.step import picture, step
@@ -38,8 +36,7 @@ print(dx[0, 0])
 
 # %% [markdown]
 # 1 + 2 + 3 + 4 = 10. Had the four blames been *written* to the pixel, each over the last, only one
-# of them would have survived. That one sign, `+=` for `=`, has been wrong in widely copied course
-# code.
+# of them would have survived. All depends on one sign: `+=`, not `=`.
 #
 # ## Step through it
 #
@@ -65,10 +62,7 @@ back
 # both, first with windows of 2×2 that lie side by side, then with 3×3. Predict what it will say.
 
 # %%
-names = dict(vars(inspect.getmodule(pool_backward)))  # what the function finds in its module
-source = inspect.getsource(pool_backward)
-exec(source.replace("dplace +=", "dplace[...] ="), names)
-wrong_backward = names["pool_backward"]
+wrong_backward = planted(pool_backward, "dplace +=", "dplace[...] =")
 image = np.random.default_rng(0).standard_normal((2, 3, 7, 5))
 apart = check_layer(pool_forward, wrong_backward, image, z=2, s=2)
 overlapping = check_layer(pool_forward, wrong_backward, image, z=3, s=2)
@@ -126,10 +120,10 @@ report = check_layer(pool_forward, pool_backward, conv1, max_entries=20)
 print(report)
 
 # %% [markdown]
-# The paper says that overlapping pools lower the top-1 and top-5 error by 0.4% and 0.3%, compared
-# with 2×2 windows two apart, and that networks with them overfit slightly less (Section 3.4). The
-# notes in its original code agree (0.394 and 0.300), but tell that the paddings of two convolutions
-# had to change as well, to keep the maps at the same size.
+# The paper says that overlapping pools lower the top-1 and top-5 errors by 0.4 and 0.3 percentage
+# points, compared with 2×2 windows two apart, and that networks with them overfit slightly less
+# (Section 3.4). The notes in its original code agree (0.394 and 0.300), but tell that the paddings
+# of two convolutions had to change as well, to keep the maps at the same size.
 #
 # ## Change this and predict
 #

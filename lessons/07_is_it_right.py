@@ -6,22 +6,12 @@
 # the other a single sign was changed.
 
 # %%
-import inspect
-
 import matplotlib.pyplot as plt
 import numpy as np
 
 from minicnn import reference as ops
-from minicnn.gradcheck import check_layer
+from minicnn.gradcheck import check_layer, planted
 from minicnn.step import picture, step
-
-
-def planted(function, right, wrong):
-    """Return the function with one piece of its source replaced."""
-    names = dict(vars(inspect.getmodule(function)))
-    exec(inspect.getsource(function).replace(right, wrong), names)
-    return names[function.__name__]
-
 
 rng = np.random.default_rng(0)
 pool_overwriting = planted(ops.pool_backward, "dplace +=", "dplace[...] =")
@@ -75,9 +65,9 @@ print(check_layer(ops.pool_forward, pool_overwriting, x, z=3, s=2))
 # %% [markdown]
 # ## Five mistakes
 #
-# All of these have been made before. Each is planted in the library's own source by a change of a
-# few characters. The first: a bias gradient that adds up one image and not the whole batch. Decide
-# before each cell which of its two tests will see the mistake.
+# Each is easy to make, and planted in the library's own source by a change of a few characters. The
+# first: a bias gradient that adds up one image and not the whole batch. Decide before each cell
+# which of its two tests will see the mistake.
 
 
 # %%
@@ -92,16 +82,16 @@ two_images = passes(ops.conv_forward, last_bias, x, w, b)
 print("1. one image:", one_image, " two images:", two_images)
 
 # %% [markdown]
-# Second, `=` for `+=` in pooling, which you have just seen. Third, a normalization without its
-# cross-channel term (lesson 6), checked to two digits.
+# Second, `=` for `+=` in pooling, which you have just seen. Third, a normalization without the
+# second term of its gradient (lesson 6), checked to two digits.
 
 # %%
 side_by_side = passes(ops.pool_forward, pool_overwriting, x, z=2, s=2)
 overlapping = passes(ops.pool_forward, pool_overwriting, x, z=3, s=2)
 print("2. z = s:", side_by_side, " z > s:", overlapping)
-own_only = planted(ops.lrn_backward, "own - 2 * alpha * beta * x * cross", "own")
-papers_alpha = passes(ops.lrn_forward, own_only, x, tolerance=0.01)
-large_alpha = passes(ops.lrn_forward, own_only, x, tolerance=0.01, alpha=0.5)
+first_term = planted(ops.lrn_backward, "own - 2 * alpha * beta * x * cross", "own")
+papers_alpha = passes(ops.lrn_forward, first_term, x, tolerance=0.01)
+large_alpha = passes(ops.lrn_forward, first_term, x, tolerance=0.01, alpha=0.5)
 print("3. alpha = 1e-4:", papers_alpha, " alpha = 0.5:", large_alpha)
 
 # %% [markdown]

@@ -11,7 +11,7 @@ CLAIMS = [
     ("27, then 13, then 6", "[pool_size(H, z=3, s=2) for H in (55, 27, 13)] == [27, 13, 6]"),
 ]
 QUOTED = [
-    ("by 0.4% and 0.3%", "Krizhevsky et al. (2012), Section 3.4"),
+    ("by 0.4 and 0.3 percentage points", "Krizhevsky et al. (2012), Section 3.4"),
     (
         "(0.394 and 0.300)",
         "layer-params-147.cfg against layer-params-145.cfg, original code of 2012",
