@@ -3,7 +3,7 @@
 #
 # *Why would anyone copy every pixel up to 25 times before multiplying anything?* In AlexNet's
 # second layer this library does so, and is the faster for it. Below is the whole trick in one
-# picture: the nine pixels of `x`, and the same pixels laid out again as the columns of a matrix.
+# picture: the twelve pixels of `x`, and the same pixels laid out again as columns of a matrix.
 
 # %%
 import time
@@ -15,18 +15,18 @@ from minicnn.reference import conv_forward
 from minicnn.reference.im2col import col2im, im2col
 from minicnn.step import picture, step
 
-x = np.arange(1.0, 10).reshape(1, 3, 3)  # (C, H, W): one channel, the pixels 1 … 9
-cols = im2col(x, f=2, stride=1, pad=0, H_out=2, W_out=2)
+x = np.arange(1.0, 13).reshape(1, 3, 4)  # (C, H, W): one channel, the pixels 1 … 12
+cols = im2col(x, f=2, stride=1, pad=0, H_out=2, W_out=3)
 print(cols)
 picture(x=x[0], cols=cols)
 
 # %% [markdown]
 # ## The smallest example
 #
-# A window of 2×2 fits into 3×3 pixels at four places, so there are four columns. Read the first one
-# from top to bottom: 1, 2, 4, 5 is the window in the upper left corner, row by row. Read the first
-# *row* from left to right: 1, 2, 4, 5 again, and this time it is the upper left pixel of all four
-# windows. Which pixel is in every column? Find the four fives before you read on.
+# A window of 2×2 fits into 3×4 pixels at six places, so there are six columns. Read the first one
+# from top to bottom: 1, 2, 5, 6 is the window in the upper left corner, row by row. Read the first
+# *row* from left to right: 1, 2, 3, 5, 6, 7 are the upper left pixels of all six windows. Which
+# pixels are in four columns? Find the four sixes before you read on.
 #
 # Now write the kernel as a row of four weights. Row times column is a sum of four products, and
 # that is exactly one output of the convolution:
@@ -39,7 +39,7 @@ y, _ = conv_forward(x[None], w, np.zeros(1))
 print(y_rows, y.ravel())
 
 # %% [markdown]
-# 1·1 − 1·2 + 0·4 + 2·5 = 9, and so on. With more kernels `w_rows` gets more rows, with more
+# 1·1 − 1·2 + 0·5 + 2·6 = 11, and so on. With more kernels `w_rows` gets more rows, with more
 # channels both matrices get longer; the product stays one product. In the formula of the last
 # lesson,
 #
@@ -53,7 +53,7 @@ print(y_rows, y.ravel())
 # windows (which column). Numba compiles them; here you walk through the Python that it compiles.
 
 # %%
-step(im2col, x, f=2, stride=1, pad=1, H_out=4, W_out=4)
+step(im2col, x, f=2, stride=1, pad=1, H_out=4, W_out=5)
 
 # %% [markdown]
 # This time there was a padding of 1, so some windows reach outside the image. Nothing is copied for
@@ -61,11 +61,11 @@ step(im2col, x, f=2, stride=1, pad=1, H_out=4, W_out=4)
 #
 # ## How often is a pixel copied?
 #
-# `col2im` goes the other way and adds what it finds: fed with ones, it counts. Predict the nine
-# numbers of the 3×3 image first.
+# `col2im` goes the other way and adds what it finds: fed with ones, it counts. Predict the twelve
+# numbers of the 3×4 image first.
 
 # %%
-print(col2im(np.ones((4, 4)), (1, 3, 3), f=2, stride=1, pad=0, H_out=2, W_out=2)[0])
+print(col2im(np.ones((4, 6)), (1, 3, 4), f=2, stride=1, pad=0, H_out=2, W_out=3)[0])
 copies = col2im(np.ones((25, 27 * 27)), (1, 27, 27), f=5, stride=1, pad=2, H_out=27, W_out=27)
 picture(copies=copies[0])
 

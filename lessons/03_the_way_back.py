@@ -79,7 +79,8 @@ print(f"{left:.12f} {right:.12f}")
 # that is turned by half a turn: $w_{11}$ belongs to the output up and left, $w_{00}$ to the one in
 # place. So `dx` is itself a convolution: of `dy`, with the kernel turned, and with enough padding
 # that every overlap counts ("full"). And `dw` is one, too: of the picture, with `dy` as the kernel.
-# Predict the shapes first.
+# (Both are so simple only at a stride of 1. At a stride of 2 a row and a column of zeros must first
+# be put between those of `dy`.) Predict the shapes first.
 
 # %%
 turned = w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # channels and kernels change places

@@ -61,17 +61,17 @@ steps
 steps.backward(np.array([[1.0, 2, 3], [4, 5, 6]]))
 
 # %% [markdown]
-# Where `y` is 0 nothing came back, also at exactly 0, where the slope could be anything between 0
-# and 1: the library says 0, as the original code did. All three functions keep only `y`.
+# Where `y` is 0 nothing came back, also at exactly 0, where the slope could be anything from 0 to
+# 1: the library says 0, as the original code did.
 #
 # ## Twenty layers deep
 #
 # A gradient that goes back through many layers is multiplied by a slope in each. Even at its
 # steepest the logistic function has 1/4: after twenty layers at most $4^{-20}$ is left. Predict how
-# many zeros that has behind the point.
-#
-# Then let the library do it: twenty fully connected layers of 100 units, with first weights that
-# keep activations at their size (`fan-in`), and the norm of the gradient of every layer's weights.
+# many zeros that has behind the point. Then let the library do it: twenty fully connected layers of
+# 100 units, with first weights that keep activations at their size, and the norm of the gradient of
+# every layer's weights. (`fan-in` is a deviation of $\sqrt{1/D}$ for $D$ inputs, known since 1998,
+# and of $\sqrt{2/D}$ for ReLU, by He and others, of 2015: three years too late for AlexNet.)
 
 # %%
 depth = 20
@@ -98,10 +98,9 @@ axes.legend(frameon=False)
 figure
 
 # %% [markdown]
-# With the logistic function the first layer gets less than a billionth of what the last one gets:
-# it will not learn in our lifetimes. That is the *vanishing gradient*. tanh and ReLU come through
-# twenty layers unharmed. So what is wrong with tanh? These were kind conditions: inputs of size 1,
-# and weights made for them.
+# With the logistic function the first layer gets less than a billionth of what the last one gets.
+# That is the *vanishing gradient*. tanh and ReLU come through twenty layers unharmed. So what is
+# wrong with tanh? These were kind conditions: inputs of size 1, and weights made for them.
 #
 # ## The real size
 #
@@ -126,12 +125,12 @@ for name in NAMES:
 # %% [markdown]
 # With tanh most units stand near ±1 before a single step of learning, and conv1 gets a third of the
 # gradient that it gets with ReLU; with the logistic function, a hundredth. Of the ReLUs 31% are off
-# for a given place and photograph. That is no harm as long as each is on for some: one that is off
-# for all photographs gets no gradient ever again, and is called dead.
+# for a given place and photograph. That is no harm as long as each is on for some. One that is off
+# for all photographs is called *dead*: its own weights get no gradient, and only a change in the
+# layers below can revive it.
 #
-# Does it matter for learning? The paper reports that ReLU reached 25% training error six times
-# faster than tanh. What came out here, in the same network with all 50,000 images, can be read from
-# the bundled results (`python -m minicnn figure1 --data cifar10` runs it again):
+# Does it matter for learning? The paper's ReLUs reached 25% training error six times faster than
+# tanh. Here is our result, `python -m minicnn figure1 --data cifar10`, with all 50,000 images:
 
 # %%
 results = json.loads((Path(net.__file__).parent / "results" / "figure1.json").read_bytes())

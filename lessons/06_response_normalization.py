@@ -35,8 +35,7 @@ picture(a=a.reshape(1, 9), b=b.reshape(1, 9))
 #
 # with $k = 2$, $n = 5$, $\alpha = 10^{-4}$ and $\beta = 0.75$: the sum runs over five channels,
 # $i-2$ to $i+2$, as far as they exist. Nobody measures how the pixel compares with its neighbours
-# in the picture: only other kernels at the same place count. Their order means nothing to begin
-# with; it is by training that the kernels sort themselves out.
+# in the picture: only other kernels at the same place count.
 #
 # ## By hand
 #
@@ -58,8 +57,9 @@ steps
 #
 # ## The way back
 #
-# Here is why this layer is feared. $a_i$ counts twice: in its own numerator, and in the bracket of
-# every neighbour that sees it. So the gradient has two terms, its own and the cross-channel one:
+# Here is why this layer is feared. $a_i$ counts twice: in its numerator, and in every bracket that
+# it is part of, its neighbours' and its own. So the gradient has two terms; in the second one $j$
+# runs over all channels whose bracket has $a_i$ in it, and $i$ is one of them:
 #
 # $$da_i = db_i \, \text{scale}_i^{-\beta} -
 # 2\alpha\beta \, a_i \sum_j db_j \, b_j / \text{scale}_j$$
@@ -74,7 +74,9 @@ back
 
 # %% [markdown]
 # Channel 1 could answer more loudly if channel 0 were quieter: so channel 0 gets a negative
-# gradient, −1/9, although nobody asked for its own output. Measure it:
+# gradient, −1/9, although nobody asked for its own output. And channel 1 itself gets 1/6 − 2/9 =
+# −1/18: as $b_1 = a_1/(2 + a_1^2)$, its own bracket grows faster than its numerator once $a_1$ is
+# beyond $\sqrt 2$. Channel 2 gets nothing, because it is 0. Measure the first of them:
 
 # %%
 steps.touch("x", (0, 0, 0, 0), db)
@@ -82,9 +84,9 @@ steps.touch("x", (0, 0, 0, 0), db)
 # %% [markdown]
 # ## The mistake that hides
 #
-# Leave the cross-channel term out. How wrong is the gradient? That depends on $\alpha$. For answers
-# of about 1 and the paper's $10^{-4}$ it is next to nothing, so a test with the paper's constants
-# and a generous tolerance lets it pass. With $\alpha = 0.5$ nobody could overlook it.
+# Leave the second term out. How wrong is the gradient? That depends on $\alpha$. For answers of
+# about 1 and the paper's $10^{-4}$ the difference is next to nothing, so a test with the paper's
+# constants and a generous tolerance lets it pass. With $\alpha = 0.5$ nobody could overlook it.
 
 # %%
 rng = np.random.default_rng(0)
@@ -93,18 +95,17 @@ missing = {}
 for alpha in (1e-4, 0.5):
     y, cache = lrn_forward(x, alpha=alpha)
     (right,) = lrn_backward(dy, cache)
-    only_its_own = dy * y / x  # y / x is scale^−β
-    missing[alpha] = np.abs(only_its_own - right).max() / np.abs(right).max()
+    first_term = dy * y / x  # y / x is scale^−β
+    missing[alpha] = np.abs(first_term - right).max() / np.abs(right).max()
     print(f"alpha = {alpha:g}: off by {missing[alpha]:.1e} of the largest gradient")
 print(check_layer(lrn_forward, lrn_backward, x, alpha=0.5))
 
 # %% [markdown]
 # ## The real size
 #
-# If $\alpha$ is so small, does the layer do anything at all? With small answers it does not
-# compete, it only multiplies by $2^{-0.75} = 0.595$. But AlexNet's pixels go up to 255, and so its
-# answers are large. Here are 96 kernels of conv1 on a photograph minus its mean, and what happens
-# to answers of different size:
+# If $\alpha$ is so small, does the layer do anything at all? Small answers are only multiplied by
+# $2^{-0.75} = 0.595$. But AlexNet's pixels go up to 255, and so its answers are large. Here are 96
+# kernels of conv1 on a photograph minus its mean, and what happens to answers of different size:
 
 # %%
 boat = data.load("sample").test_x[68].astype(float)
@@ -138,8 +139,9 @@ print(f"alpha / n: up to {(code / np.maximum(paper, 1e-9)).max():.2f} times as l
 print("groups=2 changes channels", np.flatnonzero(differs))
 
 # %% [markdown]
-# The paper gives it 1.4% and 1.2% of the top-1 and top-5 error (Section 3.3). VGG tried it two
-# years later and found no gain: 29.7% top-1 errors with it, 29.6% without (their Table 3).
+# The paper says that it lowers the top-1 and top-5 errors by 1.4 and 1.2 percentage points (Section
+# 3.3). VGG tried it two years later and found no gain: 29.7% top-1 errors with it, 29.6% without
+# (their Table 3).
 #
 # ## Change this and predict
 #

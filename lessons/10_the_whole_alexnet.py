@@ -73,9 +73,9 @@ print(f"in the last case fc6 loses {lost:,} weights, which leaves {total - lost:
 # %% [markdown]
 # The original code rounds up (its `layer.py`), and so does conv1 here, with `ceil_mode=True`. The
 # last windows hang over the far edge by 3 pixels and read zeros there. Libraries that round down
-# crop 227 pixels, as Caffe does, or pad. Many a page claims that the paper "must have meant 227";
-# but it also says that the input is "150,528-dimensional", which is $224 \times 224 \times 3$. Who
-# rounds down on 224 by mistake gets no error message, but a count of 49,430,888 parameters.
+# crop 227 pixels, as Caffe does, or pad. But 224 is no misprint: the paper also says that the input
+# is "150,528-dimensional", which is $224 \times 224 \times 3$. Who rounds down on 224 by mistake
+# gets no error message, but a count of 49,430,888 parameters.
 #
 # Here is rounding up in the smallest case: windows of 3×3 pixels, 2 apart, on 6×6 pixels, where all
 # pixels and weights are 1. **Predict** the sums.

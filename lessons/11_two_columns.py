@@ -53,8 +53,8 @@ picture(conv2=conv2, conv3=conv3)
 #
 # In `two_columns.py` an activation is a pair, one half of the channels each. Between two columns
 # stands one layer, `exchange`. Let column 0 have a map of ones and column 1 a map of twos.
-# **Predict** what each has afterwards. In the backward pass `x0`, which both columns used, gets
-# two gradients, and they add: what is `dx0` when column 0 sends back ones and column 1 tens?
+# **Predict** what each has afterwards. In the backward pass `x0`, which both columns used, gets two
+# gradients, and they add: what is `dx0` when column 0 sends back ones and column 1 tens?
 
 # %%
 on_cpu = ops.columns.on()  # where the columns live: both on the CPU, here
@@ -112,9 +112,9 @@ print(f"exchanges {activities:.1f} MB, gradients {gradients:.0f} MB, conv1's map
 #
 # ## Is it a fair comparison?
 #
-# Two columns have a top-1 error 1.7 points lower than "a net with half as many kernels in each
-# convolutional layer trained on one GPU", says the paper. Footnote 2 adds that in this net the last
-# convolution and the fully connected layers keep their size.
+# Two columns have a top-1 error 1.7 percentage points lower than "a net with half as many kernels
+# in each convolutional layer trained on one GPU", says the paper. Footnote 2 adds that in this net
+# the last convolution and the fully connected layers keep their size.
 
 # %%
 halved = {"kernels": (48, 128, 192, 192, 128), "hidden": 2048, "groups": 1}
@@ -137,10 +137,10 @@ print(column_specialization.report(lines))
 # The paper's variant makes 41.5% errors and the one-GPU net 43.9%: the same direction as in the
 # paper. But seeds of one variant differ by as much as most variants do (the ±), and three seeds
 # cannot tell 41.5 from 42.0. (Without the exchange before conv3, say the authors' own notes, it is
-# 1.2 points worse.) The numbers on the right say how much of each GPU's first kernels is colour and
-# not grey: 0.58 and 0.61, where random weights have 0.67. In every run of the authors one GPU's
-# kernels became grey and the other's colourful (Figure 3). A longer run of ours, all of CIFAR-10
-# and smaller first weights, ended at 0.23 and 0.37: still both kinds in both columns.
+# 1.2 percentage points worse.) The numbers on the right say how much of each GPU's first kernels is
+# colour and not grey: 0.58 and 0.61, where random weights have 0.67. In every run of the authors
+# one GPU's kernels became grey and the other's colourful (Figure 3). A longer run of ours, all of
+# CIFAR-10 and smaller first weights, ended at 0.23 and 0.37: still both kinds in both columns.
 #
 # ## Change this and predict
 #

@@ -80,8 +80,9 @@ picture(tanh1=y[7, :4])
 
 # %% [markdown]
 # *Fan-in* is the number of inputs of a unit: first weights get a deviation that falls with its
-# root, so that sums stay near 1, as was recommended for tanh in 1998 and is usual today. In the
-# paper's conditions 73% of tanh's first units begin with their hands tied.
+# root, so that sums stay near 1: $\sqrt{1/D}$ for $D$ inputs, as was recommended for tanh in 1998,
+# and $\sqrt{2/D}$ for ReLU, which came only in 2015. In the paper's conditions 73% of tanh's first
+# units begin with their hands tied.
 #
 # ## A race in miniature
 #
@@ -133,9 +134,9 @@ print("5,000 images, two seeds:", *[f"{ratio:.2f}" for ratio in two_seeds["by_se
 # is 1.3), nor which learning rates, only that they "were chosen independently to make training as
 # fast as possible". We have not found the six.
 #
-# And yet the paper was right in what mattered. ReLU asks little of the scale of its inputs. Before
-# anybody knew how to keep that scale from layer to layer, this was the difference between learning
-# and not learning. The famous number depends on the conditions; the reason does not.
+# And yet the paper was right in what mattered. How to keep that scale from layer to layer had been
+# published (in 1998, and by Glorot and Bengio in 2010); ReLU learns even where nobody has taken
+# that care, as here. The famous number depends on the conditions; the reason does not.
 #
 # ## Change this and predict
 #

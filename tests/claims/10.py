@@ -20,6 +20,7 @@ CLAIMS = [
     ("sum is 659,272", "neurons"),
     ("253,440 is exactly $55 \\times 48 \\times 96$", "55 * 48 * 96 == printed[0] == 253_440"),
     ("to 224 pixels", "x.shape[2]"),
+    ("But 224 is no misprint", "224 if 224 * 224 * 3 == 150_528 else 0"),
     ("not far from the $\\ln 1000$", "abs(loss - np.log(1000)) < 1"),
     ("698 and 710 MiB", "(round(learning), round(kept)) == (698, 710)"),
     ("batches of 128", "round(kept * mebibyte / summary.kept_bytes(layers, (3, 224, 224)))"),

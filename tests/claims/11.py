@@ -41,6 +41,9 @@ CLAIMS = [
     ("15.5 and 244 MB", "(round(gradients), round(activities, 1)) == (244, 15.5)"),
 ]
 QUOTED = [
-    ("1.7 points lower", "Krizhevsky et al. (2012), Section 3.2"),
-    ("1.2 points worse", "the original code, layer-params-150.cfg and layer-params-145.cfg"),
+    ("1.7 percentage points lower", "Krizhevsky et al. (2012), Section 3.2"),
+    (
+        "1.2 percentage points worse",
+        "the original code, layer-params-150.cfg and layer-params-145.cfg",
+    ),
 ]

@@ -13,9 +13,10 @@ CLAIMS = [
     ("test error 74%", "100 * tested_2"),
     ("Ours gain, too", "ten < tested and ten_2 < tested_2"),
     ("with 91% of all", "100 * eigenvalues[0] / eigenvalues.sum()"),
-    ("red, green and blue about alike", "np.abs(p[:, 0]).min() > 0.9 * np.abs(p[:, 0]).max()"),
-    ("The second is blue against red", "p[0, 1] * p[2, 1] < 0 and abs(p[1, 1]) < 0.1"),
-    ("the third is green against", "p[0, 2] * p[2, 2] > 0 > p[0, 2] * p[1, 2]"),
+    ("−0.5 would be the bright one", "changes[0].sum() < 0 < changes[2].sum() and -0.5"),
+    ("red, green and blue about alike;", "np.abs(p[:, 0]).min() > 0.9 * np.abs(p[:, 0]).max()"),
+    ("red against blue, sun", "p[0, 1] * p[2, 1] < 0 and abs(p[1, 1]) < 0.1"),
+    ("and green against", "p[0, 2] * p[2, 2] > 0 > p[0, 2] * p[1, 2]"),
     ("makes 11 levels of", "(noise @ p[:, 0]).std()"),
     ("About 1,480 levels", "round(0.1 * imagenet**2, -1) == 1480"),
 ]
