@@ -2,8 +2,8 @@
 # # 2. im2col: a convolution as one matrix product
 #
 # *Why would anyone copy every pixel up to 25 times before multiplying anything?* In AlexNet's
-# second layer this library does so, and is the faster for it. Below is the whole trick in one
-# picture: the twelve pixels of `x`, and the same pixels laid out again as columns of a matrix.
+# second layer this library does so, and is faster for it. Below is the whole trick in one picture:
+# the twelve pixels of `x`, and the same pixels laid out again as columns of a matrix.
 
 # %%
 import time
@@ -97,7 +97,7 @@ for name, (C, H, f, H_out) in layers.items():
 # 3.2). So the library lays out one image at a time, and when `backward` needs the columns again, it
 # makes them again: memory is dearer than copying.
 #
-# ## And what it brings
+# ## And what it gains
 #
 # Here is conv1 in two ways. First with slices: one small product for every kernel and place, timed
 # for a single kernel. Then the library's way, with all 96 kernels. What do you expect, if both do
@@ -116,7 +116,7 @@ seconds_slices = 96 * (time.perf_counter() - start)
 
 # %%
 b = np.zeros(96, np.float32)
-conv_forward(image[:, :, :11, :11], kernels, b)  # Numba compiles now, or reads what it compiled
+conv_forward(image[:, :, :11, :11], kernels, b)  # Numba compiles now, or loads what it compiled
 start = time.perf_counter()
 maps, _ = conv_forward(image, kernels, b, stride=4)
 seconds_cols = time.perf_counter() - start

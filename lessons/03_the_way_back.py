@@ -2,8 +2,8 @@
 # # 3. The way back: how a convolution learns
 #
 # *When four outputs are wrong, how much of the blame goes to each pixel and to each weight?* A
-# network learns by sending the blame backwards. Here are the picture and the kernel of lesson 1,
-# and `dy`, which says for each of the four outputs how much the loss grows when that output grows.
+# network learns by working that out backwards. Here are the picture and the kernel of lesson 1, and
+# `dy`, which says for each of the four outputs how much the loss grows when that output grows.
 
 # %%
 import numpy as np
@@ -33,8 +33,16 @@ picture(x=x, w=w, dy=dy, dx=dx, dw=dw)
 #
 # The pixel in the middle, $x_{11}$, is in all four of them, each time under another weight. If it
 # grows by a little, $y_{00}$ grows by $w_{11}$ times that, $y_{01}$ by $w_{10}$ times, and so on.
-# Each output passes its blame down along its own arrow, and the pixel adds up what arrives: 1·2 +
-# 0·0 + (−2)·(−1) + 3·1 = 7. Find the 7 in `dx`.
+# Each output sends its gradient back along its own arrow, times the weight on it:
+#
+# ```
+# dy[0, 0] =  1 ── w[1, 1] =  2 ──┐
+# dy[0, 1] =  0 ── w[1, 0] =  0 ──┤
+# dy[1, 0] = −2 ── w[0, 1] = −1 ──┼──▶ dx[1, 1]
+# dy[1, 1] =  3 ── w[0, 0] =  1 ──┘
+# ```
+#
+# The pixel adds up what arrives: 1·2 + 0·0 + (−2)·(−1) + 3·1 = 7. Find the 7 in `dx`.
 
 # %%
 (y00, y01), (y10, y11) = dy[0, 0]
@@ -42,16 +50,16 @@ picture(x=x, w=w, dy=dy, dx=dx, dw=dw)
 print(y00 * w11 + y01 * w10 + y10 * w01 + y11 * w00, dx[0, 0, 1, 1])
 
 # %% [markdown]
-# And the weight $w_{00}$? It met four pixels, one in each window: 1, 2, 0 and 1. So its blame is
-# 1·1 + 0·2 + (−2)·0 + 3·1 = 4. The bias was added to every output, so it gets all of `dy`: 2.
+# And the weight $w_{00}$? It met four pixels, one in each window: 1, 2, 0 and 1. So its gradient is
+# 1·1 + 0·2 + (−2)·0 + 3·1 = 4. The bias was added to every output, so it gets the sum of `dy`: 2.
 #
 # That is the whole chain rule: along every arrow multiply, where arrows meet add.
 #
 # ## Step back through it
 #
 # In `conv_backward` every line undoes one of `conv_forward`. Forward was `y_n = w_rows @ cols`; of
-# a matrix product each factor gets `dy_n` times the *other* factor, transposed. The columns are
-# blamed in `dcols`, and `col2im` brings the blame home to the pixels.
+# a matrix product each factor gets `dy_n` times the *other* factor, transposed. The gradient of the
+# columns is `dcols`, and `col2im` brings it home to the pixels.
 
 # %%
 back
@@ -60,9 +68,9 @@ back
 # ## Why `col2im` adds
 #
 # `im2col` copied the middle pixel four times. Whoever copies a number in forward must add up in
-# backward, since each copy sends its blame home. This can be said in one equation: for any two
+# backward, since each copy sends a gradient home. This can be said in one equation: for any two
 # arrays, $\text{im2col}(x) \cdot d = x \cdot \text{col2im}(d)$, each dot the sum over all entries.
-# Mathematicians call col2im the *adjoint* of im2col. Numbers at random are enough to see it:
+# Mathematicians call col2im the *adjoint* of im2col. Random numbers are enough to see it:
 
 # %%
 rng = np.random.default_rng(0)
@@ -76,15 +84,15 @@ print(f"{left:.12f} {right:.12f}")
 # ## Two convolutions again
 #
 # Look at `dx` once more. What pixel $x_{ij}$ gets are the values of `dy` around it under a kernel
-# that is turned by half a turn: $w_{11}$ belongs to the output up and left, $w_{00}$ to the one in
-# place. So `dx` is itself a convolution: of `dy`, with the kernel turned, and with enough padding
-# that every overlap counts ("full"). And `dw` is one, too: of the picture, with `dy` as the kernel.
+# that is rotated by 180°: $w_{11}$ belongs to the output up and left, $w_{00}$ to the one in place.
+# So `dx` is itself a convolution: of `dy`, with the kernel rotated, and with enough padding that
+# every overlap counts ("full"). And `dw` is one, too: of the picture, with `dy` as the kernel.
 # (Both are so simple only at a stride of 1. At a stride of 2 a row and a column of zeros must first
 # be put between those of `dy`.) Predict the shapes first.
 
 # %%
-turned = w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # channels and kernels change places
-dx_full, _ = conv_forward(dy, turned, np.zeros(1), pad=1)
+rotated = w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # channels and kernels change places
+dx_full, _ = conv_forward(dy, rotated, np.zeros(1), pad=1)
 dw_seen, _ = conv_forward(x, dy, np.zeros(1))
 print("differences:", np.abs(dx_full - dx).max(), np.abs(dw_seen - dw).max())
 
@@ -92,21 +100,21 @@ print("differences:", np.abs(dx_full - dx).max(), np.abs(dw_seen - dw).max())
 # `dw` is large where the picture looks like `dy`, and a step of learning goes against it. So where
 # more output is wanted (`dy` is negative), the kernel takes over a bit of what it saw there.
 #
-# Seen from one output nothing is turned. Blame a single output, and `dx` is the kernel itself,
-# written where its window lay. Blame two windows that overlap, and the two prints add up.
+# Seen from one output nothing is rotated. Give a single output a gradient, and `dx` is the kernel
+# itself, written where its window lay. Give it to two overlapping windows, and two copies add up.
 
 # %%
-upright = np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]).reshape(1, 1, 3, 3)
-_, cache = conv_forward(np.zeros((1, 1, 7, 7)), upright, np.zeros(1))
+vertical = np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]).reshape(1, 1, 3, 3)
+_, cache = conv_forward(np.zeros((1, 1, 7, 7)), vertical, np.zeros(1))
 one, two = np.zeros((1, 1, 5, 5)), np.zeros((1, 1, 5, 5))
 one[0, 0, 2, 2] = two[0, 0, 2, 2] = two[0, 0, 3, 2] = 1
 dx_one, dx_two = conv_backward(one, cache)[0], conv_backward(two, cache)[0]
 picture(one=one, dx_one=dx_one, dx_two=dx_two)
 
 # %% [markdown]
-# ## Touch it
+# ## Measure it
 #
-# Do not believe any of this: measure. Move $w_{00}$ a little up and a little down, compute
+# Do not believe any of this: measure. Nudge $w_{00}$ a little up and a little down, compute
 # $L = \sum y \cdot dy$ each time, and divide. Lesson 7 is all about this.
 
 # %%
@@ -118,8 +126,8 @@ steps.touch("x", (0, 0, 1, 1), dy)
 # %% [markdown]
 # ## The real size
 #
-# AlexNet's conv1 on a photograph, with a `dy` at random. 34,848 weights get their blame from
-# 290,400 outputs. The checker then moves 20 entries of each argument of a smaller layer, one by
+# AlexNet's conv1 on a photograph, with a random `dy`. 34,848 weights get their gradients from
+# 290,400 outputs. The checker then nudges 20 entries of each argument of a smaller layer, one by
 # one.
 
 # %%
@@ -139,6 +147,6 @@ print(report)
 # %% [markdown]
 # ## Change this and predict
 #
-# 1. Set `dy` to zero but for the lower right corner. Which entries of `dx` are zero now?
+# 1. Set `dy` to zero except in the lower right corner. Which entries of `dx` are zero now?
 # 2. A stride of 3 with a kernel of 2×2 on 5×5 pixels: which pixels get a gradient of 0, and why?
 # 3. Write it yourself: `python -m lessons exercise col2im`, then `conv_backward`.

@@ -3,7 +3,7 @@
 #
 # *Why should a single function, `max(0, x)`, make such a difference to a network?* Here are three
 # functions that bend what a layer computes, and below them their slopes: what each of them does to
-# a gradient on its way back. Look at the lower row, and how high it gets.
+# a gradient in the backward pass. Look at the lower row, and how high it gets.
 
 # %%
 import json
@@ -51,7 +51,7 @@ for name in NAMES:
 # %% [markdown]
 # ReLU lets everything through, the logistic function 4.5%, tanh 1.0%. A unit that is sure of itself
 # can no longer learn, not even when it is wrong: it *saturates*. Units with ReLU do that on one
-# side only. Step through a forward and a backward of the shortest layer there is:
+# side only. Step through the forward and backward passes of the shortest layer there is:
 
 # %%
 steps = step(ops.relu_forward, np.array([[-2.0, 0, 0.5], [3, -1, 2]]))
@@ -68,10 +68,11 @@ steps.backward(np.array([[1.0, 2, 3], [4, 5, 6]]))
 #
 # A gradient that goes back through many layers is multiplied by a slope in each. Even at its
 # steepest the logistic function has 1/4: after twenty layers at most $4^{-20}$ is left. Predict how
-# many zeros that has behind the point. Then let the library do it: twenty fully connected layers of
-# 100 units, with first weights that keep activations at their size, and the norm of the gradient of
-# every layer's weights. (`fan-in` is a deviation of $\sqrt{1/D}$ for $D$ inputs, known since 1998,
-# and of $\sqrt{2/D}$ for ReLU, by He and others, of 2015: three years too late for AlexNet.)
+# many zeros that has after the decimal point. Then let the library do it: twenty fully connected
+# layers of 100 units, with first weights that keep activations at their size, and the norm of the
+# gradient of every layer's weights. (`fan-in` is a deviation of $\sqrt{1/D}$ for $D$ inputs, known
+# since 1998, and of $\sqrt{2/D}$ for ReLU, by He and others, of 2015: three years too late for
+# AlexNet.)
 
 # %%
 depth = 20
@@ -117,13 +118,13 @@ for name in NAMES:
     scores, caches = net.forward(layers, train_x[:10])
     _, loss_cache = ops.softmax_loss_forward(scores, train_y[:10])
     _, grads = net.backward(layers, caches, *ops.softmax_loss_backward(loss_cache), need_dx=False)
-    (y1,) = caches[2]  # the third row is the first nonlinearity
+    (y1,) = caches[2]  # the third layer is the first nonlinearity
     (slope,) = layers[2].backward(np.ones_like(y1), caches[2])
     mean_slope[name], dw1[name] = slope.mean(), np.linalg.norm(grads["conv1"]["w"])
     print(f"{name:8}  mean slope {mean_slope[name]:.3f}, norm of dw in conv1 {dw1[name]:.3f}")
 
 # %% [markdown]
-# With tanh most units stand near ±1 before a single step of learning, and conv1 gets a third of the
+# With tanh most units are near ±1 before the first step of training, and conv1 gets a third of the
 # gradient that it gets with ReLU; with the logistic function, a hundredth. Of the ReLUs 31% are off
 # for a given place and photograph. That is no harm as long as each is on for some. One that is off
 # for all photographs is called *dead*: its own weights get no gradient, and only a change in the

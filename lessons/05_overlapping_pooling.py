@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 5. Overlapping pooling, and why `+=`
 #
-# *If one pixel wins in four windows at once, who pays it, and how much?* Pooling keeps the largest
+# *If one pixel wins in four windows at once, whose gradient does it get?* Pooling keeps the largest
 # value of every window. In AlexNet the windows are 3×3 and start two pixels apart, so they overlap,
 # and the 9 in the middle of this picture is in all four of them.
 
@@ -25,8 +25,8 @@ picture(x=x, y=y)
 # ## By hand
 #
 # Four windows, four winners: and all of them are the same pixel. (The 7, the 4 and the 8 lost to
-# it, each in its own window.) Now let the four outputs be blamed with 1, 2, 3 and 4. Each of them
-# hands its blame to its winner, and nobody else had any influence. So what does the 9 get?
+# it, each in its own window.) Now let the gradients of the four outputs be 1, 2, 3 and 4. Each
+# passes to its winner, because no other pixel had any influence. So what does the 9 get?
 
 # %%
 dy = np.array([[1.0, 2], [3, 4]]).reshape(1, 1, 2, 2)
@@ -35,8 +35,8 @@ back = steps.backward(dy)
 print(dx[0, 0])
 
 # %% [markdown]
-# 1 + 2 + 3 + 4 = 10. Had the four blames been *written* to the pixel, each over the last, only one
-# of them would have survived. All depends on one sign: `+=`, not `=`.
+# 1 + 2 + 3 + 4 = 10. Had the four gradients been *written* to the pixel, each over the last, only
+# one of them would have survived. All depends on one sign: `+=`, not `=`.
 #
 # ## Step through it
 #
@@ -52,9 +52,9 @@ back
 
 # %% [markdown]
 # Here the 9 is at place 8 of the first window, its lower right, at place 6 of the second, 2 of the
-# third and 0 of the fourth. So `dplace += …` adds to it in four different turns of the loop: turns
-# count from 1, so these are 1, 3, 7 and 9. The stepper shows the first two turns of a loop and then
-# where it is done; there, in a terminal, type `t 9` to see turn 9. On a page the slider has them.
+# third and 0 of the fourth. So `dplace += …` adds to it in four different iterations of the loop:
+# counted from 1, they are 1, 3, 7 and 9. The stepper shows the first two iterations of a loop, and
+# then its end; there, in a terminal, type `t 9` to see iteration 9. On a page the slider has them.
 #
 # ## Plant the mistake
 #
@@ -64,9 +64,10 @@ back
 # %%
 wrong_backward = planted(pool_backward, "dplace +=", "dplace[...] =")
 image = np.random.default_rng(0).standard_normal((2, 3, 7, 5))
-apart = check_layer(pool_forward, wrong_backward, image, z=2, s=2)
+side_by_side = check_layer(pool_forward, wrong_backward, image, z=2, s=2)
 overlapping = check_layer(pool_forward, wrong_backward, image, z=3, s=2)
-print(apart, overlapping, check_layer(pool_forward, pool_backward, image, z=3, s=2), sep="\n\n")
+right = check_layer(pool_forward, pool_backward, image, z=3, s=2)
+print(side_by_side, overlapping, right, sep="\n\n")
 
 # %% [markdown]
 # Where windows lie side by side, every pixel is in one window, and writing is as good as adding.
@@ -87,13 +88,13 @@ for times in range(5):
 picture(boat=boat[0, 0], wins=wins[0, 0], pooled=pooled[0, 0])
 
 # %% [markdown]
-# 80.5% win nowhere, 15.5% once, and 4.0% more often. The last are those that `=` would cheat.
+# 80.5% win nowhere, 15.5% once, and 4.0% more often. With `=` the last would get too little.
 #
 # ## Ties, and ReLU
 #
 # What if two pixels are equal? Here the first of them wins. In the code of 2012 *every* pixel equal
 # to the maximum got the whole gradient. After a ReLU such ties are common: whole windows are 0. But
-# there it makes no difference, for the ReLU below lets nothing pass to a unit that was 0.
+# there it makes no difference, for the ReLU below passes nothing on to a unit that was 0.
 #
 # And since ReLU never changes an order, it may just as well come after the pooling, where it has a
 # quarter of the work. The original code did so in its first and its last convolution.

@@ -34,8 +34,8 @@ picture(a=a.reshape(1, 9), b=b.reshape(1, 9))
 # \sum_{j=\max(0,\,i-n/2)}^{\min(N-1,\,i+n/2)} a_j^2 \right)^{\beta}}$$
 #
 # with $k = 2$, $n = 5$, $\alpha = 10^{-4}$ and $\beta = 0.75$: the sum runs over five channels,
-# $i-2$ to $i+2$, as far as they exist. Nobody measures how the pixel compares with its neighbours
-# in the picture: only other kernels at the same place count.
+# $i-2$ to $i+2$, as far as they exist. Neighbouring pixels do not count, only other kernels at the
+# same pixel.
 #
 # ## By hand
 #
@@ -55,7 +55,7 @@ steps
 # 2/(1 + 1 + 4 + 0) = 1/3, and 0 stays 0. In the library the paper's $a$ and $b$ are `x` and `y`,
 # the sum is `squares`, and the bracket is `scale`.
 #
-# ## The way back
+# ## The backward pass
 #
 # Here is why this layer is feared. $a_i$ counts twice: in its numerator, and in every bracket that
 # it is part of, its neighbours' and its own. So the gradient has two terms; in the second one $j$
@@ -64,7 +64,7 @@ steps
 # $$da_i = db_i \, \text{scale}_i^{-\beta} -
 # 2\alpha\beta \, a_i \sum_j db_j \, b_j / \text{scale}_j$$
 #
-# Blame only channel 1, and predict: which channels get a gradient? And of which sign?
+# Give a gradient to channel 1 only, and predict: which channels get a gradient? And of which sign?
 
 # %%
 db = np.array([0.0, 1, 0]).reshape(1, 3, 1, 1)
@@ -74,8 +74,8 @@ back
 
 # %% [markdown]
 # Channel 1 could answer more loudly if channel 0 were quieter: so channel 0 gets a negative
-# gradient, −1/9, although nobody asked for its own output. And channel 1 itself gets 1/6 − 2/9 =
-# −1/18: as $b_1 = a_1/(2 + a_1^2)$, its own bracket grows faster than its numerator once $a_1$ is
+# gradient, −1/9, although nothing was asked of its own output. And channel 1 itself gets 1/6 − 2/9
+# = −1/18: as $b_1 = a_1/(2 + a_1^2)$, its own bracket grows faster than its numerator once $a_1$ is
 # beyond $\sqrt 2$. Channel 2 gets nothing, because it is 0. Measure the first of them:
 
 # %%

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 7. Is it right?
 #
-# *How would you notice that a way back is wrong, when its network learns nevertheless?* Here are
-# two versions of `pool_backward` with the same picture and the same blame: one is the library's, in
+# *How would you notice that a backward pass is wrong, if the network learns nevertheless?* Here are
+# two versions of `pool_backward` with the same picture and the same `dy`: one is the library's, in
 # the other a single sign was changed.
 
 # %%
@@ -44,15 +44,15 @@ print(f"best: {one_sided.min():.0e} and {centred.min():.0e}")
 figure
 
 # %% [markdown]
-# From the right both errors fall: with $h$ the one-sided, with $h^2$ the centred, because on two
-# sides the bend of the curve cancels. From the left another error grows: numbers have sixteen
+# Coming from the right, both errors fall: with $h$ the one-sided, with $h^2$ the centred, because
+# on two sides the bend of the curve cancels. Further left another error grows: numbers have sixteen
 # digits, and a difference of two nearly equal ones keeps few of them. At its best the centred one
 # is right to ten digits, the other to seven. That is why gradients are checked in float64.
 #
 # ## The checker
 #
-# For a whole array take $L = \sum y \cdot dy$ with a `dy` at random: with ones, mistakes would
-# cancel. Touch a pixel in which the two differ; then let `check_layer` do that for many entries.
+# For a whole array take $L = \sum y \cdot dy$ with a random `dy`: with ones, mistakes would cancel.
+# Nudge a pixel in which the two differ; then let `check_layer` do that for many entries.
 
 # %%
 steps = step(ops.pool_forward, x)
@@ -111,7 +111,7 @@ print(f"4. gradients: {gradients}   by hand {by_hand:.4f}, planted {found:.4f}")
 # the function *should* be only numbers from elsewhere can tell, done by hand or by another library.
 #
 # The fifth has no gradient at all. In the update rule the decay of the weights was taken out of the
-# learning rate: $0.0005\,w$ in place of $0.0005\,\epsilon\,w$.
+# learning rate: $0.0005\,w$ instead of $0.0005\,\epsilon\,w$.
 
 # %%
 decay_outside = planted(ops.sgd_update, "decay * epsilon * w", "decay * w")

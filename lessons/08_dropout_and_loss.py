@@ -35,7 +35,7 @@ steps.backward(np.array([[10.0, 20, 30, 40, 50, 60]]))
 # %% [markdown]
 # What remains is not scaled. Over many draws a unit has half of its value, and that is what it gets
 # at test time: all units, times 0.5. (Libraries of today divide by $1 - p$ in training instead, and
-# leave the test alone. Equal on average, but activities and gradients in training are twice as
+# leave the test alone. Equal on average, but activations and gradients in training are twice as
 # large: mind that when you copy a learning rate.)
 #
 # ## By hand: softmax and loss
@@ -53,13 +53,13 @@ print(p.round(3), round(loss, 3))
 loss_steps
 
 # %% [markdown]
-# 7.39 / (7.39 + 2.72 + 1) = 0.665, and −ln 0.665 = 0.408 nats. One who knows nothing gives all
-# classes the same: that costs ln 10 = 2.303 nats with ten classes, ln 1000 = 6.908 with AlexNet's
-# thousand. A fresh network should start there. The step that subtracts the largest score changes no
-# probability, and keeps $e^{1000}$ from overflowing.
+# 7.39 / (7.39 + 2.72 + 1) = 0.665, and −ln 0.665 = 0.408 nats. A network that knows nothing gives
+# all classes the same: that costs ln 10 = 2.303 nats with ten classes, ln 1000 = 6.908 with
+# AlexNet's thousand. A fresh network should start there. The step that subtracts the largest score
+# changes no probability, and keeps $e^{1000}$ from overflowing.
 #
 # The gradient is as simple as a gradient can be: $p$ minus 1 for the right class, $p$ for the
-# others. How much too probable is each class? Predict the three numbers; they add up to 0.
+# others. By how much is each class overestimated? Predict the three numbers; they add up to 0.
 
 # %%
 (dscores,) = ops.softmax_loss_backward(cache)
@@ -70,8 +70,8 @@ loss_steps.touch("scores", (0, 0))
 # ## All the networks at once
 #
 # With ten hidden units there are $2^{10}$ masks, so dropout trains 1,024 networks that share their
-# weights. So few can all be asked. The paper says that to use all units times 0.5 is "a reasonable
-# approximation to taking the geometric mean" of what they predict. Is it?
+# weights. Few enough to ask them all. The paper says that to use all units times 0.5 is "a
+# reasonable approximation to taking the geometric mean" of what they predict. Is it?
 #
 # First a network to ask: photographs of 8×8 pixels, ten hidden units, dropout, ten classes.
 
@@ -86,7 +86,7 @@ layers = [
     net.row("fc2", ops, "fc", draw(10, 10)),
 ]
 train.train(layers, ops, (small_x, train_y), rng=rng, epochs=4, epsilon=0.03, progress=False)
-predicting = net.predicting(layers, ops)  # the dropout row now multiplies by 0.5
+predicting = net.predicting(layers, ops)  # the dropout layer now multiplies by 0.5
 half = ops.softmax(net.forward(predicting, test_x)[0])  # (1000, 10)
 print(f"{np.mean(half.argmax(axis=1) != test_y):.1%} errors")
 
@@ -113,7 +113,7 @@ print(f"arithmetic mean against ×0.5: {np.abs(arithmetic - half[:100]).max():.2
 # normalization takes out, the logarithm of the geometric mean. (Hinton and others, 2012, state it.)
 #
 # With a second nonlinearity in between the argument breaks: the mean of a ReLU is not the ReLU of a
-# mean. Then ×0.5 is the approximation that the paper speaks of. Put such a layer behind the masks:
+# mean. Then ×0.5 is the approximation that the paper speaks of. Put such a layer after the masks:
 
 # %%
 w, b = 0.4 * rng.standard_normal((10, 10)).astype(np.float32), np.zeros(10, np.float32)

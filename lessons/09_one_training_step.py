@@ -23,9 +23,9 @@ picture(image=sample.train_x[7], x=x[7])
 # ## Before it has learned anything
 #
 # Section 5 draws every weight from a Gaussian with a deviation of 0.01. (Its original code has 0.03
-# in conv3, conv4 and conv5.) Here is the small network of Figure 1, a list of rows, one for each
-# layer: three convolutions, three pools, a fully connected layer. Its biases are 0 (in five layers
-# of AlexNet they are 1, so that ReLU has something to pass on).
+# in conv3, conv4 and conv5.) Here is the small network of Figure 1, a list of layers: three
+# convolutions, three pools, a fully connected layer. Its biases are 0 (in five layers of AlexNet
+# they are 1, so that ReLU has something to pass on).
 #
 # Weights so small make nearly equal scores, and softmax nearly equal probabilities. The loss is the
 # mean of $-\ln p$ of the right class (lesson 8). **Predict** it, with every $p$ about a tenth.
@@ -41,8 +41,8 @@ print(f"loss {loss:.3f} nats;  ln 10 = {np.log(10):.3f}")
 # About 2.303 nats is the sign of an honest beginner; with ImageNet's thousand classes it is 6.908.
 # One that starts far above is sure of itself, and wrong: its first weights are too large.
 #
-# Now the way back. `backward` hands the gradient of the loss up through the rows, and every weight
-# gets one number: how fast the mean loss of these images grows if the weight grows.
+# Now the backward pass. It takes the gradient of the loss from the last layer to the first, and
+# every weight gets one number: how fast the mean loss of these images grows if the weight grows.
 
 # %%
 (dscores,) = ops.softmax_loss_backward(loss_cache)
@@ -69,7 +69,7 @@ print(f"w {w0:.6f}   dw {dw0:.6f}   v {v1:.6f}   next w {w0 + v1:.6f}")
 
 # %% [markdown]
 # The library has the same two lines, for all weights of a layer at once. Step through them. In the
-# first turn there is no momentum yet, and the decay is thousands of times smaller than the slope's
+# first step there is no momentum yet, and the decay is thousands of times smaller than the slope's
 # term: all that counts is $-\epsilon \, \partial L / \partial w$.
 
 # %%
@@ -83,7 +83,7 @@ steps
 #
 # Let the slope be 1 forever. Each step keeps nine tenths of the one before, so they add up to
 # $\epsilon (1 + 0.9 + 0.9^2 + \dots) = \epsilon / (1 - 0.9)$. **Predict**: how large is a step in
-# the end, and after how many turns is it half as large as that?
+# the end, and after how many steps is it half as large as that?
 
 # %%
 weight, v, pace = np.zeros(1), np.zeros(1), []
@@ -122,7 +122,7 @@ print(f"half after {halved:,} steps, or {epochs:.1f} epochs of ImageNet")
 
 # %%
 # a v of zeros for every w and b
-velocities = {row.name: {q: np.zeros_like(p) for q, p in row.params.items()} for row in layers}
+velocities = {q.name: {key: np.zeros_like(p) for key, p in q.params.items()} for q in layers}
 losses = []
 for _ in range(17):
     scores, caches = net.forward(layers, x)

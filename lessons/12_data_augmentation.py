@@ -144,7 +144,7 @@ picture(lights=grid([views[3] + change[:, None, None] for change in changes]))
 #
 # ## Change this and predict
 #
-# 1. Train and test with 32 in the place of 24: now there are flips but no crops. Where between the
-#    two test errors will the second one come out?
+# 1. Train and test with 32 instead of 24: now there are flips but no crops. Where between the two
+#    test errors will the second one come out?
 # 2. Flip upside down instead: would that help CIFAR-10? And photographs from a satellite?
 # 3. Give `learn` ten times as many images. Which of the two test errors gains more?

@@ -33,9 +33,9 @@ axes.legend()
 figure
 
 # %% [markdown]
-# An *epoch* is once through all images. ReLU needs 5.4 epochs and tanh 18.3, which is a factor of
-# 3.4, not 6. (`python -m minicnn figure1 --data cifar10` is the command.) Before we argue, let us
-# see why ReLU wins at all.
+# An *epoch* is one pass through all images. ReLU needs 5.4 epochs and tanh 18.3, which is a factor
+# of 3.4, not 6. (`python -m minicnn figure1 --data cifar10` is the command.) Before we argue, let
+# us see why ReLU wins at all.
 #
 # ## The smallest example
 #
@@ -135,7 +135,7 @@ print("5,000 images, two seeds:", *[f"{ratio:.2f}" for ratio in two_seeds["by_se
 # fast as possible". We have not found the six.
 #
 # And yet the paper was right in what mattered. How to keep that scale from layer to layer had been
-# published (in 1998, and by Glorot and Bengio in 2010); ReLU learns even where nobody has taken
+# published (in 1998, and by Glorot and Bengio in 2010); ReLU learns even where no one has taken
 # that care, as here. The famous number depends on the conditions; the reason does not.
 #
 # ## Change this and predict

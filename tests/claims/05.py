@@ -3,7 +3,7 @@
 CLAIMS = [
     ("1 + 2 + 3 + 4 = 10", "dx[0, 0, 2, 2] == dx.sum() == 10"),
     ("place 8 of the first window", "steps.result[1][2].ravel().tolist() == [8, 6, 2, 0]"),
-    ("The test with 2×2 windows is blind", "apart.ok and not overlapping.ok"),
+    ("The test with 2×2 windows is blind", "side_by_side.ok and not overlapping.ok"),
     ("2.2 on average", "((15 * 3 + 2) / 32) ** 2"),
     ("80.5% win nowhere", "100 * np.mean(wins == 0)"),
     ("15.5% once", "100 * np.mean(wins == 1)"),

@@ -1,7 +1,7 @@
 """What lesson 10 claims."""
 
 CLAIMS = [
-    ("on 729 places", "sizes['conv2'].output[0][1] * sizes['conv2'].output[0][2]"),
+    ("at 729 places", "sizes['conv2'].output[0][1] * sizes['conv2'].output[0][2]"),
     ("conv2 has 256 kernels", "sizes['conv2'].output[0][0]"),
     ("fc6 has 4096 units", "sizes['fc6'].output[0][0]"),
     ("all $256 \\times 6 \\times 6$ numbers", "sizes['pool5'].output[0] == (256, 6, 6)"),
@@ -14,14 +14,14 @@ CLAIMS = [
     ("227", "227 if shapes.out_size(227, 11, stride=4) == 55 else 0"),
     ("On 224 pixels", "224 if shapes.out_size(224, 11, stride=4, ceil_mode=True) == 55 else 0"),
     ("$224 \\times 224 \\times 3$", "224 * 224 * 3 == 150_528"),
-    ("Who rounds down on 224 by mistake", "widths == [54, 26, 12, 5]"),
+    ("If you round down on 224 by mistake", "widths == [54, 26, 12, 5]"),
     ("49,430,888", "total - lost"),
     ("should be 290,400", "sizes['conv1'].neurons"),
     ("sum is 659,272", "neurons"),
     ("253,440 is exactly $55 \\times 48 \\times 96$", "55 * 48 * 96 == printed[0] == 253_440"),
     ("to 224 pixels", "x.shape[2]"),
     ("But 224 is no misprint", "224 if 224 * 224 * 3 == 150_528 else 0"),
-    ("not far from the $\\ln 1000$", "abs(loss - np.log(1000)) < 1"),
+    ("not far from $\\ln 1000$", "abs(loss - np.log(1000)) < 1"),
     ("698 and 710 MiB", "(round(learning), round(kept)) == (698, 710)"),
     ("batches of 128", "round(kept * mebibyte / summary.kept_bytes(layers, (3, 224, 224)))"),
 ]

@@ -18,7 +18,7 @@ CLAIMS = [
     ("its own 48 maps", f"len({ROW.format('conv1')})"),
     ("batches of 128 images", "crossings[1].forward[0] == 128 * 128 * 13 * 13 * 4"),
     ("other column's 128 maps", f"len({ROW.format('conv2')})"),
-    ("against 244", "(round(gradients), round(activities, 1)) == (244, 15.5)"),
+    ("against 244", "(round(gradients), round(activations, 1)) == (244, 15.5)"),
     ("most of its weights in fully connected", f"2 * {IN_FC} > net.count_parameters(full)"),
     ("are 74 MB", "conv1"),
     ("So 61.0 million", "net.count_parameters(full) / 1e6"),
@@ -37,8 +37,8 @@ CLAIMS = [
     ),
     ("ended at 0.23", f"{LONGER}['colour'][0]"),
     ("and 0.37", f"{LONGER}['colour'][1]"),
-    ("15.5 MB each way, and as much back", "round(activities, 1) == 15.5"),
-    ("15.5 and 244 MB", "(round(gradients), round(activities, 1)) == (244, 15.5)"),
+    ("15.5 MB each way, and as much back", "round(activations, 1) == 15.5"),
+    ("15.5 and 244 MB", "(round(gradients), round(activations, 1)) == (244, 15.5)"),
 ]
 QUOTED = [
     ("1.7 percentage points lower", "Krizhevsky et al. (2012), Section 3.2"),

@@ -4,7 +4,7 @@ CLAIMS = [
     ("one function, twice", "in_python > 10 * compiled"),
     ("724,406,816", "work"),
     ("would have become centuries", "work * pace * 3 * 90 * 1.2e6 > 100 * 365 * 24 * 3600"),
-    ("other sums round differently", "0 < apart < 1e-4"),
+    ("Only the last digits differ", "0 < apart < 1e-4"),
     ("half an operation a byte", "round(intensity('fc6', 1), 1) == 0.5"),
     (
         "With 128 images each weight serves 128 times",

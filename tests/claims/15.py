@@ -9,7 +9,7 @@ CLAIMS = [
         "(middle // 7).tolist() == [1, 3, 6, 7, 6, 3, 1] and (middle % 7 == 0).all()",
     ),
     ("27 against 49", "(three // C**2, seven // C**2) == (27, 49)"),
-    ("C to D: 3×3 in the place of 1×1 helps", "errors['D'] < errors['C']"),
+    ("C to D: 3×3 instead of 1×1 helps", "errors['D'] < errors['C']"),
     ("D to E: at this scale no more", "errors['E'] > errors['D']"),
     ("gains nothing", "errors['A-LRN'] > errors['A']"),
     ("D has 138,357,544 parameters", "net.count_parameters(deep)"),
