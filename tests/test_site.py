@@ -226,6 +226,23 @@ def test_an_error_in_showing_a_value_is_said(tiny, tmp_path):
         pages.build(site=tmp_path / "site", report=lambda text: None)
 
 
+def test_an_output_that_was_to_be_predicted_is_folded_until_something_is_typed(
+    tiny, tmp_path, driver
+):
+    from selenium.webdriver.common.keys import Keys
+
+    tiny("# %% [markdown]\n# # One\n#\n# **Predict** it.\n\n# %%\nprint(41)\n\n# %%\nprint(42)\n")
+    pages.build(site=tmp_path / "site", report=lambda text: None)
+    look(driver, tmp_path / "site" / "01_tiny.html")
+    first, second = driver.find_elements("css selector", ".output")
+    field = driver.find_element("css selector", ".guess input")
+    assert second.is_displayed() and not first.is_displayed()
+    field.send_keys(" ", Keys.ENTER)
+    assert not first.is_displayed()
+    field.send_keys("40", Keys.ENTER)
+    assert first.is_displayed() and field.get_attribute("value").strip() == "40"
+
+
 def test_a_figure_is_shown_once_and_has_words(tiny, tmp_path):
     tiny(
         "# %% [markdown]\n# # One\n\n# %%\nimport matplotlib.pyplot as plt\n\n"
