@@ -20,7 +20,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lessons.exercises.catalogue import BY_NAME
-from lessons.viewer.cells import cells, run
+from lessons.viewer.cells import ANSWERS, cells, minutes, run
 from minicnn import data
 
 HERE = Path(__file__).parent
@@ -104,11 +104,16 @@ def test_a_lesson_begins_with_a_question_and_soon_with_code_and_ends_with_exerci
     number, title = int(path.stem[:2]), path.stem[3:].split("_")[0]
     assert kind == last_kind == "markdown"
     assert opening.startswith(f"# {number}. ") and title in opening.lower()
-    assert "?" in opening and len(opening.splitlines()) <= 10
-    assert "## Change this and predict\n" in ending
-    assert (
-        80 <= len(path.read_text(encoding="utf-8").splitlines()) - len(opening.splitlines()) <= 148
+    assert "?" in opening and len(opening.splitlines()) <= 12
+    goals = " ".join(opening.split()).partition("** ")
+    assert minutes(path) in range(10, 46) and re.match(
+        r"You need .+\. Afterwards you can ", goals[2]
     )
+    needed = [int(n) for n in re.findall(r"\d+", goals[2].partition(".")[0])]
+    assert all(n < number for n in needed)
+    assert "## Change this and predict\n" in ending and len(ANSWERS.findall(ending)) == 1
+    body = path.read_text(encoding="utf-8").partition("<details>")[0].splitlines()
+    assert 80 <= len(body) - len(opening.splitlines()) <= 150
 
 
 @every_lesson

@@ -1,8 +1,11 @@
 # %% [markdown]
-# # 11. Two columns, two GPUs
+# # 16. Two columns, two GPUs
 #
 # *Why is Figure 2 of the paper two networks, one above the other, that talk only here and there?*
 # And is it more than a trick for small GPUs?
+#
+# **30 minutes.** You need lessons 9, 12 and 15. Afterwards you can say what crosses between the two
+# GPUs, and what the paper's comparison shows.
 
 # %%
 import json
@@ -148,3 +151,13 @@ print(column_specialization.report(lines))
 #    Which layer gets more parameters, and what does the table of crossings say of `exchange2`?
 # 2. Draw `seen("lrn2", 8)`. What would the paper's formula, read literally, make of the picture?
 # 3. Which of the two, 15.5 and 244 MB, doubles with the batch? Which batch would make them equal?
+#
+# <details>
+# <summary>Answers</summary>
+#
+# 1. conv2, which now sees all 96 maps; the table has one more line, for the maps of pool1.
+# 2. Two blocks again. The paper's formula would give a band along the diagonal, also across the
+#    middle.
+# 3. The 15.5 MB: activations belong to images, gradients to weights. About two thousand images.
+#
+# </details>

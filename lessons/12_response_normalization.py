@@ -1,9 +1,12 @@
 # %% [markdown]
-# # 6. Response normalization: kernels that compete
+# # 12. Response normalization: kernels that compete
 #
 # *When one kernel shouts, what do its neighbours hear?* Here is a single pixel as seen by nine
 # kernels; eight of them answer 1, and the one in the middle answers 1, 3 or 10. Watch what
 # normalization makes of the others.
+#
+# **20 minutes.** You need lessons 1, 2 and 8. Afterwards you can normalize by hand, and say why a
+# gradient in one channel reaches its neighbours.
 
 # %%
 import numpy as np
@@ -148,3 +151,11 @@ print("groups=2 changes channels", np.flatnonzero(differs))
 # 1. In the first cell take `n=3`. Which neighbours are still inhibited? And with `n=9`?
 # 2. Set `beta=0`. What is `b` now, and what is the gradient?
 # 3. Write it yourself: `python -m lessons exercise lrn_forward`, then `lrn_backward`.
+#
+# <details>
+# <summary>Answers</summary>
+#
+# 1. With `n=3` only channels 3 and 5, with `n=9` all of them.
+# 2. `b` is `a`, and the gradient passes unchanged: the bracket to the power 0 is 1.
+#
+# </details>

@@ -1,8 +1,11 @@
 # %% [markdown]
-# # 10. The whole of AlexNet
+# # 15. The whole of AlexNet
 #
 # *"60 million parameters and 650,000 neurons": where are they all? And do the paper's numbers add
 # up?* Here is the network of Figure 2 as a list of layers, with no weights drawn yet.
+#
+# **30 minutes.** You need lessons 1 to 6. Afterwards you can count AlexNet's parameters, operations
+# and memory by hand, and know where the paper slips.
 
 # %%
 import matplotlib.pyplot as plt
@@ -125,7 +128,7 @@ print(f"{scores.size} scores from {scores.min():.2f} to {scores.max():.2f}, loss
 picture(x=x[0], relu1=caches[1][0][0, :8])  # eight maps, as backward of relu1 will need them
 
 # %% [markdown]
-# The loss is not far from $\ln 1000$, that of a network that knows nothing (lesson 9).
+# The loss is not far from $\ln 1000$, that of a network that knows nothing (lesson 6).
 #
 # **Predict**: when it learns from batches of 128, what takes more memory, the weights with their
 # gradients and momentum variables, or what forward keeps of the images for backward?
@@ -147,3 +150,12 @@ print(f"weights, gradients, momentum {learning:.0f} MiB; kept of 128 images {kep
 # 2. Build it with `size=448` and measure it with `(3, 448, 448)`. Which layer gets more parameters?
 # 3. `python -m minicnn summary torchvision-alexnet` is what many call AlexNet today. Find three
 #    differences before you look into `minicnn/networks/other_alexnets.py`.
+#
+# <details>
+# <summary>Answers</summary>
+#
+# 1. conv2, conv4 and conv5, to 62,378,344 parameters in all.
+# 2. fc6 alone: only its inputs depend on the size of the image.
+# 3. For example: fewer kernels in conv1, no response normalization, one column.
+#
+# </details>

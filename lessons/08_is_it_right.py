@@ -1,9 +1,12 @@
 # %% [markdown]
-# # 7. Is it right?
+# # 8. Is it right?
 #
 # *How would you notice that a backward pass is wrong, if the network learns nevertheless?* Here are
 # two versions of `pool_backward` with the same picture and the same `dy`: one is the library's, in
 # the other a single sign was changed.
+#
+# **25 minutes.** You need lessons 3 and 7. Afterwards you can check a backward pass by finite
+# differences, and choose the cases that show a mistake.
 
 # %%
 import matplotlib.pyplot as plt
@@ -83,7 +86,7 @@ print("1. one image:", one_image, " two images:", two_images)
 
 # %% [markdown]
 # Second, `=` for `+=` in pooling, which you have just seen. Third, a normalization without the
-# second term of its gradient (lesson 6), checked to two digits.
+# second term of its gradient (lesson 12), checked to two digits.
 
 # %%
 side_by_side = passes(ops.pool_forward, pool_overwriting, x, z=2, s=2)
@@ -138,3 +141,11 @@ for epsilon in (1.0, 0.01):
 # 1. In `last_bias` add up `dy.sum(axis=(0, 2))`. Is that caught by the gradient check, or earlier?
 # 2. Plant one of your own: `1 - y` for `1 - y * y` in `tanh_backward`. Which entries are right?
 # 3. Check a layer that you wrote: `python -m lessons exercise fc_backward`.
+#
+# <details>
+# <summary>Answers</summary>
+#
+# 1. Earlier: the result does not have the shape of `b`, and `check_layer` says so.
+# 2. Those with $y = 0$, because $1 - y^2 = (1 - y)(1 + y)$.
+#
+# </details>

@@ -1,8 +1,11 @@
 # %% [markdown]
-# # 13. Faster: from Python to NumPy, to Numba, to a GPU
+# # 19. Faster: from Python to NumPy, to Numba, to a GPU
 #
 # *How can the very same convolution take minutes or milliseconds?* It is a great many sums of
 # products, and nothing else.
+#
+# **30 minutes.** You need lessons 3 and 10. Afterwards you can say what limits the speed of a
+# layer: Python, the processor or its memory.
 
 # %%
 import json
@@ -46,7 +49,7 @@ step(im2col, np.array([[[7.0, 8.0]]]), f=1, stride=1, pad=0, H_out=1, W_out=2)
 #
 # ## Second and third idea: a matrix product, and then no matrix
 #
-# `reference.conv_forward` lays the windows out (lesson 2) and leaves the sums to NumPy, whose
+# `reference.conv_forward` lays the windows out (lesson 10) and leaves the sums to NumPy, whose
 # matrix product is the work of decades. **Predict** the price: how many times the memory of `x`
 # does the matrix of conv2's 5×5 windows take?
 #
@@ -130,7 +133,7 @@ figure
 # A GPU has a higher roof and a steeper slope, and asks for another way to think: not "for each
 # number, do this", but "I am thread $i$; what is mine?" The loop goes: the hardware is the loop. It
 # becomes interesting where two threads want the same number. In backward of overlapping pooling
-# (lesson 5) two windows may send gradients to one pixel. With `+=` by two threads at once, who
+# (lesson 3) two windows may send gradients to one pixel. With `+=` by two threads at once, who
 # writes last wins, and a gradient is lost. **Predict** how to avoid that. Then read two kernels,
 # ReLU and that one. (We only read them: this lesson needs no GPU.)
 
@@ -148,3 +151,11 @@ for file, name in (("activations.py", "relu_kernel"), ("pool.py", "plain_max_bac
 #
 # 1. Make `x`, `w` and `b` float64: numbers twice as long. What becomes of the GFLOP/s?
 # 2. `python -m minicnn bench --only layers` measures your machine. Which lines are on the slope?
+#
+# <details>
+# <summary>Answers</summary>
+#
+# 1. About half: each number is twice as long, in memory and in the processor's registers.
+# 2. Those that do little with each number: ReLU, pooling, normalization, dropout and the update.
+#
+# </details>

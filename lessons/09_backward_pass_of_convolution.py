@@ -1,9 +1,12 @@
 # %% [markdown]
-# # 3. The way back: how a convolution learns
+# # 9. The backward pass of a convolution
 #
 # *When four outputs are wrong, how much of the blame goes to each pixel and to each weight?* A
 # network learns by working that out backwards. Here are the picture and the kernel of lesson 1, and
 # `dy`, which says for each of the four outputs how much the loss grows when that output grows.
+#
+# **25 minutes.** You need lessons 1 and 7. Afterwards you can do the backward pass of a convolution
+# by hand and by two loops, and say in which sense it is a convolution itself.
 
 # %%
 import numpy as np
@@ -11,7 +14,6 @@ import numpy as np
 from minicnn import data
 from minicnn.gradcheck import check_layer
 from minicnn.reference import conv_backward, conv_forward
-from minicnn.reference.im2col import col2im, im2col
 from minicnn.step import picture, step
 
 x = np.array([[1.0, 2, 0], [0, 1, 3], [2, 0, 1]]).reshape(1, 1, 3, 3)
@@ -53,32 +55,28 @@ print(y00 * w11 + y01 * w10 + y10 * w01 + y11 * w00, dx[0, 0, 1, 1])
 # And the weight $w_{00}$? It met four pixels, one in each window: 1, 2, 0 and 1. So its gradient is
 # 1·1 + 0·2 + (−2)·0 + 3·1 = 4. The bias was added to every output, so it gets the sum of `dy`: 2.
 #
-# That is the whole chain rule: along every arrow multiply, where arrows meet add.
-#
-# ## Step back through it
+# That is the chain rule: along every arrow multiply, where arrows meet add. As loops it is the
+# forward pass with every line turned round: where forward took a window and made one number of it,
+# backward takes one number and adds to a window.
+
+# %%
+dx_loops, dw_loops = np.zeros_like(x), np.zeros_like(w)
+for i in range(2):
+    for j in range(2):
+        window = np.s_[:, :, i : i + 2, j : j + 2]
+        dx_loops[window] += dy[0, 0, i, j] * w  # forward: y[i, j] = Σ x[window] · w + b
+        dw_loops += dy[0, 0, i, j] * x[window]
+print("differences:", np.abs(dx_loops - dx).max(), np.abs(dw_loops - dw).max())
+
+# %% [markdown]
+# ## Step back through the library
 #
 # In `conv_backward` every line undoes one of `conv_forward`. Forward was `y_n = w_rows @ cols`; of
-# a matrix product each factor gets `dy_n` times the *other* factor, transposed. The gradient of the
-# columns is `dcols`, and `col2im` brings it home to the pixels.
+# a matrix product each factor gets `dy_n` times the *other* factor, transposed (lesson 7). The
+# gradient of the columns is `dcols`, and `col2im` adds it to the pixels that they came from.
 
 # %%
 back
-
-# %% [markdown]
-# ## Why `col2im` adds
-#
-# `im2col` copied the middle pixel four times. Whoever copies a number in forward must add up in
-# backward, since each copy sends a gradient home. This can be said in one equation: for any two
-# arrays, $\text{im2col}(x) \cdot d = x \cdot \text{col2im}(d)$, each dot the sum over all entries.
-# Mathematicians call col2im the *adjoint* of im2col. Random numbers are enough to see it:
-
-# %%
-rng = np.random.default_rng(0)
-size = dict(f=3, stride=2, pad=1, H_out=4, W_out=3)
-image, d = rng.standard_normal((2, 7, 5)), rng.standard_normal((18, 12))
-left = np.sum(im2col(image, **size) * d)
-right = np.sum(image * col2im(d, image.shape, **size))
-print(f"{left:.12f} {right:.12f}")
 
 # %% [markdown]
 # ## Two convolutions again
@@ -115,7 +113,7 @@ picture(one=one, dx_one=dx_one, dx_two=dx_two)
 # ## Measure it
 #
 # Do not believe any of this: measure. Nudge $w_{00}$ a little up and a little down, compute
-# $L = \sum y \cdot dy$ each time, and divide. Lesson 7 is all about this.
+# $L = \sum y \cdot dy$ each time, and divide: a finite difference (lesson 7).
 
 # %%
 steps.touch("w", (0, 0, 0, 0), dy)
@@ -133,6 +131,7 @@ steps.touch("x", (0, 0, 1, 1), dy)
 # %%
 boat = data.load("sample").test_x[68].astype(np.float32)
 x1 = boat[None].repeat(7, axis=2).repeat(7, axis=3)
+rng = np.random.default_rng(0)
 w1 = rng.normal(0, 0.01, (96, 3, 11, 11)).astype(np.float32)
 y1, cache1 = conv_forward(x1, w1, np.zeros(96, np.float32), stride=4, ceil_mode=True)
 dy1 = rng.standard_normal(y1.shape).astype(np.float32)
@@ -149,4 +148,13 @@ print(report)
 #
 # 1. Set `dy` to zero except in the lower right corner. Which entries of `dx` are zero now?
 # 2. A stride of 3 with a kernel of 2×2 on 5×5 pixels: which pixels get a gradient of 0, and why?
-# 3. Write it yourself: `python -m lessons exercise col2im`, then `conv_backward`.
+# 3. Write it yourself: `python -m lessons exercise conv_backward`.
+#
+# <details>
+# <summary>Answers</summary>
+#
+# 1. All outside the window in the lower right corner, and in it the one under the weight 0.
+# 2. The third row and the third column: the windows start at 0 and 3, so none of them has these
+#    pixels.
+#
+# </details>

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 15. Small kernels, great depth: VGG
+# # 20. Small kernels, great depth: VGG
 #
 # *What can a stack of small windows see that one large window cannot?* AlexNet looks through
 # windows of 11×11 pixels, then 5×5. Two years later Simonyan and Zisserman threw them away and kept
@@ -7,6 +7,9 @@
 #
 # Stack three convolutions of 3×3, one map each, all weights 1, and ask a number at the top which
 # pixels it depends on: its gradient is 1, all others are 0, and `backward` finds the pixels.
+#
+# **30 minutes.** You need lessons 9, 11 and 15. Afterwards you can say what small kernels gain and
+# cost, and why deep networks were hard to start.
 
 # %%
 import matplotlib.pyplot as plt
@@ -74,13 +77,13 @@ for name, digits in vgg.CONFIGURATIONS.items():
 
 # %% [markdown]
 # Go down the table. B to D: depth helps. C to D: 3×3 instead of 1×1 helps, so it is not the ReLUs
-# alone. D to E: at this scale no more. And A-LRN: AlexNet's normalization (lesson 6), in an
+# alone. D to E: at this scale no more. And A-LRN: AlexNet's normalization (lesson 12), in an
 # otherwise equal network, gains nothing.
 #
 # ## Where it all is
 #
 # D has 138,357,544 parameters, AlexNet 60,965,224. **Predict**: how many times AlexNet's
-# multiply-adds has it? And how many times the memory that an image needs for backward (lesson 10)?
+# multiply-adds has it? And how many times the memory that an image needs for backward (lesson 15)?
 
 # %%
 shape = (3, 224, 224)
@@ -149,3 +152,12 @@ figure
 #    How many pixels does a number at the top see now?
 # 2. `python -m minicnn summary vgg-e --batch 64`: would that fit into the memory of your machine?
 # 3. Plot the deviations of `alexnet.alexnet(ops, rng)` with `bias=0` and `bias=1`. What changes?
+#
+# <details>
+# <summary>Answers</summary>
+#
+# 1. Twelve by twelve: a step above the pool is two pixels below it.
+# 2. The last lines of the table say what it needs, in MiB.
+# 3. With `bias=0` they shrink from layer to layer; biases of 1 keep them up.
+#
+# </details>
