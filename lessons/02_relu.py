@@ -53,7 +53,8 @@ picture(both=both[0, 0], edges=edges[0, 0], bent=bent[0, 0])
 # %% [markdown]
 # Without something in between, a hundred layers could do no more than one. With it each layer can
 # add something new: here only edges in the bright parts of the picture are left. Such a function is
-# called a *nonlinearity*.
+# called a *nonlinearity*. (A *unit* is whatever computes one number of a layer; the paper says
+# neuron.)
 #
 # ## By hand
 #

@@ -72,7 +72,7 @@ left, right = boat[:, :, :, :-1], boat[:, :, :, 1:]
 left_pooled, right_pooled = (pool_forward(q, z=3, s=2, ceil_mode=True)[0] for q in (left, right))
 moved = np.abs(left - right).mean() / left.std()
 moved_pooled = np.abs(left_pooled - right_pooled).mean() / left_pooled.std()
-print(f"{moved:.1%} of their deviation before, {moved_pooled:.1%} after")
+print(f"{moved:.1%} of their standard deviation before, {moved_pooled:.1%} after")
 picture(left=left[0, 0], left_pooled=left_pooled[0, 0])
 
 # %% [markdown]

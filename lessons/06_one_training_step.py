@@ -25,9 +25,9 @@ picture(image=sample.train_x[7], x=x[7])
 # %% [markdown]
 # ## Before it has learned anything
 #
-# Section 5 draws every weight from a Gaussian with a deviation of 0.01. Here is the small network
-# of Figure 1, a list of layers: three convolutions, three pools, a fully connected layer. Its
-# biases are 0.
+# Section 5 draws every weight from a Gaussian with a (standard) deviation of 0.01. Here is the
+# small network of Figure 1, a list of layers: three convolutions, three pools, a fully connected
+# layer. Its biases are 0.
 #
 # Weights so small make nearly equal scores, and softmax nearly equal probabilities. The loss is the
 # mean of $-\ln p$ of the right class (lesson 5). **Predict** it, with every $p$ about a tenth.
@@ -62,9 +62,10 @@ picture(w=w[0, 0], dw=dw[0, 0])
 #
 # $$w_{i+1} = w_i + v_{i+1}$$
 #
-# Take the first weight of the first kernel, and a learning rate $\epsilon$ of 0.001. The library
-# has the same two lines, for all weights of a layer at once. In the first step there is no momentum
-# yet, and the decay is thousands of times smaller than the slope's term. Step through them:
+# The *learning rate* $\epsilon$ says how large steps are. Take the first weight of the first
+# kernel, and an $\epsilon$ of 0.001. The library has the same two lines, for all weights of a layer
+# at once. In the first step there is no momentum yet, and the decay is thousands of times smaller
+# than the slope's term. Step through them:
 
 # %%
 epsilon, w0, dw0 = 0.001, float(w[0, 0, 0, 0]), float(dw[0, 0, 0, 0])
@@ -111,21 +112,21 @@ print(f"{losses[0]:.3f}, after one step {losses[1]:.3f}, after sixteen {losses[1
 #
 # ## Something learns: the curves
 #
-# Now 2,000 images, made smaller, and two fully connected layers. A step takes a *batch* of 50 of
-# them, so an *epoch*, one pass through all images in random order, is 40 steps. After each epoch
-# the network is also asked about 1,000 images that it never learns from: its *validation error* is
-# the share of these that it gets wrong. Guessing makes 90%. **Predict** both errors after twenty
-# epochs: do they fall together?
+# Now 1,000 images, made smaller, and two fully connected layers. A step takes a *batch* of 100 of
+# them, so an *epoch*, one pass through all images in random order, is ten steps. After each epoch
+# the network is also asked about 1,000 other images, which it never learns from: its *validation
+# error* is the share of these that it gets wrong. Guessing makes 90%. **Predict** both errors after
+# twenty epochs: do they fall together?
 
 # %%
 train_x, train_y, test_x, test_y, _ = data.prepare(sample, "unit")  # pixels have a deviation of 1
-small_x, small_test = (ops.average_pool_forward(q, z=4, s=4)[0] for q in (train_x[:2000], test_x))
+small_x, small_test = (ops.average_pool_forward(q, z=4, s=4)[0] for q in (train_x[:1000], test_x))
 rng = np.random.default_rng(0)
 draw = cifar.first_weights(rng, "fan-in")
 two_layers = [net.row("fc1", ops, "fc", draw(100, 192)), net.row("relu1", ops, "relu")]
 two_layers.append(net.row("fc2", ops, "fc", draw(10, 100)))
-how = {"rng": rng, "epochs": 20, "batch": 50, "epsilon": 0.02, "progress": False}
-taught = (small_x, train_y[:2000])
+how = {"rng": rng, "epochs": 20, "batch": 100, "epsilon": 0.03, "progress": False}
+taught = (small_x, train_y[:1000])
 run = train.train(two_layers, ops, taught, (small_test, test_y), **how)
 training = [100 * epoch["training_error"] for epoch in run.history]
 validation = [100 * epoch["validation_error"] for epoch in run.history]
@@ -140,7 +141,7 @@ figure
 
 # %% [markdown]
 # Both fall at first: something has learned to see a little. Then only the training error goes on,
-# down to 19%, while the validation error stays at 64%. The network now learns its 2,000 images by
+# down to 16%, while the validation error stays at 70%. The network now learns its 1,000 images by
 # heart, and not what they have in common: it *overfits*. Lessons 13 and 14 are about that, and the
 # best cure is more images. To judge a network, always look at images that it has not learned from.
 #

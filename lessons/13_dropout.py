@@ -44,9 +44,10 @@ steps.backward(np.array([[10.0, 20, 30, 40, 50, 60]]))
 # %% [markdown]
 # ## All the networks at once
 #
-# With ten hidden units there are $2^{10}$ masks, so dropout trains 1,024 networks that share their
-# weights. Few enough to ask them all. The paper says that to use all units times 0.5 is "a
-# reasonable approximation to taking the geometric mean" of what they predict. Is it?
+# With ten *hidden* units, between input and output, there are $2^{10}$ masks, so dropout trains
+# 1,024 networks that share their weights. Few enough to ask them all. The paper says that to use
+# all units times 0.5 is "a reasonable approximation to taking the geometric mean" of what they
+# predict. Is it?
 #
 # First a network to ask: photographs of 8×8 pixels, ten hidden units, dropout, ten classes.
 

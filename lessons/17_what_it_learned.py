@@ -88,14 +88,14 @@ figure
 # %%
 sample = data.load("sample")
 train_x, train_y, *_ = data.prepare(sample, "unit")
-small_x = ops.average_pool_forward(train_x[:2000], z=4, s=4)[0]
+small_x = ops.average_pool_forward(train_x[:1000], z=4, s=4)[0]
 figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
 last = {}
-for epsilon in (0.0002, 0.02, 0.2):
+for epsilon in (0.0005, 0.03, 0.5):
     rng = np.random.default_rng(0)
     layers = [net.row("fc", ops, "fc", net.gaussian(rng, (10, 192), std=0.01))]
-    how = {"rng": rng, "epochs": 10, "batch": 50, "epsilon": epsilon, "progress": False}
-    errors = train.train(layers, ops, (small_x, train_y[:2000]), **how).history
+    how = {"rng": rng, "epochs": 10, "batch": 100, "epsilon": epsilon, "progress": False}
+    errors = train.train(layers, ops, (small_x, train_y[:1000]), **how).history
     last[epsilon] = 100 * errors[-1]["training_error"]
     axes.plot(range(1, 11), [100 * e["training_error"] for e in errors], label=f"ε = {epsilon}")
 axes.set(xlabel="epochs", ylabel="training error, %", ylim=(0, 100))
