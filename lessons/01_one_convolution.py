@@ -5,7 +5,7 @@
 # of small photographs in ten classes, in shades of grey; and what a *kernel* of nine numbers makes
 # of it.
 #
-# **25 minutes.** You need Python with NumPy. Afterwards you can compute a convolution by hand and
+# **20 minutes.** You need Python with NumPy. Afterwards you can compute a convolution by hand and
 # by three loops, and know AlexNet's first layer at its real size.
 
 # %%

@@ -5,7 +5,7 @@
 # value of every window. In AlexNet the windows are 3×3 and start two pixels apart, so they overlap,
 # and the 9 in the middle of this picture is in all four of them.
 #
-# **20 minutes.** You need lessons 1 and 2. Afterwards you can pool by hand, forward and backward,
+# **15 minutes.** You need lessons 1 and 2. Afterwards you can pool by hand, forward and backward,
 # and say why gradients are added where windows overlap.
 
 # %%

@@ -116,6 +116,13 @@ def test_a_lesson_begins_with_a_question_and_soon_with_code_and_ends_with_exerci
     assert 80 <= len(body) - len(opening.splitlines()) <= 150
 
 
+def test_something_learns_within_the_first_ninety_minutes():
+    (first,) = [
+        n for n, path in enumerate(LESSONS, 1) if "## Something learns\n" in path.read_text()
+    ]
+    assert sum(map(minutes, LESSONS[:first])) <= 90
+
+
 @every_lesson
 def test_the_exercises_that_a_lesson_names_are_there(path):
     names = re.findall(r"(?:lessons exercise |then `)(\w+)`", prose(path))
