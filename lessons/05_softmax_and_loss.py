@@ -64,8 +64,8 @@ print(f"product {product}, sum of -ln p {total:.1f} nats, mean {total / 50:.3f}"
 # the number does not depend on how many images there are. So the loss of a *batch*, the images that
 # go through the network together, is the mean of −ln p.
 #
-# It also has the right temper. Being 49% sure of the right class costs 0.71 nats, 1% costs 4.61,
-# and 0% would cost infinitely much: a network may be in doubt, but never wrong and certain.
+# It also judges well. Being 49% sure of the right class costs 0.71 nats, 1% costs 4.61, and 0%
+# would cost infinitely much: a network may be in doubt, but never wrong and certain.
 #
 # ## The gradient
 #
@@ -82,7 +82,7 @@ loss_steps.touch("scores", (0, 0))
 # The second output checks one of them: it nudges the score a little up and down, and measures how
 # the loss changes. Lessons 7 and 8 are about that.
 #
-# Wherever it comes from: p − 1 is where the logarithm and the exponential cancel. That is the other
+# Why so simple? The logarithm of the loss and the exponential of softmax cancel, which is the other
 # reason why these two are used together. A network that is certain and wrong, with p near 0, gets a
 # gradient of nearly −1, and not one that has vanished on the flat part of a curve.
 #

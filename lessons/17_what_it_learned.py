@@ -110,7 +110,7 @@ figure
 # ## What it answers
 #
 # The left half of the paper's Figure 4 shows photographs with the five most probable classes.
-# **Predict** in which of these the network hesitates, and what it takes the picture for.
+# **Predict** which two classes are the hardest to tell apart for it.
 
 # %%
 trained = predictor.load("trained", ops)
@@ -118,6 +118,7 @@ probabilities = predictor.predict(trained, sample.test_x[60:66])
 for label, p in zip(sample.test_y[60:66], probabilities, strict=True):
     best = [f"{sample.classes[c]} {p[c]:.0%}" for c in np.argsort(-p)[:3]]
     print(f"{sample.classes[label]:12}{'   '.join(best)}")
+picture(photographs=sample.test_x[60:66].mean(axis=1))
 
 # %% [markdown]
 # ## What it finds alike
@@ -142,20 +143,22 @@ first = neighbours.nearest(by_features[0][:3], by_features[1], k=1)[:, 0]
 picture(queries=queries[:3].mean(axis=1), found=base[first].mean(axis=1))
 
 # %% [markdown]
-# Two photographs of a horse have hardly a pixel in common; for the network they are close.
+# The photographs that it found share hardly a pixel with those asked for; for the network they are
+# close.
 #
 # ## Change this and predict
 #
 # 1. `python -m minicnn explore` writes a page with this network: take a map away. Does the answer
 #    change?
-# 2. Find neighbours by the output of `pool1` instead of the last hidden layer. Nearer to 1, or to
-#    pixels?
+# 2. Find neighbours by the output of `pool1` instead of the last hidden layer: do they agree about
+#    as often as features, or as pixels?
 #
 # <details>
 # <summary>Answers</summary>
 #
 # 1. Mostly not: what one map says, others say, too. Where it does, you have found what the map is
 #    for.
-# 2. Nearer to pixels: the first layer knows edges and colours, but no horses.
+# 2. A little more often than pixels, far less often than features: the first layer knows edges and
+#    colours, but no horses.
 #
 # </details>
