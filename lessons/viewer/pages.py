@@ -77,7 +77,8 @@ def check_folder(site):
     """Raise ValueError if `site` holds anything but an older site, because it would be lost."""
     if not site.exists() or not any(site.iterdir()):
         return
-    first, lessons = site / "index.html", r"(\d\d_\w+|index|explore)\.html|style\.css|source"
+    first = site / "index.html"
+    lessons = r"(\d\d_\w+|index|explore)\.html|style\.css|predict\.js|source"
     is_ours = all(re.fullmatch(lessons, path.name) for path in site.iterdir()) and first.is_file()
     if not is_ours or "<title>Lessons · minicnn</title>" not in first.read_text("utf-8", "replace"):
         raise ValueError(
