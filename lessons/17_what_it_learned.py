@@ -37,7 +37,7 @@ figure
 
 # %%
 snapshots = network.kernels
-shown = [0, 111, 391, 1564, max(snapshots)]
+shown = [sorted(snapshots)[i] for i in (0, 1, 3, 6, -1)]
 figure, axes = plt.subplots(1, len(shown), figsize=(8, 2.4), layout="constrained")
 for panel, steps in zip(axes, shown, strict=True):
     panel.imshow(gallery.sheet([gallery.as_picture(k) for k in snapshots[steps][:16]], 4))
@@ -54,7 +54,7 @@ figure
 
 # %% [markdown]
 # The numbers say how alike the kernels are to the last ones: 1 would be equal, 0 not alike at all.
-# Half of the way is done in the first four epochs; and even the random start is still to be seen in
+# Half of the way is done in the first five epochs; and even the random start is still to be seen in
 # the end: a kernel becomes what it happened to be nearest to.
 #
 # ## Reading curves

@@ -161,8 +161,9 @@ def test_no_page_is_wider_than_the_window(site, driver, width, dark):
 
 
 def stepper(driver):
-    """Return the shadow root of the first stepper: pictures of arrays have roots, too."""
+    """Return the shadow root of the first stepper in sight: pictures of arrays have roots, too."""
     hosts = driver.find_elements("css selector", ".minicnn-step")
+    hosts = [host for host in hosts if host.is_displayed()]  # not folded
     roots = [host.shadow_root for host in hosts]
     return next(root for root in roots if root.find_elements("css selector", ".count"))
 
