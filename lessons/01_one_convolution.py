@@ -1,9 +1,12 @@
 # %% [markdown]
 # # 1. One convolution, by hand
 #
-# *How can nine numbers find the mast of a boat?* Here is a photograph from CIFAR-10 in greys, and
-# what a kernel of nine numbers makes of it. At the end of this lesson you will know every one of
-# the sums behind the second picture, and have met the first layer of AlexNet at its real size.
+# *How can nine numbers find the mast of a boat?* Here is a photograph from CIFAR-10, a collection
+# of small photographs in ten classes, in shades of grey; and what a *kernel* of nine numbers makes
+# of it.
+#
+# **20 minutes.** You need Python with NumPy. Afterwards you can compute a convolution by hand and
+# by three loops, and know AlexNet's first layer at its real size.
 
 # %%
 import numpy as np
@@ -15,84 +18,100 @@ from minicnn.step import picture, step
 
 boat = data.load("sample").test_x[68].astype(float)  # (3, 32, 32): red, green and blue, 0 … 255
 grey = boat.mean(axis=0).reshape(1, 1, 32, 32)
-upright = np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]).reshape(1, 1, 3, 3)
-edges, _ = conv_forward(grey, upright, np.zeros(1))
+vertical = np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]).reshape(1, 1, 3, 3)
+edges, _ = conv_forward(grey, vertical, np.zeros(1))
 print(f"from {edges.min():.0f} to {edges.max():.0f}")
-picture(grey=grey, upright=upright, edges=edges)
+picture(grey=grey, vertical=vertical, edges=edges)
 
 # %% [markdown]
 # ## The smallest example
 #
-# Take a picture of 3×3 pixels and a kernel of 2×2 weights. The kernel is laid on the upper left
-# corner; each weight is multiplied by the pixel below it, the four products are added up, and the
-# bias is added to that: 1·1 + 2·(−1) + 0·0 + 1·2 + 0.5 = 1.5.
-#
-# Then it moves one pixel to the right, and so on: it fits in four places. Take a pencil and do the
-# other three before you run the cell.
+# Take a picture of 3×3 pixels and a kernel of 2×2 *weights*. The kernel is laid on the upper left
+# corner; each weight is multiplied by the pixel below it, the four products are added up, and
+# another number, the *bias*, is added to that: 1·1 + 2·(−1) + 0·0 + 1·2 + 0.5 = 1.5. Then it moves
+# one pixel to the right, and so on. That makes three loops: over the kernels (here only one), over
+# rows and over columns. **Predict** the other three numbers, then step through the loops.
 
 # %%
-x = np.array([[1.0, 2, 0], [0, 1, 3], [2, 0, 1]]).reshape(1, 1, 3, 3)  # (N, C, H, W): one image
+x = np.array([[1.0, 2, 0], [0, 1, 3], [2, 0, 1]]).reshape(1, 3, 3)  # (C, H, W): one channel
 w = np.array([[1.0, -1], [0, 2]]).reshape(1, 1, 2, 2)  # (K, C, f, f): one kernel
-b = np.array([0.5])  # (K,): one bias a kernel
-steps = step(conv_forward, x, w, b)
-y, cache = steps.result
-print(y[0, 0])
+b = np.array([0.5])  # (K,): one bias for each kernel
+
+
+def slide(x, w, b):
+    """Return the maps (K, H_out, W_out) of one image, by a window at each place."""
+    K, _, f, _ = w.shape
+    y = np.zeros((K, x.shape[1] - f + 1, x.shape[2] - f + 1))
+    for k in range(K):
+        for i in range(y.shape[1]):
+            for j in range(y.shape[2]):
+                window = x[:, i : i + f, j : j + f]
+                y[k, i, j] = np.sum(window * w[k]) + b[k]
+    return y
+
+
+print(slide(x, w, b)[0])
+step(slide, x, w, b)
 
 # %% [markdown]
 # In the lower right corner, for example: 1·1 + 3·(−1) + 0·0 + 1·2 + 0.5 = 0.5.
 #
-# What you called was the library's own `conv_forward`. Now step through it, line by line. It lays
-# every window out as a column, `cols`, and does all the sums in one matrix product; the next lesson
-# is about that trick. Look for your four numbers in `y_n`, where the bias is still missing.
+# The library's own `conv_forward` does the same for several images at once, $N$ of them. It lays
+# every window out as a column, `cols`, and does all the sums in one matrix product; lesson 10 is
+# about that trick. Look for your four numbers in `y_n`, where the bias is still missing.
 
 # %%
+steps = step(conv_forward, x[None], w, b)
+y, cache = steps.result
 steps
 
 # %% [markdown]
 # ## The formula
 #
-# With $C$ channels, a kernel has weights for each of them, and the products of all channels go into
-# one sum. Each of $K$ kernels makes a map of its own:
+# A photograph has three *channels*, red, green and blue. With $C$ channels, a kernel has weights
+# for each of them, and the products of all channels go into one sum. Each of $K$ kernels makes an
+# image of its own, a *map*:
 #
 # $$y_{k,i,j} = b_k + \sum_c \sum_u \sum_v x_{c,\,i+u,\,j+v}\; w_{k,c,u,v}$$
 #
-# Mathematicians turn the kernel by half a turn before they slide it, and call only that a
-# convolution; without the turn it is a *cross-correlation*. Networks never turn it, nor did the
-# original code of AlexNet: a learned kernel would only come out the other way round.
+# Mathematicians rotate the kernel by 180° before they slide it, and call only that a convolution;
+# without the rotation it is a *cross-correlation*. Networks never rotate it, nor did the original
+# code of AlexNet: a learned kernel would only come out rotated.
 #
-# Here it is in NumPy, for one place of a picture with three channels, and one of five kernels:
+# Five kernels on an image of three channels, by the loops and by the library. **Predict** the
+# shape:
 
 # %%
 rng = np.random.default_rng(0)
 x3, w5, b5 = rng.standard_normal((1, 3, 6, 7)), rng.standard_normal((5, 3, 2, 2)), np.ones(5)
 y5, _ = conv_forward(x3, w5, b5)
-k, i, j = 4, 3, 1
-by_formula = b5[k] + np.sum(x3[0, :, i : i + 2, j : j + 2] * w5[k])
-print(y5.shape, y5[0, k, i, j], by_formula)
+print(y5.shape, "largest difference", np.abs(y5[0] - slide(x3[0], w5, b5)).max())
 
 # %% [markdown]
 # ## Edges and colours
 #
-# The nine numbers of the beginning are Sobel's kernel for upright edges. They add up to 0, so where
-# the picture is flat the answer is 0; where it is dark on the left and bright on the right the
-# answer is large. Its transpose finds what lies flat.
+# The nine numbers of the beginning are Sobel's kernel for vertical edges. They add up to 0, so
+# where the picture is even the answer is 0; where it is dark on the left and bright on the right
+# the answer is large. Its transpose finds horizontal edges.
 #
 # A kernel with weights for three channels can look at colours, too. The third one below computes
-# red minus blue at the middle of its window and ignores the rest. The photograph is now another
-# one: a yellow bird in a blue sky. Predict which of the three maps shows the bird best.
+# red minus blue at the middle of its window and ignores the rest. This time the photograph is of a
+# yellow bird in a blue sky. Predict which of the three maps shows the bird best.
 
 # %%
 bird = data.load("sample").test_x[32].astype(float)
 kernels = np.zeros((3, 3, 3, 3))  # three kernels, three channels
-kernels[0] = upright[0, 0] / 3  # the mean over the channels is the grey picture
-kernels[1] = upright[0, 0].T / 3
+kernels[0] = vertical[0, 0] / 3  # the mean over the channels is the grey picture
+kernels[1] = vertical[0, 0].T / 3
 kernels[2, 0, 1, 1], kernels[2, 2, 1, 1] = 1, -1
 maps, _ = conv_forward(bird[None], kernels, np.zeros(3))
-picture(bird=bird.mean(axis=0), upright=maps[0, 0], flat=maps[0, 1], red_minus_blue=maps[0, 2])
+picture(
+    bird=bird.mean(axis=0), vertical=maps[0, 0], horizontal=maps[0, 1], red_minus_blue=maps[0, 2]
+)
 
 # %% [markdown]
-# In 2012 nobody wrote such kernels down any more: the network starts with random numbers and learns
-# them. Edges in all directions and blobs of colour is what came out (Figure 3 of the paper).
+# AlexNet's kernels were not written down by anyone: the network starts with random numbers and
+# learns. What came out are edges in all directions and blobs of colour (Figure 3 of the paper).
 #
 # ## The real size, and a puzzle
 #
@@ -126,25 +145,21 @@ print(f"{y1.shape}: {y1.size:,} numbers, {w1.size:,} weights, {products:,} produ
 conv1
 
 # %% [markdown]
-# 34,848 weights answer 290,400 questions: each kernel asks the same one at all 3,025 places. A
-# layer in which everything is connected with everything would be far larger. And 105,415,200
-# products for one photograph are why the authors needed GPUs: they had 1.2 million photographs, and
-# showed each of them about ninety times (Section 5).
+# 34,848 weights answer 290,400 questions: each kernel asks the same one at all 3,025 places. And
+# 105,415,200 products for one photograph are why the authors needed GPUs: they had 1.2 million
+# photographs, and showed each of them about ninety times (Section 5).
 #
-# ## Check
-#
-# One of those sums by the formula, in the corner where the window hangs over: of its 11×11 pixels
-# only 8×8 are there.
-
-# %%
-k, i, j = 95, 54, 54
-inside = x1[0, :, 4 * i :, 4 * j :]  # what is left of the image from there on
-by_formula = np.sum(inside * w1[k, :, :8, :8])
-print(inside.shape, y1[0, k, i, j], by_formula)
-
-# %% [markdown]
 # ## Change this and predict
 #
 # 1. In the smallest example make the bias 10. Which numbers of `y` change, and by how much?
 # 2. Give it `stride=2`. How many windows are left? And with `ceil_mode=True`?
-# 3. Replace `upright` by nine times 1/9. What becomes of the mast, and what of the flat sky?
+# 3. Replace `vertical` by nine weights of 1/9. What becomes of the mast, and of the even sky?
+#
+# <details>
+# <summary>Answers</summary>
+#
+# 1. All four, by 9.5: the bias is added to each of them.
+# 2. One window. With `ceil_mode=True` four, of which three hang over the edge.
+# 3. Each pixel becomes the mean of nine: the mast is blurred, and the even sky stays as it is.
+#
+# </details>

@@ -93,7 +93,11 @@ def show_list(options):
     for path in cells.lessons():
         title, question = cells.title(path)
         mark = terminal.painted("  (done)", terminal.CYAN) if path.stem in walked else ""
-        print(f"{int(path.name[:2]):4}  {terminal.painted(title, terminal.BOLD)}{mark}")
+        minutes = cells.minutes(path)
+        time_needed = f"  {minutes} minutes" if minutes else ""
+        print(
+            f"{int(path.name[:2]):4}  {terminal.painted(title, terminal.BOLD)}{time_needed}{mark}"
+        )
         print(terminal.filled(question, " " * 6, " " * 6))
     if passed:
         print(f"\nExercises passed: {', '.join(passed)}")

@@ -205,6 +205,20 @@ def check_network(layers, x, labels, ops, max_entries=20, tolerance=1e-6, seed=S
     )  # fmt: skip
 
 
+def planted(function, right, wrong):
+    """Return the function as it would be with `wrong` in its source instead of `right`.
+
+    It shows whether a check notices a mistake.  Raises ValueError unless `right` occurs once.
+    """
+    source = inspect.getsource(function)
+    if source.count(right) != 1:
+        found = f"{source.count(right)} times in {function.__name__}"
+        raise ValueError(f"planted: {right!r} occurs {found}; expected it once")
+    names = dict(vars(inspect.getmodule(function)))  # what the function finds in its module
+    exec(source.replace(right, wrong), names)
+    return names[function.__name__]
+
+
 def compare(title, run, y, dy, arrays, gradients, *, max_entries, tolerance, seed):
     """Return the Report; run() returns y for the current contents of the arrays."""
     gradients = {q: demand_gradient(title, q, arrays[q], gradients[q]) for q in arrays}

@@ -295,7 +295,9 @@ class Steps:
         names = [f"d{name}" for name in self._forward._floats()] if self._forward else []
         if len(names) != len(parts):
             names = source.returned_names(self._record.frames[0].source)
-        names = names if len(names) == len(parts) else [f"result[{n}]" for n in range(len(parts))]
+        names = names if len(names) == len(parts) else [""] * len(parts)
+        taken = ("", *self._record.frames[0].arguments)  # two cards must not have the same name
+        names = [f"result[{n}]" if name in taken else name for n, name in enumerate(names)]
         looks = {name: self._record.look(part) for name, part in zip(names, parts, strict=True)}
         arrays = {name: shot for name, shot in looks.items() if not isinstance(shot, Text)}
         first = self._record.steps[0]

@@ -563,7 +563,7 @@ def test_the_commands_say_in_one_sentence_what_is_wrong(tmp_path, capsys, monkey
     for arguments, words in [
         (["exercise", "relu_backward"], "exists already, and your work may be in it"),
         (["exercise", "relu_backwart"], "did you mean relu_backward"),
-        (["exercise", "9"], "did you mean sgd_update?"),
+        (["exercise", "6"], "did you mean sgd_update?"),
         (["check", "nowhere.py"], "nowhere.py: there is no such file"),
         (["check", "relu_foward"], "relu_foward: there is no such file; did you mean relu_forward"),
         (["check", "col2im"], "python -m lessons exercise col2im writes one"),

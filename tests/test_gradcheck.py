@@ -11,7 +11,7 @@ from arrays import awkward
 
 from minicnn import fast, net, reference
 from minicnn.commands import gradcheck
-from minicnn.gradcheck import check_layer, check_network
+from minicnn.gradcheck import check_layer, check_network, planted
 from minicnn.verify import gradcheck_suite
 
 N, C, K, H, W = 2, 3, 4, 7, 5
@@ -1016,3 +1016,11 @@ def test_arguments_that_lie_in_memory_in_any_way_are_judged_rightly(ops):
             return tuple(np.zeros(shape) for shape in shapes)
 
         assert not check_layer(forward, nothing, *args, max_entries=12, **options).ok
+
+
+@pytest.mark.parametrize("right, count", [("dplace *=", 0), ("dplace", 3)])
+def test_a_mistake_is_planted_in_one_place_or_not_at_all(right, count):
+    with pytest.raises(
+        ValueError, match=f"occurs {count} times in pool_backward; expected it once"
+    ):
+        planted(reference.pool_backward, right, "dx")

@@ -8,7 +8,7 @@ tests/claims/NN.py has, for lesson NN,
     QUOTED    (text, source): numbers that others have measured, and where they say so
 
 and no decimal number, and no whole number of three digits or more, may stand in the prose without
-being in one of them.  Years, numbers of sections, and what is set as code are free.
+being in one of them.  Years, numbers of sections, half a turn, and what is set as code are free.
 """
 
 import re
@@ -20,7 +20,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lessons.exercises.catalogue import BY_NAME
-from lessons.viewer.cells import cells, run
+from lessons.viewer.cells import ANSWERS, cells, minutes, run
 from minicnn import data
 
 HERE = Path(__file__).parent
@@ -32,6 +32,7 @@ NUMBER = re.compile(rf"(?<![\w.])(?:(?<![\w)\]])−)?(?:{WHOLE})(?:\.\d+)?(?:e[-
 FREE = re.compile(
     r"`[^`]*`"  # code
     r"|\(https?:[^)]*\)"  # the address in a link
+    r"|180°"  # half a turn
     r"|arXiv[: ]\d{4}\.\d{4,5}"
     r"|Sections? \d+(?:\.\d+)?(?:(?:,| and) \d+(?:\.\d+)?)*"
     r"|(?<![\d,.])(?:19[5-9]\d|20[0-2]\d)(?![\d,.]\d)"  # years
@@ -103,9 +104,23 @@ def test_a_lesson_begins_with_a_question_and_soon_with_code_and_ends_with_exerci
     number, title = int(path.stem[:2]), path.stem[3:].split("_")[0]
     assert kind == last_kind == "markdown"
     assert opening.startswith(f"# {number}. ") and title in opening.lower()
-    assert "?" in opening and len(opening.splitlines()) <= 10
-    assert "## Change this and predict\n" in ending
-    assert 80 <= len(path.read_text(encoding="utf-8").splitlines()) <= 150
+    assert "?" in opening and len(opening.splitlines()) <= 12
+    goals = " ".join(opening.split()).partition("** ")
+    assert minutes(path) in range(10, 46) and re.match(
+        r"You need .+\. Afterwards you can ", goals[2]
+    )
+    needed = [int(n) for n in re.findall(r"\d+", goals[2].partition(".")[0])]
+    assert all(n < number for n in needed)
+    assert "## Change this and predict\n" in ending and len(ANSWERS.findall(ending)) == 1
+    body = path.read_text(encoding="utf-8").partition("<details>")[0].splitlines()
+    assert 80 <= len(body) - len(opening.splitlines()) <= 150
+
+
+def test_something_learns_within_the_first_ninety_minutes():
+    (first,) = [
+        n for n, path in enumerate(LESSONS, 1) if "## Something learns\n" in path.read_text()
+    ]
+    assert sum(map(minutes, LESSONS[:first])) <= 90
 
 
 @every_lesson

@@ -143,6 +143,20 @@ def test_b_goes_back_to_read_again_and_runs_nothing_twice(folder):
     assert shown.count("3") == 3  # its value is shown again, too
 
 
+@pytest.mark.parametrize(
+    "typed, shown",
+    [(["", ""], ["Ask.\n", "Answers\n\n1. Four.\n"]), (["", "q"], ["Ask.\n"]), (None, None)],
+)
+def test_answers_are_folded_until_they_are_asked_for(folder, typed, shown):
+    text = "# %%\nx = 2\n# %% [markdown]\n# Ask.\n#\n# <details>\n# <summary>Answers</summary>\n#\n"
+    path = lesson(folder, text + "# 1. Four.\n#\n# </details>\n")
+    prompts, written = [], []
+    pause = (lambda prompt: prompts.append(prompt) or typed.pop(0)) if typed else None
+    assert cells.run(path, pause, written.append)["x"] == 2
+    assert written[2:] == (shown or ["Ask.\n", "Answers\n\n1. Four.\n"])
+    assert prompts[1:] == ([cells.ANSWER] if pause else [])
+
+
 def test_q_ends_the_walk(folder):
     assert cells.run(folder / "03_small.py", lambda prompt: "q", lambda text: None) is None
 

@@ -161,8 +161,9 @@ def test_no_page_is_wider_than_the_window(site, driver, width, dark):
 
 
 def stepper(driver):
-    """Return the shadow root of the first stepper: pictures of arrays have roots, too."""
+    """Return the shadow root of the first stepper in sight: pictures of arrays have roots, too."""
     hosts = driver.find_elements("css selector", ".minicnn-step")
+    hosts = [host for host in hosts if host.is_displayed()]  # not folded
     roots = [host.shadow_root for host in hosts]
     return next(root for root in roots if root.find_elements("css selector", ".count"))
 
@@ -224,6 +225,23 @@ def test_an_error_in_showing_a_value_is_said(tiny, tmp_path):
     )
     with pytest.raises(ValueError, match="01_tiny.py, cell 2: TypeError: no colours"):
         pages.build(site=tmp_path / "site", report=lambda text: None)
+
+
+def test_an_output_that_was_to_be_predicted_is_folded_until_something_is_typed(
+    tiny, tmp_path, driver
+):
+    from selenium.webdriver.common.keys import Keys
+
+    tiny("# %% [markdown]\n# # One\n#\n# **Predict** it.\n\n# %%\nprint(41)\n\n# %%\nprint(42)\n")
+    pages.build(site=tmp_path / "site", report=lambda text: None)
+    look(driver, tmp_path / "site" / "01_tiny.html")
+    first, second = driver.find_elements("css selector", ".output")
+    field = driver.find_element("css selector", ".guess input")
+    assert second.is_displayed() and not first.is_displayed()
+    field.send_keys(" ", Keys.ENTER)
+    assert not first.is_displayed()
+    field.send_keys("40", Keys.ENTER)
+    assert first.is_displayed() and field.get_attribute("value").strip() == "40"
 
 
 def test_a_figure_is_shown_once_and_has_words(tiny, tmp_path):

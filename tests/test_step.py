@@ -132,6 +132,14 @@ def test_the_result_is_that_of_the_function_itself():
         np.testing.assert_array_equal(found, expected)
 
 
+def test_arrays_that_are_returned_have_short_names_and_none_is_that_of_an_argument():
+    def halved(x, y, wanted=True):
+        x, z = x / 2, y / 2
+        return x if wanted else None, z if wanted else None
+
+    assert list(step(halved, np.ones(3), np.ones(2))._arrays()) == ["result[0]", "z"]
+
+
 def test_every_line_comes_in_the_order_in_which_it_ran_with_what_it_made():
     steps = step(doubled, drawn(3), 2)
     found = [(code(steps, one), sorted(one.changed)) for one in own_steps(steps)]

@@ -34,50 +34,50 @@ WINDOW_OF = "from minicnn.reference.local import window_of, with_border"
 SOFTMAX = "from minicnn.reference.softmax import softmax"
 
 EXERCISES = [
-    Exercise("relu_forward", 4, "What does a unit let through?", ("y", "cache"), []),
-    Exercise("relu_backward", 4, "Which gradients pass a unit that was off?", ("dx",), []),
-    Exercise("tanh_backward", 4, "What is left of a gradient where tanh is flat?", ("dx",), []),
-    Exercise("fc_forward", 7, "How does every output see every input?", ("y", "cache"), []),
+    Exercise("relu_forward", 2, "What does a unit let through?", ("y", "cache"), []),
+    Exercise("relu_backward", 2, "Which gradients pass a unit that was off?", ("dx",), []),
+    Exercise("tanh_backward", 2, "What is left of a gradient where tanh is flat?", ("dx",), []),
+    Exercise("fc_forward", 4, "How does every output see every input?", ("y", "cache"), []),
     Exercise("fc_backward", 7, "Two products and a sum: which is which?", ("dx", "dw", "db"), []),
-    Exercise("im2col", 2, "How does a convolution become a matrix product?", ("cols",), []),
-    Exercise("col2im", 3, "What if a pixel appears in several columns?", ("dx",), []),
+    Exercise("im2col", 10, "How does a convolution become a matrix product?", ("cols",), []),
+    Exercise("col2im", 10, "What if a pixel appears in several columns?", ("dx",), []),
     Exercise("conv_forward", 1, "How does a kernel slide?", ("y", "cache"), [OUT_SIZE, IM2COL]),
     Exercise(
         "conv_backward",
-        3,
+        9,
         "How does a gradient find its way to pixels, kernels and biases?",
         ("dx", "dw", "db"),
         [IM2COL_COL2IM],
     ),
-    Exercise("local_forward", 14, "What if a kernel does not slide?", ("y", "cache"), [WINDOW_OF]),
+    Exercise("local_forward", 18, "What if a kernel does not slide?", ("y", "cache"), [WINDOW_OF]),
     Exercise(
         "local_backward",
-        14,
+        18,
         "Which sums of a convolution are gone?",
         ("dx", "dw", "db"),
         [WINDOW_OF],
     ),
-    Exercise("pool_forward", 5, "Who wins in each window?", ("y", "cache"), [POOL_SIZE]),
-    Exercise("pool_backward", 5, "What if one pixel wins twice?", ("dx",), []),
-    Exercise("average_pool_backward", 5, "How large is a pixel's share of a window?", ("dx",), []),
-    Exercise("lrn_forward", 6, "How do neighbouring kernels compete?", ("y", "cache"), []),
+    Exercise("pool_forward", 3, "Who wins in each window?", ("y", "cache"), [POOL_SIZE]),
+    Exercise("pool_backward", 3, "What if one pixel wins twice?", ("dx",), []),
+    Exercise("average_pool_backward", 3, "How large is a pixel's share of a window?", ("dx",), []),
+    Exercise("lrn_forward", 12, "How do neighbouring kernels compete?", ("y", "cache"), []),
     Exercise(
-        "lrn_backward", 6, "Which other channels felt this one?", ("dx",), [SUM_OVER_CHANNELS]
+        "lrn_backward", 12, "Which other channels felt this one?", ("dx",), [SUM_OVER_CHANNELS]
     ),
-    Exercise("map_lrn_forward", 6, "How do neighbouring pixels compete?", ("y", "cache"), []),
+    Exercise("map_lrn_forward", 12, "How do neighbouring pixels compete?", ("y", "cache"), []),
     Exercise(
-        "map_lrn_backward", 6, "Which other pixels felt this one?", ("dx",), [SUM_OVER_WINDOW]
+        "map_lrn_backward", 12, "Which other pixels felt this one?", ("dx",), [SUM_OVER_WINDOW]
     ),
-    Exercise("dropout_forward", 8, "Which units are dropped this time?", ("y", "cache"), []),
-    Exercise("dropout_backward", 8, "What do the dropped units learn?", ("dx",), []),
-    Exercise("softmax", 8, "How do scores become probabilities?", ("p",), []),
+    Exercise("dropout_forward", 13, "Which units are dropped this time?", ("y", "cache"), []),
+    Exercise("dropout_backward", 13, "What do the dropped units learn?", ("dx",), []),
+    Exercise("softmax", 5, "How do scores become probabilities?", ("p",), []),
     Exercise(
-        "softmax_loss_forward", 8, "How wrong is a prediction, in nats?", ("loss", "cache"), []
+        "softmax_loss_forward", 5, "How wrong is a prediction, in nats?", ("loss", "cache"), []
     ),
     Exercise(
-        "softmax_loss_backward", 8, "How far off is each probability?", ("dscores",), [SOFTMAX]
+        "softmax_loss_backward", 5, "How far off is each probability?", ("dscores",), [SOFTMAX]
     ),
-    Exercise("sgd_update", 9, "Where does the learning rate go?", ("w", "v"), []),
+    Exercise("sgd_update", 6, "Where does the learning rate go?", ("w", "v"), []),
 ]
 BY_NAME = {exercise.name: exercise for exercise in EXERCISES}
 BARE = ("im2col", "col2im", "softmax")  # these return an array, not a tuple

@@ -29,6 +29,9 @@ MARKER = re.compile(r"^# %%(.*)\n?", re.MULTILINE)
 PROMPT = "[Enter] run it   [b] back   [q] quit   "
 AGAIN = "[Enter] continue   [b] back   [q] quit   "
 SHOW_AGAIN = "[Enter] show it again   [b] back   [q] quit   "
+ANSWER = "[Enter] show the answers   [b] back   [q] quit   "
+ANSWERS = re.compile(r"<details>\n<summary>(.+)</summary>\n(.*)</details>\n?", re.DOTALL)
+PREDICT = re.compile(r"\b[Pp]redict\b")  # a text with it asks for the output of the next cell
 
 
 def lessons():
@@ -58,6 +61,12 @@ def title(path):
     question = re.search(r"(?<!\*)\*(?![*\s])([^*]*\?[^*]*)\*", text)
     texts = [heading[1] if heading else path.stem, question[1] if question else ""]
     return tuple(terminal.plain(" ".join(text.split())) for text in texts)
+
+
+def minutes(path):
+    """Return how many minutes a lesson takes, as it says itself, or None."""
+    said = re.search(r"\*\*(\d+) minutes\.\*\*", pathlib.Path(path).read_text(encoding="utf-8"))
+    return int(said[1]) if said else None
 
 
 def cells(path):
@@ -128,7 +137,14 @@ def run(path, pause=None, write=print):
     while current < len(all_cells):
         kind, source, line = all_cells[current]
         if kind == "markdown":
-            write(terminal.markdown(source))
+            answers = ANSWERS.search(source)
+            write(terminal.markdown(ANSWERS.sub("", source)))
+            answer = answered(pause, ANSWER) if answers and pause else ""
+            if answer == "b":
+                current = previous(all_cells, current)
+                continue
+            if answers and not answer:
+                write(terminal.markdown(f"## {answers[1]}\n\n{answers[2].strip()}"))
             current += 1
             continue
         write(terminal.code(source))

@@ -4,11 +4,12 @@ jupytext reads a lesson as a notebook, nbclient runs it, nbconvert writes it as 
 templates in page/, and latex2mathml turns formulas into MathML, which browsers render themselves.
 
     notebook   a lesson as jupytext reads it, later with the outputs of its cells
-    page       a dict about a page: number, title, question, file
+    page       a dict about a page: number, title, question, minutes, file
     links      {name: link}; see source.py
 """
 
 import contextlib
+import itertools
 import os
 import pathlib
 import re
@@ -76,7 +77,8 @@ def check_folder(site):
     """Raise ValueError if `site` holds anything but an older site, because it would be lost."""
     if not site.exists() or not any(site.iterdir()):
         return
-    first, lessons = site / "index.html", r"(\d\d_\w+|index|explore)\.html|style\.css|source"
+    first = site / "index.html"
+    lessons = r"(\d\d_\w+|index|explore)\.html|style\.css|predict\.js|source"
     is_ours = all(re.fullmatch(lessons, path.name) for path in site.iterdir()) and first.is_file()
     if not is_ours or "<title>Lessons · minicnn</title>" not in first.read_text("utf-8", "replace"):
         raise ValueError(
@@ -97,10 +99,10 @@ def need_extra():
 
 
 def about(path):
-    """Return the number, title, question and file name of a lesson's page, as a dict."""
+    """Return the number, title, question, minutes and file name of a lesson's page, as a dict."""
     title, question = cells.title(path)
-    number = int(path.name[:2])
-    return {"number": number, "title": title, "question": question, "file": f"{path.stem}.html"}
+    page = {"number": int(path.name[:2]), "title": title, "question": question}
+    return page | {"minutes": cells.minutes(path), "file": f"{path.stem}.html"}
 
 
 def write_site(folder, paths, pages, report):
@@ -122,7 +124,8 @@ def write_site(folder, paths, pages, report):
     write_page(folder / "explore.html")
     contents = templates.get_template("contents.html.j2").render(pages=pages)
     (folder / "index.html").write_text(contents, encoding="utf-8")
-    shutil.copy(LOOKS / "style.css", folder)
+    for name in ("style.css", "predict.js"):
+        shutil.copy(LOOKS / name, folder)
 
 
 def executed(path, scratch):
@@ -188,6 +191,9 @@ def as_html(notebook, page, links, path):
     from nbconvert import HTMLExporter
     from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
+    for text, cell in itertools.pairwise(notebook.cells):
+        if text.cell_type == "markdown" and cell.cell_type == "code":
+            cell.metadata["predict"] = bool(cells.PREDICT.search(text.source))
     exporter = HTMLExporter(extra_template_basedirs=[str(LOOKS.parent)], template_name=LOOKS.name)
     renderer = prose_renderer(links, path.name)
     exporter.register_filter("markdown2html", lambda text: MarkdownWithMath(renderer).render(text))

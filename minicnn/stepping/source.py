@@ -81,6 +81,7 @@ def returned_names(source):
     returns = [s.node for s in source.statements.values() if isinstance(s.node, ast.Return)]
     value = returns[-1].value if returns else None
     parts = value.elts if isinstance(value, ast.Tuple) else [value] * (value is not None)
+    parts = [part.body if isinstance(part, ast.IfExp) else part for part in parts]  # dy if … else
     return [ast.unparse(part) for part in parts]
 
 

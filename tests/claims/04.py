@@ -1,19 +1,18 @@
 """What lesson 4 claims."""
 
 CLAIMS = [
-    ("the logistic function 4.5%", "100 * let_through['logistic']"),
-    ("tanh 1.0%", "100 * let_through['tanh']"),
-    ("layers of 100 units", "images.shape[1]"),
-    ("less than a billionth", "norms['logistic'][0] < 1e-9 * norms['logistic'][-1]"),
-    ("come through twenty layers unharmed", "0.5 < norms['tanh'][0] / norms['tanh'][-1] < 2"),
-    ("layers unharmed", "0.5 < norms['relu'][0] / norms['relu'][-1] < 2"),
-    ("N(0, 0.01²)", "abs(layers[0].params['w'].std() - 0.01) < 0.0005"),
-    ("most units stand near ±1", "mean_slope['tanh'] < 0.2"),
-    ("a third of the gradient", "0.25 < dw1['tanh'] / dw1['relu'] < 0.4"),
-    ("a hundredth", "0.005 < dw1['logistic'] / dw1['relu'] < 0.015"),
-    ("31% are off", "100 * (1 - mean_slope['relu'])"),
-    ("50,000", "results['settings']['images']"),
-    ("5.4 epochs", "epochs['relu']"),
-    ("against 18.3", "epochs['tanh']"),
-    ("3.4 times", "results['ratio']['mean']"),
+    ("nineteen of every twenty", "share > 0.95"),
+    ("1·2 + 2·0 + 3·(−1) + 1 = 0", "y[0, 0] == 0"),
+    ("of which 20 are always 0", "np.sum(matrix == 0) == 20"),
+    ("the other 16 are four", "sorted(matrix[matrix != 0]) == sorted([1, 2, 3, 4] * 4) and 16"),
+    ("nothing changes", "difference < 1e-6"),
+    ("72% errors", "100 * error"),
+    ("256 maps", "layers and 256 if by_hand == sizes['fc6'] else 0"),
+    ("It has 4096 outputs", "sizes['fc7'] == 4096 * 4096 + 4096 and 4096"),
+    ("each of 1000 classes", "sizes['fc8'] == 4096 * 1000 + 1000 and 1000"),
+    ("96.2%, and", "100 * share"),
+    ("37,752,832", "by_hand"),
+    ("60,965,224", "total"),
+    ("$4096 \\cdot 96 \\cdot 55 \\cdot 55$", "4096 * 96 * 55 * 55 > 1e9"),
 ]
+QUOTED = [("1.2 million photographs", "Krizhevsky et al. (2012), Section 2")]

@@ -1,19 +1,22 @@
 """What lesson 5 claims."""
 
 CLAIMS = [
-    ("1 + 2 + 3 + 4 = 10", "dx[0, 0, 2, 2] == dx.sum() == 10"),
-    ("place 8 of the first window", "steps.result[1][2].ravel().tolist() == [8, 6, 2, 0]"),
-    ("The test with 2×2 windows is blind", "apart.ok and not overlapping.ok"),
-    ("2.2 on average", "((15 * 3 + 2) / 32) ** 2"),
-    ("80.5% win nowhere", "100 * np.mean(wins == 0)"),
-    ("15.5% once", "100 * np.mean(wins == 1)"),
-    ("4.0% more often", "100 * np.mean(wins > 1)"),
-    ("27, then 13, then 6", "[pool_size(H, z=3, s=2) for H in (55, 27, 13)] == [27, 13, 6]"),
+    ("$e^2 = 7.39$", "round(np.exp(2), 2) == 7.39"),
+    ("$e = 2.72$", "np.e"),
+    ("7.39 / (7.39 + 2.72 + 1) = 0.665", "round(p[0], 3) == 0.665"),
+    ("−ln 0.665 = 0.408", "round(p[0], 3) == 0.665 and round(loss, 3) == 0.408"),
+    ("ln 10 = 2.303", "round(np.log(10), 3) == 2.303"),
+    ("ln 1000 = 6.908", "round(np.log(1000), 3) == 6.908"),
+    ("$e^{1000}$ from overflowing", "np.isfinite(ops.softmax(np.array([[1000.0, 0]]))).all()"),
+    ("50 probabilities of 0.1", "(fifty == np.float32(0.1)).all() and len(fifty) == 50"),
+    ("The product is 0", "product"),
+    ("the sum is 115.1", "total"),
+    ("costs 0.71", "-np.log(0.49)"),
+    ("1% costs 4.61", "round(-np.log(0.01), 2) == 4.61"),
+    ("they add up to 0", "abs(dscores.sum()) < 1e-15"),
+    ("From 0.09", "path[0]"),
+    ("to 0.92 in a hundred steps", "path[100]"),
+    ("p becomes 0.867", "ops.softmax(2 * scores)[0, 0]"),
+    ("the loss 0.143", "ops.softmax_loss_forward(2 * scores, labels)[0]"),
 ]
-QUOTED = [
-    ("by 0.4% and 0.3%", "Krizhevsky et al. (2012), Section 3.4"),
-    (
-        "(0.394 and 0.300)",
-        "layer-params-147.cfg against layer-params-145.cfg, original code of 2012",
-    ),
-]
+QUOTED = [("37.5% and 17.0%", "Krizhevsky et al. (2012), Section 6")]

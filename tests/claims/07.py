@@ -1,14 +1,13 @@
 """What lesson 7 claims."""
 
 CLAIMS = [
-    ("At its best the centred one is right to ten digits", "centred.min() < 1e-10"),
-    ("the other to seven", "1e-8 < one_sided.min() < 1e-7"),
-    ("one image and not the whole batch", "one_image and not two_images"),
-    ("Second, `=` for `+=` in pooling", "side_by_side and not overlapping"),
-    ("checked to two digits", "papers_alpha and not large_alpha"),
-    ("It never can", "gradients and abs(found - by_hand) > 0.1"),
-    ("$0.0005\\,w$", "ops.sgd_update.__defaults__[1]"),
-    ("$0.0005\\,\\epsilon\\,w$", "ops.sgd_update.__defaults__[1]"),
-    ("With $\\epsilon = 1$ there is no difference", "off[1.0] == 0"),
-    ("with 0.01 the weights decay a hundred times too fast", "off[0.01] > 0 and 0.01"),
+    ("L = 9", "L == 9 and (u, v, y) == (-6, 4, 4)"),
+    ("$2(y-1)$ | 6", "dy == 6"),
+    ("$L$ grows by 12 times", "dw"),
+    ("$b \\cdot 3 = 9$, the lower $a \\cdot 1 = 6$", "abs(measured - 15) < 1e-6"),
+    ("$1 \\cdot 2 + 10 \\cdot 1 = 12$", "dws[0, 1] == 12"),
+    ("and compares", "report.ok"),
+    ("60,965,224", "60_965_224"),
+    ("take 1.4 days", "2 * 60_965_224 * 0.001 / 86_400"),
+    ("although $L = 1$", "run(x, w, 5.0)[1:] == (-1, 0, 1)"),
 ]

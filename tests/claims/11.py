@@ -1,46 +1,26 @@
 """What lesson 11 claims."""
 
-ROW = "next(row for row in full if row.name == '{}').params['w'][0]"
-IN_FC = "sum(net.count_parameters([row]) for row in full if row.name.startswith('fc'))"
-COLOUR = (
-    "np.mean([sorted(q['colour']) for q in "
-    "dict(column_specialization.by_variant(lines))['paper']], 0)"
-)
-
-ERROR = "np.mean([100 * q['error'] for q in dict(column_specialization.by_variant(lines))['{}']])"
-LONGER = "json.loads((results.parent / 'halves-cifar10.jsonl').read_text())"
-
 CLAIMS = [
-    ("half of conv2's kernels live on each GPU", "conv2.mean() == 0.5 and conv3.mean() == 1"),
-    ("Both have both", "(y0 == y1).all() and y0.shape[1] == 2"),
-    ("both get 11", "(dx0 == 11).all() and (dx1 == 11).all()"),
-    ("Nothing beyond the last digits", "apart < 1e-12"),
-    ("its own 48 maps", f"len({ROW.format('conv1')})"),
-    ("batches of 128 images", "crossings[1].forward[0] == 128 * 128 * 13 * 13 * 4"),
-    ("other column's 128 maps", f"len({ROW.format('conv2')})"),
-    ("against 244", "(round(gradients), round(activities, 1)) == (244, 15.5)"),
-    ("most of its weights in fully connected", f"2 * {IN_FC} > net.count_parameters(full)"),
-    ("are 74 MB", "conv1"),
-    ("So 61.0 million", "net.count_parameters(full) / 1e6"),
-    ("with 59.8,", "net.count_parameters(one) / 1e6"),
-    ("have 16.6", "net.count_parameters(half) / 1e6"),
-    ("makes 41.5% errors", ERROR.format("paper")),
-    ("43.9%", ERROR.format("one-gpu")),
-    ("tell 41.5", ERROR.format("paper")),
-    ("from 42.0", ERROR.format("every-row")),
-    ("not grey: 0.58", f"{COLOUR}[0]"),
-    ("and 0.61,", f"{COLOUR}[1]"),
-    (
-        "have 0.67",
-        "column_specialization.gallery.colour(np.random.default_rng(0).standard_normal((400, 3, "
-        "5, 5)))",
-    ),
-    ("ended at 0.23", f"{LONGER}['colour'][0]"),
-    ("and 0.37", f"{LONGER}['colour'][1]"),
-    ("15.5 MB each way, and as much back", "round(activities, 1) == 15.5"),
-    ("15.5 and 244 MB", "(round(gradients), round(activities, 1)) == (244, 15.5)"),
+    ("layers of 100 units", "y.shape[1] and images.shape[1]"),
+    ("twenty layers of 100 units with ReLU", "images.shape[1]"),
+    ("less than a trillionth", "0.25**depth < 1e-12"),
+    ("less than a billionth", "norms['logistic'][0] < 1e-9 * norms['logistic'][-1]"),
+    ("come through twenty layers unharmed", "0.5 < norms['tanh'][0] / norms['tanh'][-1] < 2"),
+    ("layers unharmed", "0.5 < norms['relu'][0] / norms['relu'][-1] < 2"),
+    ("is a million in twenty", "sizes[2][-1] > 1e5 and sizes[0.5][-1] < 1e-6"),
+    ("of 200 images", "len(few)"),
+    ("27 of the 50 units are dead", "dead == 27 and after.shape[1] == 50"),
+    ("With all 50 dead", "not all_after.any() and all_after.shape[1]"),
+    ("a network that knows nothing", "abs(stuck - np.log(10)) < 0.01"),
+    ("not one unit has died", "unit_after.any(axis=0).all() and unit_loss < loss"),
+    ("N(0, 0.01^2)", "abs(layers[0].params['w'].std() - 0.01) < 0.0005"),
+    ("most units are near ±1", "mean_slope['tanh'] < 0.2"),
+    ("a third of the gradient", "0.25 < dw1['tanh'] / dw1['relu'] < 0.4"),
+    ("a hundredth", "0.005 < dw1['logistic'] / dw1['relu'] < 0.015"),
+    ("31% are off", "100 * (1 - mean_slope['relu'])"),
+    ("at most $4^{-4} = 0.004$", "round(4**-4, 3) == 0.004"),
 ]
 QUOTED = [
-    ("1.7 points lower", "Krizhevsky et al. (2012), Section 3.2"),
-    ("1.2 points worse", "the original code, layer-params-150.cfg and layer-params-145.cfg"),
+    ("and a fixed 0.01", "Krizhevsky et al. (2012), Section 5"),
+    ("rate $\\epsilon$ of 0.1", "the code"),
 ]

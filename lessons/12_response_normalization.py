@@ -1,9 +1,12 @@
 # %% [markdown]
-# # 6. Response normalization: kernels that compete
+# # 12. Response normalization: kernels that compete
 #
 # *When one kernel shouts, what do its neighbours hear?* Here is a single pixel as seen by nine
 # kernels; eight of them answer 1, and the one in the middle answers 1, 3 or 10. Watch what
 # normalization makes of the others.
+#
+# **20 minutes.** You need lessons 1, 2 and 8. Afterwards you can normalize by hand, and say why a
+# gradient in one channel reaches its neighbours.
 
 # %%
 import numpy as np
@@ -34,9 +37,8 @@ picture(a=a.reshape(1, 9), b=b.reshape(1, 9))
 # \sum_{j=\max(0,\,i-n/2)}^{\min(N-1,\,i+n/2)} a_j^2 \right)^{\beta}}$$
 #
 # with $k = 2$, $n = 5$, $\alpha = 10^{-4}$ and $\beta = 0.75$: the sum runs over five channels,
-# $i-2$ to $i+2$, as far as they exist. Nobody measures how the pixel compares with its neighbours
-# in the picture: only other kernels at the same place count. Their order means nothing to begin
-# with; it is by training that the kernels sort themselves out.
+# $i-2$ to $i+2$, as far as they exist. Neighbouring pixels do not count, only other kernels at the
+# same pixel.
 #
 # ## By hand
 #
@@ -56,15 +58,16 @@ steps
 # 2/(1 + 1 + 4 + 0) = 1/3, and 0 stays 0. In the library the paper's $a$ and $b$ are `x` and `y`,
 # the sum is `squares`, and the bracket is `scale`.
 #
-# ## The way back
+# ## The backward pass
 #
-# Here is why this layer is feared. $a_i$ counts twice: in its own numerator, and in the bracket of
-# every neighbour that sees it. So the gradient has two terms, its own and the cross-channel one:
+# Here is why this layer is feared. $a_i$ counts twice: in its numerator, and in every bracket that
+# it is part of, its neighbours' and its own. So the gradient has two terms; in the second one $j$
+# runs over all channels whose bracket has $a_i$ in it, and $i$ is one of them:
 #
 # $$da_i = db_i \, \text{scale}_i^{-\beta} -
 # 2\alpha\beta \, a_i \sum_j db_j \, b_j / \text{scale}_j$$
 #
-# Blame only channel 1, and predict: which channels get a gradient? And of which sign?
+# Give a gradient to channel 1 only, and predict: which channels get a gradient? And of which sign?
 
 # %%
 db = np.array([0.0, 1, 0]).reshape(1, 3, 1, 1)
@@ -74,7 +77,9 @@ back
 
 # %% [markdown]
 # Channel 1 could answer more loudly if channel 0 were quieter: so channel 0 gets a negative
-# gradient, −1/9, although nobody asked for its own output. Measure it:
+# gradient, −1/9, although nothing was asked of its own output. And channel 1 itself gets 1/6 − 2/9
+# = −1/18: as $b_1 = a_1/(2 + a_1^2)$, its own bracket grows faster than its numerator once $a_1$ is
+# beyond $\sqrt 2$. Channel 2 gets nothing, because it is 0. Measure the first of them:
 
 # %%
 steps.touch("x", (0, 0, 0, 0), db)
@@ -82,9 +87,9 @@ steps.touch("x", (0, 0, 0, 0), db)
 # %% [markdown]
 # ## The mistake that hides
 #
-# Leave the cross-channel term out. How wrong is the gradient? That depends on $\alpha$. For answers
-# of about 1 and the paper's $10^{-4}$ it is next to nothing, so a test with the paper's constants
-# and a generous tolerance lets it pass. With $\alpha = 0.5$ nobody could overlook it.
+# Leave the second term out. How wrong is the gradient? That depends on $\alpha$. For answers of
+# about 1 and the paper's $10^{-4}$ the difference is next to nothing, so a test with the paper's
+# constants and a generous tolerance lets it pass. With $\alpha = 0.5$ nobody could overlook it.
 
 # %%
 rng = np.random.default_rng(0)
@@ -93,18 +98,17 @@ missing = {}
 for alpha in (1e-4, 0.5):
     y, cache = lrn_forward(x, alpha=alpha)
     (right,) = lrn_backward(dy, cache)
-    only_its_own = dy * y / x  # y / x is scale^−β
-    missing[alpha] = np.abs(only_its_own - right).max() / np.abs(right).max()
+    first_term = dy * y / x  # y / x is scale^−β
+    missing[alpha] = np.abs(first_term - right).max() / np.abs(right).max()
     print(f"alpha = {alpha:g}: off by {missing[alpha]:.1e} of the largest gradient")
 print(check_layer(lrn_forward, lrn_backward, x, alpha=0.5))
 
 # %% [markdown]
 # ## The real size
 #
-# If $\alpha$ is so small, does the layer do anything at all? With small answers it does not
-# compete, it only multiplies by $2^{-0.75} = 0.595$. But AlexNet's pixels go up to 255, and so its
-# answers are large. Here are 96 kernels of conv1 on a photograph minus its mean, and what happens
-# to answers of different size:
+# If $\alpha$ is so small, does the layer do anything at all? Small answers are only multiplied by
+# $2^{-0.75} = 0.595$. But AlexNet's pixels go up to 255, and so its answers are large. Here are 96
+# kernels of conv1 on a photograph minus its mean, and what happens to answers of different size:
 
 # %%
 boat = data.load("sample").test_x[68].astype(float)
@@ -138,11 +142,20 @@ print(f"alpha / n: up to {(code / np.maximum(paper, 1e-9)).max():.2f} times as l
 print("groups=2 changes channels", np.flatnonzero(differs))
 
 # %% [markdown]
-# The paper gives it 1.4% and 1.2% of the top-1 and top-5 error (Section 3.3). VGG tried it two
-# years later and found no gain: 29.7% top-1 errors with it, 29.6% without (their Table 3).
+# The paper says that it lowers the top-1 and top-5 errors by 1.4 and 1.2 percentage points (Section
+# 3.3). VGG tried it two years later and found no gain: 29.7% top-1 errors with it, 29.6% without
+# (their Table 3).
 #
 # ## Change this and predict
 #
 # 1. In the first cell take `n=3`. Which neighbours are still inhibited? And with `n=9`?
 # 2. Set `beta=0`. What is `b` now, and what is the gradient?
 # 3. Write it yourself: `python -m lessons exercise lrn_forward`, then `lrn_backward`.
+#
+# <details>
+# <summary>Answers</summary>
+#
+# 1. With `n=3` only channels 3 and 5, with `n=9` all of them.
+# 2. `b` is `a`, and the gradient passes unchanged: the bracket to the power 0 is 1.
+#
+# </details>

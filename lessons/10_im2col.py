@@ -1,9 +1,12 @@
 # %% [markdown]
-# # 2. im2col: a convolution as one matrix product
+# # 10. im2col: a convolution as one matrix product
 #
 # *Why would anyone copy every pixel up to 25 times before multiplying anything?* In AlexNet's
-# second layer this library does so, and is the faster for it. Below is the whole trick in one
-# picture: the nine pixels of `x`, and the same pixels laid out again as the columns of a matrix.
+# second layer this library does so, and is faster for it. Below is the whole trick in one picture:
+# the twelve pixels of `x`, and the same pixels laid out again as columns of a matrix.
+#
+# **25 minutes.** You need lessons 1 and 9. Afterwards you can lay out a convolution as a matrix
+# product, and say what that costs and gains.
 
 # %%
 import time
@@ -15,18 +18,18 @@ from minicnn.reference import conv_forward
 from minicnn.reference.im2col import col2im, im2col
 from minicnn.step import picture, step
 
-x = np.arange(1.0, 10).reshape(1, 3, 3)  # (C, H, W): one channel, the pixels 1 … 9
-cols = im2col(x, f=2, stride=1, pad=0, H_out=2, W_out=2)
+x = np.arange(1.0, 13).reshape(1, 3, 4)  # (C, H, W): one channel, the pixels 1 … 12
+cols = im2col(x, f=2, stride=1, pad=0, H_out=2, W_out=3)
 print(cols)
 picture(x=x[0], cols=cols)
 
 # %% [markdown]
 # ## The smallest example
 #
-# A window of 2×2 fits into 3×3 pixels at four places, so there are four columns. Read the first one
-# from top to bottom: 1, 2, 4, 5 is the window in the upper left corner, row by row. Read the first
-# *row* from left to right: 1, 2, 4, 5 again, and this time it is the upper left pixel of all four
-# windows. Which pixel is in every column? Find the four fives before you read on.
+# A window of 2×2 fits into 3×4 pixels at six places, so there are six columns. Read the first one
+# from top to bottom: 1, 2, 5, 6 is the window in the upper left corner, row by row. Read the first
+# *row* from left to right: 1, 2, 3, 5, 6, 7 are the upper left pixels of all six windows. Which
+# pixels are in four columns? Find the four sixes before you read on.
 #
 # Now write the kernel as a row of four weights. Row times column is a sum of four products, and
 # that is exactly one output of the convolution:
@@ -39,9 +42,8 @@ y, _ = conv_forward(x[None], w, np.zeros(1))
 print(y_rows, y.ravel())
 
 # %% [markdown]
-# 1·1 − 1·2 + 0·4 + 2·5 = 9, and so on. With more kernels `w_rows` gets more rows, with more
-# channels both matrices get longer; the product stays one product. In the formula of the last
-# lesson,
+# 1·1 − 1·2 + 0·5 + 2·6 = 11, and so on. With more kernels `w_rows` gets more rows, with more
+# channels both matrices get longer; the product stays one product. In the formula of lesson 1,
 #
 # $$y_{k,i,j} = \sum_{c,u,v} w_{k,c,u,v}\; x_{c,\,i+u,\,j+v}$$
 #
@@ -53,25 +55,39 @@ print(y_rows, y.ravel())
 # windows (which column). Numba compiles them; here you walk through the Python that it compiles.
 
 # %%
-step(im2col, x, f=2, stride=1, pad=1, H_out=4, W_out=4)
+step(im2col, x, f=2, stride=1, pad=1, H_out=4, W_out=5)
 
 # %% [markdown]
-# This time there was a padding of 1, so some windows reach outside the image. Nothing is copied for
-# those places, and `cols` was made of zeros: that is all there is to padding.
+# With a padding of 1 some windows reach outside the image. Nothing is copied for those places, and
+# `cols` was made of zeros: that is all there is to padding.
 #
 # ## How often is a pixel copied?
 #
-# `col2im` goes the other way and adds what it finds: fed with ones, it counts. Predict the nine
-# numbers of the 3×3 image first.
+# `col2im` goes the other way and adds what it finds: fed with ones, it counts. Predict the twelve
+# numbers of the 3×4 image first.
 
 # %%
-print(col2im(np.ones((4, 4)), (1, 3, 3), f=2, stride=1, pad=0, H_out=2, W_out=2)[0])
+print(col2im(np.ones((4, 6)), (1, 3, 4), f=2, stride=1, pad=0, H_out=2, W_out=3)[0])
 copies = col2im(np.ones((25, 27 * 27)), (1, 27, 27), f=5, stride=1, pad=2, H_out=27, W_out=27)
 picture(copies=copies[0])
 
 # %% [markdown]
 # The second count is for AlexNet's conv2: 27×27 pixels, kernels of 5×5, a padding of 2. In the
 # middle every pixel is copied 25 times, and even in the corners nine times.
+#
+# That is why `col2im` adds: whoever copies a number in forward must add up in backward, since each
+# copy sends a gradient home. In one equation, for any two arrays
+# $\text{im2col}(x) \cdot d = x \cdot \text{col2im}(d)$, each dot the sum over all entries: col2im
+# is the *adjoint* of im2col.
+
+# %%
+rng = np.random.default_rng(0)
+size = dict(f=3, stride=2, pad=1, H_out=4, W_out=3)
+noise, d = rng.standard_normal((2, 7, 5)), rng.standard_normal((18, 12))
+left, right = np.sum(im2col(noise, **size) * d), np.sum(noise * col2im(d, noise.shape, **size))
+print(f"{left:.12f} {right:.12f}")
+
+# %% [markdown]
 #
 # ## The real size: what it costs
 #
@@ -93,11 +109,10 @@ for name, (C, H, f, H_out) in layers.items():
 # %% [markdown]
 # The columns of conv1 take 4.4 MB, 7.3 times as much as the image: 121 places in each window,
 # divided by a stride of 4 in both directions. For conv2 they take 7.0 MB, 25 times as much. A batch
-# of 128 images would need 896 MB for this one layer, and the authors' GPUs had 3 GB each (Section
-# 3.2). So the library lays out one image at a time, and when `backward` needs the columns again, it
-# makes them again: memory is dearer than copying.
+# of 128 images would need 896 MB for this one layer, and the authors' GPUs had 3 GB each. So the
+# library lays out one image at a time, and once more in `backward`.
 #
-# ## And what it brings
+# ## And what it gains
 #
 # Here is conv1 in two ways. First with slices: one small product for every kernel and place, timed
 # for a single kernel. Then the library's way, with all 96 kernels. What do you expect, if both do
@@ -116,7 +131,7 @@ seconds_slices = 96 * (time.perf_counter() - start)
 
 # %%
 b = np.zeros(96, np.float32)
-conv_forward(image[:, :, :11, :11], kernels, b)  # Numba compiles now, or reads what it compiled
+conv_forward(image[:, :, :11, :11], kernels, b)  # Numba compiles now, or loads what it compiled
 start = time.perf_counter()
 maps, _ = conv_forward(image, kernels, b, stride=4)
 seconds_cols = time.perf_counter() - start
@@ -125,25 +140,26 @@ print(f"the columns are {seconds_slices / seconds_cols:.0f} times as fast on thi
 
 # %% [markdown]
 # The multiplications are the same; what differs is how they reach the processor. A slice at a time,
-# Python and NumPy make a small array, throw it away, and call a function for it, 290,400 times. One
-# large matrix product is a single call of a routine (BLAS) on which people have worked for decades:
-# it keeps every number that it has fetched as long as it can, and multiplies many at once. The
-# copying pays because each copied number is then used 96 times, once for every kernel.
+# Python makes a small array, throws it away, and calls a function for it, 290,400 times. One large
+# matrix product is a single call of a routine (BLAS) that keeps every number that it has fetched as
+# long as it can. Copying pays because each copy is then used 96 times, once for every kernel.
 #
 # Can one have the product without the matrix? Yes: `minicnn/fast/conv.py` and the GPU code read the
-# windows where they lie in the image, and that is what you train with. Lesson 13 is about that.
+# windows where they lie in the image, and that is what you train with. Lesson 19 is about that.
 #
-# ## Check
-
-# %%
-largest, difference = np.abs(map_0).max(), np.abs(maps[0, 0] - map_0).max()
-print(f"largest {largest:.1f}, difference {difference:.0e}")  # float32 has seven digits
-
-# %% [markdown]
 # ## Change this and predict
 #
 # 1. In the smallest example let `stride` be 2, and `H_out` and `W_out` 1. What is left of `cols`?
 # 2. A kernel of 1×1: what does `cols` look like, compared with `x`? (VGG's configuration C has such
 #    layers.) Try it with two channels: `np.arange(18.0).reshape(2, 3, 3)`.
 # 3. `f=3, stride=3` on 6×6 pixels: how often is each pixel copied? Let `col2im` count.
-# 4. Write it yourself: `python -m lessons exercise im2col`, then `conv_forward`.
+# 4. Write it yourself: `python -m lessons exercise im2col`, then `conv_forward`, then `col2im`.
+#
+# <details>
+# <summary>Answers</summary>
+#
+# 1. The first column: 1, 2, 5, 6.
+# 2. It is `x` with each channel as a row.
+# 3. Once: the windows lie side by side.
+#
+# </details>

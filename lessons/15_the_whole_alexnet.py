@@ -1,8 +1,11 @@
 # %% [markdown]
-# # 10. The whole of AlexNet
+# # 15. The whole of AlexNet
 #
 # *"60 million parameters and 650,000 neurons": where are they all? And do the paper's numbers add
-# up?* Here is the network of Figure 2 as a list of rows, with no weights drawn yet.
+# up?* Here is the network of Figure 2 as a list of layers, with no weights drawn yet.
+#
+# **30 minutes.** You need lessons 1 to 6. Afterwards you can count AlexNet's parameters, operations
+# and memory by hand, and know where the paper slips.
 
 # %%
 import matplotlib.pyplot as plt
@@ -26,8 +29,8 @@ axes[0].invert_yaxis()
 figure
 
 # %% [markdown]
-# Each picture is almost the other upside down. Convolutions use few weights very often: conv2 lays
-# each of its kernels on 729 places. Fully connected layers use many weights once.
+# Each picture is almost the other upside down. Convolutions use few weights very often: conv2
+# applies each of its kernels at 729 places. Fully connected layers use many weights once.
 #
 # ## Counting by hand
 #
@@ -50,10 +53,10 @@ print("each:", "  ".join(f"{name} {percent:.2f}%" for name, percent in shares.it
 
 # %% [markdown]
 # So 60,965,224 is the paper's "60 million". Convolutions hold 3.8% of it and do 91.9% of the work.
-# Who is short of time looks at the right picture; who is short of memory, or of images to learn so
-# many weights from, at the left. That is why dropout stands in fc6 and fc7 alone. Each convolution,
-# says the introduction, has "no more than 1% of the model's parameters", and yet none can be
-# spared. Not quite 1%: conv3, which sees the maps of both GPUs, has 1.45%, and conv4 1.09%.
+# If you are short of time, look at the right picture; if you are short of memory, or of images to
+# learn that many weights from, at the left. That is why dropout stands in fc6 and fc7 alone. Each
+# convolution, says the introduction, has "no more than 1% of the model's parameters", and yet none
+# can be spared. Not quite 1%: conv3, which sees the maps of both GPUs, has 1.45%, and conv4 1.09%.
 #
 # ## Puzzle 1: is it 224 or 227?
 #
@@ -73,9 +76,9 @@ print(f"in the last case fc6 loses {lost:,} weights, which leaves {total - lost:
 # %% [markdown]
 # The original code rounds up (its `layer.py`), and so does conv1 here, with `ceil_mode=True`. The
 # last windows hang over the far edge by 3 pixels and read zeros there. Libraries that round down
-# crop 227 pixels, as Caffe does, or pad. Many a page claims that the paper "must have meant 227";
-# but it also says that the input is "150,528-dimensional", which is $224 \times 224 \times 3$. Who
-# rounds down on 224 by mistake gets no error message, but a count of 49,430,888 parameters.
+# crop 227 pixels, as Caffe does, or pad. But 224 is no misprint: the paper also says that the input
+# is "150,528-dimensional", which is $224 \times 224 \times 3$. If you round down on 224 by mistake,
+# you get no error message, but a count of 49,430,888 parameters.
 #
 # Here is rounding up in the smallest case: windows of 3×3 pixels, 2 apart, on 6×6 pixels, where all
 # pixels and weights are 1. **Predict** the sums.
@@ -106,8 +109,8 @@ print(f"{neurons:,} together; the paper's numbers add up to {sum(printed):,}")
 #
 # ## The real size, once
 #
-# Now draw 61 million weights, enlarge a small photograph to 224 pixels, and let it through. Here
-# are the first four of 22 rows; each can be opened.
+# Now draw 61 million weights, enlarge a small photograph to 224 pixels, and pass it through. Here
+# are the first four of 22 layers; each can be opened.
 
 # %%
 sample = data.load("sample")
@@ -119,13 +122,13 @@ pool1, caches = steps.result
 steps
 
 # %%
-scores, _ = net.forward(drawn[4:], pool1)  # and the other rows
+scores, _ = net.forward(drawn[4:], pool1)  # and the other layers
 loss, _ = ops.softmax_loss_forward(scores, np.array([0]))
 print(f"{scores.size} scores from {scores.min():.2f} to {scores.max():.2f}, loss {loss:.2f}")
 picture(x=x[0], relu1=caches[1][0][0, :8])  # eight maps, as backward of relu1 will need them
 
 # %% [markdown]
-# The loss is not far from the $\ln 1000$ of one who knows nothing (lesson 9).
+# The loss is not far from $\ln 1000$, that of a network that knows nothing (lesson 6).
 #
 # **Predict**: when it learns from batches of 128, what takes more memory, the weights with their
 # gradients and momentum variables, or what forward keeps of the images for backward?
@@ -143,7 +146,16 @@ print(f"weights, gradients, momentum {learning:.0f} MiB; kept of 128 images {kep
 # ## Change this and predict
 #
 # 1. `alexnet.alexnet(ops, None, groups=1)` lets every kernel see all maps, as most copies of
-#    AlexNet do. Which rows grow, and how many parameters are there then?
-# 2. Build it with `size=448` and measure it with `(3, 448, 448)`. Which row gets more parameters?
+#    AlexNet do. Which layers grow, and how many parameters are there then?
+# 2. Build it with `size=448` and measure it with `(3, 448, 448)`. Which layer gets more parameters?
 # 3. `python -m minicnn summary torchvision-alexnet` is what many call AlexNet today. Find three
 #    differences before you look into `minicnn/networks/other_alexnets.py`.
+#
+# <details>
+# <summary>Answers</summary>
+#
+# 1. conv2, conv4 and conv5, to 62,378,344 parameters in all.
+# 2. fc6 alone: only its inputs depend on the size of the image.
+# 3. For example: fewer kernels in conv1, no response normalization, one column.
+#
+# </details>

@@ -1,27 +1,20 @@
 # %% [markdown]
-# # 7. Is it right?
+# # 8. Is it right?
 #
-# *How would you notice that a way back is wrong, when its network learns nevertheless?* Here are
-# two versions of `pool_backward` with the same picture and the same blame: one is the library's, in
+# *How would you notice that a backward pass is wrong, if the network learns nevertheless?* Here are
+# two versions of `pool_backward` with the same picture and the same `dy`: one is the library's, in
 # the other a single sign was changed.
+#
+# **25 minutes.** You need lessons 3 and 7. Afterwards you can check a backward pass by finite
+# differences, and choose the cases that show a mistake.
 
 # %%
-import inspect
-
 import matplotlib.pyplot as plt
 import numpy as np
 
 from minicnn import reference as ops
-from minicnn.gradcheck import check_layer
+from minicnn.gradcheck import check_layer, planted
 from minicnn.step import picture, step
-
-
-def planted(function, right, wrong):
-    """Return the function with one piece of its source replaced."""
-    names = dict(vars(inspect.getmodule(function)))
-    exec(inspect.getsource(function).replace(right, wrong), names)
-    return names[function.__name__]
-
 
 rng = np.random.default_rng(0)
 pool_overwriting = planted(ops.pool_backward, "dplace +=", "dplace[...] =")
@@ -54,15 +47,15 @@ print(f"best: {one_sided.min():.0e} and {centred.min():.0e}")
 figure
 
 # %% [markdown]
-# From the right both errors fall: with $h$ the one-sided, with $h^2$ the centred, because on two
-# sides the bend of the curve cancels. From the left another error grows: numbers have sixteen
+# Coming from the right, both errors fall: with $h$ the one-sided, with $h^2$ the centred, because
+# on two sides the bend of the curve cancels. Further left another error grows: numbers have sixteen
 # digits, and a difference of two nearly equal ones keeps few of them. At its best the centred one
 # is right to ten digits, the other to seven. That is why gradients are checked in float64.
 #
 # ## The checker
 #
-# For a whole array take $L = \sum y \cdot dy$ with a `dy` at random: with ones, mistakes would
-# cancel. Touch a pixel in which the two differ; then let `check_layer` do that for many entries.
+# For a whole array take $L = \sum y \cdot dy$ with a random `dy`: with ones, mistakes would cancel.
+# Nudge a pixel in which the two differ; then let `check_layer` do that for many entries.
 
 # %%
 steps = step(ops.pool_forward, x)
@@ -75,9 +68,9 @@ print(check_layer(ops.pool_forward, pool_overwriting, x, z=3, s=2))
 # %% [markdown]
 # ## Five mistakes
 #
-# All of these have been made before. Each is planted in the library's own source by a change of a
-# few characters. The first: a bias gradient that adds up one image and not the whole batch. Decide
-# before each cell which of its two tests will see the mistake.
+# Each is easy to make, and planted in the library's own source by a change of a few characters. The
+# first: a bias gradient that adds up one image and not the whole batch. Decide before each cell
+# which of its two tests will see the mistake.
 
 
 # %%
@@ -92,16 +85,16 @@ two_images = passes(ops.conv_forward, last_bias, x, w, b)
 print("1. one image:", one_image, " two images:", two_images)
 
 # %% [markdown]
-# Second, `=` for `+=` in pooling, which you have just seen. Third, a normalization without its
-# cross-channel term (lesson 6), checked to two digits.
+# Second, `=` for `+=` in pooling, which you have just seen. Third, a normalization without the
+# second term of its gradient (lesson 12), checked to two digits.
 
 # %%
 side_by_side = passes(ops.pool_forward, pool_overwriting, x, z=2, s=2)
 overlapping = passes(ops.pool_forward, pool_overwriting, x, z=3, s=2)
 print("2. z = s:", side_by_side, " z > s:", overlapping)
-own_only = planted(ops.lrn_backward, "own - 2 * alpha * beta * x * cross", "own")
-papers_alpha = passes(ops.lrn_forward, own_only, x, tolerance=0.01)
-large_alpha = passes(ops.lrn_forward, own_only, x, tolerance=0.01, alpha=0.5)
+first_term = planted(ops.lrn_backward, "own - 2 * alpha * beta * x * cross", "own")
+papers_alpha = passes(ops.lrn_forward, first_term, x, tolerance=0.01)
+large_alpha = passes(ops.lrn_forward, first_term, x, tolerance=0.01, alpha=0.5)
 print("3. alpha = 1e-4:", papers_alpha, " alpha = 0.5:", large_alpha)
 
 # %% [markdown]
@@ -121,7 +114,7 @@ print(f"4. gradients: {gradients}   by hand {by_hand:.4f}, planted {found:.4f}")
 # the function *should* be only numbers from elsewhere can tell, done by hand or by another library.
 #
 # The fifth has no gradient at all. In the update rule the decay of the weights was taken out of the
-# learning rate: $0.0005\,w$ in place of $0.0005\,\epsilon\,w$.
+# learning rate: $0.0005\,w$ instead of $0.0005\,\epsilon\,w$.
 
 # %%
 decay_outside = planted(ops.sgd_update, "decay * epsilon * w", "decay * w")
@@ -148,3 +141,11 @@ for epsilon in (1.0, 0.01):
 # 1. In `last_bias` add up `dy.sum(axis=(0, 2))`. Is that caught by the gradient check, or earlier?
 # 2. Plant one of your own: `1 - y` for `1 - y * y` in `tanh_backward`. Which entries are right?
 # 3. Check a layer that you wrote: `python -m lessons exercise fc_backward`.
+#
+# <details>
+# <summary>Answers</summary>
+#
+# 1. Earlier: the result does not have the shape of `b`, and `check_layer` says so.
+# 2. Those with $y = 0$, because $1 - y^2 = (1 - y)(1 + y)$.
+#
+# </details>

@@ -1,8 +1,11 @@
 # %% [markdown]
-# # 13. Faster: from Python to NumPy, to Numba, to a GPU
+# # 19. Faster: from Python to NumPy, to Numba, to a GPU
 #
 # *How can the very same convolution take minutes or milliseconds?* It is a great many sums of
 # products, and nothing else.
+#
+# **30 minutes.** You need lessons 3 and 10. Afterwards you can say what limits the speed of a
+# layer: Python, the processor or its memory.
 
 # %%
 import json
@@ -28,25 +31,25 @@ picture(maps=maps[0], cols=im2col(maps[:1], 5, 1, 2, 27, 27))
 # %% [markdown]
 # That was one function, twice: the loops of `im2col`, run by Python's interpreter, and compiled by
 # Numba, which is the first idea. (All times are your own machine's, in this minute.) Step through
-# it, for a row of two pixels and windows of one. Of each name the interpreter must find out, every
-# time, what it is; all that for two numbers copied.
+# it, for a row of two pixels and windows of one. For each name the interpreter must find out, every
+# time, what it is: all that to copy two numbers.
 
 # %%
-turns = maps.size * 5 * 5  # each of 8·27·27 windows has 5·5 places
-pace, pace_compiled = in_python / turns, compiled / turns  # seconds a turn
-print(f"{turns:,} turns: {pace * 1e9:.0f} ns each, and {pace_compiled * 1e9:.1f} ns compiled")
+iterations = maps.size * 5 * 5  # each of 8·27·27 windows has 5·5 places
+pace, pace_compiled = in_python / iterations, compiled / iterations  # seconds
+print(f"{iterations:,} iterations: {pace * 1e9:.0f} ns each, {pace_compiled * 1e9:.1f} ns compiled")
 sizes = {s.name: s for s in summary.measure(alexnet.alexnet(reference, rng=None), (3, 224, 224))}
 work = sum(size.multiply_adds for size in sizes.values())
 print(f"AlexNet: {work:,} multiply-adds an image, at Python's pace {work * pace / 60:.1f} minutes")
 step(im2col, np.array([[[7.0, 8.0]]]), f=1, stride=1, pad=0, H_out=1, W_out=2)
 
 # %% [markdown]
-# 724,406,816 multiply-adds are minutes, if each is a turn of a loop in Python. For 90 times 1.2
-# million images, forward and backward, the paper's six days would have become centuries.
+# 724,406,816 multiply-adds are minutes, if each is an iteration of a loop in Python. For 90 times
+# 1.2 million images, forward and backward, the paper's six days would have become centuries.
 #
 # ## Second and third idea: a matrix product, and then no matrix
 #
-# `reference.conv_forward` lays the windows out (lesson 2) and leaves the sums to NumPy, whose
+# `reference.conv_forward` lays the windows out (lesson 10) and leaves the sums to NumPy, whose
 # matrix product is the work of decades. **Predict** the price: how many times the memory of `x`
 # does the matrix of conv2's 5×5 windows take?
 #
@@ -75,20 +78,20 @@ print(f"largest difference {apart:.0e} of the largest number")
 
 # %% [markdown]
 # Numba compiles a function when it is first called, which takes seconds, and keeps the result on
-# disk for the next time. Only the last digits differ: other sums round differently.
+# disk for the next time. Only the last digits differ.
 #
 # ## How fast could it be?
 #
-# A processor can do so many sums a second, and its memory can bring so many bytes a second. Which
-# of the two limits a layer depends on how many operations it makes of each byte. **Predict**: conv2
-# or fc6, which makes more?
+# A processor can do only so many sums a second, and its memory only brings so many bytes. Which of
+# the two limits a layer depends on how many operations it does with each byte. **Predict**: conv2
+# or fc6, which does more?
 
 # %%
-inputs = {"conv1": 3 * 224**2, "conv2": 96 * 27**2, "fc6": 9216}  # numbers that a row sees
+inputs = {"conv1": 3 * 224**2, "conv2": 96 * 27**2, "fc6": 9216}  # numbers that a layer sees
 
 
 def intensity(name, images):
-    """Return the operations for each byte that a row reads or writes, numbers having 4 bytes."""
+    """Return the operations for each byte that a layer reads or writes, at 4 bytes a number."""
     size = sizes[name]
     numbers = images * (inputs[name] + np.prod(size.output[0])) + size.parameters
     return 2 * images * size.multiply_adds / (4 * numbers)
@@ -101,8 +104,8 @@ for name in ("conv2", "fc6"):
 # %% [markdown]
 # For one image fc6 reads each weight for a single product: half an operation a byte, and the
 # processor waits. With 128 images each weight serves 128 times. That is what batches are for. Now
-# the *roofline*: a slope where memory is the limit, a roof where the sums are, and rows of AlexNet,
-# forward, in batches of 32 (from `python -m minicnn bench`, on two cores of a server).
+# the *roofline*: a slope where memory is the limit, a roof where the sums are, and layers of
+# AlexNet, forward, in batches of 32 (from `python -m minicnn bench`, on two cores of a server).
 
 # %%
 measured = json.loads((package / "results" / "bench-alexnet.json").read_text())
@@ -123,14 +126,14 @@ figure
 # %% [markdown]
 # conv1 stands below the roof, at 79% of NumPy's own product; conv2 above it, at 309%, since it does
 # without five sixths of the multiplications. On the slope it only helps to touch memory less often.
-# So conv1 does the ReLU behind it, too (`fast/fused.py`), and lrn1 took a 47th of PyTorch's time.
+# So conv1 does the ReLU after it, too (`fast/fused.py`), and lrn1 took a 47th of PyTorch's time.
 #
 # ## Fourth idea: ten thousand threads
 #
 # A GPU has a higher roof and a steeper slope, and asks for another way to think: not "for each
 # number, do this", but "I am thread $i$; what is mine?" The loop goes: the hardware is the loop. It
 # becomes interesting where two threads want the same number. In backward of overlapping pooling
-# (lesson 5) two windows may send gradients to one pixel. With `+=` by two threads at once, who
+# (lesson 3) two windows may send gradients to one pixel. With `+=` by two threads at once, who
 # writes last wins, and a gradient is lost. **Predict** how to avoid that. Then read two kernels,
 # ReLU and that one. (We only read them: this lesson needs no GPU.)
 
@@ -140,11 +143,19 @@ for file, name in (("activations.py", "relu_kernel"), ("pool.py", "plain_max_bac
     print(f"@cuda.jit\ndef {name}" + text.split(f"def {name}")[1].split("\n\n\n")[0] + "\n")
 
 # %% [markdown]
-# (`if i < x.size`, because threads come in blocks, and the last block has some too many.) The
+# (`if i < x.size`, because threads come in blocks, and the last block has a few too many.) The
 # windows do not send: the pixels ask. Each pixel has one thread, which looks at the few windows
 # that hold it, adds up what it has won, and writes once.
 #
 # ## Change this and predict
 #
 # 1. Make `x`, `w` and `b` float64: numbers twice as long. What becomes of the GFLOP/s?
-# 2. `python -m minicnn bench --only layers` measures your machine. Which rows are on the slope?
+# 2. `python -m minicnn bench --only layers` measures your machine. Which lines are on the slope?
+#
+# <details>
+# <summary>Answers</summary>
+#
+# 1. About half: each number is twice as long, in memory and in the processor's registers.
+# 2. Those that do little with each number: ReLU, pooling, normalization, dropout and the update.
+#
+# </details>

@@ -1,9 +1,12 @@
 # %% [markdown]
-# # 8. Dropout, softmax and loss
+# # 13. Dropout
 #
 # *If half of the units are left out in every step of training, which network has learned in the
 # end?* Here are ten units that all answer 1, for eight photographs, after dropout. Count: is it
 # half of them? And is it the same half for every photograph?
+#
+# **25 minutes.** You need lessons 4, 5 and 6. Afterwards you can say what dropout trains, and why
+# units are halved at test time.
 
 # %%
 import numpy as np
@@ -33,45 +36,18 @@ steps
 steps.backward(np.array([[10.0, 20, 30, 40, 50, 60]]))
 
 # %% [markdown]
-# What remains is not scaled. Over many draws a unit has half of its value, and that is what it gets
+# What is left is not scaled. Over many draws a unit has half of its value, and that is what it gets
 # at test time: all units, times 0.5. (Libraries of today divide by $1 - p$ in training instead, and
-# leave the test alone. Equal on average, but activities and gradients in training are twice as
+# leave the test alone. Equal on average, but activations and gradients in training are twice as
 # large: mind that when you copy a learning rate.)
-#
-# ## By hand: softmax and loss
-#
-# A network ends in one score for each class. Softmax makes probabilities of them,
-# $p_c = e^{s_c} / \sum_k e^{s_k}$, and the loss is −ln p of the right class, in *nats*. For the
-# scores 2, 1 and 0 you need $e^2 = 7.39$, $e = 2.72$ and $e^0 = 1$. What is the first probability?
-
-# %%
-scores, labels = np.array([[2.0, 1, 0]]), np.array([0])
-loss_steps = step(ops.softmax_loss_forward, scores, labels)
-loss, cache = loss_steps.result
-p = ops.softmax(scores)[0]
-print(p.round(3), round(loss, 3))
-loss_steps
-
-# %% [markdown]
-# 7.39 / (7.39 + 2.72 + 1) = 0.665, and −ln 0.665 = 0.408 nats. One who knows nothing gives all
-# classes the same: that costs ln 10 = 2.303 nats with ten classes, ln 1000 = 6.908 with AlexNet's
-# thousand. A fresh network should start there. The step that subtracts the largest score changes no
-# probability, and keeps $e^{1000}$ from overflowing.
-#
-# The gradient is as simple as a gradient can be: $p$ minus 1 for the right class, $p$ for the
-# others. How much too probable is each class? Predict the three numbers; they add up to 0.
-
-# %%
-(dscores,) = ops.softmax_loss_backward(cache)
-print(dscores[0].round(3))
-loss_steps.touch("scores", (0, 0))
 
 # %% [markdown]
 # ## All the networks at once
 #
-# With ten hidden units there are $2^{10}$ masks, so dropout trains 1,024 networks that share their
-# weights. So few can all be asked. The paper says that to use all units times 0.5 is "a reasonable
-# approximation to taking the geometric mean" of what they predict. Is it?
+# With ten *hidden* units, between input and output, there are $2^{10}$ masks, so dropout trains
+# 1,024 networks that share their weights. Few enough to ask them all. The paper says that to use
+# all units times 0.5 is "a reasonable approximation to taking the geometric mean" of what they
+# predict. Is it?
 #
 # First a network to ask: photographs of 8×8 pixels, ten hidden units, dropout, ten classes.
 
@@ -86,7 +62,7 @@ layers = [
     net.row("fc2", ops, "fc", draw(10, 10)),
 ]
 train.train(layers, ops, (small_x, train_y), rng=rng, epochs=4, epsilon=0.03, progress=False)
-predicting = net.predicting(layers, ops)  # the dropout row now multiplies by 0.5
+predicting = net.predicting(layers, ops)  # the dropout layer now multiplies by 0.5
 half = ops.softmax(net.forward(predicting, test_x)[0])  # (1000, 10)
 print(f"{np.mean(half.argmax(axis=1) != test_y):.1%} errors")
 
@@ -113,7 +89,7 @@ print(f"arithmetic mean against ×0.5: {np.abs(arithmetic - half[:100]).max():.2
 # normalization takes out, the logarithm of the geometric mean. (Hinton and others, 2012, state it.)
 #
 # With a second nonlinearity in between the argument breaks: the mean of a ReLU is not the ReLU of a
-# mean. Then ×0.5 is the approximation that the paper speaks of. Put such a layer behind the masks:
+# mean. Then ×0.5 is the approximation that the paper speaks of. Put such a layer after the masks:
 
 # %%
 w, b = 0.4 * rng.standard_normal((10, 10)).astype(np.float32), np.zeros(10, np.float32)
@@ -144,6 +120,15 @@ print(f"AlexNet, fc6: {kept.mean():.1%} of {kept.size:,} are left; masks have {4
 #
 # 1. Take `p=0.9` in the first cell. How many of the 80 are left, and what is the factor at test
 #    time?
-# 2. Add 5 to all three scores. What happens to the loss, and to `dscores`? And if you double them?
-# 3. Write them yourself: `python -m lessons exercise softmax_loss_backward`, then
-#    `dropout_backward`.
+# 2. What would eight masks of ten units look like if the same half were dropped for all photographs
+#    of a batch? Would that still train as many networks?
+# 3. Write them yourself: `python -m lessons exercise dropout_forward`, then `dropout_backward`.
+#
+# <details>
+# <summary>Answers</summary>
+#
+# 1. About 8 of the 80: `p` is the probability of being left out. At test time units count 0.1.
+# 2. The picture would have whole columns. Over many batches all masks would come up, but each batch
+#    would train one network instead of as many as it has images.
+#
+# </details>

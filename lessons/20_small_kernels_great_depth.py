@@ -1,11 +1,15 @@
 # %% [markdown]
-# # 15. Small kernels, great depth: VGG
+# # 20. Small kernels, great depth: VGG
 #
-# *What can a pile of small windows see that one large window cannot?* AlexNet looks through windows
-# of 11×11 pixels, then 5×5. Two years later Simonyan and Zisserman threw them away and kept 3×3.
+# *What can a stack of small windows see that one large window cannot?* AlexNet looks through
+# windows of 11×11 pixels, then 5×5. Two years later Simonyan and Zisserman threw them away and kept
+# 3×3.
 #
-# Pile three convolutions of 3×3, one map each, all weights 1, and ask a number at the top which
+# Stack three convolutions of 3×3, one map each, all weights 1, and ask a number at the top which
 # pixels it depends on: its gradient is 1, all others are 0, and `backward` finds the pixels.
+#
+# **30 minutes.** You need lessons 9, 11 and 15. Afterwards you can say what small kernels gain and
+# cost, and why deep networks were hard to start.
 
 # %%
 import matplotlib.pyplot as plt
@@ -21,27 +25,27 @@ def ones(f):
     return {"w": np.ones((1, 1, f, f)), "b": np.zeros(1)}
 
 
-pile = [net.row(f"conv{i}", ops, "conv", ones(3), pad=1) for i in (1, 2, 3)]
+stack = [net.row(f"conv{i}", ops, "conv", ones(3), pad=1) for i in (1, 2, 3)]
 x, dy = np.ones((1, 1, 11, 11)), np.zeros((1, 1, 11, 11))
 dy[0, 0, 5, 5] = 1
-_, caches = net.forward(pile, x)
-dx, _ = net.backward(pile, caches, dy)
+_, caches = net.forward(stack, x)
+dx, _ = net.backward(stack, caches, dy)
 rows = np.flatnonzero(dx[0, 0].any(axis=1))
 print(f"it sees {len(rows)} × {len(rows)} pixels")
 picture(dy=dy[0, 0], dx=dx[0, 0])
 
 # %% [markdown]
-# Seven by seven, as a single window of 7×7 would. But the pile does not look evenly: it looks at
-# the middle most. **Predict** the middle row by hand: start from 1, and three times put in the
-# place of each number its sum with its two neighbours. Then step through the pile, up again.
+# Seven by seven, as a single window of 7×7 would. But the stack does not look evenly: it looks at
+# the middle most. **Predict** the middle row by hand: start from 1, and three times replace each
+# number by its sum with its two neighbours. Then step through the stack, forward and backward.
 
 # %%
 middle = dx[0, 0, 5, 2:9].astype(int)
 print(middle // 7, "times 7")
-step(net.forward, pile, x).backward(dy)
+step(net.forward, stack, x).backward(dy)
 
 # %% [markdown]
-# 1, then 1 1 1, then 1 2 3 2 1, then 1 3 6 7 6 3 1: so many paths lead up, in each direction.
+# 1, then 1 1 1, then 1 2 3 2 1, then 1 3 6 7 6 3 1: that many paths lead up, in each direction.
 #
 # ## What it costs
 #
@@ -54,8 +58,8 @@ three, seven = 3 * np.zeros((C, C, 3, 3)).size, np.zeros((C, C, 7, 7)).size
 print(f"{three // C**2}·C² and {seven // C**2}·C²: {seven / three - 1:.0%} more for 7×7")
 
 # %% [markdown]
-# 27 against 49, and three ReLUs in the place of one: three chances to bend. In one sense the pile
-# can do less, as its 49 weights are not free. That is meant: fewer ways to be wrong.
+# 27 against 49, and three ReLUs instead of one: three chances to bend. In one sense the stack can
+# do less, as its 49 weights are not free. That is meant: fewer ways to be wrong.
 #
 # ## Six configurations
 #
@@ -72,14 +76,14 @@ for name, digits in vgg.CONFIGURATIONS.items():
     print(f"{name:6}{' '.join(digits.split()):20}{count:13,} parameters {errors[name]:5}%")
 
 # %% [markdown]
-# Go down the table. B to D: depth helps. C to D: 3×3 in the place of 1×1 helps, so it is not the
-# ReLUs alone. D to E: at this scale no more. And A-LRN: AlexNet's normalization (lesson 6), in an
+# Go down the table. B to D: depth helps. C to D: 3×3 instead of 1×1 helps, so it is not the ReLUs
+# alone. D to E: at this scale no more. And A-LRN: AlexNet's normalization (lesson 12), in an
 # otherwise equal network, gains nothing.
 #
 # ## Where it all is
 #
 # D has 138,357,544 parameters, AlexNet 60,965,224. **Predict**: how many times AlexNet's
-# multiply-adds has it? And how many times the memory that an image needs for backward (lesson 10)?
+# multiply-adds has it? And how many times the memory that an image needs for backward (lesson 15)?
 
 # %%
 shape = (3, 224, 224)
@@ -114,12 +118,12 @@ deviations = {}
 for init in ("paper", "glorot"):
     layers = vgg.vgg("D", ops, np.random.default_rng(0), 10, size=32, hidden=512, init=init)
     y, deviations[init] = image, []
-    for row in net.predicting(layers, ops):
-        y, _ = net.forward([row], y)
-        if row.params:
+    for layer in net.predicting(layers, ops):
+        y, _ = net.forward([layer], y)
+        if layer.params:
             deviations[init].append(y.std())
 depth = np.arange(1, 17)
-# Biases are 0: a tenth of the weights makes a tenth of what comes out, then a hundredth, and so on.
+# Biases are 0: a tenth of the weights makes a tenth of the outputs, then a hundredth, and so on.
 deviations["0.01"] = np.array(deviations["paper"]) * 0.1**depth
 for reading, numbers in deviations.items():
     print(f"{reading:7} conv1_1 {numbers[0]:.2g}, scores {numbers[-1]:.1g}")
@@ -144,7 +148,16 @@ figure
 #
 # ## Change this and predict
 #
-# 1. Put a pool, `net.row("pool", ops, "pool", z=2, s=2)`, behind the first convolution of the pile.
+# 1. Put a pool, `net.row("pool", ops, "pool", z=2, s=2)`, after the first convolution of the stack.
 #    How many pixels does a number at the top see now?
 # 2. `python -m minicnn summary vgg-e --batch 64`: would that fit into the memory of your machine?
 # 3. Plot the deviations of `alexnet.alexnet(ops, rng)` with `bias=0` and `bias=1`. What changes?
+#
+# <details>
+# <summary>Answers</summary>
+#
+# 1. Twelve by twelve: a step above the pool is two pixels below it.
+# 2. The last lines of the table say what it needs, in MiB.
+# 3. With `bias=0` they shrink from layer to layer; biases of 1 keep them up.
+#
+# </details>
