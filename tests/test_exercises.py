@@ -93,6 +93,14 @@ def test_the_file_has_the_real_signature_docstring_and_legend(name, tmp_path):
 
 
 @every_exercise
+def test_a_file_can_be_had_without_the_formula(name):
+    text = catalogue.template(name, formula=False)
+    docstring = ast.get_docstring(ast.parse(text).body[-1])
+    assert not any(sign in docstring for sign in "=²−Σ")
+    assert " = dy" not in text and "one_hot) / N" not in text and "scale_j" not in text
+
+
+@every_exercise
 def test_a_file_that_is_still_empty_is_told_kindly(name, tmp_path):
     verdict = judged(name, catalogue.template(name), tmp_path)
     assert not verdict.passed

@@ -36,6 +36,9 @@ def add_commands(commands):
     command.add_argument(
         "--out", metavar="FILE", help="the file to write (default: runs/exercises/NAME.py)"
     )
+    command.add_argument(
+        "--without-formula", action="store_true", help="leave out formulas that give it away"
+    )
     command.add_argument("--force", action="store_true", help="overwrite an existing file")
     command.set_defaults(run=run_exercise)
 
@@ -80,7 +83,9 @@ def run_exercise(options):
     from . import catalogue
 
     if options.name:
-        path = catalogue.write(options.name, options.out, options.force)
+        path = catalogue.write(
+            options.name, options.out, options.force, not options.without_formula
+        )
         exercise = catalogue.find(options.name)
         print(f"{path} is ready for you.  {exercise.question}")
         print(f"When you have written it: python -m lessons check {path}")
