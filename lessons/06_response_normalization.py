@@ -34,9 +34,10 @@ picture(a=a.reshape(1, 9), b=b.reshape(1, 9))
 # \sum_{j=\max(0,\,i-n/2)}^{\min(N-1,\,i+n/2)} a_j^2 \right)^{\beta}}$$
 #
 # with $k = 2$, $n = 5$, $\alpha = 10^{-4}$ and $\beta = 0.75$: the sum runs over five channels,
-# $i-2$ to $i+2$, as far as they exist. Nobody measures how the pixel compares with its neighbours
-# in the picture: only other kernels at the same place count. Their order means nothing to begin
-# with; it is by training that the kernels sort themselves out.
+# $i-2$ to $i+2$, as far as they exist. (For an even $n$ these bounds hold $n+1$ channels; the
+# library takes $n$, from `i - n//2` to `i + (n-1)//2`.) Nobody measures how the pixel compares with
+# its neighbours in the picture: only other kernels at the same place count. Their order means
+# nothing to begin with; it is by training that the kernels sort themselves out.
 #
 # ## By hand
 #

@@ -11,13 +11,17 @@
                       that process
     judge.py          the verdict on a learner's function
     checks.py         the first fault of one answer; dropout_checks.py does this for random masks
-    differences.py    where two arrays differ, and known patterns of difference
+    differences.py    how two arrays differ, and known patterns of difference
+    experiments.py    small inputs in which one thing changes at a time, and what makes it wrong
     diagnosis.py      the likely cause of a wrong answer
-    mistakes.py       common mistakes, as edits of the library's source; hints/ holds them
+    mistakes.py       common mistakes, as edits of right solutions; hints/ holds them
+    mutations.py      all small edits of a right solution, tried one after the other
+    loops.py          a second solution for each exercise, in loops, to be edited like the first
+    facts.py          what the learner's code shows by itself, and what an error means here
     side_by_side.py   small arrays side by side, as text
     tutor.py          the texts that a learner reads, and the report for a class
 
-The right answer is what minicnn.reference computes; no layer is implemented a second time here.
+The right answer is what minicnn.reference computes; a test compares loops.py with it.
 """
 
 import argparse
