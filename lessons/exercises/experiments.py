@@ -131,13 +131,15 @@ def probes(name):
         )
         if changed <= MOST + needed and not impossible and levels:
             inputs, options, dy = INPUTS[layer_of(name)](**settings)
+            places = np.shape(dy)[2:] if "W" in settings and dy is not None else ()
             if name.endswith("_forward") or name in ("im2col", "col2im", "softmax", "sgd_update"):
                 dy = None
             if name == "col2im":
                 inputs = {"dcols": columns(inputs), "shape": inputs.pop("x").shape, **inputs}
             probe = Probe(settings, case(name, inputs, options, dy))
-            if "H_out" in inputs:
-                settings["H_out"], settings["W_out"] = inputs["H_out"], inputs["W_out"]
+            if places or "H_out" in inputs:
+                places = places or (inputs["H_out"], inputs["W_out"])
+                settings["H_out"], settings["W_out"] = places
             if name == "pool_backward":
                 settings["wins"] = most_wins(probe.case.args[1])
             found.append(probe)

@@ -40,7 +40,8 @@ def facts(name, tree, whole=False, cause=""):
     ):  # fmt: skip
         with contextlib.suppress(RecursionError):  # an expression that is thousands of levels deep
             found += look(name, own[-1], nodes, whole)
-    if re.search("windows overlap|in two windows", cause):
+    overlap = re.search("(where|or) (windows overlap|one pixel wins)", cause)
+    if overlap and "two things" not in cause:
         found = [*replacements(own[-1]), *found]
     return [fact for k, fact in enumerate(found) if fact.line not in [f.line for f in found[:k]]]
 
@@ -93,7 +94,8 @@ def replacements(own):
     ]
     for node in nested:
         array = getattr(node.targets[0].value, "id", None)
-        if array and array not in names_in(node.value):
+        places = names_in(node.targets[0].slice) & scalars_of(own)  # dx[n] = … is no window
+        if array and array not in names_in(node.value) and len(places) > 1:
             says = (
                 f"Line {node.lineno}, {text_of(node)}: `=` replaces what an earlier window has put "
                 "there.  `+=` adds."
@@ -155,7 +157,10 @@ def scalars_of(own):
     for _ in range(3):
         for node in ast.walk(own):
             if isinstance(node, ast.Assign) and names_in(node.value) & scalars:
-                if not any(isinstance(n, ast.Slice) for n in ast.walk(node.value)):
+                inside = [n for n in ast.walk(node.value) if isinstance(n, ast.Subscript)]
+                if all(
+                    len(getattr(n.slice, "elts", ())) == 4 for n in inside
+                ):  # winner[n, c, i, j]
                     scalars |= set().union(*map(names_in, node.targets))
     return scalars
 
@@ -166,8 +171,12 @@ def repeated_indices(name, own, nodes, whole):
         return
     scalars = scalars_of(own)
     for node in nodes:
-        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Subscript):
-            index = node.target.slice
+        target = getattr(node, "target", None) if isinstance(node, ast.AugAssign) else None
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+            again = names_in(node.targets[0].value) & names_in(node.value)
+            target = node.targets[0] if again else None  # a[rows] = a[rows] + … is no better
+        if isinstance(target, ast.Subscript):
+            index = target.slice
             parts = index.elts if isinstance(index, ast.Tuple) else [index]
             arrays = [p for p in parts if isinstance(p, (ast.Name, ast.BinOp, ast.Subscript))]
             arrays = [p for p in arrays if not names_in(p) & scalars and not is_slice(p, own)]
