@@ -279,7 +279,8 @@ def cause(name, failed):
         return ""
     wrong = {k for k, bad in enumerate(failed) if bad}
     known = conditions(tried)
-    counts = f"Of {len(tried)} small inputs {len(wrong)} are wrong: exactly those where"
+    which = "is wrong: exactly that" if len(wrong) == 1 else "are wrong: exactly those"
+    counts = f"Of {len(tried)} small inputs {len(wrong)} {which} where"
     for words, have in known.items():
         if have == wrong:
             return f"{counts} {words}."
