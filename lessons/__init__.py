@@ -16,4 +16,29 @@ installed: python -m pip install -e .
     viewer/       how they are shown: in a terminal, as notebooks, as web pages
     __main__.py   the command line
     exercises/    exercises that check themselves
+
+In a notebook, `from lessons import check` and then `check(relu_backward)` asks the tutor about the
+function that a cell has defined.
 """
+
+import minicnn  # noqa: F401  which refuses a Python that is too old
+
+
+def check(function, more=False):
+    """Print the tutor's answer to a function, such as `relu_backward`, that you have written.
+
+    Parameters
+    ----------
+    function : function
+        It has the name of an exercise; a cell of this notebook, or this file, defines it.
+    more : bool
+        Whether to add the stronger hint.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If this is no exercise, or its source cannot be found.
+    """
+    from .exercises import notebook
+
+    notebook.check(function, more)

@@ -24,7 +24,7 @@ These are all files in reading order: each one builds on those above it.
         catalogue.py                every network by its name
         summary.py                  shapes, receptive fields, parameters and memory of a network
         comparison.py               how two networks differ, layer by layer
-    data/                     CIFAR-10 and your own photographs
+    data/                     CIFAR-10, your own photographs, and a network that has learned
         augment.py, batches.py      patches, mirror images and colour noise; batches of images
         views.py                    how the pixels of an image become a network's input
     training/                 how a network learns
@@ -34,8 +34,10 @@ These are all files in reading order: each one builds on those above it.
         recipes.py                  default training options for each network
         evaluate.py, predictor.py   errors; predictions of a trained network from several views
         transfer.py                 weights of a trained network for a new one
+        inspection.py               what it makes of an image, unit by unit
+        make_trained.py             how the bundled network was made
     weights/                  reads and writes weights of Caffe and PyTorch
-    plots/                    curves; kernels, images and feature maps: Figures 3 and 4
+    plots/                    curves; kernels, images and feature maps: Figures 3 and 4; a page
     experiments/              tests of the paper's claims
         figure1.py, figure1_sweep.py      ReLU against tanh, and when the claim holds
         column_specialization.py          what two columns learn that seldom communicate
@@ -56,8 +58,54 @@ minicnn.net, minicnn.fast and the rest are imported on first use.
 """
 
 import importlib
+import sys
 
 __version__ = "0.1.0"
+
+
+def _demand_environment():
+    """Refuse a Python that is too old, or that lacks a package, and say what to type.
+
+    A command ends with that sentence.  A program that imports minicnn gets an ImportError if its
+    Python is too old; a missing package is named by its own import.  An old Python must be able
+    to read this file and lessons/__init__.py.
+    """
+    import os
+    from importlib.util import find_spec
+
+    command = os.path.splitext(os.path.basename(sys.argv[0] if sys.argv else ""))[0]
+    is_command = command in ("-m", "minicnn")  # python -m lessons, python -m minicnn, or minicnn
+    old = sys.version_info < (3, 11)  # noqa: UP036
+    packages = ["numpy", "numba", "PIL", "matplotlib", "tqdm"] if is_command else []
+    missing = [name.replace("PIL", "pillow") for name in packages if not find_spec(name)]
+    if not old and not missing:
+        return
+    from shutil import which
+
+    top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    is_clone = os.path.exists(os.path.join(top, "requirements.txt"))
+    needs = "-r requirements.txt" if is_clone else "numpy numba pillow matplotlib tqdm"
+    names = ["python3.%d" % minor for minor in (13, 12, 14, 15, 11)]  # noqa: UP031
+    windows = sys.platform == "win32"
+    newer = "py -3" if windows else next(filter(which, names), "python3.11")
+    venv = os.path.join(".venv", "Scripts" if windows else "bin", "python")
+    ready = os.path.join(top, venv) + (".exe" if windows else "")
+    if old:
+        problem = "minicnn needs Python 3.11 or newer, and this is " + sys.version.split()[0]
+    else:
+        problem = "minicnn needs " + ", ".join(missing) + ", which this Python does not have"
+    if is_clone and os.path.exists(ready) and sys.prefix != os.path.join(top, ".venv"):
+        advice = "type " + venv + " in place of python"
+    elif missing and sys.prefix != sys.base_prefix:
+        advice = "type " + sys.executable + " -m pip install " + needs
+    else:
+        python = newer if old else sys.executable
+        advice = "type " + python + " -m venv .venv, then " + venv + " -m pip install " + needs
+        advice += ", and from then on " + venv + " in place of python"
+    raise (SystemExit if is_command else ImportError)(problem + ": " + advice)
+
+
+_demand_environment()
 
 _MODULES = (
     "reference fast cuda shapes checks net gradcheck two_columns backends step networks data "

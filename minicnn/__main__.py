@@ -6,6 +6,7 @@
     predict     the most probable classes of your photographs
     figure3     the kernels of the first layer; figure4: similar images; maps: the feature maps of
                 an image; codes: short binary codes; features: a layer's output as .npy
+    explore     a page that shows a trained network at work, unit by unit
     prepare     make a data set of your own photographs, or of ImageNet's
     download    the full CIFAR-10
     import      read weights that were trained elsewhere; export: write weights for elsewhere
@@ -13,6 +14,7 @@
     gradcheck   every backward pass against finite differences
     bench       the speed of every layer, also against PyTorch
     study       the sweep behind Figure 1: when does its claim hold?
+    claims      the claims of the paper, put to the test
     halves      two columns that seldom communicate: what each one learns, and when it computes
 
 Each command is a file in commands/.  Options that several commands share are in
@@ -22,8 +24,8 @@ commands/options.py; commands/exit_codes.py maps errors to exit codes.
 import sys
 
 COMMANDS = (  # files in commands/, in the order of the help
-    "figure1 train test predict figures features prepare download weights summary gradcheck bench "
-    "study halves"
+    "figure1 train test predict figures features explore prepare download weights summary "
+    "gradcheck bench study halves claims"
 ).split()
 
 

@@ -27,6 +27,7 @@ import numpy as np
 from .errors import CheckpointError
 
 FORMAT = "minicnn checkpoint 1"
+TRAINED = pathlib.Path(__file__).parent / "data/trained/checkpoint.npz"  # see data/bundled.py
 MOST_GROWTH = 10  # times: what a zip may unpack to; compressed weights grow by a few percent
 MOST_NUMBER = 1e300
 NPY_MAGIC = b"\x93NUMPY\x01\x00"  # version 1.0; later versions are for arrays that no network has
@@ -159,9 +160,15 @@ def load(path):
 def load_network(path):
     """Return the weights of a checkpoint's network, how it sees images, and its settings.
 
+    Parameters
+    ----------
+    path : path
+        The checkpoint; "trained" is the network that ships with minicnn.
+
     Returns
     -------
     weights : dict of name → array
+        Weights of 16 bits become float32.
     mean : array (3, H, H) float32, or None
     deviation : float32, or None
     settings : dict of name → value
@@ -173,8 +180,8 @@ def load_network(path):
         As in `load`; or if the weights are not finite numbers, or the mean and the deviation are
         not those of images.
     """
-    arrays, facts = load(path)
-    weights = {name[2:]: array for name, array in arrays.items() if name.startswith("w:")}
+    arrays, facts = load(TRAINED if path == "trained" else path)
+    weights = {name[2:]: whole_size(a) for name, a in arrays.items() if name.startswith("w:")}
     mean, deviation = arrays.get("input:mean"), arrays.get("input:deviation")
     check_finite(path, {f"w:{name}": array for name, array in weights.items()})
     if mean is not None:
@@ -190,6 +197,11 @@ def load_network(path):
     if not isinstance(settings, dict):
         raise CheckpointError(f"{path}: settings is {shortened(settings)}; expected a dict")
     return weights, mean, deviation, settings
+
+
+def whole_size(array):
+    """Return an array of 16-bit floats as float32, and any other as it is."""
+    return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def as_float32(path, name, array):

@@ -184,7 +184,9 @@ def bounded(use, *expected):
 
 
 @pytest.mark.parametrize("mutate", [mutated_bytes, mutated_members])
-@pytest.mark.parametrize("cases", [250, pytest.param(5000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "cases", [250, pytest.param(5000, marks=(pytest.mark.slow, pytest.mark.fuzz))]
+)
 def test_a_damaged_checkpoint_is_refused_in_a_sentence_or_works(run, mutate, cases, monkeypatch):
     go_on, path, content, images = run
     monkeypatch.setattr(catalogue, "build", build_small)
@@ -371,7 +373,9 @@ JOURNALS = [
 
 
 @pytest.mark.parametrize("name, wrong", JOURNALS)
-@pytest.mark.parametrize("cases", [250, pytest.param(5000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "cases", [250, pytest.param(5000, marks=(pytest.mark.slow, pytest.mark.fuzz))]
+)
 def test_a_damaged_journal_loses_no_line(name, wrong, cases, tmp_path, capsys):
     lines = (RESULTS / name).read_bytes().splitlines()[:12]
     path, aside = tmp_path / name, tmp_path / f"{name}.damaged"

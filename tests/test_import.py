@@ -4,6 +4,7 @@ import ast
 import pathlib
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -20,6 +21,52 @@ def test_import_minicnn_loads_nothing_heavy():
     code = "import sys, minicnn; print(*sys.modules)"
     heavy = {"numpy", "numba", "matplotlib", "PIL", "tqdm", "torch"}
     assert heavy.isdisjoint(printed(code))
+
+
+DOORS = ["minicnn", "lessons", "minicnn.cuda.check"]
+
+
+def refused(*arguments):
+    """Return the sentence with which a command ends."""
+    top = pathlib.Path(minicnn.__file__).parents[1]
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=top)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_python_without_the_packages_is_told_what_to_type(door):
+    sentence = refused("-S", "-m", door)  # -S: without site-packages
+    assert "needs numpy, numba, pillow, matplotlib, tqdm, which this Python" in sentence
+    assert "pip install -r requirements.txt" in sentence or "in place of python" in sentence
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_an_old_python_is_told_what_to_type(door):
+    old = f"import sys; sys.version_info = (3, 9, 18); sys.argv = ['-m']; import {door}"
+    assert "minicnn needs Python 3.11 or newer, and this is" in refused("-c", old)
+    old = old.replace("-m", "script.py")
+    done = subprocess.run([sys.executable, "-c", old], capture_output=True, text=True)
+    assert "ImportError: minicnn needs Python 3.11 or newer" in done.stderr
+
+
+def test_an_old_python_can_read_what_refuses_it():
+    for path in (PACKAGE / "__init__.py", PACKAGE.parent / "lessons" / "__init__.py"):
+        ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 7))
+
+
+def test_every_file_that_is_no_python_is_in_the_wheel():
+    top = PACKAGE.parent
+    tools = tomllib.loads((top / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    packages = tools["setuptools"]["packages"]["find"]["include"]
+    assert packages == ["minicnn*", "lessons*"]
+    data = tools["setuptools"]["package-data"]
+    listed = {p for name, globs in data.items() for g in globs
+              for p in (top / name.replace(".", "/")).glob(g)}  # fmt: skip
+    for path in [*PACKAGE.rglob("*"), *(top / "lessons").rglob("*")]:
+        is_picture = path.parent.name == "results" and path.suffix == ".png"  # README's
+        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts:
+            assert is_picture or path in listed, path
 
 
 def test_a_backend_arrives_when_first_named_and_brings_no_pictures():
@@ -53,15 +100,17 @@ MAY_IMPORT = {  # wing → the wings that it may import, beside the core
     "step": ["stepping"],
     "networks": BACKENDS,
     "data": [],
-    "plots": [],
+    "plots": ["stepping"],
     "weights": ["networks"],
     "training": ["data", "networks"],
     "verify": [*BACKENDS, "networks", "training"],
     "experiments": [*BACKENDS, "data", "networks", "plots", "training"],
+    "claims": [*BACKENDS, "data", "experiments", "networks", "plots", "training"],
     "bench": [*BACKENDS, "networks", "training"],
     "commands": [
         *BACKENDS,
         "bench",
+        "claims",
         "data",
         "experiments",
         "networks",

@@ -274,6 +274,8 @@ def test_a_notebook_finds_minicnn_and_runs(tmp_path):
     (path,) = notebooks.write([cells.find(1)], out=tmp_path)
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
+    kinds = [cell.metadata["slideshow"]["slide_type"] for cell in notebook.cells]
+    assert kinds[:3] == ["skip", "slide", "-"] and kinds.count("slide") >= 4  # for nbconvert
     top = {"metadata": {"path": cells.FOLDER}}  # one folder below the one where minicnn is
     nbclient.NotebookClient(notebook, resources=top, kernel_name="python3").execute()
     assert any(

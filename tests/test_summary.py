@@ -201,6 +201,8 @@ def test_the_network_of_the_original_code_is_compared_with_the_papers():
         ["", alexnet_source("conv3 conv4 conv5")],
         ["relu5", "comes after", "conv5", "pool5"],
         ["", alexnet_source("relu5")],
+        ["recipe", "bias_epsilon", "1", "2"],
+        ["", alexnet_source("recipe")],
     ]
     assert max(map(len, lines)) <= 100
 
@@ -224,7 +226,8 @@ def alexnet_source(layers):
         ),
         (
             ("cifar-18pct", "cifar-19pct"),
-            "map_lrn1 layer map_lrn, after relu1 – | map_lrn2 layer map_lrn, after pool2 –",
+            "map_lrn1 layer map_lrn, after relu1 – | map_lrn2 layer map_lrn, after pool2 – | "
+            "recipe decay of fc10 1 3",
         ),
     ],
 )
@@ -257,7 +260,7 @@ def test_a_recipe_is_compared_and_a_network_equals_itself(monkeypatch):
     monkeypatch.setitem(catalogue.NETWORKS, "alexnet-source", slow)
     lines = comparison("alexnet", "alexnet-source", **few).splitlines()
     assert lines[-3].split() == ["recipe", "epochs", "90", "93"]
-    assert lines[-2].split() == ["recipe", "bias_epsilon", "–", "0.02"]
+    assert lines[-2].split() == ["recipe", "bias_epsilon", "1", "0.02"]
     assert lines[-1] == "    " + alexnet_source("recipe")
 
 

@@ -3,10 +3,13 @@
     python -m lessons exercise                    lists the exercises
     python -m lessons exercise relu_backward      writes runs/exercises/relu_backward.py
     python -m lessons check relu_backward         checks it
+    python -m lessons check FOLDER                checks a class
 
     catalogue.py      the exercises in order, and the file that a learner starts with
     cases.py          the arguments that a learner's function is called with
     submission.py     the learner's file, read without running it
+    notebook.py       the functions of a notebook as such a file
+    handins.py        who has handed in what: files, folders and zips
     sandbox.py        run the learner's code in a child process with limits; sandbox_child.py is
                       that process
     judge.py          the verdict on a learner's function
@@ -19,7 +22,9 @@
     loops.py          a second solution for each exercise, in loops, to be edited like the first
     facts.py          what the learner's code shows by itself, and what an error means here
     side_by_side.py   small arrays side by side, as text
-    tutor.py          the texts that a learner reads, and the report for a class
+    tutor.py          the texts that a learner reads
+    classroom.py      the command `check`, for one learner or a class
+    report.py         what a teacher gets: tables, a page, files for class systems
 
 The right answer is what minicnn.reference computes; a test compares loops.py with it.
 """
@@ -48,18 +53,37 @@ def add_commands(commands):
 
     command = commands.add_parser(
         "check",
-        help="check an exercise",
+        help="check an exercise, or the exercises of a class",
         description="Run your code in a process of its own and say whether it is right; if not, "
-        "where it is wrong and what the cause may be.  The exit code is 0 if everything is right.",
+        "where it is wrong and what the cause may be.  For a class, give the folder or the zip "
+        "that Moodle or Canvas offers: a folder, zip or file a student.  The exit code is 0 if "
+        "everything is right.",
     )
     command.add_argument(
         "files",
         nargs="*",
         metavar="FILE",
-        help="a file, a folder of files, or the name of an exercise (default: runs/exercises)",
+        help="a .py file, a notebook, a folder or zip of them, or the name of an exercise "
+        "(default: runs/exercises)",
     )
     command.add_argument("--more", action="store_true", help="say more than the hint")
-    command.add_argument("--report", metavar="JSON", help="write a class's results to this file")
+    command.add_argument("--report", metavar="JSON", help="write all results to this file")
+    command.add_argument(
+        "--as",
+        dest="form",
+        choices=("classroom50", "gradescope"),
+        help="write the report in the format of a class system; the exit code is then 0",
+    )
+    command.add_argument(
+        "--exercises",
+        type=lambda text: [name.strip() for name in text.split(",")],
+        metavar="NAME,NAME",
+        help="report these alone, also if they were not handed in (default: what is there)",
+    )
+    command.add_argument("--student", metavar="NAME", help="all files are of this student")
+    command.add_argument(
+        "--out", metavar="DIR", help="folder for a class's table and page (default: runs/class)"
+    )
     command.add_argument(
         "--seconds",
         type=seconds,
@@ -105,6 +129,6 @@ def run_exercise(options):
 
 def run_check(options):
     """Check files."""
-    from . import tutor
+    from . import classroom
 
-    return tutor.main(options.files, options.report, options.more, options.seconds)
+    return classroom.main(options)

@@ -5,37 +5,14 @@ Python's own parser turns the file into a syntax tree.
 
 import ast
 import difflib
-import pathlib
+import threading
 import warnings
 
-from .catalogue import BY_NAME, EXERCISES, FOLDER
+from .catalogue import BY_NAME, EXERCISES
 from .sandbox import one_line
 
 LARGEST = 10**6  # the most bytes of a learner's file
-
-
-def files(paths):
-    """Return the Python files that the paths name: files, folders (with subfolders), exercises.
-
-    Raises
-    ------
-    ValueError
-        If there is no .py file in a folder.
-    OSError
-        If there is no such file.
-    """
-    files = []
-    for path in map(pathlib.Path, paths or [FOLDER]):
-        default = FOLDER / f"{path.stem}.py"  # for both NAME and NAME.py
-        if not path.exists() and str(path) in (path.stem, default.name):
-            path = default if default.exists() or path.stem in BY_NAME else path
-        if not path.exists():
-            raise FileNotFoundError(2, f"there is no such file; {hint(path.stem)}", str(path))
-        inside = sorted(path.rglob("*.py")) if path.is_dir() else [path]
-        if not inside:
-            raise ValueError(f"{path}: there is no .py file in this folder")
-        files += inside
-    return files
+ONE_AT_A_TIME = threading.Lock()  # the filter of warnings belongs to all threads
 
 
 def hint(name):
@@ -57,7 +34,8 @@ def read(path):
     if path.stat().st_size > LARGEST:
         raise ValueError(f"This file is too large for an exercise: more than {LARGEST:,} bytes.")
     try:
-        with warnings.catch_warnings(action="ignore"):  # about invalid escape sequences, say
+        # Python warns of invalid escape sequences, say.
+        with ONE_AT_A_TIME, warnings.catch_warnings(action="ignore"):
             tree = ast.parse(path.read_bytes(), str(path))
     except SyntaxError as error:
         line = one_line(error.text or "")

@@ -1,44 +1,15 @@
-"""The tutor: read a learner's file, have it run in a sandbox, and print a short, kind answer.
+"""The tutor: read a learner's file, have it run in a sandbox, and write a short, kind answer."""
 
-    python -m lessons check                            all files in runs/exercises
-    python -m lessons check relu_backward              runs/exercises/relu_backward.py
-    python -m lessons check FILE…                      files, or folders of files
-    python -m lessons check FOLDER --report out.json   for a class
-
-The report is JSON: {"format": FORMAT, "results": […]}, an entry for each exercise in each file:
-
-    file      the path, as given
-    name      the exercise; null if the file has none or cannot be read as Python
-    passed    true or false
-    checks    [{"case": its title, "passed": true or false, "said": [lines]}]
-    mistake   its name: a heading in hints/, or "still empty", "stopped", "not a tuple", "wrong
-              shape", "wrong dtype", "argument changed", "no answer", "borrowed", "unreadable",
-              "not judged", "not checked", … or null
-    hint      the tutor's hint, or null
-    printed   the first 2,000 characters of the code's printed output
-
-The report is written even if the check is stopped: the files that are left are "not checked".
-
-The exit code is 0 if all exercises in all files are right, else 1.
-"""
-
-import json
-import pathlib
 import textwrap
 from collections import namedtuple
 
-from minicnn.storage import Kind, check_output, make_folder, write_text
-
-from ..viewer import progress
 from . import sandbox
 from .catalogue import BY_NAME, following
 from .judge import EMPTY, calls, judge
 from .sandbox_child import BORROWED
-from .submission import borrowed, files, read
+from .submission import borrowed, read
 
-FORMAT = "minicnn exercises 1"
 UNREADABLE, NOT_JUDGED, NOT_CHECKED = "unreadable", "not judged", "not checked"
-REPORT = Kind("a report of this command", rb'\{\s*"format": "minicnn exercises')
 
 Result = namedtuple("Result", "file name passed checks mistake hint more printed", defaults=("",))
 
@@ -157,64 +128,3 @@ def printed(result):
 def harmless(text):
     """Return text without control characters, which could affect the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
-
-
-# The command.
-
-
-def main(paths, report=None, more=False, seconds=sandbox.SECONDS):
-    """Check files, print the tutor's answers, write the report, and return the exit code.
-
-    Parameters
-    ----------
-    paths : list of path
-        Files, folders to search for .py files, or names of exercises (default: runs/exercises).
-    report : path
-        The JSON file to write, if any.
-    more : bool
-        Whether to add the stronger hint.
-    seconds : float
-        The time limit for the import of a learner's code, and for each call.
-
-    Raises
-    ------
-    ValueError, OSError
-        If there is no such file, none in a folder, or the report cannot be written.
-    """
-    checked = {path: [stopped(path)] for path in files(paths)}
-    if report:
-        demand_writable(pathlib.Path(report), checked)
-    try:
-        for path in checked:
-            checked[path] = results(path, seconds)
-            for result in checked[path]:
-                print(harmless(result_text(result, more)), end="\n\n", flush=True)
-                if result.passed and not report:  # the progress of a class is not recorded
-                    progress.done("exercise", result.name)
-    finally:  # also after Ctrl-C, or where no one reads the output any more
-        all_results = sum(checked.values(), [])
-        right = sum(result.passed for result in all_results)
-        if report:
-            content = {"format": FORMAT, "results": [*map(entry, all_results)]}
-            write_text(report, json.dumps(content, indent=1), REPORT)
-            print(f"{right} of {len(all_results)} are right; {report} has the report.")
-    return 0 if right == len(all_results) else 1
-
-
-def stopped(path):
-    """Return the Result for a file that the tutor did not come to."""
-    hint = "The check was stopped before it was done with this file."
-    return Result(str(path), None, False, [], NOT_CHECKED, hint, None)
-
-
-def demand_writable(report, inputs):
-    """Raise an error now, before an hour of checking, if the report cannot be written."""
-    if report.is_dir():
-        raise IsADirectoryError(21, "is a folder; --report needs the name of a file", str(report))
-    check_output(report, REPORT, inputs)
-    make_folder(report.parent)
-
-
-def entry(result):
-    """Return a Result as an entry of the report."""
-    return {name: value for name, value in result._asdict().items() if name != "more"}

@@ -72,6 +72,8 @@ def write(paths, address=None, out=OUT):
         notebook.cells.insert(0, nbformat.v4.new_code_cell(first, id="find-minicnn"))
         for number, cell in enumerate(notebook.cells):
             cell.id = f"cell-{number}"  # the same in each build
+            kind = "slide" if cell.source.startswith("#") and cell.cell_type == "markdown" else "-"
+            cell.metadata["slideshow"] = {"slide_type": kind if number else "skip"}
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
         notebook.metadata["language_info"] = {"name": "python"}
         written.append(out / f"{path.stem}.ipynb")

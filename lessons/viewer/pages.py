@@ -17,13 +17,15 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
+from minicnn.commands.explore import write_page
+
 from . import cells, source
 
 SITE = cells.OUT / "site"
 TOP = cells.FOLDER.parent
 LOOKS = cells.FOLDER / "page"
 SECONDS = 300  # the time limit of a cell
-EXTRA = "python -m pip install '.[lessons]'"
+EXTRA = "python -m pip install jupytext nbclient nbconvert ipykernel latex2mathml"
 # Runs in the kernel before a lesson: figures are shown once, as values, with alternative text.
 BEFORE = "from lessons.viewer.figures import in_notebook\nin_notebook()"
 
@@ -74,7 +76,7 @@ def check_folder(site):
     """Raise ValueError if `site` holds anything but an older site, because it would be lost."""
     if not site.exists() or not any(site.iterdir()):
         return
-    first, lessons = site / "index.html", r"(\d\d_\w+|index)\.html|style\.css|source"
+    first, lessons = site / "index.html", r"(\d\d_\w+|index|explore)\.html|style\.css|source"
     is_ours = all(re.fullmatch(lessons, path.name) for path in site.iterdir()) and first.is_file()
     if not is_ours or "<title>Lessons · minicnn</title>" not in first.read_text("utf-8", "replace"):
         raise ValueError(
@@ -117,6 +119,7 @@ def write_site(folder, paths, pages, report):
             (folder / page["file"]).write_text(text, encoding="utf-8")
             report(f"{page['number']:4}  {page['title']}")
     source.write_pages(used, folder, templates.get_template("source.html.j2"))
+    write_page(folder / "explore.html")
     contents = templates.get_template("contents.html.j2").render(pages=pages)
     (folder / "index.html").write_text(contents, encoding="utf-8")
     shutil.copy(LOOKS / "style.css", folder)

@@ -1,7 +1,5 @@
 """python -m minicnn download cifar10: the full data set from its home page."""
 
-from .options import nonempty
-
 
 def add(commands):
     command = commands.add_parser(
@@ -16,7 +14,6 @@ def add(commands):
     )
     command.add_argument(
         "--to",
-        type=nonempty,
         metavar="DIR",
         help="the folder to put it in (default: $MINICNN_DATA, or else ~/.cache/minicnn)",
     )

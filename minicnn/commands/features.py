@@ -1,7 +1,7 @@
 """python -m minicnn features CHECKPOINT --data DATA: a layer's output for images, as .npy."""
 
 from ..backends import backend
-from .options import add_data, add_gpus, add_ops, nonempty
+from .options import CHECKPOINT, add_data, add_gpus, add_ops
 
 
 def add(commands):
@@ -12,7 +12,7 @@ def add(commands):
         "one row of float32 per image.  Each image is seen in its central view.",
     )
     command.set_defaults(run=run)
-    command.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint.npz of a run")
+    command.add_argument("checkpoint", metavar="CHECKPOINT", help=CHECKPOINT)
     add_data(command, photos=True)
     command.add_argument(
         "--split",
@@ -27,7 +27,6 @@ def add(commands):
     )
     command.add_argument(
         "--out",
-        type=nonempty,
         default="runs/features.npy",
         metavar="FILE",
         help="default: runs/features.npy",

@@ -4,12 +4,12 @@ import pathlib
 
 from ..backends import backend
 from .options import (
+    CHECKPOINT,
     add_data,
     add_gpus,
     add_max_pixels,
     add_ops,
     add_out,
-    nonempty,
     whole,
     whole_or_zero,
 )
@@ -21,7 +21,6 @@ def add(commands):
     )
     three.add_argument(
         "--out",
-        type=nonempty,
         default="runs/figure3.png",
         metavar="FILE",
         help="default: runs/figure3.png",
@@ -43,7 +42,6 @@ def add(commands):
     maps.add_argument("image", metavar="IMAGE", help="a photograph, of any size")
     maps.add_argument(
         "--out",
-        type=nonempty,
         default="runs/maps.png",
         metavar="FILE",
         help="default: runs/maps.png",
@@ -87,7 +85,7 @@ def add_command(commands, name, text, run):
     """Return the parser of a command that reads a checkpoint."""
     command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     command.set_defaults(run=run)
-    command.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint.npz of a run")
+    command.add_argument("checkpoint", metavar="CHECKPOINT", help=CHECKPOINT)
     add_ops(command)
     add_gpus(command)
     return command

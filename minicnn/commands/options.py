@@ -8,13 +8,14 @@ the option, and exit code 2.
 
 import argparse
 
+CHECKPOINT = "checkpoint.npz of a run, or trained: the network that ships with minicnn"
+
 
 def add_data(command, photos=False):
     """Add --data; with photos=True, also for a folder that `prepare` has made."""
     prepared = ", or one that `minicnn prepare` has made" if photos else ""
     command.add_argument(
         "--data",
-        type=nonempty,
         default="sample",
         metavar="DATA",
         help="sample: the bundled 5,000 images (default); cifar10: the full CIFAR-10, after "
@@ -99,18 +100,10 @@ def add_out(command, out):
     """Add --out with this default."""
     command.add_argument(
         "--out",
-        type=nonempty,
         default=out,
         metavar="DIR",
         help=f"folder for the results (default: {out})",
     )
-
-
-def nonempty(text):
-    """Return the name of a file or a folder, which is not empty."""
-    if not text:
-        raise argparse.ArgumentTypeError("expected a name, but it is empty")
-    return text
 
 
 def whole(text, least=1):

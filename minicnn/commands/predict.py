@@ -5,7 +5,7 @@ import sys
 
 from ..backends import backend
 from ..console import printable
-from .options import add_gpus, add_max_pixels, add_ops, nonempty, whole
+from .options import CHECKPOINT, add_gpus, add_max_pixels, add_ops, whole
 from .test import add_views
 
 
@@ -17,7 +17,7 @@ def add(commands):
         "them as bars, like the paper's Figure 4.",
     )
     command.set_defaults(run=run)
-    command.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint.npz of a run")
+    command.add_argument("checkpoint", metavar="CHECKPOINT", help=CHECKPOINT)
     command.add_argument("images", nargs="+", metavar="IMAGE", help="a photograph, of any size")
     add_max_pixels(command)
     add_views(command)
@@ -27,7 +27,6 @@ def add(commands):
     command.add_argument("--json", action="store_true", help="print JSON instead of text")
     command.add_argument(
         "--picture",
-        type=nonempty,
         metavar="FILE",
         help="also draw the photographs with bars, as .png",
     )

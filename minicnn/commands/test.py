@@ -4,7 +4,7 @@ import json
 
 from ..backends import backend
 from ..console import printable
-from .options import add_data, add_gpus, add_ops, nonempty
+from .options import CHECKPOINT, add_data, add_gpus, add_ops
 
 VIEWS = ("1", "10", "50", "dense", "10+dense", "50+dense")
 FORMAT = "minicnn test 1"  # of the results in --json
@@ -19,9 +19,7 @@ def add(commands):
         "ensemble; print top-1 and top-5 errors, and which class was predicted for which.",
     )
     command.set_defaults(run=run)
-    command.add_argument(
-        "checkpoints", nargs="+", metavar="CHECKPOINT", help="checkpoint.npz of a run"
-    )
+    command.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT", help=CHECKPOINT)
     add_data(command, photos=True)
     add_views(command)
     command.add_argument(
@@ -30,9 +28,7 @@ def add(commands):
         help="with several networks: choose their weights in the ensemble on a random half of the "
         "images, and count errors on the other half (default: all have the same weight)",
     )
-    command.add_argument(
-        "--json", type=nonempty, metavar="FILE", help="also write the results to this file"
-    )
+    command.add_argument("--json", metavar="FILE", help="also write the results to this file")
     add_ops(command)
     add_gpus(command)
 

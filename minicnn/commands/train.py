@@ -71,6 +71,8 @@ def run(options):
     settings = {name: getattr(options, name) for name in RUN_OPTIONS}
     settings |= {"images": counts, "size": size, "test_width": test_width, "classes": classes}
     settings |= {"schedule": plan, **given}
+    if options.bias_epsilon != 1:  # earlier versions had no such option
+        settings["bias_epsilon"] = options.bias_epsilon
     if options.tf32:
         settings["tf32"] = True
     try:
@@ -84,6 +86,7 @@ def run(options):
             epsilon=options.epsilon,
             momentum=options.momentum,
             decay=options.decay,
+            bias_epsilon=options.bias_epsilon,
             batch=options.batch,
             schedule=schedules.schedule_from(plan),
             folder=out,

@@ -142,9 +142,14 @@ def add_options(command):
     training.add_argument(
         "--decay",
         type=not_negative,
-        default=0.0005,
         metavar="D",
-        help="weight decay (default: 0.0005)",
+        help="weight decay (default: 0.0005; cuda-convnet's networks have a number for each layer)",
+    )
+    training.add_argument(
+        "--bias-epsilon",
+        type=not_negative,
+        metavar="F",
+        help=f"learning rate of biases, as a multiple of ε (default: {default('bias_epsilon')})",
     )
     training.add_argument(
         "--batch", type=whole, metavar="N", help=f"images per batch (default: {default('batch')})"

@@ -19,9 +19,9 @@ Here im2col does write its matrix: it is as large as the weights for `taps` and 
 
 from collections import namedtuple
 
-from ..checks import check_gradient, check_local
+from ..checks import check_cache, check_gradient, check_local
 from .buffers import empty
-from .device import flat, to_device
+from .device import DeviceArray, flat, to_device
 from .gpu import cuda, launch, record_event
 from .operands import MATRIX, matrix, numbers
 from .product import Sizes, product, split_product
@@ -50,6 +50,7 @@ def local_forward(x, w, b, stride=1, pad=0):
 
 def local_backward(dy, cache, need_dx=True):
     """Return dx, dw, db; with need_dx=False, as for the first layer, dx is None."""
+    check_cache("local", cache, DeviceArray, DeviceArray, tuple, int, int)
     x, w, *_ = cache
     check_gradient("local", dy, (x.shape[0], w.shape[2], *w.shape[:2]), x.dtype)
     dy = to_device(dy)

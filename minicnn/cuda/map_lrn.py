@@ -11,9 +11,9 @@ Each thread computes one output.  The caches of a GPU serve the reads of overlap
 import math
 from collections import namedtuple
 
-from ..checks import check_gradient, check_map_lrn
+from ..checks import check_cache, check_gradient, check_map_lrn
 from .buffers import empty
-from .device import flat, to_device
+from .device import DeviceArray, flat, to_device
 from .gpu import cuda, launch
 from .operands import numbers
 
@@ -36,6 +36,7 @@ def map_lrn_forward(x, k=1, n=3, alpha=5e-5, beta=0.75):
 
 def map_lrn_backward(dy, cache):
     """Return dx: the direct term and the neighbours' term."""
+    check_cache("map_lrn", cache, DeviceArray, DeviceArray, Geometry, Constants)
     x, scale, geometry, constants = cache
     check_gradient("map_lrn", dy, x.shape, x.dtype)
     dy, dx = to_device(dy), empty(x.shape, x.dtype)

@@ -18,6 +18,8 @@ Photographs are prepared once, by `make_photos.py`: `listing.py` finds them, `de
 a square and `pixels.py` its colours right, `shards.py` writes them, and `moments.py` computes their
 mean and principal components.
 
+`trained()` is a network that has learned all of CIFAR-10, see `bundled.py`.
+
 For both, `augment.py` draws crops, flips and colours, `views.py` turns these into a network's
 inputs, and `batches.py` makes the batches while the network trains.
 """
@@ -27,6 +29,7 @@ from pathlib import Path
 from ..checks import check_name
 from . import augment
 from .batches import Batches
+from .bundled import Bundled, trained
 from .cifar10 import CLASSES, FOLDER, cache_dir, load_cifar10, load_sample
 from .inputs import prepare, subset, subtract_mean
 from .photos import Photos, load_photos, with_moments
@@ -34,6 +37,7 @@ from .photos import Photos, load_photos, with_moments
 __all__ = [
     "CLASSES",
     "Batches",
+    "Bundled",
     "DownloadError",
     "Photos",
     "augment",
@@ -47,6 +51,7 @@ __all__ = [
     "prepare_photos",
     "subset",
     "subtract_mean",
+    "trained",
     "with_moments",
 ]
 

@@ -41,8 +41,9 @@ Network = namedtuple(
 # Section 5 of the AlexNet paper.  There ε falls "when the validation error rate stopped improving
 # with the current learning rate"; the paper does not say after how many epochs.
 PAPER = {"epochs": 90, "epsilon": 0.01, "batch": 128, "input": "raw", "colour_noise": 0.1}
+PAPER |= {"decay": 0.0005, "bias_epsilon": 1}
 ON_STALL = {"stall": 5, "by": 10, "times": 3}
-SMALL = {"epochs": 20, "epsilon": 0.001, "batch": 128, "input": "raw", "colour_noise": 0.0}
+SMALL = {**PAPER, "epochs": 20, "epsilon": 0.001, "colour_noise": 0.0}
 
 ALEXNET = Network(alexnet.alexnet, 224, alexnet.LEAST, 256, 1000, PAPER, ON_STALL, batch=32)
 VGG = ALEXNET._replace(
@@ -51,6 +52,19 @@ VGG = ALEXNET._replace(
 DEEPER = VGG._replace(begins_with=("vgg-a", vgg.FROM_A))
 CIFAR = Network(cifar.four_layer, 32, cifar.LEAST, 32, 10, SMALL, {}, batch=128)
 LOCAL = CIFAR._replace(size=24)
+
+
+def cuda_convnet(epochs, at, **decay):
+    """Return the recipe and the schedule of one of cuda-convnet's networks of 2011.
+
+    Biases learn twice as fast as weights.  ε falls to a tenth after the epochs `at`.
+    """
+    recipe = {**SMALL, "epochs": epochs, "decay": decay, "bias_epsilon": 2}
+    return {"recipe": recipe, "schedule": {"at": at, "by": 10}}
+
+
+CONVOLUTIONS = {"conv1": 0.004, "conv2": 0.004, "conv3": 0.004}
+LOCALS = {"conv1": 0, "conv2": 0, "local3": 0.004, "local4": 0.004}
 PATCHES = CIFAR._replace(  # their initial weights are scaled by fan-in
     size=24, recipe={**SMALL, "epsilon": 0.03, "input": "unit"}
 )
@@ -64,7 +78,9 @@ NETWORKS = {
     "alexnet-no-conv4": ALEXNET._replace(build=partial(alexnet.without_conv, 4)),
     "alexnet-no-lrn": ALEXNET._replace(build=alexnet.without_lrn),
     "alexnet-no-overlap": ALEXNET._replace(build=alexnet.without_overlap),
-    "alexnet-source": ALEXNET._replace(build=alexnet.alexnet_source),
+    "alexnet-source": ALEXNET._replace(
+        build=alexnet.alexnet_source, recipe={**PAPER, "bias_epsilon": 2}
+    ),
     "vgg-a": VGG._replace(build=partial(vgg.vgg, "A"), torchvision=True),
     "vgg-a-lrn": VGG._replace(build=partial(vgg.vgg, "A-LRN")),
     "vgg-b": DEEPER._replace(build=partial(vgg.vgg, "B"), torchvision=True),
@@ -78,11 +94,21 @@ NETWORKS = {
     ),
     "cifar-four-layer": CIFAR,
     "cifar-four-hidden-layer": CIFAR._replace(build=cifar.four_hidden_layer),
-    "cifar-80sec": CIFAR._replace(build=cifar.layers_80sec),
-    "cifar-19pct": CIFAR._replace(build=cifar.layers_19pct),
-    "cifar-18pct": CIFAR._replace(build=cifar.layers_18pct),
-    "cifar-13pct": LOCAL._replace(build=cifar.local_13pct),
-    "cifar-11pct": LOCAL._replace(build=cifar.local_11pct),
+    "cifar-80sec": CIFAR._replace(
+        build=cifar.layers_80sec, **cuda_convnet(10, [8], **CONVOLUTIONS, fc64=0.03, fc10=0.03)
+    ),
+    "cifar-19pct": CIFAR._replace(
+        build=cifar.layers_19pct, **cuda_convnet(140, [120, 130], **CONVOLUTIONS, fc10=3)
+    ),
+    "cifar-18pct": CIFAR._replace(
+        build=cifar.layers_18pct, **cuda_convnet(140, [120, 130], **CONVOLUTIONS, fc10=1)
+    ),
+    "cifar-13pct": LOCAL._replace(
+        build=cifar.local_13pct, **cuda_convnet(160, [140, 150], **LOCALS, fc10=0.004)
+    ),
+    "cifar-11pct": LOCAL._replace(
+        build=cifar.local_11pct, **cuda_convnet(520, [500, 510], **LOCALS, fc10=0.01)
+    ),
     "cifar-alexnet": PATCHES._replace(
         build=cifar.small_alexnet, recipe={**PATCHES.recipe, "epochs": 38}
     ),

@@ -84,6 +84,8 @@ def facts_of(name, layers):
             }
         below = layer.name
     recipe = catalogue.find(name).recipe | catalogue.find(name).schedule
+    if isinstance(recipe["decay"], dict):
+        recipe |= {f"decay of {layer}": decay for layer, decay in recipe.pop("decay").items()}
     return {**facts, "recipe": {option: text_of(value) for option, value in recipe.items()}}
 
 

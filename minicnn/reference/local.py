@@ -17,7 +17,7 @@ place its own biases, too.
 
 import numpy as np
 
-from ..checks import check_gradient, check_local
+from ..checks import check_cache, check_gradient, check_local
 
 
 def local_forward(x, w, b, stride=1, pad=0):
@@ -37,6 +37,7 @@ def local_forward(x, w, b, stride=1, pad=0):
 
 def local_backward(dy, cache, need_dx=True):
     """Return dx, dw, db; dx is None with need_dx=False, as for the first layer."""
+    check_cache("local", cache, np.ndarray, np.ndarray, int, int, int)
     x, w, b_ndim, stride, pad = cache
     H_out, W_out, K, _, f, _ = w.shape
     N, C, H, W = x.shape

@@ -19,7 +19,7 @@ holds it.
 
 import numpy as np
 
-from ..checks import check_gradient, check_map_lrn
+from ..checks import check_cache, check_gradient, check_map_lrn
 
 
 def sum_over_window(q, before, after):
@@ -43,6 +43,7 @@ def map_lrn_forward(x, k=1, n=3, alpha=5e-5, beta=0.75):
 
 def map_lrn_backward(dy, cache):
     """Return dx: its own term, and the neighbours' term."""
+    check_cache("map_lrn", cache, np.ndarray, np.ndarray, np.ndarray, int, float, float)
     x, y, scale, n, alpha, beta = cache
     check_gradient("map_lrn", dy, x.shape, x.dtype)
     own = dy * scale**-beta

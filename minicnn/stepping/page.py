@@ -136,16 +136,16 @@ def full_page(title, body):
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
+        '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'
         f"<title>{html.escape(title)}</title>"
         "<style>body{margin:0 auto;padding:2vmin;max-width:1240px}</style></head>\n"
         f"<body>{body}</body></html>\n"
     )
 
 
-def minified(name):
-    """Return a file of this package without indentation, comment lines and most line ends."""
-    lines = resources.files(__package__).joinpath(name).read_text("utf-8").splitlines()
+def minified(name, package=__package__):
+    """Return a file of a package without indentation, comment lines and most line ends."""
+    lines = resources.files(package).joinpath(name).read_text("utf-8").splitlines()
     lines = [s for s in map(str.strip, lines) if s and not s.startswith(("//", "/**"))]
     return "".join(s if s.endswith(tuple("{([,;:")) else s + "\n" for s in lines)
 

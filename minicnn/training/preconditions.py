@@ -23,13 +23,15 @@ def check_counts(epochs, batch, workers, seed):
     check_whole("train", "seed", seed, 0)
 
 
-def check_numbers(epsilon, momentum, decay, until, save_every):
+def check_numbers(epsilon, momentum, decay, bias_epsilon, until, save_every):
     """Raise TypeError or ValueError for a number out of its range."""
     until = 0 if until is None else until
+    decays = decay.values() if isinstance(decay, dict) else [decay]
     for name, value, most, expected in (
         ("epsilon", epsilon, math.inf, "a number of at least 0"),
         ("momentum", momentum, BELOW_ONE, "a number of at least 0 and below 1"),
-        ("decay", decay, math.inf, "a number of at least 0"),
+        *(("decay", one, math.inf, "a number of at least 0") for one in decays),
+        ("bias_epsilon", bias_epsilon, math.inf, "a number of at least 0"),
         ("until", until, 1, "a share of wrong answers, 0 … 1"),
         ("save_every", save_every, math.inf, "seconds, at least 0"),
     ):

@@ -53,6 +53,7 @@ def train(
     epsilon=0.01,
     momentum=0.9,
     decay=0.0005,
+    bias_epsilon=1,
     batch=128,
     schedule=None,
     until=None,
@@ -82,7 +83,10 @@ def train(
     rng : numpy Generator
         Draws the order of the images; the network's dropout layers should hold the same generator.
     epsilon, momentum, decay : float
-        ε, 0.9 and 0.0005 of the update rule.  Biases do not decay, as in the original code.
+        ε, 0.9 and 0.0005 of the update rule.  Biases do not decay, as in the original code.  decay
+        may also be a dict with a number for each layer that has weights.
+    bias_epsilon : float
+        The learning rate of biases as a multiple of ε; 2 in the original code.
     schedule : function
         Called after every epoch as schedule(history, epsilon); returns the next ε.  See
         schedules.py.
@@ -133,10 +137,11 @@ def train(
         If nothing can be written to the folder.
     """
     check_counts(epochs, batch, workers, seed)
-    check_numbers(epsilon, momentum, decay, until, save_every)
+    check_numbers(epsilon, momentum, decay, bias_epsilon, until, save_every)
     # Convert to Python's own numbers: np.float32 or np.uint8 would round or overflow.
     epochs, batch, seed, workers = int(epochs), int(batch), int(seed), int(workers)
-    epsilon, momentum, decay = float(epsilon), float(momentum), float(decay)
+    epsilon, momentum, bias_epsilon = float(epsilon), float(momentum), float(bias_epsilon)
+    decay = decay_of_layers(layers, decay)
     check_rng("train", rng)
     switches = {"resume": resume, "progress": progress}
     check_names(folder, title, settings, inputs, switches)
@@ -189,7 +194,9 @@ def train(
                 pending.append((loss, scores, labels_batch))
                 if len(pending) == sync_every or run.step + len(pending) == steps:
                     counted = count_pending(pending, run, layers, ops, x, batches)
-                update(layers, ops, grads, run.velocities, run.epsilon, momentum, decay)
+                update(
+                    layers, ops, grads, run.velocities, run.epsilon, momentum, decay, bias_epsilon
+                )
                 del loss, scores, grads  # the next step needs the memory
 
                 if pending:
@@ -288,7 +295,7 @@ def loss_and_gradients(layers, ops, x, labels):
     return loss, scores, grads
 
 
-def update(layers, ops, grads, velocities, epsilon, momentum=0.9, decay=0.0005):
+def update(layers, ops, grads, velocities, epsilon, momentum=0.9, decay=0.0005, bias_epsilon=1):
     """Update every parameter once (Section 5).
 
         v_{i+1} = 0.9·v_i − 0.0005·ε·w_i − ε·⟨∂L/∂w⟩
@@ -303,15 +310,34 @@ def update(layers, ops, grads, velocities, epsilon, momentum=0.9, decay=0.0005):
     grads, velocities : dict
         grads["conv1"]["w"] is ∂L/∂w of the layer conv1, and velocities["conv1"]["w"] its v, which
         is changed too.
-    epsilon, momentum, decay : float
-        ε, 0.9 and 0.0005; biases do not decay.
+    epsilon, momentum, decay, bias_epsilon
+        ε, 0.9 and 0.0005, as in `train`.
     """
+    decays = decay_of_layers(layers, decay)
     for layer in layers:
         for name, w in layer.params.items():
             v, dw = velocities[layer.name][name], grads[layer.name][name]
-            w_decay = 0 if name == "b" else decay
-            w, v = ops.sgd_update(w, v, dw, epsilon=epsilon, momentum=momentum, decay=w_decay)
+            w_epsilon, w_decay = epsilon, decays[layer.name]
+            if name == "b":
+                w_epsilon, w_decay = bias_epsilon * epsilon, 0
+            w, v = ops.sgd_update(w, v, dw, epsilon=w_epsilon, momentum=momentum, decay=w_decay)
             layer.params[name], velocities[layer.name][name] = w, v
+
+
+def decay_of_layers(layers, decay):
+    """Return the weight decay of each layer that has weights, as a dict.
+
+    Raises ValueError for a dict that names other layers.
+    """
+    names = [layer.name for layer in layers if layer.params]
+    if not isinstance(decay, dict):
+        return dict.fromkeys(names, float(decay))
+    if set(decay) != set(names):
+        raise ValueError(
+            f"train: decay has numbers for {', '.join(map(str, decay))}; "
+            f"expected one for each of {', '.join(names)}"
+        )
+    return {name: float(decay[name]) for name in names}
 
 
 def validate(layers, ops, data, view=unchanged):

@@ -11,6 +11,7 @@ for convolution, and layers fused with a ReLU; a backend without them prints no 
 network of catalogue.NETWORKS is checked as a whole, at its smallest size, only if it is named.
 """
 
+import math
 import sys
 
 import numpy as np
@@ -165,9 +166,16 @@ def check_named(name, ops):
 
 
 def whole_network(name, ops, rng):
-    """Return (description, Report) for two images and a network by name."""
+    """Return (description, Report) for two images and a network by name.
+
+    Its weights are drawn anew, scaled by fan-in.  Some tables begin with weights so small that
+    their gradients would drown in the rounding of the loss.
+    """
     size, classes = catalogue.find(name).least, catalogue.find(name).classes
     layers = catalogue.build(name, ops, rng, **catalogue.size_option(name, size))
+    for w in (w for layer in layers for w in net.columns(layer.params.get("w", ()))):
+        fan_in = math.prod(w.shape[-3:]) if w.ndim > 2 else w.shape[1]
+        w[...] = rng.standard_normal(w.shape) * math.sqrt(2 / fan_in)
     x, labels = rng.standard_normal((2, 3, size, size)), rng.integers(classes, size=2)
     report = check_network(layers, x, labels, catalogue.backend(name, ops), max_entries=5)
     return f"{x.shape}", report

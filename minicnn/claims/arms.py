@@ -1,0 +1,150 @@
+"""The arms: what each of them trains, and how.
+
+    build      build(ops, rng) → the layers
+    columns    how many columns they have
+    size       the width of the images that they see; cut from the centre, or with `crops` at random
+    epochs     the length of a run; with `until`, the most
+    epsilon    the first ε to try: others follow in steps of a factor `step`, see driver.py
+    step       2, or 10 for the grid of powers of ten
+    decay      the weight decay, one number or one for each layer
+    bias       the learning rate of biases, as a multiple of ε
+    crops      cut random patches, and mirror half of them
+    noise      the standard deviation of the change of colours (Section 4.1)
+    images     the number of training images; None: all
+    divide     ε is divided by ten after this share of the epochs; None: never
+    until      the run ends at this training error
+    input      "raw": pixels minus the mean image; "unit": divided by their deviation, too
+    measures   what is measured at the end, beside the errors: names of functions in runs.py
+
+Q is the four-layer network of Figure 1, A the small AlexNet, C the two columns, L the network with
+locally connected layers.
+"""
+
+from collections import namedtuple
+from functools import partial
+
+from ..net import row
+from ..networks import catalogue, cifar
+
+Arm = namedtuple(
+    "Arm", "build columns size epochs epsilon step decay bias crops noise images divide until "
+    "input measures",
+)  # fmt: skip
+
+Q = Arm(
+    build=cifar.four_layer, columns=1, size=32, epochs=30, epsilon=0.001, step=2, decay=0.0005,
+    bias=1, crops=False, noise=0.0, images=None, divide=0.8, until=None, input="raw", measures=(),
+)  # fmt: skip
+PATCH = Q._replace(build=partial(cifar.four_layer, size=24), size=24, epochs=40)
+RACE = Q._replace(epochs=60, decay=0.0, divide=None, until=0.25)
+L = Q._replace(
+    build=cifar.local_11pct, size=24, epochs=60, bias=2, crops=True,
+    decay={**catalogue.LOCALS, "fc10": 0.01},
+)  # fmt: skip
+A = Q._replace(
+    build=cifar.small_alexnet, size=24, epochs=20, epsilon=0.03, crops=True, input="unit"
+)
+C = A._replace(build=cifar.two_columns, columns=2)
+ONE = C._replace(build=cifar.one_gpu, columns=1)
+
+
+def with_normalization(ops, rng, **constants):
+    """Return Q with local response normalization after its first two ReLUs."""
+    layers = []
+    for layer in cifar.four_layer(ops, rng):
+        layers.append(layer)
+        if layer.name in ("relu1", "relu2"):
+            layers.append(row(f"lrn{layer.name[-1]}", ops, "lrn", **constants))
+    return layers
+
+
+def with_pools(ops, rng, z):
+    """Return Q with pooling windows of z×z pixels; the maps keep their sizes."""
+    return [
+        layer._replace(options={**layer.options, "z": z}) if "z" in layer.options else layer
+        for layer in cifar.four_layer(ops, rng)
+    ]
+
+
+def with_hidden_layers(ops, rng, p):
+    """Return Q with two hidden layers of 512 units before fc10, each dropped with probability p."""
+    *below, _ = cifar.four_layer(ops, rng)
+    draw = cifar.first_weights(rng, "paper")
+    layers, D = below, 64 * cifar.pooled(32, times=3) ** 2
+    for number in (8, 9):
+        layers += [
+            row(f"fc{number}", ops, "fc", draw(512, D)),
+            row(f"relu{number}", ops, "relu"),
+            *([row(f"dropout{number}", ops, "dropout", p=p, rng=rng)] if p else []),
+        ]
+        D = 512
+    return [*layers, row("fc10", ops, "fc", draw(10, D))]
+
+
+def with_biases(ops, rng, bias):
+    """Return A with these biases in conv2, conv4, conv5 and fc6, as AlexNet begins (Section 5)."""
+    layers = cifar.small_alexnet(ops, rng)
+    for layer in layers:
+        if layer.name in ("conv2", "conv4", "conv5", "fc6"):
+            layer.params["b"][:] = bias
+    return layers
+
+
+def without(name, ops, rng):
+    """Return A without one of its middle convolutions; the next one takes that one's input."""
+    kernels = [64, 96, 160, 160, 128]
+    number = int(name[-1])
+    kernels[number - 1] = kernels[number - 2]
+    layers = cifar.small_alexnet(ops, rng, kernels=kernels)
+    return [layer for layer in layers if layer.name not in (name, f"relu{number}")]
+
+
+ARMS = {
+    "Q": Q._replace(measures=("probabilities",)),
+    "Q-k": Q._replace(build=partial(with_normalization, alpha=0)),
+    "Q-lrn": Q._replace(build=with_normalization),
+    "Q-z2": Q._replace(build=partial(with_pools, z=2)),
+    "Q-constant": Q._replace(divide=None),
+    **{
+        f"Q-decay-{decay:g}": Q._replace(decay=decay, measures=("training_error_still",))
+        for decay in (0, 5e-5, 5e-4, 5e-3)
+    },
+    "Q-central": PATCH,
+    "Q-crops": PATCH._replace(crops=True, measures=("ten_views",)),
+    "Q-colours": PATCH._replace(crops=True, noise=0.1),
+    "Q-hidden": Q._replace(
+        build=partial(with_hidden_layers, p=0), epochs=80, images=10_000, divide=None
+    ),
+    "Q-dropout": Q._replace(
+        build=partial(with_hidden_layers, p=0.5), epochs=80, images=10_000, divide=None
+    ),
+    **{
+        f"race-{name}-{images // 1000}k": RACE._replace(
+            build=partial(cifar.four_layer, nonlinearity=name), epsilon=epsilon, images=images
+        )
+        for images in (5_000, 10_000, 20_000, 50_000)
+        for name, epsilon in (("relu", 0.002), ("tanh", 0.008))
+    },
+    **{
+        f"race-L-{name}": RACE._replace(
+            build=partial(cifar.local_13pct, nonlinearity=name, init="paper", size=32),
+            epsilon=epsilon,
+        )
+        for name, epsilon in (("relu", 0.002), ("tanh", 0.008))
+    },
+    "L-lrn": L,
+    "L": L._replace(build=partial(cifar.local_11pct, normalized=False)),
+    "race-logistic-50k": RACE._replace(
+        build=partial(cifar.four_layer, nonlinearity="logistic"), epsilon=0.016, epochs=40
+    ),
+    "A": A._replace(measures=("ten_views", "neighbours")),
+    "A-no-conv3": A._replace(build=partial(without, "conv3")),
+    "A-no-conv4": A._replace(build=partial(without, "conv4")),
+    **{
+        f"A-bias-{bias:g}": A._replace(build=partial(with_biases, bias=bias), epochs=2, divide=None)
+        for bias in (1, 0.1, 0)
+    },
+    "C": C,
+    "C-one": ONE,
+    "C-small": C._replace(build=partial(cifar.two_columns, first_std=0.01), measures=("colours",)),
+}

@@ -1,0 +1,138 @@
+"""The findings as a table, as a page with figures, and as a list of what is still to do."""
+
+import pathlib
+
+import numpy as np
+
+from .. import storage
+from ..console import aligned
+from ..experiments import journal
+from ..machine import versions
+from ..plots.canvas import new_figure, save
+from . import driver, findings
+from .table import CLAIMS
+
+HEADING = ("", "claim", "the paper", "here, with its 95% interval", "verdict")
+
+
+def table(lines, numbers=CLAIMS, dataset="cifar10"):
+    """Return the findings of these claims as rows of text: HEADING, then one for each claim."""
+    rows = [HEADING]
+    for number in numbers:
+        claim, found = CLAIMS[number], findings.find(number, lines, dataset)
+        here, verdict = ("", "not run") if found is None else (result(found), found.verdict)
+        rows.append((str(number), claim.says, claim.paper, here, verdict))
+    return rows
+
+
+def result(found):
+    """Return what came out in a few words."""
+    if found.interval is None:
+        return found.detail
+    mean, low, high, *_ = found.interval
+    text = f"{mean:.2f} ({low:.2f} … {high:.2f}) {found.unit}"
+    return text if found.expected is None else f"{text}; the paper's would be {found.expected:.2f}"
+
+
+def text(lines, numbers=CLAIMS, dataset="cifar10"):
+    """Return the findings as a table for a terminal."""
+    rows = table(lines, numbers, dataset)
+    return "\n".join(line.rstrip() for line in aligned(rows, right=[0]))
+
+
+def progress(out, ops, photos, numbers, dataset, seeds=None):
+    """Return what is done of each claim, and how long the rest takes on this machine."""
+    rows, total, seconds = [("", "claim", "runs done", "the rest takes")], 0.0, {}
+    counted = set()
+    for number in numbers:
+        runs = driver.runs_of([number], seeds)
+        left = driver.missing(out, [number], dataset, seeds)
+        for name, _ in left:
+            if name not in seconds:
+                seconds[name] = driver.seconds_per_run(ops, photos, name)
+        rest = sum(seconds[name] for name, _ in left)
+        total += sum(seconds[name] for name, seed in left if (name, seed) not in counted)
+        counted.update(left)
+        done = f"{len(runs) - len(left)} of {len(runs)}" if runs else "–"
+        rows.append((str(number), CLAIMS[number].says, done, hours(rest) if left else "–"))
+    lines = [line.rstrip() for line in aligned(rows, right=[0])]
+    note = "choosing ε comes on top: three to nine runs of a fifth of that length for each arm"
+    return "\n".join([*lines, "", f"together {hours(total)} ({note})"])
+
+
+def hours(seconds):
+    """Return a time as text: "35 minutes", "2.5 hours"."""
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+def write(folder, lines, threads, dataset="cifar10"):
+    """Write claims.md, claims.png and a figure for each claim with runs; return their names."""
+    folder = pathlib.Path(folder)
+    storage.make_folder(folder)
+    names = ["claims.md", "claims.png"]
+    rows = [[escaped(cell) for cell in row] for row in table(lines, CLAIMS, dataset)]
+    page = ["# The paper's claims, tested on CIFAR-10", ""]
+    page += ["| " + " | ".join(row) + " |" for row in rows[:1]]
+    page += ["|---|---|---|---|---|", *("| " + " | ".join(row) + " |" for row in rows[1:]), ""]
+    page += ["![All claims that lower an error](claims.png)", ""]
+    draw_all(lines, folder / "claims.png", dataset)
+    for number, claim in CLAIMS.items():
+        found = findings.find(number, lines, dataset)
+        if found is None:
+            continue
+        page += [f"## {number}. {claim.says}", "", f"{found.detail}.", ""]
+        if claim.arms and claim.kind == "gap":
+            name = f"claim-{number}.png"
+            draw(claim, lines, folder / name, dataset)
+            page += [f"![The runs of claim {number}]({name})", ""]
+            names.append(name)
+    machine = ", ".join(f"{name} {value}" for name, value in versions(threads).items())
+    page += [f"Written by `python -m minicnn claims --report`, with {machine}.", ""]
+    storage.write_text(folder / "claims.md", "\n".join(page))
+    return names
+
+
+def escaped(cell):
+    return cell.replace("|", "\\|")
+
+
+def draw(claim, lines, path, dataset):
+    """Draw the value of every run of a claim: a point for each seed, and a bar at their mean."""
+    figure, axes = new_figure(6, 0.7 + 0.5 * len(claim.arms))
+    runs = journal.select(lines, {"data": dataset, "purpose": "run"})
+    for place, name in enumerate(claim.arms):
+        group = findings.of_arm(runs, dataset, name).values()
+        values = [100 * line[claim.value] for line in group]
+        axes.plot(values, [place] * len(values), "o", color="black", mfc="none")
+        axes.plot(np.mean(values), place, "|", color="tab:red", markersize=18)
+    axes.set_yticks(range(len(claim.arms)), labels=claim.arms)
+    axes.set_ylim(len(claim.arms) - 0.5, -0.5)
+    axes.set_xlabel(f"{claim.value.replace('_', ' ')} (%); ○ a seed, | their mean")
+    save(figure, path)
+
+
+def draw_all(lines, path, dataset):
+    """Draw the paper's difference and ours, as shares of the error, for all claims that have both.
+
+    Both are divided by our own error, so that they are on one scale.
+    """
+    shown = []
+    for number, claim in CLAIMS.items():
+        found = findings.find(number, lines, dataset) if claim.share else None
+        if found is not None and found.expected:
+            shown.append((number, claim, found))
+    figure, axes = new_figure(8, 1.2 + 0.45 * len(shown))
+    for place, (_, claim, found) in enumerate(shown):
+        to_share = 100 * claim.share / found.expected
+        mean, low, high = (to_share * value for value in found.interval[:3])
+        axes.plot([low, high], [place, place], "-", color="tab:blue")
+        axes.plot(mean, place, "o", color="tab:blue", label="here" if not place else None)
+        axes.plot(100 * claim.share, place, "D", color="tab:red", mfc="none",
+                  label="the paper" if not place else None)  # fmt: skip
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_yticks(range(len(shown)), labels=[f"{n}. {claim.says}" for n, claim, _ in shown])
+    axes.set_ylim(max(len(shown), 1) - 0.5, -0.5)
+    axes.set_xlabel("lower error, in % of the error")
+    if shown:
+        axes.legend(frameon=False)
+    save(figure, path)

@@ -1,0 +1,58 @@
+"""The claims of the paper: what it says, and which arms are compared to test it.
+
+section    of the AlexNet paper; "VGG" of Simonyan and Zisserman's
+says       the claim, in a few words
+paper      its number, as the paper gives it
+kind       the function of findings.py that compares
+arms       the arms: the better one first, then the other one
+seeds      runs of each arm
+share      the paper's difference as a share of the larger error; None: it gives no number
+"""
+
+from collections import namedtuple
+
+Claim = namedtuple("Claim", "section says paper kind arms seeds share value", defaults=["error"])
+
+SIZES = ("5k", "10k", "20k", "50k")
+RACES = [f"race-{name}-{size}" for size in SIZES for name in ("relu", "tanh")]
+
+CLAIMS = {
+    1: Claim("3.1", "ReLU reaches 25% training error sooner than tanh", "6 times", "ratio",
+             ("race-relu-50k", "race-tanh-50k"), 3, None),
+    2: Claim("3.1", "the ratio of claim 1 grows with the number of images", "not in the paper",
+             "trend", RACES, 3, None),
+    3: Claim("3.1", "the logistic function is slower than tanh", "–", "ratio",
+             ("race-tanh-50k", "race-logistic-50k"), 2, None),
+    4: Claim("3.3", "local response normalization lowers the error", "1.4 points", "gap",
+             ("Q-lrn", "Q"), 5, 0.03),
+    5: Claim("3.3", "… and from 13 to 11% in cuda-convnet's network", "13 → 11%", "gap",
+             ("L-lrn", "L"), 3, 0.15),
+    6: Claim("3.4", "overlapping pools lower the error", "0.4 points", "gap",
+             ("Q", "Q-z2"), 8, 0.01),
+    7: Claim("1, 7", "removing a middle convolution raises the error", "2 points", "gap",
+             ("A", "A-no-conv3", "A-no-conv4"), 3, 0.05),
+    8: Claim("1", "no convolution has more than 1% of the parameters", "1%", "counting", (), 0,
+             None),
+    9: Claim("3.2", "two columns beat the network for one GPU", "1.7 points", "gap",
+             ("C", "C-one"), 3, 0.04),
+    10: Claim("6.1", "one column becomes grey, the other colourful, in every run", "every run",
+              "colours", ("C-small",), 5, None),
+    11: Claim("4.1", "crops and mirrored images lower the error", "19 → 14.2% (cuda-convnet)",
+              "gap", ("Q-crops", "Q-central"), 3, 0.25),
+    12: Claim("4.1", "changing colours lowers the error", "over 1 point", "gap",
+              ("Q-colours", "Q-crops"), 5, 0.025),
+    13: Claim("4.1", "ten views lower the error", "1.5 points", "views", ("Q-crops",), 3, 0.04),
+    14: Claim("4.2", "without dropout the network overfits", "–", "gap",
+              ("Q-dropout", "Q-hidden"), 3, None),
+    15: Claim("4.2", "halving the outputs is the geometric mean of all thinned networks", "exact",
+              "masks", (), 0, None),
+    16: Claim("5", "weight decay lowers the training error", "–", "gap",
+              ("Q-decay-0.0005", "Q-decay-0"), 5, None, "training_error_still"),
+    17: Claim("5", "biases of 1 speed up the start", "–", "gap", ("A-bias-1", "A-bias-0"), 5, None,
+              "training_error"),
+    18: Claim("5", "dividing ε lowers the error", "–", "gap", ("Q", "Q-constant"), 3, None),
+    19: Claim("6", "the average of five networks has a lower error", "18.2 → 16.4%", "ensemble",
+              ("Q",), 5, 0.10),
+    21: Claim("6.1", "features find images of the same class, pixels do not", "–", "neighbours",
+              ("A",), 3, None),
+}  # fmt: skip
