@@ -271,8 +271,9 @@ def guard():
     new_user, new_pid, new_net = 0x10000000, 0x20000000, 0x40000000  # from sched.h
     die_with_parent = 1  # from prctl.h
     libc = ctypes.CDLL(None)
-    if libc.unshare(new_pid | new_net):  # only root may
-        libc.unshare(new_user | new_pid | new_net)  # and others where the system allows it
+    for spaces in (new_pid | new_net, new_pid):  # only root may make them,
+        if not libc.unshare(spaces) or not libc.unshare(new_user | spaces):
+            break  # and others where the system allows it
     libc.prctl(die_with_parent, signal.SIGKILL)
     child = os.fork()
     if child == 0:
