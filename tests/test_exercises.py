@@ -93,6 +93,14 @@ def test_the_file_has_the_real_signature_docstring_and_legend(name, tmp_path):
 
 
 @every_exercise
+def test_a_file_can_be_had_without_the_formula(name):
+    text = catalogue.template(name, formula=False)
+    docstring = ast.get_docstring(ast.parse(text).body[-1])
+    assert not any(sign in docstring for sign in "=²−Σ")
+    assert " = dy" not in text and "one_hot) / N" not in text and "scale_j" not in text
+
+
+@every_exercise
 def test_a_file_that_is_still_empty_is_told_kindly(name, tmp_path):
     verdict = judged(name, catalogue.template(name), tmp_path)
     assert not verdict.passed
@@ -133,8 +141,8 @@ def pool_backward(dy, cache):
 """
     verdict = judged("pool_backward", text, tmp_path)
     assert verdict.mistake == "= for +="
-    assert "Wrong only where windows overlap." in said(verdict)
-    confirmed = "Forward confirms it: change x[0, 0, 1, 2] a little, and Σ y·dy changes 27 times"
+    assert "exactly those where one pixel wins in two windows" in said(verdict)
+    confirmed = "Forward confirms it: change x[0, 0, 1, 2] a little, and Σ y·dy changes 180 times"
     assert confirmed in said(verdict)
     assert judged("pool_backward", text.replace("] = dy[", "] += dy["), tmp_path).passed
 
@@ -176,7 +184,7 @@ def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
         ("relu_backward", "return [np.where(y > 0, dy, 0)]", "returned a list"),
         ("relu_backward", "return dy, dy", "a tuple of 2; expected 1"),
         ("relu_backward", "return print,", "dx is a builtin_function_or_method"),
-        ("relu_backward", "return dy[1:],", "shape (3,); expected (4,), the shape of x"),
+        ("relu_backward", "return dy[1:],", "shape (0,); expected (1,), the shape of x"),
         ("relu_backward", "dy[y <= 0] = 0; return dy,", "dy was changed"),
         ("relu_backward", "y[y > 0] = 1; return dy * y,", "y, which is in the cache, was changed"),
         ("relu_backward", "return np.where(y > 0, dy, np.float64(0)),", "are float64; the arg"),
@@ -188,7 +196,7 @@ def lrn_forward(x, k=2, n=5, alpha=1e-4, beta=0.75, groups=1):
         ("relu_backward", "exit()", "line 6, `exit()`: SystemExit"),
         ("relu_backward", "raise KeyboardInterrupt", "KeyboardInterrupt"),
         ("relu_backward", "l = []; l.append(l); return l,", "dx is a list; expected an array"),
-        ("relu_backward", "return y > 0,", "dx[2] is 1, expected 30"),
+        ("relu_backward", "return y > 0,", "dx[0] is 1, expected 3."),
         ("relu_backward", "return np.array([None]),", "dx is an array of object"),
         ("relu_backward", "return -np.where(y > 0, dy, 0),", "Every sign is flipped."),
         ("relu_backward", "return 3.5 * np.where(y > 0, dy, 0),", "3.5 times what it should be"),
@@ -221,7 +229,7 @@ def test_what_is_wrong_with_the_form_has_a_name_for_the_report(line, name, tmp_p
 def test_shapes_that_do_not_fit_together_get_a_word_of_advice(tmp_path):
     text = learners_file("fc_forward").replace("@ w.T", "@ w")
     assert text != learners_file("fc_forward")
-    assert "need to be transposed" in said(judged("fc_forward", text, tmp_path))
+    assert "does one of them need .T" in said(judged("fc_forward", text, tmp_path))
 
 
 def test_outputs_that_have_changed_places_are_noticed(tmp_path):
@@ -229,11 +237,11 @@ def test_outputs_that_have_changed_places_are_noticed(tmp_path):
     assert "are the two swapped?" in judged("sgd_update", text, tmp_path).hint
 
 
-def test_an_option_that_is_always_there_when_it_goes_wrong_is_named(tmp_path):
+def test_the_one_thing_that_makes_it_go_wrong_is_named(tmp_path):
     text = learners_file("conv_backward").replace("groups, K // groups", "1, K")
     verdict = judged("conv_backward", text, tmp_path)
     assert "ValueError" in said(verdict)
-    assert verdict.hint == "All wrong cases have this, and no right one does: groups=2, 4 channels."
+    assert "Of 99 small inputs 14 are wrong: exactly those where groups > 1." in said(verdict)
 
 
 def test_a_cache_that_backward_could_not_unpack_is_told(tmp_path):
@@ -287,7 +295,7 @@ def how_many(few, many):
     return pytest.mark.parametrize("count", [few, pytest.param(many, marks=pytest.mark.slow)])
 
 
-@how_many(500, 10_000)
+@how_many(150, 3000)
 @np.errstate(all="ignore")
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_whatever_is_returned_can_be_judged(count):
@@ -314,7 +322,7 @@ def sent_and_received(answer):
     "line, words",
     [
         ("while True: pass", "No answer after 0.5 seconds"),
-        ("import os; os._exit(0)", "The process ended in call 1 of 4, with exit code 0"),
+        ("import os; os._exit(0)", "The process ended in call 1 of 22, with exit code 0"),
         ("print('passed ' * 10**6); return dy,", "dy has passed everywhere"),
     ],
 )
@@ -333,7 +341,7 @@ def test_a_gigantic_array_is_refused(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows turns this crash into an OSError")
 def test_a_crash_is_survived(tmp_path):
     said = check(tmp_path, f"{RELU}    import ctypes; ctypes.string_at(0)\n")
-    assert "The process ended in call 1 of 4, by SIGSEGV" in said
+    assert "The process ended in call 1 of 22, by SIGSEGV" in said
 
 
 @how_many(500, 10_000)
@@ -460,7 +468,7 @@ def test_what_a_file_prints_is_shown_and_cannot_pass_for_an_answer(tmp_path):
     outcome = sandbox.run(
         written(tmp_path, f"{RELU}    {line}\n"), "relu_backward", judge.calls("relu_backward")
     )
-    assert outcome.printed.splitlines() == 4 * ["relu_backward is right"]
+    assert outcome.printed.splitlines() == 22 * ["relu_backward is right"]
     assert not judge.judge("relu_backward", outcome.answers).passed
 
 
@@ -488,7 +496,7 @@ def test_a_class_gets_a_report(tmp_path, capsys, monkeypatch):
     assert report["format"] == "minicnn exercises 1"
     anna, ben, carla = report["results"]
     assert anna["passed"] and anna["name"] == "relu_backward"
-    assert [one["passed"] for one in anna["checks"]] == 4 * [True]
+    assert [one["passed"] for one in anna["checks"]] == 5 * [True]
     assert ben["mistake"] == "masked by dy" and "ask y, not dy" in ben["hint"]
     assert carla["name"] is None and "Python cannot read line 1" in carla["hint"]
 
@@ -528,7 +536,7 @@ def test_whatever_one_file_does_all_others_are_checked(tmp_path, capsys, monkeyp
 
 
 def test_a_fault_of_the_tutor_is_told_and_the_other_files_are_checked(tmp_path, monkeypatch):
-    def fail(name, answers):
+    def fail(*args):
         raise IndexError("too far")
 
     monkeypatch.setattr(tutor, "judge", fail)

@@ -14,15 +14,19 @@
                       that process
     judge.py          the verdict on a learner's function
     checks.py         the first fault of one answer; dropout_checks.py does this for random masks
-    differences.py    where two arrays differ, and known patterns of difference
+    differences.py    how two arrays differ, and known patterns of difference
+    experiments.py    small inputs in which one thing changes at a time, and what makes it wrong
     diagnosis.py      the likely cause of a wrong answer
-    mistakes.py       common mistakes, as edits of the library's source; hints/ holds them
+    mistakes.py       common mistakes, as edits of right solutions; hints/ holds them
+    mutations.py      all small edits of a right solution, tried one after the other
+    loops.py          a second solution for each exercise, in loops, to be edited like the first
+    facts.py          what the learner's code shows by itself, and what an error means here
     side_by_side.py   small arrays side by side, as text
     tutor.py          the texts that a learner reads
     classroom.py      the command `check`, for one learner or a class
     report.py         what a teacher gets: tables, a page, files for class systems
 
-The right answer is what minicnn.reference computes; no layer is implemented a second time here.
+The right answer is what minicnn.reference computes; a test compares loops.py with it.
 """
 
 import argparse
@@ -40,6 +44,9 @@ def add_commands(commands):
     command.add_argument("name", nargs="?", metavar="NAME", help="the function to write")
     command.add_argument(
         "--out", metavar="FILE", help="the file to write (default: runs/exercises/NAME.py)"
+    )
+    command.add_argument(
+        "--without-formula", action="store_true", help="leave out formulas that give it away"
     )
     command.add_argument("--force", action="store_true", help="overwrite an existing file")
     command.set_defaults(run=run_exercise)
@@ -104,7 +111,9 @@ def run_exercise(options):
     from . import catalogue
 
     if options.name:
-        path = catalogue.write(options.name, options.out, options.force)
+        path = catalogue.write(
+            options.name, options.out, options.force, not options.without_formula
+        )
         exercise = catalogue.find(options.name)
         print(f"{path} is ready for you.  {exercise.question}")
         print(f"When you have written it: python -m lessons check {path}")

@@ -62,24 +62,25 @@ def tanh_inputs():
 
 
 def fc_inputs():
-    w, b = np.array([[1.0, 0], [0, 1], [1, 1]]), np.array([10.0, 20, 30])
-    x, dy = np.array([[1.0, 2], [3, 4]]), np.array([[1.0, 0, 0], [0, 1, 2]])
+    w, b = np.array([[1.0, 0, 2], [0, -1, 1]]), np.array([10.0, 20])
+    x, dy = np.array([[1.0, 2, 3], [4, 5, 6], [7, 8, 0]]), np.array([[1.0, 0], [0, 1], [2, -1]])
     yield {"x": x, "w": w, "b": b}, {}, dy
     yield {"x": normal(5, 6), **weights(4, 6)}, {}, None
     yield {"x": normal(2, 3, 5, 4), **weights(7, 60)}, {}, None
 
 
 def im2col_inputs():
-    x = np.arange(1.0, 10).reshape(1, 3, 3)
-    yield {"x": x, "f": 2, "stride": 1, "pad": 0, "H_out": 2, "W_out": 2}, {}, None
+    x = np.arange(1.0, 13).reshape(1, 3, 4)
+    yield {"x": x, "f": 2, "stride": 1, "pad": 0, "H_out": 2, "W_out": 3}, {}, None
     for C, H, W, f, stride, pad, H_out, W_out in WINDOWS:
         sizes = {"f": f, "stride": stride, "pad": pad, "H_out": H_out, "W_out": W_out}
         yield {"x": normal(C, H, W), **sizes}, {}, None
 
 
 def col2im_inputs():
-    sizes = {"f": 2, "stride": 1, "pad": 0, "H_out": 2, "W_out": 2}
-    yield {"dcols": np.ones((4, 4)), "shape": (1, 3, 3), **sizes}, {}, None
+    sizes = {"f": 2, "stride": 1, "pad": 0, "H_out": 2, "W_out": 3}
+    dcols = np.arange(1.0, 25).reshape(4, 6)
+    yield {"dcols": dcols, "shape": (1, 3, 4), **sizes}, {}, None
     for C, H, W, f, stride, pad, H_out, W_out in WINDOWS:
         dcols = normal(C * f * f, H_out * W_out)
         sizes = {"f": f, "stride": stride, "pad": pad, "H_out": H_out, "W_out": W_out}
@@ -95,8 +96,10 @@ WINDOWS = [  # C, H, W, f, stride, pad, H_out, W_out
 
 
 def conv_inputs():
-    x, w, b = image([1, 2, 3], [4, 5, 6], [7, 8, 9]), image([1, 0], [0, 10]), np.array([100.0])
-    yield {"x": x, "w": w, "b": b}, {}, image([1, 0], [0, 2])
+    first, second = image([1, 2, 3], [4, 5, 6], [7, 8, 9]), image([0, 1, 0], [0, 0, 2], [3, 0, 0])
+    x = np.concatenate([first, second], axis=1)
+    w = np.concatenate([image([1, -1], [0, 2]), image([0, 10], [20, 30])], axis=1)
+    yield {"x": x, "w": w, "b": np.array([100.0])}, {}, image([1, 0], [3, 2])
     yield {"x": normal(2, 3, 7, 5), **weights(4, 3, 3, 3)}, {}, None
     yield {"x": normal(2, 3, 9, 7), **weights(5, 3, 2, 2)}, {"stride": 3, "pad": 1}, None
     yield {"x": normal(2, 4, 5, 6), **weights(6, 2, 3, 3)}, {"pad": 1, "groups": 2}, None
@@ -124,8 +127,8 @@ def pool_inputs():
 
 
 def lrn_inputs():
-    easy = {"k": 1, "n": 3, "alpha": 1, "beta": 1}
-    yield {"x": pixel(1, 2, 3)}, easy, pixel(6, 0, 0)
+    easy = {"k": 1, "n": 3, "alpha": 0.5, "beta": 2}
+    yield {"x": pixel(1, 3, 2, 0)}, easy, pixel(36, 0, 0, 1)
     yield {"x": normal(2, 7, 3, 5)}, {"alpha": 0.5}, None
     yield {"x": normal(2, 6, 5, 3)}, {"k": 1, "n": 4, "alpha": 0.3, "beta": 0.6}, None
     yield {"x": normal(2, 10, 3, 2)}, {"alpha": 0.5, "groups": 2}, None
@@ -133,8 +136,8 @@ def lrn_inputs():
 
 
 def map_lrn_inputs():
-    easy = {"k": 1, "n": 3, "alpha": 9, "beta": 1}
-    yield {"x": image([1, 2, 3])}, easy, image([6, 0, 0])
+    easy = {"k": 1, "n": 3, "alpha": 9, "beta": 2}
+    yield {"x": image([1, 2, 3])}, easy, image([36, 0, 0])
     yield {"x": normal(2, 3, 7, 5)}, {"alpha": 0.5}, None
     yield {"x": normal(2, 3, 5, 6)}, {"k": 2, "n": 4, "alpha": 3, "beta": 0.6}, None
     yield {"x": normal(2, 3, 6, 7)}, {"n": 5, "alpha": 5}, None
@@ -150,14 +153,14 @@ def dropout_inputs():
 
 
 def softmax_inputs():
-    yield {"scores": np.log([[1.0, 3], [2, 2]])}, {}, None
+    yield {"scores": np.log([[1.0, 3, 4], [5, 2, 1]])}, {}, None
     yield {"scores": normal(5, 3)}, {}, None
     yield {"scores": 2 * normal(3, 4) + 1000}, {}, None
     yield {"scores": np.array([[0.0, 1, 2], [-2000, -2001, -2002], [1e4, 0, 3]])}, {}, None
 
 
 def softmax_loss_inputs():
-    yield {"scores": np.log([[1.0, 3], [2, 2]]), "labels": np.array([0, 1])}, {}, None
+    yield {"scores": np.log([[1.0, 3, 4], [5, 2, 1]]), "labels": np.array([2, 0])}, {}, None
     yield {"scores": normal(5, 3), "labels": np.array([2, 0, 1, 1, 2])}, {}, None
     yield {"scores": 2 * normal(3, 4) + 1000, "labels": np.array([3, 0, 1])}, {}, None
     scores = np.array([[0.0, 1, 2], [-2000, -2001, -2002], [1e4, 0, 3]])
@@ -250,14 +253,19 @@ def right_answers(name):
 
 def outcomes(name, f):
     """Return the results of f for all Cases: [{output: value}], with None where it fails."""
-    results = []
-    for case in cases(name):
+    return results(name, f, cases(name))
+
+
+def results(name, f, given):
+    """Return the results of f for these Cases, with None where it fails."""
+    found = []
+    for case in given:
         try:
             with np.errstate(all="ignore"):
-                results.append(by_output(name, f(*case.args, **with_generators(case.options))))
+                found.append(by_output(name, f(*case.args, **with_generators(case.options))))
         except Exception:
-            results.append(None)
-    return results
+            found.append(None)
+    return found
 
 
 def by_output(name, result):

@@ -136,7 +136,7 @@ def cache_text(name):
     return ast.unparse(value.elts[1])
 
 
-def template(name, path="FILE"):
+def template(name, path="FILE", formula=True):
     """Return the text of the file in which a learner writes this function.
 
     Parameters
@@ -145,13 +145,18 @@ def template(name, path="FILE"):
         The exercise.
     path : path
         The file's path, for the command in the text that checks it.
+    formula : bool
+        Whether to keep the formulas, which give the answer away.
 
     Returns
     -------
     str
         The layer's legend as docstring, the imports, and the function with an empty body.
     """
-    exercise, module = find(name), inspect.getmodule(function(name))
+    exercise, legend = find(name), inspect.getmodule(function(name)).__doc__.strip()
+    if not formula:
+        title, *parts = legend.split("\n\n")
+        legend = "\n\n".join([title, *(part for part in parts if not has_formula(part))])
     head = f'''"""Exercise {name}: {exercise.question}  (Lesson {exercise.lesson})
 
 Write the body of the function, then check it:
@@ -160,10 +165,10 @@ Write the body of the function, then check it:
 
 {home(name)} introduces its layer like this, with a legend of its letters:
 
-{module.__doc__.strip()}
+{legend}
 """
 '''.replace("\\", "\\\\")
-    return f"{head}\n{imports(name)}\n\n\n{empty(name)}"
+    return f"{head}\n{imports(name)}\n\n\n{empty(name, formula)}"
 
 
 def home(name):
@@ -177,11 +182,20 @@ def imports(name):
     return "\n".join(["import numpy as np", *([""] if given else []), *given])
 
 
-def empty(name):
+def has_formula(text):
+    """Return whether a paragraph has a formula; a table of names and shapes is none."""
+    return "=" in text or not text.startswith("    ") and any(sign in text for sign in "−²Σ^")
+
+
+def empty(name, formula=True):
     """Return the function with its signature and docstring, and a body still to be written."""
     tree = ast.parse(source(name)).body[0]
     lines = source(name).splitlines()
     start = tree.body[0].end_lineno  # the last line of the docstring
+    if not formula and has_formula(ast.get_docstring(tree)):
+        results = [output for output in find(name).outputs if output != "cache"]
+        lines[:start] = [lines[0], f'    """Return {", ".join(results)}."""']
+        start = 2
     body = []
     for node in tree.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.value) == "cache":
@@ -196,7 +210,7 @@ def empty(name):
     return "\n".join(lines[:start] + [f"    {line}" for line in body]) + "\n"
 
 
-def write(name, path=None, force=False):
+def write(name, path=None, force=False, formula=True):
     """Write the file that a learner starts with, and return its path.
 
     Parameters
@@ -207,6 +221,8 @@ def write(name, path=None, force=False):
         The file; the default is runs/exercises/NAME.py.
     force : bool
         Whether to overwrite an existing file.
+    formula : bool
+        Whether to keep the formulas of the library's docstrings.
 
     Raises
     ------
@@ -224,5 +240,5 @@ def write(name, path=None, force=False):
             f"{path} exists already, and your work may be in it; --force starts over, "
             "--out names another file"
         )
-    write_text(path, template(name, path), Kind("a text", rb"[^\0]*\Z"))
+    write_text(path, template(name, path, formula), Kind("a text", rb"[^\0]*\Z"))
     return path

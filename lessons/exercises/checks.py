@@ -17,22 +17,22 @@ import numpy as np
 
 from minicnn import reference
 
-from . import differences, sandbox
-from .cases import BY_HAND, by_output, with_generators
+from . import differences, facts, sandbox
+from .cases import by_output, with_generators
 from .catalogue import BARE, cache_text, find, forward_of, function, signature
 from .sandbox_child import Other
 from .side_by_side import side_by_side
 
 Fault = namedtuple("Fault", "output name lines")
 STEP = 1e-5
-DO_NOT_FIT = "matmul", "broadcast", "aligned", "could not multiply"  # words in NumPy's messages
+SMALL = 100  # the most numbers of a case that is shown as a table
 
 
 def look(name, case, answer, right, tell):
     """Return the first Fault of an answer, or None; `tell` adds lines about wrong numbers."""
     if answer["raised"]:
         error = answer["raised"]
-        return Fault(None, "stopped", [call_error(name, error), *shape_advice(error)])
+        return Fault(None, "stopped", [call_error(name, error), *facts.meaning(name, error)])
     found = answer["returned"]
     if fault := structure(name, found):
         return Fault(None, *fault)
@@ -56,16 +56,6 @@ def call_error(name, error):
     if error["line"] is None and error["type"] == "TypeError":
         return f"It cannot be called as {signature(name)}: {error['message']}"
     return f"It stopped in {sandbox.raised(error)}"
-
-
-def shape_advice(error):
-    """Return advice for an error about array shapes that do not fit together, or nothing."""
-    if error["type"] == "ValueError" and any(word in error["message"] for word in DO_NOT_FIT):
-        return [
-            "The shapes of two arrays do not fit together there.  Print them before that line: "
-            "does one array need to be transposed (.T) or reshaped?"
-        ]
-    return []
 
 
 def changed_argument(name, place):
@@ -124,8 +114,7 @@ def kind(value):
 def array_fault(name, output, found, right, case, tell):
     """Check the shape, numbers and dtype of an output."""
     if np.shape(found) != np.shape(right):
-        small = case.title == BY_HAND and np.size(found) < 100
-        numbers = [table(output, found, right, case)] if small else []
+        numbers = [table(output, found, right, case)] if is_small(case, found) else []
         owner = f", the shape of {output.removeprefix('d')}" if output.startswith("d") else ""
         hint = "  Is it transposed?" if np.shape(found) == np.shape(right)[::-1] else ""
         line = f"{output} has shape {np.shape(found)}; expected {np.shape(right)}{owner}.{hint}"
@@ -171,16 +160,18 @@ def shown(value):
 
 
 def different(name, output, found, right, case):
-    """Return lines on which entries are wrong, where they are, and what forward says."""
-    lines = [table(output, found, right, case)] if case.title == BY_HAND else []
+    """Return lines on which entries are wrong, and what forward says about the first of them."""
+    lines = [table(output, found, right, case)] if is_small(case, found) else []
     lines.append(differences.counted(output, found, right) + ".")
     wrong = differences.differs(found, right)
-    regions = differences.regions_of(name, output, case, right.shape)
-    if sentence := differences.location(wrong, regions):
-        lines.append(sentence)
     if name.endswith("_backward") and wrong.any():
         lines += witness(name, output, right, case, tuple(np.argwhere(wrong)[0]))
     return lines
+
+
+def is_small(case, found):
+    """Return whether all numbers of a case can be read in one table."""
+    return sum(map(np.size, case.inputs.values())) + np.size(found) <= SMALL
 
 
 def table(output, found, right, case):

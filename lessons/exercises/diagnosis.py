@@ -1,36 +1,62 @@
-"""Find the likely cause of a wrong answer: a known mistake, or a property of the wrong cases.
+"""Find the likely cause of a wrong answer.
 
-    found    for each case {output: value} of the learner's function, or None if it failed
-    failed   for each case whether anything was wrong with it
-    output   the first wrong output, or None if the function failed or returned something else
+    found     {output: value} of the learner's function for a case, or None if it failed
+    output    the first wrong output
+    trials    [(case, found, right)]: a small wrong probe first, if there is one, then all cases
+    outputs   those that must agree
 
-A case is evidence for a mistake if the library's function with that mistake gives the same numbers.
+A known mistake is evident if the edited function gives the learner's numbers in all cases.
 """
 
+import ast
 import functools
 import inspect
 
 import numpy as np
 
-from . import differences
-from .cases import by_output, cases, outcomes, right_answers
-from .catalogue import find, forward_of, function, home, source
+from . import differences, loops
+from .cases import by_output, cases, outcomes, right_answers, with_generators
+from .catalogue import find, function, home, source
 from .checks import structure
-from .mistakes import helper_source, mistakes, variant
+from .mistakes import LOOPS, helper_source, mistakes, variant
+from .mutations import first_line, mutants, shapes_in
+from .sandbox_child import copied
 
 
-def diagnosis(name, output, answers, failed):
-    """Return the Mistake, or None, and the hint, or None."""
-    found = [by_output(name, a["returned"]) if is_usable(name, a) else None for a in answers]
-    if output:
-        mistake = known_mistake(name, output, found, failed)
-        if mistake:
-            return mistake, mistake.hint
-    if output and output != "cache":
-        hint = exchanged_hint(name, output, found) or pattern_hint(name, output, found)
-        if hint:
-            return None, hint
-    return None, setting_hint(name, failed)
+def diagnosis(name, output, answers, failed, probe, tree):
+    """Return the Mistake, or None, a name for statistics, or None, and the hint, or None.
+
+    `probe` is None or (case, answer, right) of a small wrong input; `tree` is None or that of the
+    learner's file, whose names say which solution resembles it more.
+    """
+    found = usable(name, answers)
+    if mistake := known_mistake(name, output, found, failed):
+        return mistake, mistake.name, mistake.hint
+    if hint := exchanged_hint(name, output, found):
+        return None, None, hint
+    lines = [] if output == "cache" else common_patterns(name, output, found)
+    if lines and lines[0].startswith(differences.SURE):
+        return None, None, lines[0]
+    trials = [(probe[0], *usable(name, [probe[1]]), probe[2])] if probe else []
+    trials += zip(cases(name), found, right_answers(name), strict=False)
+    trials = [trial for trial in trials if trial[2] is not None]
+    joined = name == "sgd_update" or output == "cache"  # w follows from v, the cache from y
+    outputs = find(name).outputs if joined else [output]
+    if edit := edited_line(name, outputs, trials, tree):
+        return (
+            None,
+            edit,
+            f"Your {output} is exactly that of a right solution but for one thing: it {edit}.",
+        )
+    return None, None, lines[0] if lines else None
+
+
+def usable(name, answers):
+    """Return what was found in each answer; one without the right outputs counts as failed."""
+    fine = [not a["raised"] and structure(name, a["returned"]) is None for a in answers]
+    return [
+        by_output(name, a["returned"]) if ok else None for a, ok in zip(answers, fine, strict=True)
+    ]
 
 
 def known_mistake(name, output, found, failed):
@@ -39,14 +65,18 @@ def known_mistake(name, output, found, failed):
     With two mistakes in one function, neither explains all cases.  Then the result is the one that
     explains the first wrong case and the most others, and at least one other.
     """
-    for outputs in (find(name).outputs, [output]):
+    everything = find(name).outputs
+    choices = (everything,) if name == "sgd_update" else (everything, [output])
+    for outputs in choices:
         for mistake in mistakes(name):
             signs = list(compared(name, mistake, outputs, found))
             if all(same for same, _ in signs) and any(wrong for _, wrong in signs):
                 return mistake
+    if True not in failed:
+        return None
     first, best, most = failed.index(True), None, 1
     for mistake in mistakes(name):
-        signs = list(compared(name, mistake, [output], found))
+        signs = list(compared(name, mistake, choices[-1], found))
         count = sum(wrong for _, wrong in signs)
         if all(same for same, _ in signs[: first + 1]) and count > most:
             best, most = mistake, count
@@ -66,15 +96,70 @@ def compared(name, mistake, outputs, found):
             yield same, same and not all(differences.alike(mistaken[q], right[q]) for q in outputs)
 
 
-def is_usable(name, answer):
-    """Return whether an answer has the right outputs, whatever their values."""
-    return not answer["raised"] and structure(name, answer["returned"]) is None
-
-
 @functools.cache
 def wrong_answers(name, mistake):
     """Return the results of the library's function with this mistake for all Cases."""
     return outcomes(name, variant(mistake))
+
+
+def edited_line(name, outputs, trials, tree):
+    """Return the edit of a right solution that gives the learner's numbers, in words, or None."""
+    wrong = [
+        k
+        for k, (_, mine, ours) in enumerate(trials)
+        if mine and not all(differences.alike(mine[q], ours[q]) for q in outputs)
+    ]
+    if not wrong:
+        return None
+    trials = [trials[wrong[0]], *trials[: wrong[0]], *trials[wrong[0] + 1 :]]
+    mine = names_of(tree) if tree else set()
+    for home_of, text in sorted(
+        solutions(name), key=lambda pair: -len(names_of(ast.parse(pair[1])) & mine)
+    ):
+        module = ast.parse(text)
+        names = dict(vars(home_of))
+        exec(compile(module, "solution", "exec"), names)
+        case = trials[-1][0]
+        shapes = shapes_in(names[name], copied(case.args), with_generators(case.options))
+        for words, statement in mutants(module.body[0], shapes):
+            if gives(module, name, names, outputs, trials):
+                return words.format(first_line(statement))
+    return None
+
+
+def names_of(tree):
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def solutions(name):
+    """Yield the right solutions, as (module, source): in loops, and the library's."""
+    if hasattr(loops, name):
+        yield loops, inspect.getsource(getattr(loops, name))
+    tree = ast.parse(source(name))
+    tree.body[0].body = [
+        line for line in tree.body[0].body[1:] if "check_" not in ast.unparse(line)
+    ]
+    yield inspect.getmodule(function(name)), ast.unparse(tree)
+
+
+def gives(module, name, names, outputs, trials):
+    """Return whether an edited solution gives what was found in all trials."""
+    try:
+        exec(compile(ast.fix_missing_locations(module), "solution", "exec"), names)
+    except (SyntaxError, ValueError, TypeError):
+        return False
+    for case, mine, _ in trials:
+        try:
+            theirs = by_output(
+                name, names[name](*copied(case.args), **with_generators(case.options))
+            )
+        except Exception:
+            theirs = None
+        if (mine is None) != (theirs is None):
+            return False
+        if mine and not all(differences.alike(mine[q], theirs[q]) for q in outputs):
+            return False
+    return True
 
 
 def exchanged_hint(name, output, found):
@@ -88,63 +173,28 @@ def exchanged_hint(name, output, found):
     return None
 
 
-def pattern_hint(name, output, found):
-    """Return a sentence on a pattern that all wrong cases share, or None."""
+def common_patterns(name, output, found):
+    """Return sentences on patterns that all wrong cases share, the most telling first."""
     common = None
     for case, mine, ours in zip(cases(name), found, right_answers(name), strict=False):
         if mine is None or differences.alike(mine[output], ours[output]):
             continue
-        if np.shape(mine[output]) != np.shape(ours[output]):
-            return None
+        if np.isfinite(ours[output]).all() and not np.isfinite(mine[output]).all() and common:
+            continue  # an overflow, perhaps, on top
         first = next(iter(case.inputs.values()))
         N = len(first) if np.ndim(first) else 1
-        hints = differences.patterns(np.asarray(mine[output]), np.asarray(ours[output]), N)
+        pair = np.asarray(mine[output]), np.asarray(ours[output])
+        if pair[0].shape == pair[1].shape:
+            hints = differences.patterns(*pair, N)
+        else:
+            hints = differences.shapes(*pair)
         common = [line for line in hints if common is None or line in common]
-    return common[0] if common else None
-
-
-def setting_hint(name, failed):
-    """Return a hint if the wrong cases share a setting that no right case has, or None."""
-    settings = [settings_of(name, case) for case in cases(name)[: len(failed)]]
-    wrong = [values for values, bad in zip(settings, failed, strict=True) if bad]
-    right = [values for values, bad in zip(settings, failed, strict=True) if not bad]
-    if not wrong or not right:
-        return None
-    words = [described(q, wrong) for q in wrong[0] if tells_apart(q, wrong, right)]
-    if words:
-        return f"All wrong cases have this, and no right one does: {', '.join(words)}."
-    words = [described(q, wrong[:1]) for q in wrong[0] if tells_apart(q, wrong[:1], right)]
-    return f"New in the first wrong case: {', '.join(words)}." if words else None
-
-
-def settings_of(name, case):
-    """Return a Case's options with their defaults, and its numbers of images and channels."""
-    forward = forward_of(name) if name.endswith("_backward") else name
-    parameters = inspect.signature(function(forward)).parameters.values()
-    settings = {q.name: q.default for q in parameters if q.default is not q.empty}
-    settings |= {**case.inputs, **case.options}
-    settings = {q: value for q, value in settings.items() if isinstance(value, (int, float))}
-    x = case.inputs.get("x")
-    if np.ndim(x) == 4:
-        settings |= {"images": x.shape[0], "channels": x.shape[1]}
-    return {q: value for q, value in settings.items() if q not in ("H_out", "W_out", "f")}
-
-
-def tells_apart(option, wrong, right):
-    """Return whether all wrong cases have this option, with values that no right case has."""
-    values = {case.get(option) for case in wrong}
-    return None not in values and not values & {case.get(option) for case in right}
-
-
-def described(option, settings):
-    """Return an option and its values as text: "pad=1", "2 or 3 images"."""
-    values = " or ".join(map(str, sorted({case[option] for case in settings})))
-    return f"{values} {option}" if option in ("images", "channels") else f"{option}={values}"
+    return common or []
 
 
 def second_hint(name, mistake):
     """Return a stronger hint: the library's line that the mistake is about, or its file."""
-    if not mistake:
+    if not mistake or mistake.inside == LOOPS:
         return f"Compare yours with the library's own {name}, line by line: {home(name)}"
     subject = f"In {mistake.inside} the" if mistake.inside else "The"
     text = helper_source(mistake) if mistake.inside else source(name)

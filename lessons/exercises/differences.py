@@ -1,17 +1,14 @@
-"""Describe where two arrays differ, and recognize known patterns of difference.
+"""Describe how two arrays differ, and recognize known patterns of difference.
 
     found, expected   arrays of one shape: the learner's and the right one
-    wrong             a mask that is True where they differ
-    regions           [(words, mask)]: parts of the array, each with a description
 
 Numbers are equal if they differ by round-off alone, and NaN equals NaN.
 """
 
 import numpy as np
 
-from minicnn.reference.im2col import col2im, im2col
-from minicnn.reference.pool import places_of, widened
-
+# these sentences name a cause
+SURE = "Every sign", "It is multiplied by", "It is divided by", "It is zero everywhere"
 TOLERANCE = {"float64": 1e-7, "float32": 1e-4}
 
 
@@ -54,7 +51,8 @@ def counted(name, found, expected):
         return f"{name} is {found:.6g}; expected {expected:.6g}"
     place = tuple(map(int, np.argwhere(wrong)[0]))
     index = ", ".join(map(str, place))
-    first = f"{name}[{index}] is {float(found[place]):.5g}, expected {expected[place]:.5g}"
+    right = expected[place] if abs(expected[place]) > 1e-12 * np.abs(expected).max() else 0.0
+    first = f"{name}[{index}] is {float(found[place]):.5g}, expected {right:.5g}"
     if wrong.size == 1:
         return first
     number = np.count_nonzero(wrong)
@@ -62,96 +60,6 @@ def counted(name, found, expected):
         return f"One of {wrong.size} entries of {name} is wrong: {first}"
     count = "All" if wrong.all() else f"{number} of"
     return f"{count} {wrong.size} entries of {name} are wrong.  The first: {first}"
-
-
-def location(wrong, regions):
-    """Return a sentence with the one region that holds all wrong entries, or ""."""
-    if wrong.all() or wrong.ndim == 0:
-        return ""
-    for words, mask in [*regions, *axes(wrong), *edges(wrong.shape)]:
-        if mask.any() and not mask.all() and (wrong <= mask).all():
-            if words.startswith("outside "):
-                return f"Nothing is wrong in {words.removeprefix('outside ')}."
-            return f"Wrong {'exactly' if (wrong == mask).all() else 'only'} {words}."
-    return ""
-
-
-def axes(wrong):
-    """Return regions for single indices along an axis that hold all wrong entries, or none."""
-    letters = {4: ("image", "channel", "row", "column"), 2: ("row", "column")}
-    regions = []
-    for axis, word in enumerate(letters.get(wrong.ndim, ())):
-        others = tuple(k for k in range(wrong.ndim) if k != axis)
-        hit = wrong.any(axis=others)
-        mask = np.moveaxis(np.zeros_like(wrong), axis, 0)
-        if hit.sum() == 1 and len(hit) > 1:
-            mask[hit.argmax()] = True
-            regions.append((f"in {word} {hit.argmax()}", np.moveaxis(mask, 0, axis)))
-        elif hit.sum() == len(hit) - 1 and len(hit) > 2:
-            mask[hit] = True
-            regions.append((f"outside {word} {hit.argmin()}", np.moveaxis(mask, 0, axis)))
-    return regions
-
-
-def edges(shape):
-    """Return the border of the image as a region."""
-    if len(shape) < 3:
-        return []
-    mask = np.ones(shape, bool)
-    mask[..., 1:-1, 1:-1] = False
-    return [("on the border of the image", mask)]
-
-
-def regions_of(name, output, case, shape):
-    """Return the regions of an exercise's output for a Case; `shape` is the output's."""
-    layer = name.removesuffix("_forward").removesuffix("_backward")
-    x = case.inputs.get("x")
-    if layer == "relu":
-        return [("where x is 0", x == 0), ("where x is negative", x < 0), ("where x ≤ 0", x <= 0)]
-    if output == "dx" and layer in ("pool", "average_pool", "col2im", "conv", "local"):
-        return overlaps(windows_over(name, case))
-    overhang = "where a window hangs over the edge"
-    if name == "pool_forward" and output == "y":
-        z, s = case.options.get("z", 3), case.options.get("s", 2)
-        rows, columns = (s * np.arange(size) + z for size in shape[2:])
-        hangs = (rows > x.shape[2])[:, None] | (columns > x.shape[3])
-        return [(overhang, np.broadcast_to(hangs, shape))]
-    if name == "im2col":
-        return [(overhang, im2col(np.ones_like(x), *case.args[1:]) == 0)]
-    if layer == "lrn":
-        C, n = x.shape[1], case.inputs.get("n", case.options.get("n", 5))
-        cut = np.zeros(x.shape, bool)
-        cut[:, : n // 2] = cut[:, C - (n - 1) // 2 :] = True
-        return [("in the first and last channels, whose window is cut off", cut)]
-    return []
-
-
-def windows_over(name, case):
-    """Return the number of windows that contain each pixel, as an array shaped like dx."""
-    if name == "col2im":
-        return col2im(np.ones_like(case.args[0]), *case.args[1:])
-    dy, cache = case.args
-    H_out, W_out = dy.shape[2:]
-    if name in ("conv_backward", "local_backward"):
-        (x, w), (stride, pad) = cache[:2], cache[3:5]
-        C, f = x.shape[1], w.shape[-1]
-        ones = np.ones((C * f * f, H_out * W_out))
-        each = col2im(ones, x.shape[1:], f, stride, pad, H_out, W_out)
-        return np.broadcast_to(each, x.shape)
-    shape, z, s = cache[0], cache[3], cache[4]
-    count = widened(shape, z, s, H_out, W_out, 0, np.float64)
-    for place in places_of(count, z, s, H_out, W_out):
-        place += 1
-    return count[:, :, : shape[2], : shape[3]]
-
-
-def overlaps(count):
-    """Return regions by the number of windows that contain a pixel."""
-    return [
-        ("where windows overlap", count > 1),
-        ("where a pixel is in one window only", count == 1),
-        ("where no window reaches", count == 0),
-    ]
 
 
 def patterns(found, expected, N):
@@ -185,6 +93,30 @@ def factors(found, expected, N):
     return []
 
 
+def shapes(found, expected):
+    """Return sentences on right numbers in an array of another shape."""
+    if same(np.ravel(found), np.ravel(expected)):
+        return ["The right numbers in another shape: is a reshape or keepdims missing or too much?"]
+    if same(np.transpose(found), expected):
+        return ["The right numbers, transposed."]
+    for axis in range(found.ndim if found.ndim > expected.ndim else 0):
+        if same(found.sum(axis=axis), expected):
+            return [f"Summed over axis {axis} your numbers are right: that sum is missing."]
+    if found.ndim == expected.ndim > 1 and found.shape[:-2] == expected.shape[:-2]:
+        if inside(expected, found):
+            return ["The right numbers are there, in a frame of others: is the padding cut off?"]
+        if inside(found, expected):
+            return ["The numbers are right as far as they go, but some at the edge are missing."]
+    return []
+
+
+def inside(small, large):
+    """Return whether one array is a block of the last two axes of another."""
+    (h, w), (H, W) = small.shape[-2:], large.shape[-2:]
+    places = [(i, j) for i in range(H - h + 1) for j in range(W - w + 1)]
+    return any(same(large[..., i : i + h, j : j + w], small) for i, j in places)
+
+
 def moved(found, expected):
     """Return sentences on right numbers in wrong places."""
     hints = []
@@ -193,6 +125,8 @@ def moved(found, expected):
     for axis in range(-expected.ndim, 0):
         if same(found, np.flip(expected, axis)):
             hints.append(f"The right numbers, in reverse order along axis {axis}.")
+    if expected.ndim > 1 and same(found, np.reshape(np.transpose(expected), expected.shape)):
+        return ["The right numbers, but reshaped where rows and columns should be exchanged: .T"]
     if same(np.sort(found, None), np.sort(expected, None)):
         hints.append("The right numbers in wrong places: check indices, reshapes and transposes.")
     return hints

@@ -11,7 +11,8 @@ hints/ has a page for each exercise.  A mistake there is a heading, a diff and a
 
 A mistake shows in the numbers, however the code is written: the tutor compares the results of the
 learner's function with those of the edited function.  Two boxes under one heading are two ways to
-make the mistake.  If the heading ends with "(in helper)", the edit is in that helper function.
+make the mistake.  If the heading ends with "(in helper)", the edit is in that helper function; if
+it ends with "(in loops)", it is in the second solution, see loops.py.
 
 A test checks that every edit still fits the source, and that each is told apart from all others.
 """
@@ -22,10 +23,12 @@ import pathlib
 import re
 from collections import namedtuple
 
+from . import loops
 from .catalogue import function, source
 
 # inside: the helper function or None; edits: ((old, new), …)
 Mistake = namedtuple("Mistake", "exercise name inside edits hint")
+LOOPS = "loops"
 HINTS = pathlib.Path(__file__).parent / "hints"
 
 
@@ -52,7 +55,8 @@ def edits(diff):
 def variant(mistake):
     """Return the library's function with the mistake in it."""
     name = mistake.exercise
-    names = dict(vars(inspect.getmodule(function(name))))  # imports and helpers
+    home = loops if mistake.inside == LOOPS else inspect.getmodule(function(name))
+    names = dict(vars(home))  # imports and helpers
     for text in edited_sources(mistake):
         exec(text, names)
     return names[name]
@@ -63,6 +67,8 @@ def edited_sources(mistake):
 
     Raises ValueError if an edit no longer fits the source.
     """
+    if mistake.inside == LOOPS:
+        return [edited(inspect.getsource(getattr(loops, mistake.exercise)), mistake)]
     text = source(mistake.exercise)
     if mistake.inside:
         return [edited(helper_source(mistake), mistake), text]

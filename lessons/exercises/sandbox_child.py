@@ -10,7 +10,11 @@ of JSON and the bytes of arrays, so nothing is ever unpickled.
 
 On Linux there are two processes: a guard, and its child, which runs the learner's code.  The child
 sees the guard as its parent, and where the system allows it, it is alone in a namespace of process
-ids: it can signal nothing else, and whatever it has started ends with it.
+ids and has no network: it can signal nothing else, and whatever it has started ends with it.  It
+can still read and write the files of the user who runs the tutor.
+
+While the learner's code runs, the library's own solution refuses to be called, and the files of the
+library to be read.  This notices a loan; code that is written to undo it in this process can.
 """
 
 import contextlib
@@ -29,6 +33,8 @@ import warnings
 
 import numpy as np
 
+BORROWED = "borrowed"  # the type of the exception by which the library's own solution refuses
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LARGEST = 16 * 2**20  # the most bytes of arrays in an answer; the library's have a few thousand
 LONGEST = 5000  # the most parts of a tuple and characters of a text in an answer
 MESSAGE = 2 * LARGEST  # the most bytes of an answer
@@ -121,17 +127,20 @@ class Other(str):
 # The calls.
 
 
-def answers(function, calls, path):
+def answers(function, calls, path, name=None):
     """Run each call of the function and yield its answer.
 
-    `path` is the learner's file; an error is reported with its line there.
+    `path` is the learner's file; an error is reported with its line there.  Before each call, the
+    library's own function of this name is made to refuse.
     """
     for args, options in calls:
         args, options = copied(args), seeded(options)
+        make_refuse(name)
         before = copied(args)
         answer = {"returned": None, "raised": None, "changed": []}
         try:
-            answer["returned"] = function(*args, **options)
+            with watched():
+                answer["returned"] = function(*args, **options)
         except BaseException as error:  # exit() and Ctrl-C, too, which the tutor reports
             answer["raised"] = error_fields(error, path)
         answer["changed"] = list(changed(before, args))
@@ -177,6 +186,67 @@ def error_fields(error, path):
     return {"type": type(error).__name__[:200], "message": message, "line": line, "code": code}
 
 
+# Loans.
+
+
+def refuse(*args, **options):
+    raise type("borrowed", (BaseException,), {})("this is the library's own solution")
+
+
+def make_refuse(name):
+    """Make the library's own functions of this name raise, however they are reached."""
+    for module in [m for key, m in sys.modules.items() if key.split(".")[0] in LIBRARY and name]:
+        f = vars(module).get(name)
+        f = getattr(f, "py_func", f)
+        if isinstance(f, types.FunctionType) and f.__code__ is not refuse.__code__:
+            f.__code__, f.__defaults__ = refuse.__code__, None
+
+
+LIBRARY = "minicnn", "lessons"
+watching = []  # not empty while the learner's code runs
+
+
+@contextlib.contextmanager
+def watched():
+    watching.append(True)
+    try:
+        yield
+    finally:
+        watching.clear()
+
+
+def watch(event, args):
+    """Refuse to read the library's files, or to run one of them as something else (an audit hook).
+
+    Imports, and Numba, which looks for its cache, may read them.
+    """
+    if not watching or event not in ("open", "exec"):
+        return
+    path = args[0] if event == "open" else getattr(args[0], "co_filename", None)
+    if not isinstance(path, str) or not is_library(path):
+        return
+    if event == "exec":
+        modules = [m for key, m in sys.modules.items() if key.split(".")[0] in LIBRARY]
+        if getattr(args[0], "co_name", "") != "<module>" or any(
+            getattr(module, "__file__", None) == path
+            and getattr(module.__spec__, "_initializing", False)
+            for module in modules
+        ):
+            return
+    frame = sys._getframe(1)
+    while frame and event == "open":
+        source = frame.f_code.co_filename
+        if source.startswith("<frozen importlib") or f"{os.sep}numba{os.sep}" in source:
+            return
+        frame = frame.f_back
+    refuse()
+
+
+def is_library(path):
+    path = os.path.abspath(path)
+    return any(path.startswith(os.path.join(ROOT, part) + os.sep) for part in LIBRARY)
+
+
 # The process.
 
 
@@ -198,10 +268,12 @@ def guard():
         return
     import ctypes
 
-    new_user, new_pid, die_with_parent = 0x10000000, 0x20000000, 1  # from sched.h and prctl.h
+    new_user, new_pid, new_net = 0x10000000, 0x20000000, 0x40000000  # from sched.h
+    die_with_parent = 1  # from prctl.h
     libc = ctypes.CDLL(None)
-    if libc.unshare(new_pid):  # only root may
-        libc.unshare(new_user | new_pid)  # and others where the system allows it
+    for spaces in (new_pid | new_net, new_pid):  # only root may make them,
+        if not libc.unshare(spaces) or not libc.unshare(new_user | spaces):
+            break  # and others where the system allows it
     libc.prctl(die_with_parent, signal.SIGKILL)
     child = os.fork()
     if child == 0:
@@ -252,15 +324,17 @@ def main():
     sys.path.append(os.path.dirname(path))
     warnings.simplefilter("ignore")
     limit(request["memory"])
+    sys.addaudithook(watch)
     send("ready")
     try:
-        module = load(path)
+        with watched():
+            module = load(path)
         function = vars(module)[request["name"]]
     except BaseException as error:
         send({"raised": error_fields(error, path)})
     else:
         send("loaded")
-        for answer in answers(function, request["calls"], path):
+        for answer in answers(function, request["calls"], path, request["name"]):
             send(answer)
     with contextlib.suppress(BaseException):  # the learner's code may have closed or replaced it
         sys.stdout.flush()

@@ -49,6 +49,7 @@ def read(path):
     names = [exercise.name for exercise in EXERCISES if exercise.name in written]
     if not names:
         near = [m for w in written for m in difflib.get_close_matches(w, BY_NAME, n=1, cutoff=0.8)]
+        near += [name for name in BY_NAME for w in written if name.startswith(f"{w}_")]
         more = f"Did you mean {near[0]}?" if near else "python -m lessons exercise lists them."
         raise ValueError(f"No function here has the name of an exercise.  {more}")
     return tree, names

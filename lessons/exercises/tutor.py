@@ -6,6 +6,7 @@ from collections import namedtuple
 from . import sandbox
 from .catalogue import BY_NAME, following
 from .judge import EMPTY, calls, judge
+from .sandbox_child import BORROWED
 from .submission import borrowed, read
 
 UNREADABLE, NOT_JUDGED, NOT_CHECKED = "unreadable", "not judged", "not checked"
@@ -55,12 +56,11 @@ def judged(path, tree, name, seconds):
         return Result(file, name, False, [], "borrowed", hint, None)
     given = [line.split()[1] for line in BY_NAME[name].given]
     outcome = sandbox.run(path, name, calls(name), given, seconds)
-    verdict = judge(name, outcome.answers)
+    verdict = judge(name, outcome.answers, tree)
     checks = [check._asdict() for check in verdict.checks]
     if verdict.passed and outcome.failure:
-        return Result(
-            file, name, False, checks, "no answer", outcome.failure, None, outcome.printed
-        )
+        label = BORROWED if f": {BORROWED}: " in outcome.failure else "no answer"
+        return Result(file, name, False, checks, label, outcome.failure, None, outcome.printed)
     return Result(file, name, verdict.passed, checks, *verdict[2:], outcome.printed)
 
 
@@ -99,11 +99,13 @@ def wrapped(text):
 
 def praise(result):
     """Return praise, with what was checked and the next exercise."""
-    count = len(result.checks) - 2  # without the cases by hand and in float32
+    small = result.checks[-1]["case"].endswith("small inputs")
+    count = len(result.checks) - 2 - small  # without the cases by hand and in float32
+    more = f", and in {result.checks[-1]['case']}" if small else ""
     untouched = "" if result.name == "sgd_update" else ", its arguments untouched"
     line = (
         f"{result.file}: {result.name} is right: by hand, in {count} awkward cases and in float32"
-        f"{untouched}.  Well done!"
+        f"{more}{untouched}.  Well done!"
     )
     after = following(result.name)
     invitation = LAST

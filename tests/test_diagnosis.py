@@ -1,0 +1,124 @@
+"""What the tutor says about wrong answers, and that a borrowed answer is noticed.
+
+attempts.md holds wrong answers as learners write them, with the words that must be said of each.
+"""
+
+import ast
+import pathlib
+import re
+
+import numpy as np
+import pytest
+from test_exercises import check, sent_and_received
+
+from lessons.exercises import (
+    cases,
+    catalogue,
+    differences,
+    experiments,
+    judge,
+    loops,
+    sandbox_child as child,
+    tutor,
+)
+
+BANK = pathlib.Path(__file__).with_name("attempts.md").read_text(encoding="utf-8")
+ATTEMPTS = re.findall(r"(?s)## (\w+): (\w+)\n(.*?)\n```python\n(.*?)```", BANK)
+HAS_LOOPS = [e.name for e in catalogue.EXERCISES if hasattr(loops, e.name)]
+
+
+def told(name, text, folder):
+    """Return what the tutor says on one line; an attempt is ours, so it runs in this process."""
+    path = folder / f"{name}.py"
+    path.write_text(f"{catalogue.imports(name)}\n{text}", encoding="utf-8")
+    if f"def {name}(" not in text or "import torch" in text:
+        (result,) = tutor.results(path)
+    else:
+        function = vars(child.load(str(path)))[name]
+        calls = child.unpack(child.pack(judge.calls(name)))
+        with np.errstate(all="ignore"):
+            answers = list(child.answers(function, calls, str(path)))
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        verdict = judge.judge(name, [*map(sent_and_received, answers)], tree)
+        checks = [checked._asdict() for checked in verdict.checks]
+        result = tutor.Result(path.name, name, verdict.passed, checks, *verdict[2:])
+    return " ".join(tutor.result_text(result).split())
+
+
+@pytest.mark.parametrize(
+    "name, mistake, words, text", ATTEMPTS, ids=[f"{a[0]}-{a[1]}" for a in ATTEMPTS]
+)
+def test_the_bank_of_attempts_is_diagnosed(name, mistake, words, text, tmp_path):
+    said = told(name, text, tmp_path)
+    assert all(part in said for part in words.split("; ")), said
+
+
+def test_the_bank_is_not_empty():
+    assert len(ATTEMPTS) > 100 and {a[0] for a in ATTEMPTS} <= {*catalogue.BY_NAME}
+
+
+@pytest.mark.parametrize("name", HAS_LOOPS)
+@np.errstate(all="ignore")
+def test_the_solution_in_loops_is_right(name):
+    given = [*cases.cases(name), *(probe.case for probe in experiments.probes(name))]
+    right = [*cases.right_answers(name), *experiments.probe_answers(name)]
+    for mine, ours in zip(cases.results(name, getattr(loops, name), given), right, strict=True):
+        assert all(differences.alike(mine[output], ours[output]) for output in ours)
+
+
+@pytest.mark.parametrize("name", [name for name in HAS_LOOPS if experiments.probes(name)])
+def test_no_two_conditions_of_small_inputs_always_come_together(name):
+    """Otherwise the sentence about the cause would depend on their order."""
+    seen = {}
+    for words, have in experiments.conditions(experiments.probes(name)).items():
+        assert have not in seen, (words, seen[have])
+        seen[have] = words
+
+
+RELU = "import numpy as np\n{}\n\ndef relu_backward(dy, cache):\n    (y,) = cache\n    {}\n"
+FILE = """
+import minicnn, os, sys
+FILE = os.path.join(os.path.dirname(minicnn.__file__), "reference", "activations.py")"""
+
+
+LOANS = (
+    """
+import minicnn.reference as r; f = [r.relu_backward]           | return f[0](dy, cache)
+import importlib as i              | return vars(i.import_module('minicnn.fast'))[NAME](dy, cache)
+import minicnn.reference, sys      | return vars(sys.modules['minicnn.reference'])[NAME](dy, cache)
+from lessons.exercises import loops                         | return vars(loops)[NAME](dy, cache)
+pass                                                           | return open(FILE).read()
+text = open(FILE).read()                                       | return dy,
+import inspect, minicnn.reference as r; inspect.getsource(r.activations)                | return dy,
+from importlib import util | s = util.spec_from_file_location('a', FILE); \
+    m = util.module_from_spec(s); s.loader.exec_module(m); return vars(m)[NAME](dy, cache)
+""".strip()
+    .replace("\\\n    ", "")
+    .splitlines()
+)
+
+
+@pytest.mark.parametrize("loan", LOANS)
+def test_an_answer_that_uses_the_librarys_own_is_named_as_borrowed(loan, tmp_path):
+    before, line = loan.replace("NAME", "'relu_' + 'backward'").split("|")
+    path = tmp_path / "attempt.py"
+    path.write_text(RELU.format(f"{FILE}\n{before}", line.strip()), encoding="utf-8")
+    (result,) = tutor.results(path)
+    assert (result.passed, result.mistake) == (False, "borrowed")
+
+
+def test_helpers_and_comparisons_are_no_loan(tmp_path):
+    before = "from minicnn.shapes import out_size\nfrom minicnn.reference import relu_backward as r"
+    after = "\nassert r(np.ones(3), (np.ones(3),))[0].all()\n"
+    text = RELU.format(before, "return np.where(y > 0, dy, 0),") + after
+    assert "relu_backward is right" in " ".join(check(tmp_path, text).split())
+
+
+def test_what_is_not_known_is_shown_in_the_smallest_input_and_no_more(tmp_path):
+    said = told(
+        "pool_backward",
+        "def pool_backward(dy, cache):\n    return dy.sum() * np.ones(cache[0], cache[1]),\n",
+        tmp_path,
+    )
+    assert "The smallest input that fails: x z s ceil_mode dy your dx expected dx" in said
+    assert "Hint" not in said
