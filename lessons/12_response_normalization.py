@@ -38,8 +38,8 @@ picture(a=a.reshape(1, 9), b=b.reshape(1, 9))
 #
 # with $k = 2$, $n = 5$, $\alpha = 10^{-4}$ and $\beta = 0.75$: the sum runs over five channels,
 # $i-2$ to $i+2$, as far as they exist. (For an even $n$ these bounds hold $n+1$ channels; the
-# library takes $n$, from `i - n//2` to `i + (n-1)//2`.) Neighbouring pixels do not count, only other
-# kernels at the same pixel.
+# library takes $n$, from `i - n//2` to `i + (n-1)//2`.) Neighbouring pixels do not count, only
+# other kernels at the same pixel.
 #
 # ## By hand
 #

@@ -188,7 +188,7 @@ def columns(inputs):
     return numbers(len(x) * f * f, H_out * W_out, seed=1)
 
 
-def conv(N, C, f, stride, pad, W, overhang, K, groups, values, kernel):
+def conv(*, N, C, f, stride, pad, W, overhang, K, groups, values, kernel):
     one, _, _ = windows(C * groups, f, stride, pad, W, overhang)
     x = np.concatenate([numbers(1, *one["x"].shape, seed=n) for n in range(N)])
     w = numbers(K * groups, C, f, f, seed=3)
