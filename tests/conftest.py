@@ -49,6 +49,8 @@ def needs_loops(item):
 def pytest_itemcollected(item):
     if item.path.stem.startswith("test_cuda"):
         item.add_marker("simulator")
+    if item.path.stem.startswith("test_gpu"):
+        item.add_marker("gpu")
 
 
 @pytest.hookimpl(trylast=True)  # when -m has left out what shall not run
