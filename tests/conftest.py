@@ -46,6 +46,10 @@ def needs_loops(item):
     return "fast" in item.name or not others
 
 
+def pytest_addoption(parser):
+    parser.addoption("--cases", type=int, default=50, help="random shapes for the GPU's kernels")
+
+
 def pytest_itemcollected(item):
     if item.path.stem.startswith("test_cuda"):
         item.add_marker("simulator")

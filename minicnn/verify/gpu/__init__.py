@@ -35,8 +35,13 @@ behaves as documented.  What only a GPU can tell:
 It takes seconds for what a GPU does in microseconds: for tests, and for tiny networks.
 """
 
+from itertools import groupby
+
+from numba import config
+
 from ...errors import GpuError
 from .execution import Fault as Fault
+from .ptx import place
 
 emulated = None  # the Driver, once started
 
@@ -50,13 +55,33 @@ def start(devices=2, cc=(9, 0), peers=True, size=1 << 29):
     global emulated
     if emulated is None:
         from ...cuda import gpu
-        from .driver import Driver
 
-        if gpu.cuda.implementation != "NVIDIA":
+        if gpu.cuda.implementation != "NVIDIA" or config.ENABLE_CUDASIM:
             raise GpuError(
                 "the emulator runs what numba-cuda compiles; install it with "
                 "pip install 'numba-cuda[cu12]', and leave NUMBA_ENABLE_CUDASIM unset"
             )
+        from .driver import Driver
+
         emulated = Driver(devices, cc, peers, size)
         emulated.install()
     return emulated
+
+
+def coverage():
+    """Return lines: of each kernel's pieces of straight PTX, how many ran, and where others are."""
+    programs = sorted(emulated.programs.values(), key=lambda program: program.kernel.title)
+    lines = []
+    for title, same in groupby(programs, key=lambda program: program.kernel.title):
+        missed, ran, pieces = set(), 0, 0  # the same kernel for other types, tiles or constants
+        for program in same:
+            of_kernel = program.kernel.pieces
+            ran, pieces = ran + len(program.ran), pieces + len(of_kernel)
+            missed |= {
+                place(of_kernel[k].instructions[0])
+                for k in set(range(len(of_kernel))) - program.ran
+                if of_kernel[k].instructions
+            }
+        never = f"; never, at least once: {', '.join(sorted(missed))}" if missed else ""
+        lines.append(f"{title:28} {ran:5} of {pieces:5} pieces of PTX ran{never}")
+    return lines

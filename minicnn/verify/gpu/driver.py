@@ -11,6 +11,7 @@ is translated (translate.py).  A launch runs at once and returns when it is done
 """
 
 import ctypes
+import time
 from math import prod
 from types import SimpleNamespace
 
@@ -51,7 +52,7 @@ class Driver:
         self.memory, self.order = DeviceMemory(size), Order()
         self.contexts = []  # those that were pushed; the last is current
         self.access = set()  # (device, other): the first may access the other's memory
-        self.homes, self.events, self.pinned = {}, {}, {}
+        self.homes, self.events, self.times, self.pinned = {}, {}, {}, {}
         self.programs = {}  # PTX → Program
         self.handles = iter(range(1, 2**31))
 
@@ -167,8 +168,7 @@ class Driver:
 
     def cuMemFree(self, address):
         """Free memory; a GPU waits here until whatever uses it is done."""
-        size, _ = self.memory.allocations.pop(int(address))
-        self.order.forget(int(address), size)
+        self.order.forget(int(address), self.memory.free(int(address)))
 
     def cuMemHostAlloc(self, size, flags):
         buffer = (ctypes.c_uint8 * size)()
@@ -257,12 +257,8 @@ class Driver:
         return stream[1] if isinstance(stream, tuple) else self.homes[stream]
 
     def begin(self, stream, words):
-        """Return a new operation in a stream, which must be of the current device."""
-        stream = self.stream(stream)
-        if self.home(stream) != self.current():
-            device = f"while GPU {self.current()} is current"
-            raise Fault("device", f"{words}, in a stream of GPU {self.home(stream)} {device}")
-        return self.order.begin(stream, words)
+        """Return a new operation; a copy may be in a stream of another device than the current."""
+        return self.order.begin(self.stream(stream), words)
 
     def new_handle(self):
         handle = next(self.handles)
@@ -294,6 +290,7 @@ class Driver:
             raise Fault("device", "an event is recorded in a stream of another GPU")
         operation = self.order.begin(self.stream(stream), "an event")
         self.events[int(event)] = dict(self.order.clocks[operation.stream])
+        self.times[int(event)] = time.perf_counter()
 
     def cuEventSynchronize(self, event):
         self.order.host_waits(self.events.get(int(event), {}))
@@ -302,7 +299,8 @@ class Driver:
         self.cuEventSynchronize(event)  # everything is done at once
 
     def cuEventElapsedTime(self, first, second):
-        return 1.0  # milliseconds; nothing is measured here
+        """Return milliseconds: how long the emulator took."""
+        return 1000 * (self.times[int(second)] - self.times[int(first)])
 
     # Launches.
 
@@ -312,6 +310,9 @@ class Driver:
         grid, block = ([int(n) for n in sizes] for sizes in (config.grid, config.block))
         handle = getattr(stream, "handle", stream) or 0
         operation = self.begin(handle, f"{kernel.title}[{shown(grid)}, {shown(block)}]")
+        if self.home(operation.stream) != self.current():
+            words = f"in a stream of GPU {self.home(operation.stream)}, on GPU {self.current()}"
+            raise Fault("device", f"{operation.words} is launched {words}")
         self.check_sizes(kernel, grid, block)
         arrays = self.arrays_of(kernel, arguments)
         for start, size in arrays:

@@ -14,6 +14,8 @@ A race is two threads that touch the same unit, one of them writing, with nothin
 orders them.  A load of bytes and a store of words are not compared with each other.
 """
 
+import bisect
+
 import numpy as np
 
 GIVEN, WRITTEN = 1, 2
@@ -117,11 +119,12 @@ class DeviceMemory(Space):
     """The global memory of all devices.
 
     allocations    address → (bytes, device)
+    starts         the addresses in order
     """
 
     def __init__(self, size):
         super().__init__("global", size, 1, size)
-        self.allocations = {}
+        self.allocations, self.starts = {}, []
 
     def allocate(self, size, device):
         """Return the address of new memory, or None if there is not enough.
@@ -129,7 +132,7 @@ class DeviceMemory(Space):
         It is a multiple of 256 and of no larger power of 2, as a kernel may expect of a GPU.
         """
         at = GAP
-        for start in sorted(self.allocations):
+        for start in self.starts:
             if at + size + GAP <= start - FIRST_ADDRESS:
                 break
             end = start - FIRST_ADDRESS + self.allocations[start][0] + GAP
@@ -139,14 +142,21 @@ class DeviceMemory(Space):
         self.bytes[at : at + size] = 0xFF
         self.flags[1][at : at + size] = 0
         self.allocations[FIRST_ADDRESS + at] = size, device
+        bisect.insort(self.starts, FIRST_ADDRESS + at)
         return FIRST_ADDRESS + at
 
     def allocation(self, address, size=1):
         """Return the address of the allocation that holds these bytes, or None."""
-        for start, (length, _) in self.allocations.items():
-            if start <= address and address + size <= start + length:
-                return start
-        return None
+        after = bisect.bisect(self.starts, address)
+        start = self.starts[after - 1] if after else None
+        fits = after and address + size <= start + self.allocations[start][0]
+        return start if fits else None
+
+    def free(self, address):
+        """Take memory back; return its bytes."""
+        self.starts.remove(address)
+        size, _ = self.allocations.pop(address)
+        return size
 
     def between(self, address, size):
         """Return bytes from an address on, and their flags, to read and to write."""

@@ -15,6 +15,7 @@ they are others before the host has waited for the copy, the host has changed th
 """
 
 import ctypes
+import os
 import sys
 from collections import namedtuple
 from pathlib import Path
@@ -24,7 +25,8 @@ import numpy as np
 from .execution import Fault
 
 Operation = namedtuple("Operation", "stream number words")
-PACKAGE = Path(__file__).parents[2]  # minicnn
+PACKAGE = str(Path(__file__).parents[2]) + os.sep
+EMULATOR, LAUNCHES = str(Path(__file__).parent) + os.sep, PACKAGE + os.path.join("cuda", "gpu.py")
 
 
 class Order:
@@ -128,9 +130,8 @@ def caller():
     """
     frame = sys._getframe()
     while frame:
-        path = Path(frame.f_code.co_filename)
-        outside = Path(__file__).parent not in path.parents and path.name != "gpu.py"
-        if outside and PACKAGE in path.parents:
-            return f"{path.relative_to(PACKAGE)} line {frame.f_lineno}"
+        path = frame.f_code.co_filename
+        if path.startswith(PACKAGE) and not path.startswith((EMULATOR, LAUNCHES)):
+            return f"{path.removeprefix(PACKAGE)} line {frame.f_lineno}"
         frame = frame.f_back
     return "a caller outside of minicnn"

@@ -201,7 +201,7 @@ def read_body(function, body, files):
             if found[1]:
                 function.code.append(found[1])
             statement = statement[found.end() :]
-        if statement.startswith(".loc"):
+        if statement.startswith(".loc "):
             _, file, number = statement.split()
             if number != "0":  # 0: from no line
                 line = Line(files.get(file, "?"), int(number))

@@ -4,7 +4,7 @@ numba-cuda's own cache cannot keep kernels that a function makes for certain con
 tiles.tiled: it names them by what differs in every process.  Here the name of a file is a digest of
 
     the source of minicnn.cuda, all of it; the versions of numba and numba-cuda
-    the kernel: its module, its name, and the constants and functions that it was made with
+    the kernel: its module, name and line, and the constants and functions that it was made with
     the types of its arguments, and the compute capability
 
 so what is read is what would be compiled.  The files are beside this one, in __pycache__, or in the
@@ -67,14 +67,18 @@ def source_digest():
 
 
 def described(value):
-    """Return a function with what it was made with, or a constant, as text that names it."""
+    """Return a function with what it was made with, or a constant, as text that names it.
+
+    Two functions of one name, such as the two that tiles.writer makes, differ in their lines.
+    """
     function = getattr(value, "py_func", value)
     if not hasattr(function, "__code__"):
         if isinstance(value, tuple):
             return f"{type(value).__name__}({', '.join(map(described, value))})"
         return repr(value)
     cells = [described(cell.cell_contents) for cell in function.__closure__ or ()]
-    return f"{function.__module__}.{function.__qualname__}({', '.join(cells)})"
+    line = function.__code__.co_firstlineno
+    return f"{function.__module__}.{function.__qualname__} line {line}({', '.join(cells)})"
 
 
 def write(path, content):
