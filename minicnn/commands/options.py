@@ -8,6 +8,8 @@ the option, and exit code 2.
 
 import argparse
 
+from .. import backends
+
 
 def add_data(command, photos=False):
     """Add --data; with photos=True, also for a folder that `prepare` has made."""
@@ -71,6 +73,29 @@ def add_gpus(command):
         help="with --ops cuda: compute on GPU N (default: 0), or a network of two columns on GPUs "
         "N and M, which may be the same",
     )
+
+
+def add_emulate(command):
+    """Add --emulate."""
+    command.add_argument(
+        "--emulate",
+        action="store_true",
+        help="with --ops cuda: run the compiled kernels on the CPU, and check every access; needs "
+        "no GPU, and a network and a batch as small as possible",
+    )
+
+
+def start_emulator(options):
+    """Emulate GPUs from now on if --emulate is given; see verify/gpu.
+
+    Raises ValueError for another backend, and GpuError if numba-cuda is not installed.
+    """
+    if options.emulate:
+        if backends.BACKENDS.get(options.ops) != "GPU":
+            raise ValueError("--emulate is for --ops cuda, whose kernels it runs on the CPU")
+        from ..verify import gpu
+
+        gpu.start()
 
 
 def gpus(text):
