@@ -16,11 +16,6 @@ from minicnn.verify.gpu.execution import Program
 from minicnn.verify.gpu.memory import GIVEN, WRITTEN, DeviceMemory
 from minicnn.verify.gpu.ptx import Kernel
 
-try:
-    emulator.start()
-except errors.GpuError as error:
-    pytest.skip(str(error), allow_module_level=True)
-
 PTX = """
 .version 8.8
 .target sm_90

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba import float32
 
-from minicnn import cuda, errors, fast, reference
+from minicnn import cuda, fast, reference
 from minicnn.cuda import dropout, two_columns
 from minicnn.cuda.patches import patched
 from minicnn.networks import cifar
@@ -12,11 +12,6 @@ from minicnn.two_columns import in_columns
 from minicnn.verify import cuda_check, gpu as emulator
 from minicnn.verify.cuda_compiles import name_of, table
 from minicnn.verify.gpu import cases
-
-try:
-    emulator.start()
-except errors.GpuError as error:
-    pytest.skip(str(error), allow_module_level=True)
 
 
 @pytest.mark.parametrize("case", cases.every_case(), ids=cases.title)

@@ -18,8 +18,8 @@ spends on the CPU.
                 compared with one column with groups, and training steps with minicnn.fast
     sanitizer   the small version under NVIDIA's compute-sanitizer, if that is installed
 
-With NUMBA_ENABLE_CUDASIM=1, or with --small, the networks are small.  With --emulate they are, too,
-and the compiled kernels run on the CPU (verify/gpu); the last lines say how much of their code ran.
+With --small the networks are small.  With --emulate they are, too, and the compiled kernels run on
+the CPU (verify/gpu); the last lines say how much of their code ran.
 """
 
 import argparse
@@ -57,13 +57,13 @@ def seeded():
 def main(arguments=None):
     """Run all checks; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m minicnn.cuda.check", description=__doc__)
-    parser.add_argument("--small", action="store_true", help="small networks, as in the simulator")
+    parser.add_argument("--small", action="store_true", help="small networks")
     parser.add_argument(
         "--emulate", action="store_true", help="run the compiled kernels on the CPU; needs no GPU"
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     options = parser.parse_args(arguments)
-    small = options.small or options.emulate or gpu.SIMULATED
+    small = options.small or options.emulate
     try:
         if options.emulate:
             emulator.start()
@@ -121,7 +121,7 @@ def checks(small):
 
 
 def tiny_network(ops, rng=None):
-    """Return a network with every kind of layer, so small that the simulator runs it in seconds."""
+    """Return a network with every kind of layer, so small that the emulator runs it in seconds."""
     rng = rng or seeded()
 
     def params(*shape):
@@ -145,7 +145,7 @@ def tiny_network(ops, rng=None):
 
 
 def tiny_columns(ops):
-    """Return a network of two columns that the simulator runs in a second."""
+    """Return a network of two columns that the emulator runs in a second."""
     return tiny_layers(in_columns(ops), {}, split_columns, net.row)
 
 
@@ -182,9 +182,7 @@ def tiny_layers(ops, groups, convert_params, column_layer):
 def column_checks(build_two, build_one, x, steps):
     """Yield the checks of a network of two columns; `build_one` builds it in one column."""
     x = x.astype(np.float32)
-    pairs = [(0, 1)]  # the simulator has one device, which accepts any number
-    if not gpu.SIMULATED:
-        pairs = [(0, 0), (0, 1), (1, 0)] if len(gpu.cuda.gpus) > 1 else [(0, 0)]
+    pairs = [(0, 0), (0, 1), (1, 0)] if len(gpu.cuda.gpus) > 1 else [(0, 0)]
     for gpus in pairs:
         name = f"columns on {gpus[0]},{gpus[1]}"
         for route, through_host in (("direct", False), ("through host", True)):

@@ -10,11 +10,9 @@
     wide          loads of 128 bits, the largest for a thread
     mma           instructions for tensor cores, in the products for TF32; from 8.0 on
 
-The simulator runs kernels as plain Python and accepts many that the compiler refuses, so only this
-test shows that a kernel can run on a GPU.  The exit code is 1 if a kernel does not compile or
-spills, if a float32 kernel computes in float64, or if a float32 product breaks the promises of
-cuda/tiles.py and cuda/tf32.py: all sums in registers, and a fixed number of multiplications per
-wide load.
+The exit code is 1 if a kernel does not compile or spills, if a float32 kernel computes in float64,
+or if a float32 product breaks the promises of cuda/tiles.py and cuda/tf32.py: all sums in
+registers, and a fixed number of multiplications per wide load.
 """
 
 import argparse
@@ -187,10 +185,6 @@ def capability(text):
 
 def check_compiler():
     """Raise OSError if this Python cannot compile kernels; the message says what is missing."""
-    if gpu.SIMULATED:
-        raise OSError(
-            "the simulator does not compile anything; set NUMBA_ENABLE_CUDASIM=0, or unset it"
-        )
     if cuda.implementation != "NVIDIA":
         raise OSError(
             "Numba itself has no compiler for GPUs; "

@@ -69,19 +69,23 @@ def start(devices=2, cc=(9, 0), peers=True, size=1 << 29):
 
 
 def coverage():
-    """Return lines: of each kernel's pieces of straight PTX, how many ran, and where others are."""
+    """Return a line for each kernel: how much of its PTX ran, and which lines of Python never did.
+
+    A kernel is compiled for several types, tiles and constants; their pieces are added up.
+    """
     programs = sorted(emulated.programs.values(), key=lambda program: program.kernel.title)
     lines = []
-    for title, same in groupby(programs, key=lambda program: program.kernel.title):
-        missed, ran, pieces = set(), 0, 0  # the same kernel for other types, tiles or constants
-        for program in same:
-            of_kernel = program.kernel.pieces
-            ran, pieces = ran + len(program.ran), pieces + len(of_kernel)
-            missed |= {
-                place(of_kernel[k].instructions[0])
-                for k in set(range(len(of_kernel))) - program.ran
-                if of_kernel[k].instructions
-            }
-        never = f"; never, at least once: {', '.join(sorted(missed))}" if missed else ""
+    for title, variants in groupby(programs, key=lambda program: program.kernel.title):
+        places = {
+            True: set(),
+            False: set(),
+        }  # whether a piece ran → where its instructions are from
+        ran = pieces = 0
+        for program in variants:
+            ran, pieces = ran + len(program.ran), pieces + len(program.kernel.pieces)
+            for k, piece in enumerate(program.kernel.pieces):
+                places[k in program.ran] |= set(map(place, piece.instructions))
+        never = ", ".join(sorted(places[False] - places[True]))
+        never = f"; never {never}" if never else ""
         lines.append(f"{title:28} {ran:5} of {pieces:5} pieces of PTX ran{never}")
     return lines

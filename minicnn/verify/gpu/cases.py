@@ -37,6 +37,9 @@ POOLS = [
     ([(300, 1, 3, 3)], {}, DTYPES),
     ([(1, 1, 6, 7)], {"s": 1, "ceil_mode": True}, WITH_PLAIN),
     ([(2, 2, 7, 7)], {"z": 2, "s": 3, "ceil_mode": True}, DTYPES),
+    ([(1, 1, 4, 6)], {"z": 4, "s": 1}, ["float32"]),
+    ([(1, 2, 8, 7)], {"z": 2, "s": 5, "ceil_mode": True}, ["float32"]),
+    ([(2, 1, 3, 4)], {"z": 1, "s": 1}, ["float32"]),
     ([(1, 1, 20, 19)], {"z": 17}, ["float32"]),  # the window is in local memory
     ([(0, 6, 7, 6)], {}, ["float32"]),
 ]
@@ -58,6 +61,9 @@ TABLE = {  # layer → shapes of its arguments, options, modes
         ([(1, 96, 17, 17)], {"alpha": 0.3}, ["float32"]),
         ([(1, 8, 3, 3)], {"alpha": 0.3, "beta": 0.5}, DTYPES),
         ([(1, 9, 3, 3)], {"alpha": 0.3, "n": 4}, DTYPES),
+        ([(2, 9, 2, 3)], {"alpha": 0.3, "n": 3, "groups": 3}, ["float32"]),
+        ([(2, 18, 1, 3)], {"alpha": 0.3, "k": 1, "beta": 0.6, "groups": 2}, ["float32"]),
+        ([(1, 14, 1, 3)], {"alpha": 0.3, "n": 11}, ["float32"]),  # wider than what is read together
         ([(1, 5, 2, 2)], {"alpha": 0.3, "n": 1}, ["float32"]),
         ([(1, 20, 2, 2)], {"alpha": 0.3, "n": 16}, ["float32"]),
         ([(1, 20, 2, 2)], {"alpha": 0.3, "n": 17}, ["float32"]),
@@ -79,6 +85,9 @@ TABLE = {  # layer → shapes of its arguments, options, modes
         ([(1, 2, 7, 6), (3, 2, 1, 1)], {"stride": 3, "ceil_mode": True}, DTYPES),
         ([(1, 4, 5, 5), (4, 1, 3, 3)], {"stride": 2, "pad": 2, "groups": 4}, DTYPES),
         ([(2, 3, 4, 130), (5, 3, 3, 3)], {"pad": 2}, ["float32"]),
+        ([(9, 1, 2, 2), (3, 1, 1, 1)], {}, DTYPES),  # a tile has many images
+        ([(1, 2, 2, 3), (3, 2, 2, 2)], {"pad": 3}, DTYPES),  # some windows see only padding
+        ([(2, 2, 5, 4), (3, 2, 4, 4)], {"stride": 3, "pad": 2, "ceil_mode": True}, DTYPES),
         ([(0, 3, 7, 6), (4, 3, 3, 3)], {"pad": 1}, DTYPES),
     ],
     "fc": [
@@ -93,10 +102,10 @@ TABLE = {  # layer → shapes of its arguments, options, modes
         ([(0, 5), (7, 5)], {}, DTYPES),
     ],
 }
-LARGE = [  # layers of the paper's networks, one image each
+LARGE = [  # layers of the paper's networks, one image each; conv1 sees a part of it
     Case("conv", [(1, 96, 27, 27), (256, 48, 5, 5)], {"pad": 2, "groups": 2}, "float32"),
     Case("conv", [(1, 96, 27, 27), (256, 48, 5, 5)], {"pad": 2, "groups": 2}, "tf32"),
-    Case("conv", [(1, 3, 227, 227), (96, 3, 11, 11)], {"stride": 4}, "float32"),
+    Case("conv", [(1, 3, 35, 35), (96, 3, 11, 11)], {"stride": 4}, "float32"),
     Case("conv", [(1, 256, 13, 13), (384, 256, 3, 3)], {"pad": 1}, "float32"),
     Case("conv", [(8, 3, 32, 32), (32, 3, 5, 5)], {"pad": 2}, "float32"),
     Case("lrn", [(1, 96, 55, 55)], {}, "float32"),
