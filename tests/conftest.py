@@ -88,6 +88,13 @@ def pytest_runtest_setup(item):
         compiling.wait()
 
 
+def pytest_terminal_summary(terminalreporter, config):
+    """With -v: which pieces of each kernel's code the tests have run in the emulator."""
+    if emulator.emulated and config.option.verbose > 0:
+        for line in emulator.coverage():
+            terminalreporter.write_line(line)
+
+
 def pytest_sessionfinish():
     if compiling:
         compiling.kill()

@@ -174,6 +174,20 @@ def test_an_unknown_instruction_is_one_sentence(body, words):
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        (".version 11.2", "the emulator knows PTX 7 to 9; this is .version 11"),
+        ("", "this is no PTX"),
+        (".version 8.8", "the PTX has no kernel k; it has none"),
+        (".version 8.8 .visible .entry k() { ret;", "the PTX ends within a pair of braces"),
+    ],
+)
+def test_another_ptx_is_one_sentence(text, words):
+    with pytest.raises(errors.GpuError, match=words):
+        Kernel(text, "k")
+
+
 # A planted fault of each kind.
 
 

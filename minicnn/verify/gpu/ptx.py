@@ -24,6 +24,7 @@ KINDS = {
     "b32": "u4", "u32": "u4", "s32": "i4", "f32": "f4",
     "b64": "u8", "u64": "u8", "s64": "i8", "f64": "f8",
 }  # fmt: skip
+VERSIONS = range(7, 10)
 BETWEEN_ARRAYS = 16  # unused bytes around each array in shared and in local memory
 
 Line = namedtuple("Line", "file number")
@@ -47,12 +48,18 @@ class Kernel:
     name, title      as in the PTX; as in Python, such as softmax.loss_kernel
     parameters       name → bytes, in order
     registers        name → kind
-    shared, local    name of an array → (offset, bytes)
-    shared_bytes, local_bytes
+    arrays           "shared" and "local" → name of an array → (offset, bytes)
+    bytes            "shared" and "local" → bytes of all of them, with what is between
     pieces           its code
     """
 
     def __init__(self, text, name):
+        version = re.search(r"\.version\s+(\d+)", text)
+        if not version or int(version[1]) not in VERSIONS:
+            raise GpuError(
+                f"the emulator knows PTX {VERSIONS[0]} to {VERSIONS[-1]}; this is "
+                f"{'.version ' + version[1] if version else 'no PTX, or has no .version'}"
+            )
         functions, variables = parse(text)
         if name not in functions:
             raise GpuError(f"the PTX has no kernel {name}; it has {', '.join(functions) or 'none'}")

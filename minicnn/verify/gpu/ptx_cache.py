@@ -3,7 +3,7 @@
 numba-cuda's own cache cannot keep kernels that a function makes for certain constants, such as
 tiles.tiled: it names them by what differs in every process.  Here the name of a file is a digest of
 
-    the source of minicnn.cuda, all of it; the versions of numba and numba-cuda
+    the source of minicnn.cuda, all of it; the versions of Python and of the packages that compile
     the kernel: its module, name and line, and the constants and functions that it was made with
     the types of its arguments, and the compute capability
 
@@ -14,11 +14,13 @@ folder that NUMBA_CACHE_DIR names.
 import hashlib
 import os
 import pickle
+import sys
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import distributions
 from pathlib import Path
 
 BACKEND = Path(__file__).parents[2] / "cuda"
+COMPILERS = "numba", "llvmlite", "cuda", "nvidia"  # how the names of their packages begin
 
 
 class PtxCache:
@@ -60,7 +62,8 @@ class PtxCache:
 @cache
 def source_digest():
     """Return a digest of all that the PTX of a kernel depends on besides itself."""
-    digest = hashlib.sha256(repr([version("numba"), version("numba-cuda")]).encode())
+    packages = {f"{d.name} {d.version}" for d in distributions() if d.name.startswith(COMPILERS)}
+    digest = hashlib.sha256(repr((sys.version, sorted(packages))).encode())
     for path in sorted(BACKEND.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
