@@ -46,6 +46,7 @@ from ..cuda import (
 from ..cuda.gpu import cuda
 from ..cuda.patches import patched
 from ..cuda.softmax import loss_back_kernel, loss_kernel, mean_loss_kernel, softmax_kernel
+from .gpu import traffic
 
 Result = namedtuple("Result", "registers shared spills float64 wide mma")  # None without ptxas
 
@@ -157,6 +158,8 @@ def main(arguments=None):
     options = parser().parse_args(arguments)
     try:
         check_compiler()
+        if options.traffic:
+            return traffic.report(options.traffic)
         return report(options.cc)
     except (OSError, ValueError) as error:
         print(f"minicnn.cuda.compiled: {error}", file=sys.stderr)
@@ -171,6 +174,10 @@ def parser():
     top.add_argument(
         "--cc", nargs="+", type=capability, default=[(7, 5), (8, 0), (9, 0)],
         metavar="X.Y", help="compute capabilities (default: 7.5 8.0 9.0)",
+    )  # fmt: skip
+    top.add_argument(
+        "--traffic", metavar="NETWORK",
+        help="instead, run a network on one image in the emulator, and count what its kernels move",
     )  # fmt: skip
     return top
 

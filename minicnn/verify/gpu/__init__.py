@@ -15,6 +15,7 @@ of tiles and blocks.  These files replace what comes after, in reading order:
     driver.py        the functions of NVIDIA's driver that numba-cuda calls
     ptx_cache.py     compiled kernels, kept between runs
     cases.py         shapes for every kernel, against the reference
+    traffic.py       what each kernel moves, counted
 
 A Fault is raised at the first thing that is wrong: an address outside of the arrays of a launch or
 misaligned; a read of what was never written; a race in shared or global memory; a barrier that not

@@ -54,6 +54,7 @@ class Driver:
         self.access = set()  # (device, other): the first may access the other's memory
         self.homes, self.events, self.times, self.pinned = {}, {}, {}, {}
         self.programs = {}  # PTX → Program
+        self.traffic = None  # counts what launches move, if there is one: see traffic.py
         self.handles = iter(range(1, 2**31))
 
     def install(self):
@@ -323,10 +324,12 @@ class Driver:
                 raise Fault("device", f"{operation.words} {words}")
             self.give(start, size)
         try:
-            program.run(grid, block, packed(kernel, arguments), self.memory)
+            program.run(grid, block, packed(kernel, arguments), self.memory, self.traffic)
         finally:
             for start, size in arrays:
                 self.memory.between(start, size)[1][:] &= ~np.uint8(GIVEN)
+        if self.traffic:
+            self.traffic.add(kernel.title, arrays=sum(size for _, size in arrays))
         for start, size in arrays:
             first = start - FIRST_ADDRESS
             wrote = self.memory.writer[first : first + size].any()

@@ -42,20 +42,29 @@ class Fault(GpuError):
 
 
 class Program:
-    """A kernel that can run.  `ran` collects the pieces that some thread has run."""
+    """A kernel that can run.
+
+    ran         the pieces that some thread has run
+    products    of each piece: the multiply-adds of one thread
+    """
 
     def __init__(self, kernel):
         self.kernel = kernel
+        self.products = [sum(map(products_of, piece.instructions)) for piece in kernel.pieces]
         self.functions = translated(kernel)
         self.ran = set()
 
-    def run(self, grid, block, arguments, memory):
-        """Run all blocks of a launch.  arguments: the name of a parameter → its bytes."""
+    def run(self, grid, block, arguments, memory, traffic=None):
+        """Run all blocks of a launch.  arguments: the name of a parameter → its bytes.
+
+        traffic, if there is one, counts what they move (traffic.py).
+        """
         at_once = max(1, LANES // prod(block))
         with np.errstate(all="ignore"):
             for first in range(0, prod(grid), at_once):
                 count = min(at_once, prod(grid) - first)
                 blocks = Blocks(self.kernel, grid, block, arguments, memory)
+                blocks.traffic = traffic
                 blocks.begin(first, count)
                 self.run_blocks(blocks)
 
@@ -72,6 +81,8 @@ class Program:
             self.ran.add(int(now))
             guard = self.functions[now](registers, blocks, lanes)
             piece = self.kernel.pieces[now]
+            if blocks.traffic:
+                blocks.traffic.add(self.kernel.title, products=self.products[now] * len(lanes))
             if piece.ending == "jump" and piece.guard:
                 place[lanes] = np.where(guard, piece.target, now + 1)
             else:
@@ -170,6 +181,7 @@ class Blocks:
         """Return `count` arrays of this kind, read from each lane's address on."""
         kind = np.dtype(kind)
         if space != "generic":
+            self.count(space, address, kind.itemsize * count, lanes)
             access = self.access(space, address, lanes, instruction)
             return self.spaces[space].load(access, kind, count)
         values = [np.empty(len(lanes), kind) for _ in range(count)]
@@ -188,6 +200,7 @@ class Blocks:
 
     def store(self, space, address, values, lanes, instruction):
         if space != "generic":
+            self.count(space, address, values[0].itemsize * len(values), lanes, writing=True)
             access = self.access(space, address, lanes, instruction)
             self.spaces[space].store(access, values)
             return
@@ -195,6 +208,15 @@ class Blocks:
             parts = [value[mine] for value in values]
             there = address[mine] - np.uint64(WINDOWS[space])
             self.store(space, there, parts, lanes[mine], instruction)
+
+    def count(self, space, address, size, lanes, writing=False):
+        """Count an access, where traffic is counted."""
+        if self.traffic and space != "local":
+            self.traffic.count(self.kernel.title, space, address, size, self.warps(lanes), writing)
+
+    def warps(self, lanes):
+        """Return a number for the warp of each lane."""
+        return self.number[lanes] - 1 - self.thread[lanes] % 32
 
     def by_space(self, address):
         """Yield the spaces to which generic addresses lead, and which lanes have such."""
@@ -259,8 +281,7 @@ class Blocks:
         The sum is computed in float64 and rounded once; order and rounding of a GPU are not known.
         """
         fault = partial(self.fault, instruction, lanes, None)
-        warps = self.number[lanes] - 1 - self.thread[lanes] % 32
-        _, warp, there = np.unique(warps, return_inverse=True, return_counts=True)
+        _, warp, there = np.unique(self.warps(lanes), return_inverse=True, return_counts=True)
         fault("warp", there[warp] != 32, "multiplies without all 32 threads of its warp")
         infinite = np.uint32(0x7F800000)
         for factor in factors:
@@ -279,6 +300,14 @@ class Blocks:
             (C[:, row, column].reshape(-1) + c).astype(np.float32)
             for (row, column), c in zip(places, addends, strict=True)
         ]
+
+
+def products_of(instruction):
+    """Return the multiply-adds of floats that an instruction is in each thread."""
+    name, *modifiers = instruction.operation
+    if name == "mma":
+        return 32  # of a warp's 16·8·8
+    return int(name in ("fma", "mad") and modifiers[-1] in ("f32", "f64"))
 
 
 def coordinates(number, sizes):
