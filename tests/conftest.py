@@ -3,8 +3,9 @@
 Compiling takes a third of the time of all tests, and one of the cores.  So, where the whole suite
 runs, another pytest runs those few tests that call every loop, and leaves what it compiles in
 Numba's cache; the tests that need it wait until it is done.  Two processes never compile the same
-file at the same time: one could overwrite what the other has written.  Likewise for the kernels of
-the GPU backend, whose cache is verify/gpu/ptx_cache.py.
+file at the same time: one could overwrite what the other has written.  For the kernels of the GPU
+backend, another pytest begins at the other end, and none waits: its cache (verify/gpu/ptx_cache.py)
+has a file for each kernel.
 
 The GPU backend's compiled kernels run in the emulator (verify/gpu), on any machine where numba-cuda
 is installed: python -m pytest -m gpu.
@@ -49,6 +50,7 @@ def needs_loops(item):
 
 def pytest_addoption(parser):
     parser.addoption("--cases", type=int, default=50, help="random shapes for the GPU's kernels")
+    parser.addoption("--backwards", action="store_true", help="the last test first")
 
 
 def pytest_itemcollected(item):
@@ -61,13 +63,15 @@ def is_for_gpu(item):
 
 
 @pytest.hookimpl(trylast=True)  # when -m has left out what shall not run
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     items.sort(key=needs_loops)  # else in the order they had
     if {"test_cuda", "test_gpu_kernels"} <= {item.path.stem for item in items}:  # all of -m gpu
         items.sort(key=lambda item: item.path.stem == "test_gpu_kernels")
-        compile_meanwhile("test_gpu_kernels.py", "-m", "gpu")
+        compile_meanwhile("test_gpu_kernels.py", "-m", "gpu", "--backwards")
     elif sum(map(needs_loops, items)) > 600:  # the whole suite
         compile_meanwhile("test_layers.py", "test_fast.py", "-k", CALL_EVERY_LOOP)
+    if config.getoption("--backwards"):
+        items.reverse()
 
 
 def compile_meanwhile(*arguments):
@@ -83,8 +87,7 @@ def pytest_runtest_setup(item):
             emulator.start()
         except errors.GpuError as error:
             pytest.skip(str(error))
-    waits = item.path.stem == "test_gpu_kernels" if is_for_gpu(item) else needs_loops(item)
-    if compiling and waits:
+    if compiling and needs_loops(item) and not is_for_gpu(item):
         compiling.wait()
 
 

@@ -28,6 +28,7 @@ LIMITS = {  # largest allowed error, relative to the largest number of an array
 }
 DTYPES = "float32", "float64"
 PRODUCTS = "float32", "float64", "tf32"
+BIAS_AXES = {"conv": 1, "fc": 1}  # layer → how many of w's axes b has
 WITH_PLAIN = "float32", "float64", "plain float32", "plain float64"
 
 POOLS = [
@@ -183,8 +184,9 @@ def dtype_of(case):
 
 
 def shapes_of(case):
-    """Return the shapes of all arguments: convolutions and fc have a bias for each kernel."""
-    biases = [case.shapes[1][:1]] if case.layer in ("conv", "fc") else []
+    """Return the shapes of all arguments, with b's where it is left out."""
+    axes = BIAS_AXES.get(case.layer)
+    biases = [case.shapes[1][:axes]] if axes and len(case.shapes) == 2 else []
     return [*case.shapes, *biases]
 
 
