@@ -3,10 +3,12 @@
 Compiling takes a third of the time of all tests, and one of the cores.  So, where the whole suite
 runs, another pytest runs those few tests that call every loop, and leaves what it compiles in
 Numba's cache; the tests that need it wait until it is done.  Two processes never compile the same
-file at the same time: one could overwrite what the other has written.
+file at the same time: one could overwrite what the other has written.  For the kernels of the GPU
+backend, another pytest begins at the other end, and none waits: its cache (verify/gpu/ptx_cache.py)
+has a file for each kernel.
 
-The GPU backend runs in Numba's simulator, on any machine: python -m pytest -m simulator.  On one
-with a GPU, NUMBA_ENABLE_CUDASIM=0 python -m pytest tests/test_cuda.py -m simulator takes the GPU.
+The GPU backend's compiled kernels run in the emulator (verify/gpu), on any machine where numba-cuda
+is installed: python -m pytest -m gpu.
 """
 
 import importlib
@@ -21,12 +23,12 @@ import pytest
 # Read once, when NumPy and Numba are imported.  NumPy's product waits for its second thread without
 # sleeping, and while the second process compiles there is no processor for it.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
 
 import numpy as np  # noqa: E402
 
-from minicnn import data  # noqa: E402
+from minicnn import data, errors  # noqa: E402
 from minicnn.plots import canvas, curves, gallery  # noqa: E402
+from minicnn.verify import gpu as emulator  # noqa: E402
 
 WITHOUT_LOOPS = (  # but for tests that are named after minicnn.fast
     "test_augment test_bad_input test_checkpoint test_damaged_files test_data test_download "
@@ -47,24 +49,54 @@ def needs_loops(item):
     return "fast" in item.name or not others
 
 
+def pytest_addoption(parser):
+    parser.addoption("--cases", type=int, default=50, help="random shapes for the GPU's kernels")
+    parser.addoption("--backwards", action="store_true", help="the last test first")
+
+
 def pytest_itemcollected(item):
-    if item.path.stem.startswith("test_cuda"):
-        item.add_marker("simulator")
+    if is_for_gpu(item) and not item.get_closest_marker("slow"):
+        item.add_marker("gpu")
+
+
+def is_for_gpu(item):
+    return item.path.stem.startswith(("test_cuda", "test_gpu")) or item.get_closest_marker("gpu")
 
 
 @pytest.hookimpl(trylast=True)  # when -m has left out what shall not run
-def pytest_collection_modifyitems(items):
-    global compiling
+def pytest_collection_modifyitems(config, items):
     items.sort(key=needs_loops)  # else in the order they had
-    if sum(map(needs_loops, items)) > 600:  # the whole suite
-        files = [str(Path(__file__).parent / name) for name in ("test_layers.py", "test_fast.py")]
-        command = [sys.executable, "-m", "pytest", "-q", *files, "-k", CALL_EVERY_LOOP]
-        compiling = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if {"test_cuda", "test_gpu_kernels"} <= {item.path.stem for item in items}:  # all of -m gpu
+        items.sort(key=lambda item: item.path.stem == "test_gpu_kernels")
+        compile_meanwhile("test_gpu_kernels.py", "-m", "gpu", "--backwards")
+    elif sum(map(needs_loops, items)) > 600:  # the whole suite
+        compile_meanwhile("test_layers.py", "test_fast.py", "-k", CALL_EVERY_LOOP)
+    if config.getoption("--backwards"):
+        items.reverse()
+
+
+def compile_meanwhile(*arguments):
+    global compiling
+    arguments = [Path(__file__).parent / a if a.endswith(".py") else a for a in arguments]
+    command = [sys.executable, "-m", "pytest", "-q", *arguments]
+    compiling = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def pytest_runtest_setup(item):
-    if compiling and needs_loops(item):
+    if is_for_gpu(item):
+        try:
+            emulator.start()
+        except errors.GpuError as error:
+            pytest.skip(str(error))
+    if compiling and needs_loops(item) and not is_for_gpu(item):
         compiling.wait()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """With -v: which pieces of each kernel's code the tests have run in the emulator."""
+    if emulator.emulated and config.option.verbose > 0:
+        for line in emulator.coverage():
+            terminalreporter.write_line(line)
 
 
 def pytest_sessionfinish():

@@ -1,7 +1,7 @@
 """PyTorch as a second opinion, where it is installed: every layer on random configurations.
 
 The oracle always computes in float64, from the same numbers.  The GPU backend runs in the
-simulator, which is slow, and has smaller and fewer configurations.
+emulator, which is slow, and has smaller and fewer configurations.
 """
 
 import importlib
@@ -16,11 +16,11 @@ torch = pytest.importorskip("torch", reason="an extra oracle, never required")
 functional = torch.nn.functional
 
 PAIRS = [(ops, seed) for ops in ("reference", "fast") for seed in range(8)]
-PAIRS += [("cuda", seed) for seed in range(2)]
+PAIRS += [pytest.param("cuda", seed, marks=pytest.mark.gpu) for seed in range(2)]
 random_cases = pytest.mark.parametrize("ops, seed", PAIRS, indirect=["ops"])
 
 
-@pytest.fixture(params=["reference", "fast", "cuda"])
+@pytest.fixture(params=["reference", "fast", pytest.param("cuda", marks=pytest.mark.gpu)])
 def ops(request):
     ops = importlib.import_module(f"minicnn.{request.param}")
     try:
@@ -31,7 +31,7 @@ def ops(request):
 
 
 def limits(ops, *most):
-    """Return up to where sizes are drawn: most of these numbers, less in the simulator."""
+    """Return up to where sizes are drawn: most of these numbers, less in the emulator."""
     return [min(number, 3) for number in most] if ops.__name__ == "minicnn.cuda" else most
 
 

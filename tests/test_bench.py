@@ -231,7 +231,7 @@ def test_against_torch_needs_torch(capsys, monkeypatch):
     assert "PyTorch is not installed" in error and error.count("\n") == 1
 
 
-# On a GPU, here in the simulator.
+# On a GPU, here in the emulator.
 
 
 def tiny(ops, rng):
@@ -257,7 +257,7 @@ def on_gpu(monkeypatch):
     return Minicnn("cuda", "tiny", 2)
 
 
-@pytest.mark.simulator
+@pytest.mark.gpu
 def test_every_work_on_a_gpu_can_be_timed(on_gpu):
     rows = on_gpu.rows()
     passes = {name: [w["pass"] for w in rows if w["row"] == name] for name in ("conv1", "fc2")}
@@ -273,6 +273,7 @@ def test_every_work_on_a_gpu_can_be_timed(on_gpu):
     assert on_gpu.memory() > 0
 
 
+@pytest.mark.gpu
 @pytest.mark.parametrize("row", ["conv1", "fc2"])
 def test_the_halves_of_backward_are_backward(on_gpu, row):
     record = on_gpu.records[row]
@@ -320,14 +321,14 @@ def serve_and_close(ends, name, conditions):
         worker.serve(ends[0], ends[1], name, *conditions)
 
 
-@pytest.mark.simulator
+@pytest.mark.gpu
 def test_a_gpu_is_measured_and_reported(tmp_path, on_gpu, in_threads, hurried):
     parts = ["step", "memory"]
     results = measure.measure(tmp_path, "tiny", "cuda", rounds=1, parts=parts)
     assert [(line["row"], line["rival"]) for line in results["lines"]] == [("step", "fast")]
     assert results["notes"] == [] and results["memory"]["cuda"]["imports"] == 0
     text = report(results)
-    assert "Numba's simulator of a GPU" in text and "TF32" not in text
+    assert "GPU emulated by minicnn" in text and "TF32" not in text
     assert re.search(r"training: [\d,]+ images a second", text)
     assert re.search(
         r"peak memory of the GPU in the third training step: cuda \d+ MiB$", text, re.M
@@ -373,7 +374,7 @@ def test_two_columns_are_timed_against_the_same_network_in_one(
     np.testing.assert_allclose(*scores, rtol=1e-4)
 
 
-@pytest.mark.simulator
+@pytest.mark.gpu
 @pytest.mark.parametrize("gpus", ["0,0", "0,1"])
 def test_two_columns_on_gpus_are_timed(gpus, monkeypatch):
     two_and_one(monkeypatch, batch=1)
@@ -387,7 +388,7 @@ def test_two_columns_on_gpus_are_timed(gpus, monkeypatch):
     assert gpu.chosen == tuple(map(int, gpus.split(",")))
 
 
-@pytest.mark.simulator
+@pytest.mark.gpu
 def test_plain_kernels_are_measured_beside_the_fast_ones(
     tmp_path, on_gpu, in_threads, hurried, monkeypatch
 ):
@@ -403,6 +404,7 @@ def test_plain_kernels_are_measured_beside_the_fast_ones(
     assert {"relu1", "loss", "update", "product"} <= {line["row"] for line in results["lines"]}
 
 
+@pytest.mark.gpu
 def test_tf32_is_for_gpus_and_is_handed_on(on_gpu, capsys, monkeypatch):
     for command in (["bench"], ["train"]):
         assert main([*command, "--tf32"]) == 1
@@ -417,6 +419,7 @@ def test_tf32_is_for_gpus_and_is_handed_on(on_gpu, capsys, monkeypatch):
     assert used == [False, True, False, True]
 
 
+@pytest.mark.gpu
 def test_the_copy_of_the_limits_runs(monkeypatch):
     monkeypatch.setattr(limits, "COPIED", 80)
     one = worker.contestant("limits-gpu", "cifar", 1)

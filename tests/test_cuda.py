@@ -1,7 +1,4 @@
-"""The GPU backend: the reference's numbers, and what a GPU needs besides; in the simulator.
-
-A simulated thread is a function of Python, called for each number, so everything here is small.
-"""
+"""The GPU backend, besides its numbers: the contract, memory, gradients, NaN and bad input."""
 
 import functools
 import inspect
@@ -21,39 +18,7 @@ from minicnn.commands import summary
 from minicnn.cuda import buffers, dropout, gpu, settings, two_columns
 from minicnn.gradcheck import check_layer
 from minicnn.verify.cuda_compiles import name_of, table
-
-try:
-    gpu.ready()
-except errors.GpuError as error:
-    pytest.skip(str(error), allow_module_level=True)
-
-CASES = [  # layer, shapes of x and w, options
-    ("relu", [(2, 3, 7)], {}),
-    ("tanh", [(2, 3, 2, 5)], {}),
-    ("logistic", [(7, 4)], {}),
-    ("lrn", [(2, 7, 3, 5)], {}),
-    ("lrn", [(2, 9, 2, 3)], {"alpha": 0.5, "n": 3, "groups": 3}),
-    ("lrn", [(2, 18, 1, 3)], {"alpha": 0.5, "k": 1, "beta": 0.6, "groups": 2}),
-    ("lrn", [(1, 13, 2, 3)], {"alpha": 0.5, "n": 4}),  # one more before than behind
-    ("lrn", [(2, 3, 2, 5)], {"alpha": 0.5, "n": 1}),
-    ("lrn", [(1, 14, 1, 3)], {"alpha": 0.5, "n": 11}),  # a window wider than what is read together
-    ("lrn", [(1, 4, 3, 2)], {"alpha": 0.5, "n": 19}),  # wider than the registers allow
-    ("map_lrn", [(2, 2, 3, 5)], {}),
-    ("map_lrn", [(1, 2, 4, 3)], {"alpha": 0.5, "k": 2, "n": 4, "beta": 0.6}),
-    ("map_lrn", [(1, 1, 3, 2)], {"alpha": 0.5, "n": 9}),  # wider than the map
-    ("pool", [(2, 2, 7, 9)], {}),
-    ("pool", [(2, 1, 8, 5)], {}),  # a row of pixels is left over
-    ("pool", [(1, 3, 8, 10)], {"ceil_mode": True}),
-    ("pool", [(1, 1, 4, 6)], {"z": 4, "s": 1}),
-    ("pool", [(1, 2, 7, 6)], {"z": 2, "s": 2, "ceil_mode": True}),
-    ("pool", [(3, 1, 8, 7)], {"z": 2, "s": 3}),
-    ("pool", [(1, 2, 8, 7)], {"z": 2, "s": 5, "ceil_mode": True}),
-    ("pool", [(2, 1, 3, 4)], {"z": 1, "s": 1}),
-    ("pool", [(1, 1, 17, 18)], {"z": 17, "s": 3}),  # places up to 288: no longer a byte
-    ("dropout_predict", [(7, 4)], {"p": 0.2}),
-]  # conv, local and fc have theirs in test_cuda_product.py
-CASES += [("average_pool", shapes, options) for name, shapes, options in CASES if name == "pool"]
-every_case = pytest.mark.parametrize("name, shapes, options", CASES)
+from minicnn.verify.gpu import cases
 
 LAYERS = [  # one case a layer, for what need not be asked of every case
     ("relu", [(2, 3, 5)], {}),
@@ -95,23 +60,10 @@ def test_the_names_and_signatures_are_the_contracts():
 def test_every_layer_has_a_case():
     layers = {name.removesuffix("_forward") for name in SIGNATURES if name.endswith("_forward")}
     assert layers == {name for name, _, _ in LAYERS} | {"softmax_loss"}
-    assert layers == {name for name, _, _ in CASES} | {
-        "softmax_loss",
-        "dropout",
-        "conv",
-        "local",
-        "fc",
-    }
+    assert layers == set(cases.TABLE) - {"sgd_update"} | {"dropout"}
 
 
 # The reference's numbers.
-
-
-@every_case
-def test_a_layer_is_the_references(dtype, name, shapes, options):
-    args = draw(shapes, dtype)
-    found = host(walk(cuda, name, args, options))
-    assert_close(found, walk(reference, name, args, options))
 
 
 @pytest.mark.parametrize(
@@ -150,31 +102,6 @@ def test_windows_far_apart_or_wider_than_the_image_cost_no_more():
             found = host(walk(cuda, name, [x], options))
             few = dict(z=z, s=4, ceil_mode=options.get("ceil_mode", False))
             assert_close(found, walk(reference, name, [x], few))
-
-
-@pytest.mark.parametrize(
-    "name, shapes, options",
-    [case for case in CASES if case[0] in ("lrn", "pool", "average_pool")],
-)  # conv and fc: in test_cuda_product.py; all others have one kernel
-def test_the_plain_kernels_are_the_reference(monkeypatch, name, shapes, options):
-    monkeypatch.setattr(settings, "plain", True)
-    args = draw(shapes, np.float64)
-    found = host(walk(cuda, name, args, options))
-    assert_close(found, walk(reference, name, args, options))
-
-
-def test_softmax_and_its_loss_are_the_references(dtype):
-    rng = np.random.default_rng(0)
-    for N, classes in [(2, 5), (5, 1)]:  # more of each than a block's threads in the simulator
-        scores = 9 * rng.standard_normal((N, classes)).astype(dtype)
-        labels = rng.integers(classes, size=N)
-        results = []
-        for ops in (cuda, reference):
-            loss, cache = ops.softmax_loss_forward(scores, labels)
-            results.append([ops.softmax(scores), *ops.softmax_loss_backward(cache), loss])
-        found, expected = host(results[0]), results[1]
-        assert_close(found, expected)
-        assert found[2].shape == () and loss.dtype == dtype
 
 
 def test_large_scores_overflow_nothing(dtype):
@@ -423,7 +350,7 @@ def test_dropped_infinities_are_zeros(dtype):
 # NaN and infinity stay visible.
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, about NaN in the simulator
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("name, options, places", SEEN_BY)
 def test_a_nan_is_seen_by_everyone_who_looks_at_it_and_by_no_one_else(name, options, places):
     (x,) = draw([(1, 6, 5, 7)], np.float32)

@@ -1,15 +1,14 @@
-"""python -m minicnn.cuda.check, in the simulator: it passes, and it fails where a row is wrong."""
+"""python -m minicnn.cuda.check, in the emulator: it passes, and it fails where a row is wrong."""
+
+import re
 
 import numpy as np
-import pytest
 
 from minicnn import cuda, net
-from minicnn.cuda import device, gpu, two_columns
+from minicnn.cuda import device, two_columns
 from minicnn.gradcheck import check_layer
 from minicnn.training import train
 from minicnn.verify import cuda_check
-
-pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="on a GPU, run the whole check")
 
 
 def test_a_network_trains_as_on_the_cpu_and_needs_no_new_memory_later():
@@ -28,7 +27,7 @@ def test_two_columns_are_checked_and_a_wrong_crossing_fails(monkeypatch):
     x = np.random.default_rng(0).standard_normal((2, 1, 4, 2))
     named = cuda_check.column_checks(cuda_check.tiny_columns, cuda_check.tiny_in_one, x, 3)
     done = {name: f() for name, f in named if "steps" not in name}
-    assert len(done) == 3
+    assert len(done) == 9
     for name, (error, limit, words) in done.items():
         assert error <= limit, (name, words)
     right = two_columns.part
@@ -62,9 +61,10 @@ def test_a_wrong_row_a_forgetful_row_and_a_broken_row_fail(monkeypatch, capsys):
     monkeypatch.setattr(
         cuda_check, "checks", lambda small: [("one", broken), ("two", lambda: (0, 0, ""))]
     )
-    assert cuda_check.main([]) == 1
+    assert cuda_check.main(["--emulate"]) == 1
     out = capsys.readouterr().out
     assert "FAIL  one" in out and "cannot be launched" in out and "ok    two" in out
+    assert re.search(r"^activations.relu_kernel +\d+ of +\d+ pieces of PTX ran", out, re.M)
 
 
 def test_gradients_of_the_gpu_backend_agree_with_finite_differences():

@@ -1,15 +1,9 @@
-"""Two columns on a GPU: in the simulator, where both are on its one device.
-
-Nothing runs at the same time in the simulator, so nothing goes wrong there if a stream forgets to
-wait for another.  `Watch` sees it nevertheless: it notes which stream reads and writes which
-memory, and what must have happened before, from the events that streams record and wait for.
-"""
+"""Two columns on a GPU, or on two: in the emulator, which has two."""
 
 import argparse
 import functools
 import itertools
 import re
-import sys
 from collections import namedtuple
 
 import numpy as np
@@ -18,15 +12,13 @@ import pytest
 from minicnn import backends, cuda, fast, gradcheck, net, reference, storage
 from minicnn.__main__ import main
 from minicnn.commands import options
-from minicnn.cuda import buffers, gpu, settings, two_columns
+from minicnn.cuda import gpu, settings, two_columns
 from minicnn.experiments import timeline
 from minicnn.networks import catalogue, summary
 from minicnn.networks.summary import what_fits
 from minicnn.training import evaluate, train, transfer
 from minicnn.two_columns import in_columns, split_columns
-from minicnn.verify import cuda_check
-
-pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="on a GPU, run minicnn.cuda.check")
+from minicnn.verify import cuda_check, gpu as emulator
 
 GPUS = (0, 0)
 
@@ -126,196 +118,48 @@ def test_gradients_of_two_columns_agree_with_finite_differences():
 # Streams.
 
 
-Work = namedtuple("Work", "what stream number before")
-WRITES = {}  # kernel and shapes of its arrays → which of them it writes
-
-
-class Watch:
-    """What happened before what: a race detector for the simulator.
-
-    A kernel runs once for arguments of the same shapes, to see which of them it writes; after that
-    it is only noted, because a kernel that runs takes milliseconds, and numbers do not matter.
-
-    now[s]       how many pieces of work were put into stream s
-    before[s]    {stream: number}: so much of other streams' work is done when s goes on
-    written      memory → (stream, number) of its last write
-    read         memory → [(stream, number), …] since then
-    races        sentences: work that touches memory while other work may be at it
-    log          all pieces of work, in the order in which the host asked for them
-    """
-
-    def __init__(self, monkeypatch, forget=None):
-        self.now, self.before, self.host = {}, {}, {}
-        self.written, self.read, self.races, self.waits = {}, {}, [], set()
-        self.forget = forget  # the line of a `wait_event` that is left out
-        self.names, self.log = {}, []
-        monkeypatch.setattr(gpu, "streams", {})
-        monkeypatch.setattr(gpu, "new_stream", self.new_stream)
-        monkeypatch.setattr(buffers, "kept", {})
-        monkeypatch.setattr(two_columns, "pinned", {})
-        original = gpu.launch_blocks
-        replaced = {"launch_blocks": self.launch(original), "record_event": self.record_event}
-        for name, module in list(sys.modules.items()):
-            if name.startswith("minicnn.cuda"):
-                for f in ("launch_blocks", "record_event"):
-                    if hasattr(module, f):
-                        monkeypatch.setattr(module, f, replaced[f])
-        monkeypatch.setattr(gpu.cuda, "device_array", self.device_array(gpu.cuda.device_array))
-        monkeypatch.setattr(gpu, "wait_event", self.wait_event)
-        monkeypatch.setattr(gpu, "synchronize_event", self.synchronize_event)
-        array = type(cuda.to_device(np.zeros(1)))
-        monkeypatch.setattr(array, "copy_to_host", self.copy_to_host(array.copy_to_host))
-        monkeypatch.setattr(array, "copy_to_device", self.copy_to_device(array.copy_to_device))
-
-    def new_stream(self):
-        stream = object()
-        self.names[stream] = f"stream {len(self.names)} of device {gpu.current.device}"
-        return stream
-
-    def record_event(self):
-        return self.known(gpu.stream())
-
-    def known(self, stream):
-        """Return what is done when all work of a stream so far is."""
-        return {**self.before.get(stream, {}), stream: self.now.get(stream, 0)}
-
-    def wait_event(self, event):
-        line = sys._getframe(1).f_code.co_name, sys._getframe(1).f_lineno
-        if sys._getframe(1).f_globals["__name__"] == two_columns.__name__:
-            self.waits.add(line)
-        if event is not None and line != self.forget:
-            later(self.before.setdefault(gpu.stream(), {}), event)
-
-    def synchronize_event(self, event):
-        if event is not None:
-            later(self.host, event)
-
-    def work(self, stream, reads, writes, what):
-        """Note a piece of work, and whether it collides with another."""
-        later(self.before.setdefault(stream, {}), self.host)
-        self.now[stream] = self.now.get(stream, 0) + 1
-        for memory in reads | writes:
-            others = self.read.get(memory, []) if memory in writes else []
-            for other, number in [*others, *self.written.get(memory, [])]:
-                if other is not stream and self.before[stream].get(other, 0) < number:
-                    words = "writes" if memory in writes else "reads"
-                    self.races.append(f"{what} {words} what {self.names.get(other)} is at")
-        self.log.append(Work(what, stream, self.now[stream], dict(self.before[stream])))
-        for memory in writes:
-            self.written[memory], self.read[memory] = [(stream, self.now[stream])], []
-        for memory in reads - writes:
-            self.read.setdefault(memory, []).append((stream, self.now[stream]))
-
-    def device_array(self, original):
-        def device_array(shape, dtype):
-            array = original(shape, dtype)
-            array._ary[...] = np.random.default_rng(5).integers(2, 9, shape)  # nobody writes these
-            return array
-
-        return device_array
-
-    def launch(self, original):
-        def launch_blocks(kernel, grid, block, *arguments):
-            arrays = list(arrays_in(arguments))
-            name = getattr(kernel, "fn", kernel).__name__
-            key = name, tuple((tuple(array.shape), array.dtype.str) for array in arrays)
-            if key not in WRITES:
-                contents = [array._ary.tobytes() for array in arrays]
-                original(kernel, grid, block, *arguments)
-                changes = zip(arrays, contents, strict=True)
-                WRITES[key] = [array._ary.tobytes() != before for array, before in changes]
-            places = [place(array._ary) for array in arrays]
-            writes = {p for p, written in zip(places, WRITES[key], strict=True) if written}
-            self.work(gpu.stream(), set(places), writes, name)
-
-        return launch_blocks
-
-    def copy_to_host(self, original):
-        def copy_to_host(array, ary=None, stream=0):
-            stream = stream or array.stream or gpu.stream()
-            writes = set() if ary is None else {place(ary)}
-            self.work(stream, {place(array._ary)}, writes, "a copy to the host")
-            if ary is None:
-                self.synchronize_event(self.known(stream))
-            return original(array, ary)
-
-        return copy_to_host
-
-    def copy_to_device(self, original):
-        def copy_to_device(array, ary, stream=0):
-            there = getattr(ary, "_ary", ary)
-            pinned = any(there is memory for memory in two_columns.pinned.values())
-            reads = {place(there)} if hasattr(ary, "_ary") or pinned else set()
-            self.work(stream or array.stream, reads, {place(array._ary)}, "a copy")
-            original(array, ary)
-
-        return copy_to_device
-
-
-def later(known, more):
-    """Add to what is known to be done what is done later."""
-    for stream, number in more.items():
-        known[stream] = max(known.get(stream, 0), number)
-
-
-def arrays_in(arguments):
-    for argument in arguments:
-        if hasattr(argument, "copy_to_host"):
-            yield argument
-        elif isinstance(argument, tuple):
-            yield from arrays_in(argument)
-
-
-def place(array):
-    """Return where an array's memory begins, whichever part of it the array is."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array.ctypes.data
-
-
 @pytest.mark.parametrize("gpus", [(0, 0), (1, 0)])
 @pytest.mark.parametrize("through_host", [False, True])
-def test_no_stream_touches_memory_while_another_is_at_it(monkeypatch, through_host, gpus):
+def test_what_is_learned_lives_and_stays_with_its_column(monkeypatch, through_host, gpus):
     monkeypatch.setattr(settings, "through_host", through_host)
-    watch = Watch(monkeypatch)
     run, layers = train_tiny(in_columns(cuda, gpus), steps=4)
-    assert watch.races == []
-    for column, device in enumerate(gpus):  # what is learned lives and stays with its column
+    for column, device in enumerate(gpus):
         with two_columns.use_place(two_columns.Place(device, column)):
             for layer in layers:
                 for name, halves in layer.params.items():
                     for own in halves[column], run.velocities[layer.name][name][column]:
                         assert own.stream is gpu.stream()
-    # two columns, what arrives at each and leaves it, and the batches, on one device or on both.
-    # Through the host all four are busy; else only gradients are packed before they leave.
-    assert len(watch.now) == 6 + len(set(gpus))
-    assert all(any(writes) for writes in WRITES.values())
 
 
-def test_without_any_of_its_marks_a_race_would_be_seen(monkeypatch):
-    monkeypatch.setattr(settings, "through_host", True)
-    with monkeypatch.context() as patch:
-        watch = Watch(patch)
-        train_tiny(cuda)
-        waits = watch.waits
-    assert len(waits) == 5
-    for line in waits:
-        with monkeypatch.context() as patch:
-            watch = Watch(patch, forget=line)
-            train_tiny(cuda, steps=3)
-            assert watch.races, f"nothing misses the event that {line} waits for"
+Work = namedtuple("Work", "words stream number before")
+
+
+@pytest.fixture
+def log(monkeypatch):
+    """The copies and launches from now on, each with what is sure to be done before it."""
+    order, log = emulator.emulated.order, []
+    begin = order.begin
+
+    def noted(stream, words):
+        operation = begin(stream, words)
+        if not words.startswith("an event"):
+            log.append(Work(words, *operation[:2], dict(order.clocks[operation.stream])))
+        return operation
+
+    monkeypatch.setattr(order, "begin", noted)
+    return log
 
 
 def at_the_same_time(one, other):
     """Return whether two pieces of work may run at once: neither knows that the other is done."""
     return (
-        one.stream is not other.stream
+        one.stream != other.stream
         and one.before.get(other.stream, 0) < other.number
         and other.before.get(one.stream, 0) < one.number
     )
 
 
-def work_while_dx_travels(watch):
+def work_while_dx_travels(log):
     """Return, for the backward pass of fc and exchange, what may run at the same time as what.
 
     That is a list for each column, with True for each piece of its work in fc_backward that may run
@@ -327,23 +171,23 @@ def work_while_dx_travels(watch):
     y, to_both = two.exchange_forward(two.to_device(x))
     _, cache = two.fc_forward(y, two.to_device(w), two.to_device(b))
     dy = two.to_device(dy)
-    watch.log.clear()
+    log.clear()
     dx, _, _ = two.fc_backward(dy, cache)
-    rows = watch.log[:]
+    rows = log[:]
     two.exchange_backward(dx, to_both)
-    copies = [work for work in watch.log[len(rows) :] if work.what == "a copy"]  # 0 → 1, 1 → 0
+    copies = [work for work in log[len(rows) :] if " to GPU " in work.words]  # 0 → 1, 1 → 0
     free = []
     for place, copy in zip((two_columns.Place(0, 0), two_columns.Place(1, 1)), copies, strict=True):
         with two_columns.use_place(place):
-            own = [work for work in rows if work.stream is gpu.stream()]
+            own = [work for work in rows if work.stream == int(gpu.stream())]
         free.append([at_the_same_time(work, copy) for work in own])
     return free, at_the_same_time(*copies)
 
 
 @pytest.mark.parametrize("through_host", [False, True])
-def test_dx_travels_both_ways_while_dw_is_computed(monkeypatch, through_host):
+def test_dx_travels_both_ways_while_dw_is_computed(monkeypatch, log, through_host):
     monkeypatch.setattr(settings, "through_host", through_host)
-    free, both_ways = work_while_dx_travels(Watch(monkeypatch))
+    free, both_ways = work_while_dx_travels(log)
     assert both_ways
     for column in free:  # first dx, on which the copy waits, then dw and db, which run meanwhile
         assert column == sorted(column) and not column[0] and column[-1]
@@ -354,20 +198,20 @@ def test_dx_travels_both_ways_while_dw_is_computed(monkeypatch, through_host):
 
     # a mistake: as if dx had no event of its own
     monkeypatch.setattr(two_columns, "written_event", all_work)
-    free, _ = work_while_dx_travels(Watch(monkeypatch))
+    free, _ = work_while_dx_travels(log)
     assert not any(sum(free, []))
 
 
-def test_on_two_gpus_no_image_crosses_within_a_step(monkeypatch):
+def test_on_two_gpus_no_image_crosses_within_a_step(log):
     spans = {}
     for gpus in ((0, 0), (0, 1)):
         two = in_columns(cuda, gpus)
         x, labels = np.random.default_rng(10).standard_normal((2, 1, 2, 3)), np.zeros(2, int)
-        watch = Watch(monkeypatch)
+        log.clear()
         ((x_there, labels_there),) = two.device.feed([(x, labels)])
-        fed = len(watch.log)
+        fed = len(log)
         y, _ = two.both_forward(x_there)
-        spans[gpus] = fed, len(watch.log) - fed
+        spans[gpus] = fed, len(log) - fed
         assert labels_there is labels
         for column in (0, 1):
             np.testing.assert_array_equal(two.to_host(y)[column], x)
@@ -381,7 +225,8 @@ def test_on_two_gpus_no_image_crosses_within_a_step(monkeypatch):
 def chosen(monkeypatch):
     """Forget afterwards which GPUs a test chose."""
     monkeypatch.setattr(gpu, "chosen", ())
-    monkeypatch.setattr(gpu, "current", gpu.current)
+    yield
+    gpu.set_device(0)
 
 
 def devices(gpus=None):
@@ -397,14 +242,13 @@ def test_columns_are_where_somebody_chose_or_else_both_on_the_current_gpu(chosen
     assert devices() == [0, 0]
     with gpu.use(1):
         assert devices() == [1, 1] and devices((0, 1)) == [0, 1]
-    two_columns.choose((2, 1))
-    assert devices() == [2, 1] and gpu.current.device == 2
-    two_columns.choose((3,))
-    assert devices() == [3, 3]
+    two_columns.choose((1, 0))
+    assert devices() == [1, 0] and gpu.current.device == 1
+    two_columns.choose((1,))
+    assert devices() == [1, 1]
 
 
 def test_a_gpu_that_does_not_exist_gets_a_sentence_with_how_many_there_are(monkeypatch, chosen):
-    monkeypatch.setattr(gpu, "SIMULATED", False)
     monkeypatch.setattr(gpu, "ready", lambda: None)
     for count, words in ((2, "2 GPUs, numbers 0 to 1"), (1, "1 GPU, number 0")):
         monkeypatch.setattr(gpu.cuda, "gpus", [None] * count)
@@ -419,6 +263,8 @@ def test_a_gpu_that_does_not_exist_gets_a_sentence_with_how_many_there_are(monke
 
 def test_of_two_gpus_of_unequal_memory_the_smaller_one_decides(monkeypatch, chosen, capsys):
     GiB = 2**30
+    for name in ("check_devices", "set_device"):
+        monkeypatch.setattr(gpu, name, lambda devices: None)
     monkeypatch.setattr(gpu, "total_memory", {0: 24 * GiB, 1: 8 * GiB, 2: 8 * GiB - 9}.get)
     words = (
         "GPU 1 has 8,192 MiB of memory, GPU 0 24,576: both columns need about the same, so GPU 1"
@@ -449,7 +295,7 @@ def test_the_option_gpus_takes_one_number_or_two(chosen, capsys):
 
 def test_a_gpu_that_fails_gets_a_sentence(monkeypatch, tmp_path, capsys):
     class CudaAPIError(RuntimeError):
-        """As numba's, which the simulator does not have."""
+        """As numba's."""
 
     def fail(*arguments, **options):
         raise CudaAPIError("[999] Call to cuMemcpyDtoDAsync results in CUDA_ERROR_UNKNOWN")

@@ -1,4 +1,4 @@
-"""Every command that takes --ops cuda, on a few images and a tiny network; in the simulator.
+"""Every command that takes --ops cuda, on a few images and a tiny network; in the emulator.
 
 What a command says and writes is what it says and writes with --ops fast.  `bench` is in
 test_bench.py, `halves` in test_cuda_columns.py.
@@ -17,8 +17,6 @@ from minicnn.cuda import gpu
 from minicnn.experiments import binary_codes, figure1, figure1_sweep
 from minicnn.networks import catalogue
 from minicnn.plots import curves, gallery
-
-pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="on a GPU, run the commands themselves")
 
 
 def tiny(ops, rng, nonlinearity="relu", init="paper", classes=10, size=32):
@@ -54,7 +52,9 @@ def run(*words):
 
 def trained(folder, ops):
     """Return the checkpoint of a run of two steps."""
-    command = f"train cifar-four-layer --ops {ops} --epochs 1 --batch 3 --epsilon 0.001 --out"
+    emulate = "--emulate" if ops == "cuda" else ""
+    command = f"train cifar-four-layer --ops {ops} {emulate} --epochs 1 --batch 3 --epsilon 0.001"
+    command += " --out"
     run(*command.split(), folder)
     return folder / "checkpoint.npz"
 
@@ -151,5 +151,11 @@ def test_commands_on_a_checkpoint_say_and_draw_what_they_do_on_the_cpu(
 
 
 def test_gradcheck_checks_a_layer(capsys):
-    run("gradcheck", "softmax_loss", "--ops", "cuda")
+    run("gradcheck", "softmax_loss", "--ops", "cuda", "--emulate")
     assert capsys.readouterr().out.startswith("cuda       softmax_loss     ok ")
+
+
+@pytest.mark.parametrize("command", ["gradcheck relu", "gradcheck relu --ops fast", "train vgg-a"])
+def test_a_cpu_is_not_emulated(command, capsys):
+    assert main([*command.split(), "--emulate"]) == 1
+    assert capsys.readouterr().err.startswith("minicnn: --emulate is for --ops cuda")

@@ -1,6 +1,6 @@
 """A GPU that is lost in the middle of a run: one sentence, and the last checkpoint stays good.
 
-In the simulator nothing is ever lost, so here the driver's error is raised by hand, out of a launch
+In the emulator nothing is ever lost, so here the driver's error is raised by hand, out of a launch
 or a copy, and from then on by everything that is asked of the GPU, as by a real one.
 """
 
@@ -16,8 +16,6 @@ from minicnn.networks import catalogue
 from minicnn.plots import curves
 from minicnn.training import run
 from minicnn.two_columns import in_columns, split_columns
-
-pytestmark = pytest.mark.skipif(not gpu.SIMULATED, reason="a real GPU is not lost at will")
 
 
 class CUDAError(Exception):
@@ -87,7 +85,8 @@ def lose(patch, what, saves):
 
     launching = CUDAError("CUDA_ERROR_LAUNCH_FAILED: An exception occurred on the device")
     copying = CudaAPIError("[999] Call to cuMemcpyAsync results in CUDA_ERROR_UNKNOWN")
-    kernel, array = type(two_columns.join_kernel), type(cuda.to_device(np.zeros(1)))
+    kernel = type(two_columns.join_kernel[1, 1, gpu.stream()])
+    array = type(cuda.to_device(np.zeros(1)))
 
     def between(x, other):
         return cuda.device.is_on_device(other)

@@ -1,50 +1,16 @@
-"""The GPU's product, convolutions and fully connected layers; in the simulator.
-
-A simulated tile is 16×16 outputs, so what is here is small, and most of it awkward to tile.
-"""
+"""The GPU's product, convolutions and fully connected layers; their shapes are in verify/gpu."""
 
 import numpy as np
 import pytest
-from test_layers import assert_close, draw, walk
+from test_layers import draw, walk
 
-from minicnn import cuda, errors, reference
-from minicnn.cuda import buffers, gpu, operands, product, settings, tiles
+from minicnn import cuda
+from minicnn.cuda import buffers, operands, product, settings, tiles
 from minicnn.cuda.operands import MATRIX, matrix
 from minicnn.cuda.product import Sizes
 from minicnn.cuda.tiles import DOUBLE, LARGE, SMALL
 from minicnn.gradcheck import check_layer
 
-try:
-    gpu.ready()
-except errors.GpuError as error:
-    pytest.skip(str(error), allow_module_level=True)
-
-CASES = [  # layer, shapes of x and w, options
-    ("conv", [(1, 1, 5, 5), (1, 1, 5, 5)], {}),  # one image, one channel, one window
-    ("conv", [(2, 3, 5, 4), (4, 3, 3, 3)], {}),
-    ("conv", [(1, 2, 5, 6), (3, 2, 5, 5)], {}),  # as high as the image
-    ("conv", [(9, 1, 2, 2), (3, 1, 1, 1)], {}),  # a tile has many images
-    ("conv", [(1, 4, 2, 6), (17, 4, 1, 1)], {}),  # wide loads and stores; one kernel over a tile
-    ("conv", [(2, 3, 5, 4), (6, 3, 1, 1)], {"stride": 3}),
-    ("conv", [(2, 3, 8, 5), (4, 3, 1, 1)], {"stride": 3, "ceil_mode": True}),  # one reads only 0
-    ("conv", [(2, 3, 5, 7), (5, 3, 2, 2)], {"stride": 3, "pad": 1}),  # pixels that nobody reads
-    ("conv", [(1, 2, 2, 3), (3, 2, 2, 2)], {"pad": 3}),  # some windows see only padding
-    ("conv", [(2, 2, 5, 4), (3, 2, 4, 4)], {"stride": 3, "pad": 2, "ceil_mode": True}),
-    ("conv", [(1, 2, 6, 9), (3, 2, 5, 5)], {"stride": 4, "ceil_mode": True}),  # overhanging
-    ("conv", [(1, 6, 4, 3), (9, 2, 3, 3)], {"stride": 2, "pad": 1, "groups": 3}),
-    ("conv", [(1, 10, 3, 4), (2, 5, 2, 2)], {"groups": 2}),
-    ("local", [(1, 1, 3, 3), (1, 1, 1, 1, 3, 3)], {}),
-    ("local", [(2, 3, 4, 3), (3, 2, 3, 3, 2, 2)], {}),
-    ("local", [(2, 3, 4, 3), (3, 2, 3, 3, 2, 2), (3,)], {}),  # all places share their biases
-    ("local", [(3, 1, 5, 4), (4, 3, 2, 1, 1, 1)], {"stride": 2, "pad": 1}),
-    ("local", [(1, 2, 2, 3), (2, 3, 2, 2, 3, 3)], {"stride": 2, "pad": 2}),
-    ("local", [(1, 4, 1, 2), (1, 2, 4, 4, 1, 1)], {}),  # wide loads and stores
-    ("fc", [(3, 2, 5, 4), (7, 40)], {}),
-    ("fc", [(17, 6), (5, 6)], {}),
-    ("fc", [(1, 1), (1, 1)], {}),
-    ("fc", [(5, 36), (20, 36)], {}),  # wide loads and stores
-]
-every_case = pytest.mark.parametrize("name, shapes, options", CASES)
 three_layers = pytest.mark.parametrize(
     "name, shapes, options",
     [
@@ -60,20 +26,6 @@ def host(arrays):
 
 
 # The layers.
-
-
-@every_case
-def test_a_layer_is_the_references(name, shapes, options):
-    args = draw(shapes, np.float64)
-    found = host(walk(cuda, name, args, options))
-    assert_close(found, walk(reference, name, args, options))
-
-
-@pytest.mark.parametrize("name, shapes, options", [CASES[9], CASES[-1]])
-def test_a_layer_is_the_references_in_float32(name, shapes, options):
-    args = draw(shapes, np.float32)
-    found = host(walk(cuda, name, args, options))
-    assert_close(found, walk(reference, name, args, options))
 
 
 @pytest.mark.parametrize(
@@ -160,57 +112,31 @@ def test_bad_arrays_get_one_sentence(name, shapes, options):
         backward(cuda.to_host(y)[:1], cache)
 
 
-@every_case
-def test_a_layer_with_the_plain_product_is_the_references(monkeypatch, name, shapes, options):
-    monkeypatch.setattr(settings, "plain", True)
-    args = draw(shapes, np.float64)
-    found = host(walk(cuda, name, args, options))
-    assert_close(found, walk(reference, name, args, options))
-
-
 # The product.
 
-TILES = [
-    tiles.TINY,
-    tiles.Tile(16, 32, 8, 4, 4),  # a thread fetches 4 numbers of a and 8 of b
-    tiles.Tile(64, 64, 4, 8, 8),  # eight by eight results, in two fours and two fours
-]
 
-
-@pytest.mark.parametrize("tile", TILES, ids=str)
+@pytest.mark.parametrize("tile, dtype", [(LARGE, "f4"), (SMALL, "f4"), (DOUBLE, "f8")], ids=str)
 @pytest.mark.parametrize("sizes", [(20, 36, 12), (5, 3, 7)])
 @pytest.mark.parametrize("layout", ["rows", "depth"])
-def test_the_tiled_kernel_is_the_plain_one_and_numpys(monkeypatch, tile, sizes, layout):
+def test_the_tiled_kernel_is_the_plain_one_and_numpys(monkeypatch, tile, dtype, sizes, layout):
     # 20, 36, 12: multiples of 4, and everything is wide; 5, 3, 7: nothing is.
     monkeypatch.setattr(product, "tile_for", lambda rows, dtype: tile)
     rows, columns, depth = sizes
     rng = np.random.default_rng(0)
-    A, B = rng.standard_normal((rows, depth)), rng.standard_normal((columns, depth))
+    A, B = (rng.standard_normal((n, depth)).astype(dtype) for n in (rows, columns))
     a, b = (operand_of(array, layout) for array in (A, B))
     assert product.read_pattern(*a)[1:] == (layout, rows % 4 == 0)
     results = []
     for _ in range(2):
-        out = cuda.to_device(np.full((rows, columns), np.nan))
+        out = cuda.to_device(np.full((rows, columns), np.nan, dtype))
         results.append((out, (MATRIX, matrix(out, rows, columns, columns, 1))))
     product.product(a, b, results[0][1], Sizes(*sizes))
     monkeypatch.setattr(settings, "plain", True)
     product.product(a, b, results[1][1], Sizes(*sizes))
     tiled, plain = host(out for out, _ in results)
-    np.testing.assert_allclose(plain, A @ B.T, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(tiled, plain, rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.parametrize("tile, layout", [(LARGE, "depth"), (SMALL, "rows"), (DOUBLE, "depth")])
-def test_a_tile_of_a_real_gpu_is_numpys(monkeypatch, tile, layout):
-    monkeypatch.setattr(product, "tile_for", lambda rows, dtype: tile)
-    rows, columns, depth = tile.ROWS - 3, tile.COLUMNS - 2, tile.DEPTH + 1
-    rng = np.random.default_rng(0)
-    A, B = rng.standard_normal((rows, depth)), rng.standard_normal((columns, depth))
-    out = cuda.to_device(np.full((rows, columns), np.nan))
-    target = MATRIX, matrix(out, rows, columns, columns, 1)
-    sizes = Sizes(rows, columns, depth)
-    product.product(operand_of(A, layout), operand_of(B, layout), target, sizes)
-    np.testing.assert_allclose(cuda.to_host(out), A @ B.T, rtol=1e-12, atol=1e-12)
+    limits = {"f4": dict(rtol=1e-5, atol=1e-5), "f8": dict(rtol=1e-12, atol=1e-12)}[dtype]
+    np.testing.assert_allclose(plain, A @ B.T, **limits)
+    np.testing.assert_allclose(tiled, plain, **limits)
 
 
 def operand_of(array, layout):
@@ -221,11 +147,11 @@ def operand_of(array, layout):
     return MATRIX, matrix(cuda.to_device(array.T.copy()), rows, depth, 1, rows)
 
 
-@pytest.mark.skipif(not gpu.SIMULATED, reason="calls what kernels call")
-def test_the_example_in_operands():
+def test_the_example_in_operands(monkeypatch):
+    monkeypatch.setattr(operands, "load4", lambda array, i: array.copy_to_host()[i : i + 4])
     images = cuda.to_device(np.arange(40.0).reshape(2, 1, 4, 5))
     found = operands.windows(images, 1, 2, 3, 3, 2, 1)
-    row, depth, place = operands.WINDOWS
+    row, depth, place = (function.py_func for function in operands.WINDOWS)
     assert tuple(row(found, 0, 4)) == (6, 1, 1) and tuple(depth(found, 0, 7)) == (11, 2, 1)
     assert tuple(row(found, 0, 0)) == (-6, -1, -1) and tuple(depth(found, 0, 2)) == (2, 0, 2)
     assert row(found, 0, 10)[0] == 6 + 20
@@ -233,11 +159,11 @@ def test_the_example_in_operands():
     assert place(found, row(found, 0, 0), depth(found, 0, 2)) == -1
 
 
-@pytest.mark.parametrize("depth, parts", [(1, 1), (40, 5), (130, 16)])
+@pytest.mark.parametrize("depth, parts", [(1, 1), (1200, 5)])
 def test_a_long_sum_is_split_into_parts_that_add_up(depth, parts):
     rng = np.random.default_rng(0)
     A, B, bias = rng.standard_normal((3, depth)), rng.standard_normal((5, depth)), np.arange(5.0)
-    assert product.parts_for(Sizes(3, 5, depth), tiles.TINY) == parts
+    assert product.parts_for(Sizes(3, 5, depth), DOUBLE) == parts
     a, b = operand_of(A, "depth"), operand_of(B, "depth")
     y = product.split_product(a, b, (3, 5), Sizes(3, 5, depth), bias=cuda.to_device(bias))
     np.testing.assert_allclose(cuda.to_host(y), A @ B.T + bias, rtol=1e-12, atol=1e-12)
@@ -255,8 +181,7 @@ def test_the_real_tiles_fit_their_threads_and_their_memory():
         assert operands.WHOLE % tile.ROWS == operands.WHOLE % tile.COLUMNS == 0
 
 
-def test_the_tile_that_wastes_fewest_rows_is_taken(monkeypatch):
-    monkeypatch.setattr(product, "SIMULATED", False)
+def test_the_tile_that_wastes_fewest_rows_is_taken():
     float32 = np.dtype(np.float32)
     taken = {rows: product.tile_for(rows, float32).ROWS for rows in (48, 96, 128, 192, 384)}
     assert taken == {48: 64, 96: 128, 128: 128, 192: 64, 384: 128}

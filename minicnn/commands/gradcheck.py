@@ -1,7 +1,7 @@
 """python -m minicnn gradcheck: every backward pass against finite differences."""
 
 from ..verify import gradcheck_suite
-from .options import add_gpus
+from .options import add_emulate, add_gpus, start_emulator
 
 
 def add(commands):
@@ -28,9 +28,11 @@ def add_arguments(parser):
         "--ops", choices=["reference", "fast", "cuda"], help="backend (default: reference and fast)"
     )
     add_gpus(parser)
+    add_emulate(parser)
 
 
 def run(options):
+    start_emulator(options)
     return gradcheck_suite.run(
         options.layers, [options.ops] if options.ops else ["reference", "fast"], options.gpus
     )

@@ -8,6 +8,8 @@ the option, and exit code 2.
 
 import argparse
 
+from .. import backends
+
 CHECKPOINT = "checkpoint.npz of a run, or trained: the network that ships with minicnn"
 
 
@@ -84,6 +86,29 @@ def add_max_pixels(command):
         help="refuse a photograph of more pixels, because decoding can take 16 bytes for each "
         "(default: 89,478,485)",
     )
+
+
+def add_emulate(command):
+    """Add --emulate."""
+    command.add_argument(
+        "--emulate",
+        action="store_true",
+        help="with --ops cuda: run the compiled kernels on the CPU, and check every access; needs "
+        "no GPU, and a network and a batch as small as possible",
+    )
+
+
+def start_emulator(options):
+    """Emulate GPUs from now on if --emulate is given; see verify/gpu.
+
+    Raises ValueError for another backend, and GpuError if numba-cuda is not installed.
+    """
+    if options.emulate:
+        if backends.BACKENDS.get(options.ops) != "GPU":
+            raise ValueError("--emulate is for --ops cuda, whose kernels it runs on the CPU")
+        from ..verify import gpu
+
+        gpu.start()
 
 
 def gpus(text):

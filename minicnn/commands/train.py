@@ -8,6 +8,7 @@ import sys
 
 from ..backends import backend
 from ..networks import catalogue
+from .options import start_emulator
 from .train_options import add_options
 
 NETWORK_OPTIONS = ("nonlinearity", "init", "std", "bias", "dropout")
@@ -40,6 +41,7 @@ def run(options):
     for picture in (out / "curves.png", out / "weights.png"):
         if picture.exists():
             storage.check_output(picture, canvas.FIGURE)
+    start_emulator(options)
     ops = backend(options.ops, options.gpus, tf32=options.tf32)
     before = resumed_facts(out, options.resume)
     if options.view == "central":

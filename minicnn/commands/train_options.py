@@ -4,6 +4,7 @@ from ..networks import catalogue, cifar, vgg
 from .options import (
     above_one,
     add_data,
+    add_emulate,
     add_gpus,
     add_ops,
     add_out,
@@ -183,6 +184,7 @@ def add_options(command):
     )
     add_ops(command, tf32=True)
     add_gpus(command)
+    add_emulate(command)
     add_out(command, "runs/train")
     command.add_argument(
         "--resume",

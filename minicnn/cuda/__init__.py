@@ -13,9 +13,9 @@ They build on these files, in reading order:
     operands.py, product.py, tiles.py  the matrix product of conv.py and fc.py
     tf32.py                            the same on tensor cores
     two_columns.py                     two columns, on one GPU or two
-    simulator.py, patches.py           how all of it runs without a GPU
+    patches.py                         temporary changes to other libraries
 
-    python -m minicnn.cuda.check       is everything right on this GPU?
+    python -m minicnn.cuda.check       is everything right on this GPU?  --emulate needs none
     python -m minicnn.cuda.compiled    do all kernels compile, and what do they need?  Needs no GPU
 """
 

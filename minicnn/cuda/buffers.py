@@ -82,7 +82,7 @@ def forget():
 
 def owner(memory):
     """Return the object that every array in this memory refers to."""
-    return memory._ary if gpu.SIMULATED else memory.gpu_data
+    return memory.gpu_data
 
 
 def holders(entry):

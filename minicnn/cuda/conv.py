@@ -23,7 +23,7 @@ from ..checks import check_cache, check_conv, check_gradient
 from ..shapes import out_size
 from .buffers import empty
 from .device import DeviceArray, flat, to_device
-from .gpu import SIMULATED, THREADS, cuda, launch, launch_blocks, record_event
+from .gpu import THREADS, cuda, launch, launch_blocks, record_event
 from .operands import (
     MAPS,
     MATRIX,
@@ -39,7 +39,7 @@ from .operands import (
 from .product import BLOCKS, Sizes, product, split_product, sum_parts
 from .reductions import block_sum
 
-LEAST_SHARE = 64 if SIMULATED else 4096  # pixels, at least, that a block of threads sums for db
+LEAST_SHARE = 4096  # pixels, at least, that a block of threads sums for db
 
 
 def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):

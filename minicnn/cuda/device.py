@@ -98,7 +98,7 @@ def feed(batches):
     for number, (x, labels) in enumerate(batches):
         slot = number % 2
         if copy_events[slot]:
-            gpu.synchronize_event(copy_events[slot])
+            copy_events[slot].synchronize()
         buffer = pinned[slot].setdefault((x.shape, x.dtype), None)
         if buffer is None:
             buffer = pinned[slot][x.shape, x.dtype] = gpu.cuda.pinned_array(x.shape, x.dtype)

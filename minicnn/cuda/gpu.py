@@ -12,14 +12,13 @@ Every function of this backend works on the current device, in `stream()`.
 `with use(1, stream): …` changes both for a while, and `set_device(1)` for good.  By default, work
 goes into a stream of our own instead of the device's stream 0, which synchronizes with all others.
 
-Other files import `cuda` from here, not from numba.  The import works without a GPU:
-kernels can then be compiled and read, and with NUMBA_ENABLE_CUDASIM=1 in the environment they run,
-slowly, in Numba's simulator (simulator.py).
+Other files import `cuda` from here, not from numba.  The import works without a GPU: kernels can
+then be compiled and read, and emulated (verify/gpu).
 """
 
 import math
 from collections import namedtuple
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -30,17 +29,12 @@ from .patches import patched
 
 config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small layers have small grids; no need to warn
 
-SIMULATED = bool(config.ENABLE_CUDASIM)
-THREADS = 32 if SIMULATED else 256  # default block size; each simulated thread costs time
+THREADS = 256  # default block size
 
-if SIMULATED:
-    from .simulator import taking_turns
-else:
-    taking_turns = nullcontext  # threads of a real GPU run in parallel
-    if cuda.implementation == "NVIDIA" and not hasattr(np, "row_stack"):
-        # on import, numba-cuda's compiler uses row_stack, which NumPy 2.5 removed
-        with patched(np, "row_stack", np.vstack):
-            import numba.cuda.np.arrayobj  # noqa: F401
+if cuda.implementation == "NVIDIA" and not hasattr(np, "row_stack"):
+    # on import, numba-cuda's compiler uses row_stack, which NumPy 2.5 removed
+    with patched(np, "row_stack", np.vstack):
+        import numba.cuda.np.arrayobj  # noqa: F401
 
 Current = namedtuple("Current", "device stream")
 chosen = ()  # the devices set by `two_columns.choose`: one, or one for each column
@@ -55,7 +49,7 @@ def use(device, stream=None):
     before = current
     current = Current(device, stream)
     try:
-        if SIMULATED or device == before.device:  # the simulator has one device
+        if device == before.device:
             yield
         else:
             with cuda.gpus[device]:
@@ -69,22 +63,21 @@ def set_device(device):
     global current
     check_devices([device])
     current = Current(device, None)
-    if not SIMULATED:
-        cuda.select_device(device)
+    cuda.select_device(device)
 
 
 def check_devices(devices):
-    """Raise ValueError if one of these devices does not exist; the simulator accepts any number."""
+    """Raise ValueError if one of these devices does not exist."""
     ready()
-    count = 1 if SIMULATED else len(cuda.gpus)
+    count = len(cuda.gpus)
     for device in devices:
-        if not SIMULATED and not 0 <= device < count:
+        if not 0 <= device < count:
             gpus = "1 GPU, number 0" if count == 1 else f"{count} GPUs, numbers 0 to {count - 1}"
             raise ValueError(f"there is no GPU {device}: this machine has {gpus}")
 
 
 def total_memory(device):
-    """Return the bytes of memory of a device; for the simulator, infinity."""
+    """Return the bytes of memory of a device."""
     with use(device):
         return cuda.current_context().get_memory_info()[1]
 
@@ -100,20 +93,13 @@ def stream_for(purpose, device=None):
     key = device, purpose
     if key not in streams:
         with use(device):
-            streams[key] = new_stream()
+            ready()
+            streams[key] = cuda.stream()
     return streams[key]
-
-
-def new_stream():
-    """Return a new stream of the current device; the simulator has only stream 0."""
-    ready()
-    return 0 if SIMULATED else cuda.stream()
 
 
 def record_event():
     """Record an event in the current stream: it completes when all earlier work there is done."""
-    if SIMULATED:  # whose launches return only when their work is done
-        return None
     event = cuda.event(timing=False)
     event.record(stream())
     return event
@@ -121,19 +107,12 @@ def record_event():
 
 def wait_event(event):
     """Make later work in the current stream wait for an event; the host does not wait."""
-    if event is not None:
-        event.wait(stream())
-
-
-def synchronize_event(event):
-    """Make the host wait for an event."""
-    if event is not None:
-        event.synchronize()
+    event.wait(stream())
 
 
 def synchronize():
     """Make the host wait until all work in the current stream is done."""
-    synchronize_event(record_event())
+    record_event().synchronize()
 
 
 def described():
@@ -142,8 +121,6 @@ def described():
     for name in ("numba", "numba-cuda", "cuda-bindings"):
         with suppress(PackageNotFoundError):
             versions.append(f"{name} {version(name)}")
-    if SIMULATED:
-        return f"Numba's simulator of a GPU; {', '.join(versions)}"
     device = cuda.gpus[current.device]
     name = device.name.decode() if isinstance(device.name, bytes) else device.name
     capability = ".".join(map(str, device.compute_capability))
@@ -165,8 +142,7 @@ def launch(kernel, count, *arguments):
 def launch_blocks(kernel, grid, block, *arguments):
     """Run a kernel in `grid` blocks of `block` threads; each is a number or a tuple."""
     try:
-        with taking_turns():
-            kernel[grid, block, stream()](*arguments)
+        kernel[grid, block, stream()](*arguments)
     except Exception as error:
         if is_missing(error):
             raise GpuError(missing(error)) from error
@@ -180,7 +156,7 @@ def launch_blocks(kernel, grid, block, *arguments):
 
 def described_launch(kernel, grid, block, arguments):
     """Return a launch as text: relu_forward_kernel[3, 256](float32 (2, 3), 700)."""
-    name = getattr(kernel, "py_func", getattr(kernel, "fn", kernel)).__name__
+    name = kernel.py_func.__name__
     return f"{name}[{grid}, {block}]{described_arguments(arguments)}"
 
 
@@ -196,8 +172,7 @@ def described_arguments(arguments):
 def ready():
     """Raise GpuError if nothing can run here: one sentence with what is missing and what to do."""
     try:
-        if not SIMULATED:
-            cuda.gpus[0].reset  # noqa: B018  (asks the driver for its first device)
+        cuda.gpus[0].reset  # noqa: B018  (asks the driver for its first device)
     except (ImportError, IndexError) as error:
         raise GpuError(missing(error)) from error
 
@@ -210,15 +185,15 @@ def is_missing(error):
 def missing(error):
     """Return the sentence for a user whose machine lacks driver, GPU or compiler."""
     text = str(error).lower()
-    simulator = "; to try it without a GPU, set NUMBA_ENABLE_CUDASIM=1"
+    emulator = "; python -m minicnn.cuda.check, `train` and `gradcheck` can --emulate one"
     if "nvvm" in text or "libdevice" in text or "nvrtc" in text:
         return (
             "the compiler for the GPU is missing; install it with "
-            f"pip install 'numba-cuda[cu12]' or 'numba-cuda[cu13]'{simulator}"
+            f"pip install 'numba-cuda[cu12]' or 'numba-cuda[cu13]'{emulator}"
         )
     if "driver library cannot be found" in text or "cuinit" in text:
-        return f"there is no NVIDIA driver on this machine; install NVIDIA's{simulator}"
-    return f"the NVIDIA driver finds no GPU on this machine ({first_line(error)}){simulator}"
+        return f"there is no NVIDIA driver on this machine; install NVIDIA's{emulator}"
+    return f"the NVIDIA driver finds no GPU on this machine ({first_line(error)}){emulator}"
 
 
 def first_line(error):

@@ -28,13 +28,13 @@ from collections import namedtuple
 
 from .buffers import empty
 from .device import flat
-from .gpu import SIMULATED, cuda, launch, launch_blocks
+from .gpu import cuda, launch, launch_blocks
 from .operands import MAPS, MATRIX, TAPS, Matrix, numbers
 from .settings import settings
-from .tiles import DOUBLE, LARGE, SMALL, TINY, TWO_WARPS, Read, load_or_zero, threads, tiled
+from .tiles import DOUBLE, LARGE, SMALL, Read, load_or_zero, threads, tiled
 
-BLOCKS = 16 if SIMULATED else 512  # a long sum is split until there are about this many blocks,
-LEAST_DEPTH = 8 if SIMULATED else 256  # … but no part is shorter than this
+BLOCKS = 512  # a long sum is split until there are about this many blocks,
+LEAST_DEPTH = 256  # … but no part is shorter than this
 
 Sizes = namedtuple("Sizes", "rows columns depth groups", defaults=[1])
 
@@ -122,8 +122,6 @@ def parts_for(sizes, tile):
 
 def tile_for(rows, dtype):
     """Return the tile that wastes the fewest rows; if two waste the same, the larger one."""
-    if SIMULATED:
-        return TWO_WARPS if is_tf32(dtype) else TINY
     if dtype.name == "float64":
         return DOUBLE
     return SMALL if -rows % SMALL.ROWS < -rows % LARGE.ROWS else LARGE
@@ -161,7 +159,7 @@ def is_vectorizable(kind, operand):
 
 def is_aligned(array):
     """Return whether an array begins at a multiple of 16 bytes, as all allocated memory does."""
-    return SIMULATED or array.device_ctypes_pointer.value % 16 == 0
+    return array.device_ctypes_pointer.value % 16 == 0
 
 
 @functools.cache

@@ -32,9 +32,7 @@ class Settings(backends.Settings):
 
 
 def check_tensor_cores():
-    """Raise GpuError if the current GPU cannot compute in TF32; the simulator can."""
-    if gpu.SIMULATED:
-        return
+    """Raise GpuError if the current GPU cannot compute in TF32."""
     gpu.ready()
     major, minor = gpu.cuda.gpus[gpu.current.device].compute_capability
     if major < 8:

@@ -17,10 +17,10 @@ import numpy as np
 from ..checks import check_array, check_cache, check_fits, check_labels
 from .buffers import empty
 from .device import DeviceArray, flat, is_on_device, to_device
-from .gpu import SIMULATED, cuda, launch_blocks
+from .gpu import cuda, launch_blocks
 from .reductions import block_max, block_sum, larger
 
-BLOCK = 4 if SIMULATED else 256  # threads of a block, which handles one row
+BLOCK = 256  # threads of a block, which handles one row
 
 
 def softmax(scores):

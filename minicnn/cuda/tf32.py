@@ -29,10 +29,14 @@ These figures were computed by rounding the operands; they were not measured on 
 """
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core.cgutils import unpack_tuple
+from numba.cuda.extending import intrinsic
 
-from .gpu import SIMULATED
 from .vector_loads import device_function, load4
 
+FLOAT, BITS = ir.FloatType(), ir.IntType(32)
 WARP_ROWS, WARP_COLUMNS = 64, 32  # rows and columns of outputs that a warp computes
 
 
@@ -84,72 +88,30 @@ def tensor_core_functions(tile, A_LINE, B_LINE):
     return position, prepare, multiply, (16, 8), (32, 4)
 
 
-if SIMULATED:
-    from numba.cuda.simulator import kernel as running
+@intrinsic
+def round_to_tf32(typing_context, x):
+    def codegen(context, builder, signature, arguments):
+        convert = ir.InlineAsm(ir.FunctionType(BITS, [FLOAT]), "cvt.rna.tf32.f32 $0, $1;", "=r,f")
+        return builder.bitcast(builder.call(convert, arguments), FLOAT)
 
-    def round_to_tf32(x):
-        """Return the TF32 number nearest to x; ties go away from zero."""
-        if not np.isfinite(x):
-            return x
-        bits = np.float32(x).view(np.uint32) + np.uint32(
-            0x1000
-        )  # half of the last bit that is kept
-        return (bits & np.uint32(0xFFFFE000)).view(np.float32)
+    return types.float32(types.float32), codegen
 
-    def mma(a, b, c):
-        """Return the lane's c0 … c3 of C + A·B; a, b and c are its fragments.
 
-        Each lane writes its entries of A and B to shared memory, synchronizes, and reads what its
-        entries of C need.  The lanes of all warps must call this together.
-        """
-        cuda = running._get_kernel_context()
-        t, warps = cuda.threadIdx.x, cuda.blockDim.x // 32
-        A_of_all = cuda.shared.array((warps, 16, 8), np.float32)
-        B_of_all = cuda.shared.array((warps, 8, 8), np.float32)
-        A, B, g, j = A_of_all[t // 32], B_of_all[t // 32], t % 32 // 4, t % 4
-        A[g, j], A[g + 8, j], A[g, j + 4], A[g + 8, j + 4] = a
-        B[j, g], B[j + 4, g] = b
-        c0, c1, c2, c3 = c
-        cuda.syncthreads()
-        for k in range(8):
-            c0, c1 = c0 + A[g, k] * B[k, 2 * j], c1 + A[g, k] * B[k, 2 * j + 1]
-            c2, c3 = c2 + A[g + 8, k] * B[k, 2 * j], c3 + A[g + 8, k] * B[k, 2 * j + 1]
-        cuda.syncthreads()
-        return c0, c1, c2, c3
+@intrinsic
+def mma(typing_context, a, b, c):
+    def codegen(context, builder, signature, arguments):
+        instruction = ir.InlineAsm(
+            ir.FunctionType(ir.LiteralStructType([FLOAT] * 4), [BITS] * 6 + [FLOAT] * 4),
+            "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+            "{$0,$1,$2,$3}, {$4,$5,$6,$7}, {$8,$9}, {$10,$11,$12,$13};",
+            "=f,=f,=f,=f,r,r,r,r,r,r,f,f,f,f",
+            side_effect=True,
+        )
+        a, b, c = (unpack_tuple(builder, fragment) for fragment in arguments)
+        factors = [builder.bitcast(q, BITS) for q in (*a, *b)]
+        result = builder.call(instruction, [*factors, *c], attrs=("convergent",))
+        numbers = unpack_tuple(builder, result)
+        return context.make_tuple(builder, signature.return_type, numbers)
 
-else:
-    from llvmlite import ir
-    from numba import types
-    from numba.core.cgutils import unpack_tuple
-    from numba.cuda.extending import intrinsic
-
-    FLOAT, BITS = ir.FloatType(), ir.IntType(32)
-
-    @intrinsic
-    def round_to_tf32(typing_context, x):
-        def codegen(context, builder, signature, arguments):
-            convert = ir.InlineAsm(
-                ir.FunctionType(BITS, [FLOAT]), "cvt.rna.tf32.f32 $0, $1;", "=r,f"
-            )
-            return builder.bitcast(builder.call(convert, arguments), FLOAT)
-
-        return types.float32(types.float32), codegen
-
-    @intrinsic
-    def mma(typing_context, a, b, c):
-        def codegen(context, builder, signature, arguments):
-            instruction = ir.InlineAsm(
-                ir.FunctionType(ir.LiteralStructType([FLOAT] * 4), [BITS] * 6 + [FLOAT] * 4),
-                "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
-                "{$0,$1,$2,$3}, {$4,$5,$6,$7}, {$8,$9}, {$10,$11,$12,$13};",
-                "=f,=f,=f,=f,r,r,r,r,r,r,f,f,f,f",
-                side_effect=True,
-            )
-            a, b, c = (unpack_tuple(builder, fragment) for fragment in arguments)
-            factors = [builder.bitcast(q, BITS) for q in (*a, *b)]
-            result = builder.call(instruction, [*factors, *c], attrs=("convergent",))
-            numbers = unpack_tuple(builder, result)
-            return context.make_tuple(builder, signature.return_type, numbers)
-
-        two, four = types.UniTuple(types.float32, 2), types.UniTuple(types.float32, 4)
-        return four(four, two, four), codegen
+    two, four = types.UniTuple(types.float32, 2), types.UniTuple(types.float32, 4)
+    return four(four, two, four), codegen

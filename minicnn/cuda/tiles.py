@@ -31,8 +31,6 @@ Read = namedtuple("Read", "kind along vectorized")  # how a block reads an opera
 
 LARGE, SMALL = Tile(128, 128, 8, 8, 8), Tile(64, 128, 8, 8, 8)
 DOUBLE = Tile(64, 64, 16, 4, 4)  # for float64: a register holds half of one
-TINY = Tile(16, 16, 4, 4, 4)  # for the simulator, where a block of 256 threads takes a second
-TWO_WARPS = Tile(64, 64, 8, 8, 8)  # for the simulator, too: the smallest for tensor cores
 
 LINE_PADDING = 4  # unused entries after each line of a tile
 

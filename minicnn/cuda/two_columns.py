@@ -38,7 +38,6 @@ which S writes and T reads, under the same rules.
 
 import functools
 import math
-import time
 from collections import namedtuple
 from contextlib import contextmanager
 
@@ -184,7 +183,7 @@ def is_direct(source, target):
     """Return whether device `target` copies from device `source` without the host."""
     if settings.through_host:
         return False
-    return gpu.SIMULATED or source == target or enable_access(target, source)
+    return source == target or enable_access(target, source)
 
 
 @functools.cache
@@ -210,9 +209,7 @@ def pinned_buffer(piece, source, target):
 
 
 def tick():
-    """Return an event with a time, in the current stream; in the simulator, the time."""
-    if gpu.SIMULATED:
-        return time.perf_counter()
+    """Return an event with a time, in the current stream."""
     event = cuda.event(timing=True)
     event.record(gpu.stream())
     return event
@@ -220,7 +217,7 @@ def tick():
 
 def seconds(first, second):
     """Return the time from one tick to another on the same device; both must be complete."""
-    return second - first if gpu.SIMULATED else first.elapsed_time(second) / 1000
+    return first.elapsed_time(second) / 1000
 
 
 def joined(x0, x1):

@@ -1,6 +1,6 @@
 """Check minicnn.cuda on this GPU against the reference and minicnn.fast.
 
-    python -m minicnn.cuda.check [--small]
+    python -m minicnn.cuda.check [--small | --emulate]
 
 prints the GPU, and then a line per check: `ok` or `FAIL`, the worst error, and the time in seconds.
 The exit code is 1 if a check failed.  The checks take some minutes, most of which the reference
@@ -18,7 +18,8 @@ spends on the CPU.
                 compared with one column with groups, and training steps with minicnn.fast
     sanitizer   the small version under NVIDIA's compute-sanitizer, if that is installed
 
-With NUMBA_ENABLE_CUDASIM=1, or with --small, the networks are small.
+With --small the networks are small.  With --emulate they are, too, and the compiled kernels run on
+the CPU (verify/gpu); the last lines say how much of their code ran.
 """
 
 import argparse
@@ -35,7 +36,7 @@ from ..cuda.patches import patched
 from ..networks import alexnet, catalogue
 from ..training import train
 from ..two_columns import in_columns, join_columns, split_columns
-from . import gradcheck_suite
+from . import gpu as emulator, gradcheck_suite
 
 FLOAT32, FLOAT64 = 1e-4, 1e-10  # largest allowed error against the reference
 LOSS = 2e-3  # relative; rounding errors grow with every step
@@ -58,10 +59,16 @@ def seeded():
 def main(arguments=None):
     """Run all checks; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m minicnn.cuda.check", description=__doc__)
-    parser.add_argument("--small", action="store_true", help="small networks, as in the simulator")
+    parser.add_argument("--small", action="store_true", help="small networks")
+    parser.add_argument(
+        "--emulate", action="store_true", help="run the compiled kernels on the CPU; needs no GPU"
+    )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    small = parser.parse_args(arguments).small or gpu.SIMULATED
+    options = parser.parse_args(arguments)
+    small = options.small or options.emulate
     try:
+        if options.emulate:
+            emulator.start()
         gpu.ready()
     except OSError as error:
         print(f"minicnn.cuda.check: {error}", file=sys.stderr)
@@ -78,6 +85,8 @@ def main(arguments=None):
         failures += verdict == "FAIL"
         seconds = time.perf_counter() - started
         print(f"{verdict}  {name:34} {worst:8.1e}  {seconds:6.1f} s  {comment}", flush=True)
+    for line in emulator.coverage() if options.emulate else []:
+        print(line)
     print("all checks passed" if not failures else f"{failures} checks failed")
     return 1 if failures else 0
 
@@ -114,7 +123,7 @@ def checks(small):
 
 
 def tiny_network(ops, rng=None):
-    """Return a network with every kind of layer, so small that the simulator runs it in seconds."""
+    """Return a network with every kind of layer, so small that the emulator runs it in seconds."""
     rng = rng or seeded()
 
     def params(*shape):
@@ -141,7 +150,7 @@ def tiny_network(ops, rng=None):
 
 
 def tiny_columns(ops):
-    """Return a network of two columns that the simulator runs in a second."""
+    """Return a network of two columns that the emulator runs in a second."""
     return tiny_layers(in_columns(ops), {}, split_columns, net.row)
 
 
@@ -178,9 +187,7 @@ def tiny_layers(ops, groups, convert_params, column_layer):
 def column_checks(build_two, build_one, x, steps):
     """Yield the checks of a network of two columns; `build_one` builds it in one column."""
     x = x.astype(np.float32)
-    pairs = [(0, 1)]  # the simulator has one device, which accepts any number
-    if not gpu.SIMULATED:
-        pairs = [(0, 0), (0, 1), (1, 0)] if len(gpu.cuda.gpus) > 1 else [(0, 0)]
+    pairs = [(0, 0), (0, 1), (1, 0)] if len(gpu.cuda.gpus) > 1 else [(0, 0)]
     for gpus in pairs:
         name = f"columns on {gpus[0]},{gpus[1]}"
         for route, through_host in (("direct", False), ("through host", True)):

@@ -10,11 +10,9 @@
     wide          loads of 128 bits, the largest for a thread
     mma           instructions for tensor cores, in the products for TF32; from 8.0 on
 
-The simulator runs kernels as plain Python and accepts many that the compiler refuses, so only this
-test shows that a kernel can run on a GPU.  The exit code is 1 if a kernel does not compile or
-spills, if a float32 kernel computes in float64, or if a float32 product breaks the promises of
-cuda/tiles.py and cuda/tf32.py: all sums in registers, and a fixed number of multiplications per
-wide load.
+The exit code is 1 if a kernel does not compile or spills, if a float32 kernel computes in float64,
+or if a float32 product breaks the promises of cuda/tiles.py and cuda/tf32.py: all sums in
+registers, and a fixed number of multiplications per wide load.
 """
 
 import argparse
@@ -50,6 +48,7 @@ from ..cuda import (
 from ..cuda.gpu import cuda
 from ..cuda.patches import patched
 from ..cuda.softmax import loss_back_kernel, loss_kernel, mean_loss_kernel, softmax_kernel
+from .gpu import traffic
 
 Result = namedtuple("Result", "registers shared spills float64 wide mma")  # None without ptxas
 
@@ -169,6 +168,8 @@ def main(arguments=None):
     options = parser().parse_args(arguments)
     try:
         check_compiler()
+        if options.traffic:
+            return traffic.report(options.traffic)
         return report(options.cc)
     except (OSError, ValueError) as error:
         print(f"minicnn.cuda.compiled: {error}", file=sys.stderr)
@@ -184,6 +185,10 @@ def parser():
         "--cc", nargs="+", type=capability, default=[(7, 5), (8, 0), (9, 0)],
         metavar="X.Y", help="compute capabilities (default: 7.5 8.0 9.0)",
     )  # fmt: skip
+    top.add_argument(
+        "--traffic", metavar="NETWORK",
+        help="instead, run a network on one image in the emulator, and count what its kernels move",
+    )  # fmt: skip
     return top
 
 
@@ -197,10 +202,6 @@ def capability(text):
 
 def check_compiler():
     """Raise OSError if this Python cannot compile kernels; the message says what is missing."""
-    if gpu.SIMULATED:
-        raise OSError(
-            "the simulator does not compile anything; set NUMBA_ENABLE_CUDASIM=0, or unset it"
-        )
     if cuda.implementation != "NVIDIA":
         raise OSError(
             "Numba itself has no compiler for GPUs; "

@@ -1,0 +1,140 @@
+"""Memory traffic of kernels, counted: python -m minicnn.cuda.compiled --traffic NETWORK.
+
+    sector    32 neighbouring bytes, the least that a GPU moves from or to its memory
+    fill      the fewest sectors that hold what the threads of a warp ask for in one instruction
+    turn      shared memory serves 32 words in different banks at a time; lanes of a warp that ask
+              for different words of one bank wait.  Shown is how many turns the instructions take,
+              over the fewest for what they move: 1.00 means no bank conflicts
+    products  multiply-adds, those of padding included
+    arrays    the bytes of all arrays of a launch, each once: no kernel can move less
+    bound     the least time on a GPU: for the arrays at its bandwidth, or for the multiply-adds at
+              its peak, whichever is longer.  Computed, not measured
+
+One image goes forward and backward in the emulator.  The counts are exact; the L2 cache may merge
+sectors that one kernel touches twice, and serve those that an earlier kernel has just written.
+"""
+
+import functools
+from collections import namedtuple
+
+import numpy as np
+
+from ... import cuda, net
+from ...networks import catalogue
+from . import start
+
+SECTOR, WORD, BANKS = 32, 4, 32
+GPUS = {  # name → multiply-adds a second in float32, bytes a second; from NVIDIA's data sheets
+    "H200": (67e12 / 2, 4.8e12),
+    "RTX 4090": (82.6e12 / 2, 1.008e12),
+    "T4": (8.1e12 / 2, 320e9),
+    "GTX 580": (1.581e12 / 2, 192.4e9),
+}
+
+Count = namedtuple("Count", "loaded load_fill stored store_fill turns least_turns products arrays")
+
+
+class Traffic:
+    """The counts of every kernel, by what the network was doing: (label, kernel) → Count."""
+
+    def __init__(self):
+        self.label, self.counts = "", {}
+
+    def add(self, kernel, **counts):
+        before = self.counts.get((self.label, kernel), Count(*[0] * len(Count._fields)))
+        more = {name: getattr(before, name) + int(n) for name, n in counts.items()}
+        self.counts[self.label, kernel] = before._replace(**more)
+
+    def count(self, kernel, space, address, size, warps, writing):
+        """Count a load or store: each lane moves `size` bytes from its address on."""
+        if space == "global":
+            sectors = distinct(warps, address // SECTOR)
+            fill = -(-distinct(warps, address) * size // SECTOR)
+            names = ("stored", "store_fill") if writing else ("loaded", "load_fill")
+            self.add(kernel, **dict(zip(names, (sectors, fill), strict=True)))
+        elif space == "shared":
+            self.add(kernel, **turns(address // WORD, size // WORD, warps))
+
+
+def distinct(warps, places):
+    """Return how many different places there are, each warp on its own."""
+    return len(np.unique(np.stack([warps.astype(np.uint64), places.astype(np.uint64)]), axis=1).T)
+
+
+def turns(words, count, warps):
+    """Return the turns of shared memory that an access takes, and the fewest for its size.
+
+    Lanes that move 16 bytes are served a quarter of a warp at a time, those of 8 bytes half of it.
+    """
+    _, warp = np.unique(warps, return_inverse=True)
+    lane = np.arange(len(words)) - np.searchsorted(warp, warp)  # among those of its warp that run
+    part = warp * count + lane * count // 32
+    parts = np.repeat(part, count)
+    asked = (words[:, None] + np.arange(count, dtype=np.uint64)).reshape(-1)
+    once = np.unique(np.stack([parts.astype(np.uint64), asked]), axis=1)
+    bank = once[0] * BANKS + once[1] % BANKS
+    places, waiting = np.unique(bank, return_counts=True)
+    _, first = np.unique(places // BANKS, return_index=True)
+    return {"turns": np.maximum.reduceat(waiting, first).sum(), "least_turns": len(first)}
+
+
+def report(name):
+    """Count the traffic of a network's kernels for one image, and print a line for each."""
+    row = catalogue.find(name)
+    emulated = start()
+    emulated.traffic = traffic = Traffic()
+    ops = catalogue.backend(name, cuda)
+    layers = catalogue.build(name, cuda, np.random.default_rng(0))
+    net.to_device(layers, ops)
+    layers = [labelled(layer, traffic) for layer in layers]
+    image = np.random.default_rng(1).standard_normal((1, 3, row.size, row.size))
+    scores, caches = net.forward(layers, ops.to_device(image.astype(np.float32)))
+    traffic.label = "loss"
+    _, cache = ops.softmax_loss_forward(scores, np.zeros(1, int))
+    (dscores,) = ops.softmax_loss_backward(cache)
+    net.backward(layers, caches, dscores, need_dx=False)
+    emulated.traffic = None
+    print_table(traffic.counts)
+
+
+def labelled(layer, traffic):
+    """Return a layer that says what it does, before it does it."""
+
+    def told(function, way):
+        @functools.wraps(function)
+        def labelling(*arguments, **options):
+            traffic.label = f"{layer.name} {way}"
+            return function(*arguments, **options)
+
+        return labelling
+
+    return layer._replace(
+        forward=told(layer.forward, "forward"), backward=told(layer.backward, "backward")
+    )
+
+
+def print_table(counts):
+    print(
+        f"{'':46}{'loads':>21}{'stores':>21}{'arrays':>11}{'shared':>8}{'':14}  bound, computed, µs"
+    )
+    print(
+        f"{'layer':18}{'kernel':28}{'sectors / fill':>21}{'sectors / fill':>21}{'sectors':>11}"
+        f"{'turns':>8}{'products':>14}{''.join(f'{name:>10}' for name in GPUS)}"
+    )
+    for (label, kernel), count in counts.items():
+        print(
+            f"{label:18}{kernel:28}{count.loaded:14,}{ratio(count.loaded, count.load_fill):>7}"
+            f"{count.stored:14,}{ratio(count.stored, count.store_fill):>7}"
+            f"{count.arrays // SECTOR:11,}{ratio(count.turns, count.least_turns):>8}"
+            f"{count.products:14,}"
+            + "".join(f"{1e6 * bound(count, *gpu):10.2f}" for gpu in GPUS.values())
+        )
+
+
+def ratio(number, least):
+    return f"{number / least:.2f}" if least else "–"
+
+
+def bound(count, products_per_second, bytes_per_second):
+    """Return the seconds that a GPU needs at least."""
+    return max(count.products / products_per_second, count.arrays / bytes_per_second)

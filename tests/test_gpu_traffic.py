@@ -1,0 +1,82 @@
+"""Memory traffic, counted: of accesses whose sectors and turns can be counted by hand."""
+
+import numpy as np
+import pytest
+
+from minicnn import cuda
+from minicnn.cuda import gpu
+from minicnn.cuda.gpu import cuda as numba_cuda
+from minicnn.verify import cuda_compiles, gpu as emulator
+from minicnn.verify.gpu import traffic
+
+
+@numba_cuda.jit
+def strided_kernel(x, y, step):
+    """Each thread copies one number: of x the t-th, of y every step-th."""
+    t = numba_cuda.threadIdx.x
+    y[t * step] = x[t]
+
+
+@numba_cuda.jit
+def column_kernel(x, pad):
+    """A warp writes a column of a 32×(32 + pad) tile."""
+    tile = numba_cuda.shared.array(32 * 33, np.float32)
+    t = numba_cuda.threadIdx.x
+    tile[t * (32 + pad)] = x[t]
+
+
+@numba_cuda.jit
+def product_kernel(x):
+    t = numba_cuda.threadIdx.x
+    x[t] = x[t] * x[t] + x[t]
+
+
+def counted(monkeypatch, kernel, *arguments):
+    counts = traffic.Traffic()
+    monkeypatch.setattr(emulator.emulated, "traffic", counts)
+    gpu.launch_blocks(kernel, 1, 64, *arguments)
+    ((_, count),) = counts.counts.items()
+    return count
+
+
+@pytest.mark.parametrize("step, sectors", [(1, 8), (2, 16), (8, 64)])
+def test_a_store_touches_more_sectors_than_it_fills_where_threads_are_apart(
+    monkeypatch, step, sectors
+):
+    x, y = cuda.to_device(np.ones(64, np.float32)), gpu.cuda.device_array(64 * step, np.float32)
+    count = counted(monkeypatch, strided_kernel, x, y, step)
+    assert (count.loaded, count.load_fill) == (8, 8)  # 64 numbers of 4 bytes
+    assert (count.stored, count.store_fill) == (sectors, 8)
+    assert count.arrays == 4 * 64 * (1 + step)
+
+
+@pytest.mark.parametrize("pad, turns", [(0, 32), (1, 1)])
+def test_a_column_of_a_tile_has_bank_conflicts_unless_its_lines_are_padded(monkeypatch, pad, turns):
+    x = cuda.to_device(np.ones(32, np.float32))
+    monkeypatch.setattr(emulator.emulated, "traffic", counts := traffic.Traffic())
+    gpu.launch_blocks(column_kernel, 1, 32, x, pad)
+    ((_, count),) = counts.counts.items()
+    assert (count.turns, count.least_turns) == (turns, 1)
+
+
+def test_multiply_adds_are_counted(monkeypatch):
+    assert (
+        counted(monkeypatch, product_kernel, cuda.to_device(np.ones(64, np.float32))).products == 64
+    )
+
+
+def test_wide_loads_of_a_product_have_no_conflicts_and_the_bound_is_the_longer_time(monkeypatch):
+    counts = traffic.Traffic()
+    monkeypatch.setattr(emulator.emulated, "traffic", counts)
+    x, w = (np.ones((n, 32), np.float32) for n in (64, 128))
+    cuda.fc_forward(x, w, w[:, 0])
+    count = counts.counts["", "tiles.tiled_kernel"]
+    assert count.turns == count.least_turns > 0
+    assert count.products == 64 * 128 * 32
+    assert traffic.bound(count, 1e9, 1e30) == count.products / 1e9
+    assert traffic.bound(count, 1e30, 1e9) == count.arrays / 1e9
+
+
+def test_a_network_that_is_unknown_is_one_sentence(capsys):
+    assert cuda_compiles.main(["--traffic", "alexnot"]) == 1
+    assert capsys.readouterr().err.startswith("minicnn.cuda.compiled: no network is called")
