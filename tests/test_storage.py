@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from lessons.exercises import tutor
+from lessons.__main__ import main as lessons
 from minicnn import storage
 from minicnn.__main__ import main
 from minicnn.plots import canvas
@@ -67,12 +67,12 @@ def test_a_folder_with_a_foreign_file_under_the_name_of_an_output_is_refused(
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
 
 
-def test_a_report_replaces_no_file_of_a_learner(place):
+def test_a_report_replaces_no_file_of_a_learner(place, capsys):
     for name in ("a.json", "ck.npz"):
-        with pytest.raises(FileExistsError, match="so it stays"):
-            tutor.main([__file__], report=name)
-    with pytest.raises(FileExistsError, match="in use"):
-        tutor.main(["ck.npz"], report="link")
+        assert lessons(["check", __file__, "--report", name]) == 1
+        assert "so it stays" in capsys.readouterr().err
+    assert lessons(["check", "ck.npz", "--report", "link"]) == 1
+    assert "in use" in capsys.readouterr().err
 
 
 def test_a_link_is_followed_and_earlier_output_is_replaced(place):
