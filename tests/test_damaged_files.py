@@ -185,7 +185,7 @@ def bounded(use, *expected):
 
 @pytest.mark.parametrize("mutate", [mutated_bytes, mutated_members])
 @pytest.mark.parametrize(
-    "cases", [250, pytest.param(5000, marks=(pytest.mark.slow, pytest.mark.fuzz))]
+    "cases", [250, pytest.param(5000, marks=(pytest.mark.slow, pytest.mark.very_slow))]
 )
 def test_a_damaged_checkpoint_is_refused_in_a_sentence_or_works(run, mutate, cases, monkeypatch):
     go_on, path, content, images = run
@@ -374,7 +374,7 @@ JOURNALS = [
 
 @pytest.mark.parametrize("name, wrong", JOURNALS)
 @pytest.mark.parametrize(
-    "cases", [250, pytest.param(5000, marks=(pytest.mark.slow, pytest.mark.fuzz))]
+    "cases", [250, pytest.param(5000, marks=(pytest.mark.slow, pytest.mark.very_slow))]
 )
 def test_a_damaged_journal_loses_no_line(name, wrong, cases, tmp_path, capsys):
     lines = (RESULTS / name).read_bytes().splitlines()[:12]

@@ -702,7 +702,7 @@ def test_mutated_files_are_read_or_refused(tmp_path, kind):
 
 
 @pytest.mark.slow
-@pytest.mark.fuzz
+@pytest.mark.very_slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_very_many_mutated_files_are_read_or_refused(tmp_path, kind):
     check_mutated_files(tmp_path / "a", kind, 10_000)

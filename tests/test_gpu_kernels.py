@@ -25,6 +25,7 @@ def test_random_shapes_are_the_references(request):
 
 
 @pytest.mark.slow
+@pytest.mark.very_slow
 @pytest.mark.parametrize("case", cases.LARGE, ids=cases.title)
 def test_a_layer_of_the_paper_is_the_references(case):
     assert cases.error_of(case) <= cases.LIMITS[case.mode]

@@ -9,7 +9,7 @@ import pytest
 
 import minicnn
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.very_slow]
 PACKAGE = Path(minicnn.__file__).parent
 
 RUN = """

@@ -1261,7 +1261,7 @@ def fuzzed_file(form):
 
 @pytest.mark.filterwarnings("ignore:invalid escape")  # of texts in damaged pickles
 @pytest.mark.parametrize(
-    "count", [500, pytest.param(10_000, marks=(pytest.mark.slow, pytest.mark.fuzz))]
+    "count", [500, pytest.param(10_000, marks=(pytest.mark.slow, pytest.mark.very_slow))]
 )
 @pytest.mark.parametrize(
     "form", ["safetensors", "caffemodel", "npy", "pth", "pickle in pth", "pth before 1.6"]
