@@ -68,7 +68,7 @@ def timeline(network, ops, gpus=None, batch=32, steps=8):
             f"{network} has one column, so nothing crosses; networks of two are {names}"
         )
     check_whole("timeline", "batch", batch, 1)
-    check_whole("timeline", "steps", steps, 2)
+    check_whole("timeline", "steps", steps, 1)
     watcher = SimpleNamespace(
         layer="", phase="", at=threading.local(), journeys=[], ticks=[], tick=ops.columns.tick
     )
