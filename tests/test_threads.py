@@ -181,7 +181,9 @@ print(interrupts)
 
 
 @pytest.mark.parametrize("threads", [2, 4])
-@pytest.mark.parametrize("interrupts", [200, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "interrupts", [200, pytest.param(10_000, marks=(pytest.mark.slow, pytest.mark.very_slow))]
+)
 def test_no_call_hangs_and_no_bit_changes_after_ctrl_c_at_any_moment(interrupts, threads):
     code = STORM.format(interrupts=interrupts)
     seconds = 60 + interrupts // 10
@@ -293,7 +295,9 @@ print("done")
 """
 
 
-@pytest.mark.parametrize("forks", [20, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "forks", [20, pytest.param(2000, marks=(pytest.mark.slow, pytest.mark.very_slow))]
+)
 def test_forked_children_call_at_once_and_none_hangs(forks):
     assert python(FORKS.format(forks=forks), 4, 60 + forks // 5) == "done"
 
