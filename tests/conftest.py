@@ -14,6 +14,7 @@ is installed: python -m pytest -m gpu.
 import importlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,10 @@ import pytest
 # Read once, when NumPy and Numba are imported.  NumPy's product waits for its second thread without
 # sleeping, and while the second process compiles there is no processor for it.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# A shell starts a job in the background with Ctrl-C ignored, and tests press Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import numpy as np  # noqa: E402
 
