@@ -90,7 +90,7 @@ steps.touch("x", (0, 0, 0, 0), db)
 #
 # Leave the second term out. How wrong is the gradient? That depends on $\alpha$. For answers of
 # about 1 and the paper's $10^{-4}$ the difference is next to nothing, so a test with the paper's
-# constants and a generous tolerance lets it pass. With $\alpha = 0.5$ nobody could overlook it.
+# constants and a generous tolerance lets it pass. With $\alpha = 0.5$ no test misses it.
 
 # %%
 rng = np.random.default_rng(0)

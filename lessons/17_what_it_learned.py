@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 17. What it learned
 #
-# *What does a network know that nobody has told it?* Here are the 64 kernels of the first layer of
+# *What does a network know that it was never told?* Here are the 64 kernels of the first layer of
 # a small AlexNet that has learned all of CIFAR-10. It comes with this library, as `trained`.
 #
 # **30 minutes.** You need lessons 6, 13 and 14. Afterwards you can read a network's kernels and

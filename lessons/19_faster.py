@@ -82,7 +82,7 @@ print(f"largest difference {apart:.0e} of the largest number")
 #
 # ## How fast could it be?
 #
-# A processor can do only so many sums a second, and its memory only brings so many bytes. Which of
+# A processor limits how many sums a layer does in a second, and its memory how many bytes. Which of
 # the two limits a layer depends on how many operations it does with each byte. **Predict**: conv2
 # or fc6, which does more?
 

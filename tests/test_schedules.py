@@ -1,9 +1,14 @@
 """When ε is divided: after given epochs, or when the validation error stalls."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from minicnn.training import schedules
+from minicnn.networks import catalogue
+from minicnn.training import recipes, schedules
+
+NOT_GIVEN = dict.fromkeys(catalogue.PAPER.keys() - {"epsilon"})  # options of `train`
 
 
 def epsilons(schedule, errors, epsilon=1.0, by_hand=None):
@@ -107,3 +112,13 @@ def test_divide_at_takes_any_collection_of_epochs():
         assert epsilons(schedules.divide_at(epochs), [5] * 4) == pytest.approx([1, 0.1, 0.1, 0.01])
     with pytest.raises(TypeError, match=r"divide_at: epochs = 3; expected several, e.g. \[30, 60"):
         schedules.divide_at(3)
+
+
+def test_a_run_of_an_earlier_version_goes_on_with_the_decay_that_it_began_with():
+    options = SimpleNamespace(network="cifar-80sec", out="out", epsilon=None, **NOT_GIVEN)
+    before = {"first_epsilon": 0.001, "epoch": 1, "settings": {"decay": 0.0005}}
+    recipes.complete(options, before)
+    assert (options.decay, options.bias_epsilon) == (0.0005, 1)
+    new = SimpleNamespace(network="cifar-80sec", out="out", epsilon=None, **NOT_GIVEN)
+    recipes.complete(new, None)
+    assert (new.decay["fc10"], new.bias_epsilon) == (0.03, 2)

@@ -91,6 +91,8 @@ def test_a_figure_replaces_only_figures(place):
     figure, _ = canvas.new_figure(1, 1)
     canvas.save(figure, "figure.png")
     canvas.save(figure, "figure.png")
+    figure.savefig("figure.png")  # as earlier versions left it
+    canvas.save(figure, "figure.png")
     with pytest.raises(FileExistsError, match="not a figure of minicnn"):
         canvas.save(figure, "photo.png")
 

@@ -2,7 +2,8 @@
 
 from .. import storage
 
-FIGURE = storage.Kind("a figure of minicnn", rb"\x89PNG.*Software\x00minicnn")
+# Earlier versions left Matplotlib's mark in their figures; a run of theirs can be resumed.
+FIGURE = storage.Kind("a figure of minicnn", rb"\x89PNG.*Software\x00(?:minicnn|Matplotlib)")
 
 
 def new_figure(width, height, columns=1):

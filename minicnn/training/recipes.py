@@ -27,6 +27,10 @@ def complete(options, before):
         )
     if before and options.epsilon is None:  # the ε given when the run began, or changed by hand
         options.epsilon = before["first_epsilon"]
+    if before:  # the run goes on with what it began with, also if an earlier version began it
+        for name, value in (("decay", 0.0005), ("bias_epsilon", 1)):
+            if getattr(options, name) is None:
+                setattr(options, name, before["settings"].get(name, value))
     for name, value in recipe.items():
         if getattr(options, name) is None:
             setattr(options, name, value)

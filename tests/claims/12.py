@@ -10,7 +10,7 @@ CLAIMS = [
     ("1/6 − 2/9 = −1/18", "abs(back.result[0][0, 1, 0, 0] + 1 / 18) < 1e-15"),
     ("Channel 2 gets nothing", "back.result[0][0, 2, 0, 0] == 0"),
     ("$\\beta = 0.75$", "lrn_forward.__defaults__[3]"),
-    ("$\\alpha = 0.5$ nobody could overlook it", "missing[0.5] > 0.3 and missing[1e-4] < 0.001"),
+    ("$\\alpha = 0.5$ no test misses it", "missing[0.5] > 0.3 and missing[1e-4] < 0.001"),
     ("$2^{-0.75} = 0.595$", "round(2**-0.75, 3) == 0.595"),
     ("pixels go up to 255", "data.load('sample').test_x.max()"),
     ("answers reach 51", "a.max()"),
