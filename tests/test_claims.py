@@ -94,7 +94,7 @@ def test_epsilon_goes_on_where_runs_diverge_but_not_for_ever():
 # The driver, with tiny arms.
 
 TINY = arms.Q._replace(
-    build=partial(cifar.four_layer, size=8), size=8, epochs=2, images=200, divide=None
+    build=partial(cifar.four_layer, size=8), size=8, epochs=2, images=200, divide=()
 )
 OTHER = TINY._replace(decay=0.1, measures=("probabilities", "colours"))
 RACE = TINY._replace(until=0.95)
@@ -115,7 +115,7 @@ def tiny(monkeypatch):
 def counted(monkeypatch):
     calls = []
 
-    def run_arm(ops, photos, arm, key, folder, title, progress):
+    def run_arm(ops, photos, arm, key, folder, title, progress, starts):
         calls.append((key["arm"], key["purpose"], key["seed"], key["epsilon"]))
         score = abs(math.log(key["epsilon"] / 0.002))
         result = {"error": score, "epochs_run": 5 + score, "images": 9}
@@ -177,6 +177,10 @@ def test_real_runs_give_the_same_numbers_again_and_an_ensemble(tiny, tmp_path):
         results.append(runs.run_arm(fast, photos, OTHER, key, tmp_path / name, name, False))
         del results[-1]["seconds"]
     assert results[0] == results[1]
+    starts = tmp_path / "first" / "checkpoint.npz"
+    tuned = TINY._replace(classes=slice(4, 10), images=60, build=partial(TINY.build, classes=6))
+    result = runs.run_arm(fast, photos, tuned, key, tmp_path / "t", "t", False, starts)
+    assert result["images"] == 60 and 0 < result["error"] < 1
     assert results[0]["images"] == 200 and len(results[0]["colours"]) == 32
     choose = runs.run_arm(
         fast, photos, TINY, {**key, "purpose": "choose"}, tmp_path / "c", "c", False
@@ -206,6 +210,7 @@ def line(arm, seed, **values):
 def test_a_gap_is_compared_seed_by_seed():
     lines = [line("Q-lrn", s, error=0.20 + s / 100) for s in range(3)]
     lines += [line("Q", s, error=0.21 + s / 100 + s / 1000) for s in range(3)]
+    lines += [line("Q-k", s, error=0.25) for s in range(3)]
     found = findings.find(4, lines)
     assert found.interval.mean == near(1.1) and found.verdict == "reproduced"
     assert found.expected == near(0.03 * 22.1)
@@ -213,9 +218,53 @@ def test_a_gap_is_compared_seed_by_seed():
 
 
 def test_ten_views_are_compared_image_by_image():
-    lines = [line("Q-crops", s, error=0.2, only_one_view=300, only_ten_views=100) for s in (0, 1)]
+    lines = [
+        line("Q-crops", s, error=0.2, error_ten_views=0.18, only_one_view=300, only_ten_views=100)
+        for s in (0, 1)
+    ]
     found = findings.find(13, lines)
     assert found.interval.mean == near(2) and found.verdict == "reproduced"
+
+
+def race(arm, seed, epochs, **values):
+    values = {"reached": True, **values}
+    return line(arm, seed, epochs_run=epochs, error=0.3, images=50_000, **values)
+
+
+def test_other_readings_of_a_race_are_told_beside_the_first_one():
+    assert findings.find(1, [race("race-relu-tens", s, 4) for s in (0, 1)]) is None
+    lines = [race("race-relu-50k", s, 4 + s) for s in (0, 1)]
+    lines += [race("race-tanh-50k", s, 12 + 4 * s) for s in (0, 1)]
+    found = findings.find(1, lines)
+    assert found.interval.mean == near((3 + 16 / 5) / 2 - 1)
+    lines += [race("race-relu-tens", s, 5) for s in (0, 1)]
+    lines += [race("race-tanh-tens", s, 30, reached=s == 0) for s in (0, 1)]
+    second = findings.find(1, lines)
+    assert second.interval == found.interval and list(second.points) == [
+        "race-relu-50k", "race-tanh-50k", "race-relu-tens", "race-tanh-tens"
+    ]  # fmt: skip
+    assert second.detail.startswith(found.detail) and "did not reach the goal" in second.detail
+
+
+def test_a_claim_of_no_difference_is_reproduced_where_the_difference_is_refuted():
+    lines = [line("V-A", s, error=0.2 + s / 100) for s in range(3)]
+    lines += [line("V-A-lrn", s, error=0.2 + s / 100 + s / 10_000) for s in range(3)]
+    assert findings.find(22, lines).verdict == "reproduced"
+    lines = [{**one, "error": one["error"] + (one["arm"] == "V-A") / 50} for one in lines]
+    assert findings.find(22, lines).verdict == "refuted here"
+
+
+@pytest.mark.parametrize(
+    "errors, verdict",
+    [
+        ({"80sec": 0.2649}, "reproduced"),
+        ({"80sec": 0.2649, "18pct": 0.1870}, "undecided"),
+        ({"80sec": 0.2649, "18pct": 0.1870, "11pct": 0.14}, "refuted here"),
+    ],
+)
+def test_a_network_of_2011_is_as_good_as_its_name(errors, verdict):
+    lines = [line(name, 0, error=error, seconds=90.0) for name, error in errors.items()]
+    assert findings.find(24, lines).verdict == verdict
 
 
 def test_columns_differ_in_colour_only_if_random_halves_differ_less():
@@ -251,7 +300,7 @@ def test_every_arm_builds_a_network_that_takes_its_images(name):
     from minicnn import net
 
     scores, _ = net.forward(layers, x)
-    assert scores.shape == (2, 10)
+    assert scores.shape == (2, 5 if arm.classes else 10)
 
 
 # The command.
@@ -281,7 +330,7 @@ def test_a_mistake_gets_one_sentence(arguments, sentence, capsys, tmp_path):
 
 def test_the_report_has_the_table_and_a_figure_of_every_seed(tmp_path):
     lines = [line("Q-lrn", s, error=0.20 + s / 100) for s in range(3)]
-    lines += [line("Q", s, error=0.21 + s / 90) for s in range(3)]
+    lines += [line(arm, s, error=0.21 + s / 90) for s in range(3) for arm in ("Q", "Q-k")]
     names = report.write(tmp_path, lines, 2)
     assert names == ["claims.md", "claims.png", "claim-4.png"]
     page = (tmp_path / "claims.md").read_text()

@@ -5,38 +5,43 @@
     size       the width of the images that they see; cut from the centre, or with `crops` at random
     epochs     the length of a run; with `until`, the most
     epsilon    the first ε to try: others follow in steps of a factor `step`, see driver.py
-    step       2, or 10 for the grid of powers of ten
+    step       2, or 10 for the grid of powers of ten; None: ε is the first one, without a search
     decay      the weight decay, one number or one for each layer
     bias       the learning rate of biases, as a multiple of ε
     crops      cut random patches, and mirror half of them
     noise      the standard deviation of the change of colours (Section 4.1)
     images     the number of training images; None: all
-    divide     ε is divided by ten after this share of the epochs; None: never
+    classes    the only classes whose images are used, a slice; None: all
+    starts     the arm whose network of the same seed gives the first weights, except those of the
+               last layer; None: they are drawn
+    divide     ε is divided by ten after each of these shares of the epochs
     until      the run ends at this training error
     input      "raw": pixels minus the mean image; "unit": divided by their deviation, too
     measures   what is measured at the end, beside the errors: names of functions in runs.py
 
 Q is the four-layer network of Figure 1, A the small AlexNet, C the two columns, L the network with
-locally connected layers.
+locally connected layers, V a small VGG.  "80sec" to "11pct" are cuda-convnet's networks, trained as
+their files say.
 """
 
 from collections import namedtuple
 from functools import partial
 
 from ..net import row
-from ..networks import catalogue, cifar
+from ..networks import catalogue, cifar, vgg
 
 Arm = namedtuple(
-    "Arm", "build columns size epochs epsilon step decay bias crops noise images divide until "
-    "input measures",
+    "Arm", "build columns size epochs epsilon step decay bias crops noise images classes starts "
+    "divide until input measures",
 )  # fmt: skip
 
 Q = Arm(
     build=cifar.four_layer, columns=1, size=32, epochs=30, epsilon=0.001, step=2, decay=0.0005,
-    bias=1, crops=False, noise=0.0, images=None, divide=0.8, until=None, input="raw", measures=(),
+    bias=1, crops=False, noise=0.0, images=None, classes=None, starts=None, divide=(0.8,),
+    until=None, input="raw", measures=(),
 )  # fmt: skip
 PATCH = Q._replace(build=partial(cifar.four_layer, size=24), size=24, epochs=40)
-RACE = Q._replace(epochs=60, decay=0.0, divide=None, until=0.25)
+RACE = Q._replace(epochs=60, decay=0.0, divide=(), until=0.25)
 L = Q._replace(
     build=cifar.local_11pct, size=24, epochs=60, bias=2, crops=True,
     decay={**catalogue.LOCALS, "fc10": 0.01},
@@ -46,6 +51,8 @@ A = Q._replace(
 )
 C = A._replace(build=cifar.two_columns, columns=2)
 ONE = C._replace(build=cifar.one_gpu, columns=1)
+V = Q._replace(epochs=20, epsilon=0.01, input="unit")
+HALF = Q._replace(epochs=15, build=partial(cifar.four_layer, classes=5))
 
 
 def with_normalization(ops, rng, **constants):
@@ -99,12 +106,41 @@ def without(name, ops, rng):
     return [layer for layer in layers if layer.name not in (name, f"relu{number}")]
 
 
+def small_vgg(ops, rng, configuration):
+    """Return a configuration of VGG for 32×32 pixels, with a quarter of the kernels or fewer."""
+    kernels = (16, 32, 64, 64, 64)
+    return vgg.vgg(configuration, ops, rng, 10, kernels=kernels, hidden=128, size=32, init="glorot")
+
+
+def shallow_vgg(ops, rng):
+    """Return B with one 5×5 convolution instead of each pair of 3×3 (VGG's Section 2.3)."""
+    draw, layers = vgg.first_weights(rng, "glorot"), []
+    for layer in small_vgg(ops, rng, "B"):
+        if layer.name.startswith("conv") and layer.name.endswith("_1"):
+            K, C, _, _ = layer.params["w"].shape
+            layer = row(layer.name, ops, "conv", draw(K, C, 5, 5), pad=2)
+        if not layer.name.endswith("_2"):
+            layers.append(layer)
+    return layers
+
+
+def as_its_file_says(name):
+    """Return the arm that trains one of cuda-convnet's networks as its file says."""
+    network = catalogue.find(name)
+    recipe, epochs = network.recipe, network.recipe["epochs"]
+    return Q._replace(
+        build=partial(network.build, size=network.size), size=network.size, epochs=epochs,
+        epsilon=recipe["epsilon"], step=None, decay=recipe["decay"], bias=recipe["bias_epsilon"],
+        crops=network.size < 32, divide=tuple(at / epochs for at in network.schedule["at"]),
+    )  # fmt: skip
+
+
 ARMS = {
     "Q": Q._replace(measures=("probabilities",)),
     "Q-k": Q._replace(build=partial(with_normalization, alpha=0)),
     "Q-lrn": Q._replace(build=with_normalization),
     "Q-z2": Q._replace(build=partial(with_pools, z=2)),
-    "Q-constant": Q._replace(divide=None),
+    "Q-constant": Q._replace(divide=()),
     **{
         f"Q-decay-{decay:g}": Q._replace(decay=decay, measures=("training_error_still",))
         for decay in (0, 5e-5, 5e-4, 5e-3)
@@ -113,10 +149,10 @@ ARMS = {
     "Q-crops": PATCH._replace(crops=True, measures=("ten_views",)),
     "Q-colours": PATCH._replace(crops=True, noise=0.1),
     "Q-hidden": Q._replace(
-        build=partial(with_hidden_layers, p=0), epochs=80, images=10_000, divide=None
+        build=partial(with_hidden_layers, p=0), epochs=80, images=10_000, divide=()
     ),
     "Q-dropout": Q._replace(
-        build=partial(with_hidden_layers, p=0.5), epochs=80, images=10_000, divide=None
+        build=partial(with_hidden_layers, p=0.5), epochs=80, images=10_000, divide=()
     ),
     **{
         f"race-{name}-{images // 1000}k": RACE._replace(
@@ -126,12 +162,17 @@ ARMS = {
         for name, epsilon in (("relu", 0.002), ("tanh", 0.008))
     },
     **{
-        f"race-L-{name}": RACE._replace(
-            build=partial(cifar.local_13pct, nonlinearity=name, init="paper", size=32),
-            epsilon=epsilon,
+        f"race-{network}{name}-{grid}": RACE._replace(
+            build=partial(build, nonlinearity=name), epsilon=epsilon, step=step
         )
-        for name, epsilon in (("relu", 0.002), ("tanh", 0.008))
-    },
+        for network, build in (
+            ("", cifar.four_layer),
+            ("L-", partial(cifar.local_13pct, init="paper", size=32)),
+        )
+        for grid, step, guesses in (("twos", 2, (0.002, 0.008)), ("tens", 10, (0.001, 0.01)))
+        for name, epsilon in zip(("relu", "tanh"), guesses, strict=True)
+        if (network, grid) != ("", "twos")  # these are race-relu-50k and race-tanh-50k
+    },  # fmt: skip
     "L-lrn": L,
     "L": L._replace(build=partial(cifar.local_11pct, normalized=False)),
     "race-logistic-50k": RACE._replace(
@@ -141,10 +182,18 @@ ARMS = {
     "A-no-conv3": A._replace(build=partial(without, "conv3")),
     "A-no-conv4": A._replace(build=partial(without, "conv4")),
     **{
-        f"A-bias-{bias:g}": A._replace(build=partial(with_biases, bias=bias), epochs=2, divide=None)
+        f"A-bias-{bias:g}": A._replace(build=partial(with_biases, bias=bias), epochs=2, divide=())
         for bias in (1, 0.1, 0)
     },
     "C": C,
     "C-one": ONE,
     "C-small": C._replace(build=partial(cifar.two_columns, first_std=0.01), measures=("colours",)),
+    "V-A": V._replace(build=partial(small_vgg, configuration="A")),
+    "V-A-lrn": V._replace(build=partial(small_vgg, configuration="A-LRN")),
+    "V-B": V._replace(build=partial(small_vgg, configuration="B")),
+    "V-B-5x5": V._replace(build=shallow_vgg),
+    "Q-first-five": HALF._replace(classes=slice(0, 5)),
+    "Q-last-five": HALF._replace(classes=slice(5, 10), images=500),
+    "Q-tuned": HALF._replace(classes=slice(5, 10), images=500, starts="Q-first-five"),
+    **{name: as_its_file_says(f"cifar-{name}") for name in ("80sec", "18pct", "13pct", "11pct")},
 }

@@ -104,6 +104,8 @@ def runs_of(numbers, seeds=None):
 def choose_epsilon(lab, name):
     """Return the best ε of an arm, after the runs that are still needed to know it."""
     arm = ARMS[name]
+    if arm.step is None:
+        return arm.epsilon
     while True:
         scores = scores_of(read(lab.out), lab.data, name)
         epsilon = next_epsilon(scores, arm.epsilon, arm.step)
@@ -128,9 +130,21 @@ def once(lab, name, purpose, seed, epsilon, epochs):
     title = f"{name}, {'choosing ε' if purpose == 'choose' else f'seed {seed}'}, ε = {epsilon:g}"
 
     def run():
-        return run_arm(lab.ops, lab.photos, ARMS[name], key, folder, title, lab.progress)
+        starts = ARMS[name].starts and first_network(lab, ARMS[name].starts, seed)
+        return run_arm(lab.ops, lab.photos, ARMS[name], key, folder, title, lab.progress, starts)
 
     return journal.run_once(lab.out / JOURNAL, key, run, title, wrong=wrong_line)
+
+
+def first_network(lab, name, seed):
+    """Return the checkpoint of an arm's run from this seed, after the run if it is not here."""
+    epsilon = choose_epsilon(lab, name)
+    line = once(lab, name, "run", seed, epsilon, ARMS[name].epochs)
+    folder = lab.out / folder_name(line)
+    if not (folder / "checkpoint.npz").exists():  # another machine did the run
+        title = f"{name}, seed {seed}, again"
+        run_arm(lab.ops, lab.photos, ARMS[name], line, folder, title, lab.progress)
+    return folder / "checkpoint.npz"
 
 
 def average(lab, name, seeds):

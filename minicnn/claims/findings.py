@@ -6,6 +6,8 @@ interval    how much better the paper's choice is, with its 95% interval, see in
 expected    the paper's difference, at the size of our errors; None if it gives no number
 unit        of both: "points" of error, "times", …
 detail      the numbers behind it, in one line
+points      the numbers of a figure, as {label: one number for each seed}
+axis        what these numbers are
 """
 
 from collections import namedtuple
@@ -19,7 +21,9 @@ from . import intervals
 from .driver import best as best_epsilon, epochs_of, scores_of
 from .table import CLAIMS
 
-Finding = namedtuple("Finding", "interval expected unit detail verdict")
+Finding = namedtuple(
+    "Finding", "interval expected unit detail verdict points axis", defaults=[{}, ""]
+)
 
 
 def find(number, lines, dataset="cifar10"):
@@ -32,9 +36,10 @@ def find(number, lines, dataset="cifar10"):
     needed = NEEDED.get(claim.kind, (claim.value,))
     runs = [line for line in runs if all(line.get(name) is not None for name in needed)]
     by_arm = {name: of_arm(runs, dataset, name) for name in claim.arms}
-    if any(len(group) < min(2, claim.seeds) for group in by_arm.values()):
+    whole = {name for name, group in by_arm.items() if len(group) >= min(2, claim.seeds)}
+    if not whole.issuperset(claim.arms[: FIRST_ARMS.get(claim.kind)]):
         return None
-    return KINDS[claim.kind](claim, by_arm)
+    return KINDS[claim.kind](claim, {name: by_arm[name] for name in claim.arms if name in whole})
 
 
 def of_arm(lines, dataset, name):
@@ -53,25 +58,35 @@ def paired(by_arm, first, second, value):
     return tuple(np.array([by_arm[arm][seed][value] for seed in seeds]) for arm in (first, second))
 
 
-def finding(claim, interval, expected, unit, detail):
+def finding(claim, interval, expected, unit, detail, points, axis="error, %"):
     verdict = intervals.verdict(interval, expected)
     if verdict == "undecided" and interval.n > 1 and expected and interval.sd > 0:
         needed = intervals.seeds_needed(interval.sd, expected)
         detail += f"; {needed} seeds would decide"
-    return Finding(interval, expected, unit, detail, verdict)
+    return Finding(interval, expected, unit, detail, verdict, points, axis)
 
 
 def gap(claim, by_arm):
     """The other arm's error minus the better one's, seed by seed; of several, the smallest gap."""
     better, *others = claim.arms
+    points = {name: [100 * line[claim.value] for line in by_arm[name].values()] for name in by_arm}
     found = []
     for other in others:
         ours, theirs = (100 * values for values in paired(by_arm, better, other, claim.value))
         interval = intervals.of_paired(theirs, ours)
         expected = None if claim.share is None else claim.share * theirs.mean()
         detail = f"{better} {shown(ours)}, {other} {shown(theirs)}"
-        found.append(finding(claim, interval, expected, "points", detail))
-    return min(found, key=lambda result: result.interval.mean)
+        axis = f"{claim.value.replace('_', ' ')}, %"
+        found.append(finding(claim, interval, expected, "points", detail, points, axis))
+    smallest = min(found, key=lambda result: result.interval.mean)
+    return smallest._replace(detail="; ".join(result.detail for result in found))
+
+
+def no_gap(claim, by_arm):
+    """The claim that a gap is below its share of the error: the verdicts of `gap`, exchanged."""
+    found = gap(claim, by_arm)
+    exchanged = {"reproduced": "refuted here", "refuted here": "reproduced"}
+    return found._replace(verdict=exchanged.get(found.verdict, found.verdict))
 
 
 def shown(values):
@@ -81,15 +96,30 @@ def shown(values):
 
 
 def ratio(claim, by_arm):
-    """The second arm's epochs divided by the first one's, minus 1: how many times more it takes."""
-    fast_one, slow_one = claim.arms
-    if not all(line["reached"] for group in by_arm.values() for line in group.values()):
-        return Finding(None, None, "times", "some runs did not reach their goal", "undecided")
+    """How many times more epochs the second arm takes; other pairs of arms are other readings."""
+    readings = []
+    for fast_one, slow_one in zip(claim.arms[::2], claim.arms[1::2], strict=True):
+        if {fast_one, slow_one} <= by_arm.keys():
+            readings.append(reading(claim, by_arm, fast_one, slow_one))
+    detail = "; ".join(found.detail for found in readings)
+    return readings[0]._replace(detail=detail, points=epochs_of_runs(by_arm))
+
+
+def reading(claim, by_arm, fast_one, slow_one):
+    """One pair of arms: (epochs of the slow one) / (epochs of the fast one) − 1, seed by seed."""
     first, second = paired(by_arm, fast_one, slow_one, "epochs_run")
+    detail = f"{fast_one} {shown(first)} epochs, {slow_one} {shown(second)}"
+    if not all(line["reached"] for arm in (fast_one, slow_one) for line in by_arm[arm].values()):
+        detail += ", where some runs did not reach the goal"
+        return Finding(None, None, "", detail, "undecided", axis=EPOCHS)
     interval = intervals.of_mean(second / first - 1)
     expected = 5 if claim.paper == "6 times" else None
-    detail = f"{fast_one} {shown(first)} epochs, {slow_one} {shown(second)}"
-    return finding(claim, interval, expected, "times more", detail)
+    detail += f", {1 + interval.mean:.2f} times as many"
+    return finding(claim, interval, expected, "times more", detail, {}, EPOCHS)
+
+
+def epochs_of_runs(by_arm):
+    return {name: [line["epochs_run"] for line in by_arm[name].values()] for name in by_arm}
 
 
 def trend(claim, by_arm):
@@ -104,17 +134,23 @@ def trend(claim, by_arm):
     slopes = [np.polyfit(np.log(images), np.log([r[i] for r in ratios]), 1)[0]
               for i in range(count)]  # fmt: skip
     detail = ", ".join(f"{n:,}: {shown(r)}" for n, r in zip(images, ratios, strict=True))
-    return finding(claim, intervals.of_mean(slopes), None, "slope", detail)
+    points = {f"{n:,} images": list(r) for n, r in zip(images, ratios, strict=True)}
+    interval = intervals.of_mean(slopes)
+    return finding(claim, interval, None, "slope", detail, points, "epochs of tanh / of ReLU")
 
 
 def views(claim, by_arm):
     """The error of one view minus that of ten, with the same weights."""
     lines = list(by_arm[claim.arms[0]].values())
     one, ten = (sum(line[name] for line in lines) for name in ("only_one_view", "only_ten_views"))
-    error = np.mean([100 * line["error"] for line in lines])
+    points = {
+        "one view": [100 * line["error"] for line in lines],
+        "ten views": [100 * line["error_ten_views"] for line in lines],
+    }
+    error = np.mean(points["one view"])
     interval = scaled(intervals.of_discordant(one, ten, 10_000 * len(lines)), 100)
     detail = f"one view {error:.2f}, ten {error - interval.mean:.2f}"
-    return finding(claim, interval, claim.share * error, "points", detail)
+    return finding(claim, interval, claim.share * error, "points", detail, points)
 
 
 def scaled(interval, factor):
@@ -133,21 +169,25 @@ def ensemble(claim, lines):
     )
     members = 100 * np.array(line["errors"])
     detail = f"members {shown(members)}, together {100 * line['error_together']:.2f}"
-    return finding(claim, interval, claim.share * members.mean(), "points", detail)
+    points = {"members": list(members), "together": [100 * line["error_together"]]}
+    return finding(claim, interval, claim.share * members.mean(), "points", detail, points)
 
 
 def colours(claim, by_arm, splits=2000):
     """How much more the columns differ in colour than random halves of the same kernels."""
-    excess, extreme = [], 0
+    excess, extreme, points = [], 0, {"columns": [], "random halves": []}
     rng = np.random.default_rng(0)
     for line in by_arm[claim.arms[0]].values():
         shares, sizes = np.array(line["colours"]), np.array(line["sizes"])
         observed = difference(shares, sizes, np.arange(len(shares)))
         random = [difference(shares, sizes, rng.permutation(len(shares))) for _ in range(splits)]
         excess.append(observed - np.mean(random))
+        points["columns"].append(observed)
+        points["random halves"].append(np.mean(random))
         extreme += observed > np.quantile(random, 0.95)
     detail = f"in {extreme} of {len(excess)} runs the columns differ more than 95% of random halves"
-    return finding(claim, intervals.of_mean(excess), None, "share of colour", detail)
+    axis = "difference in the share of colour"
+    return finding(claim, intervals.of_mean(excess), None, "share of colour", detail, points, axis)
 
 
 def difference(shares, sizes, order):
@@ -165,7 +205,29 @@ def neighbours(claim, by_arm):
         for name in ("features", "pixels")
     )
     detail = f"by features {shown(features)}%, by pixels {shown(pixels)}%"
-    return finding(claim, intervals.of_paired(features, pixels), None, "points", detail)
+    points = {"features": list(features), "pixels": list(pixels)}
+    interval = intervals.of_paired(features, pixels)
+    return finding(claim, interval, None, "points", detail, points, "of the same class, %")
+
+
+def history(claim, by_arm):
+    """The errors of cuda-convnet's networks, each with the time of its run.
+
+    A network is as good as its name if its error rounds to that number of percent, or to less.
+    """
+    parts, verdicts, points = [], [], {}
+    for name, group in by_arm.items():
+        (line,) = list(group.values())[:1]
+        error, stated = line["error"], HISTORY[name]
+        reach = 1.96 * (error * (1 - error) / 10_000) ** 0.5  # of 10,000 test images
+        parts.append(f"{name} {100 * error:.1f}% in {line['seconds'] / 60:.0f} minutes")
+        above = 100 * error - stated - 0.5
+        verdicts.append(
+            "reproduced" if above < 0 else "refuted here" if above > 100 * reach else "undecided"
+        )
+        points[name] = [100 * error]
+    verdict = next(v for v in ("refuted here", "undecided", "reproduced") if v in verdicts)
+    return Finding(None, None, "", ", ".join(parts), verdict, points, "error, %")
 
 
 def counting(claim, by_arm):
@@ -207,11 +269,16 @@ def softmax(scores):
     return fast.softmax(np.asarray(scores, np.float64))
 
 
+EPOCHS = "epochs"
+HISTORY = {"80sec": 26, "18pct": 18, "13pct": 13, "11pct": 11}  # percent of error
+FIRST_ARMS = {"ratio": 2, "history": 1}  # how many arms a finding needs, where it can do with less
 NEEDED = {  # what a line must have; one of an older version, or of a run that diverged, may not
     "ratio": ("epochs_run", "reached"),
     "trend": ("epochs_run", "reached", "images"),
-    "views": ("error", "only_one_view", "only_ten_views"),
+    "history": ("error", "seconds"),
+    "views": ("error", "error_ten_views", "only_one_view", "only_ten_views"),
     "colours": ("colours", "sizes"),
     "neighbours": ("agreement_features", "agreement_pixels"),
 }
-KINDS = {f.__name__: f for f in (gap, ratio, trend, views, colours, neighbours, counting, masks)}
+KINDS = {f.__name__: f for f in (gap, no_gap, ratio, trend, views, colours, neighbours, counting,
+                                 masks, history)}  # fmt: skip

@@ -6,7 +6,6 @@ import numpy as np
 
 from .. import storage
 from ..console import aligned
-from ..experiments import journal
 from ..machine import versions
 from ..plots.canvas import new_figure, save
 from . import driver, findings
@@ -81,9 +80,11 @@ def write(folder, lines, threads, dataset="cifar10"):
         if found is None:
             continue
         page += [f"## {number}. {claim.says}", "", f"{found.detail}.", ""]
-        if claim.arms and claim.kind == "gap":
+        if claim.elsewhere:
+            page += [f"On ImageNet: {claim.elsewhere}.", ""]
+        if found.points:
             name = f"claim-{number}.png"
-            draw(claim, lines, folder / name, dataset)
+            draw(found, folder / name)
             page += [f"![The runs of claim {number}]({name})", ""]
             names.append(name)
     machine = ", ".join(f"{name} {value}" for name, value in versions(threads).items())
@@ -96,18 +97,15 @@ def escaped(cell):
     return cell.replace("|", "\\|")
 
 
-def draw(claim, lines, path, dataset):
-    """Draw the value of every run of a claim: a point for each seed, and a bar at their mean."""
-    figure, axes = new_figure(6, 0.7 + 0.5 * len(claim.arms))
-    runs = journal.select(lines, {"data": dataset, "purpose": "run"})
-    for place, name in enumerate(claim.arms):
-        group = findings.of_arm(runs, dataset, name).values()
-        values = [100 * line[claim.value] for line in group]
+def draw(found, path):
+    """Draw the value of every run of a finding: a circle for each seed, and a bar at their mean."""
+    figure, axes = new_figure(6, 0.7 + 0.5 * len(found.points))
+    for place, values in enumerate(found.points.values()):
         axes.plot(values, [place] * len(values), "o", color="black", mfc="none")
         axes.plot(np.mean(values), place, "|", color="tab:red", markersize=18)
-    axes.set_yticks(range(len(claim.arms)), labels=claim.arms)
-    axes.set_ylim(len(claim.arms) - 0.5, -0.5)
-    axes.set_xlabel(f"{claim.value.replace('_', ' ')} (%); ○ a seed, | their mean")
+    axes.set_yticks(range(len(found.points)), labels=found.points)
+    axes.set_ylim(len(found.points) - 0.5, -0.5)
+    axes.set_xlabel(f"{found.axis} (○ a seed, | their mean)")
     save(figure, path)
 
 

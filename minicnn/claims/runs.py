@@ -14,10 +14,11 @@ import numpy as np
 
 from .. import data, net
 from ..data import augment, views
+from ..data.inputs import with_moments
 from ..errors import Diverged
 from ..experiments.neighbours import agreement, nearest
 from ..plots import gallery
-from ..training import evaluate, schedules, train
+from ..training import evaluate, schedules, train, transfer
 from ..two_columns import in_columns
 
 BATCH = 128
@@ -28,7 +29,7 @@ Trained = namedtuple("Trained", "layers ops photos central deviation arm predict
 QUERIES = 2000  # test images whose neighbours are looked for
 
 
-def run_arm(ops, photos, arm, key, folder, title, progress=True):
+def run_arm(ops, photos, arm, key, folder, title, progress=True, starts=None):
     """Do one run, or resume it in its folder, and return its result.
 
     Parameters
@@ -43,7 +44,11 @@ def run_arm(ops, photos, arm, key, folder, title, progress=True):
         Where the checkpoint goes.
     title : str
         The title of the progress bar.
+    starts : path, optional
+        The checkpoint whose weights the network takes, except the last layer's.
     """
+    if arm.classes:
+        photos = only(photos, arm.classes)
     if arm.images and arm.images < len(photos.train_x):
         photos = data.subset(photos, arm.images)
     images, labels = photos.train_x, photos.train_y
@@ -61,11 +66,12 @@ def run_arm(ops, photos, arm, key, folder, title, progress=True):
         )
     rng, column_ops = np.random.default_rng(key["seed"]), ops
     layers = arm.build(ops, rng)
+    if starts:
+        transfer.take_weights(layers, "cifar-four-layer", photos.classes, starts)
     if arm.columns == 2:
         column_ops = in_columns(ops)
-    schedule = None
-    if arm.divide:
-        schedule = schedules.divide_at([max(1, round(arm.divide * key["epochs"]))])
+    ends = [max(1, round(share * key["epochs"])) for share in arm.divide]
+    schedule = schedules.divide_at(ends) if ends else None
     try:
         run = train.train(
             layers, column_ops, (images, labels),
@@ -94,6 +100,17 @@ def run_arm(ops, photos, arm, key, folder, title, progress=True):
         for name in arm.measures:
             result |= MEASURES[name](trained, folder)
     return result
+
+
+def only(photos, classes):
+    """Return the data set with these classes alone, a slice; they are counted from 0 again."""
+    chosen = range(len(photos.classes))[classes]
+    parts = {"classes": photos.classes[classes]}
+    for name in ("train", "test"):
+        x, y = getattr(photos, f"{name}_x"), getattr(photos, f"{name}_y")
+        places = np.flatnonzero(np.isin(y, chosen))
+        parts |= {f"{name}_x": x[places], f"{name}_y": y[places] - chosen[0]}
+    return with_moments(photos._replace(**parts))
 
 
 def probabilities(trained, folder):

@@ -43,7 +43,7 @@ def take_weights(layers, network, classes, path):
             f"{path} is damaged: the two columns of a layer do not fit each other"
         ) from None
     first, taken_over = catalogue.find(network).begins_with
-    if settings.get("network") == first:
+    if first and settings.get("network") == first:
         theirs = {n: a for n, a in theirs.items() if n.split(".")[0] in taken_over}
     learning = [layer for layer in layers if layer.params]
     taken = []
