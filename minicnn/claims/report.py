@@ -34,9 +34,14 @@ def result(found):
 
 
 def text(lines, numbers=CLAIMS, dataset="cifar10"):
-    """Return the findings as a table for a terminal."""
-    rows = table(lines, numbers, dataset)
-    return "\n".join(line.rstrip() for line in aligned(rows, right=[0]))
+    """Return the findings as a list for a terminal: a second line for each claim that has runs."""
+    parts = []
+    for number, says, paper, here, verdict in table(lines, numbers, dataset)[1:]:
+        stated = "" if paper == "–" else f" (paper: {paper})"
+        parts.append(f"{number:>2}  {verdict:<12}  {says}{stated}")
+        if here:
+            parts.append(f"{'':18}{here}")
+    return "\n".join(parts)
 
 
 def progress(out, ops, photos, numbers, dataset, seeds=None):
