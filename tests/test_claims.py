@@ -303,6 +303,13 @@ def test_every_arm_builds_a_network_that_takes_its_images(name):
     assert scores.shape == (2, 5 if arm.classes else 10)
 
 
+def test_a_sentence_for_a_lesson_has_the_verdict_of_the_packaged_journal():
+    assert report.sentence(8).startswith("Claim 8: no convolution has more than 1% of the par")
+    assert report.sentence(8).endswith("conv5 0.73%: refuted here.")
+    found = findings.find(11, driver.read(report.PACKAGED))
+    assert report.sentence(11).endswith(f"{found.verdict}." if found else "Not tested here yet.")
+
+
 # The command.
 
 

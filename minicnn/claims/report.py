@@ -11,6 +11,7 @@ from ..plots.canvas import new_figure, save
 from . import driver, findings
 from .table import CLAIMS
 
+PACKAGED = pathlib.Path(__file__).parent.parent / "results"  # the folder of minicnn's own journal
 HEADING = ("", "claim", "the paper", "here, with its 95% interval", "verdict")
 
 
@@ -42,6 +43,14 @@ def text(lines, numbers=CLAIMS, dataset="cifar10"):
         if here:
             parts.append(f"{'':18}{here}")
     return "\n".join(parts)
+
+
+def sentence(number):
+    """Return a claim, the paper's number, ours and the verdict, from the packaged journal."""
+    (_, says, paper, here, verdict) = table(driver.read(PACKAGED), [number])[1]
+    stated = "" if paper == "–" else f" (paper: {paper})"
+    measured = f"Here: {here}: {verdict}." if here else "Not tested here yet."
+    return f"Claim {number}: {says}{stated}.  {measured}"
 
 
 def progress(out, ops, photos, numbers, dataset, seeds=None):

@@ -54,7 +54,7 @@ def share(text):
 
 
 def run(options):
-    from .. import claims, data
+    from .. import data
     from ..claims import driver, report
     from ..claims.table import CLAIMS
 
@@ -75,7 +75,7 @@ def run(options):
         )  # fmt: skip
     folder = pathlib.Path(options.out)
     if not (folder / driver.JOURNAL).exists():
-        folder = pathlib.Path(claims.__file__).parent.parent / "results"
+        folder = report.PACKAGED
     lines = driver.read(folder)
     print(report.text(lines, numbers, options.data))
     if options.report:
