@@ -57,11 +57,18 @@ def add(commands):
         help=f"only these parts: {', '.join(PARTS)} (default: all); course is the convolution that "
         "is usual in course code",
     )
+    command.add_argument(
+        "--lanes",
+        choices=("8", "16", "32"),
+        help="numbers in a vector of fast (default: $MINICNN_LANES, or else as many as two "
+        "registers of the processor hold)",
+    )
     add_out(command, "runs/bench")
 
 
 def run(options):
     import importlib.util
+    import os
 
     from ..bench.cases import SHORT
     from ..bench.measure import measure
@@ -71,6 +78,8 @@ def run(options):
     if options.against == "torch" and importlib.util.find_spec("torch") is None:
         print("minicnn: --against torch, but PyTorch is not installed", file=sys.stderr)
         return 2
+    if options.lanes:
+        os.environ["MINICNN_LANES"] = options.lanes  # for the contestants' processes, too
     check_settings(options.ops, tf32=options.tf32)
     if options.gpus:
         name = SHORT.get(options.network, options.network)
