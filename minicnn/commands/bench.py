@@ -63,6 +63,12 @@ def add(commands):
         help="numbers in a vector of fast (default: $MINICNN_LANES, or else as many as two "
         "registers of the processor hold)",
     )
+    command.add_argument(
+        "--grow",
+        action="store_true",
+        help="instead: measure how the speed of training changes with the batch, the size of the "
+        "images, the channels and the threads; print tables, and write growth.json and growth.png",
+    )
     add_out(command, "runs/bench")
 
 
@@ -81,6 +87,15 @@ def run(options):
     if options.lanes:
         os.environ["MINICNN_LANES"] = options.lanes  # for the contestants' processes, too
     check_settings(options.ops, tf32=options.tf32)
+    if options.grow:
+        from ..bench.growth import measure_growth
+
+        ops = backend(options.ops)
+        if options.threads:
+            ops.settings.threads = options.threads
+        print(measure_growth(options.out, ops, options.rounds))
+        print(f"Wrote growth.json and growth.png in {options.out}")
+        return 0
     if options.gpus:
         name = SHORT.get(options.network, options.network)
         catalogue.backend(name, backend(options.ops, options.gpus))
