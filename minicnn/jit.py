@@ -16,6 +16,7 @@ to set.  With NUMBA_DISABLE_JIT=1 a kernel is the Python function itself.
 import contextlib
 import functools
 import hashlib
+import os
 import warnings
 from importlib import resources
 
@@ -43,6 +44,7 @@ class KernelCache(FunctionCache):
         super().__init__(function)
         line = f"-{function.__code__.co_firstlineno}."
         name = self._impl.filename_base.replace(line, ".")  # without its line: it may move
+        name += os.environ.get("MINICNN_LANES", "")  # of another width, the code is another
         package = function.__module__.rpartition(".")[0]
         self._cache_file = KernelFile(self.cache_path, name, sources(package))
 

@@ -13,9 +13,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minicnn import cuda, net, reference
+from minicnn import cuda, fast, net, reference
 from minicnn.__main__ import main
-from minicnn.bench import cases, limits, measure, minicnn_contestant, worker
+from minicnn.bench import cases, growth, limits, measure, minicnn_contestant, worker
 from minicnn.bench.cases import timed_function
 from minicnn.bench.im2col_contestant import course_conv_backward, course_conv_forward
 from minicnn.bench.minicnn_contestant import Minicnn
@@ -461,3 +461,17 @@ def test_a_network_is_trained_summarised_timed_and_checked_once_it_has_a_row(
         main(["train", "--help"])
     help_text = " ".join(capsys.readouterr().out.split())
     assert "2 for cifar-tiny" in help_text and "8 for cifar-tiny" in help_text
+
+
+def test_growth_says_where_a_speed_leaves_its_line(tmp_path):
+    axis = growth.Axis([1, 2, 4], 0, None, "Python")
+    assert growth.described("batch", axis, [1, 2, 4], [50.0, 95, 100])[-2:] == [
+        "below the line at 1; what costs more there: Python", ""
+    ]  # fmt: skip
+    size = growth.Axis([32, 64], -2, None, "caches")
+    assert growth.described("size", size, [32, 64], [400.0, 100])[-2] == "a straight line"
+    text = growth.measure_growth(tmp_path, fast, rounds=1, only=["batch"])
+    assert text.splitlines()[0].split() == ["batch", "images/s", "of", "the", "line"]
+    result = json.loads((tmp_path / "growth.json").read_text())["axes"]["batch"]
+    assert result["values"] == [1, 2, 4] and min(result["images_per_second"]) > 0
+    assert (tmp_path / "growth.png").stat().st_size > 5000

@@ -8,6 +8,7 @@ import threading
 import time
 import tracemalloc
 import weakref
+from functools import partial
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from minicnn.fast.vector import (
     div,
     fma,
     load,
+    load_part,
     load_scalar,
     load_splat,
     mul,
@@ -32,12 +34,14 @@ from minicnn.fast.vector import (
     sqrt,
     store,
     store_int,
+    store_part,
     sub,
     zero,
 )
 from minicnn.gradcheck import check_layer
-from minicnn.networks import cifar
+from minicnn.networks import alexnet, cifar
 from minicnn.training import train
+from minicnn.training.run import Run
 from minicnn.two_columns import in_columns, split_columns
 
 RNG = np.random.default_rng(0)
@@ -353,9 +357,10 @@ def test_a_cache_of_another_backend_or_layer_is_refused():
         fast.pool_backward(x, list(caches["pool"]))
 
 
-# n, z and s: with others the numbers are wrong, but from the layer's own memory.
+# n, groups, z and s: with others the numbers are wrong, but from the layer's own memory.
 OTHER_WINDOWS = [
     ("lrn", 3),
+    ("lrn", 6),
     ("map_lrn", 3),
     ("pool", 3),
     ("pool", 4),
@@ -753,6 +758,30 @@ def test_winograd_is_used_where_it_pays():
     assert not fast.winograd.pays(1, 256, 13, 13, 3, 1)  # to prepare the kernels takes longer
 
 
+@pytest.mark.parametrize(
+    "build, size",
+    [
+        (cifar.four_layer, 32),
+        (partial(alexnet.alexnet, kernels=(12, 20, 36, 24, 20), hidden=70, classes=7), 99),
+    ],
+)
+def test_a_training_step_leaves_no_copying_to_numpy(build, size, monkeypatch):
+    copied, as_it_was = [], layout.contiguous_copy
+
+    def counted(x):
+        transposed = layout.is_channels_last(x) or (x.ndim == 2 and layout.is_contiguous(x.T))
+        copied.append(0 if transposed else x.nbytes)
+        return as_it_was(x)
+
+    monkeypatch.setattr(layout, "contiguous_copy", counted)
+    layers = build(fast, np.random.default_rng(0), size=size)
+    images = np.zeros((4, 3, size, size), np.float32)
+    _, _, gradients = train.loss_and_gradients(layers, fast, images, np.arange(4))
+    run = Run(layers, np.random.default_rng(0), 0.01)
+    train.update(layers, fast, gradients, run.velocities, run.epsilon)
+    assert copied and sum(copied) == 0
+
+
 # Vectors.
 
 
@@ -768,6 +797,20 @@ def test_lanes_follow_what_numba_compiles_for():
     assert python(code, *environments) == ["8", "16", "32"]
     if vector.LANES > 8:
         assert python(code, {"NUMBA_ENABLE_AVX": "0"}) == ["8"]
+
+
+@pytest.mark.parametrize("text", ["12", "64", "x", "-8", "8.0"])
+def test_a_width_that_the_processor_does_not_have_is_refused(text, monkeypatch):
+    monkeypatch.setenv("MINICNN_LANES", text)
+    with pytest.raises(ValueError, match=f"^MINICNN_LANES is '{text}'; this processor allows 8"):
+        vector.chosen_lanes()
+
+
+def test_fewer_lanes_can_be_asked_for(monkeypatch):
+    monkeypatch.setenv("MINICNN_LANES", "8")
+    assert vector.chosen_lanes() == 8
+    monkeypatch.setenv("MINICNN_LANES", "")
+    assert vector.chosen_lanes() == vector.lanes(vector.target_features())
 
 
 def every_operation(a, b, c, i, whole, value, out, numbers, few):
@@ -788,11 +831,15 @@ def every_operation(a, b, c, i, whole, value, out, numbers, few):
     store(out[10], 0, select_greater(u, v, w, zero(a)))
     store(out[11], 0, clamp_min(v, u))
     store(out[12], 0, select_equal(whole, i, value, u))
+    store(out[13], 0, load_part(a, i, value // 20))  # 3 lanes
+    store_part(out[14], 1, u, value // 20)
+    store(out[15], 0, load_part(a, i, value))  # all lanes
+    store_part(out[16], 0, u, value)
     store_int(few, i, load(whole.astype(a.dtype), i))
 
 
 def results(function, dtype, whole_dtype, a, b, c):
-    out, numbers = np.zeros((13, LANES), dtype), np.zeros(2, dtype)
+    out, numbers = np.zeros((17, LANES), dtype), np.zeros(2, dtype)
     whole = (np.arange(LANES + 3) % 11 * 20).astype(whole_dtype)
     few = np.zeros(LANES + 3, whole_dtype)
     with np.errstate(all="ignore"):
@@ -824,7 +871,7 @@ def test_every_operation_on_vectors_is_compiled_to_what_its_python_does(dtype, w
         c = np.roll(a, 5)
         found = results(compiled, dtype, whole_dtype, a, b, c)
         expected = results(every_operation, dtype, whole_dtype, a, b, c)
-        rounded = np.isin(np.arange(found.size) // LANES, [1, 7, 13])  # fma, pow, reduce_add
+        rounded = np.isin(np.arange(found.size) // LANES, [1, 7, 17])  # fma, pow, reduce_add
         np.testing.assert_allclose(found[rounded], expected[rounded], rtol=8 * epsilon)
         np.testing.assert_array_equal(found[~rounded], expected[~rounded])
         sure = ~np.isnan(found) & ~rounded
@@ -835,27 +882,48 @@ OTHER_WIDTH = """
 import os
 import numba
 import numpy as np
-numba.njit(lambda: 0)()  # now Numba has asked what the processor can do
-numba.config.CPU_FEATURES = {"8": "", "16": "+avx2", "32": "+avx512f"}[os.environ["TRY_LANES"]]
+if "TRY_LANES" in os.environ:  # more than this processor has
+    numba.njit(lambda: 0)()  # now Numba has asked what the processor can do
+    numba.config.CPU_FEATURES = {"16": "+avx2", "32": "+avx512f"}[os.environ["TRY_LANES"]]
 from minicnn import fast, reference
 from minicnn.fast.vector import LANES
 numba.config.CPU_FEATURES = None  # the code must run here
 rng = np.random.default_rng(0)
 def draw(*shape):
     return rng.standard_normal(shape).astype(np.float32)
-args = draw(5, 6, 9, 8), draw(70, 3, 3, 3), draw(70)
-found, expected = [
-    ops.conv_forward(*args, stride=2, pad=1, groups=2)[0] for ops in (fast, reference)]
-np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+CASES = [
+    ("conv", (draw(5, 6, 9, 8), draw(70, 3, 3, 3), draw(70)), dict(stride=2, pad=1, groups=2)),
+    ("conv", (draw(5, 20, 9, 8), draw(22, 10, 3, 3), draw(22)), dict(pad=1, groups=2)),
+    ("local", (draw(3, 5, 6, 6), draw(4, 4, 9, 5, 3, 3), draw(9)), {}),
+    ("lrn", (draw(3, 12, 5, 5),), dict(groups=2, alpha=0.1)),
+    ("lrn", (draw(3, 70, 5, 5),), {}),
+    ("pool", (draw(3, 37, 7, 7),), {}),
+    ("fc", (draw(3, 41), draw(5, 41), draw(5)), {}),
+    ("fc", (draw(20, 41), draw(501, 41), draw(501)), {}),
+]
+for layer, arrays, options in CASES:
+    y, cache = getattr(fast, layer + "_forward")(*arrays, **options)
+    expected, theirs = getattr(reference, layer + "_forward")(*arrays, **options)
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
+    dy = draw(*y.shape)
+    gradients = getattr(fast, layer + "_backward")(dy, cache)
+    expected = getattr(reference, layer + "_backward")(dy, theirs)
+    for ours, theirs in zip(gradients, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
 print(LANES)
 """
 
 
 @pytest.mark.slow
 def test_vectors_of_every_width_compute_the_same(tmp_path):
+    most = vector.lanes(vector.target_features())
     others = [str(lanes) for lanes in (8, 16, 32) if lanes != vector.LANES]  # all other tests: this
     environments = [
-        {"TRY_LANES": lanes, "NUMBA_CACHE_DIR": str(tmp_path / lanes)} for lanes in others
+        {
+            "MINICNN_LANES" if int(lanes) <= most else "TRY_LANES": lanes,
+            "NUMBA_CACHE_DIR": str(tmp_path / lanes),
+        }
+        for lanes in others
     ]
     assert python(OTHER_WIDTH, *environments) == others
 

@@ -87,8 +87,10 @@ def measure(
         If our own contestant fails.
     ValueError
         If `parts` asks only for the single layers of a network of two columns, or if
-        MINICNN_THREADS is not a positive integer.
+        MINICNN_THREADS or MINICNN_LANES is no number that they may be.
     """
+    from ..fast.vector import chosen_lanes  # imports Numba
+
     if find(network).columns == 2:
         if not set(parts) - set(SINGLE):
             raise ValueError(
@@ -100,6 +102,7 @@ def measure(
     settings = {
         "network": network,
         "ops": ops,
+        "lanes": chosen_lanes() if ops == "fast" else None,
         "batch": batch or find(network).batch,
         "threads": threads or usual_threads(),
         "rounds": rounds,

@@ -8,10 +8,11 @@ def report(results):
     """Return the results as text; measure.py describes them."""
     settings, machine = results["settings"], results["machine"]
     threads, rounds = counted(settings["threads"], "thread"), counted(settings["rounds"], "round")
+    lanes = f" with {settings['lanes']} lanes" if settings.get("lanes") else ""
     processor = f"{machine['processor']}, {counted(machine['cores'], 'core')}, {machine['system']}"
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     text = [
-        f"{settings['network']}, batches of {settings['batch']}, {settings['ops']}, "
+        f"{settings['network']}, batches of {settings['batch']}, {settings['ops']}{lanes}, "
         f"{'products in TF32, ' if settings['tf32'] else ''}{threads}, {rounds}, {machine['date']}",
         f"{processor}; {versions}",
         *([machine["gpu"]] if "gpu" in machine else []),

@@ -57,11 +57,24 @@ def add(commands):
         help=f"only these parts: {', '.join(PARTS)} (default: all); course is the convolution that "
         "is usual in course code",
     )
+    command.add_argument(
+        "--lanes",
+        choices=("8", "16", "32"),
+        help="numbers in a vector of fast (default: $MINICNN_LANES, or else as many as two "
+        "registers of the processor hold)",
+    )
+    command.add_argument(
+        "--grow",
+        action="store_true",
+        help="instead: measure how the speed of training changes with the batch, the size of the "
+        "images, the channels and the threads; print tables, and write growth.json and growth.png",
+    )
     add_out(command, "runs/bench")
 
 
 def run(options):
     import importlib.util
+    import os
 
     from ..bench.cases import SHORT
     from ..bench.measure import measure
@@ -71,7 +84,18 @@ def run(options):
     if options.against == "torch" and importlib.util.find_spec("torch") is None:
         print("minicnn: --against torch, but PyTorch is not installed", file=sys.stderr)
         return 2
+    if options.lanes:
+        os.environ["MINICNN_LANES"] = options.lanes  # for the contestants' processes, too
     check_settings(options.ops, tf32=options.tf32)
+    if options.grow:
+        from ..bench.growth import measure_growth
+
+        ops = backend(options.ops)
+        if options.threads:
+            ops.settings.threads = options.threads
+        print(measure_growth(options.out, ops, options.rounds))
+        print(f"Wrote growth.json and growth.png in {options.out}")
+        return 0
     if options.gpus:
         name = SHORT.get(options.network, options.network)
         catalogue.backend(name, backend(options.ops, options.gpus))

@@ -18,13 +18,11 @@ same error is 1e-13 of the largest number.
     b         (K,)                        one bias per kernel
     y         (N, K, H_out, W_out)        K maps
     x_frame   (N, H_frame, W_frame, C)    pixels of x, with a border of zeros
-    K_group   a number                    kernels in a group
-    K_padded  a number                    the same, rounded up to whole vectors; C_padded likewise
-    y_padded  (…, groups·K_padded)        pixels of y, each group padded to K_padded channels
+    K_group   a number                    kernels in a group; C_group: channels
     panels    see product.py              the kernels, in vectors of LANES numbers
     corners   (N·H_out·W_out,)            offset of each window in x_frame
     taps      (f·f·C/groups,)             offset of each entry of a window from the window's corner
-    outputs   (N·H_out·W_out,)            offset of each pixel in y_padded
+    outputs   (N·H_out·W_out,)            offset of each pixel in y
     parts     a number                    tasks for each panel, so that all threads are busy
 
 The third argument of run(…) estimates the nanoseconds that one thread would take, at 40
@@ -39,10 +37,8 @@ from . import winograd
 from .buffers import empty
 from .layout import (
     as_contiguous,
-    crop_channels,
     frame_pixels,
     from_pixels,
-    pad_channels,
     pixel_table,
     to_pixels,
     window_table,
@@ -62,7 +58,7 @@ def conv_forward(x, w, b, stride=1, pad=0, groups=1, ceil_mode=False):
 def convolve(x, w, b, stride, pad, groups, ceil_mode, floor):
     """Return y, or `floor` where y is below it, and the cache."""
     stride, pad, groups, ceil_mode = check_conv(x, w, b, stride, pad, groups, ceil_mode)
-    w = as_contiguous(w)
+    w, b = as_contiguous(w), as_contiguous(b)
     N, C, H, W = x.shape
     K, C_group, f, _ = w.shape
     H_out, W_out = out_size(H, f, stride, pad, ceil_mode), out_size(W, f, stride, pad, ceil_mode)
@@ -71,28 +67,24 @@ def convolve(x, w, b, stride, pad, groups, ceil_mode, floor):
 
     w_groups = w.reshape(groups, K // groups, C_group, f, f)
     if winograd.pays(N, C_group, H_out, W_out, f, stride):
-        x_pixels = pad_channels(to_pixels(x), groups)
-        y_padded = winograd.forward(x_pixels, w_groups, b, pad, H_out, W_out, floor)
-        y = from_pixels(crop_channels(y_padded, K, groups))
+        x_pixels = to_pixels(x)
+        y = from_pixels(winograd.forward(x_pixels, w_groups, b, pad, H_out, W_out, floor))
         return y, (x_pixels, x.shape, w, y.shape, stride, pad, groups)
 
     x_frame = frame_pixels(x, pad, pad, H_frame, W_frame)
-    K_group, K_padded = K // groups, round_up(K // groups)
-    y_padded = empty((N, H_out, W_out, groups * K_padded), x.dtype)
+    K_group, y = K // groups, empty((N, H_out, W_out, K), x.dtype)
     corners = pixel_table(x_frame.shape, H_out, W_out, stride=stride)
     taps = window_table(x_frame.shape, C_group, range(f), range(f))
-    outputs = pixel_table(y_padded.shape, H_out, W_out)
+    outputs = pixel_table(y.shape, H_out, W_out)
     panels = pack_kernels(w_groups)
     for g in range(groups):
-        b_padded = np.zeros(K_padded, x.dtype)
-        b_padded[:K_group] = b[g * K_group : (g + 1) * K_group]
         run(
-            multiply, task_count(corners.size, K_padded), corners.size * panels[g].size / 40,
+            multiply, task_count(corners.size, K_group), corners.size * panels[g].size / 40,
             Windows(x_frame.reshape(-1), g * C_group, corners, taps),
-            Panels(panels[g], b_padded, taps.size * LANES, LANES),
-            Output(y_padded.reshape(-1), g * K_padded, outputs, floor),
+            Panels(panels[g], b[g * K_group : (g + 1) * K_group], taps.size * LANES, LANES),
+            Output(y.reshape(-1), g * K_group, outputs, floor),
         )  # fmt: skip
-    y = from_pixels(crop_channels(y_padded, K, groups))
+    y = from_pixels(y)
     return y, (x_frame, x.shape, w, y.shape, stride, pad, groups)
 
 
@@ -115,7 +107,7 @@ def checked_cache(dy, cache):
     for size, out in ((H, H_out), (W, W_out)):
         check_fits("conv", out in [out_size(size, f, stride, pad, mode) for mode in (False, True)])
     if winograd.pays(N, C_group, H_out, W_out, f, stride):
-        fits = x_frame.shape == (N, H, W, groups * round_up(C_group))
+        fits = x_frame.shape == (N, H, W, C)
     else:
         least = N, stride * (H_out - 1) + f, stride * (W_out - 1) + f, C
         fits = all(map(int.__ge__, x_frame.shape, least)) and x_frame.shape[::3] == (N, C)
@@ -137,14 +129,14 @@ def backward_x(dy, cache):
     """
     x_frame, (N, C, H, W), w, y_shape, stride, pad, groups = checked_cache(dy, cache)
     K, C_group, f, _ = w.shape
-    K_group, C_padded = K // groups, round_up(C_group)
+    K_group = K // groups
     w_swapped = w.reshape(groups, K_group, C_group, f, f).swapaxes(1, 2)
 
     if winograd.pays(N, K_group, H, W, f, stride):
         rotated = w_swapped[..., ::-1, ::-1]
-        dy_pixels, no_bias = pad_channels(to_pixels(dy), groups), np.zeros(C, dy.dtype)
-        dx_padded = winograd.forward(dy_pixels, rotated, no_bias, f - 1 - pad, H, W, -np.inf)
-        return from_pixels(crop_channels(dx_padded, C, groups))
+        no_bias = np.zeros(C, dy.dtype)
+        dx = winograd.forward(to_pixels(dy), rotated, no_bias, f - 1 - pad, H, W, -np.inf)
+        return from_pixels(dx)
 
     # The border of zeros around dy: the first row of dx reads rows of dy from −margin on, the last
     # row of dx reads up to row (H − 1 + pad) // stride.
@@ -152,10 +144,9 @@ def backward_x(dy, cache):
     H_frame = margin + max(y_shape[2], (H - 1 + pad) // stride + 1)
     W_frame = margin + max(y_shape[3], (W - 1 + pad) // stride + 1)
     dy_frame = frame_pixels(dy, margin, margin, H_frame, W_frame)
-    dx_padded = empty((N, H, W, groups * C_padded), dy.dtype)
-    no_bias = np.zeros(C_padded, dy.dtype)
+    dx, no_bias = empty((N, H, W, C), dy.dtype), np.zeros(C_group, dy.dtype)
     if stride > f:
-        dx_padded[:] = 0  # pixels between windows have no gradient
+        dx[:] = 0  # pixels between windows have no gradient
     for i in range(min(stride, f)):
         for j in range(min(stride, f)):
             u, v = -(min(0, i - pad) // stride), -(min(0, j - pad) // stride)  # h_0, w_0 ≥ 0
@@ -167,43 +158,42 @@ def backward_x(dy, cache):
             taps = window_table(
                 dy_frame.shape, K_group, reversed_taps(f, i, stride), reversed_taps(f, j, stride)
             )
-            outputs = pixel_table(dx_padded.shape, rows, columns, h_0, w_0, stride)
+            outputs = pixel_table(dx.shape, rows, columns, h_0, w_0, stride)
             panels = pack_kernels(w_swapped[..., i::stride, j::stride])
             for g in range(groups):
                 run(
-                    multiply, task_count(corners.size, C_padded),
+                    multiply, task_count(corners.size, C_group),
                     corners.size * panels[g].size / 40,
                     Windows(dy_frame.reshape(-1), g * K_group, corners, taps),
                     Panels(panels[g], no_bias, taps.size * LANES, LANES),
-                    Output(dx_padded.reshape(-1), g * C_padded, outputs, -np.inf),
+                    Output(dx.reshape(-1), g * C_group, outputs, -np.inf),
                 )  # fmt: skip
-    return from_pixels(crop_channels(dx_padded, C, groups))
+    return from_pixels(dx)
 
 
 def backward_w(dy, cache):
     """Return dw and db."""
     x_frame, shape, w, y_shape, stride, pad, groups = checked_cache(dy, cache)
     K, C_group, f, _ = w.shape
-    K_group, K_padded = K // groups, round_up(K // groups)
+    K_group, panel_count = K // groups, round_up(K // groups) // LANES
     H_out, W_out = y_shape[2:]
 
-    dy_padded = pad_channels(to_pixels(dy), groups)
+    dy = to_pixels(dy)
     if winograd.pays(len(dy), C_group, H_out, W_out, f, stride):
         w_groups = w.reshape(groups, K_group, C_group, f, f)
-        return winograd.backward_w(x_frame, dy_padded, w_groups, pad)
+        return winograd.backward_w(x_frame, dy, w_groups, pad)
     corners = pixel_table(x_frame.shape, H_out, W_out, stride=stride)
     taps = window_table(x_frame.shape, C_group, range(f), range(f))
-    panels = empty((K_padded // LANES, f, f, C_group, LANES), w.dtype)
-    parts = parts_per_task(K_padded // LANES)
-    dw, db, db_padded = empty(w.shape, w.dtype), empty((K,), w.dtype), empty((K_padded,), w.dtype)
+    panels = empty((panel_count, f, f, C_group, LANES), w.dtype)
+    parts = parts_per_task(panel_count)
+    dw, db = empty(w.shape, w.dtype), empty((K,), w.dtype)
     for g in range(groups):
         run(
-            correlate, K_padded // LANES * parts, corners.size * panels.size / 40,
+            correlate, panel_count * parts, corners.size * panels.size / 40,
             Windows(x_frame.reshape(-1), g * C_group, corners, taps),
-            dy_padded, g * K_padded, panels.reshape(-1), db_padded, parts,
+            dy, g * K_group, panels.reshape(-1), db[g * K_group : (g + 1) * K_group], parts,
         )  # fmt: skip
         unpack(panels, dw[g * K_group : (g + 1) * K_group])
-        db[g * K_group : (g + 1) * K_group] = db_padded[:K_group]
     return dw, db
 
 

@@ -14,7 +14,6 @@ of the other layers.)
     w         (K, D)            one row of weights per output
     b         (K,)
     y         (N, K)
-    D         in the loops: padded to whole vectors
 """
 
 import math
@@ -25,10 +24,10 @@ from ..checks import check_cache, check_fc, check_fits, check_gradient
 from ..jit import njit
 from .buffers import empty
 from .flags import LOOP, PLAIN
-from .layout import as_contiguous, crop_channels, pad_channels, row_table
+from .layout import as_contiguous, row_table
 from .product import Output, Panels, Windows, multiply, task_count
 from .threads import run
-from .vector import LANES, fma, load, reduce_add, round_up, zero
+from .vector import LANES, fma, load_part, reduce_add, zero
 
 # Transposing x pays from this many images and outputs on.  With 12 images, 4096 inputs and 4096
 # outputs it takes 4.9 ms instead of 5.7; with 128, 1152 and 512, 1.4 instead of 1.6; but with 64,
@@ -42,7 +41,7 @@ def fc_forward(x, w, b):
     check_fc(x, w, b)
     rows = flattened(x)
     if len(rows) >= MIN_IMAGES and len(w) >= MIN_OUTPUTS:
-        y = np.add(matmul(w, transposed(rows)).T, b, out=empty((len(rows), len(w)), w.dtype))
+        y = np.add(matmul(w, rows.T).T, b, out=empty((len(rows), len(w)), w.dtype))
     else:
         y = small_product(rows, w, b)
     return y, (rows, x.shape, w)
@@ -70,19 +69,12 @@ def backward_w(dy, cache):
     rows, shape, w = cache
     check_fits("fc", rows.ndim == w.ndim == 2 and rows.shape[1] == w.shape[1])
     check_gradient("fc", dy, (len(rows), len(w)), w.dtype)
-    return matmul(transposed(dy), rows), dy.sum(axis=0)
+    return matmul(dy.T, rows), dy.sum(axis=0)
 
 
 def flattened(x):
     """Return x as (N, D), channel by channel, whatever its layout."""
     return as_contiguous(x).reshape(len(x), math.prod(x.shape[1:]))
-
-
-def transposed(a):
-    """Return a (rows, columns) as a contiguous array (columns, rows)."""
-    copy = empty(a.shape[::-1], a.dtype)
-    copy[...] = a.T
-    return copy
 
 
 def matmul(a, m):
@@ -91,13 +83,12 @@ def matmul(a, m):
     In the terms of product.py, a row of a is a window of T entries, and a column of m is a kernel.
     """
     (P, T), D = a.shape, m.shape[1]
-    D_padded = round_up(D)
-    y, no_bias = empty((P, D_padded), m.dtype), np.zeros(D_padded, m.dtype)
+    y, no_bias = empty((P, D), m.dtype), np.zeros(D, m.dtype)
     windows = Windows(as_contiguous(a).reshape(-1), 0, row_table(P, T), row_table(T))
-    panels = Panels(pad_channels(as_contiguous(m)).reshape(-1), no_bias, LANES, D_padded)
-    output = Output(y.reshape(-1), 0, row_table(P, D_padded), -np.inf)
-    run(multiply, task_count(P, D_padded), a.size * D_padded / 40, windows, panels, output)
-    return crop_channels(y, D)
+    panels = Panels(as_contiguous(m).reshape(-1), no_bias, LANES, D)
+    output = Output(y.reshape(-1), 0, row_table(P, D), -np.inf)
+    run(multiply, task_count(P, D), a.size * D / 40, windows, panels, output)
+    return y
 
 
 def small_product(rows, w, b):
@@ -105,10 +96,9 @@ def small_product(rows, w, b):
     N, (K, D) = len(rows), w.shape
     y = empty((N, K), w.dtype)
     y[:] = b
-    x_flat, w_flat = pad_channels(rows).reshape(-1), pad_channels(as_contiguous(w)).reshape(-1)
     run(
-        few_loop, -(-K // BLOCK_OUTPUTS), N * w.size / 40 + w.size / 10, x_flat, w_flat, y,
-        round_up(D),
+        few_loop, -(-K // BLOCK_OUTPUTS), N * w.size / 40 + w.size / 10,
+        rows.reshape(-1), as_contiguous(w).reshape(-1), y, D,
     )  # fmt: skip
     return y
 
@@ -149,12 +139,13 @@ def dots(x, rows, w, w_rows, d, d_stop):
     s0, s1, s2 = zero(x), zero(x), zero(x)
     t0, t1, t2 = zero(x), zero(x), zero(x)
     for i in range(d, d_stop, LANES):
-        u, v = load(x, x0 + i), load(x, x1 + i)
-        weights = load(w, w0 + i)
+        count = d_stop - i
+        u, v = load_part(x, x0 + i, count), load_part(x, x1 + i, count)
+        weights = load_part(w, w0 + i, count)
         s0, t0 = fma(u, weights, s0), fma(v, weights, t0)
-        weights = load(w, w1 + i)
+        weights = load_part(w, w1 + i, count)
         s1, t1 = fma(u, weights, s1), fma(v, weights, t1)
-        weights = load(w, w2 + i)
+        weights = load_part(w, w2 + i, count)
         s2, t2 = fma(u, weights, s2), fma(v, weights, t2)
     return (
         reduce_add(s0),

@@ -28,9 +28,12 @@ from ..jit import njit
 from .buffers import empty, table
 from .flags import LOOP, PLAIN
 from .threads import run
-from .vector import load_scalar, round_up
+from .vector import load_scalar
 
 Pixels = namedtuple("Pixels", "array H W C")
+COLUMNS = (
+    16  # columns of a matrix that are transposed together: as many numbers as a cache line has
+)
 
 
 def from_pixels(pixels):
@@ -78,8 +81,31 @@ def as_dense(x):
 def contiguous_copy(x):
     """Return a contiguous copy of x, in recycled memory."""
     copy = empty(x.shape, x.dtype)
-    copy[...] = x
+    if is_channels_last(x):
+        N, C, H, W = x.shape
+        transpose(x.transpose(0, 2, 3, 1).reshape(N, H * W, C), copy.reshape(N, C, H * W))
+    elif x.ndim == 2 and is_contiguous(x.T):
+        transpose(x.T[None], copy[None])
+    else:
+        copy[...] = x
     return copy
+
+
+def transpose(matrices, out):
+    """Write the transposes of contiguous matrices (N, rows, columns) to out (N, columns, rows)."""
+    N, _, columns = matrices.shape
+    run(transpose_loop, N * -(-columns // COLUMNS), matrices.size, matrices, out)
+
+
+@njit(**LOOP)
+def transpose_loop(first, stop, matrices, out):
+    _, rows, columns = matrices.shape
+    blocks = (columns + COLUMNS - 1) // COLUMNS
+    for task in range(first, stop):
+        n, start = task // blocks, task % blocks * COLUMNS
+        for i in range(rows):
+            for j in range(start, min(start + COLUMNS, columns)):
+                out[n, j, i] = matrices[n, i, j]
 
 
 def to_pixels(x):
@@ -138,31 +164,6 @@ def frame_row(x, x_offset, c_stride, w_stride, W, C, left, row_out):
             pixel[c] = load_scalar(x, x_offset + w * w_stride + c * c_stride)
 
 
-def pad_channels(a, groups=1):
-    """Return array a with zeros after each group of its last axis, up to whole vectors.
-
-    If every group fills whole vectors already, return a itself.  a must be contiguous, as
-    `to_pixels` and `as_contiguous` return it.
-    """
-    *rest, C = a.shape
-    C_padded = round_up(C // groups)
-    if C == groups * C_padded:
-        return a
-    padded = np.zeros((*rest, groups, C_padded), a.dtype)
-    padded[..., : C // groups] = a.reshape(*rest, groups, C // groups)
-    return padded.reshape(*rest, groups * C_padded)
-
-
-def crop_channels(a, C, groups=1):
-    """Undo `pad_channels`: return the C channels of array a, over all groups, without the zeros."""
-    *rest, C_padded = a.shape
-    if C == C_padded:
-        return a
-    cropped = empty((*rest, groups, C // groups), a.dtype)
-    cropped[...] = a.reshape(*rest, groups, C_padded // groups)[..., : C // groups]
-    return cropped.reshape(*rest, C)
-
-
 def empty_like(x):
     """Return an empty array with the shape, dtype and layout of x, which must be dense."""
     if is_contiguous(x):
@@ -173,13 +174,7 @@ def empty_like(x):
 
 def match_layout(dy, y):
     """Return dy in the layout of y, so that one loop can walk through both."""
-    dy = np.asarray(dy)
-    has_layout = is_contiguous if is_contiguous(y) else is_channels_last
-    if has_layout(dy):
-        return dy
-    copy = empty_like(y)
-    copy[...] = dy
-    return copy
+    return as_contiguous(dy) if is_contiguous(y) else from_pixels(to_pixels(dy))
 
 
 def flat_view(x):

@@ -25,11 +25,9 @@ from .buffers import empty
 from .flags import LOOP
 from .layout import (
     as_contiguous,
-    crop_channels,
     flatten_pixels,
     frame_pixels,
     from_pixels,
-    pad_channels,
     pixel_table,
     row_table,
     to_pixels,
@@ -51,12 +49,11 @@ def local_forward(x, w, b, stride=1, pad=0):
     if K % LANES:
         panels[:, -1] = 0
     run(pack_loop, places, w.size, w.reshape(places, K, C, f, f), panels)
-    b_padded = np.zeros((H_out, W_out, round_up(K)), w.dtype)
-    b_padded[:, :, :K] = b
-    y = multiply_places(
-        x_frame, pixel_table((1, *x_frame.shape[1:]), H_out, W_out, stride=stride), panels, b_padded
-    )
-    return from_pixels(crop_channels(y, K)), (x_frame, x.shape, w, b.ndim, stride, pad)
+    b_places = np.empty((H_out, W_out, K), w.dtype)
+    b_places[:] = b
+    corners = pixel_table((1, *x_frame.shape[1:]), H_out, W_out, stride=stride)
+    y = multiply_places(x_frame, corners, panels, b_places)
+    return from_pixels(y), (x_frame, x.shape, w, b.ndim, stride, pad)
 
 
 def local_backward(dy, cache, need_dx=True):
@@ -97,26 +94,25 @@ def backward_x(dy, cache):
     run(pack_back_loop, H * W, panels.size, w, stride, pad, panels)
     corner = pad - (f - 1) + margin
     corners = pixel_table((1, *dy_frame.shape[1:]), H, W, corner, corner)
-    no_bias = np.zeros((H, W, round_up(C)), w.dtype)
+    no_bias = np.zeros((H, W, C), w.dtype)
     dx = multiply_places(dy_frame, corners, panels.reshape(H * W, *panels.shape[2:]), no_bias)
-    return from_pixels(crop_channels(dx, C))
+    return from_pixels(dx)
 
 
 def backward_w(dy, cache):
     """Return dw and db."""
     x_frame, _, w, b_ndim, stride, _ = checked_cache(dy, cache)
     H_out, W_out, K, C, f, _ = w.shape
-    N, places, K_padded = len(dy), H_out * W_out, round_up(K)
-    dy_rows = pad_channels(to_pixels(dy)).reshape(N, 1, 1, places * K_padded)
-    panels = empty((places, K_padded // LANES, f, f, C, LANES), w.dtype)
-    dw, db = empty(w.shape, w.dtype), empty((H_out, W_out, K_padded), w.dtype)
+    N, places = len(dy), H_out * W_out
+    dy_rows = to_pixels(dy).reshape(N, 1, 1, places * K)
+    panels = empty((places, round_up(K) // LANES, f, f, C, LANES), w.dtype)
+    dw, db = empty(w.shape, w.dtype), empty((H_out, W_out, K), w.dtype)
     run(
         correlate_loop, places, N * panels.size / 40,
         pixel_table((1, *x_frame.shape[1:]), H_out, W_out, stride=stride),
-        image_windows(x_frame, f), dy_rows, panels.reshape(-1), db.reshape(-1),
+        image_windows(x_frame, f), dy_rows, panels.reshape(places, -1), db.reshape(places, K),
     )  # fmt: skip
     run(unpack_loop, places, w.size, panels, dw.reshape(places, K, C, f, f))
-    db = crop_channels(db, K)
     return dw, db if b_ndim == 3 else db.sum(axis=(0, 1))
 
 
@@ -127,43 +123,45 @@ def image_windows(frame, f):
     return Windows(frame.reshape(-1), 0, images, taps)
 
 
-def multiply_places(frame, corners, panels, b_padded):
-    """Return the products of each place's windows and kernels as pixels, padded to whole vectors.
+def multiply_places(frame, corners, panels, b):
+    """Return the products of each place's windows and kernels as pixels.
 
     Parameters
     ----------
     frame : array (N, H_frame, W_frame, C)
     corners : array (places,)
     panels : array (places, ⌈K/LANES⌉, f, f, C, LANES)
-    b_padded : array (rows, columns, ⌈K/LANES⌉·LANES)
+    b : array (rows, columns, K)
         The biases of rows·columns places.
     """
-    N, _, _, f, _, C, _ = len(frame), *panels.shape
-    y = empty((N, *b_padded.shape), frame.dtype)
+    N, places, (f, C) = len(frame), len(panels), panels.shape[2:5:2]
+    y = empty((N, *b.shape), frame.dtype)
     run(
-        multiply_loop, len(corners), N * panels.size / 40, corners, image_windows(frame, f),
-        Panels(panels.reshape(-1), b_padded.reshape(-1), f * f * C * LANES, LANES),
-        Output(y.reshape(-1), 0, row_table(N, b_padded.size), -np.inf),
+        multiply_loop, places, N * panels.size / 40, corners, image_windows(frame, f),
+        Panels(panels.reshape(places, -1), b.reshape(places, -1), f * f * C * LANES, LANES),
+        Output(y.reshape(-1), 0, row_table(N, b.size), -np.inf),
     )  # fmt: skip
     return y
 
 
 @njit(**LOOP)
 def multiply_loop(begin, end, corners, images, panels, output):
-    count = panels.b.size // LANES // corners.size  # panels of a place
+    K = panels.b.shape[1]
     for place in range(begin, end):
         windows = Windows(images.array, corners[place], images.corners, images.taps)
-        first, stop = place * count, (place + 1) * count
-        multiply_task(windows, panels, output, 0, images.corners.size, first, stop)
+        kernels = Panels(panels.array[place], panels.b[place], panels.panel_step, panels.step)
+        y = Output(output.array, place * K, output.outputs, output.floor)
+        multiply_task(windows, kernels, y, 0, images.corners.size, 0, (K + LANES - 1) // LANES)
 
 
 @njit(**LOOP)
 def correlate_loop(begin, end, corners, images, dy, dw, db):
-    dy, count = flatten_pixels(dy), db.size // LANES // corners.size
+    dy, K = flatten_pixels(dy), db.shape[1]
     for place in range(begin, end):
         windows = Windows(images.array, corners[place], images.corners, images.taps)
-        for panel in range(place * count, (place + 1) * count):
-            correlate_task(windows, dy, 0, dw, db, panel, 0, images.taps.size)
+        for panel in range((K + LANES - 1) // LANES):
+            taps = images.taps.size
+            correlate_task(windows, dy, place * K, dw[place], db[place], panel, 0, taps)
 
 
 @njit(**LOOP)

@@ -2,14 +2,14 @@
 
     x, dx       (N, H, W, C)           pixels, channels last; in a …_row function Pixels, which are
     y, dy       (N, H_out, W_out, C)   flat (layout.py)
-    winner      (N, H_out, W_out, C)   position of the maximum in its window, 0 … z·z−1; flat
+    winner      (N, H_out, W_out, C)   position of the maximum in its window, 0 … z·z−1; flat, and
+                                       C is rounded up to whole vectors
     window      (z, s)                 window size and stride: (3, 2)
     floor       a number               the least value of y: −∞, or 0 with a fused ReLU
     no_winner   a number               the winner where no pixel is above the floor
 
 A clipped window ends at the border of the image.  A …_loop divides the rows, or images, among the
-threads.  A vector holds neighbouring channels of a pixel (vector.py), so C is padded to whole
-vectors; the padding is cropped at the end.
+threads.  A vector holds neighbouring channels of a pixel (vector.py).
 
 The reference walks over the windows, and adds each dy to the pixel that won.  Here each row of dx
 collects from the windows that it belongs to.  So no two tasks write to the same pixel, and a row
@@ -23,19 +23,19 @@ from ..jit import njit
 from ..shapes import pool_size
 from .buffers import empty
 from .flags import FAST, LOOP, PLAIN
-from .layout import crop_channels, flatten_pixels, from_pixels, pad_channels, to_pixels
+from .layout import flatten_pixels, from_pixels, to_pixels
 from .threads import run
 from .vector import (
     LANES,
     add,
     clamp_min,
-    load,
+    load_part,
     round_up,
     select_equal,
     select_greater,
     splat,
-    store,
     store_int,
+    store_part,
     zero,
 )
 
@@ -59,28 +59,29 @@ def max_pool(x, z, s, ceil_mode, floor, no_winner):
             f"pool: a window of {z}×{z} has more positions than float32 can count; "
             f"expected at most {MAX_Z}×{MAX_Z}, or x in float64"
         )
-    pixels = pad_channels(to_pixels(x))
-    y = empty((N, H_out, W_out, pixels.shape[3]), x.dtype)
-    winner = empty(y.shape, WINNER_TYPES[z * z >= 256])
+    y = empty((N, H_out, W_out, C), x.dtype)
+    winner = empty((N, H_out, W_out, round_up(C)), WINNER_TYPES[z * z >= 256])
     run(
         max_loop, N * H_out, y.size * z * z / 6,
-        pixels, (z, s), y, winner.reshape(-1), x.dtype.type(floor), no_winner,
+        to_pixels(x), (z, s), y, winner.reshape(-1), x.dtype.type(floor), no_winner,
     )  # fmt: skip
-    return from_pixels(crop_channels(y, C)), (x.shape, x.dtype, winner, z, s)
+    return from_pixels(y), (x.shape, x.dtype, winner, z, s)
 
 
 def pool_backward(dy, cache):
     """Send each dy back to the pixel that won; add, because windows overlap."""
     check_cache("pool", cache, tuple, np.dtype, np.ndarray, int, int)
     (N, C, H, W), dtype, winner, z, s = cache
-    C_padded = round_up(C)
-    check_fits("pool", winner.ndim == 4 and winner.shape[::3] == (N, C_padded) and z > 0 and s > 0)
+    check_fits("pool", winner.ndim == 4 and winner.shape[::3] == (N, round_up(C)))
+    check_fits("pool", z > 0 and s > 0)
     check_fits("pool", winner.dtype in WINNER_TYPES)
     check_gradient("pool", dy, (N, C, *winner.shape[1:3]), dtype)
-    dx = empty((N, H, W, C_padded), dtype)
-    dy = pad_channels(to_pixels(dy))
-    run(max_back_loop, N * H, winner.size * z * z / 6, dy, winner.reshape(-1), (z, s), dx)
-    return (from_pixels(crop_channels(dx, C)),)
+    dx = empty((N, H, W, C), dtype)
+    run(
+        max_back_loop, N * H, winner.size * z * z / 6,
+        to_pixels(dy), winner.reshape(-1), (z, s), dx,
+    )  # fmt: skip
+    return (from_pixels(dx),)
 
 
 def average_pool_forward(x, z=3, s=2, ceil_mode=False):
@@ -121,18 +122,20 @@ def max_row(n, row, x, window, y, winner, floor, no_winner):
     x_offset, y_offset = n * H * W * C, (n * H_out + row) * W_out * C
     for column in range(W_out):
         left, out = column * s, y_offset + column * C
+        winner_offset = ((n * H_out + row) * W_out + column) * round_up(C)
         rows, columns = min(z, H - top), min(z, W - left)
         corner = x_offset + (top * W + left) * C
         for c in range(0, C, LANES):
-            best, best_position = load(x, corner + c), zero(x)
+            best, best_position = load_part(x, corner + c, C - c), zero(x)
             for i in range(rows):
                 for j in range(columns):
-                    position, pixel = splat(x, i * z + j), load(x, corner + (i * W + j) * C + c)
+                    pixel = load_part(x, corner + (i * W + j) * C + c, C - c)
+                    position = splat(x, i * z + j)
                     best_position = select_greater(pixel, best, position, best_position)
                     best = select_greater(pixel, best, pixel, best)
             best_position = select_greater(best, floor, best_position, no_winner)
-            store(y, out + c, clamp_min(best, floor))
-            store_int(winner, out + c, best_position)
+            store_part(y, out + c, clamp_min(best, floor), C - c)
+            store_int(winner, winner_offset + c, best_position)
 
 
 @njit(**LOOP)
@@ -149,19 +152,19 @@ def max_back_row(n, h, dy, winner, window, dx):
     dy, H_out, W_out, _ = dy
     z, s = window
     dx_offset, dy_offset = (n * H + h) * W * C, n * H_out * W_out * C
-    for i in range(dx_offset, dx_offset + W * C, LANES):
-        store(dx, i, zero(dx))
+    dx[dx_offset : dx_offset + W * C] = 0
     for row in range(max(0, (h - z + s) // s), min(h // s + 1, H_out)):
         for column in range(W_out):
             window_offset = dy_offset + (row * W_out + column) * C
+            winner_offset = ((n * H_out + row) * W_out + column) * round_up(C)
             corner = dx_offset + column * s * C
             for j in range(min(z, W - column * s)):
                 position = (h - row * s) * z + j
                 for c in range(0, C, LANES):
-                    gain = load(dy, window_offset + c)
-                    gain = select_equal(winner, window_offset + c, position, gain)
+                    gain = load_part(dy, window_offset + c, C - c)
+                    gain = select_equal(winner, winner_offset + c, position, gain)
                     pixel = corner + j * C + c
-                    store(dx, pixel, add(load(dx, pixel), gain))
+                    store_part(dx, pixel, add(load_part(dx, pixel, C - c), gain), C - c)
 
 
 @njit(**LOOP)

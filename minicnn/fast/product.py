@@ -11,8 +11,9 @@ Three tuples describe the factors and the output:
 
     Windows     array, offset, corners, taps       the matrix of x: entry (p, t) is
                                                    array[offset + corners[p] + taps[t]]
-    Panels      array, b, panel_step, step         w in vectors of LANES kernels, and b: entry t of
-                                                   panel q begins at q·panel_step + t·step
+    Panels      array, b, panel_step, step         w in vectors of LANES kernels, and b of its K
+                                                   kernels: entry t of panel q begins at
+                                                   q·panel_step + t·step
     Output      array, offset, outputs, floor      y: kernel k of window p is
                                                    array[offset + outputs[p] + k]
 
@@ -26,15 +27,17 @@ There are P windows of T entries, and K kernels.
     …offset        a number                 added to every index: where a group's channels begin
     floor          a number                 the least value of y: 0 with a fused ReLU, else −∞
     panel          a number                 LANES kernels, side by side; panel q starts at q·LANES
-    b              (⌈K/LANES⌉·LANES,)
-    dw, db         (⌈K/LANES⌉·T·LANES,)    flat, panel by panel, packed like w; db like b
+    count          a number                 kernels of a panel, or more; the last panel may have
+                                            fewer than LANES
+    b, db          (K,)
+    dw             (⌈K/LANES⌉·T·LANES,)    flat, panel by panel, packed like w
 
 For example, let x be one image of 4×5 pixels with 3 channels.  It has four windows of 2×2 pixels
 that do not overlap, and there are 2 kernels.
 
     Windows(x, 0, corners=(0, 6, 30, 36), taps=(0, 1, 2, 3, 4, 5, 15, 16, 17, 18, 19, 20))
     Panels(w, b, panel_step=12·LANES, step=LANES)
-    Output(y, 0, outputs=(0, LANES, 2·LANES, 3·LANES), floor=−∞)
+    Output(y, 0, outputs=(0, 2, 4, 6), floor=−∞)
 
 Both functions come down to `six_sums`: six sums, each a vector.  It loads one vector of kernels and
 multiplies it by six single numbers, from six windows (multiply) or six taps (correlate).  So every
@@ -56,11 +59,13 @@ from .vector import (
     clamp_min,
     fma,
     load,
+    load_part,
     load_scalar,
     load_splat,
     round_up,
     splat,
     store,
+    store_part,
     zero,
 )
 
@@ -98,16 +103,16 @@ def six_sums(x, rows, table, first, stop, w, w_offset):
 
 
 @njit(**PLAIN)
-def store_six(out, offsets, vectors):
-    """Write six vectors to out[offsets_m + lane]."""
+def store_six(out, offsets, vectors, count):
+    """Write the first `count` lanes of six vectors to out[offsets_m + lane]."""
     p0, p1, p2, p3, p4, p5 = offsets
     v0, v1, v2, v3, v4, v5 = vectors
-    store(out, p0, v0)
-    store(out, p1, v1)
-    store(out, p2, v2)
-    store(out, p3, v3)
-    store(out, p4, v4)
-    store(out, p5, v5)
+    store_part(out, p0, v0, count)
+    store_part(out, p1, v1, count)
+    store_part(out, p2, v2, count)
+    store_part(out, p3, v3, count)
+    store_part(out, p4, v4, count)
+    store_part(out, p5, v5, count)
 
 
 @njit(**PLAIN)
@@ -118,17 +123,18 @@ def add_to_six(vectors, v):
 
 
 @njit(**PLAIN)
-def accumulate_six(out, offsets, vectors):
-    """Add six vectors to out[offsets_m + lane].
+def accumulate_six(out, offsets, vectors, count):
+    """Add the first `count` lanes of six vectors to out[offsets_m + lane].
 
     All six are read before any is written.  So if an offset occurs twice, with the same vector,
     the vector is added once.
     """
     p0, p1, p2, p3, p4, p5 = offsets
     v0, v1, v2, v3, v4, v5 = vectors
-    a0, a1, a2 = add(load(out, p0), v0), add(load(out, p1), v1), add(load(out, p2), v2)
-    a3, a4, a5 = add(load(out, p3), v3), add(load(out, p4), v4), add(load(out, p5), v5)
-    store_six(out, offsets, (a0, a1, a2, a3, a4, a5))
+    a0, a1 = add(load_part(out, p0, count), v0), add(load_part(out, p1, count), v1)
+    a2, a3 = add(load_part(out, p2, count), v2), add(load_part(out, p3, count), v3)
+    a4, a5 = add(load_part(out, p4, count), v4), add(load_part(out, p5, count), v5)
+    store_six(out, offsets, (a0, a1, a2, a3, a4, a5), count)
 
 
 @njit(**PLAIN)
@@ -153,15 +159,15 @@ def six_offsets(i, last, offset, step):
     )  # fmt: skip
 
 
-def task_count(P, K_padded):
-    """Return the number of multiply's tasks for P windows and K_padded kernels."""
-    return -(-P // BLOCK_WINDOWS) * -(-K_padded // (LANES * BLOCK_PANELS))
+def task_count(P, K):
+    """Return the number of multiply's tasks for P windows and K kernels."""
+    return -(-P // BLOCK_WINDOWS) * -(-K // (LANES * BLOCK_PANELS))
 
 
 @njit(**LOOP)
 def multiply(begin, end, windows, panels, output):
     """Write y[p, k] = b[k] + Σ_t x[corner_p + tap_t] · w[t, k], or `floor` if that is less."""
-    panel_count, P = panels.b.size // LANES, windows.corners.size
+    panel_count, P = (panels.b.size + LANES - 1) // LANES, windows.corners.size
     blocks = (P + BLOCK_WINDOWS - 1) // BLOCK_WINDOWS
     panel_blocks = (panel_count + BLOCK_PANELS - 1) // BLOCK_PANELS
     sixes = (P + 5) // 6
@@ -190,10 +196,12 @@ def multiply_task(windows, panels, output, first, stop, panel, panel_stop):
         if not is_adjacent:
             for i in range(t_stop - t):
                 for q in range(panel_stop - panel):
-                    entry = load(w, (panel + q) * panel_step + (t + i) * step)
+                    place = (panel + q) * panel_step + (t + i) * step
+                    entry = load_part(w, place, b.size - (panel + q) * LANES)
                     store(copy, (q * chunk + i) * LANES, entry)
         for q in range(panel, panel_stop):
-            k, bias = y_offset + q * LANES, load(b, q * LANES)
+            k, count = y_offset + q * LANES, b.size - q * LANES
+            bias = load_part(b, q * LANES, count)
             kernels, w_offset = w, q * panel_step + t * LANES
             if not is_adjacent:
                 kernels, w_offset = copy, (q - panel) * chunk * LANES
@@ -202,14 +210,15 @@ def multiply_task(windows, panels, output, first, stop, panel, panel_stop):
                 out = six_entries(outputs, p, stop - 1, k)
                 vectors = six_sums(x, rows, taps, t, t_stop, kernels, w_offset)
                 if t == 0:
-                    store_six(y, out, add_to_six(vectors, bias))
+                    store_six(y, out, add_to_six(vectors, bias), count)
                 else:
-                    accumulate_six(y, out, vectors)
+                    accumulate_six(y, out, vectors, count)
     if floor > -np.inf:
         for q in range(panel, panel_stop):
+            count = b.size - q * LANES
             for p in range(first, stop):
                 i = y_offset + q * LANES + load_scalar(outputs, p)
-                store(y, i, clamp_min(load(y, i), splat(y, floor)))
+                store_part(y, i, clamp_min(load_part(y, i, count), splat(y, floor)), count)
 
 
 @njit(**LOOP)
@@ -238,12 +247,13 @@ def correlate_task(windows, dy, dy_offset, dw, db, panel, first, stop):
     x, x_offset, corners, taps = windows
     dy, _, _, step = dy
     dy_offset, dw_offset = dy_offset + panel * LANES, panel * taps.size * LANES
+    count, lanes = db.size - panel * LANES, np.int64(LANES)
     chunk, bias = np.empty(BLOCK_PIXELS * LANES, dw.dtype), zero(dw)
     start = np.int64(0)  # a literal 0 would make Numba compile six_sums again
     for p_first in range(0, max(corners.size, 1), BLOCK_PIXELS):
         p_stop = min(p_first + BLOCK_PIXELS, corners.size)
         for p in range(p_stop - p_first):
-            pixel = load(dy, dy_offset + (p_first + p) * step)
+            pixel = load_part(dy, dy_offset + (p_first + p) * step, count)
             store(chunk, p * LANES, pixel)
             bias = add(bias, pixel)
         for t in range(first, stop, 6):
@@ -251,11 +261,11 @@ def correlate_task(windows, dy, dy_offset, dw, db, panel, first, stop):
             out = six_offsets(t, stop - 1, dw_offset, LANES)
             vectors = six_sums(x, rows, corners, p_first, p_stop, chunk, start)
             if p_first == 0:
-                store_six(dw, out, vectors)
+                store_six(dw, out, vectors, lanes)
             else:
-                accumulate_six(dw, out, vectors)
+                accumulate_six(dw, out, vectors, lanes)
     if first == 0:
-        store(db, panel * LANES, bias)
+        store_part(db, panel * LANES, bias, count)
 
 
 def pack_kernels(w):

@@ -31,7 +31,8 @@ computed as `even` plus and minus `odd`.
 Two tuples describe places in larger arrays:
 
     Tile        8×8 pixels: pixel (i, j) is the vector at array[offset + i·row_step + j·step], if
-                top ≤ i < bottom and left ≤ j < right; the others are outside the image
+                top ≤ i < bottom and left ≤ j < right; the others are outside the image.  Only the
+                first `count` lanes are channels of the image
     Points      a tile's 64 numbers after E or B: number i is the vector at array[offset + i·step]
 """
 
@@ -39,12 +40,25 @@ from collections import namedtuple
 
 from ..jit import njit
 from .flags import PLAIN
-from .vector import LANES, add, clamp_min, fma, load, mul, splat, store, sub, zero
+from .vector import (
+    LANES,
+    add,
+    clamp_min,
+    fma,
+    load,
+    load_part,
+    mul,
+    splat,
+    store,
+    store_part,
+    sub,
+    zero,
+)
 
 SIDE, POINTS = 8, 64
 SECOND_TILE = POINTS * LANES  # where the second tile of scratch begins
 
-Tile = namedtuple("Tile", "array offset row_step step top bottom left right")
+Tile = namedtuple("Tile", "array offset row_step step top bottom left right count")
 Points = namedtuple("Points", "array offset step")
 
 
@@ -112,12 +126,12 @@ def interpolate(x):
 @njit(**PLAIN)
 def copy_tile(tile, scratch):
     """Copy a tile to scratch, with zeros for pixels outside the image."""
-    x, offset, row_step, step, top, bottom, left, right = tile
+    x, offset, row_step, step, top, bottom, left, right, count = tile
     for i in range(SIDE):
         for j in range(SIDE):
             pixel = zero(x)
             if top <= i < bottom and left <= j < right:
-                pixel = load(x, offset + i * row_step + j * step)
+                pixel = load_part(x, offset + i * row_step + j * step, count)
             store(scratch, (i * SIDE + j) * LANES, pixel)
 
 
@@ -174,7 +188,7 @@ def evaluate_tile(scratch, n, points):
 def collect_tile(points, n, bias, floor, scratch, tile):
     """Write the pixels of Eᵀ m E + bias, n×n at most, that the tile has, or `floor` if less."""
     m, offset, step = points
-    y, y_offset, y_row, y_step, top, bottom, left, right = tile
+    y, y_offset, y_row, y_step, top, bottom, left, right, count = tile
     for j in range(SIDE):
         eight = collect(load_eight(m, offset + j * step, SIDE * step))
         store_eight(scratch, SECOND_TILE + j * LANES, SIDE * LANES, eight)
@@ -185,7 +199,7 @@ def collect_tile(points, n, bias, floor, scratch, tile):
         add_last(scratch, row, LANES, n)
         for j in range(left, right):
             pixel = clamp_min(add(bias, load(scratch, row + j * LANES)), floor)
-            store(y, y_offset + i * y_row + j * y_step, pixel)
+            store_part(y, y_offset + i * y_row + j * y_step, pixel, count)
 
 
 @njit(**PLAIN)

@@ -11,7 +11,9 @@ under the names that SIMD instruction sets use:
     splat(a, value)                 the value in every lane, in the dtype of a
     zero(a)                         0 in every lane, in the dtype of a
     store(a, i, v)                  the inverse of load
-    store_int(a, i, v)              the same, converted to a's integers, which may be single bytes
+    load_part(a, i, count)          a[i], …, a[i+count−1] and zeros, or load(a, i) if count ≥ LANES
+    store_part(a, i, v, count)      the inverse of load_part
+    store_int(a, i, v)              store, converted to a's integers, which may be single bytes
     add, sub, mul, div(u, v)        u + v, u − v, u·v, u / v
     fma(u, v, acc)                  u·v + acc, rounded once
     sqrt(v), pow(v, w)              √v, v to the power of w
@@ -30,8 +32,10 @@ type of an array, and a function that emits LLVM instructions.
 A vector fills two registers of the processor with float32: 32 lanes with AVX-512, 16 with AVX2, and
 8 elsewhere (64-bit Arm).  Why two?  product.py keeps six vectors of sums.  Twelve registers of sums
 hide the latency of a multiplication, and leave registers for the factors.  LLVM splits a vector
-into registers; float64 takes twice as many.
+into registers; float64 takes twice as many.  The environment variable MINICNN_LANES asks for fewer.
 """
+
+import os
 
 import numpy as np
 from llvmlite import ir
@@ -40,6 +44,7 @@ from numba.core import cgutils, codegen, config
 from numba.extending import (
     lower_builtin,
     models,
+    register_jitable,
     register_model,
     type_callable,
 )
@@ -61,9 +66,23 @@ def target_features():
     return codegen.get_host_cpu_features() if features is None else features
 
 
-LANES = lanes(target_features())
+def chosen_lanes():
+    """Return MINICNN_LANES, or as many lanes as two registers hold if it is not set.
+
+    Raises ValueError if it is not 8, 16 or 32, or if two registers hold fewer.
+    """
+    most = lanes(target_features())
+    text = os.environ.get("MINICNN_LANES") or str(most)
+    if text not in ("8", "16", "32") or int(text) > most:
+        choices = ", ".join(str(count) for count in (8, 16, 32) if count <= most)
+        raise ValueError(f"MINICNN_LANES is {text!r}; this processor allows {choices}")
+    return int(text)
 
 
+LANES = chosen_lanes()
+
+
+@register_jitable
 def round_up(C):
     """Return C rounded up to a multiple of LANES."""
     return -(-C // LANES) * LANES
@@ -143,6 +162,72 @@ def lower_store(context, builder, signature, arguments):
     pointer = address(context, builder, signature.args[0], array, i)
     pointer = builder.bitcast(pointer, value.type.as_pointer())
     builder.store(value, pointer, align=signature.args[0].dtype.bitwidth // 8)
+    return context.get_dummy_value()
+
+
+def is_whole(builder, count):
+    """Return the bit that says whether a vector has all of its lanes."""
+    return builder.icmp_signed(">=", count, ir.Constant(count.type, LANES))
+
+
+def lane_mask(builder, count):
+    """Return the vector of LANES bits whose first `count` are set; count is below LANES."""
+    integers = ir.VectorType(ir.IntType(32), LANES)
+    numbers = ir.Constant(integers, list(range(LANES)))
+    count = builder.trunc(count, integers.element)
+    return builder.icmp_signed("<", numbers, splat_value(builder, integers, count))
+
+
+def load_part(a, i, count):
+    v = np.zeros(LANES, a.dtype)
+    v[: min(count, LANES)] = a[i : i + min(count, LANES)]
+    return v
+
+
+@lowering(load_part, lambda a, i, count: Vector(a.dtype)(a, types.intp, types.intp))
+def lower_load_part(context, builder, signature, arguments):
+    array, i, count = arguments
+    vector = context.get_value_type(signature.return_type)
+    pointer = address(context, builder, signature.args[0], array, i)
+    pointer = builder.bitcast(pointer, vector.as_pointer())
+    align = signature.args[0].dtype.bitwidth // 8
+    with builder.if_else(is_whole(builder, count)) as (then, otherwise):
+        with then:
+            whole, whole_block = builder.load(pointer, align=align), builder.block
+        with otherwise:
+            mask, zeros = lane_mask(builder, count), ir.Constant(vector, [0.0] * LANES)
+            align, name = (
+                ir.Constant(ir.IntType(32), align),
+                f"masked.load.{type_suffix(vector)}.p0",
+            )
+            types_of = pointer.type, align.type, mask.type, vector
+            function = llvm_function(builder, name, vector, *types_of)
+            part, part_block = builder.call(function, [pointer, align, mask, zeros]), builder.block
+    value = builder.phi(vector)
+    value.add_incoming(whole, whole_block)
+    value.add_incoming(part, part_block)
+    return value
+
+
+def store_part(a, i, v, count):
+    a[i : i + min(count, LANES)] = v[:count]
+
+
+@lowering(store_part, lambda a, i, v, count: types.void(a, types.intp, v, types.intp))
+def lower_store_part(context, builder, signature, arguments):
+    array, i, value, count = arguments
+    pointer = address(context, builder, signature.args[0], array, i)
+    pointer = builder.bitcast(pointer, value.type.as_pointer())
+    align = signature.args[0].dtype.bitwidth // 8
+    with builder.if_else(is_whole(builder, count)) as (then, otherwise):
+        with then:
+            builder.store(value, pointer, align=align)
+        with otherwise:
+            mask, align = lane_mask(builder, count), ir.Constant(ir.IntType(32), align)
+            name = f"masked.store.{type_suffix(value.type)}.p0"
+            types_of = value.type, pointer.type, align.type, mask.type
+            function = llvm_function(builder, name, ir.VoidType(), *types_of)
+            builder.call(function, [value, pointer, align, mask])
     return context.get_dummy_value()
 
 

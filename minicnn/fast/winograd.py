@@ -18,7 +18,7 @@ kernel is transformed only once, which costs little if there are many channels a
     point       one of the 64 numbers of a tile after E or B
     T           tiles in a block, which are computed together
     u           (panels, 64, C, LANES)        E w Eᵀ
-    v           (64, T, C_padded)             Bᵀ x B
+    v           (64, T, C_padded)             Bᵀ x B; C_padded is C rounded up to whole vectors
     m           (T, 64, LANES)                sums of u · v for one panel
     dm          (64, panels, T, LANES)        E dy Eᵀ
     du          (64, panels, C, LANES)        sums of dm · v
@@ -28,15 +28,15 @@ Pixels are described in layout.py.  All other arrays are flat; named tuples desc
 
     Grid      rows, columns, tiles, n, pad, T   rows and columns of tiles per image, tiles in all;
                                                 pad: zeros before the image
-    Kernels   u, b, groups, channels            b (groups·K_padded,); channels: 0 … C−1, a table for
+    Kernels   u, b, groups, channels            b (groups·K,); channels: 0 … C−1, a table for
                                                 six_sums
     Gradient  dw, db, groups, C, f, parts       dw (panels, f, f, C, LANES); the channels of a group
                                                 are cut into parts, so that all threads have work
     Values    array, row_step, point_step       v, dm or du: point p of row r begins at
                                                 r·row_step + p·point_step; a row is a tile in v, a
                                                 panel in dm and du
-    Part      panel, panel_stop, c, c_stop      a part of dw: some panels, and some channels of
-                                                their group
+    Part      g, panel, panel_stop, c, c_stop   a part of dw: some panels and some channels of a
+                                                group
 
 In float32 the errors exceed those of the direct product, and grow with the number of channels: in
 AlexNet's layers they reach 3e-5 of the largest number, instead of 6e-7.  Infinities cancel in
@@ -65,7 +65,7 @@ from .transforms import (
     evaluate_tile,
     interpolate_tile,
 )
-from .vector import LANES, add, load, round_up, splat, store, zero
+from .vector import LANES, add, load_part, round_up, splat, store, store_part, zero
 
 TILES = 24  # tiles in a block; 12 are as fast, and 48 are too many for the cache
 
@@ -73,7 +73,7 @@ Grid = namedtuple("Grid", "rows columns tiles n pad T")
 Kernels = namedtuple("Kernels", "u b groups channels")
 Gradient = namedtuple("Gradient", "dw db groups C f parts")
 Values = namedtuple("Values", "array row_step point_step")
-Part = namedtuple("Part", "panel panel_stop c c_stop")
+Part = namedtuple("Part", "g panel panel_stop c c_stop")
 
 
 def pays(N, C, H_out, W_out, f, stride):
@@ -98,8 +98,8 @@ def forward(x, w, b, pad, H_out, W_out, floor):
 
     Parameters
     ----------
-    x : array (N, H, W, groups·C_padded)
-        Pixels; each group of channels is padded to whole vectors.
+    x : array (N, H, W, groups·C)
+        Pixels.
     w : array (groups, K, C, f, f)
     b : array (groups·K,)
     pad : int
@@ -110,24 +110,22 @@ def forward(x, w, b, pad, H_out, W_out, floor):
 
     Returns
     -------
-    array (N, H_out, W_out, groups·K_padded)
-        Pixels, padded likewise.
+    array (N, H_out, W_out, groups·K)
+        Pixels.
     """
-    N, _, _, C_all = x.shape
+    N = len(x)
     groups, K, C, f, _ = w.shape
-    C_padded, K_padded = C_all // groups, round_up(K)
+    C_padded, K_padded = round_up(C), round_up(K)
     grid = tile_grid(N, H_out, W_out, f, pad)
     blocks = -(-grid.tiles // (team_size() * TILES)) * team_size()  # −(−a // b) rounds up
     grid = grid._replace(T=-(-grid.tiles // (blocks * 6)) * 6)
 
-    b_padded = np.zeros((groups, K_padded), x.dtype)
-    b_padded[:, :K] = b.reshape(groups, K)
     panels = pack_kernels(w).reshape(-1)
     u = empty((groups * K_padded * POINTS * C,), x.dtype)
     run(kernels_loop, groups * K_padded // LANES * C, u.size / 2, panels, f, C, u)
-    kernels = Kernels(u, b_padded.reshape(-1), groups, row_table(C))
+    kernels = Kernels(u, b, groups, row_table(C))
 
-    y = empty((N, H_out, W_out, groups * K_padded), x.dtype)
+    y = empty((N, H_out, W_out, groups * K), x.dtype)
     run(
         forward_loop, -(-grid.tiles // grid.T), grid.tiles * u.size / 40,
         x, kernels, y, grid, floor,
@@ -141,39 +139,36 @@ def backward_w(x, dy, w, pad):
 
     Parameters
     ----------
-    x, dy : arrays (N, H, W, groups·C_padded) and (N, H_out, W_out, groups·K_padded)
+    x, dy : arrays (N, H, W, groups·C) and (N, H_out, W_out, groups·K)
         Pixels, as forward takes and returns them.
     w : array (groups, K, C, f, f)
         Only its shape matters.
     pad : int
         As in forward.
     """
-    N, _, _, C_all = x.shape
-    _, H_out, W_out, K_all = dy.shape
+    N, H_out, W_out, _ = dy.shape
     groups, K, C, f, _ = w.shape
-    panels = K_all // groups // LANES
+    C_padded, K_padded = round_up(C), round_up(K)
+    panels = K_padded // LANES
     grid = tile_grid(N, H_out, W_out, f, pad)
 
     # Each block of tiles adds to all of du, so v and dm together should be as large as du.  With 24
     # tiles, conv3 took 1.13 times as long, and conv4 1.2 times.
-    C_padded, K_padded = C_all // groups, K_all // groups
     T = max(TILES, C_padded * K_padded // (C_padded + K_padded))
     T = -(-grid.tiles // -(-grid.tiles // T))
     grid = grid._replace(T=T)
     parts = parts_per_task(groups * panels)
     size = T * C_padded + T * K_padded + C * K_padded
     dw_panels = empty((groups, panels, f, f, C, LANES), x.dtype)
-    db_padded = empty((groups, panels * LANES), x.dtype)
-    gradient = Gradient(dw_panels.reshape(-1), db_padded.reshape(-1), groups, C, f, parts)
+    dw, db = empty((groups * K, C, f, f), x.dtype), empty((groups * K,), x.dtype)
+    gradient = Gradient(dw_panels.reshape(-1), db, groups, C, f, parts)
     run(
-        backward_loop, groups * parts * panels, POINTS * grid.tiles * C * K_all / 40,
+        backward_loop, groups * parts * panels, POINTS * grid.tiles * C * groups * K_padded / 40,
         x, dy, gradient, grid, row_table(T, C_padded),
         workspace=empty((team_size(), POINTS * size), x.dtype),
     )  # fmt: skip
-    dw, db = empty((groups * K, C, f, f), x.dtype), empty((groups * K,), x.dtype)
     for g in range(groups):
         unpack(dw_panels[g], dw[g * K : (g + 1) * K])
-        db[g * K : (g + 1) * K] = db_padded[g, :K]
     return dw, db
 
 
@@ -188,11 +183,11 @@ def tile_grid(N, H_out, W_out, f, pad):
 @njit(**LOOP)
 def kernels_loop(begin, end, panels, f, C, u):
     """Write u[panel, point, c, lane] = E w Eᵀ for a share of the panels · C kernels."""
-    scratch = np.empty(2 * SECOND_TILE, u.dtype)
+    scratch, lanes = np.empty(2 * SECOND_TILE, u.dtype), np.int64(LANES)
     for task in range(begin, end):
         q, c = task // C, task % C
         offset = (q * f * f * C + c) * LANES
-        copy_tile(Tile(panels, offset, f * C * LANES, C * LANES, 0, f, 0, f), scratch)
+        copy_tile(Tile(panels, offset, f * C * LANES, C * LANES, 0, f, 0, f, lanes), scratch)
         evaluate_tile(scratch, f, Points(u, (q * POINTS * C + c) * LANES, C * LANES))
 
 
@@ -204,15 +199,15 @@ def tile_position(t, grid):
 
 
 @njit(**PLAIN)
-def image_tile(pixels, n, top, left, c, size):
-    """Return the tile at (top, left) of image n, from channel c on.
+def image_tile(pixels, n, top, left, c, count, size):
+    """Return the tile at (top, left) of image n, of `count` channels from c on, at most LANES.
 
     The tile has size×size pixels; those outside the image are excluded.
     """
     array, H, W, C = pixels
     offset = ((n * H + top) * W + left) * C + c
     bottom, right = min(size, H - top), min(size, W - left)
-    return Tile(array, offset, W * C, C, max(0, -top), bottom, max(0, -left), right)
+    return Tile(array, offset, W * C, C, max(0, -top), bottom, max(0, -left), right, count)
 
 
 @njit(**PLAIN)
@@ -222,19 +217,22 @@ def transform_x(x, x_offset, channels, grid, first, stop, scratch, v):
     for t in range(first, stop):
         n, top, left = tile_position(t, grid)
         for c in range(0, channels, LANES):
-            tile = image_tile(x, n, top - grid.pad, left - grid.pad, x_offset + c, size)
+            tile = image_tile(
+                x, n, top - grid.pad, left - grid.pad, x_offset + c, channels - c, size
+            )
             copy_tile(tile, scratch)
             points = Points(v.array, (t - first) * v.row_step + c, v.point_step)
             interpolate_tile(scratch, points)
 
 
 @njit(**PLAIN)
-def transform_dy(dy, dy_offset, panels, grid, first, stop, scratch, dm):
-    """Write dm of some panels for tiles first … stop−1."""
+def transform_dy(dy, dy_offset, K, grid, first, stop, scratch, dm):
+    """Write dm of the panels of K kernels for tiles first … stop−1."""
     for t in range(first, stop):
         n, top, left = tile_position(t, grid)
-        for q in range(panels):
-            copy_tile(image_tile(dy, n, top, left, dy_offset + q * LANES, grid.n), scratch)
+        for q in range((K + LANES - 1) // LANES):
+            k = q * LANES
+            copy_tile(image_tile(dy, n, top, left, dy_offset + k, K - k, grid.n), scratch)
             offset = q * dm.row_step + (t - first) * LANES
             evaluate_tile(scratch, grid.n, Points(dm.array, offset, dm.point_step))
 
@@ -244,7 +242,8 @@ def forward_loop(begin, end, x, kernels, y, grid, floor, workspace):
     """Write y for some blocks of T tiles."""
     x, y = flatten_pixels(x), flatten_pixels(y)
     u, b, groups, channels = kernels
-    C, C_padded, panels = channels.size, x.C // groups, b.size // LANES // groups
+    C, K = channels.size, b.size // groups
+    C_padded, panels = round_up(C), (K + LANES - 1) // LANES
     size = POINTS * grid.T * C_padded
     v, m = Values(workspace[:size], C_padded, grid.T * C_padded), workspace[size:]
     scratch, floors = np.empty(2 * SECOND_TILE, workspace.dtype), splat(b, floor)
@@ -252,20 +251,22 @@ def forward_loop(begin, end, x, kernels, y, grid, floor, workspace):
     for group in range(begin * groups, end * groups):
         first, g = group // groups * grid.T, group % groups
         stop = min(grid.tiles, first + grid.T)
-        transform_x(x, g * C_padded, C, grid, first, stop, scratch, v)
-        for q in range(g * panels, (g + 1) * panels):
+        transform_x(x, g * C, C, grid, first, stop, scratch, v)
+        for q in range(panels):
+            k, count = g * K + q * LANES, K - q * LANES
             for point in range(POINTS):
-                u_offset = (q * POINTS + point) * C * LANES
+                u_offset = ((g * panels + q) * POINTS + point) * C * LANES
                 for t in range(0, stop - first, 6):
                     last = stop - first - 1  # v has no more tiles than that
                     rows = six_offsets(t, last, point * v.point_step, v.row_step)
                     six = six_sums(v.array, rows, channels, start, C, u, u_offset)
-                    store_six(m, spaced_six((t * POINTS + point) * LANES, POINTS * LANES), six)
-            bias = load(b, q * LANES)
+                    out = spaced_six((t * POINTS + point) * LANES, POINTS * LANES)
+                    store_six(m, out, six, step)
+            bias = load_part(b, k, count)
             for t in range(first, stop):
                 n, top, left = tile_position(t, grid)
                 points = Points(m, (t - first) * POINTS * LANES, step)
-                tile = image_tile(y, n, top, left, q * LANES, grid.n)
+                tile = image_tile(y, n, top, left, k, count, grid.n)
                 collect_tile(points, grid.n, bias, floors, scratch, tile)
 
 
@@ -283,24 +284,28 @@ def backward_loop(begin, end, x, dy, gradient, grid, tiles, workspace):
     """
     x, dy = flatten_pixels(x), flatten_pixels(dy)
     groups, C, parts = gradient.groups, gradient.C, gradient.parts
-    panels, vectors = gradient.db.size // LANES // groups, (C + LANES - 1) // LANES
+    K = gradient.db.size // groups
+    panels, vectors = (K + LANES - 1) // LANES, (C + LANES - 1) // LANES
     for task in range(begin // panels, (end + panels - 1) // panels):
         g, piece = task // parts, task % parts
         q, q_stop = max(0, begin - task * panels), min(panels, end - task * panels)
         c = piece * vectors // parts * LANES
         c_stop = min((piece + 1) * vectors // parts * LANES, C)
         if c < c_stop:
-            part = Part(g * panels + q, g * panels + q_stop, c, c_stop)
-            backward_task(x, g * (x.C // groups) + c, dy, gradient, part, grid, tiles, workspace)
+            part = Part(g, q, q_stop, c, c_stop)
+            backward_task(x, dy, gradient, part, grid, tiles, workspace)
 
 
 @njit(**PLAIN)
-def backward_task(x, x_offset, dy, gradient, part, grid, tiles, workspace):
-    """Write dw of a part, whose channels begin at x_offset; the part with channel 0 writes db."""
+def backward_task(x, dy, gradient, part, grid, tiles, workspace):
+    """Write dw of a part; the part with channel 0 writes db."""
     dw, db, groups, C, f, _ = gradient
+    K = db.size // groups
+    x_offset, k, k_stop = part.g * C + part.c, part.panel * LANES, min(part.panel_stop * LANES, K)
     channels, panels = part.c_stop - part.c, part.panel_stop - part.panel
-    scratch, start, zeros = np.empty(2 * SECOND_TILE, workspace.dtype), np.int64(0), zero(workspace)
-    v_step, dm_step, du_step = x.C // groups, grid.T * LANES, channels * LANES
+    scratch, zeros = np.empty(2 * SECOND_TILE, workspace.dtype), zero(workspace)
+    start, lanes = np.int64(0), np.int64(LANES)
+    v_step, dm_step, du_step = round_up(C), grid.T * LANES, channels * LANES
     v_point, dm_point, du_point = grid.T * v_step, panels * dm_step, panels * du_step
     v = Values(workspace[: POINTS * v_point], v_step, v_point)
     free = workspace[POINTS * v_point :]
@@ -309,15 +314,15 @@ def backward_task(x, x_offset, dy, gradient, part, grid, tiles, workspace):
     for i in range(0, POINTS * du_point, LANES):
         store(du.array, i, zeros)
     if part.c == 0:
-        for q in range(part.panel, part.panel_stop):
-            bias = zeros
-            for p in range(q * LANES, dy.array.size, dy.C):
-                bias = add(bias, load(dy.array, p))
-            store(db, q * LANES, bias)
+        for i in range(part.g * K + k, part.g * K + k_stop, LANES):
+            bias, count = zeros, part.g * K + k_stop - i
+            for p in range(i, dy.array.size, dy.C):
+                bias = add(bias, load_part(dy.array, p, count))
+            store_part(db, i, bias, count)
     for first in range(0, grid.tiles, grid.T):
         stop = min(grid.tiles, first + grid.T)
         transform_x(x, x_offset, channels, grid, first, stop, scratch, v)
-        transform_dy(dy, part.panel * LANES, panels, grid, first, stop, scratch, dm)
+        transform_dy(dy, part.g * K + k, k_stop - k, grid, first, stop, scratch, dm)
         for point in range(POINTS):
             for q in range(panels):
                 dm_offset = point * dm.point_step + q * dm.row_step
@@ -326,11 +331,12 @@ def backward_task(x, x_offset, dy, gradient, part, grid, tiles, workspace):
                     du_offset = point * du.point_step + q * du.row_step
                     out = six_offsets(c, channels - 1, du_offset, LANES)
                     six = six_sums(v.array, rows, tiles, start, stop - first, dm.array, dm_offset)
-                    accumulate_six(du.array, out, six)
+                    accumulate_six(du.array, out, six, lanes)
     floors = splat(dw, -np.inf)
     for q in range(panels):
         for c in range(channels):
             points = Points(du.array, q * du.row_step + c * LANES, du.point_step)
-            dw_offset = ((part.panel + q) * f * f * C + part.c + c) * LANES
-            tile = Tile(dw, dw_offset, f * C * LANES, C * LANES, 0, f, 0, f)
+            panel = part.g * ((K + LANES - 1) // LANES) + part.panel + q
+            dw_offset = (panel * f * f * C + part.c + c) * LANES
+            tile = Tile(dw, dw_offset, f * C * LANES, C * LANES, 0, f, 0, f, lanes)
             collect_tile(points, f, zeros, floors, scratch, tile)
