@@ -54,6 +54,10 @@ LINE = {  # of runs.jsonl
     "training_error": list_of(number(0, 1), 1),
 }
 wrong_line = partial(wrong_fact, kinds=LINE)
+ROUNDING = (
+    "Another processor or version of NumPy may round sums differently, which changes the epochs "
+    "as another seed does."
+)
 
 # The best ε of the trials in results/study.jsonl, by images, input and init.
 EPSILON = {
@@ -339,7 +343,7 @@ def spread(numbers):
 
 
 def report(results):
-    """Return the results in three sentences, one per line."""
+    """Return the results in four sentences, one per line."""
     sentences = []
     for name, word in (("relu", "ReLU"), ("tanh", "tanh")):
         result = results[name]
@@ -350,7 +354,9 @@ def report(results):
             f"{result['iterations']:.0f} iterations, {result['seconds']:.0f} seconds, "
             f"at its best ε = {result['epsilon']:g}."
         )
-    count = len(results["relu"]["runs"])
-    seeds = f"{count} seeds" if count > 1 else "1 seed: no spread"
+    by_seed = results["ratio"]["by_seed"]
+    seeds = f"{len(by_seed)} seeds" if len(by_seed) > 1 else "1 seed"
+    if len(by_seed) > 1 and results["ratio"]["mean"] is not None:
+        seeds = f"{min(by_seed):.2f} to {max(by_seed):.2f} with {len(by_seed)} seeds"
     sentences.append(f"{curves.ratio_text(results['ratio'])} ({seeds}; the paper: 6).")
-    return "\n".join(sentences)
+    return "\n".join([*sentences, ROUNDING])
