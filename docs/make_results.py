@@ -149,7 +149,8 @@ def two_columns():
     return (
         text + "In the first experiment the network for one GPU errs more often than two columns "
         f"that talk as the paper's do, by {gap.mean:.1f} points, seed by seed, with a 95% interval "
-        f"from {span}; nor do these seeds decide when columns should talk. Claim 9 of [claims](claims.md) tests it on all of CIFAR-10.\n\n"
+        f"from {span}; nor do these seeds decide when columns should talk. "
+        "Claim 9 of [claims](claims.md) tests it on all of CIFAR-10.\n\n"
         "The kernels of two columns after the second of these runs:\n\n"
         "![The first kernels of two columns](../../minicnn/results/halves-kernels.png)\n\n"
         "In the first experiment no column became grey: weights that began large, scaled by "
