@@ -35,17 +35,17 @@ return [...document.querySelectorAll(".output figure img, .output .minicnn-step"
 """
 
 
-def main():
+def main(sites=()):
+    """Draw the pictures, and those of the lessons in these folders."""
     PICTURES.mkdir(exist_ok=True)
     driver = browser()
     try:
         with tempfile.TemporaryDirectory() as folder:
             stepper(driver, pathlib.Path(folder) / "pool.html")
             explorer(driver, pathlib.Path(folder) / "explore.html")
-        for page in (
-            sorted(pathlib.Path(sys.argv[1]).glob("[0-9][0-9]_*.html")) if sys.argv[1:] else []
-        ):
-            lesson(driver, page)
+        for site in sites:
+            for page in sorted(pathlib.Path(site).glob("[0-9][0-9]_*.html")):
+                lesson(driver, page)
     finally:
         driver.quit()
 
@@ -114,4 +114,4 @@ def lesson(driver, page):
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

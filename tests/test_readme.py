@@ -7,10 +7,12 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 import minicnn
 from docs import make_results
@@ -23,7 +25,7 @@ TOP = pathlib.Path(__file__).parent.parent
 PATHS = [TOP / "README.md", TOP / "CONTRIBUTING.md", *sorted((TOP / "docs").rglob("*.md"))]
 PAGES = {path.relative_to(TOP).as_posix(): path.read_text(encoding="utf-8") for path in PATHS}
 README = PAGES["README.md"]
-COMMAND = r"python -m (minicnn|lessons)((?: [^`#&;\n]+)?)"
+COMMAND = r"python -m (minicnn|lessons)(?!\.)((?: [^`#&;\n]+)?)"
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -130,3 +132,23 @@ def test_it_lists_every_lesson_and_counts_the_lines_of_a_layer():
     folder = TOP / "minicnn" / "reference"
     lines = [len((folder / f"{name}.py").read_text("utf-8").splitlines()) for name in layers]
     assert f"a file of {min(lines)} to {max(lines)} lines" in README
+
+
+def test_every_lesson_has_a_picture_and_none_is_large():
+    for path in cells.lessons():
+        assert (TOP / "lessons" / "page" / "pictures" / f"{path.name[:2]}.png").stat().st_size < 3e4
+    assert (TOP / "docs" / "pictures" / "stepper.gif").stat().st_size < 1e6
+
+
+@pytest.mark.site
+def test_the_pictures_can_be_drawn_again(tmp_path, monkeypatch):
+    pytest.importorskip("selenium", reason="this test needs selenium")
+    if not shutil.which("chromedriver"):
+        pytest.skip("this test needs chromium and chromedriver")
+    from docs import make_pictures
+
+    monkeypatch.setattr(make_pictures, "PICTURES", tmp_path)
+    make_pictures.main()
+    with Image.open(tmp_path / "stepper.gif") as picture:
+        assert picture.n_frames >= 8 and picture.size == (1180, 500)
+    assert (tmp_path / "explore.png").exists()
