@@ -207,14 +207,12 @@ def speed_rows():
     rows = [("two threads", "minicnn, ms", "PyTorch, ms", "PyTorch ÷ minicnn")]
     for name, title in (("alexnet", "AlexNet"), ("cifar", "four layers of Figure 1")):
         results = measured(f"bench-{name}.json")
-        steps = [line for line in results["lines"] if line["row"] == "step"][:1]  # PyTorch's best
-        guesses = [line for line in results["lines"] if line["row"] == "inference"]
-        for line in steps + guesses:
-            what = f"{title}, inference, {line['pass']}"
-            if line in steps:
-                what = f"{title}, training step, {results['settings']['batch']} images"
+        step = next(line for line in results["lines"] if line["row"] == "step")  # PyTorch's best
+        guess = next(line for line in results["lines"] if line["row"] == "inference")
+        images = f"{results['settings']['batch']} images"
+        for line, what in ((step, f"training step, {images}"), (guess, "inference, 1 image")):
             times = [table.shown(line["ms"]), table.shown(line["rival_ms"])]
-            rows.append((what, *times, table.ratio_text(line)))
+            rows.append((f"{title}, {what}", *times, table.ratio_text(line)))
     return rows
 
 
