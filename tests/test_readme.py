@@ -57,7 +57,8 @@ def test_the_code_that_contributing_quotes_is_in_the_library():
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/lessons.md", "docs/differences.md"])
-def test_the_python_code_runs_and_prints_what_the_page_says(page, capsys):
+def test_the_python_code_runs_and_prints_what_the_page_says(page, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     exec("\n".join(re.findall(r"```python\n(.*?)```", PAGES[page], re.DOTALL)), {})  # noqa: S102
     printed = capsys.readouterr().out
     if page == "README.md":
