@@ -15,13 +15,8 @@ THREADS = "MINICNN NUMBA_NUM OMP_NUM OPENBLAS_NUM MKL_NUM VECLIB_MAXIMUM".split(
 
 def machine():
     """Return the conditions as a dict; load_after is None until the measurement has ended."""
-    processor, info = platform.processor() or platform.machine(), pathlib.Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text("utf-8", "replace").splitlines():
-            if line.startswith("model name"):
-                processor = line.partition(":")[2].strip()
     return {
-        "processor": processor,
+        "processor": processor(),
         "cores": cores(),
         "system": system(),
         "date": time.strftime("%Y-%m-%d %H:%M"),
@@ -29,6 +24,16 @@ def machine():
         "load_before": load(),
         "load_after": None,
     }
+
+
+def processor():
+    """Return the name of the processor: "AMD EPYC"."""
+    info = pathlib.Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text("utf-8", "replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def cores():
@@ -55,9 +60,10 @@ def load():
 
 
 def versions(threads):
-    """Return the conditions behind a figure: versions, system, threads, date."""
+    """Return the conditions behind a figure: versions, processor, system, threads, date."""
     return {
         **installed("numpy", "numba"),
+        "processor": processor(),
         "system": system(),
         "threads": threads,
         "date": time.strftime("%Y-%m-%d"),

@@ -71,7 +71,8 @@ def test_the_bundled_network_errs_as_often_as_it_says(trained, sample):
     assert abs(errors["float16"] - errors["float32"]) < 2e-3 and errors["float16"] < 0.2
     readme = storage.TRAINED.with_name("README.txt").read_text(encoding="utf-8")
     assert all(f"{share:.2%}" in readme for share in errors.values())
-    top = (storage.TRAINED.parents[3] / "README.md").read_text(encoding="utf-8")
+    page = storage.TRAINED.parents[3] / "docs" / "commands.md"
+    top = page.read_text(encoding="utf-8")
     assert f"is wrong on {errors['float16']:.1%} of the 10,000" in top
     epochs = len(data.trained().history)
     assert f"after {epochs} epochs on all of" in top and f"for {epochs} epochs" in readme

@@ -1,27 +1,43 @@
-"""The README tells the truth: its links lead somewhere, its code runs, its commands exist."""
+"""README and the pages in docs/ tell the truth: their links lead somewhere, their code runs, their
+commands exist, and their numbers are those that the programs wrote.
+"""
 
 import inspect
+import os
 import pathlib
 import re
+import shlex
+import shutil
+import subprocess
+import sys
 
 import pytest
+from PIL import Image
 
 import minicnn
+from docs import make_results
+from lessons.__main__ import parser as parser_of_lessons
+from lessons.viewer import cells
 from minicnn.__main__ import parser
+from minicnn.experiments import figure1_sweep
 
 TOP = pathlib.Path(__file__).parent.parent
-README = (TOP / "README.md").read_text(encoding="utf-8")
-LINKS = [link for link in re.findall(r"\]\(([^)\s]+)\)", README) if "://" not in link]
+PATHS = [TOP / "README.md", TOP / "CONTRIBUTING.md", *sorted((TOP / "docs").rglob("*.md"))]
+PAGES = {path.relative_to(TOP).as_posix(): path.read_text(encoding="utf-8") for path in PATHS}
+README = PAGES["README.md"]
+COMMAND = r"python -m (minicnn|lessons)(?!\.)((?: [^`#&;\n]+)?)"
 
 
-@pytest.mark.parametrize("link", sorted(set(LINKS)))
-def test_every_link_leads_to_a_file(link):
-    assert (TOP / link.partition("#")[0]).exists()
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_to_a_file(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", PAGES[page]):
+        if "://" not in link:
+            assert ((TOP / page).parent / link.partition("#")[0]).exists(), link
 
 
 @pytest.mark.parametrize("ops", [minicnn.reference, minicnn.fast], ids=["reference", "fast"])
 def test_every_layer_is_linked_at_its_line(ops):
-    """Forward and backward of every layer, where they are defined; README.md says #L12, say."""
+    """Forward and backward of every layer, where they are defined; the page says #L12, say."""
     for name in ops.__all__:
         if not name.endswith(("_forward", "_backward", "_update")):
             continue
@@ -29,18 +45,111 @@ def test_every_layer_is_linked_at_its_line(ops):
         path = pathlib.Path(inspect.getsourcefile(function)).resolve().relative_to(TOP.resolve())
         line = inspect.getsourcelines(function)[1]
         if ops.__name__.split(".")[-1] in path.parts:  # softmax of fast is the reference's
-            assert f"({path.as_posix()}#L{line})" in README, f"{name} is at {path}#L{line}"
+            link = f"(../{path.as_posix()}#L{line})"
+            assert link in PAGES["docs/layers.md"], f"{name} is at {path}#L{line}"
 
 
-def test_the_python_code_runs(capsys):
-    code = "\n".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
-    exec(code, {})  # noqa: S102
-    assert "ok at tolerance" in capsys.readouterr().out
+def test_the_code_that_contributing_quotes_is_in_the_library():
+    names = ("minicnn/reference/fc.py", "tests/test_by_hand.py")
+    sources = "".join((TOP / name).read_text(encoding="utf-8") for name in names)
+    quoted = re.findall(r"```python\n(.*?)```", PAGES["CONTRIBUTING.md"], re.DOTALL)
+    assert len(quoted) == 2 and all(code in sources for code in quoted)
 
 
-def test_every_command_it_names_is_understood():
-    commands = set(re.findall(r"`python -m minicnn ([^`]+)`", README))
-    commands |= set(re.findall(r"^python -m minicnn ([^#\n]+)", README, re.MULTILINE))
-    assert len(commands) >= 15
-    for command in commands:
-        parser().parse_args(command.split())
+@pytest.mark.parametrize("page", ["README.md", "docs/lessons.md", "docs/differences.md"])
+def test_the_python_code_runs_and_prints_what_the_page_says(page, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec("\n".join(re.findall(r"```python\n(.*?)```", PAGES[page], re.DOTALL)), {})  # noqa: S102
+    printed = capsys.readouterr().out
+    if page == "README.md":
+        said = next(text for text in re.findall(r"```text\n(.*?)```", README, re.DOTALL)
+                    if text.startswith("conv: ok"))  # fmt: skip
+        assert re.sub(r"\d\.\de-\d\d", "…", said) == re.sub(r"\d\.\de-\d\d", "…", printed)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/results/claims.md"])
+def test_every_command_it_names_is_understood(page):
+    for program, words in set(re.findall(COMMAND, PAGES[page])):
+        understand = parser() if program == "minicnn" else parser_of_lessons()
+        words = shlex.split(words)
+        if program == "lessons" and words[:1] and words[0].isdecimal():
+            words.insert(0, "walk")
+        understand.parse_args(words)
+
+
+def commands():
+    """Return the commands in the code blocks of README.md."""
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
+    return [match[0].strip() for match in re.finditer(COMMAND, blocks)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("readme")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(command, marks=[pytest.mark.very_slow] * command.endswith("figure1"))
+     for command in commands()],
+)  # fmt: skip
+def test_every_command_of_the_readme_runs(command, folder):
+    """In a folder of its own and in the README's order: `test` needs what `train` has written."""
+    environment = os.environ | {"PYTHONPATH": str(TOP)}
+    command = [sys.executable, *shlex.split(command)[1:]]
+    subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("name", ["figure1.md", "speed.md", "two_columns.md"])
+def test_a_page_of_results_is_what_the_programs_print(name):
+    written = PAGES[f"docs/results/{name}"]
+    assert written == make_results.pages()[name], "run python -m docs.make_results"
+
+
+def test_the_readme_has_the_results_of_today():
+    """But for rounding errors, which are those of one machine."""
+    today = make_results.with_tables(README)
+    mask = r"\d+e-\d+"
+    assert re.sub(mask, "…", README) == re.sub(mask, "…", today), "run python -m docs.make_results"
+
+
+def test_its_ratios_are_those_of_figure_1():
+    text = " ".join(README.split())
+    ratio = make_results.measured("figure1-sample.json")["ratio"]["mean"]
+    assert f"tanh needs {ratio:.1f} times as many epochs as ReLU with 5,000 images" in text
+    rows = figure1_sweep.report(make_results.RESULTS).splitlines()
+    tenth = next(row for row in rows if " 10,000 " in row).split()[-1]
+    assert f"{tenth} times as many with 10,000" in text
+    ratio = make_results.measured("figure1.json")["ratio"]["mean"]
+    assert f"{ratio:.1f} times as many with all 50,000" in text
+    assert f"six; {ratio:.1f} is the most" in text
+
+
+def test_it_lists_every_lesson_and_counts_the_lines_of_a_layer():
+    for path in cells.lessons():
+        assert f"{int(path.name[:2])} {cells.title(path)[0]}" in " ".join(README.split())
+    layers = "activations fc softmax pool lrn map_lrn dropout conv local".split()
+    folder = TOP / "minicnn" / "reference"
+    lines = [len((folder / f"{name}.py").read_text("utf-8").splitlines()) for name in layers]
+    assert f"a file of {min(lines)} to {max(lines)} lines" in README
+
+
+def test_every_lesson_has_a_picture_and_none_is_large():
+    for path in cells.lessons():
+        assert (TOP / "lessons" / "page" / "pictures" / f"{path.name[:2]}.png").stat().st_size < 3e4
+    assert (TOP / "docs" / "pictures" / "stepper.gif").stat().st_size < 1e6
+
+
+@pytest.mark.site
+def test_the_pictures_can_be_drawn_again(tmp_path, monkeypatch):
+    pytest.importorskip("selenium", reason="this test needs selenium")
+    if not shutil.which("chromedriver"):
+        pytest.skip("this test needs chromium and chromedriver")
+    from docs import make_pictures
+
+    monkeypatch.setattr(make_pictures, "PICTURES", tmp_path)
+    make_pictures.main()
+    with Image.open(tmp_path / "stepper.gif") as picture:
+        assert picture.n_frames >= 8 and picture.size == (1180, 500)
+    assert (tmp_path / "explore.png").exists()

@@ -71,6 +71,12 @@ def test_every_page_is_one_that_a_screen_reader_can_use(site):
         assert len(found) == len(set(found)), path
 
 
+def test_the_first_page_has_a_picture_of_every_lesson(site):
+    pictures = [image["src"] for image in Reader(site / "index.html").all("img")]
+    assert pictures == [f"pictures/{name[:2]}.png" for name in NAMES]
+    assert all((site / picture).exists() for picture in pictures)
+
+
 def test_no_page_needs_a_network(site):
     """No script, style, picture or font from elsewhere; links that one may follow are no need."""
     for path in all_pages(site):

@@ -78,7 +78,7 @@ def check_folder(site):
     if not site.exists() or not any(site.iterdir()):
         return
     first = site / "index.html"
-    lessons = r"(\d\d_\w+|index|explore)\.html|style\.css|predict\.js|source"
+    lessons = r"(\d\d_\w+|index|explore)\.html|style\.css|predict\.js|source|pictures"
     is_ours = all(re.fullmatch(lessons, path.name) for path in site.iterdir()) and first.is_file()
     if not is_ours or "<title>Lessons · minicnn</title>" not in first.read_text("utf-8", "replace"):
         raise ValueError(
@@ -99,9 +99,14 @@ def need_extra():
 
 
 def about(path):
-    """Return the number, title, question, minutes and file name of a lesson's page, as a dict."""
+    """Return the number, title, question, picture, minutes and file name of a lesson's page.
+
+    They are a dict.  The picture is drawn by docs/make_pictures.py, and None if there is none.
+    """
     title, question = cells.title(path)
+    picture = f"pictures/{path.name[:2]}.png"
     page = {"number": int(path.name[:2]), "title": title, "question": question}
+    page["picture"] = picture if (LOOKS / picture).exists() else None
     return page | {"minutes": cells.minutes(path), "file": f"{path.stem}.html"}
 
 
@@ -126,6 +131,10 @@ def write_site(folder, paths, pages, report):
     (folder / "index.html").write_text(contents, encoding="utf-8")
     for name in ("style.css", "predict.js"):
         shutil.copy(LOOKS / name, folder)
+    (folder / "pictures").mkdir()
+    for page in pages:
+        if page["picture"]:
+            shutil.copy(LOOKS / page["picture"], folder / page["picture"])
 
 
 def executed(path, scratch):

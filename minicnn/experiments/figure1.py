@@ -54,7 +54,6 @@ LINE = {  # of runs.jsonl
     "training_error": list_of(number(0, 1), 1),
 }
 wrong_line = partial(wrong_fact, kinds=LINE)
-
 # The best ε of the trials in results/study.jsonl, by images, input and init.
 EPSILON = {
     (5000, "raw", "paper"): {"relu": 0.002, "tanh": 0.016},
@@ -195,7 +194,7 @@ def figure1(
     -------
     dict
         The contents of results.json: "relu" and "tanh", as `summary` returns them, "ratio",
-        "settings" and "machine".
+        "settings" and "machine", which has the lanes of fast/vector.py.
 
     Raises
     ------
@@ -259,9 +258,10 @@ def figure1(
             histories.append((name, curve(line)))
     results = {name: summary(runs[name], epsilons[name]) for name in NONLINEARITIES}
     from .. import fast
+    from ..fast.vector import LANES
 
     results |= {"ratio": ratio(runs), "settings": settings}
-    results["machine"] = versions(fast.settings.threads)
+    results["machine"] = versions(fast.settings.threads) | {"lanes": LANES}
     curves.figure1(results, histories, out / "figure1.png")
     storage.write_text(out / "results.json", json.dumps(results, indent=2) + "\n", RESULTS)
     return results
@@ -339,7 +339,7 @@ def spread(numbers):
 
 
 def report(results):
-    """Return the results in three sentences, one per line."""
+    """Return the results in four sentences, one per line."""
     sentences = []
     for name, word in (("relu", "ReLU"), ("tanh", "tanh")):
         result = results[name]
@@ -350,7 +350,15 @@ def report(results):
             f"{result['iterations']:.0f} iterations, {result['seconds']:.0f} seconds, "
             f"at its best ε = {result['epsilon']:g}."
         )
-    count = len(results["relu"]["runs"])
-    seeds = f"{count} seeds" if count > 1 else "1 seed: no spread"
+    by_seed = results["ratio"]["by_seed"]
+    seeds = f"{len(by_seed)} seeds" if len(by_seed) > 1 else "1 seed"
+    if len(by_seed) > 1 and results["ratio"]["mean"] is not None:
+        seeds = f"{min(by_seed):.2f} to {max(by_seed):.2f} with {len(by_seed)} seeds"
     sentences.append(f"{curves.ratio_text(results['ratio'])} ({seeds}; the paper: 6).")
+    processor = "Another processor"
+    if results["settings"]["ops"] == "minicnn.fast" and "lanes" in results["machine"]:
+        processor = f"A processor with vectors of other than {results['machine']['lanes']} lanes"
+    sentences.append(
+        f"{processor} rounds sums differently, which changes the epochs as another seed does."
+    )
     return "\n".join(sentences)

@@ -55,7 +55,7 @@ def figure1(results, histories, path):
 
 
 def ratio_text(ratio):
-    """Return "tanh needs 1.5 ± 0.1 times as many epochs", or another sentence if there is no ratio.
+    """Return "tanh needs 1.5 times as many epochs", or another sentence if there is no ratio.
 
     ratio: as figure1.ratio returns it.
     """
@@ -63,8 +63,7 @@ def ratio_text(ratio):
         return "No ratio: ReLU did not always reach 25%"
     if ratio["mean"] is None:
         return f"tanh needs more than {ratio['at_least']:.1f} times as many epochs"
-    spread = f" ± {ratio['sd']:.1f}" if ratio["sd"] is not None else ""
-    return f"tanh needs {ratio['mean']:.1f}{spread} times as many epochs"
+    return f"tanh needs {ratio['mean']:.1f} times as many epochs"
 
 
 def curves(history, path):

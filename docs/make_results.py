@@ -1,0 +1,227 @@
+"""Write the pages of docs/results/, and what README.md says of them, from minicnn/results/.
+
+    python -m docs.make_results
+
+After a new measurement, put what the program wrote in the place of the old file in
+minicnn/results/, and run this.  A page shows what the program prints, word for word; README.md has
+the tables between its comments "written by docs/make_results.py".  cifar10.md and checks.md are
+written by hand.
+"""
+
+import json
+import pathlib
+import shlex
+
+from minicnn.bench import table
+from minicnn.claims import driver, intervals, report as claims
+from minicnn.experiments import column_specialization, figure1, figure1_sweep, journal
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+RESULTS = TOP / "minicnn" / "results"
+PAGES = TOP / "docs" / "results"
+JOURNALS = "AMD EPYC, 2 cores; python 3.11.7, numpy 2.4.6, numba 0.68.1; 22 November 2026"
+NOT_RUN = "not run"
+
+
+def main():
+    for name, text in pages().items():
+        (PAGES / name).write_text(text, encoding="utf-8")
+    lines = driver.read(RESULTS)
+    claims.write(PAGES, lines, threads=2)
+    readme = TOP / "README.md"
+    readme.write_text(with_tables(readme.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def pages():
+    """Return {name: text} of the pages, without the one that `claims --report` writes."""
+    return {"figure1.md": figure_1(), "speed.md": speed(), "two_columns.md": two_columns()}
+
+
+def measured(name):
+    return json.loads((RESULTS / name).read_text(encoding="utf-8"))
+
+
+def section(title, command, output, machine, *files):
+    """Return a section: what a command printed, on which machine, and the files that it wrote."""
+    links = ", ".join(f"[{name}](../../minicnn/results/{name})" for name in files)
+    printed = f"```console\n$ {command}\n{output}\n```"
+    return f"## {title}\n\n{printed}\n\n{machine}. All of it: {links}.\n\n"
+
+
+def figure_1():
+    """Return the page of Figure 1: the race on all images and on the sample, and the sweep."""
+    text = (
+        "# Figure 1: ReLU against tanh\n\n"
+        "![Training error against epochs](../../minicnn/results/figure1.png)\n\n"
+        "Training error is measured during training, on each batch just before its update, and "
+        "averaged over one epoch; [`experiments/figure1.py`](../../minicnn/experiments/figure1.py) "
+        "says exactly how, and what else the paper leaves open. Each learning rate ε is the best "
+        "of a sweep with one seed, in which both a larger and a smaller one did worse.\n\n"
+    )
+    for name, title in (("figure1", "All 50,000 images"), ("figure1-sample", "The sample")):
+        results = measured(f"{name}.json")
+        settings, machine = results["settings"], results["machine"]
+        seeds = len(results["relu"]["runs"])
+        command = f"python -m minicnn figure1 --data {settings['data']} --seeds {seeds}"
+        printed = figure1.report(results)
+        text += section(title, command, printed, conditions(machine), f"{name}.json")
+    text += "![The same on the sample](../../minicnn/results/figure1-sample.png)\n\n"
+    text += (
+        "With one thread and with two, these runs were equal to the last bit. With vectors of 16 "
+        "lanes, as on a processor with AVX2, seed 0 took 15.1 and 16.1 epochs: a ratio of 1.06 "
+        "instead of 1.15 (30 November 2026). The rows of the sweep below are from such a "
+        "processor and an earlier version, with seed 0.\n\n"
+    )
+    text += section(
+        "The sweep",
+        "python -m minicnn study",
+        figure1_sweep.report(RESULTS),
+        JOURNALS,
+        "study.jsonl",
+    )
+    return (
+        text + "Each row has one seed. Input is `raw` where only the mean image was subtracted, "
+        "and `unit` where the pixels were then divided by their deviation; `cuda-convnet` is the "
+        "first author's code of 2011, which has its own first weights. To run the sweep again, "
+        "copy `minicnn/results/study.jsonl` to `runs/study/` first: the command skips the runs in "
+        "that file.\n\n![Epochs to 25% against ε, and the ratio against the number of images]"
+        "(../../minicnn/results/study.png)\n"
+    )
+
+
+def speed():
+    """Return the page of `bench`: AlexNet, and the four layers of Figure 1."""
+    text = (
+        "# How fast it is\n\n"
+        "Each contestant runs in a process of its own, in turns. A time is the median of the "
+        "rounds; a ratio is the rival's time divided by ours in the same round, the median of the "
+        "rounds, ± half their interquartile range, and above 1 where ours is faster. A ratio whose "
+        "spread is wider than its distance from 1 is `unclear`, and its range is shown. The rival "
+        "is the fastest of PyTorch's modes: its default layout, channels last, compiled. Rivals "
+        "`reference` and `course` are this library's NumPy backend, and convolution as course code "
+        "has it. A row with two names is computed in one pass here "
+        "([`fast/fused.py`](../../minicnn/fast/fused.py)), and in two in PyTorch. A share of the "
+        "limit above 1 is no mistake: Winograd's algorithm does without up to five sixths of the "
+        "multiplications, and all that the definition has are counted. "
+        "From run to run single ratios move by 0.1 to 0.2, those of the update from 0.8 to 1.1. "
+        "[`bench/`](../../minicnn/bench) is the benchmark.\n\n"
+    )
+    for network, title in (("alexnet", "AlexNet"), ("cifar", "The four layers of Figure 1")):
+        results = measured(f"bench-{network}.json")
+        machine = f"Measured {results['machine']['date']}"
+        text += section(
+            title, bench_command(results["settings"]), table.report(results), machine,
+            f"bench-{network}.json",
+        )  # fmt: skip
+    return text.rstrip() + "\n"
+
+
+def bench_command(settings):
+    """Return the command that measures this again."""
+    words = ["python", "-m", "minicnn", "bench"]
+    for name in ("network", "batch", "ops", "threads", "rounds"):
+        words += [f"--{name}", str(settings[name])]
+    words += ["--against", "torch"] if settings["torch"] else []
+    return shlex.join(words)
+
+
+def two_columns():
+    """Return the page of `halves --experiment`."""
+    text = (
+        "# Two columns that seldom communicate\n\n"
+        "Small networks of two columns that exchange channels before different layers, and the "
+        "smaller network for one GPU. The colour of a column is the share of colour in its first "
+        "kernels: 0 is grey, and weights drawn at random have 0.67.\n\n"
+        "![Test errors and colour of the columns](../../minicnn/results/halves.png)\n\n"
+    )
+    for name, title, options in (
+        ("halves", "The sample, first weights scaled by fan-in", "--epochs 20"),
+        (
+            "halves-cifar10",
+            "All 50,000 images, first weights of conv1 from N(0, 0.01²)",
+            "--data cifar10 --epochs 20 --seeds 1 --only paper --std 0.01",
+        ),
+    ):
+        lines = journal.read(RESULTS / f"{name}.jsonl", column_specialization.wrong_line)
+        command = f"python -m minicnn halves --experiment {options}"
+        output = column_specialization.report(lines)
+        text += section(title, command, output, JOURNALS, f"{name}.jsonl")
+    gap = paired(RESULTS / "halves.jsonl", "one-gpu", "paper")
+    span = f"{gap.low:.1f} to {gap.high:.1f}".replace("-", "−")
+    return (
+        text + "In the first experiment the network for one GPU errs more often than two columns "
+        f"that talk as the paper's do, by {gap.mean:.1f} points, seed by seed, with a 95% interval "
+        f"from {span}; nor do these seeds decide when columns should talk. "
+        "Claim 9 of [claims](claims.md) tests it on all of CIFAR-10.\n\n"
+        "The kernels of two columns after the second of these runs:\n\n"
+        "![The first kernels of two columns](../../minicnn/results/halves-kernels.png)\n\n"
+        "In the first experiment no column became grey: weights that began large, scaled by "
+        "fan-in, stay visible as noise in all colours. In the second the kernels are edges and "
+        "colours, and the columns differ; but both have kernels of either kind. The division of "
+        "labour of the paper's Figure 3, grey in one column and colourful in the other in every "
+        "run, did not come out.\n"
+    )
+
+
+def paired(path, first, second):
+    """Return the interval of the test error of one variant minus another's, in points."""
+    lines = journal.read(path, column_specialization.wrong_line)
+    groups = dict(column_specialization.by_variant(lines))
+    errors = [[100 * line["error"] for line in groups[name]] for name in (first, second)]
+    return intervals.of_paired(*errors)
+
+
+def conditions(machine):
+    """Return the machine of a measurement as text."""
+    facts = [f"{name} {machine[name]}" for name in ("python", "numpy", "numba")]
+    threads = f"{machine['threads']} threads" if machine["threads"] > 1 else "1 thread"
+    processor = machine.get("processor", machine["system"])
+    return f"{processor}, {threads}; {', '.join(facts)}; {machine['date']}"
+
+
+def with_tables(text):
+    """Return README.md's text with the results of today."""
+    race = figure1.report(measured("figure1-sample.json"))
+    race = f"```text\n{race}\n```"
+    for name, block in (
+        ("figure1", race),
+        ("speed", as_table(speed_rows())),
+        ("claims", as_table(claims_rows())),
+    ):
+        begin, end = f"<!-- {name}: written by docs/make_results.py -->", f"<!-- end of {name} -->"
+        before, found, rest = text.partition(begin)
+        _, found_end, after = rest.partition(end)
+        if not (found and found_end):
+            raise ValueError(f"README.md has no place for {name}: {begin} … {end}")
+        text = f"{before}{begin}\n{block}\n{end}{after}"
+    return text
+
+
+def as_table(rows):
+    """Return rows of cells as a table in Markdown; the first row is its head."""
+    lines = ["| " + " | ".join(cells) + " |" for cells in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+def speed_rows():
+    """Return README's table of speed: whole steps and predictions against PyTorch's best."""
+    rows = [("two threads", "minicnn, ms", "PyTorch, ms", "minicnn is faster by a factor of")]
+    for name, title in (("alexnet", "AlexNet"), ("cifar", "four layers of Figure 1")):
+        results = measured(f"bench-{name}.json")
+        step = next(line for line in results["lines"] if line["row"] == "step")  # PyTorch's best
+        guess = next(line for line in results["lines"] if line["row"] == "inference")
+        images = f"{results['settings']['batch']} images"
+        for line, what in ((step, f"training step, {images}"), (guess, "inference, 1 image")):
+            times = [table.shown(line["ms"]), table.shown(line["rival_ms"])]
+            rows.append((f"{title}, {what}", *times, table.ratio_text(line)))
+    return rows
+
+
+def claims_rows():
+    """Return README's table of claims: those that the journal decides, and those that it cannot."""
+    rows = claims.table(driver.read(RESULTS))
+    return [tuple(map(claims.escaped, cells[1:])) for cells in rows if cells[-1] != NOT_RUN]
+
+
+if __name__ == "__main__":
+    main()
