@@ -27,7 +27,7 @@ def main():
     for name, text in pages().items():
         (PAGES / name).write_text(text, encoding="utf-8")
     lines = driver.read(RESULTS)
-    claims.write(PAGES, lines, threads=2)
+    claims.write(PAGES, lines)
     readme = TOP / "README.md"
     readme.write_text(with_tables(readme.read_text(encoding="utf-8")), encoding="utf-8")
 

@@ -338,7 +338,7 @@ def test_a_mistake_gets_one_sentence(arguments, sentence, capsys, tmp_path):
 def test_the_report_has_the_table_and_a_figure_of_every_seed(tmp_path):
     lines = [line("Q-lrn", s, error=0.20 + s / 100) for s in range(3)]
     lines += [line(arm, s, error=0.21 + s / 90) for s in range(3) for arm in ("Q", "Q-k")]
-    names = report.write(tmp_path, lines, 2)
+    names = report.write(tmp_path, lines)
     assert names == ["claims.md", "claims.png", "claim-4.png"]
     page = (tmp_path / "claims.md").read_text()
     assert "| 4 | local response normalization lowers the error |" in page

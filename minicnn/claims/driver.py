@@ -2,6 +2,8 @@
 
     journal   claims.jsonl: a line for each run that is done, whichever claims it serves
     key       what identifies a run: format, data, arm, purpose, seed, epsilon, epochs
+    machine   of a line: processor, lanes, versions, date; with these, and the same version of
+              minicnn, a run has the same numbers to the bit
     score     how good an ε is: the error of the images held out, or the epochs until the goal;
               infinite if the run diverged or did not get there
 
@@ -22,6 +24,8 @@ import numpy as np
 
 from .. import data, storage
 from ..experiments import journal
+from ..fast.vector import LANES
+from ..machine import versions
 from ..training import train
 from ..training.run import Run
 from ..two_columns import in_columns
@@ -130,8 +134,10 @@ def once(lab, name, purpose, seed, epsilon, epochs):
     title = f"{name}, {'choosing ε' if purpose == 'choose' else f'seed {seed}'}, ε = {epsilon:g}"
 
     def run():
-        starts = ARMS[name].starts and first_network(lab, ARMS[name].starts, seed)
-        return run_arm(lab.ops, lab.photos, ARMS[name], key, folder, title, lab.progress, starts)
+        arm = ARMS[name]
+        starts = arm.starts and first_network(lab, arm.starts, seed)
+        result = run_arm(lab.ops, lab.photos, arm, key, folder, title, lab.progress, starts)
+        return {**result, "machine": versions(lab.ops.settings.threads) | {"lanes": LANES}}
 
     return journal.run_once(lab.out / JOURNAL, key, run, title, wrong=wrong_line)
 

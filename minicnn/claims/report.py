@@ -6,7 +6,6 @@ import numpy as np
 
 from .. import storage
 from ..console import aligned
-from ..machine import versions
 from ..plots.canvas import new_figure, save
 from . import driver, findings
 from .table import CLAIMS
@@ -78,7 +77,7 @@ def hours(seconds):
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
-def write(folder, lines, threads, dataset="cifar10"):
+def write(folder, lines, dataset="cifar10"):
     """Write claims.md, claims.png and a figure for each claim with runs; return their names."""
     folder = pathlib.Path(folder)
     storage.make_folder(folder)
@@ -101,10 +100,33 @@ def write(folder, lines, threads, dataset="cifar10"):
             draw(found, folder / name)
             page += [f"![The runs of claim {number}]({name})", ""]
             names.append(name)
-    machine = ", ".join(f"{name} {value}" for name, value in versions(threads).items())
-    page += [f"Written by `python -m minicnn claims --report`, with {machine}.", ""]
+    page += [
+        "A ○ is a run from one seed.  Each arm has its own best ε, chosen on training images that "
+        "are held out; in a race, by the epochs until its goal.  Errors are those of all 10,000 "
+        f"test images.  The journal, `claims.jsonl`, has a line for each of {len(lines)} runs, "
+        "made on:",
+        "",
+        *(f"- {machine}" for machine in machines(lines)),
+        "",
+        "Written by `python -m minicnn claims --report docs/results`.",
+        "",
+    ]
     storage.write_text(folder / "claims.md", "\n".join(page))
     return names
+
+
+def machines(lines):
+    """Return the machines on which runs were made, as text, with the first and last date."""
+    dates = {}
+    for line in lines:
+        facts = dict(line.get("machine") or {})
+        date = facts.pop("date", "")
+        facts.pop("threads", None)  # they change no number
+        text = ", ".join(f"{name} {value}" for name, value in facts.items())
+        dates.setdefault(text or "a machine that the journal does not name", set()).add(date)
+    return [
+        f"{text}, {' to '.join(sorted({min(d), max(d)}))}".rstrip(", ") for text, d in dates.items()
+    ]
 
 
 def escaped(cell):

@@ -79,6 +79,6 @@ def run(options):
     lines = driver.read(folder)
     print(report.text(lines, numbers, options.data))
     if options.report:
-        names = report.write(options.report, lines, ops.settings.threads, options.data)
+        names = report.write(options.report, lines, options.data)
         print(f"Wrote {', '.join(names)} in {options.report}")
     return 0
