@@ -11,6 +11,8 @@
     steps.touch("w", (0, 1, 2, 2), dy)      one entry of the gradient beside a finite difference;
                                  on the page of steps.backward(dy), point at an entry instead
     steps.save("conv.html")      write a web page; returns its path
+    step(kernel[grid, block], x, y)         a CUDA kernel: its warps and their memory; the emulator
+                                 of verify/gpu runs it
 
 The real function runs, never a copy of it; stepping/ has the parts.
 """
@@ -26,6 +28,7 @@ import numpy as np
 
 from . import gradcheck, net, storage
 from .stepping import (
+    gpu_steps,
     kernels,
     navigation,
     nudge,
@@ -52,7 +55,8 @@ def step(function, *arguments, **options):
     ----------
     function : function
         A layer's forward or backward function, a kernel compiled by Numba, net.forward,
-        net.backward, or a function of your own.
+        net.backward, or a function of your own.  Or a CUDA kernel with its grid and block,
+        kernel[2, 32]: this returns GpuSteps, see stepping/gpu_steps.py.
     *arguments, **options
         The arguments of the call.
 
@@ -72,6 +76,8 @@ def step(function, *arguments, **options):
     if isinstance(function, functools.partial):
         arguments, options = (*function.args, *arguments), function.keywords | options
         function = function.func
+    if gpu_steps.is_launch(function):
+        return gpu_steps.step_launch(function, arguments)
     python = function.py_func if kernels.is_kernel(function) else function
     if not isinstance(python, FunctionType):
         if not callable(function):  # such as the function's result
@@ -105,6 +111,17 @@ def backward_of(function):
 def network_backward(layers, dy, caches):
     """Return (dx,) of net.backward; the arguments dy and caches stand in a layer's order."""
     return net.backward(layers, caches, dy)[:1]
+
+
+def write_page(path, title, body):
+    """Write a self-contained web page as Steps.save does, and return its path."""
+    path = pathlib.Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"save: {path} is a folder; expected the name of a file")
+    if path.suffix.lower() not in (".html", ".htm"):
+        path = path.with_name(f"{path.name}.html")
+    storage.write_text(path, page.full_page(title, body), PAGE)
+    return path
 
 
 class Steps:
@@ -324,14 +341,7 @@ class Steps:
         OSError
             If the path is a folder or cannot be written.
         """
-        path = pathlib.Path(path)
-        if path.is_dir():
-            raise IsADirectoryError(f"save: {path} is a folder; expected the name of a file")
-        if path.suffix.lower() not in (".html", ".htm"):
-            path = path.with_name(f"{path.name}.html")
-        text = page.full_page(navigation.title(self._record), self._repr_html_())
-        storage.write_text(path, text, PAGE)
-        return path
+        return write_page(path, navigation.title(self._record), self._repr_html_())
 
     def __str__(self):
         return terminal.text(self._record, pairs=self._pairs(), forward=self._forward_values())

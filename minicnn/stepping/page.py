@@ -120,10 +120,15 @@ def arrays_html(shots):
 
 def page_html(data, store, text):
     data |= {"names": list(store.names), "values": to_columns(store.values), "ranges": store.ranges}
-    data["css"] = minified("page.css").replace("\n", "")
+    return embedded(data, text, ["page.css"], ["arrays.js", "steps.js"])
+
+
+def embedded(data, text, styles, scripts):
+    """Return a piece of HTML with its data, and the text that stands there without scripts."""
+    data["css"] = "".join(map(minified, styles)).replace("\n", "")
     encoded = json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
     deflated = base64.b64encode(zlib.compress(encoded, 9)).decode()
-    script = f"(() => {{\n{minified('arrays.js')}\n{minified('steps.js')}\n}})();"
+    script = "(() => {\n" + "\n".join(map(minified, scripts)) + "\n})();"
     return (
         f'<div class="minicnn-step"><pre>{html.escape(text)}</pre>'
         f'<script type="application/deflated-json">{deflated}</script></div>'

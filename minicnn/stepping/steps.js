@@ -573,7 +573,8 @@ async function start(host) {
     page = document.documentElement;
   root.append(element("style", {}, data.css));
   followTheme(host, page);
-  if (data.steps) stepper(data, root);
+  if (data.blocks) gpuStepper(data, root);
+  else if (data.steps) stepper(data, root);
   else {
     const items = data.arrays.map(([name, id]) => [name, id, "read"]);
     const box = element("section", { class: "arrays picture" });
