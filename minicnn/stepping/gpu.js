@@ -91,7 +91,7 @@ function gpuStepper(data, root) {
   function showBlocks() {
     if (!turns.children.length)
       turns.append(
-        ...ids.map((id) =>
+        ...(ids.length > 1 ? ids : []).map((id) =>
           element(
             "button",
             {
@@ -171,7 +171,12 @@ function gpuStepper(data, root) {
 
   /** Return the line at which threads wait: those that have come stand on it. */
   function barrier(step, threads) {
-    const places = Array.from(step.state, (s) => element("i", { class: s === "W" ? "" : "gone" }));
+    const each = total > 128 ? WARP : 1; // a mark for each thread, or for each warp
+    const places = [];
+    for (let lane = 0; lane < total; lane += each) {
+      const waits = step.state.slice(lane, lane + each).includes("W");
+      places.push(element("i", { class: waits ? "" : "gone" }));
+    }
     return element(
       "div",
       { class: "barrier" },
@@ -217,29 +222,30 @@ function gpuStepper(data, root) {
   function warps(step, shown, width) {
     const rows = Math.ceil(total / WARP),
       cell = Math.min(17, (width - 26) / WARP),
-      high = rows > 16 ? Math.min(8, cell) : cell;
+      high = rows > 16 ? 4.5 : Math.min(cell, 12),
+      gap = rows > 16 ? 1 : 2;
     let drawn = "";
     for (let w = 0; w < rows; w++) {
-      const y = w * (high + 2) + 1;
+      const y = w * (high + gap) + 1;
       let lanes = "";
       for (let lane = w * WARP; lane < Math.min(total, (w + 1) * WARP); lane++) {
         const s = step.state[lane],
           x = 24 + (lane % WARP) * cell;
         const wrong = step.fault && data.fault.thread === lane ? " wrong" : "",
           other = step.fault && data.fault.other === lane ? " other" : "";
-        lanes += rect(`lane ${s === "." ? "away" : s}${wrong}${other}`, x, y, cell - 1.5, high - 1.5, {
+        lanes += rect(`lane ${s === "." ? "away" : s}${wrong}${other}`, x, y, cell - 1.5, high - 0.5, {
           lane,
         });
-        if (s === "W") lanes += rect("stand", x, y + high - 4, cell - 1.5, 2.5);
+        if (s === "W") lanes += rect("stand", x, y + high - 3, cell - 1.5, 2.5);
         if (s === "E")
           lanes += `<circle class="ended" cx="${x + cell / 2 - 1}" cy="${y + high / 2 - 1}" r="1.3"/>`;
       }
       const label = rows > 16 && w % 4 ? "" : w;
       const chosen = w === shown ? "chosen" : "";
-      drawn += `<text class="${chosen}" x="19" y="${y + high / 2 + 2}" text-anchor="end">${label}</text>`;
+      drawn += `<text class="${chosen}" x="19" y="${Math.max(8, y + high / 2 + 3)}" text-anchor="end">${label}</text>`;
       drawn += `<g class="${chosen ? "chosen-warp" : ""}" data-warp="${w}">${lanes}</g>`;
     }
-    const picture = svg(drawn, width, rows * (high + 2) + 1, `${rows} warps of 32 threads`);
+    const picture = svg(drawn, width, rows * (high + gap) + 1, `${rows} warps of 32 threads`);
     picture.addEventListener("pointerover", ({ target }) => tell(target.dataset.lane));
     picture.addEventListener("pointerleave", () => tell(null));
     picture.addEventListener("click", ({ target }) => {
@@ -263,14 +269,19 @@ function gpuStepper(data, root) {
 
   /** Return what the states that occur look like. */
   function legend(state) {
-    const meanings = { R: "runs this line", W: "waits", ".": "is elsewhere", E: "has ended" };
+    const meanings = {
+      R: ["runs this line", "run this line"],
+      W: ["waits", "wait"],
+      ".": ["is elsewhere", "are elsewhere"],
+      E: ["has ended", "have ended"],
+    };
     const parts = Object.entries(meanings).flatMap(([s, words]) => {
       const n = [...state].filter((other) => other === s).length;
       if (!n) return [];
       const cell = rect(`lane ${s === "." ? "away" : s}`, 1, 1, 10, 10),
         more = s === "W" ? rect("stand", 1, 8, 10, 2.5) : s === "E" ? rect("ended", 5, 5, 2, 2) : "";
       const icon = svg(`<g class="chosen-warp">${cell}${more}</g>`, 12, 12, "");
-      return [element("span", {}, icon, `${n} ${words}`)];
+      return [element("span", {}, icon, `${n} ${words[n === 1 ? 0 : 1]}`)];
     });
     return element("p", { class: "legend" }, ...parts);
   }
@@ -287,9 +298,12 @@ function gpuStepper(data, root) {
       for (let c = 0; c < access.count; c++)
         if (!asked.get(at + c)) asked.set(at + c, access.lanes[k] >> 5 === shown);
     });
+    const failing = step.fault && access === step.accesses.at(-1),
+      wrong = failing ? access.at[access.lanes.indexOf(data.fault.thread)] : undefined;
     const rows = rowsOf(words, perRow, asked),
       cell = Math.min(isShared ? 17 : 18, (width - 4) / perRow),
-      high = rows.length > 16 ? Math.min(8.5, cell) : cell,
+      high = Math.min(cell, rows.length > 16 ? 5.5 : 13),
+      gap = isShared ? 0 : rows.length > 16 ? 1 : 2,
       top = isShared ? 13 : 2;
     const sectorOf = (word) => Math.floor((word * array.size + array.offset) / SECTOR);
     const lit = new Map();
@@ -297,7 +311,7 @@ function gpuStepper(data, root) {
     const range = rangeOf(values);
     let drawn = isShared ? banks(asked, array, perRow, cell) : "";
     rows.forEach((row, line) => {
-      const y = top + line * (high + (isShared ? 0 : 2));
+      const y = top + line * (high + gap);
       if (row === null) {
         drawn += `<text x="4" y="${y + high - 1}">⋯</text>`;
         return;
@@ -323,19 +337,19 @@ function gpuStepper(data, root) {
         const value = values.get(word),
           state = mine === undefined ? "" : mine ? "asked" : isShared ? "" : "asked far";
         const fill =
-          isShared && typeof value === "number"
+          isShared && typeof value === "number" && word !== wrong
             ? `rgb(${colour(value, range).map(Math.round).join(" ")})`
             : undefined;
-        const inset = isShared ? 0.5 : 2;
+        const inset = isShared ? 0.5 : Math.min(2, high / 5);
         cells += rect(
-          `word ${isOutside ? "wrong" : state} ${isShared && !fill ? "empty" : ""}`,
+          `word ${isOutside || word === wrong ? "wrong" : state} ${isShared && !fill ? "empty" : ""}`,
           x + inset, y + inset, cell - 2 * inset - (isShared ? 0 : 1), high - 2 * inset + (isShared ? 0 : 0.5),
           { word, access: n, array: number }, fill,
         );
       }
       drawn += boxes + cells;
     });
-    const height = top + rows.length * (high + (isShared ? 0 : 2)) + 2,
+    const height = top + rows.length * (high + gap) + 2,
       size = Math.min(width, perRow * cell + 4);
     const picture = svg(drawn, size, height, `${array.name}: ${array.shape.join(" × ")}`);
     picture.style.maxWidth = `${size}px`;
