@@ -97,9 +97,8 @@ def started(emulator):
     """Return the emulator's Driver; raise GpuError if this process has used a real GPU."""
     from ..cuda.gpu import cuda
 
-    driver = getattr(getattr(cuda, "cudadrv", None), "driver", None)
-    if emulator.emulated is None and getattr(driver, "driver", None):
-        if driver.driver.is_initialized:
+    if emulator.emulated is None and cuda.implementation == "NVIDIA":
+        if cuda.cudadrv.driver.driver.pid is not None:
             raise GpuError("step: this process uses a real GPU; step through a kernel in another")
     return emulator.start()
 

@@ -4,12 +4,13 @@
 """
 
 import sys
+from itertools import groupby
+from math import prod
 
 from .terminal import BOLD, DIM, RED, has_colour, painter
 
 SIGNS = {"R": "█", "W": "▄", "E": "·", ".": "░"}
 MOST = 40  # steps in a text
-ROWS = 8  # warps in a terminal
 PROMPT = "[Enter] next   [b] back   [r] run on   [q] quit   "
 
 
@@ -39,10 +40,10 @@ def step_lines(data, number, step, colour=False):
     where = f"block {block[0] if block[1:] == (0, 0) else block}"
     lines = [paint(DIM, f"{source['file']}:{step['line']}  {where}"), paint(BOLD, f"  → {code}")]
     rows = [step["state"][n : n + 32] for n in range(0, len(step["state"]), 32)]
-    for n, row in enumerate(rows[:ROWS]):
-        lines.append(f"    warp {n:<3} {''.join(SIGNS[s] for s in row)}")
-    if len(rows) > ROWS:
-        lines.append(f"    … and {len(rows) - ROWS} warps more")
+    for state, alike in groupby(range(len(rows)), key=rows.__getitem__):
+        first, *_, last = (*alike,) * 2
+        label = f"warp {first}" if first == last else f"warps {first}–{last}"
+        lines.append(f"    {label:12}{''.join(SIGNS[s] for s in state)}")
     lines += [f"    {waits(data, at, count)}" for at, count in step["waiting"].items()]
     lines += [f"    {sentence(data, access)}" for access in step["accesses"]]
     if step.get("fault"):
@@ -51,10 +52,7 @@ def step_lines(data, number, step, colour=False):
 
 
 def waits(data, line, count):
-    total = 1
-    for size in data["threads"]:
-        total *= size
-    return f"{count} of {total} threads wait at the barrier of line {line}"
+    return f"{count:,} of {prod(data['threads']):,} threads wait at the barrier of line {line}"
 
 
 def sentence(data, access):
@@ -64,9 +62,9 @@ def sentence(data, access):
     unit = "turn" if array["space"] == "shared" else "sector"
     verb = "write" if access["writing"] else "read"
     threads = len(access["lanes"])
-    subject = f"{threads} threads {verb}" if threads > 1 else f"1 thread {verb}s"
-    words = f"{subject} {array['name']}: {cost} {unit}{'s' * (cost > 1)}"
-    return f"{words}, where {least} would do" if cost > least else words
+    subject = f"{threads:,} threads {verb}" if threads > 1 else f"1 thread {verb}s"
+    words = f"{subject} {array['name']}: {cost:,} {unit}{'s' * (cost > 1)}"
+    return f"{words}, where {least:,} would do" if cost > least else words
 
 
 def show(data, pause=input):

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 19. Faster: from Python to NumPy, to Numba, to a GPU
+# # 20. Faster: from Python to NumPy, to Numba, to a GPU
 #
 # *How can the very same convolution take minutes or milliseconds?* It is a great many sums of
 # products, and nothing else.
