@@ -165,8 +165,8 @@ hasty
 # 2. In `tile_kernel` make the tile 32×33. How many turns does a column take now, and why?
 # 3. Put `if row < 16:` before the barrier. What does the emulator say?
 #
-# Then mend three kernels: `python -m lessons exercise last_block_kernel`, then
-# `neighbour_sum_kernel`, then `turned_tile_kernel`.
+# Then mend three kernels: `python -m lessons exercise neighbour_sum_kernel`, then
+# `block_sum_kernel`, then `turned_tile_kernel`.
 #
 # <details>
 # <summary>Answers</summary>

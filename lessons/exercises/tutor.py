@@ -3,7 +3,7 @@
 import textwrap
 from collections import namedtuple
 
-from . import sandbox
+from . import gpu_kernels, sandbox
 from .catalogue import BY_NAME, following
 from .judge import EMPTY, calls, judge
 from .sandbox_child import BORROWED
@@ -55,6 +55,8 @@ def judged(path, tree, name, seconds):
         )
         return Result(file, name, False, [], "borrowed", hint, None)
     given = [line.split()[1] for line in BY_NAME[name].given]
+    if name in gpu_kernels.KERNELS:
+        return mended(file, path, name, given, seconds)
     outcome = sandbox.run(path, name, calls(name), given, seconds)
     verdict = judge(name, outcome.answers, tree)
     checks = [check._asdict() for check in verdict.checks]
@@ -62,6 +64,24 @@ def judged(path, tree, name, seconds):
         label = BORROWED if f": {BORROWED}: " in outcome.failure else "no answer"
         return Result(file, name, False, checks, label, outcome.failure, None, outcome.printed)
     return Result(file, name, verdict.passed, checks, *verdict[2:], outcome.printed)
+
+
+def mended(file, path, name, given, seconds):
+    """Return the Result of a CUDA kernel, which the emulator judges."""
+    if sentence := gpu_kernels.missing():
+        return Result(file, name, False, [], NOT_JUDGED, sentence, None)
+    outcome = sandbox.run(path, name, gpu_kernels.calls(name), given, seconds)
+    faults = gpu_kernels.judge(name, outcome.answers)
+    checks = [{"case": t, "passed": not f, "said": [f] if f else []} for t, f in faults]
+    first = next((fault for _, fault in faults if fault), None)
+    if first is None and outcome.failure:
+        return Result(file, name, False, checks, "no answer", outcome.failure, None, outcome.printed)
+    if first is None:
+        return Result(file, name, True, checks, None, None, None, outcome.printed)
+    kind, mending = first.partition(":")[0], gpu_kernels.KERNELS[name]
+    return Result(
+        file, name, False, checks, kind, mending.hint, mending.more, outcome.printed
+    )
 
 
 # The texts that a learner reads.
@@ -107,13 +127,16 @@ def praise(result):
         f"{result.file}: {result.name} is right: by hand, in {count} awkward cases and in float32"
         f"{more}{untouched}.  Well done!"
     )
+    if result.name in gpu_kernels.KERNELS:
+        line = f"{result.file}: {gpu_kernels.praise(result.name)}"
     after = following(result.name)
-    invitation = LAST
+    invitation = LAST_KERNEL if result.name in gpu_kernels.KERNELS else LAST
     if after:
         invitation = f"Next: python -m lessons exercise {after.name}.  {after.question}"
     return "\n".join([*textwrap.wrap(line, 96), *printed(result), invitation])
 
 
+LAST_KERNEL = "That was the last kernel.  Those of AlexNet are in minicnn/cuda."
 LAST = "That was the last one: you have written AlexNet's layers, forward and backward."
 
 
