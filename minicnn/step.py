@@ -56,7 +56,8 @@ def step(function, *arguments, **options):
     function : function
         A layer's forward or backward function, a kernel compiled by Numba, net.forward,
         net.backward, or a function of your own.  Or a CUDA kernel with its grid and block,
-        kernel[2, 32]: this returns GpuSteps, see stepping/gpu_steps.py.
+        kernel[2, 32], or a function of minicnn.cuda: these return GpuSteps, see
+        stepping/gpu_steps.py.
     *arguments, **options
         The arguments of the call.
 
@@ -78,6 +79,8 @@ def step(function, *arguments, **options):
         function = function.func
     if gpu_steps.is_launch(function):
         return gpu_steps.step_launch(function, arguments)
+    if gpu_steps.is_of_gpu(function):
+        return gpu_steps.step_function(function, arguments, options)
     python = function.py_func if kernels.is_kernel(function) else function
     if not isinstance(python, FunctionType):
         if not callable(function):  # such as the function's result

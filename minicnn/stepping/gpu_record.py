@@ -30,7 +30,7 @@ from ..verify.gpu.traffic import SECTOR, WORD, distinct, turns
 from .page_data import rounded
 from .source import Source
 
-NUMBERS = 60_000  # recorded of a block at most: indices and values of its accesses
+NUMBERS = 40_000  # recorded of a block at most: indices and values of its accesses
 DRAWN = 4096  # an array with more entries is not kept
 ALL = 4  # of a larger grid, only the first and the last block are kept
 
@@ -70,15 +70,16 @@ class Recorder:
 
     def contents(self, blocks):
         """Return the entries of each array of the launch, or None for a large or shared one."""
-        return [self.entries(blocks, array) for array in self.arrays]
+        return [self.entries(blocks.memory, array) for array in self.arrays]
 
-    def entries(self, blocks, array):
-        if array["space"] == "shared" or prod(array["shape"]) > DRAWN:
+    def entries(self, memory, array):
+        """Return the entries of an array, None for one that is not written; or None for all."""
+        if array["space"] == "shared" or not 0 < prod(array["shape"]) <= DRAWN:
             return None
-        data, flags = blocks.memory.between(array["first"], array["bytes"])
+        data, flags = memory.between(array["first"], array["bytes"])
         values = data.view(array["dtype"]).tolist()
         written = (flags & WRITTEN).reshape(len(values), -1).all(axis=1)
-        return [rounded(v, 6) if w else None for v, w in zip(values, written, strict=True)]
+        return [rounded(v, 9) if w else None for v, w in zip(values, written, strict=True)]
 
     # What happens.
 

@@ -8,6 +8,9 @@
     steps.count.loaded       the 32-byte sectors that the launch loads; see verify/gpu/traffic.py
     steps.arrays["y"]        an array after the launch
 
+    step(cuda.relu_forward, x)      the same for the kernel that a function of minicnn.cuda launches:
+                                    the one with most steps; `.launches` has them all
+
 The kernel's compiled PTX runs in the emulator, and all that is shown was recorded there
 (gpu_record.py).  It is one dict of plain data:
 
@@ -30,12 +33,17 @@ import numpy as np
 from ..errors import GpuError
 from . import gpu_page, gpu_terminal
 from .navigation import file_of
-from .page_data import rounded
 
 
 def is_launch(function):
     """Return whether this is a CUDA kernel with its grid and block: kernel[grid, block]."""
     return type(function).__name__ == "_LaunchConfiguration"
+
+
+def is_of_gpu(function):
+    """Return whether this is a function of the host that launches kernels: cuda.relu_forward."""
+    module = getattr(function, "__module__", None) or ""
+    return module.startswith("minicnn.cuda.") and not hasattr(function, "py_func")
 
 
 def step_launch(launch, arguments):
@@ -56,46 +64,87 @@ def step_launch(launch, arguments):
     GpuError
         If numba-cuda is not installed, this process uses a real GPU, or the launch is refused.
     """
-    from ..verify import gpu as emulator
-
     kernel = launch.dispatcher.py_func
     try:
-        names = inspect.signature(kernel).bind(*arguments).arguments
+        inspect.signature(kernel).bind(*arguments)
     except TypeError as error:
         raise TypeError(f"step: {kernel.__name__} cannot be called like this: {error}") from None
-    driver = started(emulator)
+    driver = started()
 
     from ..cuda import gpu, to_device
-    from ..verify.gpu.traffic import Count, Traffic
-    from .gpu_record import DRAWN, Recorder
 
     given = [to_device(a) if isinstance(a, np.ndarray) else a for a in arguments]
-    arrays = dict(arrays_in(zip(names, given, strict=True)))
-    recorder = Recorder([described(name, array) for name, array in arrays.items()])
+    launch = launch.dispatcher[launch.griddim, launch.blockdim, gpu.stream()]
+    steps = recorded(driver, launch, given, launch)
+    if steps.fault is None:
+        for host, device in zip(arguments, given, strict=True):
+            if isinstance(host, np.ndarray):
+                host[...] = device.copy_to_host(stream=gpu.stream())
+    return steps
+
+
+def step_function(function, arguments, options):
+    """Run a function of minicnn.cuda in the emulator; return the GpuSteps of its longest launch.
+
+    Its `launches` are those of all launches, in order; a fault ends the function.  Raises ValueError
+    if it launches no kernel, and GpuError like step_launch.
+    """
+    driver, launches = started(), []
+
+    from numba.cuda.dispatcher import CUDADispatcher
+
+    from ..cuda.patches import patched
+    from ..verify.gpu import Fault
+
+    call = CUDADispatcher.call
+
+    def recording(dispatcher, given, launch):
+        if driver.recorder:  # numba-cuda calls itself
+            return call(dispatcher, given, launch)
+        launches.append(recorded(driver, launch, given, lambda *a: call(dispatcher, a, launch)))
+        if launches[-1].fault:
+            raise Fault("launch", launches[-1].fault)
+
+    with patched(CUDADispatcher, "call", recording):
+        try:
+            function(*arguments, **options)
+        except Fault:
+            if not launches or not launches[-1].fault:
+                raise
+    if not launches:
+        raise ValueError(f"step: {function.__name__} launches no kernel")
+    steps = launches[-1] if launches[-1].fault else max(launches, key=GpuSteps.__len__)
+    steps.launches = launches
+    return steps
+
+
+def recorded(driver, launch, given, run):
+    """Launch a kernel by run(*given), and return its GpuSteps."""
+    from ..verify.gpu import Fault
+    from ..verify.gpu.traffic import Count, Traffic
+    from .gpu_record import Recorder
+
+    names = inspect.signature(launch.dispatcher.py_func).parameters
+    arrays = [described(*pair) for pair in arrays_in(zip(names, given, strict=True))]
+    recorder = Recorder(arrays)
     driver.traffic, driver.recorder = Traffic(), recorder
     try:
-        launch.dispatcher[launch.griddim, launch.blockdim, gpu.stream()](*given)
-    except emulator.Fault:
+        run(*given)
+    except Fault:
         if recorder.fault is None:
             raise  # no thread ran
     finally:
         counts, driver.traffic, driver.recorder = driver.traffic.counts, None, None
-    after = {}
-    if recorder.fault is None:
-        for host, device in zip(arguments, given, strict=True):
-            if isinstance(host, np.ndarray):
-                host[...] = device.copy_to_host(stream=gpu.stream())
-        for name, array in arrays.items():
-            if array.size <= DRAWN:
-                values = array.copy_to_host(stream=gpu.stream()).reshape(-1).tolist()
-                after[name] = [rounded(v, 9) for v in values]
+    after = {} if recorder.fault else {a["name"]: recorder.entries(driver.memory, a) for a in arrays}
     (count,) = counts.values() or [Count(*[0] * len(Count._fields))]
-    return GpuSteps(data_of(recorder, launch) | {"count": count._asdict(), "after": after})
+    data = data_of(recorder, launch) | {"count": count._asdict()}
+    return GpuSteps(data | {"after": {name: e for name, e in after.items() if e is not None}})
 
 
-def started(emulator):
+def started():
     """Return the emulator's Driver; raise GpuError if this process has used a real GPU."""
     from ..cuda.gpu import cuda
+    from ..verify import gpu as emulator
 
     if emulator.emulated is None and cuda.implementation == "NVIDIA":
         if cuda.cudadrv.driver.driver.pid is not None:
@@ -168,6 +217,11 @@ class GpuSteps:
     def __init__(self, data):
         self.data = data
         self.count = namedtuple("Count", data["count"])(**data["count"])
+        self.launches = [self]
+
+    def __len__(self):
+        """Return the number of steps."""
+        return sum(len(block["steps"]) for block in self.data["blocks"].values())
 
     @property
     def fault(self):
