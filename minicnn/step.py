@@ -77,6 +77,7 @@ def step(function, *arguments, **options):
     if isinstance(function, functools.partial):
         arguments, options = (*function.args, *arguments), function.keywords | options
         function = function.func
+    gpu_steps.demand_launch(function)
     if gpu_steps.is_launch(function):
         return gpu_steps.step_launch(function, arguments)
     if gpu_steps.is_of_gpu(function):

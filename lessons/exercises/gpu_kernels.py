@@ -87,10 +87,13 @@ MENDINGS = [
         "block_sum_kernel",
         "Who has read a sum before it was complete?",
         BLOCK_SUM,
-        {"64 numbers, 1 block": ((64,), (1,), 1, 64), "192 numbers, 3 blocks": ((192,), (3,), 3, 64)},
+        {
+            "64 numbers, 1 block": ((64,), (1,), 1, 64),
+            "192 numbers, 3 blocks": ((192,), (3,), 3, 64),
+        },
         lambda x: x.reshape(-1, 64).sum(axis=1),
-        "Every round of the loop reads what other threads wrote in the round before.  All threads of "
-        "the block must come to the same barrier, also those that add nothing.",
+        "Every round of the loop reads what other threads wrote in the round before.  All threads "
+        "of the block must come to the same barrier, also those that add nothing.",
         "cuda.syncthreads() is missing at the end of the loop's body, outside of the if.",
         "a barrier is between every write and the reads of others",
     ),
@@ -151,31 +154,33 @@ def runner(kernel):
 
 
 def judge(name, answers):
-    """Return (title, what is wrong with it or None) for each case that was answered."""
+    """Return (title, what `wrong` says) for each case that was answered."""
     mending = KERNELS[name]
     cases = zip(mending.cases, calls(name), answers, strict=False)
     return [(title, wrong(mending, args, answer)) for title, (args, _), answer in cases]
 
 
 def wrong(mending, args, answer):
-    """Return a sentence about the first thing that is wrong in an answer, or None."""
+    """Return (its kind, a sentence) of the first thing that is wrong in an answer, or None."""
     if error := answer["raised"]:
         where = f"line {error['line']}, `{error['code']}`: " if error["line"] else ""
-        return f"{where}{error['type']}: {' '.join(error['message'].split())}"
+        return "error", f"{where}{error['type']}: {' '.join(error['message'].split())}"
     right = mending.right(args[0])
     if not is_report(answer["returned"], right.shape):
-        return "What came back is no report of a launch."
+        return "no report", "What came back is no report of a launch."
     y, fault, sectors, fewest, turns, least = answer["returned"]
     if fault:
-        return fault
+        return fault.partition(":")[0], fault
     if not np.array_equal(y, right):
         at = tuple(int(n) for n in np.argwhere(y != right)[0])
         index = ", ".join(map(str, at))
-        return f"y[{index}] is {y[at]:g}, and should be {right[at]:g}."
+        return "wrong numbers", f"y[{index}] is {y[at]:g}, and should be {right[at]:g}."
     if mending.name == "turned_tile_kernel" and sectors > fewest:
-        return f"It moves {sectors:,} sectors of global memory; {fewest:,} would do."
+        words = f"It moves {sectors:,} sectors of global memory; {fewest:,} would do."
+        return "uncoalesced", words
     if mending.name == "turned_tile_kernel" and turns > least:
-        return f"It is right, and takes {turns:,} turns in shared memory; {least:,} would do."
+        words = f"It is right, but takes {turns:,} turns in shared memory; {least:,} would do."
+        return "bank conflict", words
     return None
 
 

@@ -71,17 +71,13 @@ def mended(file, path, name, given, seconds):
     if sentence := gpu_kernels.missing():
         return Result(file, name, False, [], NOT_JUDGED, sentence, None)
     outcome = sandbox.run(path, name, gpu_kernels.calls(name), given, seconds)
-    faults = gpu_kernels.judge(name, outcome.answers)
-    checks = [{"case": t, "passed": not f, "said": [f] if f else []} for t, f in faults]
-    first = next((fault for _, fault in faults if fault), None)
-    if first is None and outcome.failure:
-        return Result(file, name, False, checks, "no answer", outcome.failure, None, outcome.printed)
-    if first is None:
-        return Result(file, name, True, checks, None, None, None, outcome.printed)
-    kind, mending = first.partition(":")[0], gpu_kernels.KERNELS[name]
-    return Result(
-        file, name, False, checks, kind, mending.hint, mending.more, outcome.printed
-    )
+    cases = gpu_kernels.judge(name, outcome.answers)
+    checks = [{"case": title, "passed": not w, "said": list(w or ())[1:]} for title, w in cases]
+    mistake = next((w[0] for _, w in cases if w), None)
+    hint, more = gpu_kernels.KERNELS[name].hint, gpu_kernels.KERNELS[name].more
+    if mistake is None:
+        mistake, hint, more = outcome.failure and "no answer", outcome.failure, None
+    return Result(file, name, not mistake, checks, mistake, hint, more, outcome.printed)
 
 
 # The texts that a learner reads.

@@ -9,12 +9,12 @@ its kernel and a digest of the kernel's source, its grid and block, and its argu
 """
 
 import base64
+import functools
 import hashlib
 import inspect
 import json
 import sys
 import zlib
-
 
 from minicnn.cuda.gpu import cuda
 from minicnn.errors import GpuError
@@ -46,18 +46,24 @@ def launch(configured, *arguments):
         steps = step(configured, *arguments)
         launched[key] = steps.data
         return steps
-    recorded = json.loads(RECORDING.read_text(encoding="utf-8"))
-    if key not in recorded:
+    if key not in recorded():
         raise GpuError(f"this launch was not recorded, and running it needs numba-cuda: {INSTALL}")
     if not launched:
         print(RECALLED)
-    launched[key] = json.loads(zlib.decompress(base64.b64decode(recorded[key])))
+    launched[key] = recorded()[key]
     steps = GpuSteps(launched[key])
     names = inspect.signature(configured.dispatcher.py_func).parameters
     for name, array in zip(names, arguments, strict=True):
         if name in steps.arrays:
             array[...] = steps.arrays[name]
     return steps
+
+
+@functools.cache
+def recorded():
+    """Return {name of a launch: its data} of the recording."""
+    texts = json.loads(RECORDING.read_text(encoding="utf-8"))
+    return {key: json.loads(zlib.decompress(base64.b64decode(text))) for key, text in texts.items()}
 
 
 def key_of(configured, arguments):

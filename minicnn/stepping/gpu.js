@@ -530,7 +530,8 @@ function rowsOf(words, perRow, asked) {
   const all = Math.ceil(words / perRow);
   if (words <= ALL_WORDS && all <= 64)
     return [...new Set([...Array(all).keys(), ...used])].sort((a, b) => a - b);
-  return used.slice(0, 24).flatMap((row, n) => (n && row > used[n - 1] + 1 ? [null, row] : [row]));
+  const some = used.length ? used : [...Array(Math.min(24, all)).keys()];
+  return some.slice(0, 24).flatMap((row, n) => (n && row > some[n - 1] + 1 ? [null, row] : [row]));
 }
 
 function rangeOf(values) {

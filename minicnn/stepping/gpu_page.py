@@ -10,6 +10,4 @@ from .page import embedded
 def steps_html(data):
     """Return the HTML of the data of GpuSteps."""
     text = gpu_terminal.text(data, most=12)
-    return embedded(
-        dict(data), text, ["page.css", "gpu.css"], ["arrays.js", "gpu.js", "steps.js"]
-    )
+    return embedded(dict(data), text, ["page.css", "gpu.css"], ["arrays.js", "gpu.js", "steps.js"])

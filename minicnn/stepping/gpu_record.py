@@ -30,7 +30,7 @@ from ..verify.gpu.traffic import SECTOR, WORD, distinct, turns
 from .page_data import rounded
 from .source import Source
 
-NUMBERS = 40_000  # recorded of a block at most: indices and values of its accesses
+NUMBERS = 80_000  # recorded of a block at most: indices and values of its accesses
 DRAWN = 4096  # an array with more entries is not kept
 ALL = 4  # of a larger grid, only the first and the last block are kept
 
@@ -162,8 +162,7 @@ class Recorder:
     # From pieces to steps.
 
     def add_steps(self, number, failed=None):
-        """Add the steps of a piece that has run, or has failed at an instruction; return the last.
-        """
+        """Add the steps of a piece that has run, or failed at an instruction; return the last."""
         step = None
         for line, instructions, listing in self.plan(number):
             mine = [e for i, e in self.accesses if any(i is other for other in instructions)]

@@ -8,8 +8,8 @@
     steps.count.loaded       the 32-byte sectors that the launch loads; see verify/gpu/traffic.py
     steps.arrays["y"]        an array after the launch
 
-    step(cuda.relu_forward, x)      the same for the kernel that a function of minicnn.cuda launches:
-                                    the one with most steps; `.launches` has them all
+    step(cuda.relu_forward, x)      the kernel that a function of minicnn.cuda launches, the one
+                                    with most steps; `.launches` has them all
 
 The kernel's compiled PTX runs in the emulator, and all that is shown was recorded there
 (gpu_record.py).  It is one dict of plain data:
@@ -38,6 +38,13 @@ from .navigation import file_of
 def is_launch(function):
     """Return whether this is a CUDA kernel with its grid and block: kernel[grid, block]."""
     return type(function).__name__ == "_LaunchConfiguration"
+
+
+def demand_launch(function):
+    """Raise TypeError for a CUDA kernel that is given without its grid and block."""
+    if hasattr(function, "py_func") and hasattr(function, "configure"):
+        name = function.py_func.__name__
+        raise TypeError(f"step: {name} is a CUDA kernel; pass blocks and threads: {name}[1, 32]")
 
 
 def is_of_gpu(function):
@@ -86,8 +93,8 @@ def step_launch(launch, arguments):
 def step_function(function, arguments, options):
     """Run a function of minicnn.cuda in the emulator; return the GpuSteps of its longest launch.
 
-    Its `launches` are those of all launches, in order; a fault ends the function.  Raises ValueError
-    if it launches no kernel, and GpuError like step_launch.
+    Its `launches` are those of all launches, in order; a fault ends the function.  Raises
+    ValueError if it launches no kernel, and GpuError like step_launch.
     """
     driver, launches = started(), []
 
@@ -135,7 +142,9 @@ def recorded(driver, launch, given, run):
             raise  # no thread ran
     finally:
         counts, driver.traffic, driver.recorder = driver.traffic.counts, None, None
-    after = {} if recorder.fault else {a["name"]: recorder.entries(driver.memory, a) for a in arrays}
+    after = (
+        {} if recorder.fault else {a["name"]: recorder.entries(driver.memory, a) for a in arrays}
+    )
     (count,) = counts.values() or [Count(*[0] * len(Count._fields))]
     data = data_of(recorder, launch) | {"count": count._asdict()}
     return GpuSteps(data | {"after": {name: e for name, e in after.items() if e is not None}})
@@ -159,7 +168,9 @@ def arrays_in(named):
             yield name, value
         elif isinstance(value, tuple):
             parts = getattr(value, "_fields", range(len(value)))
-            yield from arrays_in((f"{name}.{part}", v) for part, v in zip(parts, value, strict=True))
+            yield from arrays_in(
+                (f"{name}.{part}", v) for part, v in zip(parts, value, strict=True)
+            )
 
 
 def described(name, array):

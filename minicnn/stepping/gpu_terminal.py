@@ -1,6 +1,6 @@
 """The steps of a CUDA kernel as text: its warps, and what their accesses cost.
 
-    thread    █ runs this line   ▄ waits at a barrier   · has ended   ░ is elsewhere
+thread    █ runs this line   ▄ waits at a barrier   · has ended   ░ is elsewhere
 """
 
 import sys
