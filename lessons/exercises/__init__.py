@@ -10,7 +10,7 @@
     submission.py     the learner's file, read without running it
     notebook.py       the functions of a notebook as such a file
     handins.py        who has handed in what: files, folders and zips
-    gpu_kernels.py    CUDA kernels to mend, judged by the emulator
+    gpu_kernels.py    CUDA kernels to mend, judged by the emulator; gpu_child.py runs them
     sandbox.py        run the learner's code in a child process with limits; sandbox_child.py is
                       that process
     judge.py          the verdict on a learner's function

@@ -1,11 +1,11 @@
 """Exercises in mending: CUDA kernels with one planted mistake each, judged by the emulator.
 
-The learner gets a kernel that is wrong or slow, and mends it.  In the child process, `runner` turns
-it into a function that launches it in the emulator (minicnn/verify/gpu); the answer has y, the
-emulator's sentence if it has found a fault, and what the launch has cost.
+The learner gets a kernel that is wrong or slow, and mends it.  The child process launches it in the
+emulator (minicnn/verify/gpu); the answer has y, the emulator's sentence if it has found a fault,
+and what the launch has cost.
 
     Mending   the exercise; text: its kernel; cases: title → arguments for a launch
-    report    (y, fault, sectors, fewest sectors, turns, fewest turns), as the child sends it
+    report    (y, fault, sectors, fewest sectors, turns, fewest turns), from gpu_child.py
 """
 
 from collections import namedtuple
@@ -15,9 +15,8 @@ import numpy as np
 from minicnn.cuda.gpu import cuda
 
 Mending = namedtuple("Mending", "name question text cases right hint more praise")
-MODULE = __name__
+CHILD = "lessons.exercises.gpu_child"  # what the child process imports first
 INSTALL = "python -m pip install '.[cuda12]'"
-MEMORY = 1 << 22  # bytes of the emulated GPU
 
 HEAD = '''"""Exercise {name}: {question}  (Lesson 19)
 
@@ -134,23 +133,6 @@ def calls(name):
         ((drawn(*x), np.zeros(y, np.float32), grid, block), {})
         for x, y, grid, block in KERNELS[name].cases.values()
     ]
-
-
-def runner(kernel):
-    """Return a function that launches a kernel in the emulator; the child process calls it."""
-    from minicnn.step import step
-    from minicnn.verify import gpu
-
-    gpu.start(size=MEMORY)
-
-    def run(x, y, grid, block):
-        x, y = x.copy(), y.copy()
-        steps = step(kernel[grid, block], x, y)
-        c = steps.count
-        sectors, fewest = c.loaded + c.stored, c.load_fill + c.store_fill
-        return y, steps.fault or "", sectors, fewest, c.turns, c.least_turns
-
-    return run
 
 
 def judge(name, answers):
