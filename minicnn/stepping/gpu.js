@@ -180,7 +180,7 @@ function gpuStepper(data, root) {
     return element(
       "div",
       { class: "barrier" },
-      `${threads} of ${total} threads wait here`,
+      `${threads.toLocaleString("en")} of ${total.toLocaleString("en")} threads wait here`,
       element("div", { "aria-hidden": "true" }, ...places),
     );
   }
@@ -260,7 +260,7 @@ function gpuStepper(data, root) {
     return element(
       "figure",
       { class: "warps" },
-      element("b", {}, `block ${at}: ${total} threads`),
+      element("b", {}, `block ${at}: ${total.toLocaleString("en")} threads`),
       element("i", {}, many),
       picture,
       legend(step.state),
@@ -281,7 +281,7 @@ function gpuStepper(data, root) {
       const cell = rect(`lane ${s === "." ? "away" : s}`, 1, 1, 10, 10),
         more = s === "W" ? rect("stand", 1, 8, 10, 2.5) : s === "E" ? rect("ended", 5, 5, 2, 2) : "";
       const icon = svg(`<g class="chosen-warp">${cell}${more}</g>`, 12, 12, "");
-      return [element("span", {}, icon, `${n} ${words[n === 1 ? 0 : 1]}`)];
+      return [element("span", {}, icon, `${n.toLocaleString("en")} ${words[n === 1 ? 0 : 1]}`)];
     });
     return element("p", { class: "legend" }, ...parts);
   }
