@@ -20,13 +20,12 @@ The real function runs, never a copy of it; stepping/ has the parts.
 import copy
 import functools
 import inspect
-import pathlib
 import sys
 from types import FunctionType
 
 import numpy as np
 
-from . import gradcheck, net, storage
+from . import gradcheck, net
 from .stepping import (
     gpu_steps,
     kernels,
@@ -44,7 +43,6 @@ from .stepping.record import Record
 from .stepping.tracing import run
 from .stepping.values import Shot, Text, described, look
 
-PAGE = storage.Kind("a page of a stepper", b"<!DOCTYPE html>.*minicnn-step")
 PIXELS = 16384  # the most pixels of an array in `picture`
 
 
@@ -115,17 +113,6 @@ def backward_of(function):
 def network_backward(layers, dy, caches):
     """Return (dx,) of net.backward; the arguments dy and caches stand in a layer's order."""
     return net.backward(layers, caches, dy)[:1]
-
-
-def write_page(path, title, body):
-    """Write a self-contained web page as Steps.save does, and return its path."""
-    path = pathlib.Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"save: {path} is a folder; expected the name of a file")
-    if path.suffix.lower() not in (".html", ".htm"):
-        path = path.with_name(f"{path.name}.html")
-    storage.write_text(path, page.full_page(title, body), PAGE)
-    return path
 
 
 class Steps:
@@ -345,7 +332,7 @@ class Steps:
         OSError
             If the path is a folder or cannot be written.
         """
-        return write_page(path, navigation.title(self._record), self._repr_html_())
+        return page.write_page(path, navigation.title(self._record), self._repr_html_())
 
     def __str__(self):
         return terminal.text(self._record, pairs=self._pairs(), forward=self._forward_values())

@@ -101,7 +101,7 @@ class Recorder:
             step |= {"state": "".join(self.state), "waiting": dict(self.waiting)}
         return guard
 
-    def access(self, blocks, space, address, kind, count, lanes, writing, instruction):
+    def access(self, space, address, kind, count, lanes, writing, instruction):
         """Begin to record an access; `values` follow if it does not fail."""
         number, array = self.array_at(space, address)
         size = np.dtype(kind).itemsize
@@ -248,7 +248,7 @@ class RecordedBlocks(Blocks):
         if space in ("generic", "local"):  # generic: it comes back with the space
             return super().load(space, address, kind, count, lanes, instruction)
         self.place = space, address, np.dtype(kind).itemsize * count
-        entry = self.recorder.access(self, space, address, kind, count, lanes, False, instruction)
+        entry = self.recorder.access(space, address, kind, count, lanes, False, instruction)
         values = super().load(space, address, kind, count, lanes, instruction)
         entry["values"] = numbers(values)
         return values
@@ -258,7 +258,7 @@ class RecordedBlocks(Blocks):
             return super().store(space, address, values, lanes, instruction)
         kind, count = values[0].dtype, len(values)
         self.place = space, address, kind.itemsize * count
-        entry = self.recorder.access(self, space, address, kind, count, lanes, True, instruction)
+        entry = self.recorder.access(space, address, kind, count, lanes, True, instruction)
         super().store(space, address, values, lanes, instruction)
         entry["values"] = numbers(values)
 

@@ -33,6 +33,7 @@ import numpy as np
 from ..errors import GpuError
 from . import gpu_page, gpu_terminal
 from .navigation import file_of
+from .page import write_page
 
 
 def is_launch(function):
@@ -259,8 +260,6 @@ class GpuSteps:
 
     def save(self, path):
         """Write a self-contained web page, whole or not at all, and return its path."""
-        from ..step import write_page
-
         return write_page(path, self.data["title"], self._repr_html_())
 
     def __str__(self):

@@ -30,15 +30,18 @@ import base64
 import html
 import json
 import math
+import pathlib
 import zlib
 from importlib import resources
 
+from .. import storage
 from . import navigation, terminal
 from .page_data import Store, rounded
 from .record import NET, TURNS
 from .trim import trim_record
 from .values import EXACT, PIXELS, Shot
 
+PAGE = storage.Kind("a page of a stepper", b"<!DOCTYPE html>.*minicnn-step")
 ROOM = 49_900  # the largest size of a page in bytes; it doubles where arrays are large
 
 # Two levels of detail: the distance up to which iterations are kept (trim.py); the most entries and
@@ -146,6 +149,17 @@ def full_page(title, body):
         "<style>body{margin:0 auto;padding:2vmin;max-width:1240px}</style></head>\n"
         f"<body>{body}</body></html>\n"
     )
+
+
+def write_page(path, title, body):
+    """Write a self-contained web page as Steps.save does, and return its path."""
+    path = pathlib.Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"save: {path} is a folder; expected the name of a file")
+    if path.suffix.lower() not in (".html", ".htm"):
+        path = path.with_name(f"{path.name}.html")
+    storage.write_text(path, full_page(title, body), PAGE)
+    return path
 
 
 def minified(name, package=__package__):
