@@ -6,13 +6,12 @@
     steps                        in a notebook: code on the left, arrays on the right, arrow keys
     steps.show()                 in a terminal: Enter for the next line
     steps.result                 the function's result: y, cache
+    step(kernel[grid, block], x, y)         a CUDA kernel, which the emulator of verify/gpu runs
     steps.backward(dy)           the same for the backward pass
     steps.turn(34, 57)           the same steps, from iteration 57 of the loop in line 34
     steps.touch("w", (0, 1, 2, 2), dy)      one entry of the gradient beside a finite difference;
                                  on the page of steps.backward(dy), point at an entry instead
     steps.save("conv.html")      write a web page; returns its path
-    step(kernel[grid, block], x, y)         a CUDA kernel: its warps and their memory; the emulator
-                                 of verify/gpu runs it
 
 The real function runs, never a copy of it; stepping/ has the parts.
 """

@@ -41,7 +41,6 @@ from .record import NET, TURNS
 from .trim import trim_record
 from .values import EXACT, PIXELS, Shot
 
-PAGE = storage.Kind("a page of a stepper", b"<!DOCTYPE html>.*minicnn-step")
 ROOM = 49_900  # the largest size of a page in bytes; it doubles where arrays are large
 
 # Two levels of detail: the distance up to which iterations are kept (trim.py); the most entries and
@@ -149,6 +148,9 @@ def full_page(title, body):
         "<style>body{margin:0 auto;padding:2vmin;max-width:1240px}</style></head>\n"
         f"<body>{body}</body></html>\n"
     )
+
+
+PAGE = storage.Kind("a page of a stepper", b"<!DOCTYPE html>.*minicnn-step")
 
 
 def write_page(path, title, body):

@@ -572,9 +572,9 @@ async function start(host) {
   const root = host.attachShadow({ mode: "open" }),
     page = document.documentElement;
   root.append(element("style", {}, data.css));
+  if (data.blocks) gpuStepper(data, root); // a CUDA kernel's, see gpu.js
   followTheme(host, page);
-  if (data.blocks) gpuStepper(data, root);
-  else if (data.steps) stepper(data, root);
+  if (data.steps) stepper(data, root);
   else {
     const items = data.arrays.map(([name, id]) => [name, id, "read"]);
     const box = element("section", { class: "arrays picture" });
