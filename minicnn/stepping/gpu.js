@@ -57,6 +57,7 @@ function gpuStepper(data, root) {
     voice,
   );
   root.append(body);
+  followTheme(root.host, document.documentElement);
 
   function go(key) {
     const last = steps().length - 1,
