@@ -68,6 +68,13 @@ def drawn(*shape):
     return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
 
+def nameless():
+    """Return a kernel whose source is in no file."""
+    scope = {}
+    exec("def f(x):\n    x[0] = 1", scope)
+    return numba_cuda.jit(scope["f"])
+
+
 def steps_of(steps, block="0"):
     return steps.data["blocks"][block]["steps"]
 
@@ -193,6 +200,7 @@ def test_recorded_stores_are_what_the_launch_leaves(function, shapes):
         (lambda x: step(relu_kernel, x, x), TypeError, r"pass blocks and threads: relu_kernel\[1"),
         (lambda x: step(relu_kernel[1, 32], x), TypeError, "cannot be called like this: missing"),
         (lambda x: step(relu_kernel[1, 2048], x, x), errors.GpuError, "no GPU has a grid of"),
+        (lambda x: step(nameless()[1, 32], x), ValueError, "the source of f cannot be read"),
         (lambda x: step(cuda.to_host, x), ValueError, "step: to_host launches no kernel"),
     ],
 )

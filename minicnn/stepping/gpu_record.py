@@ -18,10 +18,11 @@ The result is plain data, and everything that is shown comes from it; gpu_steps.
 import ast
 import functools
 import linecache
+import os
 from functools import partial
 from math import prod
-from pathlib import Path
 
+import numba
 import numpy as np
 
 from ..verify.gpu.execution import Blocks, Fault, Program
@@ -32,6 +33,7 @@ from .source import Source
 
 NUMBERS = 80_000  # recorded of a block at most: indices and values of its accesses
 DRAWN = 4096  # an array with more entries is not kept
+NUMBA = os.path.dirname(numba.__file__), os.path.dirname(numba.cuda.__file__)
 ALL = 4  # of a larger grid, only the first and the last block are kept
 
 
@@ -137,9 +139,9 @@ class Recorder:
         number = min(near)[1]
         return number, self.arrays[number]
 
-    def failed(self, blocks, fault, instruction, lane, access):
-        """Note where a fault is: the line, the thread, and in a race, if it is near, the other."""
-        others = [other for other in access or [] if other != lane]
+    def failed(self, blocks, fault, instruction, lane, users):
+        """Note where a fault is: the thread, and in a race the other, if it is of this block."""
+        others = [user for user in users if user != lane]
         self.fault = {
             "text": str(fault),
             "kind": fault.kind,
@@ -193,7 +195,7 @@ class Recorder:
 
     def mark_failed(self, step):
         """Make a step the last one, where the fault is."""
-        if self.block["steps"][-1] is not step:
+        if not self.block["steps"] or self.block["steps"][-1] is not step:
             self.block["steps"].append(step)
         step["fault"] = 1
 
@@ -267,8 +269,8 @@ class RecordedBlocks(Blocks):
             super().fault(instruction, lanes, addresses, kind, wrong, words)
         except Fault as fault:
             at = int(np.argwhere(wrong)[0][0])
-            others = self.users_of(at) if kind == "race" else []
-            self.recorder.failed(self, fault, instruction, int(lanes[at]), others)
+            users = self.users_of(at) if kind == "race" else []
+            self.recorder.failed(self, fault, instruction, int(lanes[at]), users)
             raise
 
     def users_of(self, at):
@@ -292,12 +294,12 @@ class RecordedBlocks(Blocks):
 def parts_of(kernel, number):
     """Return the parts of a piece in order: (line, instructions)."""
     piece = kernel.pieces[number]
-    head = next(filter(None, map(line_of, kernel.pieces[0].instructions)), None)
+    head = head_of(kernel)
     anchored = {line_of(i) for p in kernel.pieces for i in filter(is_anchor, p.instructions)}
-    parts, loose, line = [], [], None
+    parts, loose, line = [], [], head
     for item in piece.instructions:
         line = line_of(item) or line
-        if line is None or (number and line == head):
+        if number and line == head and not is_anchor(item):
             loose.append(item)  # of the head, which has long run
         elif is_anchor(item):
             if not parts or parts[-1][0] != line or not parts[-1][2]:
@@ -331,9 +333,14 @@ def is_anchor(item):
 
 def line_of(item):
     """Return an instruction's line; None for one in the code of Numba itself."""
-    if item.line is None or {"numba", "numba_cuda"} & set(Path(item.line.file).parts):
+    if item.line is None or item.line.file.startswith(NUMBA):
         return None
     return item.line
+
+
+def head_of(kernel):
+    """Return the line of the kernel's def."""
+    return next(filter(None, map(line_of, kernel.pieces[0].instructions)))
 
 
 def same_place(entry, other):
@@ -377,11 +384,8 @@ def shared_names(kernel, shapes=False):
     The compiler numbers them in the order of the source.  A shape that is not written in numbers is
     left out.
     """
-    lines = [line for p in kernel.pieces for line in map(line_of, p.instructions) if line]
-    if not lines:
-        return {}
     made = []  # (name, shape) in the order of the source
-    for node in ast.walk(ast.parse("\n".join(function_around(lines[0]).lines))):
+    for node in ast.walk(ast.parse("\n".join(function_around(head_of(kernel)).lines))):
         if isinstance(node, ast.Assign) and "shared.array(" in ast.unparse(node.value):
             made.append((node.lineno, ast.unparse(node.targets[0]), node.value.args))
     made.sort(key=lambda item: item[0])

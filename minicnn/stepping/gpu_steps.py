@@ -31,7 +31,7 @@ from collections import namedtuple
 import numpy as np
 
 from ..errors import GpuError
-from . import gpu_page, gpu_terminal
+from . import gpu_page, gpu_terminal, source
 from .navigation import file_of
 from .page import write_page
 
@@ -69,6 +69,8 @@ def step_launch(launch, arguments):
     ------
     TypeError
         If the arguments do not fit the kernel's signature.
+    ValueError
+        If its source is not available.
     GpuError
         If numba-cuda is not installed, this process uses a real GPU, or the launch is refused.
     """
@@ -77,6 +79,7 @@ def step_launch(launch, arguments):
         inspect.signature(kernel).bind(*arguments)
     except TypeError as error:
         raise TypeError(f"step: {kernel.__name__} cannot be called like this: {error}") from None
+    source.read(kernel.__code__)  # its lines can be shown, or a ValueError says why not
     driver = started()
 
     from ..cuda import gpu, to_device

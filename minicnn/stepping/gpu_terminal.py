@@ -35,7 +35,7 @@ def all_steps(data):
 def step_lines(data, number, step, colour=False):
     """Return the lines of one step."""
     paint, source = painter(colour), data["sources"][step["source"]]
-    code = source["lines"][step["line"] - source["first"]].strip()
+    code = source["lines"][step["line"] - source["first"]].strip() if source["lines"] else "?"
     block = tuple(data["blocks"][number]["position"])
     where = f"block {block[0] if block[1:] == (0, 0) else block}"
     lines = [paint(DIM, f"{source['file']}:{step['line']}  {where}"), paint(BOLD, f"  → {code}")]
