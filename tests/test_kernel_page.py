@@ -23,6 +23,17 @@ def pages(tmp_path_factory):
     return {name: one.save(folder / name) for name, one in steps.items()}
 
 
+def test_the_terminal_walks_forward_and_back(capsys):
+    data = next(d for key, d in launches.recorded().items() if key.startswith("relu_kernel"))
+    answers = iter(["", "", "b", "q"])
+    GpuSteps(data).show(lambda prompt: next(answers))
+    walked = [line for line in capsys.readouterr().out.splitlines() if "→" in line]
+    lines = ["def relu_kernel(x, y):", "i = cuda.grid(1)", "if i < x.size:", "i = cuda.grid(1)"]
+    assert walked == [f"  → {line}" for line in lines]
+    GpuSteps(data).show(None)
+    assert "    warp 0      ████████░░░░░░░░" in capsys.readouterr().out
+
+
 def shown(driver, code):
     """Return the value of an expression about `root`, where the page is drawn."""
     return driver.execute_script(f"{ROOT} return {code}")

@@ -500,6 +500,7 @@ function gpuStepper(data, root) {
     if (event.key === "Enter" && ["BUTTON", "SUMMARY"].includes(inside)) return;
     const keys = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "Enter"];
     if (!keys.includes(event.key)) return;
+    if (/Up|Down/.test(event.key) && total <= WARP) return; // there is one warp: the page scrolls
     go(event.key);
     event.preventDefault();
     event.stopPropagation();

@@ -40,10 +40,16 @@ ALL = 4  # of a larger grid, only the first and the last block are kept
 class Recorder:
     """The record of one launch.
 
-    arrays     [{name, space, shape, dtype, size, first}] of the launch: bytes of an entry, and
-               the address of the first one
-    blocks     {number: {position, steps, before, cut}} of the recorded blocks
-    fault      None, or where the emulator has found a fault
+    arrays     [{name, space, shape, dtype, size, first, bytes}] of the launch: the bytes of an
+               entry, the address of the first one, and the bytes of all
+    blocks     {number: {position, steps, before, cut}} of the recorded blocks: `before` has the
+               entries of the arrays when the block began; with `cut`, steps are missing at the end
+    step       {source, line, ptx, state, accesses, waiting, fault}: `ptx` is the number of a
+               listing, `waiting` says how many threads wait at which line
+    access     {array, writing, count, lanes, at, values, warps}: from entry `at` on, each of the
+               lanes moves `count` entries; `warps` has for each warp its number, the sectors that
+               it moves, or in shared memory its turns, and the fewest possible
+    fault      None, or what the emulator has found, and where
     """
 
     def __init__(self, arrays):
