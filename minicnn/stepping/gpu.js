@@ -196,7 +196,7 @@ function gpuStepper(data, root) {
     const fault = step.fault ? [element("p", { class: "error", role: "alert" }, explained())] : [];
     const used = step.accesses.map((access) => access.array);
     const rest = data.arrays.flatMap((array, n) =>
-      array.space === "shared" && array.dtype && !used.includes(n) ? [n] : [],
+      array.space === "shared" && !used.includes(n) && contents(n, now).size ? [n] : [],
     );
     const cut = data.blocks[block].cut && now === steps().length - 1;
     stage.replaceChildren(
