@@ -145,7 +145,7 @@ print(f"the columns are {seconds_slices / seconds_cols:.0f} times as fast on thi
 # long as it can. Copying pays because each copy is then used 96 times, once for every kernel.
 #
 # Can one have the product without the matrix? Yes: `minicnn/fast/conv.py` and the GPU code read the
-# windows where they lie in the image, and that is what you train with. Lesson 19 is about that.
+# windows where they lie in the image, and that is what you train with. Lesson 20 is about that.
 #
 # ## Change this and predict
 #

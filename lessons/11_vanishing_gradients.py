@@ -65,7 +65,7 @@ for factor in (0.5, 1, 2):
 
 # %% [markdown]
 # A factor of two in each layer is a million in twenty; and gradients, on their way back through the
-# same weights, do the same. AlexNet has eight layers, and a fixed 0.01. Lesson 20 shows what that
+# same weights, do the same. AlexNet has eight layers, and a fixed 0.01. Lesson 21 shows what that
 # does to sixteen.
 #
 # ## Dead ReLUs

@@ -6,6 +6,7 @@
     steps                        in a notebook: code on the left, arrays on the right, arrow keys
     steps.show()                 in a terminal: Enter for the next line
     steps.result                 the function's result: y, cache
+    step(kernel[grid, block], x, y)         a CUDA kernel, which the emulator of verify/gpu runs
     steps.backward(dy)           the same for the backward pass
     steps.turn(34, 57)           the same steps, from iteration 57 of the loop in line 34
     steps.touch("w", (0, 1, 2, 2), dy)      one entry of the gradient beside a finite difference;
@@ -18,14 +19,14 @@ The real function runs, never a copy of it; stepping/ has the parts.
 import copy
 import functools
 import inspect
-import pathlib
 import sys
 from types import FunctionType
 
 import numpy as np
 
-from . import gradcheck, net, storage
+from . import gradcheck, net
 from .stepping import (
+    gpu_steps,
     kernels,
     navigation,
     nudge,
@@ -41,7 +42,6 @@ from .stepping.record import Record
 from .stepping.tracing import run
 from .stepping.values import Shot, Text, described, look
 
-PAGE = storage.Kind("a page of a stepper", b"<!DOCTYPE html>.*minicnn-step")
 PIXELS = 16384  # the most pixels of an array in `picture`
 
 
@@ -52,7 +52,9 @@ def step(function, *arguments, **options):
     ----------
     function : function
         A layer's forward or backward function, a kernel compiled by Numba, net.forward,
-        net.backward, or a function of your own.
+        net.backward, or a function of your own.  Or a CUDA kernel with its grid and block,
+        kernel[2, 32], or a function of minicnn.cuda: these return GpuSteps, see
+        stepping/gpu_steps.py.
     *arguments, **options
         The arguments of the call.
 
@@ -72,6 +74,11 @@ def step(function, *arguments, **options):
     if isinstance(function, functools.partial):
         arguments, options = (*function.args, *arguments), function.keywords | options
         function = function.func
+    gpu_steps.demand_launch(function)
+    if gpu_steps.is_launch(function):
+        return gpu_steps.step_launch(function, arguments)
+    if gpu_steps.is_of_gpu(function):
+        return gpu_steps.step_function(function, arguments, options)
     python = function.py_func if kernels.is_kernel(function) else function
     if not isinstance(python, FunctionType):
         if not callable(function):  # such as the function's result
@@ -324,14 +331,7 @@ class Steps:
         OSError
             If the path is a folder or cannot be written.
         """
-        path = pathlib.Path(path)
-        if path.is_dir():
-            raise IsADirectoryError(f"save: {path} is a folder; expected the name of a file")
-        if path.suffix.lower() not in (".html", ".htm"):
-            path = path.with_name(f"{path.name}.html")
-        text = page.full_page(navigation.title(self._record), self._repr_html_())
-        storage.write_text(path, text, PAGE)
-        return path
+        return page.write_page(path, navigation.title(self._record), self._repr_html_())
 
     def __str__(self):
         return terminal.text(self._record, pairs=self._pairs(), forward=self._forward_values())

@@ -96,7 +96,7 @@ MAY_IMPORT = {  # wing → the wings that it may import, beside the core
     "reference": [],
     "fast": ["reference"],
     "cuda": ["reference"],
-    "stepping": ["fast"],
+    "stepping": ["cuda", "fast", "verify"],  # the emulator, which runs the kernels of cuda
     "step": ["stepping"],
     "networks": BACKENDS,
     "data": [],

@@ -10,6 +10,7 @@
     submission.py     the learner's file, read without running it
     notebook.py       the functions of a notebook as such a file
     handins.py        who has handed in what: files, folders and zips
+    gpu_kernels.py    CUDA kernels to mend, judged by the emulator; gpu_child.py runs them
     sandbox.py        run the learner's code in a child process with limits; sandbox_child.py is
                       that process
     judge.py          the verdict on a learner's function
@@ -119,10 +120,10 @@ def run_exercise(options):
         print(f"When you have written it: python -m lessons check {path}")
         return 0
     passed = progress.all_done().get("exercise", [])
-    for exercise in catalogue.EXERCISES:
+    for exercise in catalogue.BY_NAME.values():
         mark = "  (passed once)" if exercise.name in passed else ""
         print(f"  {exercise.name:23}{exercise.question}  (lesson {exercise.lesson}){mark}")
-    todo = [exercise.name for exercise in catalogue.EXERCISES if exercise.name not in passed]
+    todo = [name for name in catalogue.BY_NAME if name not in passed]
     print(f"\nNext: python -m lessons exercise {todo[0]}" if todo else "\nAll of them are done.")
     return 0
 

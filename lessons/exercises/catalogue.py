@@ -20,6 +20,8 @@ from minicnn import reference
 from minicnn.reference import im2col as im2col_module
 from minicnn.storage import Kind, write_text
 
+from . import gpu_kernels
+
 Exercise = namedtuple("Exercise", "name lesson question outputs given")
 
 FOLDER = pathlib.Path("runs/exercises")
@@ -79,7 +81,10 @@ EXERCISES = [
     ),
     Exercise("sgd_update", 6, "Where does the learning rate go?", ("w", "v"), []),
 ]
-BY_NAME = {exercise.name: exercise for exercise in EXERCISES}
+KERNELS = [
+    Exercise(mending.name, 19, mending.question, ("y",), []) for mending in gpu_kernels.MENDINGS
+]
+BY_NAME = {exercise.name: exercise for exercise in [*EXERCISES, *KERNELS]}
 BARE = ("im2col", "col2im", "softmax")  # these return an array, not a tuple
 
 
@@ -92,15 +97,16 @@ def find(name):
     if name in BY_NAME:
         return BY_NAME[name]
     near = difflib.get_close_matches(name, BY_NAME, n=2)
-    near = near or [exercise.name for exercise in EXERCISES if str(exercise.lesson) == name]
+    near = near or [e.name for e in BY_NAME.values() if str(e.lesson) == name]
     hint = f"did you mean {' or '.join(near)}?" if near else "python -m lessons exercise lists all"
     raise ValueError(f"{name!r} is not an exercise; {hint}")
 
 
 def following(name):
     """Return the Exercise after this one, or None after the last."""
-    place = EXERCISES.index(BY_NAME[name]) + 1
-    return EXERCISES[place] if place < len(EXERCISES) else None
+    exercises = KERNELS if name in gpu_kernels.KERNELS else EXERCISES
+    place = exercises.index(BY_NAME[name]) + 1
+    return exercises[place] if place < len(exercises) else None
 
 
 def function(name):
@@ -153,6 +159,8 @@ def template(name, path="FILE", formula=True):
     str
         The layer's legend as docstring, the imports, and the function with an empty body.
     """
+    if name in gpu_kernels.KERNELS:
+        return gpu_kernels.template(gpu_kernels.KERNELS[name], path)
     exercise, legend = find(name), inspect.getmodule(function(name)).__doc__.strip()
     if not formula:
         title, *parts = legend.split("\n\n")

@@ -176,6 +176,7 @@ def check(function, more=False):
     from ..viewer import progress
     from . import catalogue, tutor
 
+    function = getattr(function, "py_func", function)  # of a kernel
     name = getattr(function, "__name__", None)
     if not inspect.isfunction(function):
         raise TypeError(f"check({function!r:.60}): expected a function, as in check(relu_backward)")

@@ -330,6 +330,8 @@ def main():
         with watched():
             module = load(path)
         function = vars(module)[request["name"]]
+        if kernels := sys.modules.get("lessons.exercises.gpu_child"):  # one of `given`
+            function = kernels.runner(function)
     except BaseException as error:
         send({"raised": error_fields(error, path)})
     else:

@@ -8,7 +8,7 @@ import difflib
 import threading
 import warnings
 
-from .catalogue import BY_NAME, EXERCISES
+from .catalogue import BY_NAME
 from .sandbox import one_line
 
 LARGEST = 10**6  # the most bytes of a learner's file
@@ -46,7 +46,7 @@ def read(path):
     except (ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"Python cannot read this file: {one_line(str(error))}") from None
     written = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
-    names = [exercise.name for exercise in EXERCISES if exercise.name in written]
+    names = [name for name in BY_NAME if name in written]
     if not names:
         near = [m for w in written for m in difflib.get_close_matches(w, BY_NAME, n=1, cutoff=0.8)]
         near += [name for name in BY_NAME for w in written if name.startswith(f"{w}_")]

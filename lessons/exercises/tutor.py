@@ -3,7 +3,7 @@
 import textwrap
 from collections import namedtuple
 
-from . import sandbox
+from . import gpu_kernels, sandbox
 from .catalogue import BY_NAME, following
 from .judge import EMPTY, calls, judge
 from .sandbox_child import BORROWED
@@ -31,6 +31,8 @@ def results(path, seconds=sandbox.SECONDS):
 def check(path, tree, name, seconds):
     """Return the Result of one exercise in a file, whatever its code does."""
     try:
+        if name in gpu_kernels.KERNELS:
+            return mended(path, name, seconds)
         return judged(path, tree, name, seconds)
     except Exception as error:  # the other files of a class are still checked
         return not_judged(path, name, error)
@@ -62,6 +64,21 @@ def judged(path, tree, name, seconds):
         label = BORROWED if f": {BORROWED}: " in outcome.failure else "no answer"
         return Result(file, name, False, checks, label, outcome.failure, None, outcome.printed)
     return Result(file, name, verdict.passed, checks, *verdict[2:], outcome.printed)
+
+
+def mended(path, name, seconds):
+    """Return the Result of a CUDA kernel, which the emulator judges."""
+    file = str(path)
+    if sentence := gpu_kernels.missing():
+        return Result(file, name, False, [], NOT_JUDGED, sentence, None)
+    outcome = sandbox.run(path, name, gpu_kernels.calls(name), [gpu_kernels.CHILD], seconds)
+    cases = gpu_kernels.judge(name, outcome.answers)
+    checks = [{"case": title, "passed": not w, "said": list(w or ())[1:]} for title, w in cases]
+    mistake = next((w[0] for _, w in cases if w), None)
+    hint, more = gpu_kernels.KERNELS[name].hint, gpu_kernels.KERNELS[name].more
+    if mistake is None:
+        mistake, hint, more = outcome.failure and "no answer", outcome.failure, None
+    return Result(file, name, not mistake, checks, mistake, hint, more, outcome.printed)
 
 
 # The texts that a learner reads.
@@ -107,13 +124,16 @@ def praise(result):
         f"{result.file}: {result.name} is right: by hand, in {count} awkward cases and in float32"
         f"{more}{untouched}.  Well done!"
     )
+    if result.name in gpu_kernels.KERNELS:
+        line = f"{result.file}: {gpu_kernels.praise(result.name)}"
     after = following(result.name)
-    invitation = LAST
+    invitation = LAST_KERNEL if result.name in gpu_kernels.KERNELS else LAST
     if after:
         invitation = f"Next: python -m lessons exercise {after.name}.  {after.question}"
     return "\n".join([*textwrap.wrap(line, 96), *printed(result), invitation])
 
 
+LAST_KERNEL = "That was the last kernel.  Those of AlexNet are in minicnn/cuda."
 LAST = "That was the last one: you have written AlexNet's layers, forward and backward."
 
 

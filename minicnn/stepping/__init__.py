@@ -15,6 +15,8 @@ navigation.py         the order in which a reader visits steps
 terminal.py           steps and arrays as text and coloured blocks
 terminal_session.py   an interactive walk in a terminal
 trim.py               drop iterations from a record that is too large for a page
+gpu_record.py         record the launch of a CUDA kernel in the emulator
+gpu_steps.py          its steps; gpu_terminal.py and gpu_page.py, with gpu.css and gpu.js, show them
 page_data.py          the texts and arrays of a page, each stored once
 page.py               steps and arrays as HTML, with page.css, arrays.js and steps.js
 """

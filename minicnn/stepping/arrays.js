@@ -322,6 +322,7 @@ function cards(data, items, links, width, pointed) {
 function unpack(data) {
   const named = (flat) =>
     Object.fromEntries(flat.flatMap((n, at) => (at % 2 ? [] : [[data.names[n], flat[at + 1]]])));
+  if (data.blocks) return data; // a CUDA kernel's, see gpu.js
   data.values = rows(data.values).map((value) => value.text ?? value);
   if (!data.steps) return data;
   data.loops = rows(data.loops);

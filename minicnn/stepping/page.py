@@ -30,9 +30,11 @@ import base64
 import html
 import json
 import math
+import pathlib
 import zlib
 from importlib import resources
 
+from .. import storage
 from . import navigation, terminal
 from .page_data import Store, rounded
 from .record import NET, TURNS
@@ -120,10 +122,15 @@ def arrays_html(shots):
 
 def page_html(data, store, text):
     data |= {"names": list(store.names), "values": to_columns(store.values), "ranges": store.ranges}
-    data["css"] = minified("page.css").replace("\n", "")
+    return embedded(data, text, ["page.css"], ["arrays.js", "steps.js"])
+
+
+def embedded(data, text, styles, scripts):
+    """Return a piece of HTML with its data, and the text that stands there without scripts."""
+    data["css"] = "".join(map(minified, styles)).replace("\n", "")
     encoded = json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
     deflated = base64.b64encode(zlib.compress(encoded, 9)).decode()
-    script = f"(() => {{\n{minified('arrays.js')}\n{minified('steps.js')}\n}})();"
+    script = "(() => {\n" + "\n".join(map(minified, scripts)) + "\n})();"
     return (
         f'<div class="minicnn-step"><pre>{html.escape(text)}</pre>'
         f'<script type="application/deflated-json">{deflated}</script></div>'
@@ -141,6 +148,20 @@ def full_page(title, body):
         "<style>body{margin:0 auto;padding:2vmin;max-width:1240px}</style></head>\n"
         f"<body>{body}</body></html>\n"
     )
+
+
+PAGE = storage.Kind("a page of a stepper", b"<!DOCTYPE html>.*minicnn-step")
+
+
+def write_page(path, title, body):
+    """Write a self-contained web page as Steps.save does, and return its path."""
+    path = pathlib.Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"save: {path} is a folder; expected the name of a file")
+    if path.suffix.lower() not in (".html", ".htm"):
+        path = path.with_name(f"{path.name}.html")
+    storage.write_text(path, full_page(title, body), PAGE)
+    return path
 
 
 def minified(name, package=__package__):

@@ -572,6 +572,7 @@ async function start(host) {
   const root = host.attachShadow({ mode: "open" }),
     page = document.documentElement;
   root.append(element("style", {}, data.css));
+  if (data.blocks) return gpuStepper(data, root); // a CUDA kernel's, see gpu.js
   followTheme(host, page);
   if (data.steps) stepper(data, root);
   else {

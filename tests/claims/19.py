@@ -1,21 +1,22 @@
-"""What lesson 19 claims.  Of times it claims only what holds by an order of magnitude."""
+"""What lesson 19 claims."""
+
+LAST = "steps.data['blocks']['1']['steps'][-1]['state']"
 
 CLAIMS = [
-    ("one function, twice", "in_python > 10 * compiled"),
-    ("724,406,816", "work"),
-    ("would have become centuries", "work * pace * 3 * 90 * 1.2e6 > 100 * 365 * 24 * 3600"),
-    ("Only the last digits differ", "0 < apart < 1e-4"),
-    ("half an operation a byte", "round(intensity('fc6', 1), 1) == 0.5"),
+    ("how can one copy of the same numbers be eight", "own.count.loaded == 8 * dealt.count.loaded"),
+    ("In block 1 only 8 threads", f"({LAST}.count('R'), {LAST}.count('.')) == (8, 24)"),
+    ("copy 256 numbers", "x.size"),
+    ("times: 256,", "own.count.loaded"),
+    ("32, each sector once", "dealt.count.loaded"),
+    ("128 and 1,024.", "(against.count.loaded, against.count.stored) == (128, 1024)"),
+    ("all 1,024 have come", "tiled.data['threads'] == [32, 32, 1]"),
+    ("128 and 128.", "(tiled.count.loaded, tiled.count.stored) == (128, 128)"),
+    ("which takes 32 turns", "tiled.count.turns == 32 * 1 + 32 * 32"),
+    ("four unused columns", "__import__('minicnn.cuda.tiles').cuda.tiles.LINE_PADDING == 4"),
     (
-        "With 128 images each weight serves 128 times",
-        "intensity('fc6', 128) > 100 * intensity('fc6', 1)",
+        "Thread (1, 0), column 1 of row 0, reads",
+        "hasty.fault.startswith('race: ') and ', thread (1, 0, 0): ' in hasty.fault",
     ),
-    ("at 79% of NumPy's own product", "100 * lines['conv1', 'forward']['of_limit']"),
-    ("at 309%", "100 * lines['conv2', 'forward']['of_limit']"),
-    ("took a 47th of", "lines['lrn1', 'forward']['ratio']"),
-    ("in batches of 32", "measured['settings']['batch']"),
-    ("two cores of a server", "measured['machine']['cores'] == 2"),
-]
-QUOTED = [
-    ("1.2 million images", "Krizhevsky et al. (2012), Section 2"),
+    ("what thread (0, 1) wrote, in another warp", "hasty.data['fault']['other'] == 32"),
+    ("512 wait in vain", "16 * 32"),
 ]

@@ -55,6 +55,7 @@ class Driver:
         self.homes, self.events, self.times, self.pinned = {}, {}, {}, {}
         self.programs = {}  # PTX → Program
         self.traffic = None  # counts what launches move, if there is one: see traffic.py
+        self.recorder = None  # records what threads do, if there is one: stepping/gpu_record.py
         self.handles = iter(range(1, 2**31))
 
     def install(self):
@@ -324,7 +325,8 @@ class Driver:
                 raise Fault("device", f"{operation.words} {words}")
             self.give(start, size)
         try:
-            program.run(grid, block, packed(kernel, arguments), self.memory, self.traffic)
+            recorded = self.recorder(program) if self.recorder else program
+            recorded.run(grid, block, packed(kernel, arguments), self.memory, self.traffic)
         finally:
             for start, size in arrays:
                 self.memory.between(start, size)[1][:] &= ~np.uint8(GIVEN)

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 20. Small kernels, great depth: VGG
+# # 21. Small kernels, great depth: VGG
 #
 # *What can a stack of small windows see that one large window cannot?* AlexNet looks through
 # windows of 11×11 pixels, then 5×5. Two years later Simonyan and Zisserman threw them away and kept

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 19. Faster: from Python to NumPy, to Numba, to a GPU
+# # 20. Faster: from Python to NumPy, to Numba, to a GPU
 #
 # *How can the very same convolution take minutes or milliseconds?* It is a great many sums of
 # products, and nothing else.
@@ -135,7 +135,7 @@ figure
 # becomes interesting where two threads want the same number. In backward of overlapping pooling
 # (lesson 3) two windows may send gradients to one pixel. With `+=` by two threads at once, who
 # writes last wins, and a gradient is lost. **Predict** how to avoid that. Then read two kernels,
-# ReLU and that one. (We only read them: this lesson needs no GPU.)
+# ReLU and that one. (We only read them; lesson 19 ran the first.)
 
 # %%
 for file, name in (("activations.py", "relu_kernel"), ("pool.py", "plain_max_back_kernel")):
