@@ -20,7 +20,8 @@
     mistakes.py       common mistakes, as edits of right solutions; hints/ holds them
     mutations.py      all small edits of a right solution, tried one after the other
     loops.py          a second solution for each exercise, in loops, to be edited like the first
-    facts.py          what the learner's code shows by itself, and what an error means here
+    facts.py          what the learner's code shows by itself; flow.py reads what depends on what
+    meanings.py       what an exception means here
     side_by_side.py   small arrays side by side, as text
     tutor.py          the texts that a learner reads
     classroom.py      the command `check`, for one learner or a class
