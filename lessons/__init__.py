@@ -5,6 +5,7 @@
     python -m lessons notebook 3      the same lesson as a Jupyter notebook
     python -m lessons site            all of them as a web site that needs no network
     python -m lessons serve           show that site in your browser
+    python -m lessons answers 3       for teachers: its minutes, goals, tasks and their answers
 
 A lesson is a Python script in cells, NN_name.py.  `# %% [markdown]` starts a cell of text, `# %%`
 one of code; editors such as VS Code, Spyder and Jupyter (with jupytext) open it as a notebook.  Its

@@ -506,7 +506,7 @@ def test_the_autograders_of_the_docs_grade_a_submission(system, folder, monkeypa
 
 def test_every_command_of_the_docs_is_understood():
     text = "\n".join(path.read_text(encoding="utf-8") for path in DOCS.rglob("*.md"))
-    commands = re.findall(r"python (?:-P )?-m lessons ([^`\n#]*)", text)
+    commands = re.findall(r"python (?:-P )?-m lessons ([^`\n#>]*)", text)
     assert len(commands) >= 10
     for command in commands:
         arguments = command.split()

@@ -328,6 +328,19 @@ def test_lessons_load_quickly_and_without_what_only_some_need():
     assert loaded.isdisjoint({"matplotlib", "numba", "jupytext", "nbconvert", "minicnn.step"})
 
 
+# What teachers get.
+
+
+def test_a_teacher_gets_goals_exercises_tasks_and_answers(capsys):
+    assert main(["answers", "2"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    for words in ("15 minutes. You need lesson 1. Afterwards you can", "Answers 1. A second ReLU"):
+        assert words in out
+    assert out.endswith("Exercises: relu_forward, relu_backward, tanh_backward")
+    assert main(["answers"]) == 0
+    assert capsys.readouterr().out.count("\nAnswers\n") == len(cells.lessons())
+
+
 # What notebooks and pages are made with, where it can be tested without their extra.
 
 

@@ -128,6 +128,13 @@ def run_exercise(options):
     return 0
 
 
+def names_of_lesson(number):
+    """Return the names of the exercises that belong to a lesson."""
+    from . import catalogue
+
+    return [exercise.name for exercise in catalogue.EXERCISES if exercise.lesson == number]
+
+
 def run_check(options):
     """Check files."""
     from . import classroom
