@@ -22,6 +22,8 @@ In a notebook, `from lessons import check` and then `check(relu_backward)` asks 
 function that a cell has defined.
 """
 
+import sys
+
 import minicnn  # noqa: F401  which refuses a Python that is too old
 
 
@@ -39,7 +41,15 @@ def check(function, more=False):
     ------
     ValueError, TypeError
         If this is no exercise, or its source cannot be found.
+    ImportError
+        If this Python lacks a package; the message says what to type.
     """
-    from .exercises import notebook
+    try:
+        from .exercises import notebook
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"minicnn needs {error.name}, which this Python does not have: "
+            f"type {sys.executable} -m pip install {error.name}"
+        ) from None
 
     notebook.check(function, more)

@@ -114,7 +114,7 @@ def kind(value):
 def array_fault(name, output, found, right, case, tell):
     """Check the shape, numbers and dtype of an output."""
     if np.shape(found) != np.shape(right):
-        numbers = [table(output, found, right, case)] if is_small(case, found) else []
+        numbers = [table(output, found, right, case)] if tell and is_small(case, found) else []
         owner = f", the shape of {output.removeprefix('d')}" if output.startswith("d") else ""
         hint = "  Is it transposed?" if np.shape(found) == np.shape(right)[::-1] else ""
         line = f"{output} has shape {np.shape(found)}; expected {np.shape(right)}{owner}.{hint}"

@@ -68,7 +68,7 @@ def judge(name, answers, tree=None):
         first = first or fault
     failed = [not check.passed for check in checks]
     faults = [
-        look(name, probe.case, answer, right, tell=True)
+        look(name, probe.case, answer, right, tell=False)
         for probe, answer, right in zip(probes(name), small, probe_answers(name), strict=False)
     ]
     if faults:
@@ -85,7 +85,8 @@ def judge(name, answers, tree=None):
     lines, label, mistake, hint, trial = [*fault.lines], fault.name, None, None, None
     if smallest is not None and fault.output:
         trial = probes(name)[smallest].case, small[smallest], probe_answers(name)[smallest]
-        shown = faults[smallest].lines
+        shown = look(name, *trial, tell=True).lines
+        lines = lines if first else [*shown]
         by_hand = [size_of(case) for case, bad in zip(given, failed, strict=True) if bad]
         smaller = size_of(trial[0]) < min(by_hand, default=np.inf)
         if is_small(trial[0], 0) and smaller and fault.name != "wrong cache":
