@@ -88,6 +88,37 @@ CASES = [
         "response_normalization", "`b` is `a`, and the gradient passes unchanged", SAME, 0,
         "all(np.array_equal(TWO, q) for q in through(beta=0))",
     ),
+    (
+        "fully_connected_layer", "Those whose templates have the largest numbers",
+        ("biases = -0.5 * np.sum(templates**2, axis=1)", "biases = np.zeros(10)"), 5,
+        "set(np.flatnonzero(np.bincount(answers, minlength=10) > np.bincount(ops.fc_forward(tests, "
+        "templates, -0.5 * np.sum(templates**2, axis=1))[0].argmax(axis=1), minlength=10))) == "
+        "set(np.argsort(np.sum(templates**2, axis=1))[-4:])",
+    ),
+    (
+        "data_augmentation", "77% without them, and hardly less with them", ("24", "32"), 4,
+        "round(tested, 2) == 0.77 and 0 <= tested - tested_2 < 0.01",
+    ),
+    pytest.param(
+        "data_augmentation", "it falls to 73%, as low as the second", ("[:300]", "[:3000]"), 4,
+        "round(tested, 2) == round(tested_2, 2) == 0.73", marks=pytest.mark.slow,
+    ),
+    (
+        "the_whole_alexnet", "fc6 alone", SAME, 1,
+        "grown(sizes, summary.measure(alexnet.alexnet(ops, None, size=448), (3, 448, 448))) == "
+        "['fc6']",
+    ),
+    (
+        "the_whole_alexnet", "conv2, conv4 and conv5", SAME, 1,
+        "grown(sizes, summary.measure(alexnet.alexnet(ops, None, groups=1), (3, 224, 224))) == "
+        "['conv2', 'conv4', 'conv5']",
+    ),
+    (
+        "small_kernels_great_depth", "Twelve by twelve",
+        SAME, 1,
+        "summary.measure([stack[0], net.row('pool', ops, 'pool', z=2, s=2), *stack[1:]], "
+        "(1, 24, 24))[-1].sees == 12",
+    ),
 ]  # fmt: skip
 SLOPES = np.array([0.0, 0.5, -0.5])
 TWO = np.arange(18.0).reshape(2, 3, 3)
@@ -107,6 +138,11 @@ def dx_of_ones(H, f, **options):
     return ops.conv_backward(np.ones_like(y), cache)[0][0, 0]
 
 
+def grown(before, after):
+    """Return the names of layers that have another number of parameters."""
+    return [size.name for size in after if size.parameters != before[size.name].parameters]
+
+
 def refused(backward):
     """Return whether check_layer says that a gradient has the wrong shape."""
     args = np.ones((2, 3, 8, 6)), np.ones((4, 3, 2, 2)), np.ones(4)
@@ -123,7 +159,7 @@ def through(**options):
     return y[0], ops.lrn_backward(TWO[None], cache)[0][0]
 
 
-@pytest.mark.parametrize("lesson, words, change, count, holds", CASES, ids=[c[1] for c in CASES])
+@pytest.mark.parametrize("lesson, words, change, count, holds", CASES, ids=str)
 def test_an_answer_is_what_comes_out(lesson, words, change, count, holds, sample, monkeypatch):
     from minicnn import data
     from minicnn.reference.im2col import col2im, im2col
