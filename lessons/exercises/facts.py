@@ -80,9 +80,13 @@ def returns_in_loops(name, own, nodes, whole):
 
 def negative_zeros(name, own, nodes, whole):
     """`a[pad:-pad]` is empty where pad is 0."""
+    tested = {
+        q for node in nodes if isinstance(node, (ast.If, ast.IfExp)) for q in names_in(node.test)
+    }
     for node in nodes:
         upper = node.upper if isinstance(node, ast.Slice) else None
-        if isinstance(upper, ast.UnaryOp) and isinstance(upper.operand, ast.Name):
+        is_name = isinstance(upper, ast.UnaryOp) and isinstance(upper.operand, ast.Name)
+        if is_name and upper.operand.id not in tested:
             zero = upper.operand.id
             says = f"Line {node.lineno}: `{ast.unparse(node)}` takes nothing where {zero} = 0, "
             says += f"for -0 is 0; and it is right only if {zero} is all that is to be cut off."
@@ -173,9 +177,19 @@ def tiny_numbers(name, own, nodes, whole):
 
 def padded_axes(name, own, nodes, whole):
     """`np.pad(x, pad)` pads every axis."""
+    pairs = {
+        q
+        for node in nodes
+        if isinstance(node, ast.Assign) and not isinstance(node.value, (ast.Name, ast.Constant))
+        for q in set().union(*(names_in(t) for t in node.targets if isinstance(t, ast.Name)))
+    }
     for node in nodes:
         if called(node) == "pad" and len(node.args) > 1:
-            if isinstance(node.args[1], (ast.Name, ast.Constant)):
+            whole_image = len(getattr(getattr(node.args[0], "slice", None), "elts", ())) < 2
+            is_number = isinstance(node.args[1], ast.Constant) or (
+                isinstance(node.args[1], ast.Name) and node.args[1].id not in pairs
+            )
+            if is_number and whole_image:  # x[n, c] has rows and columns alone
                 says = f"Line {node.lineno}: {text_of(node)} pads every axis, channels, too."
                 yield Fact(node.lineno, says, ALL)
 
@@ -202,9 +216,23 @@ def builtins(name, own, nodes, whole):
     for node in nodes:
         f = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
         bare = [arg for arg in node.args if isinstance(arg, (ast.Name, ast.BinOp))] if f else []
-        if f in ("max", "min") and len(node.args) == 2 and any(names_in(a) & arrays for a in bare):
+        if (
+            f in ("max", "min")
+            and len(node.args) == 2
+            and any(whole_names_in(a, own) & arrays for a in bare)
+        ):
             says = f"Python's {f} asks which of the two is larger as a whole.  Entry by entry it is"
             yield Fact(node.lineno, f"Line {node.lineno}, {text_of(node)}: {says} np.{f}imum.", ALL)
+
+
+def whole_names_in(node, own):
+    """Return the names in an expression that stand for whole arrays: not x.shape[2], nor x[i]."""
+    numbers, names = loop_names(own), names_in(node)
+    for part in ast.walk(node):
+        is_size = getattr(part, "attr", "") in ("shape", "size", "ndim") or called(part) == "len"
+        if is_size or isinstance(part, ast.Subscript) and names_in(part.slice) & numbers:
+            names -= names_in(part)
+    return names
 
 
 def arrays_of(name, own):
@@ -241,16 +269,23 @@ def label_rows(name, own, nodes, whole):
     """`p[labels]` takes rows, `p[:, labels]` takes columns of all rows."""
     if not name.startswith("softmax_loss"):
         return
+    numbers = loop_names(own)
+    numbers |= {  # label = labels[n]
+        q
+        for node in nodes
+        if isinstance(node, ast.Assign) and names_in(node.value) & numbers
+        for q in targets_of(node) - written_into(node)
+    }
     for node in nodes:
         if isinstance(node, ast.Subscript) and isinstance(node.slice, (ast.Name, ast.Tuple)):
             parts = getattr(node.slice, "elts", [node.slice]) or [node]
             last = parts[-1]
-            if not isinstance(last, ast.Name) or last.id in loop_names(own) or len(parts) > 2:
+            if not isinstance(last, ast.Name) or last.id in numbers or len(parts) > 2:
                 continue
             if last.id not in ("labels", "label", "y", "t", "targets"):
                 continue
             a = ast.unparse(node.value)
-            if len(parts) == 1 and a not in loop_names(own):
+            if len(parts) == 1 and a not in numbers:
                 what = f"takes whole rows of {a}: those whose numbers are the labels"
             elif len(parts) == 2 and isinstance(parts[0], ast.Slice):
                 what = "takes the columns of all labels in every row"
@@ -263,6 +298,7 @@ def label_rows(name, own, nodes, whole):
 def quotients(name, own, nodes, whole):
     """`e / e.sum(axis=1)` divides columns, unless the axis is kept."""
     if name.startswith("softmax"):
+        in_loops = {part for loop in nodes if isinstance(loop, ast.For) for part in ast.walk(loop)}
         kept = {}
         for node in nodes:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -270,8 +306,10 @@ def quotients(name, own, nodes, whole):
         for node in nodes:
             if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Div, ast.Sub)):
                 right = node.right
-                if isinstance(node.left, ast.Subscript):
-                    continue  # one number an image, perhaps
+                if isinstance(node.left, ast.Subscript) or node in in_loops:
+                    continue  # one number an image, perhaps, or one row
+                if getattr(node.left, "attr", "") == "T" or called(node.left) == "transpose":
+                    continue  # classes come first
                 right = kept.get(right.id, right) if isinstance(right, ast.Name) else right
                 if called(right) in REDUCTIONS and isinstance(right.func, ast.Attribute):
                     words = {k.arg: ast.unparse(k.value) for k in right.keywords}
@@ -315,11 +353,16 @@ def empty_arrays(name, own, nodes, whole):
     for node in nodes:
         if isinstance(node, ast.Assign) and called(node.value) in ("empty", "empty_like"):
             array = ast.unparse(node.targets[0])
-            for other in nodes:
+            filled = any(n is not node and array in targets_of(n) for n in nodes if is_assign(n))
+            for other in nodes if not filled else ():
                 if isinstance(other, ast.AugAssign) and array in names_in(other.target):
                     says = f"Line {node.lineno}, {text_of(node)}: np.empty leaves whatever was in "
                     says += f"memory, and line {other.lineno} adds to it.  np.zeros is zero."
                     yield Fact(node.lineno, says, ALL)
+
+
+def is_assign(node):
+    return isinstance(node, ast.Assign)
 
 
 def is_load(node):
