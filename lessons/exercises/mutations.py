@@ -169,8 +169,13 @@ def other_operations(node):
     if isinstance(left, ast.Call) and left.args and isinstance(op, (ast.Add, ast.Sub)):
         inside = [ast.BinOp(left.args[0], op, right), *left.args[1:]]
         yield ast.Call(left.func, inside, left.keywords)
+    if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult):
+        if isinstance(op, (ast.Add, ast.Sub)):  # as if there were parentheses
+            yield ast.BinOp(left.left, ast.Mult(), ast.BinOp(left.right, op, right))
     yield left
-    yield right if not isinstance(op, ast.Sub) else parsed("-r", r=right)
+    yield right
+    if isinstance(op, ast.Sub):
+        yield parsed("-r", r=right)
     if isinstance(op, ast.Pow):
         yield parsed("l ** -r", l=left, r=right)
         yield parsed("abs(l)", l=left)
