@@ -5,6 +5,7 @@
     python -m lessons notebook 3      the same lesson as a Jupyter notebook
     python -m lessons site            all of them as a web site that needs no network
     python -m lessons serve           show that site in your browser
+    python -m lessons answers 3       for teachers: its minutes, goals, tasks and their answers
 
 A lesson is a Python script in cells, NN_name.py.  `# %% [markdown]` starts a cell of text, `# %%`
 one of code; editors such as VS Code, Spyder and Jupyter (with jupytext) open it as a notebook.  Its
@@ -20,6 +21,8 @@ installed: python -m pip install -e .
 In a notebook, `from lessons import check` and then `check(relu_backward)` asks the tutor about the
 function that a cell has defined.
 """
+
+import sys
 
 import minicnn  # noqa: F401  which refuses a Python that is too old
 
@@ -38,7 +41,15 @@ def check(function, more=False):
     ------
     ValueError, TypeError
         If this is no exercise, or its source cannot be found.
+    ImportError
+        If this Python lacks a package; the message says what to type.
     """
-    from .exercises import notebook
+    try:
+        from .exercises import notebook
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"minicnn needs {error.name}, which this Python does not have: "
+            f"type {sys.executable} -m pip install {error.name}"
+        ) from None
 
     notebook.check(function, more)

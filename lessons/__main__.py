@@ -60,12 +60,20 @@ def parser():
         help="the repository from which Colab, for example, can install minicnn "
         "(default: this clone's origin, if its address begins with https://)",
     )
+    add_answers(command)
     command.set_defaults(run=write_notebooks)
 
     command = commands.add_parser("site", help="run all lessons and write them as web pages")
     command.add_argument("numbers", type=whole, nargs="*", metavar="N", help="these lessons only")
     add_out(command, str(cells.OUT / "site"))
+    add_answers(command)
     command.set_defaults(run=build_site)
+
+    command = commands.add_parser(
+        "answers", help="for teachers: minutes, goals, tasks and answers of lesson N, or of all"
+    )
+    command.add_argument("numbers", type=whole, nargs="*", metavar="N", help="these lessons only")
+    command.set_defaults(run=show_answers)
 
     command = commands.add_parser("serve", help="serve that site to a browser on this machine")
     command.add_argument("--port", type=port, default=8000, help="default: 8000; 0: any free port")
@@ -76,6 +84,15 @@ def parser():
     for command in commands.choices.values():
         command.allow_abbrev = False  # a mistyped option is an error, not an abbreviation
     return top
+
+
+def add_answers(command):
+    """Add --without-answers."""
+    command.add_argument(
+        "--without-answers",
+        action="store_true",
+        help="for students: leave out the answers to the tasks",
+    )
 
 
 def port(text):
@@ -127,13 +144,22 @@ def walk(options):
     return 0
 
 
+def show_answers(options):
+    """Print what a teacher needs of lessons, with the answers to their tasks."""
+    paths = [cells.find(number) for number in options.numbers] or cells.lessons()
+    for path in paths:
+        print(terminal.markdown(cells.plan(path)))
+        names = exercises.names_of_lesson(int(path.name[:2]))
+        print(f"Exercises: {', '.join(names) or 'none'}\n")
+
+
 def write_notebooks(options):
     """Write one lesson, or all, as notebooks."""
     from .viewer import notebooks
 
     paths = [cells.find(options.number)] if options.number else cells.lessons()
     address = options.address or notebooks.origin()
-    for path in notebooks.write(paths, address):
+    for path in notebooks.write(paths, address, answers=not options.without_answers):
         print(path)
     if not address:
         print("They look for minicnn in the folders above them; with --from URL they can also")
@@ -145,7 +171,12 @@ def build_site(options):
     from .viewer import pages
 
     began = time.perf_counter()
-    first = pages.build(options.numbers, options.out, report=lambda text: print(text, flush=True))
+    first = pages.build(
+        options.numbers,
+        options.out,
+        report=lambda text: print(text, flush=True),
+        answers=not options.without_answers,
+    )
     print(f"{first}  ({time.perf_counter() - began:.0f} s)")
 
 

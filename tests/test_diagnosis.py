@@ -92,6 +92,20 @@ text = open(FILE).read()                                       | return dy,
 import inspect, minicnn.reference as r; inspect.getsource(r.activations)                | return dy,
 from importlib import util | s = util.spec_from_file_location('a', FILE); \
     m = util.module_from_spec(s); s.loader.exec_module(m); return vars(m)[NAME](dy, cache)
+import types, minicnn.reference as r; f = vars(r)[NAME]; \
+    g = types.FunctionType(f.__code__, f.__globals__)                   | return g(dy, cache)
+import minicnn.reference.activations as m; t = m.__loader__.get_source(m.__name__)     | return dy,
+import minicnn.reference.activations as m; t = m.__loader__.get_code(m.__name__)       | return dy,
+os.symlink(FILE, 'x.py'); t = open('x.py').read()                                      | return dy,
+import runpy; runpy.run_path(FILE)                                                     | return dy,
+import pickle, minicnn.reference as r; p = pickle.dumps(vars(r)[NAME])                    \
+                                                          | return pickle.loads(p)(dy, cache)
+import gc, minicnn.reference as r; a = [o for o in gc.get_objects() if \
+    'reference.activations' in str(getattr(o, '__module__', 0)) and NAME in str(o)] \
+                                                                        | return a[0](dy, cache)
+import importlib as i | [sys.modules.pop(k) for k in [*sys.modules] if 'minicnn.ref' in k]; \
+    return vars(i.import_module('minicnn.reference'))[NAME](dy, cache)
+import minicnn.fast as f; g = vars(f)[NAME]; g(np.ones(3), (np.ones(3),))   | return g(dy, cache)
 """.strip()
     .replace("\\\n    ", "")
     .splitlines()
@@ -104,7 +118,23 @@ def test_an_answer_that_uses_the_librarys_own_is_named_as_borrowed(loan, tmp_pat
     path = tmp_path / "attempt.py"
     path.write_text(RELU.format(f"{FILE}\n{before}", line.strip()), encoding="utf-8")
     (result,) = tutor.results(path)
-    assert (result.passed, result.mistake) == (False, "borrowed")
+    assert (result.passed, result.mistake) == (False, "borrowed"), result
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import subprocess; subprocess.run(['cat', FILE])",
+        "os.popen('cat ' + FILE).read()",
+        "import ctypes; ctypes.CDLL(None)",
+        "sys.setprofile(print)",
+    ],
+)
+def test_what_no_exercise_needs_is_refused(line, tmp_path):
+    path = tmp_path / "attempt.py"
+    path.write_text(RELU.format(FILE, f"{line}; return np.where(y > 0, dy, 0),"), encoding="utf-8")
+    (result,) = tutor.results(path)
+    assert not result.passed and "is not allowed here" in str(result.checks)
 
 
 def test_helpers_and_comparisons_are_no_loan(tmp_path):

@@ -27,6 +27,7 @@ from lessons.exercises import (
     submission,
     tutor,
 )
+from lessons.viewer import cells
 
 NAMES = [exercise.name for exercise in catalogue.EXERCISES]
 every_exercise = pytest.mark.parametrize("name", NAMES)
@@ -70,6 +71,31 @@ def check(folder, text, seconds=10, name="attempt.py"):
     path = folder / name
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     return "\n".join(tutor.result_text(result) for result in tutor.results(path, seconds))
+
+
+HOMES = """
+one_convolution: conv_forward
+relu: relu_forward relu_backward tanh_backward
+overlapping_pooling: pool_forward pool_backward average_pool_backward
+fully_connected_layer: fc_forward
+softmax_and_loss: softmax softmax_loss_forward softmax_loss_backward
+one_training_step: sgd_update
+chain_rule: fc_backward
+backward_pass_of_convolution: conv_backward
+im2col: im2col col2im
+response_normalization: lrn_forward lrn_backward map_lrn_forward map_lrn_backward
+dropout: dropout_forward dropout_backward
+figure_1: local_forward local_backward
+inside_a_gpu: neighbour_sum_kernel block_sum_kernel turned_tile_kernel
+"""
+
+
+def test_an_exercise_belongs_to_a_lesson_whatever_its_number_is():
+    homes = {
+        n: [e.name for e in catalogue.BY_NAME.values() if e.lesson == n] for n in range(1, 100)
+    }
+    names = {cells.find(n).stem[3:]: names for n, names in homes.items() if names}
+    assert "\n".join(f"{k}: {' '.join(v)}" for k, v in names.items()) == HOMES.strip()
 
 
 # What is right, and what is still empty.

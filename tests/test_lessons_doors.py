@@ -3,6 +3,7 @@
 What is behind the doors, the lessons themselves, is in test_lessons.py; pages in test_site.py.
 """
 
+import ast
 import builtins
 import os
 import subprocess
@@ -326,6 +327,44 @@ def test_lessons_load_quickly_and_without_what_only_some_need():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert loaded.isdisjoint({"matplotlib", "numba", "jupytext", "nbconvert", "minicnn.step"})
+
+
+# The wrong Python, and the wrong environment.
+
+OLD = "import sys; sys.version_info, sys.version = (3, 9, 18, 'final', 0), '3.9.18 (main)'"
+BARE = "import sys; sys.modules['numba'] = None"
+CHECK = ["-c", "from lessons import check; check(print)"]
+
+
+@pytest.mark.parametrize("package", ["minicnn", "lessons"])
+def test_an_old_python_can_read_the_door(package):
+    text = (pages.TOP / package / "__init__.py").read_text(encoding="utf-8")
+    ast.parse(text, feature_version=(3, 9))
+
+
+@pytest.mark.parametrize("door", [["-m", "minicnn"], ["-m", "lessons"], CHECK])
+@pytest.mark.parametrize("wrong, says", [(OLD, "Python 3.11 or newer"), (BARE, "numba, which")])
+def test_what_is_lacking_is_one_sentence_that_says_what_to_type(door, wrong, says, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(wrong)
+    settings = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(pages.TOP)])}
+    command = [sys.executable, *door]
+    done = subprocess.run(command, env=settings, capture_output=True, text=True)
+    *trace, sentence = done.stderr.splitlines()
+    assert done.returncode == 1 and f"minicnn needs {says}" in sentence and ": type " in sentence
+    assert not trace or (door is CHECK and sentence.startswith("ImportError: minicnn"))
+
+
+# What teachers get.
+
+
+def test_a_teacher_gets_goals_exercises_tasks_and_answers(capsys):
+    assert main(["answers", "2"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    for words in ("15 minutes. You need lesson 1. Afterwards you can", "Answers 1. A second ReLU"):
+        assert words in out
+    assert out.endswith("Exercises: relu_forward, relu_backward, tanh_backward")
+    assert main(["answers"]) == 0
+    assert capsys.readouterr().out.count("\nAnswers\n") == len(cells.lessons())
 
 
 # What notebooks and pages are made with, where it can be tested without their extra.

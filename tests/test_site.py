@@ -290,6 +290,37 @@ def test_ctrl_c_ends_the_building_and_the_lesson(tiny, tmp_path):
         os.kill(int((tmp_path / "began").read_text()), 0)
 
 
+ANSWERED = """# %% [markdown]
+# # One
+
+# %%
+print(1)
+
+# %% [markdown]
+# ## Change this and predict
+#
+# 1. Why?
+#
+# <details>
+# <summary>Answers</summary>
+#
+# 1. Because.
+#
+# </details>
+"""
+
+
+def test_students_get_pages_and_notebooks_without_the_answers(tiny, tmp_path, monkeypatch):
+    tiny(ANSWERED)
+    monkeypatch.setattr(pages, "write_page", lambda path: None)  # the trained network's, of no use
+    for answers in (True, False):
+        pages.build(site=tmp_path / "site", report=lambda text: None, answers=answers)
+        (path,) = notebooks.write(cells.lessons(), out=tmp_path, answers=answers)
+        for file in (tmp_path / "site" / "01_tiny.html", path):
+            text = file.read_text(encoding="utf-8")
+            assert "Why?" in text and ("Because" in text) == ("<details>" in text) == answers
+
+
 # Notebooks.
 
 

@@ -21,7 +21,8 @@
     mistakes.py       common mistakes, as edits of right solutions; hints/ holds them
     mutations.py      all small edits of a right solution, tried one after the other
     loops.py          a second solution for each exercise, in loops, to be edited like the first
-    facts.py          what the learner's code shows by itself, and what an error means here
+    facts.py          what the learner's code shows by itself; flow.py reads what depends on what
+    meanings.py       what an exception means here
     side_by_side.py   small arrays side by side, as text
     tutor.py          the texts that a learner reads
     classroom.py      the command `check`, for one learner or a class
@@ -126,6 +127,13 @@ def run_exercise(options):
     todo = [name for name in catalogue.BY_NAME if name not in passed]
     print(f"\nNext: python -m lessons exercise {todo[0]}" if todo else "\nAll of them are done.")
     return 0
+
+
+def names_of_lesson(number):
+    """Return the names of the exercises that belong to a lesson."""
+    from . import catalogue
+
+    return [exercise.name for exercise in catalogue.BY_NAME.values() if exercise.lesson == number]
 
 
 def run_check(options):

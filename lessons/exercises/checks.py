@@ -17,7 +17,7 @@ import numpy as np
 
 from minicnn import reference
 
-from . import differences, facts, sandbox
+from . import differences, meanings, sandbox
 from .cases import by_output, with_generators
 from .catalogue import BARE, cache_text, find, forward_of, function, signature
 from .sandbox_child import Other
@@ -32,7 +32,7 @@ def look(name, case, answer, right, tell):
     """Return the first Fault of an answer, or None; `tell` adds lines about wrong numbers."""
     if answer["raised"]:
         error = answer["raised"]
-        return Fault(None, "stopped", [call_error(name, error), *facts.meaning(name, error)])
+        return Fault(None, "stopped", [call_error(name, error), *meanings.meaning(name, error)])
     found = answer["returned"]
     if fault := structure(name, found):
         return Fault(None, *fault)
@@ -114,11 +114,17 @@ def kind(value):
 def array_fault(name, output, found, right, case, tell):
     """Check the shape, numbers and dtype of an output."""
     if np.shape(found) != np.shape(right):
-        numbers = [table(output, found, right, case)] if is_small(case, found) else []
+        numbers = [table(output, found, right, case)] if tell and is_small(case, found) else []
         owner = f", the shape of {output.removeprefix('d')}" if output.startswith("d") else ""
         hint = "  Is it transposed?" if np.shape(found) == np.shape(right)[::-1] else ""
         line = f"{output} has shape {np.shape(found)}; expected {np.shape(right)}{owner}.{hint}"
         return "wrong shape", [*numbers, line]
+    if np.asarray(found).dtype.kind in "iu" and right.dtype.kind == "f":
+        line = (
+            f"{output} is an array of {np.asarray(found).dtype}: whole numbers, which lose what "
+            f"comes after the point.  The arguments are {right.dtype}."
+        )
+        return "wrong dtype", [line]
     if not differences.same(found, right):
         lines = different(name, output, np.asarray(found), np.asarray(right), case) if tell else []
         return None, lines

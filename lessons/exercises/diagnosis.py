@@ -11,6 +11,8 @@ A known mistake is evident if the edited function gives the learner's numbers in
 import ast
 import functools
 import inspect
+import itertools
+import math
 
 import numpy as np
 
@@ -19,8 +21,10 @@ from .cases import by_output, cases, outcomes, right_answers, with_generators
 from .catalogue import find, function, home, source
 from .checks import structure
 from .mistakes import LOOPS, helper_source, mistakes, variant
-from .mutations import first_line, mutants, shapes_in
+from .mutations import first_line, locals_in, mutants
 from .sandbox_child import copied
+
+SIZES = {"f", "z", "s", "stride", "groups", "alpha", "beta", "epsilon", "momentum", "decay"}
 
 
 def diagnosis(name, output, answers, failed, probe, tree):
@@ -37,6 +41,8 @@ def diagnosis(name, output, answers, failed, probe, tree):
     lines = [] if output == "cache" else common_patterns(name, output, found)
     if lines and lines[0].startswith(differences.SURE):
         return None, None, lines[0]
+    if hint := size_factor(name, output, found):
+        return None, None, hint
     trials = [(probe[0], *usable(name, [probe[1]]), probe[2])] if probe else []
     trials += zip(cases(name), found, right_answers(name), strict=False)
     trials = [trial for trial in trials if trial[2] is not None]
@@ -120,7 +126,8 @@ def edited_line(name, outputs, trials, tree):
         names = dict(vars(home_of))
         exec(compile(module, "solution", "exec"), names)
         case = trials[-1][0]
-        shapes = shapes_in(names[name], copied(case.args), with_generators(case.options))
+        values = locals_in(names[name], copied(case.args), with_generators(case.options))
+        shapes = {q: a.shape for q, a in values.items() if hasattr(a, "shape")}
         for words, statement in mutants(module.body[0], shapes):
             if gives(module, name, names, outputs, trials):
                 return words.format(first_line(statement))
@@ -175,7 +182,7 @@ def exchanged_hint(name, output, found):
 
 def common_patterns(name, output, found):
     """Return sentences on patterns that all wrong cases share, the most telling first."""
-    common = None
+    common, numbers = None, 0
     for case, mine, ours in zip(cases(name), found, right_answers(name), strict=False):
         if mine is None or differences.alike(mine[output], ours[output]):
             continue
@@ -189,7 +196,49 @@ def common_patterns(name, output, found):
         else:
             hints = differences.shapes(*pair)
         common = [line for line in hints if common is None or line in common]
-    return common or []
+        numbers += np.size(pair[1])
+    return common if common and numbers > 1 else []  # one number is always some multiple
+
+
+def size_factor(name, output, found):
+    """Return a sentence if an output is right but for a product of sizes in each case, or None.
+
+    Only the shortest product that fits all cases is named, and only if no other is as short.
+    """
+    factors, sizes = [], []
+    for case, mine, ours in zip(cases(name), found, right_answers(name), strict=False):
+        if mine is None or output == "cache" or np.shape(mine[output]) != np.shape(ours[output]):
+            return None
+        ratio = np.vdot(mine[output], ours[output]) / np.vdot(ours[output], ours[output])
+        if not ratio or not differences.same(mine[output], ratio * ours[output]):
+            return None
+        factors.append(ratio)
+        sizes.append(sizes_in(name, case))
+    if not factors or np.ptp(factors) < 1e-6:
+        return None
+    for count in (1, 2, 3):
+        fits = []
+        for names in itertools.combinations_with_replacement(sorted(sizes[0]), count):
+            product = [math.prod(known[q] for q in names) for known in sizes]
+            fits += [("multiplied", names)] if np.allclose(factors, product, rtol=1e-4) else []
+            fits += [("divided", names)] if np.allclose(1, factors * np.array(product)) else []
+        if fits:
+            verb, names = fits[0]
+            says = f"Your {output} is right but for one factor: it is {verb} by {'·'.join(names)}."
+            return says if len(fits) == 1 else None
+    return None
+
+
+def sizes_in(name, case):
+    """Return the sizes and settings of a case, by their names in the solution."""
+    solution = getattr(loops, name, None) or function(name)
+    values = locals_in(solution, copied(case.args), with_generators(case.options))
+    counted = {"n", "k"} if "lrn" in name else set()  # elsewhere they are numbers of a loop
+    return {
+        q: value
+        for q, value in values.items()
+        if isinstance(value, (int, float)) and (q in counted or q in SIZES or q[0].isupper())
+    }
 
 
 def second_hint(name, mistake):

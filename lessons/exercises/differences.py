@@ -71,7 +71,21 @@ def patterns(found, expected, N):
         return ["It contains NaN or infinity: a division by 0, or e^… of a large number?"]
     if not found.any() and expected.any():
         return ["It is zero everywhere: is it ever filled?"]
-    return [*factors(found, expected, N), *moved(found, expected)]
+    return [*factors(found, expected, N), *moved(found, expected), *bent(found, expected)]
+
+
+def bent(found, expected):
+    """Return sentences on right numbers to which a function was applied entry by entry."""
+    known = {
+        "The right numbers, but 0 wherever they should be negative: is a ReLU in it?": np.maximum(
+            expected, 0
+        ),
+        "The right numbers without their signs.": np.abs(expected),
+        "The squares of the right numbers.": expected**2,
+        "One divided by the right numbers: is a quotient upside down?": 1 / expected,
+    }
+    several = expected.size > 1 and not same(found, expected)
+    return [says for says, numbers in known.items() if several and same(found, numbers)]
 
 
 def factors(found, expected, N):
@@ -125,8 +139,17 @@ def moved(found, expected):
     for axis in range(-expected.ndim, 0):
         if same(found, np.flip(expected, axis)):
             hints.append(f"The right numbers, in reverse order along axis {axis}.")
-    if expected.ndim > 1 and same(found, np.reshape(np.transpose(expected), expected.shape)):
-        return ["The right numbers, but reshaped where rows and columns should be exchanged: .T"]
+    if expected.ndim > 1:
+        if same(found, np.reshape(np.transpose(expected), expected.shape)):
+            hints.append(
+                "The right numbers, but reshaped where rows and columns should be exchanged: .T"
+            )
+        exchanged = np.reshape(expected, (*expected.shape[:-2], *expected.shape[:-3:-1]))
+        if same(found, exchanged.swapaxes(-1, -2)):
+            hints.append(
+                "The right numbers, but each map is filled column by column: were its rows and "
+                "columns exchanged before a reshape?"
+            )
     if same(np.sort(found, None), np.sort(expected, None)):
         hints.append("The right numbers in wrong places: check indices, reshapes and transposes.")
     return hints

@@ -269,10 +269,11 @@ INPUTS = {
 }  # fmt: skip
 
 
-def cause(name, failed):
+def cause(name, failed, others=0):
     """Return a sentence with what turns a right answer into a wrong one, or "" if nothing does.
 
-    `failed` holds for each Probe whether its answer was wrong.
+    `failed` holds for each Probe whether its answer was wrong.  `others` counts wrong answers to
+    larger inputs: any single input has some two things that no other has.
     """
     tried = probes(name)[: len(failed)]
     if all(failed) or not any(failed):
@@ -285,7 +286,7 @@ def cause(name, failed):
         if have == wrong:
             return f"{counts} {words}."
     for (a, have_a), (b, have_b) in itertools.combinations(known.items(), 2):
-        if have_a & have_b == wrong:
+        if have_a & have_b == wrong and len(wrong) + others > 2:
             return f"{counts} two things meet: {a}, and {b}."
     for (a, have_a), (b, have_b) in itertools.combinations(known.items(), 2):
         if have_a | have_b == wrong:

@@ -1,4 +1,4 @@
-"""What a learner's code shows by itself: facts of its syntax tree, and what an error means here.
+"""What a learner's code shows by itself: facts of its syntax tree.
 
     tree     the syntax tree of the learner's file
     Fact     line: its number; says: a sentence; explains: the names of mistakes that give the same
@@ -14,18 +14,30 @@ import re
 from collections import namedtuple
 
 from . import loops
-from .catalogue import cache_text, forward_of
+from .flow import (
+    called,
+    depends,
+    elsewhere,
+    is_slice,
+    loop_names,
+    names_in,
+    scalars_of,
+    targets_of,
+    written_into,
+)
 
 Fact = namedtuple("Fact", "line says explains", defaults=((),))
 ALL = ("all",)
+FLOAT = "float"  # of numbers that are whole, but of no whole type
 REDUCTIONS = {"sum", "max", "mean"}
 
 
-def facts(name, tree, whole=False, cause=""):
+def facts(name, tree, whole=False, cause="", output=None):
     """Return the Facts of the learner's function, the most telling first.
 
     `whole` says that its wrong numbers are all whole, where the right ones are not; `cause` is
-    the sentence of experiments.cause.
+    the sentence of experiments.cause; `output` is the wrong output, and lines that have no part in
+    it are left out.
     """
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     own = [node for node in functions if node.name == name]
@@ -36,30 +48,24 @@ def facts(name, tree, whole=False, cause=""):
     for look in (
         returns_in_loops, negative_zeros, padded_axes, masks, powers,
         builtins, repeated_indices, label_rows, quotients, whole_arrays,
-        empty_arrays, unused,
+        empty_arrays, negative_starts, single_numbers, tiny_numbers,
     ):  # fmt: skip
         with contextlib.suppress(RecursionError):  # an expression that is thousands of levels deep
             found += look(name, own[-1], nodes, whole)
-    overlap = re.search("(where|or) (windows overlap|one pixel wins)", cause)
-    if overlap and "two things" not in cause:
-        found = [*replacements(own[-1]), *found]
+    with contextlib.suppress(RecursionError):
+        if re.search("(where|or) (windows overlap|one pixel wins)", cause) and "two t" not in cause:
+            found = [*replacements(own[-1]), *found]
+        elif re.search(r"those where there is more than one \w+ \([NKC] > 1\)\.", cause):
+            found = [*overwritten(own[-1]), *found]
+        idle = elsewhere(name, own[-1], output)
+        found = [fact for fact in found if fact.line not in idle]
+        found += unused(name, own[-1], nodes, whole)
     return [fact for k, fact in enumerate(found) if fact.line not in [f.line for f in found[:k]]]
 
 
 def text_of(node):
     text = ast.unparse(node)
     return f"`{text if len(text) < 60 else text[:57] + ' …'}`"
-
-
-def called(node):
-    """Return the name of a called function, np.sum or x.sum or sum: "sum"."""
-    if not isinstance(node, ast.Call):
-        return None
-    return getattr(node.func, "attr", None) or getattr(node.func, "id", None)
-
-
-def names_in(node):
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
 
 
 # Each of these functions takes (name, function, its nodes, whole) and yields Facts.
@@ -74,9 +80,13 @@ def returns_in_loops(name, own, nodes, whole):
 
 def negative_zeros(name, own, nodes, whole):
     """`a[pad:-pad]` is empty where pad is 0."""
+    tested = {
+        q for node in nodes if isinstance(node, (ast.If, ast.IfExp)) for q in names_in(node.test)
+    }
     for node in nodes:
         upper = node.upper if isinstance(node, ast.Slice) else None
-        if isinstance(upper, ast.UnaryOp) and isinstance(upper.operand, ast.Name):
+        is_name = isinstance(upper, ast.UnaryOp) and isinstance(upper.operand, ast.Name)
+        if is_name and upper.operand.id not in tested:
             zero = upper.operand.id
             says = f"Line {node.lineno}: `{ast.unparse(node)}` takes nothing where {zero} = 0, "
             says += f"for -0 is 0; and it is right only if {zero} is all that is to be cut off."
@@ -103,11 +113,83 @@ def replacements(own):
             yield Fact(node.lineno, says, ALL)
 
 
+def overwritten(own):
+    """`dw[k] = …` in a loop over n: what it assigns depends on n, its place does not."""
+    for loop in [node for node in ast.walk(own) if isinstance(node, ast.For)]:
+        inside = [node for node in ast.walk(loop) if isinstance(node, ast.Assign)]
+        made_here = {q for node in inside for q in targets_of(node) - written_into(node)}
+        for node in inside:
+            target, arrays = node.targets[0], written_into(node)
+            if not arrays or arrays & (made_here | names_in(node.value)):
+                continue
+            for number in names_in(loop.target):
+                chosen = depends(target.slice, number, inside, exactly=True)
+                if not chosen and depends(node.value, number, inside):
+                    says = f"Line {node.lineno}, {text_of(node)}: every {number} replaces what the "
+                    says += f"one before it has put there, so the last {number} alone counts."
+                    yield Fact(node.lineno, f"{says}  `+=` adds.", ALL)
+
+
+def negative_starts(name, own, nodes, whole):
+    """`x[i - 1 : i + 2]` counts from the end where i is 0."""
+    first = {  # names of loops that begin at 0
+        node.target.id
+        for node in nodes
+        if isinstance(node, (ast.For, ast.comprehension)) and isinstance(node.target, ast.Name)
+        if called(node.iter) == "range" and len(node.iter.args) == 1
+    }
+    for node in nodes:
+        lower = node.lower if isinstance(node, ast.Slice) else None
+        if isinstance(lower, ast.BinOp) and isinstance(lower.op, ast.Sub):
+            if isinstance(lower.left, ast.Name) and lower.left.id in first:
+                says = (
+                    f"Line {node.lineno}: `{ast.unparse(lower)}` can be below 0, and NumPy counts"
+                )
+                says += " a negative start from the end.  max(0, …) stops at the edge."
+                yield Fact(node.lineno, says)
+
+
+def single_numbers(name, own, nodes, whole):
+    """`y[:, i] = a.sum()` puts the sum of everything at each place of `:`."""
+    for node in nodes:
+        if isinstance(node, (ast.Assign, ast.AugAssign)) and written_into(node):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            places = getattr(getattr(target, "slice", None), "elts", [])
+            everywhere = any(isinstance(p, ast.Slice) and not (p.lower or p.upper) for p in places)
+            sums = [n for n in ast.walk(node.value) if called(n) in REDUCTIONS and everywhere]
+            for call in sums:
+                of_module = getattr(getattr(call.func, "value", None), "id", "") == "np"
+                if len(call.args) == of_module and not call.keywords:
+                    says = f"Line {node.lineno}, {text_of(node)}: without an axis "
+                    says += f"the {called(call)} is one number, the same at each place of `:`."
+                    yield Fact(node.lineno, says)
+
+
+def tiny_numbers(name, own, nodes, whole):
+    """`log(p + 1e-8)` is no logarithm of p."""
+    for node in nodes:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+            number = getattr(node.right, "value", None)
+            if isinstance(number, float) and 0 < number < 1e-4:
+                says = f"Line {node.lineno}, {text_of(node)}: where the rest is small, {number:g} "
+                yield Fact(node.lineno, f"{says}changes the result.")
+
+
 def padded_axes(name, own, nodes, whole):
     """`np.pad(x, pad)` pads every axis."""
+    pairs = {
+        q
+        for node in nodes
+        if isinstance(node, ast.Assign) and not isinstance(node.value, (ast.Name, ast.Constant))
+        for q in set().union(*(names_in(t) for t in node.targets if isinstance(t, ast.Name)))
+    }
     for node in nodes:
         if called(node) == "pad" and len(node.args) > 1:
-            if isinstance(node.args[1], (ast.Name, ast.Constant)):
+            whole_image = len(getattr(getattr(node.args[0], "slice", None), "elts", ())) < 2
+            is_number = isinstance(node.args[1], ast.Constant) or (
+                isinstance(node.args[1], ast.Name) and node.args[1].id not in pairs
+            )
+            if is_number and whole_image:  # x[n, c] has rows and columns alone
                 says = f"Line {node.lineno}: {text_of(node)} pads every axis, channels, too."
                 yield Fact(node.lineno, says, ALL)
 
@@ -134,35 +216,29 @@ def builtins(name, own, nodes, whole):
     for node in nodes:
         f = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
         bare = [arg for arg in node.args if isinstance(arg, (ast.Name, ast.BinOp))] if f else []
-        if f in ("max", "min") and len(node.args) == 2 and any(names_in(a) & arrays for a in bare):
+        if (
+            f in ("max", "min")
+            and len(node.args) == 2
+            and any(whole_names_in(a, own) & arrays for a in bare)
+        ):
             says = f"Python's {f} asks which of the two is larger as a whole.  Entry by entry it is"
             yield Fact(node.lineno, f"Line {node.lineno}, {text_of(node)}: {says} np.{f}imum.", ALL)
+
+
+def whole_names_in(node, own):
+    """Return the names in an expression that stand for whole arrays: not x.shape[2], nor x[i]."""
+    numbers, names = loop_names(own), names_in(node)
+    for part in ast.walk(node):
+        is_size = getattr(part, "attr", "") in ("shape", "size", "ndim") or called(part) == "len"
+        if is_size or isinstance(part, ast.Subscript) and names_in(part.slice) & numbers:
+            names -= names_in(part)
+    return names
 
 
 def arrays_of(name, own):
     """Return the learner's names for the arguments, and for what is unpacked from the cache."""
     names = {arg.arg for arg in own.args.args[:1]} | {"x", "y", "dy", "scores"}
     return names - loop_names(own)
-
-
-def loop_names(own):
-    """Return the names that loops, also those of comprehensions, give to numbers."""
-    loops_ = [n for n in ast.walk(own) if isinstance(n, (ast.For, ast.comprehension))]
-    return {q for loop in loops_ for q in names_in(loop.target)}
-
-
-def scalars_of(own):
-    """Return names that hold single numbers: those of loops, and what is computed from them."""
-    scalars = loop_names(own)
-    for _ in range(3):
-        for node in ast.walk(own):
-            if isinstance(node, ast.Assign) and names_in(node.value) & scalars:
-                inside = [n for n in ast.walk(node.value) if isinstance(n, ast.Subscript)]
-                if all(
-                    len(getattr(n.slice, "elts", ())) == 4 for n in inside
-                ):  # winner[n, c, i, j]
-                    scalars |= set().union(*map(names_in, node.targets))
-    return scalars
 
 
 def repeated_indices(name, own, nodes, whole):
@@ -189,31 +265,27 @@ def repeated_indices(name, own, nodes, whole):
                 yield Fact(node.lineno, says, ("= for +=", "dw of the last image"))
 
 
-def is_slice(node, own):
-    """Return whether a name was assigned a slice(…), or a tuple that holds one."""
-    for other in ast.walk(own):
-        if isinstance(other, ast.Assign) and names_in(node) & set().union(
-            *map(names_in, other.targets)
-        ):
-            if any(called(n) == "slice" or called(n) == "s_" for n in ast.walk(other.value)):
-                return True
-    return False
-
-
 def label_rows(name, own, nodes, whole):
     """`p[labels]` takes rows, `p[:, labels]` takes columns of all rows."""
     if not name.startswith("softmax_loss"):
         return
+    numbers = loop_names(own)
+    numbers |= {  # label = labels[n]
+        q
+        for node in nodes
+        if isinstance(node, ast.Assign) and names_in(node.value) & numbers
+        for q in targets_of(node) - written_into(node)
+    }
     for node in nodes:
         if isinstance(node, ast.Subscript) and isinstance(node.slice, (ast.Name, ast.Tuple)):
             parts = getattr(node.slice, "elts", [node.slice]) or [node]
             last = parts[-1]
-            if not isinstance(last, ast.Name) or last.id in loop_names(own) or len(parts) > 2:
+            if not isinstance(last, ast.Name) or last.id in numbers or len(parts) > 2:
                 continue
             if last.id not in ("labels", "label", "y", "t", "targets"):
                 continue
             a = ast.unparse(node.value)
-            if len(parts) == 1 and a not in loop_names(own):
+            if len(parts) == 1 and a not in numbers:
                 what = f"takes whole rows of {a}: those whose numbers are the labels"
             elif len(parts) == 2 and isinstance(parts[0], ast.Slice):
                 what = "takes the columns of all labels in every row"
@@ -226,6 +298,7 @@ def label_rows(name, own, nodes, whole):
 def quotients(name, own, nodes, whole):
     """`e / e.sum(axis=1)` divides columns, unless the axis is kept."""
     if name.startswith("softmax"):
+        in_loops = {part for loop in nodes if isinstance(loop, ast.For) for part in ast.walk(loop)}
         kept = {}
         for node in nodes:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -233,8 +306,10 @@ def quotients(name, own, nodes, whole):
         for node in nodes:
             if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Div, ast.Sub)):
                 right = node.right
-                if isinstance(node.left, ast.Subscript):
-                    continue  # one number an image, perhaps
+                if isinstance(node.left, ast.Subscript) or node in in_loops:
+                    continue  # one number an image, perhaps, or one row
+                if getattr(node.left, "attr", "") == "T" or called(node.left) == "transpose":
+                    continue  # classes come first
                 right = kept.get(right.id, right) if isinstance(right, ast.Name) else right
                 if called(right) in REDUCTIONS and isinstance(right.func, ast.Attribute):
                     words = {k.arg: ast.unparse(k.value) for k in right.keywords}
@@ -258,7 +333,7 @@ def whole_arrays(name, own, nodes, whole):
     for node in nodes:
         line = f"Line {getattr(node, 'lineno', 0)}"
         if isinstance(node, (ast.BinOp, ast.AugAssign)) and isinstance(node.op, ast.FloorDiv):
-            if whole and node not in indices:
+            if whole == FLOAT and node not in indices:
                 says = (
                     f"{line}, {text_of(node)}: all your numbers are whole, because // rounds down."
                 )
@@ -278,11 +353,16 @@ def empty_arrays(name, own, nodes, whole):
     for node in nodes:
         if isinstance(node, ast.Assign) and called(node.value) in ("empty", "empty_like"):
             array = ast.unparse(node.targets[0])
-            for other in nodes:
+            filled = any(n is not node and array in targets_of(n) for n in nodes if is_assign(n))
+            for other in nodes if not filled else ():
                 if isinstance(other, ast.AugAssign) and array in names_in(other.target):
                     says = f"Line {node.lineno}, {text_of(node)}: np.empty leaves whatever was in "
                     says += f"memory, and line {other.lineno} adds to it.  np.zeros is zero."
                     yield Fact(node.lineno, says, ALL)
+
+
+def is_assign(node):
+    return isinstance(node, ast.Assign)
 
 
 def is_load(node):
@@ -323,106 +403,3 @@ def unused(name, own, nodes, whole):
             if target not in reads and target != "_":
                 says = f"Line {node.lineno} computes {target}, and no other line uses it."
                 yield Fact(node.lineno, says)
-
-
-# Errors.
-
-INTEGER = "An index, a size or a range must be whole: `/` gives a float, `//` a whole number."
-MEANINGS = [  # (a pattern in the type and message, what it means here)
-    (
-        "truth value of an array",
-        "Python's if, and, or, max and min want one yes or no, and an array has one for each entry:"
-        " np.where, np.maximum or a mask work entry by entry.",
-    ),
-    ("bitwise_xor", "In Python ^ is no power but an operation on bits.  A power is **."),
-    (
-        "'tuple' and|tuple' object has no attribute|'tuple' and '|and 'tuple'|type tuple",
-        "There is a tuple where an array is meant.  The cache is a tuple, and so is what every "
-        "forward and backward returns: unpack it first.",
-    ),
-    (
-        "too many values to unpack|not enough values to unpack",
-        "As many names must stand on the left as there are values on the right.",
-    ),
-    ("only integers, slices|slice indices must be integers|float' object cannot be int", INTEGER),
-    (
-        "IndexError: index .* out of bounds",
-        "An index is as large as this axis of the array, or larger: they count from 0.",
-    ),
-    ("AxisError", "The array has fewer axes than this axis number needs: they count from 0."),
-    (r"zeros.*float64", INTEGER),
-    (
-        "wrong tuple length for shape",
-        "col2im wants the shape of one image, (C, H, W): three numbers without N.",
-    ),
-    (
-        "TypingError|No implementation of function|nopython",
-        "im2col and col2im are compiled by Numba, which takes only what it expects: one image "
-        "(C, H, W), whole numbers, and for col2im the columns, then the shape (C, H, W).",
-    ),
-    (
-        "Cannot cast ufunc",
-        "The array on the left holds whole numbers and cannot take the others: which line made it, "
-        "with which dtype?",
-    ),
-    (
-        "only (length-1|0-dimensional|size-1) arrays",
-        "math works on one number; np.exp and np.log work on arrays.",
-    ),
-    ("NameError", "No line before it gives that name a value: a slip of the pen, or an import?"),
-    ("UnboundLocalError|cannot access local", "The name is read before it gets a value."),
-    (
-        "setting an array element with a sequence|could not broadcast input array",
-        "What stands on the right has another shape than the place on the left.",
-    ),
-    ("ModuleNotFoundError", "The tutor has NumPy and minicnn, and no exercise needs more."),
-    (
-        "cannot reshape array",
-        "The array has more or fewer entries than the new shape: print its shape before that line.",
-    ),
-    ("RecursionError", "The function calls itself without end."),
-    ("ZeroDivisionError", "There is a division by a size or a count that is 0."),
-    (
-        "unsupported operand.*NoneType|NoneType' object",
-        "A value is None: a function without return?",
-    ),
-    (
-        "matmul|aligned|could not multiply",
-        "@ wants as many columns on the left as rows on the right: "
-        "print both shapes; does one of them need .T, or a reshape?",
-    ),
-    (
-        "broadcast",
-        "The shapes of two arrays do not fit together there.  Print them before that line: does "
-        "one array need to be transposed (.T) or reshaped, or a sum its axis or keepdims?",
-    ),
-]
-
-
-def meaning(name, error):
-    """Return what an exception means here, as a list of one sentence or none."""
-    text = f"{error['type']}: {error['message']}"
-    if "broadcast" in text and name == "conv_forward" and re.search(r"\+ b\b(?!\[)", error["code"]):
-        return ["b has shape (K,): beside maps (K, H_out, W_out) it stands as b[:, None, None]."]
-    if "broadcast" in text and name.startswith("fc") and re.search(r"\w \* \w", error["code"]):
-        return ["* multiplies entry by entry; the product of two matrices is @."]
-    if "broadcast" in text and name == "fc_forward" and "b[:, None]" in error["code"]:
-        return ["y is (N, K), and b is (K,): NumPy lines up the last axes by itself, y + b."]
-    for pattern, says in MEANINGS:
-        if re.search(pattern, text):
-            if "cache" in says or "values to unpack" in pattern:
-                letters = cache_text(name) if "ward" in name else None
-                says += f"  The cache of {forward_of(name)} is {letters}." if letters else ""
-            return [says]
-    return []
-
-
-def writes_to(tree, name, argument):
-    """Return the line number and text of a line that writes into this argument, or None."""
-    for node in ast.walk(tree):
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        for target in targets if isinstance(node, (ast.Assign, ast.AugAssign)) else []:
-            inside = isinstance(target, ast.Subscript) or isinstance(node, ast.AugAssign)
-            if inside and getattr(getattr(target, "value", target), "id", None) == argument:
-                return node.lineno, ast.unparse(node)
-    return None

@@ -21,7 +21,8 @@ from .catalogue import function
 from .checks import is_small, look
 from .diagnosis import diagnosis, second_hint, usable
 from .experiments import cause, probe_answers, probes, size_of
-from .facts import ALL, facts, writes_to
+from .facts import ALL, FLOAT, facts
+from .flow import writes_to
 from .sandbox_child import BORROWED
 
 Verdict = namedtuple("Verdict", "passed checks mistake hint more")
@@ -67,7 +68,7 @@ def judge(name, answers, tree=None):
         first = first or fault
     failed = [not check.passed for check in checks]
     faults = [
-        look(name, probe.case, answer, right, tell=True)
+        look(name, probe.case, answer, right, tell=False)
         for probe, answer, right in zip(probes(name), small, probe_answers(name), strict=False)
     ]
     if faults:
@@ -84,7 +85,8 @@ def judge(name, answers, tree=None):
     lines, label, mistake, hint, trial = [*fault.lines], fault.name, None, None, None
     if smallest is not None and fault.output:
         trial = probes(name)[smallest].case, small[smallest], probe_answers(name)[smallest]
-        shown = faults[smallest].lines
+        shown = look(name, *trial, tell=True).lines
+        lines = lines if first else [*shown]
         by_hand = [size_of(case) for case, bad in zip(given, failed, strict=True) if bad]
         smaller = size_of(trial[0]) < min(by_hand, default=np.inf)
         if is_small(trial[0], 0) and smaller and fault.name != "wrong cache":
@@ -92,14 +94,13 @@ def judge(name, answers, tree=None):
     if fault.output:
         mistake, known, hint = diagnosis(name, fault.output, answers, failed, trial, tree)
         label = known or label
-    sentence = "" if fault.name in ("argument changed", "wrong cache") else cause(name, like)
+    sentence = (
+        "" if fault.name in ("argument changed", "wrong cache") else cause(name, like, sum(failed))
+    )
     lines += [sentence] if sentence else []
     if tree:
-        whole = any(
-            is_whole(name, fault.output, *pair)
-            for pair in zip(answers, right_answers(name), strict=False)
-        )
-        lines, hint = with_facts(name, tree, fault, mistake, (whole, sentence), lines, hint)
+        evidence = whole(name, fault.output, answers), sentence, fault.output
+        lines, hint = with_facts(name, tree, fault, mistake, evidence, lines, hint)
     place = [check.passed for check in checks].index(False)
     checks[place] = checks[place]._replace(said=lines)
     return Verdict(False, checks, label, hint, second_hint(name, mistake))
@@ -116,12 +117,16 @@ def dropout_verdict(given, answers, checks, tree):
     return Verdict(False, checks, label, hint, second_hint(name="dropout_forward", mistake=mistake))
 
 
-def is_whole(name, output, answer, right):
-    """Return whether all numbers of a wrong output are whole, where the right ones are not."""
-    found = usable(name, [answer])[0] if output else None
-    if not found or output == "cache" or not np.any(found[output]):
-        return False
-    return bool((np.mod(found[output], 1) == 0).all() and np.mod(right[output], 1).any())
+def whole(name, output, answers):
+    """Return the kind of numbers, "float" or "int", if all are whole and should not be, or ""."""
+    if output in (None, "cache"):
+        return ""
+    pairs = zip(usable(name, answers), right_answers(name), strict=False)
+    pairs = [(np.asarray(mine[output]), ours[output]) for mine, ours in pairs if mine]
+    wrong = [mine for mine, ours in pairs if np.mod(ours, 1).any() and mine.any()]
+    if not wrong or any(np.mod(mine, 1).any() for mine in wrong):
+        return ""
+    return FLOAT if any(mine.dtype.kind == "f" for mine in wrong) else "int"
 
 
 def with_facts(name, tree, fault, mistake, evidence, lines, hint):

@@ -52,6 +52,7 @@ def renamed(statement):
     for name in sorted({n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}):
         others = [ast.Name(PARTNER[name], ast.Load())] if name in PARTNER else []
         others += [ast.Constant(ALONE[name])] if name in ALONE else []
+        others += [parsed("2 * pad")] if name == "pad" else []  # all of it on one side
         places = [e for e in expressions(statement) if getattr(e[3], "id", "") == name]
         places = [e for e in places if isinstance(e[3].ctx, ast.Load)]
         for other in others if len(places) > 1 else []:
@@ -148,6 +149,10 @@ def alternatives(node, shapes):
         yield ast.Slice(node.lower, None, node.step)
     elif isinstance(node, ast.Subscript):
         yield node.value
+        indices = getattr(node.slice, "elts", [])
+        for k in range(1, len(indices)):
+            order = [*indices[: k - 1], indices[k], indices[k - 1], *indices[k + 1 :]]
+            yield ast.Subscript(node.value, ast.Tuple(order, ast.Load()), ast.Load())
 
 
 def other_operations(node):
@@ -164,10 +169,16 @@ def other_operations(node):
     if isinstance(left, ast.Call) and left.args and isinstance(op, (ast.Add, ast.Sub)):
         inside = [ast.BinOp(left.args[0], op, right), *left.args[1:]]
         yield ast.Call(left.func, inside, left.keywords)
+    if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult):
+        if isinstance(op, (ast.Add, ast.Sub)):  # as if there were parentheses
+            yield ast.BinOp(left.left, ast.Mult(), ast.BinOp(left.right, op, right))
     yield left
-    yield right if not isinstance(op, ast.Sub) else parsed("-r", r=right)
+    yield right
+    if isinstance(op, ast.Sub):
+        yield parsed("-r", r=right)
     if isinstance(op, ast.Pow):
         yield parsed("l ** -r", l=left, r=right)
+        yield parsed("abs(l)", l=left)
     elif isinstance(op, (ast.Sub, ast.Div)):
         yield ast.BinOp(right, op, left)
     elif isinstance(op, ast.MatMult):
@@ -219,17 +230,17 @@ def other_axes(keyword):
         yield from (ast.parse(text, mode="eval").body for text in choices)
 
 
-def shapes_in(function, args, options):
-    """Return the shapes of the arrays that are local to a function when it returns."""
-    shapes = {}
+def locals_in(function, args, options):
+    """Return the local names of a function and their values when it returns: {name: value}."""
+    found = {}
 
     def listen(frame, event, value):
         if event == "return" and frame.f_code is function.__code__:
-            shapes.update({q: a.shape for q, a in frame.f_locals.items() if hasattr(a, "shape")})
+            found.update(frame.f_locals)
 
     sys.setprofile(listen)
     try:
         function(*args, **options)
     finally:
         sys.setprofile(None)
-    return shapes
+    return found

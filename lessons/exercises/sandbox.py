@@ -34,7 +34,7 @@ Outcome = namedtuple("Outcome", "answers failure printed")
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def run(path, name, calls, given=(), seconds=SECONDS):
+def run(path, name, calls, given=(), seconds=SECONDS, solution=""):
     """Run all calls of the learner's function and return the Outcome.
 
     Parameters
@@ -48,6 +48,8 @@ def run(path, name, calls, given=(), seconds=SECONDS):
         Modules that the file may import; they are loaded first and do not count towards the limit.
     seconds : float
         The time limit for the import and for each call.
+    solution : str
+        The text of the library's own function, which the learner's code must not run.
 
     Returns
     -------
@@ -56,7 +58,7 @@ def run(path, name, calls, given=(), seconds=SECONDS):
         `printed`: the beginning of the code's printed output.
     """
     request = {"path": os.path.abspath(path), "name": name, "calls": calls}
-    request |= {"given": list(given), "memory": MEMORY}
+    request |= {"given": list(given), "memory": MEMORY, "solution": solution}
     folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     process = start(folder.name, name)
     try:

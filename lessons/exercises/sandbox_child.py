@@ -1,7 +1,8 @@
 """The child process that runs a learner's code; requests arrive on stdin.
 
-    request   {"path", "name", "calls", "given", "memory"}: the file, the function, the calls, the
-              modules to import first, and the memory limit in bytes
+    request   {"path", "name", "calls", "given", "solution", "memory"}: the file, the function, the
+              calls, the modules to import first, the text of the library's own function, and the
+              memory limit in bytes
     answer    one for each call: {"returned": …, "raised": …, "changed": places of arguments}
 
 This process calls the function and reports; it does not judge.  The learner's printed output goes
@@ -19,6 +20,7 @@ library to be read.  This notices a loan; code that is written to undo it in thi
 
 import contextlib
 import importlib
+import importlib.machinery
 import io
 import json
 import linecache
@@ -203,7 +205,12 @@ def make_refuse(name):
 
 
 LIBRARY = "minicnn", "lessons"
+WATCHED = {
+    "open", "exec", "compile", "object.__getattr__", "subprocess.Popen", "os.system", "os.exec",
+    "os.posix_spawn", "os.spawn", "ctypes.dlopen", "sys.setprofile", "sys.settrace",
+}  # fmt: skip
 watching = []  # not empty while the learner's code runs
+solution = ["", b""]  # the name and the text of the library's own function
 
 
 @contextlib.contextmanager
@@ -216,35 +223,73 @@ def watched():
 
 
 def watch(event, args):
-    """Refuse to read the library's files, or to run one of them as something else (an audit hook).
+    """Refuse ways to the library's own solution while the learner's code runs (an audit hook).
 
-    Imports, and Numba, which looks for its cache, may read them.
+    These are its files, its code object, its text if that is compiled anew, other programs, and
+    what follows its execution.  Imports, and Numba, which looks for its cache, may read the files.
     """
-    if not watching or event not in ("open", "exec"):
+    if not watching or event not in WATCHED:
         return
-    path = args[0] if event == "open" else getattr(args[0], "co_filename", None)
-    if not isinstance(path, str) or not is_library(path):
-        return
+    first = args[0] if args else None
     if event == "exec":
-        modules = [m for key, m in sys.modules.items() if key.split(".")[0] in LIBRARY]
-        if getattr(args[0], "co_name", "") != "<module>" or any(
-            getattr(module, "__file__", None) == path
-            and getattr(module.__spec__, "_initializing", False)
-            for module in modules
-        ):
-            return
-    frame = sys._getframe(1)
-    while frame and event == "open":
-        source = frame.f_code.co_filename
-        if source.startswith("<frozen importlib") or f"{os.sep}numba{os.sep}" in source:
-            return
+        if is_library(getattr(first, "co_filename", "")) and not is_new(first):
+            refuse()
+    elif event == "open":
+        if is_library(first) and not imports("numba"):
+            refuse()
+    elif event == "compile":
+        text = first if isinstance(first, bytes) else str(first).encode("utf-8", "replace")
+        if solution[1] and solution[1] in text and not imports():
+            refuse()
+    elif event == "object.__getattr__":
+        its = getattr(first, "__name__", ""), str(getattr(first, "__module__", "")).split(".")[0]
+        if args[1] == "__code__" and its[0] == solution[0] and its[1] in LIBRARY and not imports():
+            refuse()
+    elif not imports():
+        raise PermissionError(f"{event} is not allowed here: no exercise needs it")
+
+
+def imports(package=None):
+    """Return whether this happens in an import, or in a package that is named."""
+    frame = sys._getframe(2)
+    while frame:
+        source, name = frame.f_code.co_filename, frame.f_code.co_name
+        if source.startswith("<frozen importlib") and name in ("_find_and_load", "_exec"):
+            return True
+        if package and f"{os.sep}{package}{os.sep}" in source:
+            return True
         frame = frame.f_back
-    refuse()
+    return False
+
+
+def is_new(code):
+    """Return whether this is the code of a module of the library that is being imported."""
+    modules = [m for key, m in sys.modules.items() if key.split(".")[0] in LIBRARY]
+    return code.co_name == "<module>" and any(
+        getattr(module, "__file__", None) == code.co_filename
+        and getattr(module.__spec__, "_initializing", False)
+        for module in modules
+    )
 
 
 def is_library(path):
-    path = os.path.abspath(path)
+    """Return whether a path, which may be a link, is of a file of the library."""
+    if not isinstance(path, (str, bytes)) or not path:
+        return False
+    path = os.path.realpath(os.fsdecode(path))
     return any(path.startswith(os.path.join(ROOT, part) + os.sep) for part in LIBRARY)
+
+
+def refuse_new(name):
+    """Make the library's own function refuse also in modules that are imported from now on."""
+    loader = importlib.machinery.SourceFileLoader
+    plain = loader.exec_module
+
+    def exec_module(self, module):
+        plain(self, module)
+        make_refuse(name)
+
+    loader.exec_module = exec_module
 
 
 # The process.
@@ -323,6 +368,7 @@ def main():
         importlib.import_module(name)
     sys.path.append(os.path.dirname(path))
     warnings.simplefilter("ignore")
+    solution[:] = request["name"], request["solution"].encode()
     limit(request["memory"])
     sys.addaudithook(watch)
     send("ready")
@@ -336,6 +382,7 @@ def main():
         send({"raised": error_fields(error, path)})
     else:
         send("loaded")
+        refuse_new(request["name"])
         for answer in answers(function, request["calls"], path, request["name"]):
             send(answer)
     with contextlib.suppress(BaseException):  # the learner's code may have closed or replaced it

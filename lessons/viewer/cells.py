@@ -69,6 +69,26 @@ def minutes(path):
     return int(said[1]) if said else None
 
 
+def without_answers(source):
+    """Return the text of a cell without the answers to its tasks."""
+    return ANSWERS.sub("", source)
+
+
+def plan(path):
+    """Return what a teacher needs of a lesson, as Markdown.
+
+    That is its title and question, its minutes, what it needs, its goals, and its tasks with their
+    answers.
+    """
+    (_, opening), *_, (_, ending) = cells(path)
+    heading, question = title(path)
+    terms = opening[opening.index("**", opening.index(" minutes.**") - 4) :].strip()
+    tasks, answers = without_answers(ending), ANSWERS.search(ending)
+    tasks = tasks[tasks.index("## Change this and predict") :].strip()
+    head = f"# {int(path.name[:2])}. {heading}\n\n*{question}*\n\n{terms}\n\n{tasks}"
+    return f"{head}\n\n## {answers[1]}\n\n{answers[2].strip()}\n" if answers else head
+
+
 def cells(path):
     """Return the cells of a lesson as a list of (kind, source); kind is "markdown" or "code".
 
@@ -138,7 +158,7 @@ def run(path, pause=None, write=print):
         kind, source, line = all_cells[current]
         if kind == "markdown":
             answers = ANSWERS.search(source)
-            write(terminal.markdown(ANSWERS.sub("", source)))
+            write(terminal.markdown(without_answers(source)))
             answer = answered(pause, ANSWER) if answers and pause else ""
             if answer == "b":
                 current = previous(all_cells, current)

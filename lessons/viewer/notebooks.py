@@ -40,7 +40,7 @@ raise SystemExit(
     ) from None"""
 
 
-def write(paths, address=None, out=OUT):
+def write(paths, address=None, out=OUT, answers=True):
     """Write lessons as notebooks and return their paths.
 
     Parameters
@@ -51,6 +51,8 @@ def write(paths, address=None, out=OUT):
         The https address of a repository from which to install minicnn if it cannot be imported.
     out : path
         The folder to write to.
+    answers : bool
+        Whether to keep the answers to the tasks.
 
     Raises
     ------
@@ -72,6 +74,8 @@ def write(paths, address=None, out=OUT):
         notebook.cells.insert(0, nbformat.v4.new_code_cell(first, id="find-minicnn"))
         for number, cell in enumerate(notebook.cells):
             cell.id = f"cell-{number}"  # the same in each build
+            if cell.cell_type == "markdown" and not answers:
+                cell.source = cells.without_answers(cell.source + "\n").rstrip()
             kind = "slide" if cell.source.startswith("#") and cell.cell_type == "markdown" else "-"
             cell.metadata["slideshow"] = {"slide_type": kind if number else "skip"}
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}

@@ -31,7 +31,7 @@ EXTRA = "python -m pip install jupytext nbclient nbconvert ipykernel latex2mathm
 BEFORE = "from lessons.viewer.figures import in_notebook\nin_notebook()"
 
 
-def build(numbers=None, site=SITE, report=print):
+def build(numbers=None, site=SITE, report=print, answers=True):
     """Run the lessons and write the site, whole or not at all.
 
     Parameters
@@ -42,6 +42,8 @@ def build(numbers=None, site=SITE, report=print):
         The folder to write; an older site there is replaced.
     report : function
         Called with a line of text after each lesson.
+    answers : bool
+        Whether to keep the answers to the tasks, which are folded.
 
     Returns
     -------
@@ -66,7 +68,7 @@ def build(numbers=None, site=SITE, report=print):
     with tempfile.TemporaryDirectory(prefix=".site-", dir=site.parent) as folder:
         new = pathlib.Path(folder) / "site"
         new.mkdir()
-        write_site(new, paths, pages, report)
+        write_site(new, paths, pages, report, answers)
         if site.exists():
             site.rename(pathlib.Path(folder) / "old")
         new.rename(site)
@@ -110,7 +112,7 @@ def about(path):
     return page | {"minutes": cells.minutes(path), "file": f"{path.stem}.html"}
 
 
-def write_site(folder, paths, pages, report):
+def write_site(folder, paths, pages, report, answers):
     """Write all pages into an empty folder."""
     import jinja2
 
@@ -119,6 +121,9 @@ def write_site(folder, paths, pages, report):
     with tempfile.TemporaryDirectory() as scratch:
         for path, page in zip(paths, pages, strict=True):
             notebook = executed(path, scratch)  # one at a time, because some measure times
+            for cell in notebook.cells:
+                if cell.cell_type == "markdown" and not answers:
+                    cell.source = cells.without_answers(cell.source + "\n")
             code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
             links = source.links_in(code)
             text = as_html(notebook, page, links, path)
