@@ -34,16 +34,18 @@ def run(options):
     import numpy as np
 
     from .. import data, storage
+    from ..distributed import ranks
     from ..plots import canvas, curves
     from ..training import recipes, schedules, train, transfer
 
+    job = ranks.current_job(options.time_limit)
     out = pathlib.Path(options.out)
     for picture in (out / "curves.png", out / "weights.png"):
         if picture.exists():
             storage.check_output(picture, canvas.FIGURE)
     start_emulator(options)
     ops = backend(options.ops, options.gpus, tf32=options.tf32)
-    before = resumed_facts(out, options.resume)
+    before = job.broadcast(None if job.rank else resumed_facts(out, options.resume))
     if options.view == "central":
         if options.jitter or options.colour_noise:
             raise ValueError(
@@ -51,6 +53,13 @@ def run(options):
             )
         options.colour_noise = 0.0
     recipes.complete(options, before)
+    if options.shards is None:
+        options.shards = before["settings"].get("shards", 1) if before else job.size
+    if options.shards > options.batch:
+        raise ValueError(
+            f"--shards is {options.shards}, but a batch has {options.batch} images, and each shard "
+            "needs one"
+        )
     photos = data.load(options.data)
     if not len(photos.train_x):
         raise ValueError(f"{options.data} has no images to train with")
@@ -77,30 +86,38 @@ def run(options):
         settings["bias_epsilon"] = options.bias_epsilon
     if options.tf32:
         settings["tf32"] = True
+    ranks.check_data(job, photos)
+    if not job.rank:
+        storage.make_folder(out)
     try:
-        finished = train.train(
-            layers,
-            catalogue.backend(options.network, ops),
-            (photos.train_x, photos.train_y),
-            (photos.test_x, photos.test_y) if len(photos.test_x) else None,
-            rng=rng,
-            epochs=options.epochs,
-            epsilon=options.epsilon,
-            momentum=options.momentum,
-            decay=options.decay,
-            bias_epsilon=options.bias_epsilon,
-            batch=options.batch,
-            schedule=schedules.schedule_from(plan),
-            folder=out,
-            resume=options.resume,
-            settings=settings,
-            view=view,
-            test_view=test_view,
-            seed=options.seed,
-            workers=options.workers,
-            inputs=inputs,
-            title=options.network,
-        )
+        with storage.only_writer(None if job.rank else out, "train"):
+            refuse_run(out, options.resume or job.rank)  # one that began meanwhile, and is over
+            finished = train.train(
+                layers,
+                catalogue.backend(options.network, ops),
+                (photos.train_x, photos.train_y),
+                (photos.test_x, photos.test_y) if len(photos.test_x) else None,
+                rng=rng,
+                epochs=options.epochs,
+                epsilon=options.epsilon,
+                momentum=options.momentum,
+                decay=options.decay,
+                bias_epsilon=options.bias_epsilon,
+                batch=options.batch,
+                schedule=schedules.schedule_from(plan),
+                folder=out,
+                resume=options.resume,
+                settings=settings,
+                view=view,
+                test_view=test_view,
+                seed=options.seed,
+                workers=options.workers,
+                inputs=inputs,
+                title=options.network,
+                progress=not job.rank,
+                shards=options.shards,
+                job=job,
+            )
     except MemoryError as error:
         if ops.device.capacity() is None:
             raise
@@ -109,6 +126,8 @@ def run(options):
         shape, total = (photos.mean.shape[0], size, size), ops.device.capacity()
         advice = what_fits(layers, shape, options.batch, total)
         raise MemoryError(f"{error}; {advice}") from error
+    if job.rank:
+        return 0
     curves.curves(finished.history, out / "curves.png")
     curves.weights(finished.history, out / "weights.png")
     print(result_sentence(finished.history[-1]))
@@ -125,11 +144,16 @@ def resumed_facts(out, resume):
         if resume:
             print(f"There is no run in {out} yet: a new one starts.", file=sys.stderr)
         return None
-    if not resume:
+    refuse_run(out, resume)
+    return saved_run.load(path)[1]
+
+
+def refuse_run(out, resume):
+    """Raise FileExistsError if a folder holds a run that is not to be resumed."""
+    if not resume and (out / "checkpoint.npz").exists():
         raise FileExistsError(
             f"{out} holds a run: add --resume to go on, or name another folder with --out"
         )
-    return saved_run.load(path)[1]
 
 
 def input_size(options, width):

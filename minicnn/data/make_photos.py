@@ -113,7 +113,7 @@ def prepare_photos(
     decoding = {"size": size, "max_pixels": max_pixels or MAX_PIXELS}
     options = {**decoding, "pillow": pillow_version(), "files": fingerprint(listing)}
     storage.make_folder(out)
-    with disk_of(out), only_writer(out):
+    with disk_of(out), storage.only_writer(out, "prepare"):
         if not is_finished(out, options, listing.files, progress):
             if not (out / "begun.json").is_file():
                 try_classes(folder, out, listing, decoding, strict, progress)
@@ -143,32 +143,6 @@ def disk_of(out):
         if not full:
             raise
         raise OSError(full) from error
-
-
-@contextmanager
-def only_writer(out):
-    """Lock the folder `out`, so that no two runs write there; the system unlocks it at their end.
-
-    Raises OSError if another run holds the lock.  On Windows a folder has no lock.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    descriptor = os.open(out, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OSError(
-                f"another prepare is writing to {out}: wait until it ends, or name another folder"
-            ) from None
-        except OSError:  # some network file systems have no locks
-            pass
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def fingerprint(listing):

@@ -1,0 +1,7 @@
+"""Training on several machines: processes of one job, called ranks, that communicate over MPI.
+
+tree.py       the order in which gradients are added
+shards.py     a batch in shards, and which of them a rank computes
+alone.py      a job of one rank, which needs no MPI
+ranks.py      a job of several ranks over MPI, its start and its failures
+"""
