@@ -89,9 +89,9 @@ def prepared(tmp_path_factory):
     return photographs(tmp_path_factory.mktemp("mpi"))
 
 
-def training(prepared, out, *options):
+def training(prepared, out, *options, network="cifar-alexnet"):
     """Return the arguments of a run with dropout and random views."""
-    run = ["-m", "minicnn", "train", "cifar-alexnet", "--data", str(prepared), "--out", str(out)]
+    run = ["-m", "minicnn", "train", network, "--data", str(prepared), "--out", str(out)]
     run += ["--shards", "4", "--batch", "10", "--epochs", "4", "--size", "24", "--threads", "1"]
     return [*run, *options]
 
@@ -117,6 +117,19 @@ def test_the_command_line_gives_the_same_bits_with_dropout_and_random_views(prep
     assert printed.count("validation error") == 1  # rank 0 alone prints
     assert state(tmp_path / "1") == state(tmp_path / "2")
     assert (tmp_path / "2" / "curves.png").exists()
+
+
+def test_two_columns_on_two_ranks_are_two_columns_in_one_process(prepared, tmp_path):
+    alone, apart = (
+        training(prepared, tmp_path / name, "--shards", "1", network="cifar-2gpu")
+        for name in ("alone", "apart")
+    )
+    assert main(alone[2:]) == 0
+    for epochs in ("2", "4"):  # stopped and resumed; 3 classes are 2 in one column and 1
+        command = [*apart, "--parallel", "columns", "--epochs", epochs, "--resume"]
+        code, printed = finish(start(2, *command))
+        assert code == 0, printed
+    assert state(tmp_path / "alone") == state(tmp_path / "apart")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
@@ -203,6 +216,7 @@ def test_what_is_wrong_with_one_rank_is_said_once(task, sentence, tmp_path):
     "options, sentence",
     [
         (["--shards", "1"], "2 ranks cannot share 1 shard of a batch"),
+        (["--parallel", "columns"], "cifar-alexnet has one column"),
         (["--epochs", "0"], "argument --epochs: '0' is not a whole number"),
         (["--out", "taken"], "another train is writing to"),
     ],

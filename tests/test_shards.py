@@ -15,7 +15,7 @@ from minicnn.training import train
 def a_job(rank, size):
     """A rank of a job that communicates with no one."""
     job = Alone()
-    job.rank, job.size = rank, size
+    job.part, job.parts = rank, size
     return job
 
 

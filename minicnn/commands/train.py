@@ -6,6 +6,7 @@ Its options are in train_options.py; their defaults are in networks/catalogue.py
 import pathlib
 import sys
 
+from .. import backends
 from ..backends import backend
 from ..networks import catalogue
 from .options import start_emulator
@@ -38,13 +39,16 @@ def run(options):
     from ..plots import canvas, curves
     from ..training import recipes, schedules, train, transfer
 
-    job = ranks.current_job(options.time_limit)
+    job = ranks.current_job(options.time_limit, options.parallel == "columns")
     out = pathlib.Path(options.out)
     for picture in (out / "curves.png", out / "weights.png"):
         if picture.exists():
             storage.check_output(picture, canvas.FIGURE)
     start_emulator(options)
     ops = backend(options.ops, options.gpus, tf32=options.tf32)
+    if options.parallel == "columns":
+        check_columns(options, job)
+        ops = job.backend(ops)
     before = job.broadcast(None if job.rank else resumed_facts(out, options.resume))
     if options.view == "central":
         if options.jitter or options.colour_noise:
@@ -54,7 +58,7 @@ def run(options):
         options.colour_noise = 0.0
     recipes.complete(options, before)
     if options.shards is None:
-        options.shards = before["settings"].get("shards", 1) if before else job.size
+        options.shards = before["settings"].get("shards", 1) if before else job.parts
     if options.shards > options.batch:
         raise ValueError(
             f"--shards is {options.shards}, but a batch has {options.batch} images, and each shard "
@@ -133,6 +137,22 @@ def run(options):
     print(result_sentence(finished.history[-1]))
     print(f"Wrote history.jsonl, checkpoint.npz, curves.png and weights.png in {out}")
     return 0
+
+
+def check_columns(options, job):
+    """Raise ValueError unless the network and the job have two columns, on the CPU."""
+    if catalogue.find(options.network).columns != 2:
+        raise ValueError(
+            f"--parallel columns: {options.network} has one column; "
+            f"{' and '.join(catalogue.two_columns())} have two"
+        )
+    if job.size != 2:
+        raise ValueError(
+            f"--parallel columns takes two ranks, and there {'is' if job.size == 1 else 'are'} "
+            f"{job.size}: start it with mpiexec -n 2 python -m mpi4py -m minicnn train …"
+        )
+    if backends.BACKENDS[options.ops] != "CPU" or (options.shards or 1) > 1:
+        raise ValueError("--parallel columns computes on the CPU, in one shard")
 
 
 def resumed_facts(out, resume):

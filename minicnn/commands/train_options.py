@@ -193,6 +193,13 @@ def add_options(command):
         "not on the number of ranks (default: the number of ranks, which is 1 without MPI)",
     )
     machines.add_argument(
+        "--parallel",
+        choices=("data", "columns"),
+        default="data",
+        help="what the ranks share: the images of a batch (default), or the two columns of "
+        f"{' or '.join(catalogue.two_columns())}; the result does not depend on it",
+    )
+    machines.add_argument(
         "--time-limit",
         type=positive,
         default=600,

@@ -4,4 +4,5 @@ tree.py       the order in which gradients are added
 shards.py     a batch in shards, and which of them a rank computes
 alone.py      a job of one rank, which needs no MPI
 ranks.py      a job of several ranks over MPI, its start and its failures
+    columns.py    two columns on two ranks: each has the weights of one
 """

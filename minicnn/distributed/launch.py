@@ -8,7 +8,7 @@ import time
 
 from .. import console
 
-HEAD_START = 1  # seconds in which rank 0 can report an error that all ranks meet
+HEAD_START = 3  # seconds in which rank 0 can report an error that all ranks meet
 STARTERS = (  # the variables that hold a process's rank, and the number of ranks
     ("PMI_RANK", "PMI_SIZE"),  # MPICH and its relatives
     ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),

@@ -27,13 +27,15 @@ from .tree import root
 LIMIT = 600  # seconds; compiling or writing a checkpoint can take a minute
 
 
-def current_job(limit=LIMIT):
-    """Return the job that this process belongs to: Ranks, or ALONE.
+def current_job(limit=LIMIT, in_columns=False):
+    """Return the job that this process belongs to: Ranks, or ALONE; see columns.py for the other.
 
     Raises ValueError if mpiexec has started several ranks, but not under python -m mpi4py.
     """
     if "mpi4py.run" in sys.modules:
-        return Ranks(limit)
+        from .columns import ColumnRanks
+
+        return ColumnRanks(limit) if in_columns else Ranks(limit)
     rank, size = launched()
     if size == 1:
         return ALONE
@@ -61,6 +63,7 @@ class Ranks:
 
         self.comm, self.limit = MPI.COMM_WORLD, limit
         self.rank, self.size = self.comm.rank, self.comm.size
+        self.part, self.parts = self.rank, self.size
 
     @property
     def name(self):
@@ -93,6 +96,11 @@ class Ranks:
         """Return the values of all ranks, in the order of their numbers."""
         with self.waiting():
             return self.comm.allgather(value)
+
+    collect = gather
+
+    def complete(self, run):
+        """Do nothing: every rank has all parameters."""
 
     def broadcast(self, value):
         """Return the value of rank 0."""

@@ -39,22 +39,23 @@ class Shards:
     """
 
     def __init__(self, count=1, job=ALONE):
-        if job.size > count:
+        if job.parts > count:
+            shards = "1 shard" if count == 1 else f"{count} shards"
             raise ValueError(
-                f"{job.size} ranks cannot share {count} {'shard' if count == 1 else 'shards'} of a "
-                f"batch: start at most {count}, or take --shards {job.size} in another folder"
+                f"{job.parts} ranks cannot share {shards} of a batch: start at most {count}, or "
+                f"take --shards {job.parts} in another folder"
             )
         self.count, self.job = count, job
 
-    def of_rank(self, rank):
-        """Return the numbers of a rank's shards."""
-        first, stop = (r * self.count // self.job.size for r in (rank, rank + 1))
+    def of_part(self, part):
+        """Return the numbers of the shards of a part of the ranks."""
+        first, stop = (p * self.count // self.job.parts for p in (part, part + 1))
         return range(first, stop)
 
     @property
     def own(self):
         """The numbers of this rank's shards."""
-        return self.of_rank(self.job.rank)
+        return self.of_part(self.job.part)
 
     def steps(self, compute, ops, batches, run):
         """Yield x, answers and grads of every step that is left in an epoch.
@@ -91,7 +92,7 @@ class Shards:
                     add_leaf(nodes, shard, flat)
                     del grads, flat  # the next shard needs the memory
             if self.count > 1:
-                held = [self.nodes_of(rank, filled) for rank in range(self.job.size)]
+                held = [self.nodes_of(part, filled) for part in range(self.job.parts)]
                 like = net.parameters(run.layers).values()
                 length, dtype = sum(w.size for w in like), next(w.dtype for w in like)
                 flat = self.job.tree_sum(nodes, held, length, dtype)
@@ -101,10 +102,10 @@ class Shards:
             yield batches.make(step, 0)[0] if x is None else x, answers, grads
             del answers, grads  # the next step needs the memory
 
-    def nodes_of(self, rank, filled):
-        """Return the nodes of a rank after a step in which the first `filled` shards had images."""
+    def nodes_of(self, part, filled):
+        """Return the nodes of a part after a step in which the first `filled` shards had images."""
         nodes = []
-        for shard in self.of_rank(rank):
+        for shard in self.of_part(part):
             if shard < filled:
                 add_leaf(nodes, shard, np.zeros(0))
         return [node for node, _ in nodes]
@@ -138,7 +139,7 @@ class Shards:
         for loss, scores, labels in answers:
             wrong = int((np.argmax(ops.to_host(scores), axis=1) != labels).sum())
             counts.append((float(ops.to_host(loss)), wrong, len(labels)))
-        counts = [count for own in self.job.gather(counts) for count in own]  # by shard
+        counts = [count for own in self.job.collect(counts) for count in own]  # by shard
         losses, wrongs, images = zip(*counts, strict=True)
         loss = sum(loss * n / sum(images) for loss, n in zip(losses, images, strict=True))
         return losses[0] if self.count == 1 else loss, sum(wrongs), sum(images)

@@ -196,7 +196,7 @@ def train(
     sync_every = ops.device.LOOK_EVERY if one_shard_each else 1
     pending = []  # the losses, scores and labels of the steps not counted yet
     compute = functools.partial(loss_and_gradients, fused_layers, ops)
-    if job.size > 1:
+    if job.parts > 1:
         first_x = view(images[:2], rng=np.random.default_rng(seed))
         shards.rehearse(compute, ops, run, first_x, labels[:2])
     run.begin()
@@ -225,6 +225,7 @@ def train(
                 update_bar(bar, run, steps, counted)
                 done = run.reached(until, steps)  # at the goal, an epoch ends early
                 if run.step == steps or done:
+                    job.complete(run)
                     check_weights(run, layers, x, batches)
                     run.end_epoch(steps, validate(test_layers, ops, validation, test_view, job))
                     warn_of_explosion(run, classes, bar)
@@ -232,14 +233,17 @@ def train(
                     run.epoch, run.step = run.epoch + 1, 0  # now at step 0 of the next epoch
                     if schedule:
                         run.epsilon = next_epsilon(schedule, run)
-                stop = any(job.gather(interrupted()))
-                if run.step == 0 or stop or time.perf_counter() - run.saved_at > save_every:
+                due = time.perf_counter() - run.saved_at > save_every
+                stop, due = map(any, zip(*job.gather((interrupted(), due)), strict=True))
+                if run.step == 0 or stop or due:
+                    job.complete(run)
                     save_unless_broken(run, layers, x, batches)
                 if stop:
                     job.gather(None)  # the checkpoint is written
                     raise Interrupted(describe_interruption(run))
                 if done:
                     break
+    job.complete(run)
     save_unless_broken(run, layers, view(images[:1], rng=np.random.default_rng(seed)))
     return run
 
@@ -386,7 +390,7 @@ def validate(layers, ops, data, view=unchanged, job=ALONE):
         return {}
     images, labels = data
     batch, wrong = evaluate.batch_size(images), {"validation_error": 0}
-    for first in range(job.rank * batch, len(images), job.size * batch):
+    for first in range(job.part * batch, len(images), job.parts * batch):
         chosen = slice(first, first + batch)
         try:
             probabilities = evaluate.predict(
@@ -399,7 +403,7 @@ def validate(layers, ops, data, view=unchanged, job=ALONE):
         if probabilities.shape[1] > 5:
             top5 = int(evaluate.wrong(probabilities, labels[chosen], k=5).sum())
             wrong["validation_top5"] = wrong.get("validation_top5", 0) + top5
-    counts = job.gather(wrong)
+    counts = job.collect(wrong)
     return {name: sum(count.get(name, 0) for count in counts) / len(images) for name in counts[0]}
 
 
