@@ -112,3 +112,22 @@ def test_a_digest_sees_one_changed_pixel(sample):
     before = ranks.digest(few, sample.train_y)
     few[29, 2, 31, 31] ^= 1
     assert ranks.digest(few, sample.train_y) != before
+
+
+@pytest.mark.parametrize(
+    "network, parallel, megabytes, seconds",
+    [
+        ("alexnet", "data", "243.86", "1.95"),
+        ("alexnet-2gpu", "columns", "7.96", "0.0637"),
+        ("alexnet", "hybrid", "13.79", "0.11"),
+    ],
+)
+def test_summary_predicts_what_crosses(network, parallel, megabytes, seconds, capsys):
+    batch = "32" if parallel == "columns" else "64"
+    options = ["--ranks", "2", "--parallel", parallel, "--batch", batch]
+    assert main(["summary", network, *options]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.split() == f"{megabytes} MB together: {seconds} s at 1 Gbit/s".split()
+    for wrong in ([*options, "--beside", "vgg-a"], ["--parallel", "data"]):
+        with pytest.raises((SystemExit, AssertionError)):
+            assert main(["summary", network, *wrong]) == 0
