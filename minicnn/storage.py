@@ -557,8 +557,10 @@ def make_folder(path, outputs=None):
 
 
 @contextlib.contextmanager
-def only_writer(folder, command):
+def only_writer(folder, command, shared=False):
     """Lock a folder, so that no two runs write there; the system unlocks it at their end.
+
+    Runs with `shared` may write there together, but not with one without.
 
     Raises OSError if another run holds the lock.  On Windows a folder has no lock, and None needs
     none.
@@ -573,7 +575,8 @@ def only_writer(folder, command):
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             raise OSError(
                 f"another {command} is writing to {folder}: wait until it ends, or name another "
