@@ -7,17 +7,20 @@ raises                   rank 1 fails in the second step
 """
 
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 from test_train import ops, run_small
 
 from minicnn import data
 from minicnn.__main__ import main
-from minicnn.distributed import ranks
+from minicnn.distributed import columns, ranks
+from minicnn.networks import catalogue
 from minicnn.training import train
 
-job = ranks.Ranks(20)
 task, *arguments = sys.argv[1:]
+job = columns.ColumnRanks() if "columns" in arguments else ranks.Ranks(60)
 if task == "small":
     folder, *epochs = arguments
     epochs = int(epochs[0]) if epochs else 3
@@ -54,3 +57,27 @@ elif task == "raises":
 
     ops.sgd_update = failing
     run_small(arguments[0], shards=2, job=job)
+elif task == "steps":
+    from minicnn import fast
+
+    network, batch, steps, parallel = arguments
+    batch, steps, rng = int(batch), int(steps), np.random.default_rng(0)
+    fast = job.backend(fast) if parallel == "columns" else fast
+    size, noted, update = catalogue.find(network).size, [], train.update
+    N = batch * (steps + 2)
+    counter = Path("/sys/class/net/eth0/statistics/tx_bytes")
+
+    def noting(*given):
+        update(*given)
+        noted.append((time.perf_counter(), int(counter.read_text())))
+
+    train.update = noting
+    images = np.broadcast_to(rng.standard_normal((3, size, size), np.float32), (N, 3, size, size))
+    train.train(
+        catalogue.build(network, fast, rng), catalogue.backend(network, fast),
+        (images, rng.integers(0, 10, N)), rng=rng, epochs=1, epsilon=1e-6, batch=batch,
+        progress=False, shards=job.parts, job=job,
+    )  # fmt: skip
+    if not job.rank:
+        seconds, sent = np.median(np.diff(noted[1:], axis=0), axis=0)
+        print("measured", seconds, sent)

@@ -145,10 +145,11 @@ def test_ctrl_c_finishes_the_step_saves_and_the_run_goes_on(sent, prepared, tmp_
         assert "run the same command again with --resume" in printed
 
 
-def wait_for(path, seconds=60):
+def wait_for(path, seconds=60, lines=1):
+    """Wait until a file has this many lines."""
     end = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < end, f"{path} does not appear"
+    while not path.exists() or path.read_bytes().count(b"\n") < lines:
+        assert time.monotonic() < end, f"{path} does not appear, or does not grow"
         time.sleep(0.05)
 
 

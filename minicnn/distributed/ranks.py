@@ -87,7 +87,7 @@ class Ranks:
         sys.__stderr__.write(
             f"minicnn: {self.name} has waited {self.limit:g} seconds for the others: a machine or "
             "the network has stalled.  What was saved before is as it was; run the same command "
-            "again with --resume\n"
+            "again with --resume (if mpiexec still waits for a lost machine, Ctrl-C ends it)\n"
         )
         sys.__stderr__.flush()
         os._exit(1)
