@@ -162,28 +162,40 @@ def hosts(count, megabits=None, delay=None):
             subprocess.run(["ip", "link", "del", name], capture_output=True)
 
 
-def measure(network, batch, steps, parallel, megabits):
-    """Return the seconds of a step, and the MB that a host sends in it; one core a host."""
-    child = [Path(__file__).with_name("mpi_child.py"), "steps", network, batch, steps, parallel]
-    paths = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parent)])
-    environment = {"PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1", "MINICNN_THREADS": "1"}
-    with hosts(2 if parallel != "one" else 1, megabits) as network_of_hosts:
-        ranks = len(network_of_hosts.addresses)
-        printed, _ = network_of_hosts.start(ranks, *child, environment=environment).communicate()
-        seconds, sent = map(float, printed.split("measured")[1].split()[:2])
-        return seconds, sent / 1e6
+def measure(megabits, ranks, *task):
+    """Return the two numbers that a task of mpi_child.py prints; each host has one core."""
+    here = Path(__file__).parent
+    environment = {"PYTHONPATH": f"{here.parent}{os.pathsep}{here}", "MINICNN_THREADS": "1"}
+    with hosts(ranks, megabits) as network:
+        job = network.start(ranks, here / "mpi_child.py", *task, environment=environment)
+        printed, _ = job.communicate()
+        return map(float, printed.split("measured")[1].split()[:2])
 
 
 def main():
-    """Print the table of docs/many_machines.md."""
+    """Print the tables of docs/many_machines.md."""
+    print("| gradients | ranks | Gbit/s | predicted s | measured s |")
+    print("|---|---|---|---|---|")
+    for name, length in (("cifar-alexnet", 1_209_130), ("alexnet", 60_965_224)):
+        for megabits in (100, 1000, 10000):
+            for ranks in (2, 4):
+                seconds, _ = measure(megabits, ranks, "exchange", length)
+                predicted = 2 * (ranks - 1) / ranks * length * 32 / megabits / 1e6
+                cells = (name, ranks, f"{megabits / 1000:g}", f"{predicted:.3f}", f"{seconds:.3f}")
+                print(f"| {' | '.join(map(str, cells))} |", flush=True)
     print("| network, images a step | Gbit/s | ranks share | MB sent | s a step | one machine |")
     print("|---|---|---|---|---|---|", flush=True)
     for network, batch, steps in (("cifar-2gpu", 128, 20), ("alexnet-2gpu", 64, 3)):
         for megabits in (100, 1000, 10000):
-            alone, _ = measure(network, batch, steps, "one", megabits)
+            alone, _ = measure(megabits, 1, "steps", network, batch, steps, "one")
             for parallel in ("data", "columns"):
-                seconds, sent = measure(network, batch, steps, parallel, megabits)
-                cells = (f"{network}, {batch}", f"{megabits / 1000:g}", parallel, f"{sent:.2f}")
+                seconds, sent = measure(megabits, 2, "steps", network, batch, steps, parallel)
+                cells = (
+                    f"{network}, {batch}",
+                    f"{megabits / 1000:g}",
+                    parallel,
+                    f"{sent / 1e6:.2f}",
+                )
                 print(f"| {' | '.join(cells)} | {seconds:.2f} | {alone:.2f} |", flush=True)
 
 

@@ -81,3 +81,15 @@ elif task == "steps":
     if not job.rank:
         seconds, sent = np.median(np.diff(noted[1:], axis=0), axis=0)
         print("measured", seconds, sent)
+elif task == "exchange":
+    length, seconds = int(arguments[0]), []
+    held = [[(0, rank)] for rank in range(job.size)]
+    for _ in range(4):
+        nodes = [((0, job.rank), np.ones(length, np.float32))]
+        job.gather(None)
+        start = time.perf_counter()
+        total = job.tree_sum(nodes, held, length, np.float32)
+        seconds.append(time.perf_counter() - start)
+        assert (total == job.size).all()
+    if not job.rank:
+        print("measured", min(seconds), 0)
