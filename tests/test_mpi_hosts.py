@@ -6,13 +6,20 @@ import time
 
 import pytest
 from hosts import hosts, missing
-from test_mpi import MPIEXEC, OPEN_MPI, finish, photographs, pids, state, training, wait_for
+from test_mpi import MPIEXEC, finish, is_open_mpi, photographs, pids, state, training, wait_for
 
 from minicnn import storage
 from minicnn.__main__ import main
 
-WHY_NOT = missing() if MPIEXEC and not OPEN_MPI else "only Hydra, MPICH's mpiexec, starts the ranks"
-pytestmark = [pytest.mark.mpi, pytest.mark.slow, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)]
+pytestmark = [pytest.mark.mpi, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hosts_are_possible():
+    if not MPIEXEC or is_open_mpi():
+        pytest.skip("only Hydra, the mpiexec of MPICH, can start ranks in namespaces")
+    if why_not := missing():
+        pytest.skip(why_not)
 
 
 @pytest.fixture(scope="module")

@@ -92,15 +92,17 @@ class Shards:
                     add_leaf(nodes, shard, flat)
                     del grads, flat  # the next shard needs the memory
             if self.count > 1:
-                held = [self.nodes_of(part, filled) for part in range(self.job.parts)]
-                like = net.parameters(run.layers).values()
-                length, dtype = sum(w.size for w in like), next(w.dtype for w in like)
-                flat = self.job.tree_sum(nodes, held, length, dtype)
-                grads = unflatten(run.layers, ops, flat)
-                del flat
-            nodes = []
+                grads = self.whole_sum(run.layers, ops, nodes, filled)
             yield batches.make(step, 0)[0] if x is None else x, answers, grads
             del answers, grads  # the next step needs the memory
+
+    def whole_sum(self, layers, ops, nodes, filled):
+        """Return the gradients of the whole batch, and empty this rank's nodes."""
+        held = [self.nodes_of(part, filled) for part in range(self.job.parts)]
+        like = list(net.parameters(layers).values())
+        flat = self.job.tree_sum(nodes, held, sum(w.size for w in like), like[0].dtype)
+        nodes.clear()
+        return unflatten(layers, ops, flat)
 
     def nodes_of(self, part, filled):
         """Return the nodes of a part after a step in which the first `filled` shards had images."""
