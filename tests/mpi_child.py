@@ -20,11 +20,15 @@ from minicnn.networks import catalogue
 from minicnn.training import train
 
 task, *arguments = sys.argv[1:]
-job = columns.ColumnRanks() if "columns" in arguments else ranks.Ranks(60)
+job = columns.ColumnRanks() if "columns" in sys.argv else ranks.Ranks(60)
 if task == "small":
     folder, *epochs = arguments
     epochs = int(epochs[0]) if epochs else 3
     run_small(folder, resume=True, shards=4, job=job, epochs=epochs)
+elif task == "columns":
+    from test_mpi import small_columns
+
+    small_columns(job.backend(ops), arguments[0], job=job)
 elif task == "data":
     load = data.load
 

@@ -16,10 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_train import run_small
+from test_train import run_small, small_data
 
-from minicnn import storage
+from minicnn import reference, storage
 from minicnn.__main__ import main
+from minicnn.net import gaussian, row
+from minicnn.training import train
+from minicnn.two_columns import in_columns
 
 HERE = Path(__file__).parent
 beside = shutil.which("mpiexec", path=os.path.dirname(sys.executable))
@@ -134,6 +137,35 @@ def test_two_columns_on_two_ranks_are_two_columns_in_one_process(prepared, tmp_p
         command = [*apart, "--parallel", "columns", "--epochs", epochs, "--resume"]
         code, printed = finish(start(2, *command))
         assert code == 0, printed
+    assert state(tmp_path / "alone") == state(tmp_path / "apart")
+
+
+def small_columns(two, folder, **options):
+    """Train a network of two columns with 2 and 3 kernels, dropout and each kind of crossing."""
+    rng = np.random.default_rng(0)
+
+    def weights(*shapes):
+        pairs = [gaussian(rng, shape, 0.2) for shape in shapes]
+        return {name: tuple(pair[name] for pair in pairs) for name in "wb"}
+
+    layers = [
+        row("both", two, "both"),
+        row("conv1", two, "conv", weights((2, 3, 3, 3), (3, 3, 3, 3)), stride=2),
+        row("relu1", two, "relu"),
+        row("exchange2", two, "exchange"),
+        row("fc2", two, "fc", weights((4, 5 * 3 * 2), (4, 5 * 3 * 2))),
+        row("drop2", two, "dropout", p=0.5, rng=rng),
+        row("fc3", two, "fc", weights((3, 4), (2, 4))),
+        row("join", two, "join"),
+    ]
+    options = {"rng": rng, "epochs": 2, "epsilon": 0.05, "batch": 6, "progress": False} | options
+    train.train(layers, two, small_data(), small_data(9), folder=folder, **options)
+
+
+def test_dropout_and_columns_of_unequal_width_cross_between_ranks(tmp_path):
+    small_columns(in_columns(reference), tmp_path / "alone")
+    code, printed = finish(start(2, HERE / "mpi_child.py", "columns", tmp_path / "apart"))
+    assert code == 0, printed
     assert state(tmp_path / "alone") == state(tmp_path / "apart")
 
 

@@ -1,8 +1,9 @@
 """Two columns on two ranks, as on the paper's two GPUs: each rank computes one column.
 
-The network is the table of two_columns.py.  A rank has the arrays of its own column; where the
+The network is the table of two_columns.py.  A rank computes and updates its own column; where the
 other column's array would be, it has an Away, which has a shape but no numbers.  Activations cross
-forward, and their gradients backward, where the table has an `exchange` or a `join`.
+forward, and their gradients backward, where the table has an `exchange` or a `join`.  The other
+column's parameters are copied only before they are saved: see `complete`.
 
 Both ranks read the same images.  After `join` both have the scores, and compute the same loss.
 """
@@ -24,6 +25,10 @@ class Away:
 
     def __init__(self, shape=(), dtype=np.float32):
         self.shape, self.dtype = shape, dtype
+
+    def __array__(self, dtype=None, copy=None):
+        """Return zeros, for a search for NaN: the other rank searches the numbers."""
+        return np.zeros(self.shape, dtype or self.dtype)
 
 
 class ColumnRanks(Ranks):
