@@ -36,6 +36,10 @@ These are all files in reading order: each one builds on those above it.
         transfer.py                 weights of a trained network for a new one
         inspection.py               what it makes of an image, unit by unit
         make_trained.py             how the bundled network was made
+    distributed/              training on several machines, over MPI
+        tree.py, shards.py          batches in parts, whose gradients are added in a fixed order
+        launch.py, alone.py, ranks.py     one process, or several that communicate
+        columns.py, traffic.py      two columns on two machines; what crosses in a step
     weights/                  reads and writes weights of Caffe and PyTorch
     plots/                    curves; kernels, images and feature maps: Figures 3 and 4; a page
     experiments/              tests of the paper's claims
@@ -109,7 +113,8 @@ _demand_environment()
 
 _MODULES = (
     "reference fast cuda shapes checks net gradcheck two_columns backends step networks data "
-    "training weights plots experiments verify bench commands storage console errors machine"
+    "training distributed weights plots experiments verify bench commands storage console errors "
+    "machine"
 ).split()
 
 

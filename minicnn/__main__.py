@@ -34,16 +34,18 @@ def main(arguments=None):
     try:
         from .commands.exit_codes import exit_code
         from .console import showing_anything
+        from .distributed.launch import one_voice
     except KeyboardInterrupt:  # from here on, exit_code handles it
         print("\nminicnn: stopped", file=sys.stderr)
         return 130
     with showing_anything():
-        return exit_code("minicnn", lambda: run(arguments))
+        return exit_code("minicnn", one_voice()(lambda: run(arguments)))
 
 
 def run(arguments):
     """Run one command; return its exit code, or raise what exit_code explains."""
     from .console import printable
+    from .distributed.launch import check_command
 
     options, unknown = parser().parse_known_args(arguments)
     if unknown:  # argparse itself would show the usage of all commands instead of this one's
@@ -51,6 +53,7 @@ def run(arguments):
     for name, value in vars(options).items():
         if value == "" or (isinstance(value, list) and "" in value):
             options.parser.error(f"argument {name.replace('_', '-')}: expected a name, not nothing")
+    check_command(options.command)
     if getattr(options, "threads", None):
         use_threads(options.threads)
     return options.run(options)

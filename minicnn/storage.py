@@ -556,6 +556,39 @@ def make_folder(path, outputs=None):
     remove_old_parts(path, r".+\.(?:npz|npy|png|jsonl?)")
 
 
+@contextlib.contextmanager
+def only_writer(folder, command, shared=False):
+    """Lock a folder, so that no two runs write there; the system unlocks it at their end.
+
+    Runs with `shared` may write there together, but not with one without.
+
+    Raises OSError if another run holds the lock.  On Windows a folder has no lock, and None needs
+    none.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        folder = None
+    if folder is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(
+                f"another {command} is writing to {folder}: wait until it ends, or name another "
+                "folder"
+            ) from None
+        except OSError:  # some network file systems have no locks
+            pass
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def write_text(path, text, kind=None):
     """Write a text file atomically."""
     write_bytes(path, text.encode(), kind)

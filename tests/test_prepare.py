@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minicnn import data
+from minicnn import data, storage
 from minicnn.__main__ import main
 from minicnn.data import decode, listing, make_photos, moments, shards
 
@@ -319,7 +319,7 @@ def test_photographs_of_more_pixels_than_allowed_are_skipped(photographs, out, c
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no lock for a folder")
 def test_two_runs_do_not_write_to_one_folder(photographs, out, capsys):
     out.mkdir()
-    with make_photos.only_writer(out):
+    with storage.only_writer(out, "prepare"):
         assert f"another prepare is writing to {out}" in sentence(capsys, photographs, out)
     prepare(photographs, out)
 

@@ -1,10 +1,9 @@
 """python -m minicnn claims: the claims of the paper, put to the test."""
 
 import pathlib
-import re
 
 from ..backends import backend
-from .options import add_data, add_ops, add_out, whole
+from .options import add_data, add_ops, add_out, add_share, whole
 
 
 def add(commands):
@@ -23,14 +22,7 @@ def add(commands):
         action="store_true",
         help="print what is done, and how long the rest takes on this machine",
     )
-    command.add_argument(
-        "--share",
-        type=share,
-        default=(1, 1),
-        metavar="K/N",
-        help="of all runs do every N-th, from the K-th on; journals of several machines are merged "
-        "by concatenation",
-    )
+    add_share(command, "runs")
     command.add_argument(
         "--seeds", type=whole, metavar="S", help="runs of each arm (default: as each claim needs)"
     )
@@ -41,16 +33,6 @@ def add(commands):
     command.set_defaults(data="cifar10")
     add_ops(command)
     add_out(command, "runs/claims")
-
-
-def share(text):
-    """Return (k, n) from "k/n"; an argparse type."""
-    import argparse
-
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise argparse.ArgumentTypeError(f"{text!r}; expected K/N with 1 ≤ K ≤ N, such as 2/3")
-    return int(match[1]), int(match[2])
 
 
 def run(options):

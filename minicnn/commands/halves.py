@@ -1,10 +1,11 @@
 """python -m minicnn halves: what each of two columns learns, and when it computes."""
 
 from ..backends import backend
-from .options import add_data, add_gpus, add_ops, add_out, positive, whole
+from .options import add_data, add_gpus, add_ops, add_out, add_share, positive, whole
 
 EXPERIMENT = {  # the options of --experiment alone, and their defaults
     "data": "sample", "seeds": 3, "epochs": 10, "epsilon": 0.03, "std": None, "only": None,
+    "share": (1, 1),
 }  # fmt: skip
 # as in experiments/column_specialization.py
 VARIANTS = ("paper", "every-row", "last-row", "never", "one-gpu")
@@ -53,6 +54,8 @@ def add(commands):
         metavar="VARIANT",
         help=f"only these networks: {', '.join(VARIANTS)} (default: all)",
     )
+    add_share(command, "runs")
+    command.set_defaults(share=None)
     command.add_argument(
         "--batch", type=whole, metavar="N", help="images per step of the timeline (default: 128)"
     )
@@ -92,6 +95,7 @@ def compare(options, ops):
         epsilon=options.epsilon,
         std=options.std,
         only=options.only or VARIANTS,
+        share=options.share,
     )
     print(column_specialization.report(lines))
     print(f"Wrote halves.jsonl, halves.png and a folder for each run in {options.out}")

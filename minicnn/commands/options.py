@@ -77,6 +77,28 @@ def add_gpus(command):
     )
 
 
+def add_share(command, work):
+    """Add --share; `work` is the plural of what is shared."""
+    command.add_argument(
+        "--share",
+        type=share,
+        default=(1, 1),
+        metavar="K/N",
+        help=f"of all {work} do every N-th, from the K-th on; journals of several machines are "
+        "merged by concatenation",
+    )
+
+
+def share(text):
+    """Return (k, n) from "k/n"."""
+    k, _, n = text.partition("/")
+    if not (k.isascii() and k.isdecimal() and n.isascii() and n.isdecimal()) or not (
+        1 <= int(k) <= int(n)
+    ):
+        raise argparse.ArgumentTypeError(f"{text!r}; expected K/N with 1 ≤ K ≤ N, such as 2/3")
+    return int(k), int(n)
+
+
 def add_max_pixels(command):
     """Add --max-pixels; its default is data.decode.MAX_PIXELS, which is slow to import."""
     command.add_argument(

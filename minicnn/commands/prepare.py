@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 
-from .options import add_max_pixels, not_negative, whole, whole_or_zero
+from .options import add_max_pixels, not_negative, share, whole, whole_or_zero
 
 
 def add(commands):
@@ -46,6 +46,15 @@ def add(commands):
         help="stop at a file that is not a photograph instead of listing it in skipped.jsonl",
     )
     add_max_pixels(command)
+    command.add_argument(
+        "--share",
+        type=share,
+        default=(1, 1),
+        metavar="K/N",
+        help="make only every N-th part of the data set, from the K-th on, in an OUT that all "
+        "shares write to, or whose files are copied to one place; then the same command without "
+        "--share finishes it",
+    )
 
 
 def run(options):
@@ -60,7 +69,15 @@ def run(options):
         options.workers,
         options.strict,
         max_pixels=options.max_pixels,
+        share=options.share,
     )
+    if facts is None:
+        k, n = options.share
+        print(
+            f"Share {k} of {n} is made: after the last one, the same command without --share "
+            f"finishes {options.out}"
+        )
+        return 0
     train, validation = (sum(facts["shards"][part]) for part in ("train", "validation"))
     print(
         f"{options.out} has {train:,} training and {validation:,} validation images "

@@ -1,7 +1,7 @@
 """python -m minicnn study: the sweep behind Figure 1."""
 
 from ..backends import backend
-from .options import add_gpus, add_ops, add_out, whole
+from .options import add_gpus, add_ops, add_out, add_share, whole
 
 
 def add(commands):
@@ -25,6 +25,7 @@ def add(commands):
         metavar="N",
         help="only trials that need at most N images; up to 5000 the bundled sample is enough",
     )
+    add_share(command, "cells of the table")
     add_ops(command)
     add_gpus(command)
     add_out(command, "runs/study")
@@ -35,7 +36,7 @@ def run(options):
     from ..networks import catalogue
 
     ops = catalogue.backend("cifar-four-layer", backend(options.ops, options.gpus))
-    figure1_sweep.study(options.out, ops, options.data, options.images)
+    figure1_sweep.study(options.out, ops, options.data, options.images, share=options.share)
     print(figure1_sweep.report(options.out))
     print(f"Wrote {options.out}/study.jsonl and {options.out}/study.png")
     return 0

@@ -1,6 +1,6 @@
 """python -m minicnn summary NETWORK: its layers, and what they cost, or how two networks differ."""
 
-from .options import whole
+from .options import positive, whole
 
 
 def add(commands):
@@ -36,6 +36,25 @@ def add(commands):
         metavar="N",
         help=f"number of classes (default: {catalogue.defaults(lambda network: network.classes)})",
     )
+    several = command.add_argument_group("several machines")
+    several.add_argument(
+        "--ranks",
+        type=whole,
+        metavar="N",
+        help="print instead what each of N ranks sends in a step of `train` over MPI",
+    )
+    several.add_argument(
+        "--parallel",
+        choices=("data", "columns", "hybrid"),
+        help="what the ranks share: images (default), columns, or, as a prediction only, images in "
+        "the convolutions and units in the fully connected layers",
+    )
+    several.add_argument(
+        "--bandwidth",
+        type=positive,
+        metavar="G",
+        help="of the network, in Gbit/s, for the time that this takes (default: 1)",
+    )
 
 
 def run(options):
@@ -43,10 +62,23 @@ def run(options):
     from ..networks import catalogue, comparison, summary
 
     size = catalogue.find(options.network).size
+    if not options.ranks and (options.parallel or options.bandwidth):
+        raise ValueError("--parallel and --bandwidth are for several machines: add --ranks N")
+    if options.ranks and options.beside:
+        raise ValueError("--ranks is about one network: leave out --beside")
     classes = {"classes": options.classes} if options.classes else {}
     if options.beside:
         print(comparison.comparison(options.network, options.beside, **classes))
         return 0
     layers = catalogue.build(options.network, reference, None, **classes)
+    if options.ranks:
+        from ..distributed import traffic
+
+        parallel, bandwidth = options.parallel or "data", options.bandwidth or 1
+        lines = traffic.described(
+            layers, (3, size, size), options.batch, options.ranks, parallel, bandwidth
+        )
+        print("\n".join(lines))
+        return 0
     print(summary.summary(layers, (3, size, size), options.batch))
     return 0

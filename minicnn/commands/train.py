@@ -6,6 +6,7 @@ Its options are in train_options.py; their defaults are in networks/catalogue.py
 import pathlib
 import sys
 
+from .. import backends
 from ..backends import backend
 from ..networks import catalogue
 from .options import start_emulator
@@ -34,16 +35,21 @@ def run(options):
     import numpy as np
 
     from .. import data, storage
+    from ..distributed import ranks
     from ..plots import canvas, curves
     from ..training import recipes, schedules, train, transfer
 
+    job = ranks.current_job(options.time_limit, options.parallel == "columns")
     out = pathlib.Path(options.out)
     for picture in (out / "curves.png", out / "weights.png"):
         if picture.exists():
             storage.check_output(picture, canvas.FIGURE)
     start_emulator(options)
     ops = backend(options.ops, options.gpus, tf32=options.tf32)
-    before = resumed_facts(out, options.resume)
+    if options.parallel == "columns":
+        check_columns(options, job)
+        ops = job.backend(ops)
+    before = job.broadcast(None if job.rank else resumed_facts(out, options.resume))
     if options.view == "central":
         if options.jitter or options.colour_noise:
             raise ValueError(
@@ -51,6 +57,13 @@ def run(options):
             )
         options.colour_noise = 0.0
     recipes.complete(options, before)
+    if options.shards is None:
+        options.shards = before["settings"].get("shards", 1) if before else job.parts
+    if options.shards > options.batch:
+        raise ValueError(
+            f"--shards is {options.shards}, but a batch has {options.batch} images, and each shard "
+            "needs one"
+        )
     photos = data.load(options.data)
     if not len(photos.train_x):
         raise ValueError(f"{options.data} has no images to train with")
@@ -77,30 +90,38 @@ def run(options):
         settings["bias_epsilon"] = options.bias_epsilon
     if options.tf32:
         settings["tf32"] = True
+    ranks.check_data(job, photos)
+    if not job.rank:
+        storage.make_folder(out)
     try:
-        finished = train.train(
-            layers,
-            catalogue.backend(options.network, ops),
-            (photos.train_x, photos.train_y),
-            (photos.test_x, photos.test_y) if len(photos.test_x) else None,
-            rng=rng,
-            epochs=options.epochs,
-            epsilon=options.epsilon,
-            momentum=options.momentum,
-            decay=options.decay,
-            bias_epsilon=options.bias_epsilon,
-            batch=options.batch,
-            schedule=schedules.schedule_from(plan),
-            folder=out,
-            resume=options.resume,
-            settings=settings,
-            view=view,
-            test_view=test_view,
-            seed=options.seed,
-            workers=options.workers,
-            inputs=inputs,
-            title=options.network,
-        )
+        with storage.only_writer(None if job.rank else out, "train"):
+            refuse_run(out, options.resume or job.rank)  # one that began meanwhile, and is over
+            finished = train.train(
+                layers,
+                catalogue.backend(options.network, ops),
+                (photos.train_x, photos.train_y),
+                (photos.test_x, photos.test_y) if len(photos.test_x) else None,
+                rng=rng,
+                epochs=options.epochs,
+                epsilon=options.epsilon,
+                momentum=options.momentum,
+                decay=options.decay,
+                bias_epsilon=options.bias_epsilon,
+                batch=options.batch,
+                schedule=schedules.schedule_from(plan),
+                folder=out,
+                resume=options.resume,
+                settings=settings,
+                view=view,
+                test_view=test_view,
+                seed=options.seed,
+                workers=options.workers,
+                inputs=inputs,
+                title=options.network,
+                progress=not job.rank,
+                shards=options.shards,
+                job=job,
+            )
     except MemoryError as error:
         if ops.device.capacity() is None:
             raise
@@ -109,11 +130,29 @@ def run(options):
         shape, total = (photos.mean.shape[0], size, size), ops.device.capacity()
         advice = what_fits(layers, shape, options.batch, total)
         raise MemoryError(f"{error}; {advice}") from error
+    if job.rank:
+        return 0
     curves.curves(finished.history, out / "curves.png")
     curves.weights(finished.history, out / "weights.png")
     print(result_sentence(finished.history[-1]))
     print(f"Wrote history.jsonl, checkpoint.npz, curves.png and weights.png in {out}")
     return 0
+
+
+def check_columns(options, job):
+    """Raise ValueError unless the network and the job have two columns, on the CPU."""
+    if catalogue.find(options.network).columns != 2:
+        raise ValueError(
+            f"--parallel columns: {options.network} has one column; "
+            f"{' and '.join(catalogue.two_columns())} have two"
+        )
+    if job.size != 2:
+        raise ValueError(
+            f"--parallel columns takes two ranks, and there {'is' if job.size == 1 else 'are'} "
+            f"{job.size}: start it with mpiexec -n 2 python -m mpi4py -m minicnn train …"
+        )
+    if backends.BACKENDS[options.ops] != "CPU" or (options.shards or 1) > 1:
+        raise ValueError("--parallel columns computes on the CPU, in one shard")
 
 
 def resumed_facts(out, resume):
@@ -125,11 +164,16 @@ def resumed_facts(out, resume):
         if resume:
             print(f"There is no run in {out} yet: a new one starts.", file=sys.stderr)
         return None
-    if not resume:
+    refuse_run(out, resume)
+    return saved_run.load(path)[1]
+
+
+def refuse_run(out, resume):
+    """Raise FileExistsError if a folder holds a run that is not to be resumed."""
+    if not resume and (out / "checkpoint.npz").exists():
         raise FileExistsError(
             f"{out} holds a run: add --resume to go on, or name another folder with --out"
         )
-    return saved_run.load(path)[1]
 
 
 def input_size(options, width):

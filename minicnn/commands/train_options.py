@@ -182,6 +182,30 @@ def add_options(command):
         metavar="N",
         help="seed of all random choices (default: 0)",
     )
+    machines = command.add_argument_group(
+        "several machines", "mpiexec -n 4 python -m mpi4py -m minicnn train … --shards 8"
+    )
+    machines.add_argument(
+        "--shards",
+        type=whole,
+        metavar="S",
+        help="cut each batch into S parts, which up to S ranks share; the result depends on S, but "
+        "not on the number of ranks (default: the number of ranks, which is 1 without MPI)",
+    )
+    machines.add_argument(
+        "--parallel",
+        choices=("data", "columns"),
+        default="data",
+        help="what the ranks share: the images of a batch (default), or the two columns of "
+        f"{' or '.join(catalogue.two_columns())}; the result does not depend on it",
+    )
+    machines.add_argument(
+        "--time-limit",
+        type=positive,
+        default=600,
+        metavar="SECONDS",
+        help="end the job if a rank waits so long for the others (default: 600)",
+    )
     add_ops(command, tf32=True)
     add_gpus(command)
     add_emulate(command)

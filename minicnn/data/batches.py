@@ -9,7 +9,8 @@ previous batch of images.  So these data augmentation schemes are, in effect, co
 
 A batch draws its random choices from np.random.default_rng([seed, epoch, step]), so it does not
 matter which worker makes it, or when.  Any number of workers makes the same batches, and a resumed
-run gets the same batches as a run that never stopped.
+run gets the same batches as a run that never stopped.  If a batch is cut into shards, each of them
+is made on its own, and draws from np.random.default_rng([seed, epoch, step, shard]).
 """
 
 import itertools
@@ -46,6 +47,9 @@ class Batches:
     ahead : int, optional
         How many batches, at most, are ready or in the making while another is in use; two per
         worker by default.  A batch of 128 images of 224×224 takes 77 MB.
+    shards, own : int and sequence of int, optional
+        A batch is cut into so many shards, whose sizes differ by one image at most, and these are
+        made, one by one; by default a batch is one shard.  Shards without images are left out.
 
     Attributes
     ----------
@@ -66,6 +70,8 @@ class Batches:
         first_step=0,
         workers=1,
         ahead=None,
+        shards=1,
+        own=None,
     ):
         workers = check_whole("Batches", "workers", workers, 1)
         ahead = 2 * workers if ahead is None else ahead
@@ -75,6 +81,7 @@ class Batches:
             ("epoch", epoch, 0),
             ("ahead", ahead, 1),
             ("first_step", first_step, 0),
+            ("shards", shards, 1),
         ):
             check_whole("Batches", name, value, least)
         for name, value in (("images", images), ("labels", labels)):
@@ -89,41 +96,50 @@ class Batches:
         # Python integers, because step·batch would overflow in np.uint8.
         self.batch, self.workers, self.ahead = int(batch), int(workers), int(ahead)
         self.seed, self.epoch, self.first_step = seed, epoch, int(first_step)
+        self.shards, self.own = shards, range(shards) if own is None else own
+        self.stop = math.ceil(len(self.order) / self.batch)  # the step after the last
         self.waited = 0.0
 
     def __len__(self):
         """Return the number of batches, counted from first_step."""
-        return max(0, math.ceil(len(self.order) / self.batch) - self.first_step)
+        return max(0, self.stop - self.first_step)
 
     def __iter__(self):
-        """Yield x and labels of every batch.
+        """Yield x and labels of every batch, or of the shards of every batch.
 
         The threads end with the last batch, or when the caller leaves its loop.  An error in a
         thread is raised here.
         """
         pool = ThreadPoolExecutor(self.workers, "batches")
-        steps = iter(range(self.first_step, self.first_step + len(self)))
-        first_steps = itertools.islice(steps, self.ahead)
-        pending = deque(pool.submit(self.make, step) for step in first_steps)
+        pieces = (
+            (step, shard)
+            for step in range(self.first_step, self.stop)
+            for shard in self.own
+            if len(self.indices(step, shard))
+        )
+        first_pieces = itertools.islice(pieces, self.ahead)
+        pending = deque(pool.submit(self.make, *piece) for piece in first_pieces)
         try:
             while pending:
                 start = time.perf_counter()
                 x, labels = pending.popleft().result()
                 self.waited += time.perf_counter() - start
-                pending.extend(pool.submit(self.make, step) for step in itertools.islice(steps, 1))
+                next_piece = itertools.islice(pieces, 1)
+                pending.extend(pool.submit(self.make, *piece) for piece in next_piece)
                 yield x, labels
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def indices(self, step):
-        """Return the indices of the images in the batch of this step."""
-        return self.order[step * self.batch : (step + 1) * self.batch]
+    def indices(self, step, shard=None):
+        """Return the indices of the images in the batch of this step, or in one shard of it."""
+        indices = self.order[step * self.batch : (step + 1) * self.batch]
+        return indices if shard is None else np.array_split(indices, self.shards)[shard]
 
-    def make(self, step):
-        """Return x and labels of the batch of this step."""
-        indices = self.indices(step)
-        rng = np.random.default_rng([self.seed, self.epoch, step])
-        x = self.view(self.images[indices], rng=rng)
+    def make(self, step, shard=0):
+        """Return x and labels of a shard of this step's batch: of all of it, if it is not cut."""
+        indices = self.indices(step, shard)
+        key = [self.seed, self.epoch, step] + ([shard] if self.shards > 1 else [])
+        x = self.view(self.images[indices], rng=np.random.default_rng(key))
         if len(x) != len(indices):
             raise ValueError(f"Batches: view returned {len(x)} images for {len(indices)}")
         return x, self.labels[indices]

@@ -68,6 +68,7 @@ def prepare_photos(
     progress=True,
     *,
     max_pixels=None,
+    share=(1, 1),
 ):
     """Turn a folder of photographs into a data set, and return the contents of photos.json.
 
@@ -91,6 +92,10 @@ def prepare_photos(
         Show a progress bar.
     max_pixels : int, optional
         A photograph of more pixels is skipped; by default as in decode.
+    share : (int, int)
+        (k, n): make every n-th shard, beginning with the k-th, and return None; in a folder of its
+        own, or one that all shares write to.  A call without a share, on a folder with the files
+        of all, makes what is missing and finishes it: the same bytes as one call alone.
 
     Raises
     ------
@@ -112,15 +117,15 @@ def prepare_photos(
         raise ValueError(shards.refusal(listing.strays[0], STRAY))
     decoding = {"size": size, "max_pixels": max_pixels or MAX_PIXELS}
     options = {**decoding, "pillow": pillow_version(), "files": fingerprint(listing)}
+    n, total = share[1], len(listing.files.names)
     storage.make_folder(out)
-    with disk_of(out), only_writer(out):
-        if not is_finished(out, options, listing.files, progress):
+    with disk_of(out), storage.only_writer(out, "prepare", shared=n > 1):
+        if not is_finished(out, options, listing.files, progress, shared=n > 1):
             if not (out / "begun.json").is_file():
                 try_classes(folder, out, listing, decoding, strict, progress)
                 write_json(out / "begun.json", {"format": FORMAT, "options": options})
             (out / "photos.json").unlink(missing_ok=True)
-            total = len(listing.files.names)
-            while todo := shards_to_make(out, listing, size):
+            while todo := shards_to_make(out, listing, size, share):
                 check_space(out, todo, size)
                 look = {"initial": total - count_files(todo), "disable": not progress}
                 files_bar = progress_bar(total, out.name, unit_scale=False, **look)
@@ -128,8 +133,11 @@ def prepare_photos(
                     make_all(todo, folder, decoding, workers or cores(), strict, files_bar)
                 finally:  # whatever ends it, the reasons are on disk
                     write_skipped(out, listing, shards.skipped_files(out, listing.files.stamps))
+            if n > 1:
+                return None
             finish(out, listing, options, strict)
-        clean(out, "begun.json", "*/*.npz", "*.part", "*/*.part")
+        if n == 1:
+            clean(out, "begun.json", "*/*.npz", "*.part", "*/*.part")
     return json.loads((out / "photos.json").read_text(encoding="utf-8"))
 
 
@@ -143,32 +151,6 @@ def disk_of(out):
         if not full:
             raise
         raise OSError(full) from error
-
-
-@contextmanager
-def only_writer(out):
-    """Lock the folder `out`, so that no two runs write there; the system unlocks it at their end.
-
-    Raises OSError if another run holds the lock.  On Windows a folder has no lock.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    descriptor = os.open(out, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OSError(
-                f"another prepare is writing to {out}: wait until it ends, or name another folder"
-            ) from None
-        except OSError:  # some network file systems have no locks
-            pass
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def fingerprint(listing):
@@ -188,7 +170,7 @@ def pillow_version():
     return PIL.__version__
 
 
-def is_finished(out, options, files, progress):
+def is_finished(out, options, files, progress, shared=False):
     """Return whether `out` is finished, and no file has changed since.
 
     Raises ValueError if it holds anything but what the same command has written.
@@ -196,7 +178,8 @@ def is_finished(out, options, files, progress):
     for name in ("photos.json", "begun.json"):
         if (out / name).is_file():
             check_options(out, out / name, options)
-            clean(out, "*.part", "*/*.part")  # left by a run that was killed
+            if not shared:
+                clean(out, "*.part", "*/*.part")  # left by a run that was killed
             return name == "photos.json" and not has_changed(out, files, progress)
     if any(path.name != "skipped.jsonl" for path in out.iterdir()):
         raise ValueError(f"{out} holds other files: name an empty folder, or a new one")
@@ -285,10 +268,16 @@ def missing_classes(out, listing, reasons, missing):
     )
 
 
-def shards_to_make(out, listing, size):
-    """Return the Shards that are not finished, given what the finished ones could not read."""
-    planned = plan(out, listing, shards.skipped_files(out, listing.files.stamps))
-    return [s for part in PARTS for s in planned[part] if not shards.is_made(s, size)]
+def shards_to_make(out, listing, size, share=(1, 1)):
+    """Return the Shards that are not finished, given what the finished ones could not read.
+
+    A share plans as if every file could be read, so that all shares have the same plan.
+    """
+    k, n = share
+    skipped = shards.skipped_files(out, listing.files.stamps) if n == 1 else ()
+    planned = plan(out, listing, skipped)
+    every = [shard for part in PARTS for shard in planned[part]]
+    return [shard for shard in every[k - 1 :: n] if not shards.is_made(shard, size)]
 
 
 def plan(out, listing, skipped):

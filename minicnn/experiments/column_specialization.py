@@ -76,6 +76,7 @@ def experiment(
     epsilon=0.03,
     std=None,
     only=VARIANTS,
+    share=(1, 1),
     progress=True,
 ):
     """Do all runs that are not in out/halves.jsonl yet, draw halves.png, and return all lines.
@@ -97,6 +98,8 @@ def experiment(
         removes a tenth of them in 700 steps of ε = 0.03.
     only : collection of str
         The variants to run, keys of VARIANTS.
+    share : (int, int)
+        (k, n): of all runs in their order, do every n-th, beginning with the k-th.
     progress : bool
         Show a bar for each run.
 
@@ -128,14 +131,16 @@ def experiment(
     photos = data.load(dataset)
     conditions = {"images": len(photos.train_x), "epochs": epochs, "epsilon": epsilon, "std": std}
     path = out / "halves.jsonl"
-    for seed in range(seeds):
-        for variant in [name for name in VARIANTS if name in only]:
-            key = {"variant": variant, "seed": seed, **conditions}
-            title = f"{variant}, seed {seed}"
-            do = partial(run, out, ops, photos, key, title, progress)
-            journal.run_once(path, key, do, title, wrong=wrong_line)
+    runs = [(seed, name) for seed in range(seeds) for name in VARIANTS if name in only]
+    k, n = share
+    for seed, variant in runs[k - 1 :: n]:
+        key = {"variant": variant, "seed": seed, **conditions}
+        title = f"{variant}, seed {seed}"
+        do = partial(run, out, ops, photos, key, title, progress)
+        journal.run_once(path, key, do, title, wrong=wrong_line)
     lines = journal.select(journal.read(path, wrong_line), conditions)
-    draw(lines, out / "halves.png")
+    if lines:  # a share may have none
+        draw(lines, out / "halves.png")
     return lines
 
 

@@ -58,7 +58,7 @@ PLAN = (
 )
 
 
-def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLAN):
+def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLAN, share=(1, 1)):
     """Run all trials of the plan that are not in out/study.jsonl yet, then draw study.png.
 
     Parameters
@@ -75,6 +75,8 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
         Show a bar for each trial.
     plan : sequence
         Lines like those of PLAN.
+    share : (int, int)
+        (k, n): of all cells in their order, do every n-th, beginning with the k-th.
 
     Raises
     ------
@@ -96,15 +98,19 @@ def study(out, ops, dataset="cifar10", most_images=None, progress=True, plan=PLA
     if max(line[3] for line in plan) > 5000:
         check_images(data.load(dataset), dataset)  # now, not after an hour
     loaded, photos = None, None  # the name of the data set in memory, and its Photos
-    for network, input, init, images, *guesses in plan:
-        name = "sample" if images <= 5000 else dataset
-        for nonlinearity, guess in zip(("relu", "tanh"), guesses, strict=True):
-            cell = Cell(network, input, init, images, nonlinearity)
-            while (epsilon := next_epsilon(read(out), cell, guess)) is not None:
-                if loaded != name:
-                    loaded, photos = name, data.load(name)
-                prepared = data.prepare(data.subset(photos, images), input)
-                run_trial(out, ops, cell, epsilon, prepared, progress)
+    cells = [
+        (Cell(*line[:4], nonlinearity), guess)
+        for line in plan
+        for nonlinearity, guess in zip(("relu", "tanh"), line[4:], strict=True)
+    ]
+    k, n = share
+    for cell, guess in cells[k - 1 :: n]:
+        name = "sample" if cell.images <= 5000 else dataset
+        while (epsilon := next_epsilon(read(out), cell, guess)) is not None:
+            if loaded != name:
+                loaded, photos = name, data.load(name)
+            prepared = data.prepare(data.subset(photos, cell.images), cell.input)
+            run_trial(out, ops, cell, epsilon, prepared, progress)
     results = read(out)
     curves.study(results, finished(results), out / "study.png")
 

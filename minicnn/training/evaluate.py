@@ -21,7 +21,7 @@ from ..errors import BrokenScores
 BATCH_VALUES = 2**22  # numbers in a batch of images: 27 images of 224×224 pixels
 
 
-def predict(layers, ops, images, views_of):
+def predict(layers, ops, images, views_of, first_image=0):
     """Return the probabilities of images, averaged over their views.
 
     Parameters
@@ -33,6 +33,8 @@ def predict(layers, ops, images, views_of):
         The backend that they were built with.
     images : array (N, C, H, W), or anything that returns images for a slice
     views_of : function
+    first_image : int
+        The number of the first image, for messages.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def predict(layers, ops, images, views_of):
         for x in views_of(batch_images):
             if len(x) != len(batch_images):
                 raise ValueError(f"predict: the view of {len(batch_images)} images has {len(x)}")
-            predictions.append(view_probabilities(layers, ops, x, first))
+            predictions.append(view_probabilities(layers, ops, x, first_image + first))
         parts.append(np.mean(predictions, axis=0))
     return np.concatenate(parts)
 
@@ -141,7 +143,12 @@ def dense(layers, ops, size):
 
 
 def error(probabilities, labels, k=1):
-    """Return the share of images whose right class is not among the k most probable ones.
+    """Return the share of images whose right class is not among the k most probable ones."""
+    return float(np.mean(wrong(probabilities, labels, k)))
+
+
+def wrong(probabilities, labels, k=1):
+    """Return for each image whether its right class is not among the k most probable ones.
 
     Of equally probable classes the first comes first.
     """
@@ -151,7 +158,7 @@ def error(probabilities, labels, k=1):
     right = np.take_along_axis(probabilities, labels[:, None], axis=1)
     earlier = np.arange(probabilities.shape[1]) < labels[:, None]
     rank = ((probabilities > right) | ((probabilities == right) & earlier)).sum(axis=1)
-    return float(np.mean(rank >= k))
+    return rank >= k
 
 
 def confusion(probabilities, labels):

@@ -15,12 +15,13 @@ MOST_WORKERS = 256
 BELOW_ONE = math.nextafter(1, 0)
 
 
-def check_counts(epochs, batch, workers, seed):
+def check_counts(epochs, batch, workers, seed, shards):
     """Raise TypeError or ValueError for a count that is not a whole number, or too small."""
     check_whole("train", "epochs", epochs, 1)
     check_whole("train", "batch", batch, 1)
     check_whole("train", "workers", workers, 1, MOST_WORKERS)
     check_whole("train", "seed", seed, 0)
+    check_whole("train", "shards", shards, 1, batch)
 
 
 def check_numbers(epsilon, momentum, decay, bias_epsilon, until, save_every):

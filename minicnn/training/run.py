@@ -160,8 +160,11 @@ class Run:
     def save(self):
         """Write the checkpoint, if this run keeps files."""
         self.saved_at = time.perf_counter()
-        if not self.folder:
-            return
+        if self.folder:
+            storage.save(self.path, *self.state())
+
+    def state(self):
+        """Return the arrays and facts that a checkpoint holds."""
         arrays = self.arrays()
         arrays |= {
             "order": self.order,
@@ -184,7 +187,7 @@ class Run:
             "history": self.history,
             "settings": self.settings,
         }
-        storage.save(self.path, arrays, facts)
+        return arrays, facts
 
     def load(self):
         """Restore the state that the checkpoint holds.
@@ -204,21 +207,26 @@ class Run:
                     f"this one has {storage.shortened(ours)}; "
                     "give the same options as before, or another folder"
                 )
-        steps = {name: arrays.pop(name) for name in ("order", "losses", "wrongs")}
-        self.check_epoch(facts, len(steps["order"]))
-        names = [name for name in arrays if name.startswith("input:")]  # none in older ones
-        inputs = {name.removeprefix("input:"): arrays.pop(name) for name in names}
-        for name, theirs in inputs.items():
-            if not np.array_equal(theirs, self.inputs.get(name)):
+        self.check_epoch(facts, len(arrays["order"]))
+        for name, theirs in arrays.items():  # earlier versions kept no inputs
+            kind, _, name = name.partition(":")
+            if kind == "input" and not np.array_equal(theirs, self.inputs.get(name)):
                 raise CheckpointError(
                     f"{self.path} belongs to a run on other images, whose {name} differs; "
                     "give the same data as before, or another folder"
                 )
+        self.restore(arrays, facts)
+        self.write_history()
+
+    def restore(self, arrays, facts):
+        """Take on a state: of a checkpoint, or of another rank's run."""
         rngs, states = self.rngs(), [facts["rng"], *facts.get("rngs_of_layers", [])]
         if "rngs_of_layers" not in facts:  # an earlier version saved only the run's own
             rngs = rngs[:1]
         self.check_rngs(rngs, states)
-        storage.copy_into(self.arrays(), arrays, self.path)
+        steps = {name: arrays[name] for name in ("order", "losses", "wrongs")}
+        weights = {n: a for n, a in arrays.items() if n not in steps and n[:6] != "input:"}
+        storage.copy_into(self.arrays(), weights, self.path)
         for rng, state in zip(rngs, states, strict=True):
             rng.bit_generator.state = state
         self.order, self.losses = steps["order"], steps["losses"].tolist()
@@ -228,7 +236,6 @@ class Run:
         self.history = facts["history"]
         if self.first_epsilon == facts["first_epsilon"]:  # else ε was changed by hand
             self.epsilon = facts["epsilon"]  # as the schedule left it
-        self.write_history()
 
     def check_epoch(self, facts, ordered):
         """Raise CheckpointError if the checkpoint's epochs have other images or other batches.

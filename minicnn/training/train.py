@@ -15,6 +15,7 @@ A resumed run gives the same numbers, bit for bit, as one that never stopped: a 
 parameters, velocities, the order of the images, the position in it and the random state.
 """
 
+import functools
 import math
 import sys
 import time
@@ -25,6 +26,8 @@ from .. import console, net, storage
 from ..checks import check_classes, check_number, check_rng
 from ..console import interrupts
 from ..data.batches import Batches
+from ..distributed.alone import ALONE
+from ..distributed.shards import Shards
 from ..errors import Diverged, Interrupted
 from . import evaluate
 from .preconditions import (
@@ -68,6 +71,8 @@ def train(
     inputs=None,
     title="",
     progress=True,
+    shards=1,
+    job=ALONE,
 ):
     """Train until `epochs` epochs are done or the training error is `until`; return the Run.
 
@@ -115,6 +120,12 @@ def train(
         The title of the progress bar.
     progress : bool
         Show the bar: the time left, loss, training error, and images per second.
+    shards : int
+        Cut each batch into so many shards, whose gradients are added in a fixed order: see
+        distributed/shards.py.
+    job : Alone or Ranks
+        The processes that share the work, at most one for each shard.  The files are rank 0's;
+        the others take its state, so that `folder` means nothing to them.
 
     Returns
     -------
@@ -136,7 +147,7 @@ def train(
     OSError
         If nothing can be written to the folder.
     """
-    check_counts(epochs, batch, workers, seed)
+    check_counts(epochs, batch, workers, seed, shards)
     check_numbers(epsilon, momentum, decay, bias_epsilon, until, save_every)
     # Convert to Python's own numbers: np.float32 or np.uint8 would round or overflow.
     epochs, batch, seed, workers = int(epochs), int(batch), int(seed), int(workers)
@@ -150,8 +161,11 @@ def train(
     validation = None
     if validation_data is not None:
         validation = images_and_labels("validation_data", validation_data)
+    shards = Shards(int(shards), job)
+    if shards.count > 1:
+        settings = {**(settings or {}), "shards": shards.count}
     run = Run(
-        layers, rng, epsilon, folder,
+        layers, rng, epsilon, None if job.rank else folder,
         settings=settings, inputs=inputs, training_images=len(images), batch=batch,
     )  # fmt: skip
     resumes = bool(resume and run.path and run.path.exists())
@@ -161,6 +175,8 @@ def train(
         storage.make_folder(run.folder, {} if resumes else {"history.jsonl": HISTORY})
     if resumes:
         run.load()
+    if job.size > 1:
+        run.restore(*job.broadcast(run.state()))
     steps = math.ceil(len(images) / batch)  # in an epoch; its last batch may be smaller
     view, test_view = view or unchanged, test_view or unchanged
     fused_layers, test_layers = net.fused(layers, ops), net.predicting(layers, ops)
@@ -176,8 +192,13 @@ def train(
         check_pixels("validation", validation[0])
     if not resumes:
         run.save()  # so that even a run killed in its first second can be resumed
-    sync_every = ops.device.LOOK_EVERY if until is None else 1  # until may be reached at any step
+    one_shard_each = until is None and shards.count == 1  # until may be reached at any step
+    sync_every = ops.device.LOOK_EVERY if one_shard_each else 1
     pending = []  # the losses, scores and labels of the steps not counted yet
+    compute = functools.partial(loss_and_gradients, fused_layers, ops)
+    if job.parts > 1:
+        first_x = view(images[:2], rng=np.random.default_rng(seed))
+        shards.rehearse(compute, ops, run, first_x, labels[:2])
     run.begin()
 
     total = epochs * len(images)
@@ -188,36 +209,41 @@ def train(
             batches = Batches(
                 images, labels, run.order, batch, view,
                 seed=seed, epoch=run.epoch, first_step=run.step, workers=workers,
+                shards=shards.count, own=shards.own,
             )  # fmt: skip
-            for x, labels_batch in ops.device.feed(batches):
-                loss, scores, grads = loss_and_gradients(fused_layers, ops, x, labels_batch)
-                pending.append((loss, scores, labels_batch))
+            for x, answers, grads in shards.steps(compute, ops, batches, run):
+                pending.append(answers)
                 if len(pending) == sync_every or run.step + len(pending) == steps:
-                    counted = count_pending(pending, run, layers, ops, x, batches)
+                    counted = count_pending(pending, run, layers, ops, x, batches, shards)
                 update(
                     layers, ops, grads, run.velocities, run.epsilon, momentum, decay, bias_epsilon
                 )
-                del loss, scores, grads  # the next step needs the memory
+                del answers, grads  # the next step needs the memory
 
                 if pending:
                     continue
                 update_bar(bar, run, steps, counted)
                 done = run.reached(until, steps)  # at the goal, an epoch ends early
                 if run.step == steps or done:
+                    job.complete(run)
                     check_weights(run, layers, x, batches)
-                    run.end_epoch(steps, validate(test_layers, ops, validation, test_view))
+                    run.end_epoch(steps, validate(test_layers, ops, validation, test_view, job))
                     warn_of_explosion(run, classes, bar)
                 if run.step == steps:
                     run.epoch, run.step = run.epoch + 1, 0  # now at step 0 of the next epoch
                     if schedule:
                         run.epsilon = next_epsilon(schedule, run)
-                stop = interrupted()
-                if run.step == 0 or stop or time.perf_counter() - run.saved_at > save_every:
+                due = time.perf_counter() - run.saved_at > save_every
+                stop, due = map(any, zip(*job.gather((interrupted(), due)), strict=True))
+                if run.step == 0 or stop or due:
+                    job.complete(run)
                     save_unless_broken(run, layers, x, batches)
                 if stop:
+                    job.gather(None)  # the checkpoint is written
                     raise Interrupted(describe_interruption(run))
                 if done:
                     break
+    job.complete(run)
     save_unless_broken(run, layers, view(images[:1], rng=np.random.default_rng(seed)))
     return run
 
@@ -246,21 +272,21 @@ def next_epsilon(schedule, run):
     return float(epsilon)
 
 
-def count_pending(pending, run, layers, ops, x, batches):
+def count_pending(pending, run, layers, ops, x, batches, shards):
     """Add the pending steps to the run, empty the list, and return the number of their images.
 
     A GPU may be many steps behind the host; this waits for it.  Raises Diverged if a loss
     is not finite.
     """
-    for loss, scores, labels in pending:
-        loss = float(ops.to_host(loss))
+    total = 0
+    for answers in pending:
+        loss, wrong, images = shards.count_answers(ops, answers)
         if not np.isfinite(loss):
             raise Diverged(describe_divergence(run, layers, x, batches, run.step + 1))
-        wrong = int((np.argmax(ops.to_host(scores), axis=1) != labels).sum())
-        run.count(loss, wrong, len(labels), batches.waited)
-    images = sum(len(labels) for _, _, labels in pending)
+        run.count(loss, wrong, images, batches.waited)
+        total += images
     pending.clear()
-    return images
+    return total
 
 
 def unchanged(images, rng=None):
@@ -340,7 +366,7 @@ def decay_of_layers(layers, decay):
     return {name: float(decay[name]) for name in names}
 
 
-def validate(layers, ops, data, view=unchanged):
+def validate(layers, ops, data, view=unchanged, job=ALONE):
     """Return the validation errors of the network as a dict, which is empty without data.
 
     Parameters
@@ -352,6 +378,8 @@ def validate(layers, ops, data, view=unchanged):
     data : (images, labels) or None
     view : function
         view(images) returns x.
+    job : Alone or Ranks
+        Its ranks share the batches of images; whole numbers of wrong answers cross.
 
     Returns
     -------
@@ -361,15 +389,22 @@ def validate(layers, ops, data, view=unchanged):
     if data is None:
         return {}
     images, labels = data
-    try:
-        probabilities = evaluate.predict(layers, ops, images, lambda batch: [view(batch)])
-    except ValueError as error:
-        error.args = (f"validation: {error}",)
-        raise
-    errors = {"validation_error": evaluate.error(probabilities, labels)}
-    if probabilities.shape[1] > 5:
-        errors["validation_top5"] = evaluate.error(probabilities, labels, k=5)
-    return errors
+    batch, wrong = evaluate.batch_size(images), {"validation_error": 0}
+    for first in range(job.part * batch, len(images), job.parts * batch):
+        chosen = slice(first, first + batch)
+        try:
+            probabilities = evaluate.predict(
+                layers, ops, images[chosen], lambda batch: [view(batch)], first
+            )
+        except ValueError as error:
+            error.args = (f"validation: {error}",)
+            raise
+        wrong["validation_error"] += int(evaluate.wrong(probabilities, labels[chosen]).sum())
+        if probabilities.shape[1] > 5:
+            top5 = int(evaluate.wrong(probabilities, labels[chosen], k=5).sum())
+            wrong["validation_top5"] = wrong.get("validation_top5", 0) + top5
+    counts = job.collect(wrong)
+    return {name: sum(count.get(name, 0) for count in counts) / len(images) for name in counts[0]}
 
 
 def describe_divergence(run, layers, x, batches=None, steps=None, broken_value="the loss"):
@@ -423,10 +458,15 @@ def broken_image(x, batches, steps):
     if batches is None:
         broken = net.first_broken(x)
         return None if broken is None else f"image {broken} of the batch has NaN or infinite pixels"
-    for step in range(max(0, steps - 2), steps):
-        broken = net.first_broken(batches.make(step)[0])
+    pieces = [
+        (s, shard) for s in range(max(0, steps - 2), steps) for shard in range(batches.shards)
+    ]
+    for step, shard in pieces:
+        if not len(batches.indices(step, shard)):
+            continue
+        broken = net.first_broken(batches.make(step, shard)[0])
         if broken is not None:
-            number = batches.indices(step)[broken]
+            number = batches.indices(step, shard)[broken]
             image = f"image {number} of the training images"
             if net.first_broken(batches.images[number : number + 1]) is None:
                 return f"the view makes NaN or infinity of {image}"

@@ -1,0 +1,36 @@
+"""A job of one process.  Its methods are those of ranks.Ranks, and communicate with no one.
+
+rank    the number of this process in its job: 0 … size − 1; rank 0 alone writes files
+size    the number of processes of the job
+"""
+
+from .tree import root
+
+
+class Alone:
+    """The job of a program that was not started by mpiexec."""
+
+    rank, size = 0, 1
+    part, parts = 0, 1
+
+    def gather(self, value):
+        """Return the values of all ranks, in the order of their numbers."""
+        return [value]
+
+    def broadcast(self, value):
+        """Return the value of rank 0."""
+        return value
+
+    def collect(self, value):
+        """Return the values of all parts, in their order."""
+        return [value]
+
+    def complete(self, run):
+        """Bring all parameters and velocities of a run to every rank, if they are not there."""
+
+    def tree_sum(self, nodes, held, length, dtype):
+        """Return the sum of the arrays of all ranks, in the order of the tree: see tree.py."""
+        return root(dict(nodes))
+
+
+ALONE = Alone()

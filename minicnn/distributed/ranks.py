@@ -1,0 +1,190 @@
+"""A job of several ranks over MPI: how it starts, what it exchanges, and how it ends.
+
+    mpiexec -n 4 python -m mpi4py -m minicnn train alexnet --data runs/photos --shards 8
+
+Every rank runs the same command.  `python -m mpi4py` ends the whole job if one rank fails; without
+it the others would wait for ever, so `current_job` refuses that.  A rank that is killed is noticed
+by mpiexec, which ends the others.  A network that stalls is noticed by no one: so a rank that has
+waited `limit` seconds for the others ends the job with a sentence.
+"""
+
+import contextlib
+import hashlib
+import math
+import os
+import socket
+import sys
+import threading
+import time
+from importlib.util import find_spec
+
+import numpy as np
+
+from .alone import ALONE
+from .launch import HEAD_START, launched
+from .tree import root
+
+LIMIT = 600  # seconds; compiling or writing a checkpoint can take a minute
+
+
+def current_job(limit=LIMIT, in_columns=False):
+    """Return the job that this process belongs to: Ranks, or ALONE; see columns.py for the other.
+
+    Raises ValueError if mpiexec has started several ranks, but not under python -m mpi4py.
+    """
+    if "mpi4py.run" in sys.modules:
+        from .columns import ColumnRanks
+
+        return ColumnRanks(limit) if in_columns else Ranks(limit)
+    rank, size = launched()
+    if size == 1:
+        return ALONE
+    if rank:  # rank 0 says it
+        raise SystemExit(1)
+    install = "" if find_spec("mpi4py") else "pip install 'minicnn[mpi]', then "
+    command = " ".join(["python -m mpi4py -m minicnn", *sys.argv[1:]])
+    raise ValueError(
+        f"mpiexec has started {size} processes that do not know of one another: type {install}"
+        f"mpiexec -n {size} {command}"
+    )
+
+
+class Ranks:
+    """All processes that one mpiexec has started.
+
+    Parameters
+    ----------
+    limit : float
+        Seconds that this rank waits for the others.
+    """
+
+    def __init__(self, limit=LIMIT):
+        from mpi4py import MPI
+
+        self.comm, self.limit = MPI.COMM_WORLD, limit
+        self.rank, self.size = self.comm.rank, self.comm.size
+        self.part, self.parts = self.rank, self.size
+
+    @property
+    def name(self):
+        """This rank's name, for messages."""
+        return f"rank {self.rank} on {socket.gethostname()}"
+
+    @contextlib.contextmanager
+    def waiting(self):
+        """End the job if the code in this with statement takes longer than the limit."""
+        timer = threading.Timer(self.limit, self.give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def give_up(self):
+        """Say that the other ranks do not answer, and end this process, which ends the job."""
+        time.sleep(self.rank and HEAD_START)
+        sys.__stderr__.write(
+            f"minicnn: {self.name} has waited {self.limit:g} seconds for the others: a machine or "
+            "the network has stalled.  What was saved before is as it was; run the same command "
+            "again with --resume (if mpiexec still waits for a lost machine, Ctrl-C ends it)\n"
+        )
+        sys.__stderr__.flush()
+        os._exit(1)
+
+    def gather(self, value):
+        """Return the values of all ranks, in the order of their numbers."""
+        with self.waiting():
+            return self.comm.allgather(value)
+
+    collect = gather
+
+    def complete(self, run):
+        """Do nothing: every rank has all parameters."""
+
+    def broadcast(self, value):
+        """Return the value of rank 0."""
+        with self.waiting():
+            return self.comm.bcast(value)
+
+    def tree_sum(self, nodes, held, length, dtype):
+        """Return the sum of the arrays of all ranks, in the order of the tree: see tree.py.
+
+        Each rank receives one slice of every array (Alltoall), adds it up, and sends the sum to all
+        (Allgather), as in Krizhevsky (2014).  So a rank sends and receives about twice its arrays.
+
+        Parameters
+        ----------
+        nodes : list of (node, array)
+            This rank's; the list is emptied.
+        held : list of list of node
+            The nodes of each rank.
+        length, dtype
+            Those of every array.
+        """
+        if self.size == 1:
+            return root(dict(nodes))
+        bounds = [rank * length // self.size for rank in range(self.size + 1)]
+        counts, starts = np.diff(bounds), bounds[:-1]
+        slices = {}
+        with self.waiting():
+            for place in range(max(map(len, held))):  # every rank sends one array, or none
+                senders = [rank for rank in range(self.size) if place < len(held[rank])]
+                sent = nodes[place][1] if self.rank in senders else np.empty(0, dtype)
+                received = np.empty((len(senders), counts[self.rank]), dtype)
+                incoming = [counts[self.rank] * (rank in senders) for rank in range(self.size)]
+                self.comm.Alltoallv(
+                    [sent, (counts * (self.rank in senders), starts)],
+                    [received, (incoming, np.cumsum([0, *incoming[:-1]]))],
+                )
+                slices |= {
+                    held[rank][place]: part for rank, part in zip(senders, received, strict=True)
+                }
+            nodes.clear()
+            total = np.empty(length, dtype)
+            self.comm.Allgatherv(root(slices), [total, (counts, starts)])
+        return total
+
+
+def check_data(job, photos):
+    """Raise ValueError on all ranks unless they read the same data set."""
+    if job.size == 1:
+        return
+    arrays = (photos.train_x, photos.train_y, photos.test_x, photos.test_y, photos.mean)
+    others = different(job, digest(*arrays))
+    if others:
+        raise ValueError(
+            f"the images or labels of {others} are not those of rank 0: copy the folder from there"
+        )
+
+
+def warn_if_rounded(job, loss, flat):
+    """Warn if the ranks have computed different bits of one step: its loss and gradients."""
+    others = different(job, digest(np.array([loss]), flat))
+    if others and not job.rank:
+        print(
+            f"minicnn: {others} computes a step to other bits than rank 0 (another processor, "
+            "NumPy or number of threads): this run can be repeated to rounding, not to the bit",
+            file=sys.stderr,
+        )
+
+
+def different(job, digest):
+    """Return the names of the ranks whose digest is not that of rank 0, as a text."""
+    told = job.gather((digest, job.name))
+    return ", ".join(name for theirs, name in told if theirs != told[0][0])
+
+
+def digest(*arrays):
+    """Return a SHA-256 of arrays, or of what is indexed like them, with their shapes and types.
+
+    Of an array of more than a gigabyte only a thousand images are read, evenly spread.
+    """
+    total = hashlib.sha256()
+    for array in arrays:
+        total.update(f"{array.shape} {array.dtype}".encode())
+        apart = max(1, len(array) // 1000)
+        read = 1 if math.prod(array.shape) * array.dtype.itemsize > 1e9 else apart
+        for first in range(0, len(array), apart):
+            total.update(np.ascontiguousarray(array[first : first + read]))
+    return total.hexdigest()

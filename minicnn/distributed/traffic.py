@@ -1,0 +1,73 @@
+"""What each rank sends in a training step, and how long that takes: a prediction.
+
+    n    ranks        b    images of a rank: the batch / n        D    inputs of a layer
+
+    data       gradients: one slice of n to each other rank, and its sum to all (ranks.py)
+    columns    activations and their gradients, where the table crosses (two_columns.py)
+    hybrid     convolutions share the images, fully connected layers their units (Krizhevsky 2014):
+               gradients of the convolutions alone; for each fully connected layer every rank sends
+               b·D activations to each of the others, and as many gradients come back.  `train`
+               does not do it; the numbers show what it would save
+
+A rank receives as much as it sends, at the same time; links send both ways at once.
+"""
+
+import math
+
+from .. import net
+from ..networks import summary
+
+PARALLEL = ("data", "columns", "hybrid")
+
+
+def sent_bytes(layers, shape, batch, ranks, parallel):
+    """Return what a rank sends in a step, as {what: bytes}.
+
+    Parameters
+    ----------
+    layers : list of Layer
+    shape : tuple
+        The shape of an image, (3, 224, 224).
+    batch : int
+        The images of a step, of all ranks.
+    ranks : int
+    parallel : str
+        One of PARALLEL.
+
+    Raises
+    ------
+    ValueError
+        If columns are not two columns on two ranks, or a hybrid is of two columns.
+    """
+    number, others = summary.dtype_of(layers).itemsize, ranks - 1
+    crossed = summary.crossings(layers, shape, batch)
+    if parallel == "data":
+        return {"gradients": 2 * others * net.count_parameters(layers) * number // ranks}
+    if parallel == "columns":
+        if not crossed or ranks != 2:
+            raise ValueError("--parallel columns takes a network of two columns, and --ranks 2")
+        both_ways = {layer.name: layer.forward[0] + layer.backward[0] for layer in crossed}
+        scores = crossed[-1].forward[1] * 2  # rank 0 sends all of them back, see columns.py
+        return {name: count for name, count in both_ways.items() if name != "both"} | {
+            "scores": scores
+        }
+    if crossed:
+        raise ValueError("--parallel hybrid takes a network of one column")
+    convolutions = [layer for layer in layers if net.kind_of(layer) != "fc"]
+    sent = {"gradients": 2 * others * net.count_parameters(convolutions) * number // ranks}
+    for layer in layers:
+        if net.kind_of(layer) == "fc":
+            D = math.prod(layer.params["w"].shape[1:])
+            sent[layer.name] = 2 * others * batch * D * number // ranks
+    return sent
+
+
+def described(layers, shape, batch, ranks, parallel, bandwidth):
+    """Return the prediction as lines of text; the bandwidth is in Gbit/s."""
+    sent = sent_bytes(layers, shape, batch, ranks, parallel)
+    total = sum(sent.values())
+    lines = [f"In a step of {batch} images on {ranks} ranks ({parallel}), each rank sends"]
+    lines += [f"{count / 1e6:10,.2f} MB  {name}" for name, count in sent.items()]
+    seconds = total * 8 / (bandwidth * 1e9)
+    lines.append(f"{total / 1e6:10,.2f} MB  together: {seconds:.3g} s at {bandwidth:g} Gbit/s")
+    return lines

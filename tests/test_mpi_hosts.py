@@ -1,0 +1,60 @@
+"""Training over a real network stack: hosts in network namespaces, see hosts.py."""
+
+import os
+import signal
+import time
+
+import pytest
+from hosts import hosts, missing
+from test_mpi import MPIEXEC, finish, is_open_mpi, photographs, pids, state, training, wait_for
+
+from minicnn import storage
+from minicnn.__main__ import main
+
+pytestmark = [pytest.mark.mpi, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hosts_are_possible():
+    if not MPIEXEC or is_open_mpi():
+        pytest.skip("only Hydra, the mpiexec of MPICH, can start ranks in namespaces")
+    if why_not := missing():
+        pytest.skip(why_not)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    return photographs(tmp_path_factory.mktemp("hosts"))
+
+
+def test_three_hosts_end_with_the_bits_of_one_after_one_was_killed_and_one_cut_off(
+    prepared, tmp_path
+):
+    out, endless = tmp_path / "run", ("--epochs", "100000", "--time-limit", "3")
+    with hosts(3, megabits=1000) as network:
+        job = network.start(3, *training(prepared, out, *endless))
+        wait_for(out / "history.jsonl")
+        os.kill(pids(out)[-1], signal.SIGKILL)
+        code, _ = finish(job)
+        assert code != 0
+        job = network.start(2, *training(prepared, out, *endless, "--resume"))
+        epochs = len(storage.read_lines(out / "history.jsonl"))
+        wait_for(out / "history.jsonl", lines=epochs + 1)
+        network.cut(1)
+        end = time.monotonic() + 60
+        while pids(out) and time.monotonic() < end:
+            time.sleep(0.1)
+        assert not pids(out)
+        job.send_signal(signal.SIGINT)  # mpiexec waits for the lost host
+        code, printed = finish(job)
+        assert code != 0
+        assert "has waited 3 seconds for the others" in printed
+    epochs = str(1 + len(storage.read_lines(out / "history.jsonl")))
+    with hosts(2, megabits=1000) as network:
+        code, printed = finish(
+            network.start(2, *training(prepared, out, "--resume", "--epochs", epochs))
+        )
+        assert code == 0, printed
+        assert network.sent(1) > 1e6
+    assert main(training(prepared, tmp_path / "alone", "--epochs", epochs)[2:]) == 0
+    assert state(out) == state(tmp_path / "alone")
