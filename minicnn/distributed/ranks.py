@@ -41,7 +41,7 @@ def current_job(limit=LIMIT, in_columns=False):
         return ALONE
     if rank:  # rank 0 says it
         raise SystemExit(1)
-    install = "" if find_spec("mpi4py") else "pip install 'minicnn[mpi]', then "
+    install = "" if find_spec("mpi4py") else "python -m pip install mpi4py mpich, then "
     command = " ".join(["python -m mpi4py -m minicnn", *sys.argv[1:]])
     raise ValueError(
         f"mpiexec has started {size} processes that do not know of one another: type {install}"
