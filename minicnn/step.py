@@ -300,10 +300,10 @@ class Steps:
         names = [f"result[{n}]" if name in taken else name for n, name in enumerate(names)]
         looks = {name: self._record.look(part) for name, part in zip(names, parts, strict=True)}
         arrays = {name: shot for name, shot in looks.items() if not isinstance(shot, Text)}
-        first = self._record.steps[0]
-        if arrays and not first.links:
+        last = [step for step in self._record.steps if step.frame == 0][-1]
+        if arrays and not last.links:
             links = provenance.call_links(self.function, self._arguments.before, returned)
-            first.links = {names[0]: links["result"]} if links else {}
+            last.links = {names[0]: links["result"]} if links else {}
         return arrays
 
     def _repr_html_(self):

@@ -10,6 +10,7 @@ pairs.py              match each line of backward with the forward line that it 
 arguments.py          copies of a call's arguments, for another run
 nudge.py              check one entry of a gradient by finite differences
 provenance.py         find which input entries an output entry depends on
+boxes.py              find where indices and views lie in their arrays
 values.py             summaries of values: an array's shape, range and a small picture
 navigation.py         the order in which a reader visits steps
 terminal.py           steps and arrays as text and coloured blocks

@@ -12,6 +12,7 @@ import sys
 import numpy as np
 
 from . import navigation
+from .boxes import index_text
 from .record import SHOWN, Turn
 from .values import Row, Shot, Text, caption, digits, is_photograph, row_caption, widest
 
@@ -194,10 +195,10 @@ def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
             filled = isinstance(value, Shot) and (value.lo or value.hi)
             if filled and q.shape == value.shape and is_small(q):
                 twins[name] = q
-    entries = [
-        entry_of(name, navigation.latest(record, step, name), at) for name, at in step.at.items()
-    ]
-    lines += [paint(DIM, f"    at {', '.join(entries)}")] * bool(entries)
+    parts = [part_of(record, step, name, box) for name, box in step.at.items()]
+    lines += [paint(DIM, f"    at {', '.join(parts)}")] * bool(parts)
+    for name, (view, box) in step.bases.items():
+        lines.append(paint(DIM, f"    {view} is {part_of(record, step, name, box)}"))
     lines += values_lines(step.changed, colour, twins)
     if step.raised:
         lines.append(paint(RED, f"    ✗ {type(step.raised).__name__}: {step.raised}"))
@@ -206,10 +207,9 @@ def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
     return lines
 
 
-def entry_of(name, shot, at):
-    """Return an entry of an array as text: "x[2, 0, 1]"."""
-    index = np.unravel_index(at, shot.shape)
-    return f"{name}[{', '.join(map(str, index))}]"
+def part_of(record, step, name, box):
+    """Return a part of an array as text: "x[2, 0:2, 1:3]"."""
+    return index_text(name, box, navigation.latest(record, step, name).shape)
 
 
 def loop_end(record, step, asked):
