@@ -37,12 +37,25 @@ def painted(text, colour):
     return f"{colour}{text}{OFF}" if has_colours() else text
 
 
-def code(source):
-    """Return the code of a cell beside a bar, highlighted if colours are used."""
+def code(source, numbered=False):
+    """Return the code of a cell beside a bar, or its line numbers; highlighted in colour."""
+    lines = [folded(line, width() - 5 * numbered - 2) for line in source.rstrip().splitlines()]
     if has_colours():
-        source = highlighted(source)
-    bar = painted("│ ", GREY)
-    return "\n".join(bar + line for line in source.rstrip().splitlines()) + "\n"
+        shown = highlighted("\n".join(map("\n".join, lines))).split("\n")
+        lines = [[shown.pop(0) for _ in line] for line in lines]
+    text = []
+    for number, line in enumerate(lines, 1):
+        labels = [f"{number:4} " * numbered] + [" " * 5 * numbered] * (len(line) - 1)
+        text += [painted(f"{a}│ ", GREY) + part for a, part in zip(labels, line, strict=True)]
+    return "\n".join(text) + "\n"
+
+
+def folded(line, most):
+    """Return a line of code as lines of at most `most` characters; later ones are indented."""
+    indent = " " * (len(line) - len(line.lstrip()))
+    look = {"initial_indent": indent, "subsequent_indent": f"{indent}        "}
+    long = len(line) > most
+    return textwrap.wrap(line.strip(), most, break_on_hyphens=False, **look) if long else [line]
 
 
 def highlighted(source):

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sys
+import textwrap
 
 import numpy as np
 
@@ -46,8 +47,9 @@ def array(name, value, colour=False, indent="    ", width=None):
 
 
 def width_of(colour):
-    """Return the width of a line in characters: the terminal's, or 100 in plain text."""
-    return max(44, shutil.get_terminal_size((100, 24)).columns - 3) if colour else 100
+    """Return the width of a line in characters: the terminal's, and at most 100 in plain text."""
+    columns = max(44, shutil.get_terminal_size((100, 24)).columns)
+    return columns - 3 if colour else min(100, columns)
 
 
 def is_small(shot, count=1):
@@ -146,11 +148,16 @@ def half(above, below):
 
 
 def colour_code(rgb):
-    """Return the terminal's code of a colour: exact if supported, else the nearest of 216."""
+    """Return the terminal's code of a colour: exact if supported, else the nearest of 256."""
     r, g, b = (int(channel) for channel in rgb)
     if os.environ.get("COLORTERM") in ("truecolor", "24bit"):
         return f"2;{r};{g};{b}"
-    r, g, b = (round(channel / 255 * 5) for channel in (r, g, b))
+    if max(r, g, b) - min(r, g, b) < 8:  # 24 greys from 8 to 238, black and white
+        grey = (r + g + b) / 3
+        return (
+            f"5;{16 if grey < 4 else 231 if grey > 246 else 232 + min(23, round(grey / 10 - 0.8))}"
+        )
+    r, g, b = (0 if c < 48 else 1 if c < 115 else (c - 35) // 40 for c in (r, g, b))
     return f"5;{16 + 36 * r + 6 * g + b}"
 
 
@@ -182,11 +189,13 @@ def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
     place = f"{os.path.basename(source.file)}:{step.statement.line}"
     lines.append(paint(DIM, f"{place}  {source.name}{label}"))
     for text in source.lines[first : first + step.statement.last - step.statement.line + 1]:
-        lines.append(paint(RED if step.raised else BOLD, f"  → {text.strip()}"))
+        for part in wrapped(f"  → {text.strip()}", colour, 8):
+            lines.append(paint(RED if step.raised else BOLD, part))
     if step.after:
         lines += [f"    {text}" for text in loop_end(record, step, asked)]
     undone = (pairs or {}).get(step.statement.line, ()) if step.frame == 0 else ()
-    lines += [paint(DIM, f"    forward: {text}") for text in undone]
+    for text in undone:
+        lines += [paint(DIM, part) for part in wrapped(f"    forward: {text}", colour, 8)]
     twins = {}  # {"dq": q} where both are small and dq is not all 0
     for name, value in step.changed.items():
         q = navigation.latest(record, step, name[1:])
@@ -205,6 +214,16 @@ def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
     if step.note:
         lines.append(paint(RED, f"    {step.note}"))
     return lines
+
+
+def wrapped(line, colour, indent):
+    """Return a line as lines that are no wider than the terminal; later ones are indented."""
+    start = line[: len(line) - len(line.lstrip())]
+    indents = {"initial_indent": start, "subsequent_indent": " " * indent}
+    width = width_of(colour)
+    return textwrap.wrap(
+        line.strip(), width, break_on_hyphens=False, drop_whitespace=True, **indents
+    )
 
 
 def part_of(record, step, name, box):
