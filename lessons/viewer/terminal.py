@@ -52,10 +52,17 @@ def code(source, numbered=False):
 
 def folded(line, most):
     """Return a line of code as lines of at most `most` characters; later ones are indented."""
+    if len(line) <= most:
+        return [line]
     indent = " " * (len(line) - len(line.lstrip()))
-    look = {"initial_indent": indent, "subsequent_indent": f"{indent}        "}
-    long = len(line) > most
-    return textwrap.wrap(line.strip(), most, break_on_hyphens=False, **look) if long else [line]
+    body, mark, comment = line.strip().partition("  # ")
+    looks = [(body, indent, f"{indent}        ")]
+    looks += [(comment, f"{indent}        # ", f"{indent}        # ")] * bool(mark)
+    lines = []
+    for text, first, later in looks:
+        indents = {"initial_indent": first, "subsequent_indent": later}
+        lines += textwrap.wrap(text, most, break_on_hyphens=False, **indents)
+    return lines
 
 
 def highlighted(source):

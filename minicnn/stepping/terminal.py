@@ -32,8 +32,11 @@ def has_colour(file=None):
     )
 
 
-def array(name, value, colour=False, indent="    ", width=None):
-    """Return the lines of an array or a Row: a caption, then numbers or blocks."""
+def array(name, value, colour=False, indent="    ", width=None, box=None):
+    """Return the lines of an array or a Row: a caption, then numbers or blocks.
+
+    The numbers in a `box` of an array have brackets around them.
+    """
     width = (width or width_of(colour)) - len(indent)
     if isinstance(value, Row):
         lines = [f"{name}  {row_caption(value)}"]
@@ -41,8 +44,11 @@ def array(name, value, colour=False, indent="    ", width=None):
         labelled = [[f"{name}[{n}]", *drawing] for n, drawing in enumerate(drawings) if drawing]
         lines += [f"  {line}" for line in side_by_side(labelled, width)]
     else:
-        lines = [f"{name}  {caption(value)}"]
-        lines += [f"  {line}" for line in drawn(value, width, colour, (value,))]
+        lines = wrapped(f"{name}  {caption(value)}", colour, 4)
+        if box:
+            lines += [f"  {line}" for line in numbers(value, width, box)]
+        else:
+            lines += [f"  {line}" for line in drawn(value, width, colour, (value,))]
     return [f"{indent}{line}".rstrip() for line in lines]
 
 
@@ -67,13 +73,19 @@ def drawn(shot, width, colour, row):
     return blocks(shot._replace(lo=whole.lo, hi=whole.hi), width)
 
 
-def numbers(shot, width):
+def numbers(shot, width, box=None):
     """Return the entries of a small array, with its maps side by side as far as they fit.
 
     Each image starts a new line, which begins with its index: the maps of [0], then of [1].
     """
     count = digits(shot)
     text = [[[f"{value:.{count}g}" for value in row] for row in panel] for panel in shot.panels]
+    if box:
+        inside = np.zeros(shot.shape, bool)
+        inside[tuple(slice(*axis) for axis in box)] = True
+        for panel, row, column in np.ndindex(shot.panels.shape):
+            ends = "[]" if inside.reshape(shot.panels.shape)[panel, row, column] else "  "
+            text[panel][row][column] = text[panel][row][column].join(ends)
     cell = max(len(entry) for panel in text for row in panel for entry in row)
     most = max(1, (width + 2) // (cell + 2))  # the most entries in a line
     if shot.lo == shot.hi and not shot.bad and shot.panels.shape[2] > most:
@@ -192,7 +204,8 @@ def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
         for part in wrapped(f"  → {text.strip()}", colour, 8):
             lines.append(paint(RED if step.raised else BOLD, part))
     if step.after:
-        lines += [f"    {text}" for text in loop_end(record, step, asked)]
+        for text in loop_end(record, step, asked):
+            lines += wrapped(f"    {text}", colour, 8)
     undone = (pairs or {}).get(step.statement.line, ()) if step.frame == 0 else ()
     for text in undone:
         lines += [paint(DIM, part) for part in wrapped(f"    forward: {text}", colour, 8)]
@@ -208,6 +221,11 @@ def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
     lines += [paint(DIM, f"    at {', '.join(parts)}")] * bool(parts)
     for name, (view, box) in step.bases.items():
         lines.append(paint(DIM, f"    {view} is {part_of(record, step, name, box)}"))
+    for name, box in (step.at | {name: box for name, (_, box) in step.bases.items()}).items():
+        shot = navigation.latest(record, step, name)
+        several = any(end - first > 1 for first, end, _ in box)
+        if several and name not in step.changed and is_small(shot):
+            lines += array(name, shot, colour, box=box)
     lines += values_lines(step.changed, colour, twins)
     if step.raised:
         lines.append(paint(RED, f"    ✗ {type(step.raised).__name__}: {step.raised}"))
@@ -249,7 +267,13 @@ def values_lines(named, colour=False, twins=None):
     """
     words = [f"{name} = {value.text}" for name, value in named.items() if isinstance(value, Text)]
     together = "   ".join(words)
-    lines = [f"    {text}" for text in ([together] if len(together) < 90 else words) if text]
+    one = len(together) < width_of(colour) - 8
+    lines = [
+        line
+        for text in ([together] if one else words)
+        if text
+        for line in wrapped(f"    {text}", colour, 8)
+    ]
     for name, value in named.items():
         if isinstance(value, Text):
             continue
