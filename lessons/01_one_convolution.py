@@ -105,9 +105,7 @@ kernels[0] = vertical[0, 0] / 3  # the mean over the channels is the grey pictur
 kernels[1] = vertical[0, 0].T / 3
 kernels[2, 0, 1, 1], kernels[2, 2, 1, 1] = 1, -1
 maps, _ = conv_forward(bird[None], kernels, np.zeros(3))
-picture(
-    bird=bird.mean(axis=0), vertical=maps[0, 0], horizontal=maps[0, 1], red_minus_blue=maps[0, 2]
-)
+picture(bird=bird, vertical=maps[0, 0], horizontal=maps[0, 1], red_minus_blue=maps[0, 2])
 
 # %% [markdown]
 # AlexNet's kernels were not written down by anyone: the network starts with random numbers and

@@ -19,7 +19,7 @@ from minicnn import fast, net, reference
 from minicnn.networks import cifar
 from minicnn.reference import conv_backward, conv_forward, pool_forward, relu_forward
 from minicnn.reference.im2col import im2col
-from minicnn.step import picture, step
+from minicnn.step import picture, slides, step
 from minicnn.stepping import (
     boxes,
     kernels,
@@ -1558,6 +1558,25 @@ def test_a_picture_says_shape_and_range_and_has_the_numbers_of_small_arrays():
     text = str(picture(x=np.array([[1.5, -2], [0, 3]]), big=drawn(40, 50)))
     assert "x  2 × 2 float64, −2 … 3" in text and "1.5" in text
     assert "big  40 × 50 float64" in text
+
+
+def test_slides_have_the_same_arrays_and_one_range_of_colours(capsys):
+    pictures = {f"epoch {n}": {"w": drawn(2, 3, 3) * (n + 1)} for n in range(3)}
+    shown = slides(pictures)
+    data = data_of(shown._repr_html_())
+    assert [label for label, _ in data["slides"]] == ["epoch 0", "epoch 1", "epoch 2"]
+    assert len(data["ranges"]) == 1 and len(data["values"]) == 3
+    asked = []
+    shown.show(lambda prompt: asked.append(prompt) or "")
+    assert len(asked) == 2 and capsys.readouterr().out.count("epoch") == 3
+    shown.show(lambda prompt: "q")
+    assert capsys.readouterr().out.count("epoch") == 1
+    with pytest.raises(ValueError, match="the same arrays in each slide"):
+        slides(pictures | {"last": {"w": drawn(2, 3, 4)}})
+    with pytest.raises(ValueError, match="at least one slide"):
+        slides({})
+    with pytest.raises(TypeError, match="slides: w is a str"):
+        slides({"a": {"w": "x"}})
 
 
 def test_views_of_one_array_have_the_same_colours():

@@ -13,7 +13,7 @@ from browser import browser as chromium, command, complaints, look
 from minicnn import net, reference
 from minicnn.networks import cifar
 from minicnn.reference import conv_forward, pool_forward, relu_forward
-from minicnn.step import picture, step
+from minicnn.step import picture, slides, step
 from minicnn.stepping import page
 
 ROOT = "const root = document.querySelectorAll('.minicnn-step')[arguments[0]].shadowRoot;"
@@ -57,6 +57,8 @@ def pages(tmp_path_factory):
     rng = np.random.default_rng(0)
     x, w, b = rng.standard_normal((1, 2, 5, 5)), rng.standard_normal((3, 2, 3, 3)), np.zeros(3)
     folder = tmp_path_factory.mktemp("pages")
+    moving = slides({f"epoch {n}": {"w": x + n, "b": b} for n in range(3)})._repr_html_()
+    (folder / "slides.html").write_text(page.full_page("slides", moving), "utf-8")
     step(windows, x[0, 0], w[0, 0]).save(folder / "windows.html")
     conv = step(conv_forward, x, w, b, stride=2)
     conv.save(folder / "conv.html")
@@ -561,3 +563,20 @@ def test_two_on_one_page_do_not_disturb_each_other_nor_the_page(opened):
     ask(browser, "root.querySelector('.bar button:nth-child(4)').click()")
     assert ask(browser, "root.querySelectorAll('canvas').length", 1) == 2
     assert browser.execute_script("return document.querySelectorAll('body > style').length") == 0
+
+
+def test_a_slider_shows_one_picture_after_the_other(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("slides", width=390)
+    label = "root.querySelector('output').textContent"
+    pixels = "root.querySelector('canvas').toDataURL()"
+    before = ask(browser, pixels)
+    assert ask(browser, label) == "epoch 0"
+    ask(browser, "root.querySelector('input').focus()")
+    press(browser, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert ask(browser, label) == "epoch 2" and ask(browser, pixels) != before
+    assert ask(browser, "[...root.querySelectorAll('figure > b')].map((b) => b.textContent)") == [
+        "w",
+        "b",
+    ]

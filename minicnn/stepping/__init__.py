@@ -18,4 +18,5 @@ terminal_session.py   an interactive walk in a terminal
 trim.py               drop iterations from a record that is too large for a page
 page_data.py          the texts and arrays of a page, each stored once
 page.py               steps and arrays as HTML, with page.css, arrays.js and steps.js
+pictures.py           arrays without steps, one picture or several with a slider
 """

@@ -113,15 +113,19 @@ def record_html(record, pairs, forward, result, touched, text, details):
     return page_html(data, store, text)
 
 
-def arrays_html(shots):
-    """Return the HTML of {name: Shot}."""
-    store = Store([])
-    store.widen(shots.values())
-    data = {"arrays": [[name, store.id(shot)] for name, shot in shots.items()]}
-    text = "\n".join(
-        "\n".join(terminal.array(name, shot, indent="")) for name, shot in shots.items()
-    )
-    return page_html(data, store, text)
+def slides_html(slides):
+    """Return the HTML of {label: {name: Shot}}; it has a slider if there are several."""
+    store, lines = Store([]), []
+    for label, shots in slides.items():
+        store.widen(shots.values())
+        lines += [label] * bool(label)
+        for name, shot in shots.items():
+            lines += terminal.array(name, shot, indent="")
+    data = [
+        [label, [[name, store.id(shot)] for name, shot in shots.items()]]
+        for label, shots in slides.items()
+    ]
+    return page_html({"slides": data}, store, "\n".join(lines))
 
 
 def page_html(data, store, text):

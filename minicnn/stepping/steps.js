@@ -588,12 +588,30 @@ async function start(host) {
   root.append(element("style", {}, data.css));
   followTheme(host, page);
   if (data.steps) stepper(data, root);
-  else {
-    const items = data.arrays.map(([name, id]) => [name, id, "read"]);
-    const box = element("section", { class: "arrays picture" });
-    root.append(box);
-    box.append(...cards(data, items, null, Math.min(640, box.clientWidth - 26 || 640)));
-  }
+  else slideshow(data, root);
+}
+
+/** Show pictures of arrays, with a slider if there are several. */
+function slideshow({ slides, ...data }, root) {
+  const box = element("section", { class: "arrays picture" }),
+    label = element("output", {}, slides[0][0]);
+  const show = (number) => {
+    const items = slides[number][1].map(([name, id]) => [name, id, "read"]);
+    label.textContent = slides[number][0];
+    box.replaceChildren(...cards(data, items, null, Math.min(640, box.clientWidth - 26 || 640)));
+  };
+  const slider = element("input", {
+    type: "range",
+    min: 0,
+    max: slides.length - 1,
+    value: 0,
+    "aria-label": "slide",
+    oninput: () => show(Number(slider.value)),
+    onkeydown: (event) => event.stopPropagation(), // a notebook would select another cell
+  });
+  if (slides.length > 1) root.append(element("label", { class: "slides" }, slider, label));
+  root.append(box);
+  show(0);
 }
 
 const host = document.currentScript?.previousElementSibling;
