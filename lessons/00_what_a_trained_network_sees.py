@@ -21,7 +21,7 @@ print(*[f"{sample.classes[c]} {p[c]:.0%}  " for c in np.argsort(-p)[:3]])
 picture(photo=photo)
 
 # %% [markdown]
-# A bird: the network gives that 72%, and a cat 20%. It knows ten *classes*, and has one number for
+# A bird: the network gives that 72%, and a cat 21%. It knows ten *classes*, and has one number for
 # each, its *probability*; together they are 100%.
 #
 # There is a page on which you can look around in this network:
@@ -62,7 +62,7 @@ picture(relu1=arrays["relu1"][0, :16], relu5=arrays["relu5"][0, :16])
 # more. Layers are stacked:
 #
 # ```
-# 24×24 pixels ──▶ conv1 ──▶ pool1 ──▶ conv2 ──▶ … ──▶ fc6 ──▶ fc7 ──▶ 10 probabilities
+# pixels ──▶ conv1 ──▶ pool1 ──▶ conv2 ──▶ … ──▶ fc6 ──▶ fc7 ──▶ answer
 # ```
 #
 # A unit of `conv2` sees several units of the layer before it, which see several pixels each.
@@ -71,7 +71,7 @@ picture(relu1=arrays["relu1"][0, :16], relu5=arrays["relu5"][0, :16])
 # %%
 fields = dict(zip(names, inspection.fields(network.layers), strict=True))
 sees = {name: fields[name].sees for name in ("conv1", "conv2", "conv3", "conv4", "conv5")}
-print(*[f"{name}: {wide} pixels  " for name, wide in sees.items()])
+print(*[f"{name}: {wide}  " for name, wide in sees.items()], "pixels wide")
 
 # %% [markdown]
 # Over half from `conv3` on, and all from `conv4` on. The last layers, `fc6` and `fc7`, have no maps

@@ -1543,15 +1543,17 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch, capsys):
 
 def test_greys_and_colours_of_256_are_the_nearest(monkeypatch):
     monkeypatch.delenv("COLORTERM", raising=False)
-    ramp = {16: 0, 231: 255} | {232 + n: 8 + 10 * n for n in range(24)}
+    cube = [0, 95, 135, 175, 215, 255]
+    ramp = {16 + 43 * n: level for n, level in enumerate(cube)}
+    ramp |= {232 + n: 8 + 10 * n for n in range(24)}
     for grey in range(256):
         code = int(terminal.colour_code((grey,) * 3).removeprefix("5;"))
         assert abs(ramp[code] - grey) == min(abs(n - grey) for n in ramp.values())
-    levels = [0, 95, 135, 175, 215, 255]
+    assert terminal.colour_code((255, 0, 95)) == f"5;{16 + 36 * 5 + 1}"
     for channel in range(0, 256, 5):
         code = int(terminal.colour_code((channel, 0, 255)).removeprefix("5;")) - 16
         assert code % 36 == 5
-        assert abs(levels[code // 36] - channel) == min(abs(n - channel) for n in levels)
+        assert abs(cube[code // 36] - channel) == min(abs(n - channel) for n in cube)
 
 
 def test_a_picture_says_shape_and_range_and_has_the_numbers_of_small_arrays():

@@ -175,7 +175,9 @@ def run(path, pause=None, write=print):
                     raise
             show(values[current], name, pause, write)
             write("")
-            answer = after(values[current], name, pause) if pause else ""
+            if pause:
+                answer = after(values[current], name, pause)
+                write("")
             current += answer == "b"  # back to the text above this cell
         if answer == "q":
             return None

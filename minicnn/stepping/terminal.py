@@ -18,6 +18,7 @@ from .record import SHOWN, Turn
 from .values import Row, Shot, Text, caption, digits, is_photograph, row_caption, widest
 
 NUMBERS = 100  # an array with at most this many entries is printed as numbers
+LEVELS = 0, 95, 135, 175, 215, 255  # of red, green and blue in 216 of a terminal's 256 colours
 BOLD, DIM, RED, OFF = (f"\033[{code}m" for code in (1, 2, 31, 0))
 
 
@@ -140,8 +141,8 @@ def blocks(shot, width):
     """Return an array as half blocks: ▀ shows the upper entry in front, the lower as background."""
     panels = rgb(shot)
     across = max(1, (width + 1) // (panels.shape[2] + 1))
-    lines = []
-    for first in range(0, min(len(panels), 3 * across), across):
+    lines, most = [], 3 * across  # three rows of maps are enough
+    for first in range(0, min(len(panels), most), across):
         group = panels[first : first + across]
         for row in range(0, group.shape[1], 2):
             parts = []
@@ -151,7 +152,7 @@ def blocks(shot, width):
                 below = [None] * len(above) if below is None else below
                 parts.append("".join(map(half, above, below)) + OFF)
             lines.append(" ".join(parts))
-    return lines
+    return lines + [f"({most} of {len(panels)} maps)"] * (len(panels) > most)
 
 
 def half(above, below):
@@ -164,13 +165,14 @@ def colour_code(rgb):
     r, g, b = (int(channel) for channel in rgb)
     if os.environ.get("COLORTERM") in ("truecolor", "24bit"):
         return f"2;{r};{g};{b}"
-    if max(r, g, b) - min(r, g, b) < 8:  # 24 greys from 8 to 238, black and white
-        grey = (r + g + b) / 3
-        return (
-            f"5;{16 if grey < 4 else 231 if grey > 246 else 232 + min(23, round(grey / 10 - 0.8))}"
-        )
-    r, g, b = (0 if c < 48 else 1 if c < 115 else (c - 35) // 40 for c in (r, g, b))
-    return f"5;{16 + 36 * r + 6 * g + b}"
+    levels = [0 if c < 48 else 1 if c < 115 else (c - 35) // 40 for c in (r, g, b)]
+    cube = 16 + 36 * levels[0] + 6 * levels[1] + levels[2], [LEVELS[n] for n in levels]
+    step = min(23, max(0, round((r + g + b) / 30 - 0.8)))  # of 24 shades of grey
+    code, _ = min(
+        (cube, (232 + step, [8 + 10 * step] * 3)),
+        key=lambda it: sum((a - b) ** 2 for a, b in zip(it[1], (r, g, b), strict=True)),
+    )
+    return f"5;{code}"
 
 
 def rgb(shot):
