@@ -111,7 +111,8 @@ print(f"4. gradients: {gradients}   by hand {by_hand:.4f}, planted {found:.4f}")
 
 # %% [markdown]
 # It never can: both are wrong in the same way, so one is still the derivative of the other. What
-# the function *should* be only numbers from elsewhere can tell, done by hand or by another library.
+# the function *should* be, only numbers from elsewhere can say, computed by hand or by another
+# library.
 #
 # The fifth has no gradient at all. In the update rule the decay of the weights was taken out of the
 # learning rate: $0.0005\,w$ instead of $0.0005\,\epsilon\,w$.

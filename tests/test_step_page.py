@@ -188,7 +188,7 @@ def test_checks_and_shapes_are_passed_over_and_stay_within_reach(opened):
 
 def test_the_page_opens_with_the_arguments_and_not_with_what_is_returned(opened):
     names = "[...root.querySelectorAll('figure b')].map((b) => b.textContent)"
-    hint = "root.querySelector('.stage .note:last-child').textContent"
+    hint = "root.querySelector('.stage .note:first-child').textContent"
     browser = opened("conv")
     assert ask(browser, names) == ["x", "w", "b"]
     assert "Point at a number" in ask(browser, hint)

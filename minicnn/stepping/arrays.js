@@ -26,12 +26,16 @@ function element(tag, attributes = {}, ...children) {
 
 const short = (x, digits = 4) =>
   typeof x !== "number" ? (x ?? "NaN") : String(Number(x.toPrecision(digits))).replace("-", "−");
-/** Return a number as text that fits into a cell. */
+/** Return a number as text that fits into a cell, with as many digits as six characters take. */
 function brief(x) {
   const size = Math.abs(x);
-  if (size !== 0 && (size < 0.001 || size >= 1e5))
-    return x.toExponential(0).replace("e+", "e").replaceAll("-", "−");
-  return short(x, size < 0.1 ? 1 : size < 1 ? 2 : 3);
+  const most = Number.isInteger(x) ? 5 : Math.max(3, Math.ceil(Math.log10(size)));
+  if (size === 0 || (size >= 0.001 && size < 99999.5))
+    for (let digits = most; digits > 0; digits--) {
+      const text = short(x, digits);
+      if (text.length <= 6) return text;
+    }
+  return x.toExponential(0).replace("e+", "e").replaceAll("-", "−");
 }
 
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));

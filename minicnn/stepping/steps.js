@@ -502,7 +502,7 @@ function stepper(data, root) {
       parts.push(note(`returns ${data.values[frame.returned]}`));
     if (last && frame.cut)
       parts.push(note("The rest ran as a compiled kernel, because Python would take too long."));
-    if (step.number === 0 && !step.error) parts.push(note(HINT));
+    if (step.number === 0 && !step.error) parts.unshift(note(HINT));
     if (!words.length && !arrays.length && !parts.some((p) => p.className))
       parts.push(note(`${source.name} goes on.`));
     stage.replaceChildren(...parts);
