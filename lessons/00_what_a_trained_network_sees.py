@@ -43,11 +43,13 @@ for name, array in arrays.items():
 print(f"{len(arrays)} layers, with {net.count_parameters(network.layers):,} parameters")
 
 # %% [markdown]
-# They get larger at once, and then smaller. The first layer, `conv1`, makes 64 *maps* of 24×24
-# numbers, and each of these numbers is made by a *unit*. All units of a map look for the same
-# thing, each at its own place. Here are sixteen maps of the first layer and sixteen of the last but
-# a few, after their negative numbers were set to 0 (that is what `relu` does). **Predict** in which
-# of them you can see the bird.
+# They get larger at once, and then smaller. Their names say what they are: a convolution (lesson
+# 1), a ReLU (2), a pool (3), a normalization (`lrn`, 12), and at the end *fully connected* layers
+# (4). The first, `conv1`, makes 64 *maps* of 24×24 numbers, and each of these numbers is made by a
+# *unit*. All units of a map look for the same thing, each at its own place.
+#
+# Here are sixteen maps of the first convolution and sixteen of the fifth, after a ReLU has set
+# their negative numbers to 0. **Predict** in which of them you can see the bird.
 
 # %%
 picture(relu1=arrays["relu1"][0, :16], relu5=arrays["relu5"][0, :16])

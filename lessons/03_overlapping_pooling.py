@@ -28,7 +28,7 @@ picture(x=x, y=y)
 #
 # Four windows, four winners: and all of them are the same pixel. (The 7, the 4 and the 8 lost to
 # it, each in its own window.) Now let the gradients of the four outputs be 1, 2, 3 and 4. Each
-# passes to its winner, because no other pixel had any influence. So what does the 9 get?
+# passes to its winner, because no other pixel had any influence. **Predict** what the 9 gets.
 
 # %%
 dy = np.array([[1.0, 2], [3, 4]]).reshape(1, 1, 2, 2)

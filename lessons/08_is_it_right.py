@@ -100,7 +100,8 @@ print("3. alpha = 1e-4:", papers_alpha, " alpha = 0.5:", large_alpha)
 # %% [markdown]
 # Each time a comfortable test says that all is well: one image, windows side by side, the paper's
 # constants. The fourth changes `lrn_forward`, and with it what forward leaves in the cache:
-# $\alpha$ is divided by $n$, as in the code of 2012 and against the formula of the paper. And now?
+# $\alpha$ is divided by $n$, as in the code of 2012 and against the formula of the paper.
+# **Predict** whether the check of the gradient sees that.
 
 # %%
 alpha_over_n = planted(ops.lrn_forward, "scale = k", "alpha = alpha / n; scale = k")

@@ -41,7 +41,7 @@ snapshots = network.kernels
 pictures = {}
 for steps, kernels in sorted(snapshots.items()):
     colours = np.stack([gallery.as_picture(kernel).transpose(2, 0, 1) for kernel in kernels])
-    pictures[f"epoch {steps / 391:.1f}"] = {"kernels": np.uint8(255 * colours)}
+    pictures[f"epoch {steps / 391:.2g}"] = {"kernels": np.uint8(255 * colours)}
 end = snapshots[max(snapshots)].reshape(64, -1)
 alike = {}  # {steps: how alike kernels are to the last ones, as the cosine of an angle}
 for steps, kernels in snapshots.items():

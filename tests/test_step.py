@@ -270,6 +270,11 @@ def test_a_turn_that_is_not_there_is_refused_in_one_sentence(line, number, messa
         steps.turn("34", 1)
 
 
+def test_a_function_of_a_notebook_has_no_file():
+    place = source.read(doubled.__code__)._replace(file="/tmp/ipykernel_123/456.py")
+    assert navigation.file_of(place) == "a cell"
+
+
 def test_a_loop_that_begins_in_another_file_is_named_with_it():
     steps = small_conv()
     (own,) = {loop.line for loop in steps._record.loops if loop.frame == 0}

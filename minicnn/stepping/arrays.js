@@ -74,13 +74,14 @@ function layout(value, width) {
   const gap = px > 1 || w > 1 ? 5 : 1,
     maps = value.s.length > 3 ? value.s[value.s.length - 3] : P;
   for (; ; px--) {
-    cw = numbers ? 38 : px;
+    cw = numbers ? Math.min(38, Math.floor(width / w)) : px;
     ch = numbers ? 22 : px;
     across = Math.max(1, Math.min(P, Math.floor((width + gap) / (w * cw + gap))));
     if (!value.rgb && maps < across && P % maps === 0 && P > maps)
       across = P > 12 * maps ? across - (across % maps) : maps; // one image in each row, if few
     if (numbers || px === 1 || Math.ceil(P / across) * (h * px + gap) <= 440) break;
   }
+  if (P > 12 && /, (all .*|not written yet)$/.test(value.c)) P = Math.min(P, across); // all maps are alike
   return {
     P,
     h,

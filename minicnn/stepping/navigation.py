@@ -188,6 +188,8 @@ def title(record):
 
 
 def file_of(source):
-    """Return the end of a file's path: "reference/conv.py"."""
+    """Return the end of a file's path, "reference/conv.py", or "a cell" of a notebook."""
     path = source.file.replace("\\", "/")
+    if "/ipykernel_" in path:
+        return "a cell"
     return "/".join(path.split("/")[-2:]) if path[0] != "<" else path

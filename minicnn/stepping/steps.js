@@ -598,7 +598,7 @@ function slideshow({ slides, ...data }, root) {
   const show = (number) => {
     const items = slides[number][1].map(([name, id]) => [name, id, "read"]);
     label.textContent = slides[number][0];
-    box.replaceChildren(...cards(data, items, null, Math.min(640, box.clientWidth - 26 || 640)));
+    box.replaceChildren(...cards(data, items, null, Math.min(640, box.clientWidth - 38 || 640)));
   };
   const slider = element("input", {
     type: "range",
