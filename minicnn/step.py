@@ -281,8 +281,9 @@ class Steps:
         ----------
         pause : function or None
             Called with a prompt after every step, like `input`; it returns a command.  Enter goes
-            on, b goes back, o opens the line's call, u leaves it, t 5 goes to iteration 5 of the
-            loop, r runs on without stopping, and q or Ctrl-C quits.  In a backward pass,
+            on, past checks and unpacked shapes; s goes to the very next line; b goes back, o opens
+            the line's call, u leaves it, t 5 goes to iteration 5 of the loop, r runs on without
+            stopping, and q or Ctrl-C quits.  In a backward pass,
             w[0, 1, 2, 2] compares that entry's gradient with a finite difference.  With None,
             nothing stops.  The function runs again for an iteration that was not kept.
         """

@@ -165,7 +165,8 @@ def test_a_figure_is_opened_or_drawn_as_blocks(folder, monkeypatch):
     cells.run(path, lambda prompt: typed.pop(0), shown.append)
     assert [re.sub(".*/", "", address) for address in opened] == ["03_small-1.png"]
     (drawing,) = [text for text in shown if "▀" in text]
-    *rows, words = drawing.splitlines()
+    drawing, _, words = drawing.partition("Figure")
+    rows = drawing.splitlines()
     assert {len(re.sub("\033.*?m", "", row)) for row in rows} == {60} and 10 < len(rows) < 20
     assert re.search(r"38;2;2\d\d;\d?\d;\d?\dm", drawing) and "x from -0.45 to 9.45" in words
 
@@ -214,6 +215,13 @@ def test_q_ends_the_walk(folder):
 )
 def test_a_formula_becomes_plain_text(tex, text):
     assert terminal.formula(tex) == text
+
+
+def test_emphasis_goes_around_code(monkeypatch):
+    monkeypatch.setattr(terminal, "has_colours", lambda: True)
+    painted = terminal.inline("*Why `max(0, x)`, and **why** `a*b`?* `c`")
+    assert re.sub("\033.*?m", "", painted) == "Why max(0, x), and why a*b? c"
+    assert painted.startswith(f"{terminal.ITALIC}Why {terminal.OFF}{terminal.CYAN}max(0, x)")
 
 
 def test_marks_of_markdown_go_but_those_in_code_stay():

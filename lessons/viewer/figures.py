@@ -8,6 +8,7 @@ value.  After `in_notebook()` it shows only the value, as the terminal does.
 import base64
 import contextlib
 import io
+import textwrap
 
 import numpy as np
 
@@ -118,4 +119,4 @@ def blocks(figure, columns):
     ink = np.abs(cells.astype(int) - 255).sum(axis=2)  # the distance from white paper
     strongest = cells[np.arange(len(cells)), ink.argmax(axis=1)].reshape(height, columns, 3)
     shot = look(np.ascontiguousarray(strongest.transpose(2, 0, 1)))
-    return "\n".join([*terminal.blocks(shot, columns), words(figure)])
+    return "\n".join([*terminal.blocks(shot, columns), textwrap.fill(words(figure), columns)])

@@ -135,17 +135,20 @@ def table(block):
 def inline(text, paint=None):
     """Return text with strong, emphasis, code and links shown by colours instead of marks."""
     paint = paint or painted
-    parts = re.split(r"(`[^`]+`)", text)  # inside code there are no other marks
-    for i, part in enumerate(parts):
-        if i % 2:
-            parts[i] = paint(part[1:-1], CYAN)
-            continue
-        part = re.sub(r"\[([^\]]+)\]\(([^)]+)\)", r"\1 (\2)", part)
-        part = re.sub(r"\*\*(\S(?:.*?\S)?)\*\*", lambda m: paint(m[1], BOLD), part, flags=re.S)
-        parts[i] = re.sub(
-            r"(?<![\w*])\*([^\s*](?:[^*]*[^\s*])?)\*(?![\w*])", lambda m: paint(m[1], ITALIC), part
+    codes = re.findall(r"`([^`]+)`", text)  # inside code there are no other marks
+    text = re.sub(r"`[^`]+`", "\0", text)
+
+    def painted_around_code(text, colour):
+        return "\0".join(paint(part, colour) if part else "" for part in text.split("\0"))
+
+    text = re.sub(r"\[([^\]]+)\]\(([^)]+)\)", r"\1 (\2)", text)
+    marks = {BOLD: r"\*\*(\S(?:.*?\S)?)\*\*"}
+    marks[ITALIC] = r"(?<![\w*])\*([^\s*](?:[^*]*[^\s*])?)\*(?![\w*])"
+    for colour, pattern in marks.items():
+        text = re.sub(
+            pattern, lambda m, colour=colour: painted_around_code(m[1], colour), text, flags=re.S
         )
-    return "".join(parts)
+    return re.sub("\0", lambda _: paint(codes.pop(0), CYAN), text)
 
 
 def plain(text):
