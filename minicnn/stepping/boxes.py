@@ -37,10 +37,10 @@ def indexed(node, running):
     return {n: box for n, (box, *others) in boxes.items() if box is not None and not others}
 
 
-def bases(names, variables):
+def bases(names, variables, indexed):
     """Return {base: (view, box)} for the variables among these names that are views of another.
 
-    The base is the first variable with more of the same memory.  It is not among the names.
+    The base is the first variable with more of the same memory, unless the line has indexed it.
     """
     found = {}
     for name in names:
@@ -48,11 +48,12 @@ def bases(names, variables):
         if not is_array(view) or view.base is None:
             continue
         for base, array in variables.items():
-            if base in names or not is_array(array) or array.size <= view.size:
+            if not is_array(array) or array.size <= view.size:
                 continue
             box = box_of(view, array)
             if box is not None:
-                found.setdefault(base, (name, box))
+                if base not in indexed:
+                    found.setdefault(base, (name, box))
                 break
     return found
 

@@ -451,7 +451,7 @@ function stepper(data, root) {
               : "read";
       const before =
         name in step.changed ? (step.before[name] ?? latest(step, name, step.number - 1)) : null;
-      const box = isArray(id) && step.at[name];
+      const box = isArray(id) && (step.at[name] ?? step.bases[name]?.[1]);
       add(name, id, state, box ? spots(data.values[id], box) : different(data, before, id));
       if (step.again.includes(name) && isArray(before))
         add(`${name} before`, before, "read");

@@ -255,7 +255,7 @@ class Watch:
                 unwrite(variables[name])
         self.step.changed |= self.sync(running, names, statement.makes)
         if not isinstance(statement.node, ast.FunctionDef):
-            self.step.bases = boxes.bases(names, variables)
+            self.step.bases = boxes.bases(names, variables, self.step.at)
         if self.scope is not None and not self.raising:
             self.step.links = provenance.line_links(statement, self.scope, variables)
         memory = {place for name in self.step.changed for place in self.known[name][1]}
