@@ -87,7 +87,12 @@ def words(figure):
         against = f"{y} against {x}" if x and y else x or y
         (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
         ranges = f"x from {left:.3g} to {right:.3g}, y from {low:.3g} to {high:.3g}"
-        parts += [axes.get_title(), against, ranges * axes.axison, ", ".join(names)]
+        parts += [
+            axes.get_title(),
+            against,
+            ranges * (axes.axison and axes.has_data()),
+            ", ".join(names),
+        ]
     parts = [" ".join(part.split()) for part in dict.fromkeys(parts) if part]
     return "Figure: " + "; ".join(parts) if parts else "A figure without text"
 

@@ -13,7 +13,8 @@
 //   missing    {loop, number, now}: an iteration that the reader chose and the page lacks
 
 const HINT =
-  "→ goes to the next line (or swipe). Point at a number to see its index, and where it came from.";
+  "→ or a swipe goes to the next line, past the dim ones, which a click visits. " +
+  "Point at a number to see its index, and where it came from.";
 
 function stepper(data, root) {
   let now = data.start,
