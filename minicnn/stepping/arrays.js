@@ -26,14 +26,14 @@ function element(tag, attributes = {}, ...children) {
 
 const short = (x, digits = 4) =>
   typeof x !== "number" ? (x ?? "NaN") : String(Number(x.toPrecision(digits))).replace("-", "−");
-/** Return a number as text that fits into a cell, with as many digits as six characters take. */
+/** Return a number as text that fits into a cell, with as many digits as five characters take. */
 function brief(x) {
   const size = Math.abs(x);
   const most = Number.isInteger(x) ? 5 : Math.max(3, Math.ceil(Math.log10(size)));
   if (size === 0 || (size >= 0.001 && size < 99999.5))
     for (let digits = most; digits > 0; digits--) {
       const text = short(x, digits);
-      if (text.length <= 6) return text;
+      if (text.length <= (x < 0 ? 6 : 5)) return text;
     }
   return x.toExponential(0).replace("e+", "e").replaceAll("-", "−");
 }

@@ -48,7 +48,8 @@ ROOM = 59_900  # the largest size of a page in bytes, if its arrays are small
 # pictures; the most pixels of a picture.
 LARGE = [
     (16 * ROOM, TURNS, (EXACT, EXACT), MAPS),
-    (16 * ROOM, TURNS, (EXACT, EXACT), MAPS // 8),
+    (24 * ROOM, TURNS, (EXACT, EXACT), MAPS // 3),
+    (24 * ROOM, TURNS, (EXACT, EXACT), MAPS // 7),
     (2 * ROOM, TURNS, (EXACT, EXACT), PIXELS),
 ]
 SMALL = [(ROOM, TURNS, (EXACT, EXACT), MAPS)]
