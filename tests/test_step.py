@@ -1,5 +1,6 @@
 """The stepper shows what really ran: the lines, the arrays they made, and where each came from."""
 
+import ast
 import base64
 import inspect
 import json
@@ -1631,3 +1632,26 @@ def test_pooling_lights_up_its_window():
     links = call_links(pool_forward, steps._arguments.before, steps.result)["result"]
     from_x = linked(links["x"], y.size, 25).reshape(2, 2, 5, 5)
     assert from_x[1, 0, 2:5, 0:3].all() and from_x[1, 0].sum() == 9
+
+
+@pytest.mark.parametrize(
+    "line, quiet",
+    [
+        ('check_fits("conv", x, w)', True),
+        ("stride = checks.check_conv(x)", True),
+        ("if x.ndim != 4:\n    raise ValueError", True),
+        ("N, C = x.shape[:2]", True),
+        ("(H, W), K = x.shape[2:], w.shape[0]", True),
+        ("with named(layer):\n    y = f(x)", True),
+        ("y, shape = f(x), x.shape", False),
+        ("if x.ndim == 4:\n    y = f(x)", False),
+        ("checked = x.reshape(x.shape[0], -1)", False),
+        ("H_out = out_size(x.shape[2])", False),
+        ("with columns.at(0):\n    y = f(x)", False),
+        ("return x.shape", False),
+    ],
+)
+def test_checks_and_shapes_are_quiet_and_nothing_else_is(line, quiet):
+    (node,) = ast.parse(line).body
+    statement = source.Statement(1, 1, (), (), (), (), node)
+    assert source.is_quiet(statement) == quiet
