@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 0. What a trained network sees
 #
-# *What becomes of a photograph inside a network?* Here is one that this network has never seen, of
-# 32×32 pixels, and below the code the network's answer. It was made by numbers alone.
+# *What becomes of a photograph inside a network?* Here is one of 32×32 pixels that this network has
+# never seen, and the network's answer.
 #
 # **10 minutes.** You need no lesson before this one. Afterwards you can name the parts of a
 # network, and say what becomes of a photograph between the first part and the last.
@@ -24,9 +24,9 @@ picture(photo=photo)
 # A bird: the network gives that 72%, and a cat 21%. It knows ten *classes*, and has one number for
 # each, its *probability*; together they are 100%.
 #
-# There is a page on which you can look around in this network:
+# You can look around in this network on a page:
 # [point at a unit, take a map away](explore.html). In a terminal, `python -m minicnn explore`
-# writes it. This lesson says what you see there.
+# writes that page. This lesson says what you see there.
 #
 # ## Layers
 #
