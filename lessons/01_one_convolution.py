@@ -105,9 +105,7 @@ kernels[0] = vertical[0, 0] / 3  # the mean over the channels is the grey pictur
 kernels[1] = vertical[0, 0].T / 3
 kernels[2, 0, 1, 1], kernels[2, 2, 1, 1] = 1, -1
 maps, _ = conv_forward(bird[None], kernels, np.zeros(3))
-picture(
-    bird=bird.mean(axis=0), vertical=maps[0, 0], horizontal=maps[0, 1], red_minus_blue=maps[0, 2]
-)
+picture(bird=bird, vertical=maps[0, 0], horizontal=maps[0, 1], red_minus_blue=maps[0, 2])
 
 # %% [markdown]
 # AlexNet's kernels were not written down by anyone: the network starts with random numbers and
@@ -121,7 +119,8 @@ picture(
 # every $s$-th place counts. Together that makes $1 + \lfloor (H + 2p - f) / s \rfloor$ places.
 #
 # AlexNet's first layer has 96 kernels of 11×11×3 weights with a stride of 4, on images of 224×224
-# pixels (Section 3.5). The paper's Figure 2 says that its maps are 55 pixels wide. But the formula?
+# pixels (Section 3.5). The paper's Figure 2 says that its maps are 55 pixels wide. **Predict** what
+# the formula says.
 
 # %%
 print(out_size(32, f=3), out_size(32, f=3, pad=1), out_size(32, f=3, stride=2))
@@ -133,7 +132,8 @@ print((224 - 11) / 4, out_size(224, 11, stride=4), out_size(224, 11, stride=4, c
 # over the right and the lower edge by 3 pixels, which count as zeros. Other libraries get 55 from
 # images of 227 pixels (Caffe) or with a padding of 2 (torchvision). The paper does not say.
 #
-# Our photograph has 32 pixels, and 7·32 = 224. How many numbers come out? How many products?
+# Our photograph has 32 pixels, and 7·32 = 224. **Predict** how many numbers come out, and how many
+# products that takes.
 
 # %%
 x1 = boat[None].repeat(7, axis=2).repeat(7, axis=3)  # (1, 3, 224, 224)

@@ -28,7 +28,7 @@ picture(x=x, y=y)
 #
 # Four windows, four winners: and all of them are the same pixel. (The 7, the 4 and the 8 lost to
 # it, each in its own window.) Now let the gradients of the four outputs be 1, 2, 3 and 4. Each
-# passes to its winner, because no other pixel had any influence. So what does the 9 get?
+# passes to its winner, because no other pixel had any influence. **Predict** what the 9 gets.
 
 # %%
 dy = np.array([[1.0, 2], [3, 4]]).reshape(1, 1, 2, 2)
@@ -38,7 +38,7 @@ print(dx[0, 0])
 
 # %% [markdown]
 # 1 + 2 + 3 + 4 = 10. Had the four gradients been *written* to the pixel, each over the last, only
-# one of them would have survived. All depends on one sign: `+=`, not `=`.
+# one of them would have survived. Everything depends on one sign: `+=`, not `=`.
 #
 # ## Step through it
 #
@@ -120,10 +120,11 @@ print([pool_size(H, z=3, s=2) for H in (55, 27, 13)])
 print(pool_size(32, z=3, s=2), pool_size(32, z=3, s=2, ceil_mode=True))
 
 # %% [markdown]
-# The paper says that overlapping pools lower the top-1 and top-5 errors by 0.4 and 0.3 percentage
-# points, compared with 2×2 windows two apart, and that networks with them overfit slightly less
-# (Section 3.4). The notes in its original code agree (0.394 and 0.300), but tell that the paddings
-# of two convolutions had to change as well, to keep the maps at the same size.
+# The paper says that overlapping pools make fewer errors than 2×2 windows two apart, by 0.4 and 0.3
+# percentage points (in the two counts of lesson 5), and that networks with them are slightly less
+# prone to learn their images by heart, to *overfit* (Section 3.4). The notes in its original code
+# agree (0.394 and 0.300), but tell that the paddings of two convolutions had to change as well, to
+# keep the maps at the same size.
 #
 # ## Change this and predict
 #

@@ -5,7 +5,7 @@
 # layer that knows ten classes of photographs by ten faint pictures, its weights, and it has not
 # been trained at all.
 #
-# **20 minutes.** You need lesson 1. Afterwards you can compute a fully connected layer by hand,
+# **15 minutes.** You need lesson 1. Afterwards you can compute a fully connected layer by hand,
 # count its parameters, and say what it has in common with a convolution.
 
 # %%

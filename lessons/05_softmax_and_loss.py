@@ -4,7 +4,7 @@
 # *How wrong is an answer, as a number?* "Wrong" is not enough: a network that gives the right class
 # 49% and another that gives it 1% are both wrong, but not equally. Here is what each would pay.
 #
-# **20 minutes.** You need lessons 2 and 4. Afterwards you can turn scores into probabilities and a
+# **15 minutes.** You need lessons 2 and 4. Afterwards you can turn scores into probabilities and a
 # loss, say why it is −ln p, and write down its gradient.
 
 # %%

@@ -19,7 +19,8 @@ from minicnn.training import train
 sample = data.load("sample")
 train_x, train_y, *_ = data.prepare(sample)  # pixels minus the mean image (Section 2)
 x, labels = train_x[:10], train_y[:10]
-print(len(x), "images, one of each class:", ", ".join(sample.classes))
+print(len(x), "images, one of each class:")
+print(", ".join(sample.classes))
 picture(image=sample.train_x[7], x=x[7])
 
 # %% [markdown]
@@ -35,7 +36,8 @@ picture(image=sample.train_x[7], x=x[7])
 # %%
 layers = cifar.four_layer(ops, np.random.default_rng(0))
 scores, caches = net.forward(layers, x)
-print(f"{net.count_parameters(layers):,} weights and biases; scores {scores[7].round(2)}")
+print(f"{net.count_parameters(layers):,} weights and biases; the scores of an image:")
+print(scores[7].round(2))
 loss, loss_cache = ops.softmax_loss_forward(scores, labels)
 print(f"loss {loss:.3f} nats;  ln 10 = {np.log(10):.3f}")
 
@@ -112,11 +114,12 @@ print(f"{losses[0]:.3f}, after one step {losses[1]:.3f}, after sixteen {losses[1
 #
 # ## Something learns: the curves
 #
-# Now 1,000 images, made smaller, and two fully connected layers. A step takes a *batch* of 100 of
-# them, so an *epoch*, one pass through all images in random order, is ten steps. After each epoch
-# the network is also asked about 1,000 other images, which it never learns from: its *validation
-# error* is the share of these that it gets wrong. Guessing makes 90%. **Predict** both errors after
-# twenty epochs: do they fall together?
+# Now 1,000 images, made smaller, and two fully connected layers, with first weights that are the
+# smaller the more inputs a unit has (its *fan-in*; lesson 11). A step takes a *batch* of 100
+# images, so an *epoch*, one pass through all of them in random order, is ten steps. After each
+# epoch the network is also asked about 1,000 other images, which it never learns from: its
+# *validation error* is the share of these that it gets wrong. Guessing makes 90%. **Predict** both
+# errors after twenty epochs: do they fall together?
 
 # %%
 train_x, train_y, test_x, test_y, _ = data.prepare(sample, "unit")  # pixels have a deviation of 1

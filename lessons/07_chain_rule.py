@@ -35,10 +35,10 @@ print(f"u = {u}, v = {v}, y = {y}, L = {L}")
 # Draw what was computed, one box for each operation, and an arrow for each number:
 #
 # ```
-# x =  2 ──┐
-#          ×── u = −6 ──┐
-# w = −3 ──┘            +── v = 4 ──ReLU── y = 4 ──(y − 1)²── L = 9
-# b = 10 ───────────────┘
+# x =  2 ──▶┐
+#          [×]─ u = −6 ─▶┐
+# w = −3 ──▶┘           [+]─ v = 4 ─▶[ReLU]─ y = 4 ─▶[(y−1)²]─▶ L = 9
+# b = 10 ───────────────▶┘
 # ```
 #
 # Now walk back, from right to left, and write under each number how fast $L$ grows when that number
@@ -79,9 +79,9 @@ print(f"dw by the chain rule {dw}, measured {measured:.6f}")
 # If a number is used twice, two arrows leave it, and it gets a gradient along each:
 #
 # ```
-#      ┌── ×3 ── a = 6 ──┐
-# x = 2┤                 ×── L = 18
-#      └── +1 ── b = 3 ──┘
+#        ┌─▶[×3]─ a = 6 ─▶┐
+# x = 2 ─┤               [×]─▶ L = 18
+#        └─▶[+1]─ b = 3 ─▶┘
 # ```
 #
 # The upper path has slopes $b \cdot 3 = 9$, the lower $a \cdot 1 = 6$. **Predict** `dx`, and

@@ -100,7 +100,8 @@ print("3. alpha = 1e-4:", papers_alpha, " alpha = 0.5:", large_alpha)
 # %% [markdown]
 # Each time a comfortable test says that all is well: one image, windows side by side, the paper's
 # constants. The fourth changes `lrn_forward`, and with it what forward leaves in the cache:
-# $\alpha$ is divided by $n$, as in the code of 2012 and against the formula of the paper. And now?
+# $\alpha$ is divided by $n$, as in the code of 2012 and against the formula of the paper.
+# **Predict** whether the check of the gradient sees that.
 
 # %%
 alpha_over_n = planted(ops.lrn_forward, "scale = k", "alpha = alpha / n; scale = k")
@@ -111,7 +112,8 @@ print(f"4. gradients: {gradients}   by hand {by_hand:.4f}, planted {found:.4f}")
 
 # %% [markdown]
 # It never can: both are wrong in the same way, so one is still the derivative of the other. What
-# the function *should* be only numbers from elsewhere can tell, done by hand or by another library.
+# the function *should* be, only numbers from elsewhere can say, computed by hand or by another
+# library.
 #
 # The fifth has no gradient at all. In the update rule the decay of the weights was taken out of the
 # learning rate: $0.0005\,w$ instead of $0.0005\,\epsilon\,w$.

@@ -88,7 +88,6 @@ left, right = np.sum(im2col(noise, **size) * d), np.sum(noise * col2im(d, noise.
 print(f"{left:.12f} {right:.12f}")
 
 # %% [markdown]
-#
 # ## The real size: what it costs
 #
 # Let us count megabytes, in float32. How large are the columns of one image in conv1 and conv2, and
@@ -115,8 +114,8 @@ for name, (C, H, f, H_out) in layers.items():
 # ## And what it gains
 #
 # Here is conv1 in two ways. First with slices: one small product for every kernel and place, timed
-# for a single kernel. Then the library's way, with all 96 kernels. What do you expect, if both do
-# the same 105,415,200 multiplications?
+# for a single kernel. Then the library's way, with all 96 kernels. **Predict** which is faster, and
+# how many times, although both do the same 105,415,200 multiplications.
 
 # %%
 boat = data.load("sample").test_x[68].astype(np.float32)

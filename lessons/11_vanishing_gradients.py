@@ -105,7 +105,7 @@ print(f"dead before: {np.sum(~before.any(axis=0))}, after: {dead} of 50; loss {l
 picture(before=before.astype(float), after=after.astype(float))
 
 # %% [markdown]
-# White columns: 27 of the 50 units are dead. **Predict**: what becomes of the loss with
+# Black columns: 27 of the 50 units are dead. **Predict**: what becomes of the loss with
 # $\epsilon = 1$ and 60 steps? And if the mean is subtracted from the pixels first, as in the paper,
 # so that inputs have both signs?
 

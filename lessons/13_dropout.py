@@ -101,7 +101,8 @@ print(f"mean of the ReLUs against the ReLU of the mean: off by {gap:.0%} of the 
 # %% [markdown]
 # ## Is it worth it?
 #
-# How good would one of the 1,024 be by itself, and how good are all of them together?
+# **Predict** which makes fewer errors: one of the 1,024 on its own, on average, or all of them
+# together.
 
 # %%
 right = test_y[:100]

@@ -14,7 +14,7 @@ import numpy as np
 from minicnn import data, net, reference as ops
 from minicnn.experiments import neighbours
 from minicnn.plots import gallery
-from minicnn.step import picture
+from minicnn.step import picture, slides
 from minicnn.training import predictor, train
 
 network = data.trained()
@@ -33,24 +33,23 @@ figure
 # ## Kernels that evolve
 #
 # They began as random numbers. The library keeps them as they were after some steps of training;
-# 391 steps are an epoch. **Predict** when most of it happened: in the first epoch, or evenly?
+# 391 steps are an epoch. **Predict** when most of it happened: in the first epoch, or evenly? Then
+# move the slider, and watch one kernel.
 
 # %%
 snapshots = network.kernels
-shown = [sorted(snapshots)[i] for i in (0, 1, 3, 6, -1)]
-figure, axes = plt.subplots(1, len(shown), figsize=(8, 2.4), layout="constrained")
-for panel, steps in zip(axes, shown, strict=True):
-    panel.imshow(gallery.sheet([gallery.as_picture(k) for k in snapshots[steps][:16]], 4))
-    panel.set_title(f"{steps} steps", fontsize=9)
-    panel.axis("off")
+pictures = {}
+for steps, kernels in sorted(snapshots.items()):
+    colours = np.stack([gallery.as_picture(kernel).transpose(2, 0, 1) for kernel in kernels])
+    pictures[f"epoch {steps / 391:.2g}"] = {"kernels": np.uint8(255 * colours)}
 end = snapshots[max(snapshots)].reshape(64, -1)
 alike = {}  # {steps: how alike kernels are to the last ones, as the cosine of an angle}
 for steps, kernels in snapshots.items():
     rows = kernels.reshape(64, -1)
     cosine = np.sum(rows * end, axis=1) / np.linalg.norm(rows, axis=1) / np.linalg.norm(end, axis=1)
     alike[steps] = cosine.mean()
-print(*[f"after {steps}: {alike[steps]:.2f}  " for steps in shown])
-figure
+print(*[f"after {steps}: {alike[steps]:.2f}  " for steps in (0, 111, 500, 1955, 14858)])
+slides(pictures)
 
 # %% [markdown]
 # The numbers say how alike the kernels are to the last ones: 1 would be equal, 0 not alike at all.
@@ -118,7 +117,7 @@ probabilities = predictor.predict(trained, sample.test_x[60:66])
 for label, p in zip(sample.test_y[60:66], probabilities, strict=True):
     best = [f"{sample.classes[c]} {p[c]:.0%}" for c in np.argsort(-p)[:3]]
     print(f"{sample.classes[label]:12}{'   '.join(best)}")
-picture(photographs=sample.test_x[60:66].mean(axis=1))
+picture(photographs=sample.test_x[60:66])
 
 # %% [markdown]
 # ## What it finds alike
@@ -140,7 +139,7 @@ for name, (few, many) in (("features", by_features), ("pixels", by_pixels)):
     same[name] = neighbours.agreement(sample.test_y[:100], sample.test_y[600:], nearest)
     print(f"nearest by {name}: the same class in {same[name]:.0%}")
 first = neighbours.nearest(by_features[0][:3], by_features[1], k=1)[:, 0]
-picture(queries=queries[:3].mean(axis=1), found=base[first].mean(axis=1))
+picture(queries=queries[:3], found=base[first])
 
 # %% [markdown]
 # The photographs that it found share hardly a pixel with those asked for; for the network they are

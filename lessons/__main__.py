@@ -10,7 +10,7 @@ import traceback
 
 try:
     from minicnn.commands.exit_codes import exit_code
-    from minicnn.commands.options import add_out, whole
+    from minicnn.commands.options import add_out, whole, whole_or_zero
 
     from . import exercises
     from .viewer import cells, progress, terminal
@@ -40,19 +40,21 @@ def parser():
     top = argparse.ArgumentParser(
         prog="python -m lessons",
         description="Lessons that step through the real code of minicnn.  "
-        "Start with: python -m lessons 1",
+        "Start with: python -m lessons 0",
         epilog="python -m lessons COMMAND --help shows the options of a command.",
     )
     top.set_defaults(run=show_list)
     commands = top.add_subparsers(metavar="NUMBER or COMMAND")
     command = commands.add_parser("walk", help="walk through lesson N; the same as N alone")
-    command.add_argument("number", type=whole, metavar="N", help="the number of the lesson")
+    command.add_argument("number", type=whole_or_zero, metavar="N", help="the number of the lesson")
     command.add_argument("--no-pause", action="store_true", help="run without stopping")
     command.set_defaults(run=walk)
     exercises.add_commands(commands)
 
     command = commands.add_parser("notebook", help="write lesson N, or all of them, as notebooks")
-    command.add_argument("number", type=whole, nargs="?", metavar="N", help="one lesson only")
+    command.add_argument(
+        "number", type=whole_or_zero, nargs="?", metavar="N", help="one lesson only"
+    )
     command.add_argument(
         "--from",
         dest="address",
@@ -64,7 +66,9 @@ def parser():
     command.set_defaults(run=write_notebooks)
 
     command = commands.add_parser("site", help="run all lessons and write them as web pages")
-    command.add_argument("numbers", type=whole, nargs="*", metavar="N", help="these lessons only")
+    command.add_argument(
+        "numbers", type=whole_or_zero, nargs="*", metavar="N", help="these lessons only"
+    )
     add_out(command, str(cells.OUT / "site"))
     add_answers(command)
     command.set_defaults(run=build_site)
@@ -118,7 +122,7 @@ def show_list(options):
         print(terminal.filled(question, " " * 6, " " * 6))
     if passed:
         print(f"\nExercises passed: {', '.join(passed)}")
-    print("\npython -m lessons 1 walks through the first one; python -m lessons --help has more.")
+    print("\npython -m lessons 0 walks through the first one; python -m lessons --help has more.")
 
 
 def walk(options):
@@ -157,7 +161,8 @@ def write_notebooks(options):
     """Write one lesson, or all, as notebooks."""
     from .viewer import notebooks
 
-    paths = [cells.find(options.number)] if options.number else cells.lessons()
+    number = options.number
+    paths = cells.lessons() if number is None else [cells.find(number)]
     address = options.address or notebooks.origin()
     for path in notebooks.write(paths, address, answers=not options.without_answers):
         print(path)

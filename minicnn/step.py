@@ -1,6 +1,6 @@
 """The stepper: run a function of the library and look at every line that it executed.
 
-    from minicnn.step import step, picture
+    from minicnn.step import step, picture, slides
 
     steps = step(conv_forward, x, w, b, stride=2)
     steps                        in a notebook: code on the left, arrays on the right, arrow keys
@@ -12,6 +12,7 @@
     steps.touch("w", (0, 1, 2, 2), dy)      one entry of the gradient beside a finite difference;
                                  on the page of steps.backward(dy), point at an entry instead
     steps.save("conv.html")      write a web page; returns its path
+    picture(x=x, y=y)            arrays without steps; slides(…) several pictures with a slider
 
 The real function runs, never a copy of it; stepping/ has the parts.
 """
@@ -38,11 +39,10 @@ from .stepping import (
     terminal_session,
 )
 from .stepping.arguments import Arguments
+from .stepping.pictures import picture, slides  # noqa: F401  part of this module
 from .stepping.record import Record
 from .stepping.tracing import run
-from .stepping.values import Shot, Text, described, look
-
-PIXELS = 16384  # the most pixels of an array in `picture`
+from .stepping.values import Text, described
 
 
 def step(function, *arguments, **options):
@@ -287,8 +287,9 @@ class Steps:
         ----------
         pause : function or None
             Called with a prompt after every step, like `input`; it returns a command.  Enter goes
-            on, b goes back, o opens the line's call, u leaves it, t 5 goes to iteration 5 of the
-            loop, r runs on without stopping, and q or Ctrl-C quits.  In a backward pass,
+            on, past checks and unpacked shapes; s goes to the very next line; b goes back, o opens
+            the line's call, u leaves it, t 5 goes to iteration 5 of the loop, r runs on without
+            stopping, and q or Ctrl-C quits.  In a backward pass,
             w[0, 1, 2, 2] compares that entry's gradient with a finite difference.  With None,
             nothing stops.  The function runs again for an iteration that was not kept.
         """
@@ -307,10 +308,10 @@ class Steps:
         names = [f"result[{n}]" if name in taken else name for n, name in enumerate(names)]
         looks = {name: self._record.look(part) for name, part in zip(names, parts, strict=True)}
         arrays = {name: shot for name, shot in looks.items() if not isinstance(shot, Text)}
-        first = self._record.steps[0]
-        if arrays and not first.links:
+        last = [step for step in self._record.steps if step.frame == 0][-1]
+        if arrays and not last.links:
             links = provenance.call_links(self.function, self._arguments.before, returned)
-            first.links = {names[0]: links["result"]} if links else {}
+            last.links = {names[0]: links["result"]} if links else {}
         return arrays
 
     def _repr_html_(self):
@@ -337,53 +338,3 @@ class Steps:
         return terminal.text(self._record, pairs=self._pairs(), forward=self._forward_values())
 
     __repr__ = __str__
-
-
-class Picture:
-    """Arrays as heat maps; made by `picture`."""
-
-    def __init__(self, arrays):
-        self._shots = {}
-        for name, array in arrays.items():  # each has its own range of colours
-            self._shots[name] = look(np.asarray(array), lambda _, kin=name: kin, PIXELS)
-
-    def _repr_html_(self):
-        return page.arrays_html(self._shots)
-
-    def show(self, pause=None):
-        """Print the arrays, in colour where the terminal supports it."""
-        colour = terminal.has_colour()
-        for name, shot in self._shots.items():
-            print("\n".join(terminal.array(name, shot, colour, indent="")))
-
-    def __str__(self):
-        shots = self._shots.items()
-        return "\n".join("\n".join(terminal.array(name, shot, indent="")) for name, shot in shots)
-
-    __repr__ = __str__
-
-
-def picture(*nameless, **arrays):
-    """Return a picture of arrays: picture(x=x, y=y).
-
-    An array with negative entries is drawn in blue, white and red, with white at 0.  Any other is
-    grey, from black at 0 to white at the largest entry.  Small arrays show their numbers.
-
-    Parameters
-    ----------
-    **arrays : arrays
-        The last two axes are a map; an array with more axes has several maps.
-
-    Raises
-    ------
-    TypeError
-        If an argument is not an array of numbers, or has no name.
-    """
-    if nameless:
-        raise TypeError("picture: an array has no name to print above it; write picture(x=x)")
-    for name, array in arrays.items():
-        if not isinstance(look(np.asarray(array)), Shot):
-            raise TypeError(
-                f"picture: {name} is a {type(array).__name__}; expected an array of numbers"
-            )
-    return Picture(arrays)

@@ -11,6 +11,7 @@ and no decimal number, and no whole number of three digits or more, may stand in
 being in one of them.  Years, numbers of sections, half a turn, and what is set as code are free.
 """
 
+import itertools
 import re
 import runpy
 from pathlib import Path
@@ -20,7 +21,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lessons.exercises.catalogue import BY_NAME
-from lessons.viewer.cells import ANSWERS, cells, minutes, run
+from lessons.viewer.cells import ANSWERS, PREDICT, cells, minutes, run
 from minicnn import data
 
 HERE = Path(__file__).parent
@@ -136,6 +137,13 @@ def test_no_sentence_of_the_prose_becomes_a_list_by_accident(path):
         for before, line in zip(lines, lines[1:], strict=False):
             if re.match(r"(\d+[.)]|[-+*]) ", line):  # "is at most\n1. And then" would be one
                 assert re.match(r"$|\d+[.)] |[-+*] |   *\S", before), line
+
+
+@every_lesson
+def test_a_question_that_the_next_output_answers_asks_for_a_prediction(path):
+    for (kind, text), (after, _) in itertools.pairwise(cells(path)):
+        if kind == "markdown" and after == "code" and text.rstrip().endswith("?"):
+            assert PREDICT.search(text), text  # so that pages fold the output
 
 
 @every_lesson

@@ -4,11 +4,15 @@ What is behind the doors, the lessons themselves, is in test_lessons.py; pages i
 """
 
 import ast
+import base64
 import builtins
+import io
 import os
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from lessons.__main__ import main
@@ -119,19 +123,8 @@ def test_an_error_keeps_its_kind_and_says_which_cell_and_line(folder):
 
 def test_b_goes_back_to_read_again_and_runs_nothing_twice(folder):
     shown, prompts = [], []
-    lines = [
-        "x = 2",
-        "",
-        "",
-        "b",
-        "",
-        "back",
-        "n",
-        "b",
-        "",
-        "",
-        "",
-    ]  # what is no answer is asked again
+    # what is no answer is asked again; the first cell imports, the second shows a value
+    lines = ["x = 2", "", "", "", "", "b", "b", "back", "n", "", "", "", "", "", ""]
 
     def pause(prompt):
         prompts.append(prompt)
@@ -139,14 +132,53 @@ def test_b_goes_back_to_read_again_and_runs_nothing_twice(folder):
 
     names = cells.run(folder / "03_small.py", pause, shown.append)
     assert names["ran"] == 1 and lines == []
-    assert sum("How long" in text for text in shown) == 4
-    assert prompts[0] == cells.PROMPT and prompts[4] == cells.SHOW_AGAIN  # it ends on a value
-    assert shown.count("3") == 3  # its value is shown again, too
+    assert sum("How long" in text for text in shown) == 3
+    assert prompts[0] == cells.PROMPT and cells.SHOW_AGAIN in prompts  # it ends on a value
+    assert shown.count("3") == 2  # its value is shown again, too
+
+
+def test_a_line_can_be_changed_and_runs_again(folder):
+    text = "# %%\nimport inspect\n\n\ndef f():\n    return 1\n\n\nf(), inspect.getsource(f)\n"
+    path = lesson(folder, text)
+    before, shown, prompts = path.read_text(), [], []
+    typed = ["", "e", "99", "", "e", "5", "return 7", "", "e", "5", "return 1 / 0", "", "e", ""]
+    typed += ["", ""]
+
+    def pause(prompt):
+        prompts.append(prompt)
+        return typed.pop(0)
+
+    names = cells.run(path, pause, shown.append)
+    assert names["f"]() == 7 and typed == [] and path.read_text() == before
+    assert "There is no line 99; they go from 1 to 8.\n" in shown
+    assert str((7, "def f():\n    return 7\n")) in shown  # also for the stepper
+    assert "ZeroDivisionError: division by zero\n" in shown  # no end of the lesson
+
+
+def test_a_figure_is_opened_or_drawn_as_blocks(folder, monkeypatch):
+    text = "# %%\nimport matplotlib.pyplot as plt\n\nfigure, axes = plt.subplots(figsize=(4, 2))\n"
+    path = lesson(folder, text + "_ = axes.plot([0, 9], [1, 5], color='red')\nfigure\n")
+    opened, shown, typed = [], [], ["", "o", ""]
+    monkeypatch.setattr(cells.webbrowser, "open", opened.append)
+    monkeypatch.setattr(terminal, "has_colours", lambda: True)
+    monkeypatch.setattr(terminal, "width", lambda: 60)
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    cells.run(path, lambda prompt: typed.pop(0), shown.append)
+    assert [re.sub(".*/", "", address) for address in opened] == ["03_small-1.png"]
+    (drawing,) = [text for text in shown if "▀" in text]
+    drawing, _, words = drawing.partition("Figure")
+    rows = drawing.splitlines()
+    assert {len(re.sub("\033.*?m", "", row)) for row in rows} == {60} and 10 < len(rows) < 20
+    assert re.search(r"38;2;2\d\d;\d?\d;\d?\dm", drawing) and "x from -0.45 to 9.45" in words
 
 
 @pytest.mark.parametrize(
     "typed, shown",
-    [(["", ""], ["Ask.\n", "Answers\n\n1. Four.\n"]), (["", "q"], ["Ask.\n"]), (None, None)],
+    [
+        (["", "", ""], ["Ask.\n", "Answers\n\n1. Four.\n"]),
+        (["", "", "q"], ["Ask.\n"]),
+        (None, None),
+    ],
 )
 def test_answers_are_folded_until_they_are_asked_for(folder, typed, shown):
     text = "# %%\nx = 2\n# %% [markdown]\n# Ask.\n#\n# <details>\n# <summary>Answers</summary>\n#\n"
@@ -154,8 +186,8 @@ def test_answers_are_folded_until_they_are_asked_for(folder, typed, shown):
     prompts, written = [], []
     pause = (lambda prompt: prompts.append(prompt) or typed.pop(0)) if typed else None
     assert cells.run(path, pause, written.append)["x"] == 2
-    assert written[2:] == (shown or ["Ask.\n", "Answers\n\n1. Four.\n"])
-    assert prompts[1:] == ([cells.ANSWER] if pause else [])
+    assert [text for text in written[1:] if text] == (shown or ["Ask.\n", "Answers\n\n1. Four.\n"])
+    assert prompts[2:] == ([cells.ANSWER] if pause else [])
 
 
 def test_q_ends_the_walk(folder):
@@ -184,6 +216,13 @@ def test_q_ends_the_walk(folder):
 )
 def test_a_formula_becomes_plain_text(tex, text):
     assert terminal.formula(tex) == text
+
+
+def test_emphasis_goes_around_code(monkeypatch):
+    monkeypatch.setattr(terminal, "has_colours", lambda: True)
+    painted = terminal.inline("*Why `max(0, x)`, and **why** `a*b`?* `c`")
+    assert re.sub("\033.*?m", "", painted) == "Why max(0, x), and why a*b? c"
+    assert painted.startswith(f"{terminal.ITALIC}Why {terminal.OFF}{terminal.CYAN}max(0, x)")
 
 
 def test_marks_of_markdown_go_but_those_in_code_stay():
@@ -258,10 +297,10 @@ def test_the_list_has_every_lesson_and_what_is_done(folder, capsys):
 
 
 def test_a_walk_waits_for_enter(folder, capsys, monkeypatch):
-    answers(monkeypatch, "", "", "")
+    answers(monkeypatch, *[""] * 6)
     assert main(["3"]) == 0
     out = capsys.readouterr().out
-    assert out.count("[Enter]") == 3 and "That was lesson 3." in out
+    assert out.count("[Enter]") == 6 and "That was lesson 3." in out
 
 
 def test_where_the_input_ends_the_walk_ends_politely(folder, capsys, monkeypatch):
@@ -455,7 +494,31 @@ def test_a_figure_says_in_words_what_is_written_in_it():
     axes.legend()
     png, about = png_and_words(figure)
     assert png[:4] == b"\x89PNG" and 100 < about["width"] < 300
-    assert about["alt"] == "Figure: Twice as good; error against epochs; ReLU"
+    ranges = "x from -0.05 to 1.05, y from 0.95 to 2.05"
+    assert about["alt"] == f"Figure: Twice as good; error against epochs; {ranges}; ReLU"
+
+
+def test_a_figure_has_a_dark_twin_and_stays_as_it_is():
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    from lessons.viewer import figures
+
+    figure = Figure(figsize=(2, 1))
+    axes = figure.subplots()
+    axes.plot([1, 2], color="red")
+    axes.scatter([0, 1], [1, 1], color="black")
+    before = figures.png(figure)
+    light, about = figures.png_and_words(figure)
+    dark = base64.b64decode(about["dark"])
+    assert light == before == figures.png(figure)
+    light, dark = (
+        np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).reshape(-1, 3).tolist()
+        for data in (light, dark)
+    )
+    assert light[0] == [255, 255, 255] and [0, 0, 0] in light and [255, 0, 0] in light
+    assert dark[0] == list(figures.PAPER) and list(figures.INK) in dark and [255, 0, 0] in dark
+    assert [255, 255, 255] not in dark and [0, 0, 0] not in dark
 
 
 @pytest.mark.parametrize("address", ["http://a.b/c", 'https://a.b/c" x', "minicnn", "https://a b"])

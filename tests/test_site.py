@@ -105,7 +105,7 @@ def test_every_link_leads_to_a_page_and_a_line(site):
 
 
 def test_a_name_leads_to_the_line_of_its_definition(site):
-    text = (site / f"{NAMES[0]}.html").read_text(encoding="utf-8")
+    text = (site / f"{NAMES[1]}.html").read_text(encoding="utf-8")
     file, line = re.search(r'"([^"#]+)#(L-\d+)"><span class="n">conv_forward', text).groups()
     source = (site / file).read_text(encoding="utf-8")
     there = source[source.index(f'id="{line}"') :]
@@ -152,7 +152,7 @@ def test_pages_open_from_the_server_and_its_links_work(site, driver):
     look(driver, address)
     driver.find_element("css selector", "li a").click()
     assert driver.current_url == f"{address}{NAMES[0]}.html"
-    driver.find_element("css selector", ".input a[href*='conv.py']").click()
+    driver.find_element("css selector", ".input a[href*='#L-']").click()
     assert "#L-" in driver.current_url
     assert all(one.startswith(address) for one in requests(driver))
 
@@ -181,7 +181,7 @@ def count(root):
 def test_the_stepper_answers_to_keys_and_clicks(site, driver):
     from selenium.webdriver.common.keys import Keys
 
-    look(driver, site / f"{NAMES[0]}.html")
+    look(driver, site / f"{NAMES[1]}.html")
     root = stepper(driver)
     body = root.find_element("css selector", ".stepper")
     assert count(root).startswith("1 of ")
@@ -196,7 +196,7 @@ def test_the_stepper_answers_to_keys_and_clicks(site, driver):
 
 
 def test_the_stepper_answers_to_a_finger(site, driver):
-    look(driver, site / f"{NAMES[0]}.html", width=390, touch=True)
+    look(driver, site / f"{NAMES[1]}.html", width=390, touch=True)
     root = stepper(driver)
     arrow = next(b for b in root.find_elements("css selector", ".bar button") if b.text == "→")
     driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", arrow)
@@ -256,8 +256,19 @@ def test_a_figure_is_shown_once_and_has_words(tiny, tmp_path):
         "figure, axes = plt.subplots(figsize=(2, 1))\naxes.set_title('Errors')\nfigure\n"
     )
     pages.build(site=tmp_path / "site", report=lambda text: None)
-    images = Reader(tmp_path / "site" / "01_tiny.html").all("img")
-    assert [image["alt"] for image in images] == ["Figure: Errors"]
+    page = Reader(tmp_path / "site" / "01_tiny.html")
+    assert [image["alt"] for image in page.all("img")] == ["Figure: Errors"]
+    (dark,) = page.all("source")
+    assert dark["media"] == "(prefers-color-scheme: dark)" and len(dark["srcset"]) > 1000
+
+
+def test_what_a_cell_prints_is_one_output(tiny, tmp_path):
+    tiny(
+        "# %% [markdown]\n# # One\n\n# %%\nimport time\n\nfor n in range(3):\n"
+        "    print(n, flush=True)\n    time.sleep(0.3)\n"
+    )
+    pages.build(site=tmp_path / "site", report=lambda text: None)
+    assert len(Reader(tmp_path / "site" / "01_tiny.html").all("pre")) == 2  # the code, and this
 
 
 @pytest.mark.parametrize("tex, why", [("x^", "MissingSuper"), ("\\sum \\nonsense", "nonsense")])

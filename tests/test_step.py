@@ -1,5 +1,6 @@
 """The stepper shows what really ran: the lines, the arrays they made, and where each came from."""
 
+import ast
 import base64
 import inspect
 import json
@@ -19,8 +20,18 @@ from minicnn import fast, net, reference
 from minicnn.networks import cifar
 from minicnn.reference import conv_backward, conv_forward, pool_forward, relu_forward
 from minicnn.reference.im2col import im2col
-from minicnn.step import picture, step
-from minicnn.stepping import kernels, navigation, nudge, page, pairs, source, terminal, values
+from minicnn.step import picture, slides, step
+from minicnn.stepping import (
+    boxes,
+    kernels,
+    navigation,
+    nudge,
+    page,
+    pairs,
+    source,
+    terminal,
+    values,
+)
 from minicnn.stepping.provenance import call_links
 from minicnn.stepping.record import Record
 from minicnn.stepping.trim import trim_record
@@ -260,6 +271,11 @@ def test_a_turn_that_is_not_there_is_refused_in_one_sentence(line, number, messa
         steps.turn("34", 1)
 
 
+def test_a_function_of_a_notebook_has_no_file():
+    place = source.read(doubled.__code__)._replace(file="/tmp/ipykernel_123/456.py")
+    assert navigation.file_of(place) == "a cell"
+
+
 def test_a_loop_that_begins_in_another_file_is_named_with_it():
     steps = small_conv()
     (own,) = {loop.line for loop in steps._record.loops if loop.frame == 0}
@@ -407,7 +423,7 @@ def test_a_list_of_arrays_is_a_row_of_them():
 
 def test_a_row_has_the_size_of_a_picture_however_large_its_arrays():
     row = values.look([drawn(8, 50, 60)] * 16)
-    assert sum(shot.panels.size for shot in row.shots) <= values.PIXELS
+    assert sum(shot.panels.size for shot in row.shots) <= values.MAPS
     text = str(step(pool_forward, drawn(2, 4, 27, 27)))
     assert "places  9 arrays, each 2 × 4 × 13 × 13" in text and "places[" not in text
     for other in [[drawn(2), drawn(3)], [drawn(2)] * 17, [drawn(2)], [drawn(2), 3]]:
@@ -1082,7 +1098,7 @@ def test_entries_are_touched_in_the_terminal_too(capsys):
     steps = small_conv()
     back = steps.backward(drawn(*steps.result[0].shape))
     asked = walked(back, "w[0, 1, 2, 2]", "dw[0,1,2,2]", "w[0, 1]", "v[0]", "")
-    assert asked == ["1/21"] * 5 + ["2/21"]
+    assert asked == ["1/17"] * 5 + ["2/17"]
     out = capsys.readouterr().out
     assert out.count(str(back.touch("w", (0, 1, 2, 2)))) == 2
     assert "touch: w has no entry (0, 1); its shape is (3, 2, 3, 3)" in out
@@ -1156,9 +1172,11 @@ def test_a_line_of_a_kernel_knows_which_entries_its_indices_name():
             }
             y_out, x_out, row = (int(value.text) for value in values.values())
             cols, image = ("cols", "x") if "cols" in line.at else ("dcols", "dx")
-            assert line.at[cols] == row * 6 + y_out * 2 + x_out
+            entries = [row, y_out * 2 + x_out]
+            assert line.at[cols] == tuple((n, n + 1, 1) for n in entries)
             c, i, j = row // 9, row // 3 % 3, row % 3
-            assert line.at[image] == c * 20 + (2 * y_out + i - 1) * 4 + 2 * x_out + j - 1
+            entries = c, 2 * y_out + i - 1, 2 * x_out + j - 1
+            assert line.at[image] == tuple((n, n + 1, 1) for n in entries)
     data = data_of(steps._repr_html_())
     assert any(len(one.get("at", ())) == 4 for one in data["steps"])
     frame = record.frames[3].source
@@ -1176,13 +1194,74 @@ def test_a_loop_of_ones_own_knows_its_entries_too():
         return y
 
     lines = [one for one in step(product, drawn(2, 4), drawn(3))._record.steps if one.at]
-    assert [line.at for line in lines] == [{"y": n, "a": 3 if n < 3 else 7} for n in range(6)]
+    entry = [{name: [n for n, *_ in box] for name, box in line.at.items()} for line in lines]
+    assert entry == [{"y": [n // 3, n % 3], "a": [n // 3, 3]} for n in range(6)]
+
+
+def test_a_window_is_outlined_where_it_lies_also_when_a_later_line_uses_it(capsys):
+    def slide(x, w):
+        y = np.zeros((2, 3))
+        for i in range(2):
+            window = x[:, i : i + 3, ::-2]
+            y[i] = np.sum(window * w)
+        return y
+
+    steps = step(slide, drawn(2, 4, 5), drawn(2, 3, 3))
+    (*_, cut, used, _) = own_steps(steps)
+    x_box = ((0, 2, 1), (1, 4, 1), (0, 5, 2))
+    assert cut.at == {"x": x_box} and cut.bases == {}
+    assert used.at == {"y": ((1, 2, 1), (0, 3, 1))} and used.bases == {"x": ("window", x_box)}
+    steps.show(None)
+    text = capsys.readouterr().out
+    assert "    at x[:, 1:4, ::2]\n" in text and "    window is x[:, 1:4, ::2]\n" in text
+
+
+@pytest.mark.parametrize(
+    "index, text",
+    [
+        (np.s_[0], "x[0, :, :]"),
+        (np.s_[1:2, 2:3, 3:4], "x[1, 2, 3]"),
+        (np.s_[..., 1:3], "x[:, :, 1:3]"),
+        (np.s_[:, 1::2, -1], "x[:, 1:4:2, 4]"),
+        (np.s_[None, 0:1, 2:0:-1], "x[0, 1:3, :]"),
+        (np.s_[:], None),  # all of it
+        (np.s_[[0, 1]], None),  # a copy
+        (np.s_[0:0], None),  # nothing
+    ],
+)
+def test_the_box_of_an_index_is_what_the_index_names(index, text):
+    for x in (drawn(2, 4, 5), np.asfortranarray(drawn(2, 4, 5)), drawn(2, 8, 5)[:, ::2]):
+        box = boxes.box_of(x[index], x)
+        assert (box and boxes.index_text("x", box, x.shape)) == text
+        if box:
+            part = x[tuple(slice(*axis) for axis in box)]
+            assert np.array_equal(np.sort(part, axis=None), np.sort(x[index], axis=None))
+    x = drawn(4, 4)
+    for view in (np.diagonal(x), x.reshape(2, 8)[:, 3:6], x.view(np.uint8)):
+        assert boxes.box_of(view, x) is None
 
 
 def test_what_a_picture_leaves_out_is_said():
     assert values.caption(values.look(np.ones((27, 1444)))).endswith("(shown: 1 of 17 columns)")
     shown = values.caption(values.look(np.ones((30, 300, 400))))
-    assert shown.endswith("(shown: 12 of 30 maps, 1 of 24 rows and of 29 columns)")
+    assert shown.endswith("(shown: 3 of 30 maps, 1 of 2 rows and of 2 columns)")
+
+
+def test_alexnets_maps_are_kept_whole_and_larger_ones_keep_their_proportions():
+    assert values.look(np.ones((1, 96, 55, 55))).panels.shape == (96, 55, 55)
+    assert values.look(np.ones((1, 3, 224, 224))).panels.shape == (3, 224, 224)
+    record = Record()
+    shots = [record.look(drawn(96, 55, 55)) for _ in range(30)]
+    assert {shot.every[0] == shot.every[1] for shot in shots} == {True}
+    assert sum(shot.panels.size for shot in shots) < 25 * values.MAPS
+
+
+def test_a_photograph_is_one_whatever_its_type():
+    photo = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 9))
+    for pixels in (photo.astype(np.uint8), photo.astype(np.float32), photo.astype(float)):
+        assert values.is_photograph(values.look(pixels))
+    for other in (photo + 0.5, photo - 1.0, photo[:, :2] * 1.0, photo[..., :2] * 1.0, photo * 2.0):
+        assert not values.is_photograph(values.look(other))
 
 
 def test_the_line_of_the_product_links_rows_and_columns():
@@ -1218,21 +1297,21 @@ def test_a_network_goes_row_by_row_and_each_row_can_be_opened():
 
 def test_a_page_is_small_and_needs_nothing_from_elsewhere():
     html = small_conv()._repr_html_()
-    assert len(html.encode()) < 50_000
+    assert len(html.encode()) < 60_000
     assert not re.search(r"https?://|@import|src=|url\(", html)
 
 
 def test_the_way_back_through_a_small_convolution_is_small_too():
     x, w, b = drawn(2, 3, 8, 8), drawn(4, 3, 3, 3), drawn(4)
     back = step(conv_forward, x, w, b).backward(drawn(2, 4, 6, 6))
-    assert len(back._repr_html_().encode()) < 50_000
+    assert len(back._repr_html_().encode()) < 60_000
 
 
 def test_the_page_of_alexnets_first_layer_stays_small():
     x, w = drawn(1, 3, 224, 224), drawn(96, 3, 11, 11)
     steps = step(conv_forward, x, w, np.zeros(96), stride=4, ceil_mode=True)
     assert steps.result[0].shape == (1, 96, 55, 55)
-    assert len(steps._repr_html_().encode()) < 100_000
+    assert len(steps._repr_html_().encode()) < 1_000_000
 
 
 @pytest.mark.slow
@@ -1241,11 +1320,11 @@ def test_all_small_pages_are_small_and_the_way_back_through_alexnets_first_layer
     for options in ({"stride": 2}, {"pad": 1}, {"stride": 2, "pad": 1}):
         steps = step(conv_forward, x, w, b, **options)
         back = steps.backward(drawn(*steps.result[0].shape))
-        assert len(steps._repr_html_().encode()) < 50_000
-        assert len(back._repr_html_().encode()) < 50_000
+        assert len(steps._repr_html_().encode()) < 60_000
+        assert len(back._repr_html_().encode()) < 60_000
     x, w = drawn(1, 3, 224, 224), drawn(96, 3, 11, 11)
     steps = step(conv_forward, x, w, np.zeros(96), stride=4, ceil_mode=True)
-    assert len(steps.backward(drawn(1, 96, 55, 55))._repr_html_().encode()) < 100_000
+    assert len(steps.backward(drawn(1, 96, 55, 55))._repr_html_().encode()) < 1_000_000
 
 
 def test_a_shorter_record_says_what_the_turns_left_out_have_changed():
@@ -1315,7 +1394,7 @@ def test_the_text_is_plain_and_of_bounded_length():
 
 
 def test_one_walks_forward_back_into_a_call_and_out_of_it(capsys):
-    answers = iter(["", "", "b", "", "", "", "o", "", "u", "q"])
+    answers = iter(["", "b", "s", "", "o", "", "u", "s", "q"])
     prompts = []
 
     def pause(prompt):
@@ -1324,8 +1403,8 @@ def test_one_walks_forward_back_into_a_call_and_out_of_it(capsys):
 
     small_conv().show(pause)
     where = [prompt.split()[0] for prompt in prompts]
-    assert where == ["1/13", "2/13", "3/13", "2/13", "3/13", "4/13", "5/13", "1/5", "2/5", "5/13"]
-    assert "out_size" in prompts[6] and "\033" not in capsys.readouterr().out
+    assert where == ["1/10", "2/10", "1/10", "2/11", "2/10", "1/4", "2/4", "2/10", "3/10"]
+    assert "out_size" in prompts[4] and "\033" not in capsys.readouterr().out
 
 
 def test_a_turn_can_be_picked_and_the_end_of_the_input_quits(capsys):
@@ -1468,10 +1547,44 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch, capsys):
 # Pictures, and what is refused.
 
 
+def test_greys_and_colours_of_256_are_the_nearest(monkeypatch):
+    monkeypatch.delenv("COLORTERM", raising=False)
+    cube = [0, 95, 135, 175, 215, 255]
+    ramp = {16 + 43 * n: level for n, level in enumerate(cube)}
+    ramp |= {232 + n: 8 + 10 * n for n in range(24)}
+    for grey in range(256):
+        code = int(terminal.colour_code((grey,) * 3).removeprefix("5;"))
+        assert abs(ramp[code] - grey) == min(abs(n - grey) for n in ramp.values())
+    assert terminal.colour_code((255, 0, 95)) == f"5;{16 + 36 * 5 + 1}"
+    for channel in range(0, 256, 5):
+        code = int(terminal.colour_code((channel, 0, 255)).removeprefix("5;")) - 16
+        assert code % 36 == 5
+        assert abs(cube[code // 36] - channel) == min(abs(n - channel) for n in cube)
+
+
 def test_a_picture_says_shape_and_range_and_has_the_numbers_of_small_arrays():
     text = str(picture(x=np.array([[1.5, -2], [0, 3]]), big=drawn(40, 50)))
     assert "x  2 × 2 float64, −2 … 3" in text and "1.5" in text
     assert "big  40 × 50 float64" in text
+
+
+def test_slides_have_the_same_arrays_and_one_range_of_colours(capsys):
+    pictures = {f"epoch {n}": {"w": drawn(2, 3, 3) * (n + 1)} for n in range(3)}
+    shown = slides(pictures)
+    data = data_of(shown._repr_html_())
+    assert [label for label, _ in data["slides"]] == ["epoch 0", "epoch 1", "epoch 2"]
+    assert len(data["ranges"]) == 1 and len(data["values"]) == 3
+    asked = []
+    shown.show(lambda prompt: asked.append(prompt) or "")
+    assert len(asked) == 2 and capsys.readouterr().out.count("epoch") == 3
+    shown.show(lambda prompt: "q")
+    assert capsys.readouterr().out.count("epoch") == 1
+    with pytest.raises(ValueError, match="the same arrays in each slide"):
+        slides(pictures | {"last": {"w": drawn(2, 3, 4)}})
+    with pytest.raises(ValueError, match="at least one slide"):
+        slides({})
+    with pytest.raises(TypeError, match="slides: w is a str"):
+        slides({"a": {"w": "x"}})
 
 
 def test_views_of_one_array_have_the_same_colours():
@@ -1519,3 +1632,26 @@ def test_pooling_lights_up_its_window():
     links = call_links(pool_forward, steps._arguments.before, steps.result)["result"]
     from_x = linked(links["x"], y.size, 25).reshape(2, 2, 5, 5)
     assert from_x[1, 0, 2:5, 0:3].all() and from_x[1, 0].sum() == 9
+
+
+@pytest.mark.parametrize(
+    "line, quiet",
+    [
+        ('check_fits("conv", x, w)', True),
+        ("stride = checks.check_conv(x)", True),
+        ("if x.ndim != 4:\n    raise ValueError", True),
+        ("N, C = x.shape[:2]", True),
+        ("(H, W), K = x.shape[2:], w.shape[0]", True),
+        ("with named(layer):\n    y = f(x)", True),
+        ("y, shape = f(x), x.shape", False),
+        ("if x.ndim == 4:\n    y = f(x)", False),
+        ("checked = x.reshape(x.shape[0], -1)", False),
+        ("H_out = out_size(x.shape[2])", False),
+        ("with columns.at(0):\n    y = f(x)", False),
+        ("return x.shape", False),
+    ],
+)
+def test_checks_and_shapes_are_quiet_and_nothing_else_is(line, quiet):
+    (node,) = ast.parse(line).body
+    statement = source.Statement(1, 1, (), (), (), (), node)
+    assert source.is_quiet(statement) == quiet

@@ -13,7 +13,7 @@ from browser import browser as chromium, command, complaints, look
 from minicnn import net, reference
 from minicnn.networks import cifar
 from minicnn.reference import conv_forward, pool_forward, relu_forward
-from minicnn.step import picture, step
+from minicnn.step import picture, slides, step
 from minicnn.stepping import page
 
 ROOT = "const root = document.querySelectorAll('.minicnn-step')[arguments[0]].shadowRoot;"
@@ -24,6 +24,15 @@ def summed(x, times):
     for turn in range(times):
         total = total + turn
     return total
+
+
+def windows(x, w):
+    y = np.zeros((3, 3))
+    for i in range(3):
+        for j in range(3):
+            window = x[i : i + 3, j : j + 3]
+            y[i, j] = np.sum(window * w)
+    return y
 
 
 def doubled_forward(x):
@@ -48,6 +57,9 @@ def pages(tmp_path_factory):
     rng = np.random.default_rng(0)
     x, w, b = rng.standard_normal((1, 2, 5, 5)), rng.standard_normal((3, 2, 3, 3)), np.zeros(3)
     folder = tmp_path_factory.mktemp("pages")
+    moving = slides({f"epoch {n}": {"w": x + n, "b": b} for n in range(3)})._repr_html_()
+    (folder / "slides.html").write_text(page.full_page("slides", moving), "utf-8")
+    step(windows, x[0, 0], w[0, 0]).save(folder / "windows.html")
     conv = step(conv_forward, x, w, b, stride=2)
     conv.save(folder / "conv.html")
     conv.backward(rng.standard_normal(conv.result[0].shape)).save(folder / "back.html")
@@ -121,6 +133,23 @@ def focus(browser):
     ask(browser, "root.querySelector('.stepper').focus()")
 
 
+def go_to(browser, text):
+    """Press → until the marked line has this text."""
+    from selenium.webdriver.common.keys import Keys
+
+    focus(browser)
+    for _ in range(40):
+        if text in ask(browser, "root.querySelector('.now').textContent"):
+            return
+        press(browser, Keys.ARROW_RIGHT)
+    raise AssertionError(f"no line has {text!r}")
+
+
+def end(browser):
+    """Go to the line that returns."""
+    ask(browser, "root.querySelector('.bar button:nth-child(4)').click()")
+
+
 def test_keys_go_from_line_to_line(opened):
     from selenium.webdriver.common.keys import Keys
 
@@ -128,21 +157,87 @@ def test_keys_go_from_line_to_line(opened):
     focus(browser)
     first = line(browser)
     press(browser, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
-    assert line(browser) == first + 3
+    assert line(browser) == first + 7
     press(browser, Keys.ARROW_LEFT)
-    assert line(browser) == first + 2
+    assert line(browser) == first + 5
     press(browser, Keys.END)
     assert "return y" in ask(browser, "root.querySelector('.now').textContent")
     press(browser, Keys.HOME)
     assert line(browser) == first
 
 
+def test_checks_and_shapes_are_passed_over_and_stay_within_reach(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("conv")
+    count = "root.querySelector('.count').textContent"
+    focus(browser)
+    first = line(browser)
+    assert ask(browser, count) == "1 of 10"
+    press(browser, "s")
+    assert line(browser) == first + 2 and ask(browser, count) == "2 of 11"  # check_conv
+    press(browser, "s")
+    assert line(browser) == first + 3  # N, C, H, W = x.shape
+    press(browser, Keys.ARROW_RIGHT)
+    assert line(browser) == first + 5 and ask(browser, count) == "2 of 10"
+    ask(browser, "root.querySelector(`[data-line='${arguments[1]}']`).click()", 0, first + 4)
+    assert line(browser) == first + 4  # K, _, f, _ = w.shape
+    press(browser, Keys.ARROW_LEFT)
+    assert line(browser) == first
+
+
+def test_the_page_opens_with_the_arguments_and_not_with_what_is_returned(opened):
+    names = "[...root.querySelectorAll('figure b')].map((b) => b.textContent)"
+    hint = "root.querySelector('.stage .note:first-child').textContent"
+    browser = opened("conv")
+    assert ask(browser, names) == ["x", "w", "b"]
+    assert "Point at a number" in ask(browser, hint)
+    end(browser)
+    assert ask(browser, names) == ["y", "x", "w", "b"]
+
+
+@pytest.mark.parametrize("page", ["conv", "back", "pool_back", "relu_back", "net", "windows"])
+def test_no_two_cards_have_the_same_name_and_none_is_named_by_code(opened, page):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened(page)
+    focus(browser)
+    names = "[...root.querySelectorAll('figure > b')].map((b) => b.textContent)"
+    seen = set()
+    for _ in range(40):
+        shown = ask(browser, names)
+        assert len(set(shown)) == len(shown)
+        seen |= set(shown)
+        press(browser, Keys.ARROW_RIGHT)
+    assert all(re.fullmatch(r"\w+(\[\d+\])?( before)?", name) for name in seen) and seen
+
+
+def test_a_window_is_outlined_where_it_lies(opened):
+    browser = opened("windows")
+    image = "((c) => [c.width, ...c.getContext('2d').getImageData(0, 0, c.width, 70).data])"
+    image += "(root.querySelectorAll('canvas')[arguments[1]])"
+
+    def is_marked(pixels, x, y):
+        at = 1 + 4 * (y * pixels[0] + x)
+        return pixels[at : at + 3] == [255, 140, 0]
+
+    go_to(browser, "window = ")
+    x = ask(browser, image, 0, 1)  # the window has rows and columns 0 to 2, cells of 38 by 22
+    assert [is_marked(x, *at) for at in [(1, 30), (113, 1), (76, 33), (116, 30)]] == [1, 1, 0, 0]
+    go_to(browser, "y[i, j]")
+    names = "[...root.querySelectorAll('figure > b')].map((b) => b.textContent)"
+    assert ask(browser, names) == ["y", "window", "w", "x"]
+    label = "[...root.querySelectorAll('figure > i')].at(-1).textContent"
+    assert ask(browser, label) == "window lies in it"
+    assert is_marked(ask(browser, image, 0, 3), 113, 1)
+
+
 def test_a_call_opens_and_closes(opened):
     from selenium.webdriver.common.keys import Keys
 
     browser = opened("conv")
-    focus(browser)
-    press(browser, *[Keys.ARROW_RIGHT] * 8, Keys.ENTER)
+    go_to(browser, "cols = im2col")
+    press(browser, Keys.ENTER)
     assert "im2col" in ask(browser, "root.querySelector('.trail').textContent")
     assert ask(browser, "root.querySelectorAll('.trail button').length") == 1
     press(browser, Keys.ESCAPE)
@@ -151,11 +246,9 @@ def test_a_call_opens_and_closes(opened):
 
 def test_buttons_and_the_slider_of_a_loop_work(opened):
     browser = opened("conv")
-    for _ in range(8):
-        ask(browser, "root.querySelector('.bar button:nth-child(3)').click()")
+    go_to(browser, "cols = im2col")
     ask(browser, "root.querySelector('.calls button').click()")
-    for _ in range(5):
-        ask(browser, "root.querySelector('.bar button:nth-child(3)').click()")
+    go_to(browser, "for j in range")
     slide(browser, 2, 3)
     assert turns(browser)[2] == "for j in range(f): iteration 3 of 3"
     assert "j2" in ask(browser, "root.querySelector('dl').textContent")
@@ -166,8 +259,9 @@ def test_a_slider_can_be_dragged_through_all_turns(opened):
     from selenium.webdriver.common.keys import Keys
 
     browser = opened("conv")
-    focus(browser)
-    press(browser, *[Keys.ARROW_RIGHT] * 8, Keys.ENTER, *[Keys.ARROW_RIGHT] * 5)
+    go_to(browser, "cols = im2col")
+    press(browser, Keys.ENTER)
+    go_to(browser, "for j in range")
     slider = ask(browser, "root.querySelectorAll('input[type=range]')[2]")
     width = slider.size["width"]
     drag = ActionChains(browser).move_to_element_with_offset(slider, 8 - width / 2, 0)
@@ -237,6 +331,7 @@ def test_pointing_at_an_output_says_its_number_and_lights_up_where_it_came_from(
     from selenium.webdriver.common.keys import Keys
 
     browser = opened("conv")
+    end(browser)
     pixels = "[...root.querySelectorAll('canvas')].map((c) => c.toDataURL())"
     before = ask(browser, pixels)
     ask(browser, "root.querySelector('canvas').focus()")
@@ -251,8 +346,7 @@ def test_a_list_of_arrays_is_a_row_and_pointing_finds_the_place(opened):
     from selenium.webdriver.common.keys import Keys
 
     browser = opened("pool")
-    focus(browser)
-    press(browser, *[Keys.ARROW_RIGHT] * 7)
+    go_to(browser, "places = ")
     names = ask(browser, "[...root.querySelectorAll('figure b')].map((b) => b.textContent)")
     assert names == ["places", *[f"places[{n}]" for n in range(9)], "x_all"]
     pixels = "[...root.querySelectorAll('canvas')].map((c) => c.toDataURL())"
@@ -269,9 +363,9 @@ def test_the_one_cell_that_a_line_has_changed_stands_out(opened):
     from selenium.webdriver.common.keys import Keys
 
     browser = opened("conv")
-    focus(browser)
-    press(browser, *[Keys.ARROW_RIGHT] * 8, Keys.ENTER, *[Keys.ARROW_RIGHT] * 12)
-    assert "cols[row, y_out" in ask(browser, "root.querySelector('.now').textContent")
+    go_to(browser, "cols = im2col")
+    press(browser, Keys.ENTER)
+    go_to(browser, "cols[row, y_out")
     row = "[...root.querySelector('canvas').getContext('2d').getImageData(0, 0, 40, 1).data]"
     colours = ask(browser, row)
     assert colours[4:7] == [255, 140, 0] != colours[-4:-1]  # of the first cell, of the second
@@ -291,7 +385,7 @@ def test_the_stepper_is_as_high_as_what_it_shows_up_to_a_limit(opened):
 def test_arrays_have_words_for_those_who_do_not_see_them(opened):
     browser = opened("conv")
     labels = ask(browser, "[...root.querySelectorAll('canvas')].map((c) => c.ariaLabel)")
-    assert labels[1].startswith("x: 1 × 2 × 5 × 5 float64, −")
+    assert labels[0].startswith("x: 1 × 2 × 5 × 5 float64, −")
     assert ask(browser, "root.querySelector('.voice').textContent").startswith("line ")
 
 
@@ -323,6 +417,7 @@ def test_a_gradient_is_touched_by_pointing_at_an_entry_or_at_its_gradient(opened
     from selenium.webdriver.common.keys import Keys
 
     browser = opened("back")
+    end(browser)
     assert "how much does L change with it?" in ask(browser, TOUCH)
     point(browser, "w", Keys.ARROW_RIGHT)
     words = ask(browser, TOUCH)
@@ -339,6 +434,7 @@ def test_no_card_moves_while_one_points(opened):
     from selenium.webdriver.common.keys import Keys
 
     browser = opened("small_back", width=1300, height=900)
+    end(browser)
     boxes = "[...root.querySelectorAll('figure, .touch')].map((f) => "
     boxes += "JSON.stringify(f.getBoundingClientRect()))"
     before = ask(browser, boxes)
@@ -350,6 +446,7 @@ def test_no_card_moves_while_one_points(opened):
 
 def test_beyond_the_border_and_between_maps_there_is_no_entry(opened):
     browser = opened("back")
+    end(browser)
     move = "((c, x, y) => { const b = c.getBoundingClientRect(); c.dispatchEvent(new PointerEvent("
     move += "'pointermove', {clientX: b.x + x, clientY: b.y + y})); return c.parentNode"
     move += ".querySelector('figcaption').textContent; })(root.querySelector('canvas'), "
@@ -361,6 +458,7 @@ def test_beyond_the_border_and_between_maps_there_is_no_entry(opened):
 
 def test_a_finger_touches_too(opened):
     browser = opened("relu_back", width=390, height=844)
+    end(browser)
     box = "root.querySelector('canvas').getBoundingClientRect().toJSON()"
     browser.execute_script("window.scrollTo(0, 9999)")
     box = ask(browser, box)
@@ -374,11 +472,13 @@ def test_at_a_kink_it_says_so_and_of_many_entries_it_names_the_call(opened):
     from selenium.webdriver.common.keys import Keys
 
     browser = opened("relu_back")
+    end(browser)
     point(browser, "x", Keys.ARROW_RIGHT)
     assert ask(browser, TOUCH).endswith(
         "= 1, but backward says dx[0, 1] = 0. L has a kink there, so it has no single slope."
     )
     browser = opened("large_back")
+    end(browser)
     point(browser, "dx", Keys.ARROW_RIGHT)
     call = 'back.touch("x", (0, 0, 1))'
     words = f"In Python {call} checks this one, where back = steps.backward(dy)."
@@ -389,6 +489,7 @@ def test_where_a_gradient_is_wrong_it_says_so(opened):
     from selenium.webdriver.common.keys import Keys
 
     browser = opened("wrong_back")
+    end(browser)
     point(browser, "dx")
     words = "= 2, but backward says dx[0, 0] = 3. The gradient is wrong here, or L has a kink"
     assert words in ask(browser, TOUCH)
@@ -462,3 +563,20 @@ def test_two_on_one_page_do_not_disturb_each_other_nor_the_page(opened):
     ask(browser, "root.querySelector('.bar button:nth-child(4)').click()")
     assert ask(browser, "root.querySelectorAll('canvas').length", 1) == 2
     assert browser.execute_script("return document.querySelectorAll('body > style').length") == 0
+
+
+def test_a_slider_shows_one_picture_after_the_other(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("slides", width=390)
+    label = "root.querySelector('output').textContent"
+    pixels = "root.querySelector('canvas').toDataURL()"
+    before = ask(browser, pixels)
+    assert ask(browser, label) == "epoch 0"
+    ask(browser, "root.querySelector('input').focus()")
+    press(browser, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert ask(browser, label) == "epoch 2" and ask(browser, pixels) != before
+    assert ask(browser, "[...root.querySelectorAll('figure > b')].map((b) => b.textContent)") == [
+        "w",
+        "b",
+    ]

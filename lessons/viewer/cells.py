@@ -15,20 +15,27 @@ Text before the first marker is code.  The names in this file:
 """
 
 import ast
+import contextlib
+import itertools
+import linecache
 import os
 import pathlib
 import re
+import webbrowser
 
 from minicnn.storage import write_whole
 
 from . import terminal
 
 FOLDER = pathlib.Path(__file__).parents[1]  # the folder of the lessons
+NUMBERS = itertools.count(1)  # of changed cells
 OUT = pathlib.Path("runs") / "lessons"  # the folder for figures, relative to the working folder
 MARKER = re.compile(r"^# %%(.*)\n?", re.MULTILINE)
-PROMPT = "[Enter] run it   [b] back   [q] quit   "
-AGAIN = "[Enter] continue   [b] back   [q] quit   "
-SHOW_AGAIN = "[Enter] show it again   [b] back   [q] quit   "
+PROMPT = "[Enter] run it   [e] change a line   [b] back   [q] quit   "
+AGAIN = "[Enter] continue   [e] change a line   [b] back   [q] quit   "
+SHOW_AGAIN = "[Enter] show it again   [e] change a line   [b] back   [q] quit   "
+AFTER = "[Enter] go on   [e] change a line and run it again   [b] back   [q] quit   "
+AFTER_FIGURE = "[Enter] go on   [o] open the figure   [e] change a line   [b] back   [q] quit   "
 ANSWER = "[Enter] show the answers   [b] back   [q] quit   "
 ANSWERS = re.compile(r"<details>\n<summary>(.+)</summary>\n(.*)</details>\n?", re.DOTALL)
 PREDICT = re.compile(r"\b[Pp]redict\b")  # a text with it asks for the output of the next cell
@@ -132,9 +139,10 @@ def run(path, pause=None, write=print):
     path : path
         The lesson.
     pause : function, optional
-        Called with a prompt before each code cell, like `input`.  The answer "b" goes back to the
-        previous code cell, which does not run again but shows its value again, such as a stepper.
-        "q" quits the lesson.
+        Called with a prompt before and after each code cell, like `input`.  The answer "b" goes
+        back to the previous code cell, which does not run again but shows its value again, such as
+        a stepper.  "e" changes a line of the cell, which then runs again; the file stays as it is.
+        "o" opens a figure.  "q" quits the lesson.
     write : function
         Called with each text.
 
@@ -153,6 +161,7 @@ def run(path, pause=None, write=print):
     all_cells = numbered(path)
     namespace = {"__name__": "__main__", "__file__": str(path)}
     values = {}  # {index of a code cell that has run: its value}
+    changed = {}  # {index of a cell that the reader has changed: its text before}
     current = 0
     while current < len(all_cells):
         kind, source, line = all_cells[current]
@@ -168,30 +177,88 @@ def run(path, pause=None, write=print):
             current += 1
             continue
         write(terminal.code(source))
-        prompt = AGAIN if values.get(current) is None else SHOW_AGAIN
-        answer = answered(pause, prompt if current in values else PROMPT) if pause else ""
+        name = f"{path.stem}-{current + 1}"
+        answer = ""
+        if pause:
+            prompt = AGAIN if values.get(current) is None else SHOW_AGAIN
+            answer = answered(pause, prompt if current in values else PROMPT, "beq")
+        if not answer:
+            if current not in values:
+                try:
+                    values[current] = execute(source, line, path, namespace, current in changed)
+                except Exception as error:
+                    if pause and current in changed:  # the reader's own mistake
+                        write(f"{type(error).__name__}: {error}\n")
+                        all_cells[current] = kind, changed[current], line
+                        continue
+                    error.add_note(f"This was cell {current + 1} of {path.name}, from line {line}.")
+                    raise
+            show(values[current], name, pause, write)
+            write("")
+            if pause:
+                answer = after(values[current], name, pause)
+                write("")
+            current += answer == "b"  # back to the text above this cell
         if answer == "q":
             return None
         if answer == "b":
             current = previous(all_cells, current)
-            continue
-        if current not in values:
-            try:
-                values[current] = execute(source, line, path, namespace)
-            except Exception as error:
-                error.add_note(f"This was cell {current + 1} of {path.name}, from line {line}.")
-                raise
-        show(values[current], f"{path.stem}-{current + 1}", pause, write)
-        write("")
-        current += 1
+        elif answer == "e":
+            changed[current] = source
+            all_cells[current] = kind, change_a_line(source, pause, write), line
+            values.pop(current, None)
+        else:
+            current += 1
     return namespace
 
 
-def answered(pause, prompt):
-    """Return the reader's answer, "", "b" or "q"; ask again after any other."""
-    while (answer := pause(prompt).strip().lower()) not in ("", "b", "back", "q", "quit"):
+def answered(pause, prompt, letters="bq"):
+    """Return the reader's answer, "" or one of these letters; ask again after any other."""
+    while (answer := pause(prompt).strip().lower()[:1]) not in ("", *letters):
         pass
-    return answer[:1]
+    return answer
+
+
+def after(value, name, pause):
+    """Return the reader's answer after a cell has run; "o" opens its figure and asks again."""
+    prompt, letters = (AFTER_FIGURE, "beoq") if is_figure(value) else (AFTER, "beq")
+    while (answer := answered(pause, prompt, letters)) == "o":
+        webbrowser.open((OUT / f"{name}.png").resolve().as_uri())
+    return answer
+
+
+def change_a_line(source, pause, write):
+    """Ask for the number of a line and its new text; return the source with it."""
+    lines = source.splitlines()
+    write(terminal.code(source, numbered=True))
+    number = pause("Which line?   ").strip()
+    if not number:
+        return source
+    if not number.isdecimal() or not 1 <= int(number) <= len(lines):
+        write(f"There is no line {number}; they go from 1 to {len(lines)}.\n")
+        return source
+    old = lines[int(number) - 1]
+    indent = old[: len(old) - len(old.lstrip())]
+    with typed_already(old):
+        new = pause(f"{number}: ").rstrip()
+    if new:
+        lines[int(number) - 1] = new if new[0] == " " else indent + new
+    return "\n".join(lines) + "\n"
+
+
+@contextlib.contextmanager
+def typed_already(text):
+    """Let the next line of input begin with a text, where Python has readline."""
+    try:
+        import readline
+    except ImportError:  # as on Windows
+        yield
+        return
+    readline.set_startup_hook(lambda: readline.insert_text(text))
+    try:
+        yield
+    finally:
+        readline.set_startup_hook()
 
 
 def previous(all_cells, current):
@@ -203,12 +270,17 @@ def previous(all_cells, current):
     return back
 
 
-def execute(source, line, path, namespace):
+def execute(source, line, path, namespace, is_changed=False):
     """Run the code of a cell and return the value of its last expression, or None.
 
     Line numbers are those of the file, so that error messages and the stepper show the right lines.
+    A changed cell is kept where they look for the text of what is in no file.
     """
-    tree = ast.parse("\n" * (line - 1) + source, str(path))
+    text = "\n" * (line - 1) + source
+    if is_changed:
+        path = f"<{path.stem}, changed {next(NUMBERS)}>"
+        linecache.cache[path] = len(text), None, text.splitlines(keepends=True), path
+    tree = ast.parse(text, str(path))
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, path, "exec"), namespace)
     if last is None:
@@ -226,6 +298,10 @@ def show(value, name, pause, write):
         picture = OUT / f"{name}.png"
         look = {"format": "png", "dpi": 120, "bbox_inches": "tight"}
         write_whole(picture, lambda file: value.savefig(file, **look))
+        if terminal.has_colours():
+            from . import figures
+
+            write(figures.blocks(value, terminal.width()))
         write(f"The figure is in {picture}")
     else:
         write(str(value))

@@ -1,12 +1,20 @@
-"""Show matplotlib figures in notebooks and pages once, with alternative text for screen readers.
+"""Show matplotlib figures: in notebooks and pages once, with alternative text for screen readers,
+and in a terminal as blocks of colour.
 
 A notebook shows every figure that is open at the end of a cell, and again one that is the cell's
 value.  After `in_notebook()` it shows only the value, as the terminal does.
 """
 
+import base64
+import contextlib
 import io
+import textwrap
+
+import numpy as np
 
 DOTS = 100  # page pixels per inch of a figure; the image has twice as many, for dense screens
+PAPER, INK = (20, 24, 29), (228, 233, 238)  # of pages in the dark mode; see page/style.css
+COLOURS = ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor")
 
 
 def in_notebook():
@@ -20,11 +28,53 @@ def in_notebook():
 
 
 def png_and_words(figure):
-    """Return a figure as PNG, and a dict of its width on the page and its alternative text."""
+    """Return a figure as PNG, and a dict of its width, its alternative text and its dark twin."""
+    light = png(figure)
+    with darkened(figure):
+        dark = base64.b64encode(png(figure)).decode()
+    pixels = int.from_bytes(light[16:20], "big")  # the width in a PNG header
+    return light, {"alt": words(figure), "width": pixels // 2, "dark": dark}
+
+
+def png(figure, dots=2 * DOTS):
+    """Return a figure as the bytes of a PNG file."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=2 * DOTS, bbox_inches="tight")
-    pixels = int.from_bytes(file.getvalue()[16:20], "big")  # the width in a PNG header
-    return file.getvalue(), {"alt": words(figure), "width": pixels // 2}
+    figure.savefig(file, format="png", dpi=dots, bbox_inches="tight")
+    return file.getvalue()
+
+
+@contextlib.contextmanager
+def darkened(figure):
+    """Give a figure the colours of the dark mode: black and white swap, other colours stay."""
+    undo = []
+    for artist in figure.findobj():
+        for name in COLOURS:
+            get, put = (getattr(artist, f"{verb}_{name}", None) for verb in ("get", "set"))
+            before = get() if get and put else None
+            after = swapped(before)
+            if after is not None:
+                put(after)
+                undo.append((put, before))
+    try:
+        yield
+    finally:
+        for put, before in reversed(undo):
+            put(before)
+
+
+def swapped(colour):
+    """Return grey colours for dark paper, or None if a colour is none or not grey."""
+    from matplotlib.colors import is_color_like, to_rgba_array
+
+    try:
+        rgba = to_rgba_array(colour)
+    except (ValueError, TypeError):
+        return None
+    if not len(rgba) or np.ptp(rgba[:, :3], axis=1).max() > 0.02:
+        return None
+    light = rgba[:, :1]
+    rgba[:, :3] = (np.multiply(light, PAPER) + np.multiply(1 - light, INK)) / 255
+    return tuple(rgba[0]) if is_color_like(colour) else rgba
 
 
 def words(figure):
@@ -35,6 +85,43 @@ def words(figure):
         legend = axes.get_legend()
         names = [text.get_text() for text in legend.get_texts()] if legend else []
         against = f"{y} against {x}" if x and y else x or y
-        parts += [axes.get_title(), against, ", ".join(names)]
+        (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+        ranges = f"x from {left:.3g} to {right:.3g}, y from {low:.3g} to {high:.3g}"
+        parts += [
+            axes.get_title(),
+            against,
+            ranges * (axes.axison and axes.has_data()),
+            ", ".join(names),
+        ]
     parts = [" ".join(part.split()) for part in dict.fromkeys(parts) if part]
     return "Figure: " + "; ".join(parts) if parts else "A figure without text"
+
+
+def blocks(figure, columns):
+    """Return a figure as blocks of colour for a terminal, and its words.
+
+    Letters would be too small, so they are left out; each block has the strongest colour in it.
+    """
+    from matplotlib.text import Text
+    from PIL import Image
+
+    from minicnn.stepping import terminal
+    from minicnn.stepping.values import look
+
+    finer = 4
+    letters = [text for text in figure.findobj(Text) if text.get_visible()]
+    try:
+        for text in letters:
+            text.set_visible(False)
+        drawn = png(figure, finer * columns / figure.get_size_inches()[0])
+    finally:
+        for text in letters:
+            text.set_visible(True)
+    with Image.open(io.BytesIO(drawn)) as image:
+        height = 2 * (columns * image.height // image.width // 2)
+        pixels = np.asarray(image.convert("RGB").resize((finer * columns, finer * height)))
+    cells = pixels.reshape(height, finer, columns, finer, 3).swapaxes(1, 2).reshape(-1, finer**2, 3)
+    ink = np.abs(cells.astype(int) - 255).sum(axis=2)  # the distance from white paper
+    strongest = cells[np.arange(len(cells)), ink.argmax(axis=1)].reshape(height, columns, 3)
+    shot = look(np.ascontiguousarray(strongest.transpose(2, 0, 1)))
+    return "\n".join([*terminal.blocks(shot, columns), textwrap.fill(words(figure), columns)])

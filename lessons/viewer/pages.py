@@ -181,7 +181,22 @@ def executed(path, scratch):
     except RuntimeError as error:
         raise OSError(f"{path.name} could not be run: {error}") from None
     del notebook.cells[0]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = joined(cell.outputs)
     return notebook
+
+
+def joined(outputs):
+    """Return the outputs of a cell with what it printed in one go as one output."""
+    whole = []
+    for output in outputs:
+        last = whole[-1] if whole else {}
+        if "stream" == output.output_type and last.get("name") == output.name:
+            last.text += output.text
+        else:
+            whole.append(output)
+    return whole
 
 
 def run_to_the_end(client, manager, environment):

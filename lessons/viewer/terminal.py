@@ -37,12 +37,32 @@ def painted(text, colour):
     return f"{colour}{text}{OFF}" if has_colours() else text
 
 
-def code(source):
-    """Return the code of a cell beside a bar, highlighted if colours are used."""
+def code(source, numbered=False):
+    """Return the code of a cell beside a bar, or its line numbers; highlighted in colour."""
+    lines = [folded(line, width() - 5 * numbered - 2) for line in source.rstrip().splitlines()]
     if has_colours():
-        source = highlighted(source)
-    bar = painted("│ ", GREY)
-    return "\n".join(bar + line for line in source.rstrip().splitlines()) + "\n"
+        shown = highlighted("\n".join(map("\n".join, lines))).split("\n")
+        lines = [[shown.pop(0) for _ in line] for line in lines]
+    text = []
+    for number, line in enumerate(lines, 1):
+        labels = [f"{number:4} " * numbered] + [" " * 5 * numbered] * (len(line) - 1)
+        text += [painted(f"{a}│ ", GREY) + part for a, part in zip(labels, line, strict=True)]
+    return "\n".join(text) + "\n"
+
+
+def folded(line, most):
+    """Return a line of code as lines of at most `most` characters; later ones are indented."""
+    if len(line) <= most:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()))
+    body, mark, comment = line.strip().partition("  # ")
+    looks = [(body, indent, f"{indent}        ")]
+    looks += [(comment, f"{indent}        # ", f"{indent}        # ")] * bool(mark)
+    lines = []
+    for text, first, later in looks:
+        indents = {"initial_indent": first, "subsequent_indent": later}
+        lines += textwrap.wrap(text, most, break_on_hyphens=False, **indents)
+    return lines
 
 
 def highlighted(source):
@@ -115,17 +135,20 @@ def table(block):
 def inline(text, paint=None):
     """Return text with strong, emphasis, code and links shown by colours instead of marks."""
     paint = paint or painted
-    parts = re.split(r"(`[^`]+`)", text)  # inside code there are no other marks
-    for i, part in enumerate(parts):
-        if i % 2:
-            parts[i] = paint(part[1:-1], CYAN)
-            continue
-        part = re.sub(r"\[([^\]]+)\]\(([^)]+)\)", r"\1 (\2)", part)
-        part = re.sub(r"\*\*(\S(?:.*?\S)?)\*\*", lambda m: paint(m[1], BOLD), part, flags=re.S)
-        parts[i] = re.sub(
-            r"(?<![\w*])\*([^\s*](?:[^*]*[^\s*])?)\*(?![\w*])", lambda m: paint(m[1], ITALIC), part
+    codes = re.findall(r"`([^`]+)`", text)  # inside code there are no other marks
+    text = re.sub(r"`[^`]+`", "\0", text)
+
+    def painted_around_code(text, colour):
+        return "\0".join(paint(part, colour) if part else "" for part in text.split("\0"))
+
+    text = re.sub(r"\[([^\]]+)\]\(([^)]+)\)", r"\1 (\2)", text)
+    marks = {BOLD: r"\*\*(\S(?:.*?\S)?)\*\*"}
+    marks[ITALIC] = r"(?<![\w*])\*([^\s*](?:[^*]*[^\s*])?)\*(?![\w*])"
+    for colour, pattern in marks.items():
+        text = re.sub(
+            pattern, lambda m, colour=colour: painted_around_code(m[1], colour), text, flags=re.S
         )
-    return "".join(parts)
+    return re.sub("\0", lambda _: paint(codes.pop(0), CYAN), text)
 
 
 def plain(text):

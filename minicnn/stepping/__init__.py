@@ -10,6 +10,7 @@ pairs.py              match each line of backward with the forward line that it 
 arguments.py          copies of a call's arguments, for another run
 nudge.py              check one entry of a gradient by finite differences
 provenance.py         find which input entries an output entry depends on
+boxes.py              find where indices and views lie in their arrays
 values.py             summaries of values: an array's shape, range and a small picture
 navigation.py         the order in which a reader visits steps
 terminal.py           steps and arrays as text and coloured blocks
@@ -19,4 +20,5 @@ gpu_record.py         record the launch of a CUDA kernel in the emulator
 gpu_steps.py          its steps; gpu_terminal.py and gpu_page.py, with gpu.css and gpu.js, show them
 page_data.py          the texts and arrays of a page, each stored once
 page.py               steps and arrays as HTML, with page.css, arrays.js and steps.js
+pictures.py           arrays without steps, one picture or several with a slider
 """

@@ -4,6 +4,7 @@
 //   cells    the entries of that picture; in a large array they are rounded to 8 bits
 //   place    the layout of the cells on the canvas, with panels in rows
 //   at       the index of a cell: panel · h · w + row · w + column
+//   spot     cells to mark: [panel, first row, last row + 1, first column, last column + 1]
 
 const SHOWN = 2,
   DRAWN = 160, // entries
@@ -25,12 +26,16 @@ function element(tag, attributes = {}, ...children) {
 
 const short = (x, digits = 4) =>
   typeof x !== "number" ? (x ?? "NaN") : String(Number(x.toPrecision(digits))).replace("-", "−");
-/** Return a number as text that fits into a cell. */
+/** Return a number as text that fits into a cell, with as many digits as five characters take. */
 function brief(x) {
   const size = Math.abs(x);
-  if (size !== 0 && (size < 0.001 || size >= 1e5))
-    return x.toExponential(0).replace("e+", "e").replaceAll("-", "−");
-  return short(x, size < 0.1 ? 1 : size < 1 ? 2 : 3);
+  const most = Number.isInteger(x) ? 5 : Math.max(3, Math.ceil(Math.log10(size)));
+  if (size === 0 || (size >= 0.001 && size < 99999.5))
+    for (let digits = most; digits > 0; digits--) {
+      const text = short(x, digits);
+      if (text.length <= (x < 0 ? 6 : 5)) return text;
+    }
+  return x.toExponential(0).replace("e+", "e").replaceAll("-", "−");
 }
 
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -62,13 +67,21 @@ function layout(value, width) {
   if (value.rgb) P /= 3;
   const numbers = value.v && P * h * w <= DRAWN && w * 34 <= width && !value.rgb;
   const side = P > 1 ? 130 : Math.min(width, 300);
-  const px = Math.max(1, Math.min(P > 1 ? 12 : 16, Math.floor(side / Math.max(w, h))));
-  const cw = numbers ? 38 : px,
-    ch = numbers ? 22 : px,
-    gap = 5;
-  let across = Math.max(1, Math.min(P, Math.floor((width + gap) / (w * cw + gap))));
-  const maps = value.s.length > 3 ? value.s[value.s.length - 3] : P;
-  if (!value.rgb && maps < across && P % maps === 0 && P > maps) across = maps; // one image in each row
+  let px = Math.max(1, Math.min(P > 1 ? 12 : 16, Math.floor(side / Math.max(w, h)))),
+    cw,
+    ch,
+    across;
+  const gap = px > 1 || w > 1 ? 5 : 1,
+    maps = value.s.length > 3 ? value.s[value.s.length - 3] : P;
+  for (; ; px--) {
+    cw = numbers ? Math.min(38, Math.floor(width / w)) : px;
+    ch = numbers ? 22 : px;
+    across = Math.max(1, Math.min(P, Math.floor((width + gap) / (w * cw + gap))));
+    if (!value.rgb && maps < across && P % maps === 0 && P > maps)
+      across = P > 12 * maps ? across - (across % maps) : maps; // one image in each row, if few
+    if (numbers || px === 1 || Math.ceil(P / across) * (h * px + gap) <= 440) break;
+  }
+  if (P > 12 && /, (all .*|not written yet)$/.test(value.c)) P = Math.min(P, across); // all maps are alike
   return {
     P,
     h,
@@ -94,46 +107,101 @@ function corner(place, at) {
   ];
 }
 
-function draw(canvas, data, id, place, marks) {
+/** Return red, green and blue of a cell of the drawing, or null where it is not finite. */
+function shade(data, id, place, at) {
   const value = data.values[id],
     all = cells(data, id),
-    range = data.ranges[value.k];
+    area = place.h * place.w;
+  if (!value.rgb) return typeof all[at] === "number" ? colour(all[at], data.ranges[value.k]) : null;
+  const first = Math.floor(at / area) * 3 * area + (at % area);
+  return [all[first], all[first + area], all[first + 2 * area]];
+}
+
+/** Return a canvas with the maps of an array below each other, a pixel for each entry. */
+function pixels(data, id, place) {
+  const value = data.values[id];
+  if (value.image) return value.image;
+  const { P, h, w } = place,
+    image = new ImageData(Math.max(1, w), Math.max(1, P * h));
+  for (let at = 0; at < P * h * w; at++)
+    image.data.set([...(shade(data, id, place, at)?.map(Math.round) ?? [136, 136, 136]), 255], 4 * at);
+  value.image = element("canvas", { width: image.width, height: image.height });
+  value.image.getContext("2d").putImageData(image, 0, 0);
+  return value.image;
+}
+
+function draw(canvas, data, id, place, marks) {
+  const all = cells(data, id),
+    { P, h, w, cw, ch } = place;
   const scale = window.devicePixelRatio || 1;
   canvas.width = place.width * scale;
   canvas.height = place.height * scale;
   canvas.style.width = `${place.width}px`;
   const pen = canvas.getContext("2d");
   pen.scale(scale, scale);
+  pen.imageSmoothingEnabled = false;
   pen.textAlign = "center";
   pen.textBaseline = "middle";
   pen.font = "10.5px ui-monospace, Menlo, Consolas, monospace";
-  const area = place.h * place.w;
-  for (let at = 0; at < place.P * area; at++) {
-    const [x, y] = corner(place, at);
-    const first = value.rgb ? Math.floor(at / area) * 3 * area + (at % area) : at;
-    const entry = all[first];
-    const rgb = value.rgb
-      ? [entry, all[first + area], all[first + 2 * area]]
-      : typeof entry === "number"
-        ? colour(entry, range)
-        : null;
+  for (let panel = 0; !place.numbers && panel < P && h * w; panel++) {
+    const [x, y] = corner(place, panel * h * w);
+    pen.drawImage(pixels(data, id, place), 0, panel * h, w, h, x, y, w * cw, h * ch);
+  }
+  for (let at = 0; place.numbers && at < P * h * w; at++) {
+    const [x, y] = corner(place, at),
+      entry = all[at],
+      rgb = shade(data, id, place, at);
     pen.fillStyle = rgb ? `rgb(${rgb.map(Math.round).join(" ")})` : "#8884";
-    pen.fillRect(x, y, place.cw, place.ch);
-    if (place.numbers) {
-      pen.strokeStyle = "#8883";
-      pen.strokeRect(x + 0.5, y + 0.5, place.cw - 1, place.ch - 1);
-      const dark = rgb && 0.3 * rgb[0] + 0.6 * rgb[1] + 0.1 * rgb[2] < 140;
-      pen.fillStyle = !rgb ? "#888" : dark ? "#fff" : "#111";
-      pen.fillText(rgb ? brief(entry) : (entry ?? "·"), x + place.cw / 2, y + place.ch / 2);
-    }
+    pen.fillRect(x, y, cw, ch);
+    pen.strokeStyle = "#8883";
+    pen.strokeRect(x + 0.5, y + 0.5, cw - 1, ch - 1);
+    const dark = rgb && 0.3 * rgb[0] + 0.6 * rgb[1] + 0.1 * rgb[2] < 140;
+    pen.fillStyle = !rgb ? "#888" : dark ? "#fff" : "#111";
+    pen.fillText(rgb ? brief(entry) : (entry ?? "·"), x + cw / 2, y + ch / 2, cw - 3);
   }
   pen.strokeStyle = MARK;
-  pen.lineWidth = place.cw > 6 ? 2 : 1;
-  for (const at of marks || []) {
-    const [x, y] = corner(place, at),
-      inset = pen.lineWidth / 2;
-    pen.strokeRect(x + inset, y + inset, place.cw - 2 * inset, place.ch - 2 * inset);
+  pen.lineWidth = cw > 6 ? 2 : 1;
+  const inset = pen.lineWidth / 2;
+  for (const mark of marks || []) {
+    const [panel, top, bottom, left, right] = mark.length ? mark : spotOf(place, mark);
+    const [x, y] = corner(place, (panel * h + top) * w + left);
+    const [wide, high] = [(right - left) * cw, (bottom - top) * ch];
+    pen.strokeRect(x + inset, y + inset, wide - 2 * inset, high - 2 * inset);
   }
+}
+
+/** Return the spot of a single cell. */
+function spotOf({ h, w }, at) {
+  const row = Math.floor(at / w) % h;
+  return [Math.floor(at / (h * w)), row, row + 1, at % w, (at % w) + 1];
+}
+
+/** Return the spots of a box of an array: [[first, last + 1, step], …], an axis each. */
+function spots(value, box) {
+  const [P, h, w] = value.p,
+    shape = [1, 1, ...value.s],
+    axes = [[0, 1, 1], [0, 1, 1], ...box];
+  const spans = ([first, end, step], every, most) => {
+    const found = [];
+    if (step === 1) found.push([Math.floor(first / every), Math.ceil(end / every)]);
+    else
+      for (let n = first; n < end; n += step)
+        found.push([Math.floor(n / every), Math.floor(n / every) + 1]);
+    return found.filter(([start]) => start < most).map(([a, b]) => [a, Math.min(b, most)]);
+  };
+  const columns = spans(axes.pop(), value.e[1], w),
+    rows = spans(axes.pop(), value.e[0], h);
+  let panels = [0];
+  axes.forEach(([first, end, step], axis) => {
+    const next = [];
+    for (const panel of panels)
+      for (let n = first; n < end && next.length < 4096; n += step)
+        next.push(panel * shape[axis] + n);
+    panels = next;
+  });
+  if (value.rgb) panels = [...new Set(panels.map((panel) => Math.floor(panel / 3)))];
+  panels = panels.filter((panel) => panel < (value.rgb ? P / 3 : P));
+  return panels.flatMap((p) => rows.flatMap((r) => columns.map((c) => [p, ...r, ...c])));
 }
 
 /** Return the index of a cell in its array as text: "[0, 2, 1]". */
@@ -152,17 +220,6 @@ function index(value, at) {
   return `[${place.join(", ")}]`;
 }
 
-/** Return [the cell that shows an entry or is nearest to it]; [] if its map is not shown. */
-function cellOf(value, entry) {
-  const [P, h, w] = value.p,
-    width = value.s.at(-1) ?? 1,
-    height = value.s.at(-2) ?? 1;
-  const panel = Math.floor(entry / (height * width)),
-    row = Math.floor((Math.floor(entry / width) % height) / value.e[0]),
-    column = Math.floor((entry % width) / value.e[1]);
-  return panel < P ? [(panel * h + row) * w + column] : [];
-}
-
 function framed(name, state, ...inside) {
   const label = ["read", "seen", "part"].includes(state) ? "" : state;
   return element(
@@ -179,7 +236,7 @@ function captioned(data, name, id, text) {
   const value = data.values[id],
     last = index(value, product(value.p) - 1),
     most = value.rgb
-      ? "red, green, blue = 888,888,888"
+      ? "red, green, blue = 888, 888, 888"
       : value.v
         ? `${name}${last} = −0.000008888888888`
         : `${name}${last} ≈ −0.0000088`;
@@ -187,7 +244,8 @@ function captioned(data, name, id, text) {
 }
 
 // Return the card of an array: name, picture, caption.  point(at) is called when the pointer enters a
-// cell.  The arrays of a row share the caption `under` it.  `fresh` are cells to mark until then.
+// cell.  The arrays of a row share the caption `under` it.  `fresh` are cells or spots to mark until
+// then.
 function card(data, [name, id, state, fresh, under], width, point) {
   const value = data.values[id],
     place = layout(value, width);
@@ -210,8 +268,8 @@ function card(data, [name, id, state, fresh, under], width, point) {
     else if (value.rgb) {
       const area = place.h * place.w,
         first = Math.floor(at / area) * 3 * area + (at % area);
-      const shades = [0, 1, 2].map((c) => short(all[first + c * area]));
-      words.textContent = `red, green, blue = ${shades}`;
+      const shades = [0, 1, 2].map((c) => Math.round(all[first + c * area]));
+      words.textContent = `red, green, blue = ${shades.join(", ")}`;
     } else {
       const entry = value.v ? `= ${short(all[at], 10)}` : `≈ ${short(all[at], 2)}`;
       words.textContent = `${name}${index(value, at)} ${entry}`;
@@ -331,18 +389,20 @@ function unpack(data) {
   data.result = named(data.result);
   data.steps = rows(data.steps).map((step, number) => {
     const source = data.sources[data.frames[step.frame].source];
-    const [, last, names, again] = source.statements.find(([first]) => first === step.line) || [];
+    const [, last, names, again, passed] = source.statements.find(([first]) => first === step.line) || [];
     return {
       ...step,
       number,
       last: last ?? source.header,
       turn: step.turn ?? null,
       start: last === undefined,
+      passed,
       names: (names || []).map((n) => data.names[n]),
       again: (again || []).map((n) => data.names[n]),
       changed: named(step.changed || []),
       before: named(step.before || []),
       at: named(step.at || []),
+      bases: named(step.bases || []),
     };
   });
   return data;

@@ -6,6 +6,7 @@ always shown.
 """
 
 from .record import PATIENCE, WATCHED
+from .source import is_quiet
 
 
 def visible_steps(record, frame, picked=None):
@@ -26,10 +27,19 @@ def picks(record, step):
     return {turn.loop: turn.number for turn in record.path(step.turn)}
 
 
-def next_step(record, step, picked):
-    """Return the next step, or None at the end; after a call it is the caller's next step."""
+def without_quiet(steps, step=None):
+    """Return the steps without those that teach nothing; `step` and one that failed stay."""
+    return [one for one in steps if one is step or one.raised or not is_quiet(one.statement)]
+
+
+def next_step(record, step, picked, every=True):
+    """Return the next step, or None at the end; after a call it is the caller's next step.
+
+    Without `every`, steps that teach nothing are passed over.
+    """
     while True:
         visible = visible_steps(record, step.frame, picked)
+        visible = visible if every else without_quiet(visible, step)
         after = visible.index(step) + 1
         if after < len(visible):
             return visible[after]
@@ -178,6 +188,8 @@ def title(record):
 
 
 def file_of(source):
-    """Return the end of a file's path: "reference/conv.py"."""
+    """Return the end of a file's path, "reference/conv.py", or "a cell" of a notebook."""
     path = source.file.replace("\\", "/")
+    if "/ipykernel_" in path:
+        return "a cell"
     return "/".join(path.split("/")[-2:]) if path[0] != "<" else path

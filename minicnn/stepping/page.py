@@ -9,7 +9,8 @@ The data is embedded as deflated JSON, because notebooks store it:
     ranges    the least and the largest entry in the whole run, by k, so that an array keeps its
               colours from step to step
     names     each variable's name once
-    sources   a function's lines and statements: [line, last line, names, again]
+    sources   a function's lines and statements: [line, last line, names, again], and 1 if it is
+              passed over; `dim` are the lines of its docstring
     frames, loops, turns     as in record.py
     steps     frame, line, turn, changed, and optional fields.  A value is given as its number in
               `values`; {name: value} is flattened to name, value, name, value, …
@@ -38,16 +39,23 @@ from .. import storage
 from . import navigation, terminal
 from .page_data import Store, rounded
 from .record import NET, TURNS
+from .source import is_quiet
 from .trim import trim_record
-from .values import EXACT, PIXELS, Shot
+from .values import EXACT, MAPS, PIXELS, Shot
 
-ROOM = 49_900  # the largest size of a page in bytes; it doubles where arrays are large
+ROOM = 59_900  # the largest size of a page in bytes, if its arrays are small
 
-# Two levels of detail: the distance up to which iterations are kept (trim.py); the most entries and
-# columns of an array stored as exact numbers, while others are pictures; the most pixels of a
-# picture.
-FINE = TURNS, (EXACT, EXACT), PIXELS
-COARSE = 1, (160, 18), 400
+# Levels of detail: the largest size of the page; the distance up to which iterations are kept
+# (trim.py); the most entries and columns of an array stored as exact numbers, while others are
+# pictures; the most pixels of a picture.
+LARGE = [
+    (16 * ROOM, TURNS, (EXACT, EXACT), MAPS),
+    (24 * ROOM, TURNS, (EXACT, EXACT), MAPS // 3),
+    (24 * ROOM, TURNS, (EXACT, EXACT), MAPS // 7),
+    (2 * ROOM, TURNS, (EXACT, EXACT), PIXELS),
+]
+SMALL = [(ROOM, TURNS, (EXACT, EXACT), MAPS)]
+COARSE = [(math.inf, 1, (160, 18), 400)]
 
 
 def steps_html(record, pairs, forward, result, touched):
@@ -58,8 +66,7 @@ def steps_html(record, pairs, forward, result, touched):
     `touched` is {"x": Touches of all its entries, or None} for a backward pass, else empty.
     """
     text = terminal.text(record, most=700, pairs=pairs)
-    limit = 2 * ROOM if is_large(record) else ROOM
-    for distance, *details in (FINE, COARSE):
+    for limit, distance, *details in (LARGE if is_large(record) else SMALL) + COARSE:
         trimmed = trim_record(record, distance)
         page_text = record_html(trimmed, pairs, forward, result, touched, text, details)
         if len(page_text.encode()) <= limit:
@@ -109,15 +116,19 @@ def record_html(record, pairs, forward, result, touched, text, details):
     return page_html(data, store, text)
 
 
-def arrays_html(shots):
-    """Return the HTML of {name: Shot}."""
-    store = Store([])
-    store.widen(shots.values())
-    data = {"arrays": [[name, store.id(shot)] for name, shot in shots.items()]}
-    text = "\n".join(
-        "\n".join(terminal.array(name, shot, indent="")) for name, shot in shots.items()
-    )
-    return page_html(data, store, text)
+def slides_html(slides):
+    """Return the HTML of {label: {name: Shot}}; it has a slider if there are several."""
+    store, lines = Store([]), []
+    for label, shots in slides.items():
+        store.widen(shots.values())
+        lines += [label] * bool(label)
+        for name, shot in shots.items():
+            lines += terminal.array(name, shot, indent="")
+    data = [
+        [label, [[name, store.id(shot)] for name, shot in shots.items()]]
+        for label, shots in slides.items()
+    ]
+    return page_html({"slides": data}, store, "\n".join(lines))
 
 
 def page_html(data, store, text):
@@ -172,19 +183,24 @@ def minified(name, package=__package__):
 
 
 def source_data(source, store):
-    """Return the data of a function's source; `quiet` are the lines of its docstring."""
+    """Return the data of a function's source."""
     first = min(statement.line for statement in source.statements.values()) - source.first
     starts = [n for n, line in enumerate(source.lines) if '"""' in line]
-    quiet = list(range(starts[0], starts[-1] + 1)) if starts and starts[0] <= first else []
+    dim = list(range(starts[0], starts[-1] + 1)) if starts and starts[0] <= first else []
     return {
         "name": source.name,
         "file": navigation.file_of(source),
         "first": source.first,
         "lines": source.lines,
         "header": source.header.last,
-        "quiet": quiet,
+        "dim": dim,
         "statements": [
-            [s.line, s.last, *([store.name(name) for name in part] for part in (s.names, s.again))]
+            [
+                s.line,
+                s.last,
+                *([store.name(name) for name in part] for part in (s.names, s.again)),
+                *[1] * is_quiet(s),
+            ]
             for s in {s.line: s for s in source.statements.values()}.values()
         ],
     }
@@ -219,7 +235,12 @@ def step_data(step, store):
         "error": f"{type(step.raised).__name__}: {step.raised}" if step.raised else "",
         "note": step.note,
         "links": store.links(step.links),
-        "at": [n for name, entry in step.at.items() for n in (store.name(name), entry)],
+        "at": [n for name, box in step.at.items() for n in (store.name(name), box)],
+        "bases": [
+            n
+            for base, (view, box) in step.bases.items()
+            for n in (store.name(base), [store.name(view), box])
+        ],
     }
     fields = {name: value for name, value in fields.items() if value}
     return {"frame": step.frame, "line": step.statement.line, "turn": step.turn, **fields}

@@ -78,7 +78,7 @@ class Store:
     def array(self, shot):
         kin = self.kin(shot)
         while not shot.exact and shot.panels.size > self.pixels:
-            shot = thinned(shot)
+            shot = thinned(shot, self.pixels)
         self.ranges.setdefault(kin, (0, 0))
         fields = {
             "s": shot.shape,

@@ -8,15 +8,13 @@ dropped unit, has no link.
     bits    for each entry of an output, one bit for each entry of an input, in row-major order
 
 The line runs on copies of its variables, with kernels compiled.  Lines that draw random numbers or
-use large arrays are not probed.  Where a line indexes single entries, as kernels do, the indices
-alone give the links: x[c, y_in, x_in].
+use large arrays are not probed.  boxes.py finds what the indices of a line name, as in kernels.
 """
 
 import ast
 import base64
 import copy
 import inspect
-import operator
 
 import numpy as np
 
@@ -112,31 +110,6 @@ def call_links(function, bound, result):
         return [returned[0] if isinstance(returned, tuple) else returned]
 
     return probe(run, inputs, ["result"], [y])
-
-
-def indexed_entries(node, running):
-    """Return {array: flat index of the single entry that a statement reads or writes}.
-
-    Arrays indexed at several places are left out, and so are partial indices such as x[n].
-    """
-    entries, variables = {}, running.f_locals
-    for part in ast.walk(node):
-        if not isinstance(part, ast.Subscript) or not isinstance(part.value, ast.Name):
-            continue
-        name, array = part.value.id, variables.get(part.value.id)
-        calls = any(isinstance(n, (ast.Call, ast.NamedExpr)) for n in ast.walk(part.slice))
-        if not isinstance(array, np.ndarray) or calls:
-            continue
-        try:
-            code = compile(ast.Expression(part.slice), "<index>", "eval")
-            index = eval(code, running.f_globals, variables)
-            index = map(operator.index, index if isinstance(index, tuple) else (index,))
-            places = [i + n if i < 0 else i for i, n in zip(index, array.shape, strict=True)]
-            entry = np.ravel_multi_index(places, array.shape)
-        except Exception:  # a slice, too few indices, or a mistake that the line itself will show
-            continue
-        entries.setdefault(name, set()).add(int(entry))
-    return {name: numbers.pop() for name, numbers in entries.items() if len(numbers) == 1}
 
 
 def probe(run, inputs, outputs, expected):

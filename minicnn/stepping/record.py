@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .source import Source
-from .values import look
+from .values import MAPS, Row, Shot, look
 
 STEPS, TURNS, SHOWN, DEPTH = 200, 64, 2, 3
 ASKED = 20_000  # the most input entries that are probed for links in iterations not shown
@@ -83,7 +83,8 @@ class Step:
     raised: Exception | None = None
     note: str = ""  # a remark for the reader
     links: dict = field(default_factory=dict)  # see provenance.py
-    at: dict = field(default_factory=dict)  # {array: the single entry that the line indexes}
+    at: dict = field(default_factory=dict)  # {array: the box that the line indexes}; see boxes.py
+    bases: dict = field(default_factory=dict)  # {array: (view of it that the line uses, its box)}
 
 
 class Record:
@@ -98,6 +99,7 @@ class Record:
         self.live = []  # a Watch for each running frame, outermost first
         self.left = None  # the lines that a kernel may still run as Python; None outside of one
         self.asked = 0  # input entries probed for links so far
+        self.room = 20 * MAPS  # the entries of arrays that may still be kept whole
 
     def path(self, turn):
         """Yield an iteration and those that surround it, in this frame and in its callers."""
@@ -163,8 +165,11 @@ class Record:
             self.left = min(self.left, WATCHED)
 
     def look(self, value):
-        """Return the summary of a value; see values.py."""
-        return look(value, kin_of)
+        """Return the summary of a value; see values.py.  Only a number of maps are kept whole."""
+        seen = look(value, kin_of, maps=MAPS if self.room > 0 else 0)
+        shots = seen.shots if isinstance(seen, Row) else (seen,) * isinstance(seen, Shot)
+        self.room -= sum(shot.panels.size for shot in shots)
+        return seen
 
 
 def kin_of(array):

@@ -9,6 +9,7 @@ loops       the lines of the `for` and `while` loops around a statement, outermo
 names       the variables that a statement mentions, in reading order
 makes       the variables that it assigns to, also through an index: `y[n] = …` makes y
 again       the variables that it reads and then assigns: `x = f(x)`
+quiet       a statement is quiet if a reader learns nothing from it; see is_quiet
 """
 
 import ast
@@ -74,6 +75,31 @@ def walk(body, loops):
                     yield from walk(child.body, inside)
             bodies = [c for c in getattr(node, part, ()) if isinstance(c, ast.stmt)]
             yield from walk(bodies, loops if part == "orelse" else inside)
+
+
+def is_quiet(statement):
+    """Return whether a statement teaches nothing: a check, or the unpacking of a shape."""
+    node = statement.node
+    if isinstance(node, ast.If):
+        return not node.orelse and all(isinstance(part, ast.Raise) for part in node.body)
+    if isinstance(node, ast.With):
+        return called_name(node.items[0].context_expr) == "named"  # net.py: for its errors
+    if not isinstance(node, (ast.Assign, ast.Expr)):
+        return isinstance(node, (ast.Pass, ast.Import, ast.ImportFrom, ast.Assert))
+    parts = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+    return called_name(node.value).startswith(("check", "demand")) or all(map(is_shape, parts))
+
+
+def called_name(node):
+    """Return the name of the function that an expression calls, or ""."""
+    called = getattr(node, "func", None)
+    return getattr(called, "attr", getattr(called, "id", ""))
+
+
+def is_shape(node):
+    """Return whether an expression is the shape of an array, or a part of it: x.shape[2:]."""
+    node = node.value if isinstance(node, ast.Subscript) else node
+    return isinstance(node, ast.Attribute) and node.attr == "shape"
 
 
 def returned_names(source):

@@ -8,8 +8,13 @@
 //   turn       an iteration of a loop
 //   visible    the steps that → and ← visit: of one frame, in the first two iterations of each loop
 //              and in picked ones
+//   passed     a step that teaches nothing, such as a check: → and ← pass over it
 //   latest     the value of a variable after a step
 //   missing    {loop, number, now}: an iteration that the reader chose and the page lacks
+
+const HINT =
+  "→ or a swipe goes to the next line, past the dim ones, which a click visits. " +
+  "Point at a number to see its index, and where it came from.";
 
 function stepper(data, root) {
   let now = data.start,
@@ -28,6 +33,10 @@ function stepper(data, root) {
     number <= SHOWN || data.loops[loop].layers || picked[loop] === number;
   const visible = (frame) =>
     data.steps.filter((s) => s.frame === frame && (s.error || within(s).every(isShown)));
+
+  /** Return the visible steps without those that are passed over; `step` itself stays. */
+  const visited = (step) =>
+    visible(step.frame).filter((s) => !s.passed || s.error || s.number === step.number);
 
   const code = element("div", { class: "code" });
   const stage = element("div", { class: "stage" });
@@ -92,7 +101,7 @@ function stepper(data, root) {
 
   function go(key) {
     const step = data.steps[now],
-      list = visible(step.frame),
+      list = key === "s" ? visible(step.frame) : visited(step),
       at = list.indexOf(step);
     const child = data.frames.findIndex((f) => f.parent === now),
       parent = data.frames[step.frame].parent;
@@ -101,12 +110,12 @@ function stepper(data, root) {
     else if (key === "ArrowLeft") {
       if (at > 0) now = list[at - 1].number;
       else if (parent !== null) now = parent;
-    } else if (key === "ArrowRight") {
+    } else if (key === "ArrowRight" || key === "s") {
       if (at + 1 < list.length) now = list[at + 1].number;
       else if (parent !== null) {
         // at the end of the call: go on in the caller
         now = parent;
-        const up = visible(data.steps[now].frame),
+        const up = visited(data.steps[now]),
           after = up.indexOf(data.steps[now]) + 1;
         if (after < up.length) now = up[after].number;
       }
@@ -135,7 +144,7 @@ function stepper(data, root) {
     const step = data.steps[now],
       frame = data.frames[step.frame],
       source = data.sources[frame.source];
-    const list = visible(step.frame);
+    const list = visited(step);
     count.textContent = `${list.indexOf(step) + 1} of ${list.length}`;
     trail.replaceChildren(...crumbs(step));
     calls.replaceChildren(
@@ -310,13 +319,15 @@ function stepper(data, root) {
       ? [text.replace(/\s*#.*$/, ""), text.match(/\s*#.*$/)[0]]
       : [text];
     const indent = text.length - text.trimStart().length; // wrapped lines are indented further
+    const passed = source.statements.some(([a, b, , , quiet]) => quiet && a <= line && line <= b);
     const row = element("div", {
       "data-line": line,
-      class: source.quiet.includes(line - source.first) ? "quiet" : undefined,
+      class: passed || source.dim.includes(line - source.first) ? "quiet" : undefined,
+      title: passed ? "→ passes over this line; click it, or press s above it, to go there" : undefined,
     });
     const parts = element("code", { style: `padding-left:${indent + 4}ch` });
     let at = indent;
-    for (const match of source.quiet.includes(line - source.first)
+    for (const match of source.dim.includes(line - source.first)
       ? []
       : whole.matchAll(KEYWORDS)) {
       parts.append(whole.slice(at, match.index), element("b", {}, match[0]));
@@ -413,15 +424,18 @@ function stepper(data, root) {
     const arrays = [],
       words = [];
     const add = (name, id, state, fresh = []) => {
+      if ([...arrays, ...words].some(([other]) => other === name)) return;
       if (isArray(id)) arrays.push([name, id, state, fresh]);
       else words.push([name, data.values[id], state]);
     };
-    if (step.start && step.number === 0)
+    if (last && step.frame === 0) {
       for (const [name, id] of Object.entries(data.result)) {
         add(name, id, "returned");
         const base = data.touched[name.slice(1)] && data.forward[name.slice(1)];
         if (base !== undefined) add(name.slice(1), base, `${name} is its gradient`);
       }
+      if (arrays.length) names.push(...Object.keys(frame.arguments));
+    }
     const seen = names.some(isNow) ? [] : lastSeen(step, frame).filter(isNow);
     for (const name of [...names, ...seen]) {
       const id = latest(step, name);
@@ -438,13 +452,8 @@ function stepper(data, root) {
               : "read";
       const before =
         name in step.changed ? (step.before[name] ?? latest(step, name, step.number - 1)) : null;
-      const entry = step.at[name];
-      add(
-        name,
-        id,
-        state,
-        entry === undefined ? different(data, before, id) : cellOf(data.values[id], entry),
-      );
+      const box = isArray(id) && (step.at[name] ?? step.bases[name]?.[1]);
+      add(name, id, state, box ? spots(data.values[id], box) : different(data, before, id));
       if (step.again.includes(name) && isArray(before))
         add(`${name} before`, before, "read");
       const base = name.startsWith("d") ? name.slice(1) : "";
@@ -459,6 +468,11 @@ function stepper(data, root) {
         String(data.values[twin].s) === String(data.values[id].s)
       )
         add(base, twin, `${name} is its gradient`);
+    }
+    for (const [base, [view, box]] of Object.entries(step.bases)) {
+      const id = latest(step, base);
+      if (id !== null && isArray(id))
+        add(base, id, `${data.names[view]} lies in it`, spots(data.values[id], box));
     }
     const parts = [];
     if (step.error) parts.push(element("p", { class: "error", role: "alert" }, `✗ ${step.error}`));
@@ -489,6 +503,7 @@ function stepper(data, root) {
       parts.push(note(`returns ${data.values[frame.returned]}`));
     if (last && frame.cut)
       parts.push(note("The rest ran as a compiled kernel, because Python would take too long."));
+    if (step.number === 0 && !step.error) parts.unshift(note(HINT));
     if (!words.length && !arrays.length && !parts.some((p) => p.className))
       parts.push(note(`${source.name} goes on.`));
     stage.replaceChildren(...parts);
@@ -502,7 +517,7 @@ function stepper(data, root) {
       return;
     }
     if (event.key === "Enter" && event.target.tagName === "BUTTON") return;
-    if (!["ArrowLeft", "ArrowRight", "Home", "End", "Enter", "Escape"].includes(event.key)) return;
+    if (!["ArrowLeft", "ArrowRight", "Home", "End", "Enter", "Escape", "s"].includes(event.key)) return;
     go(event.key);
     event.preventDefault();
     event.stopPropagation();
@@ -575,12 +590,30 @@ async function start(host) {
   if (data.blocks) return gpuStepper(data, root); // a CUDA kernel's, see gpu.js
   followTheme(host, page);
   if (data.steps) stepper(data, root);
-  else {
-    const items = data.arrays.map(([name, id]) => [name, id, "read"]);
-    const box = element("section", { class: "arrays picture" });
-    root.append(box);
-    box.append(...cards(data, items, null, Math.min(640, box.clientWidth - 26 || 640)));
-  }
+  else slideshow(data, root);
+}
+
+/** Show pictures of arrays, with a slider if there are several. */
+function slideshow({ slides, ...data }, root) {
+  const box = element("section", { class: "arrays picture" }),
+    label = element("output", {}, slides[0][0]);
+  const show = (number) => {
+    const items = slides[number][1].map(([name, id]) => [name, id, "read"]);
+    label.textContent = slides[number][0];
+    box.replaceChildren(...cards(data, items, null, Math.min(640, box.clientWidth - 38 || 640)));
+  };
+  const slider = element("input", {
+    type: "range",
+    min: 0,
+    max: slides.length - 1,
+    value: 0,
+    "aria-label": "slide",
+    oninput: () => show(Number(slider.value)),
+    onkeydown: (event) => event.stopPropagation(), // a notebook would select another cell
+  });
+  if (slides.length > 1) root.append(element("label", { class: "slides" }, slider, label));
+  root.append(box);
+  show(0);
 }
 
 const host = document.currentScript?.previousElementSibling;

@@ -8,14 +8,17 @@ import os
 import re
 import shutil
 import sys
+import textwrap
 
 import numpy as np
 
 from . import navigation
+from .boxes import index_text
 from .record import SHOWN, Turn
 from .values import Row, Shot, Text, caption, digits, is_photograph, row_caption, widest
 
 NUMBERS = 100  # an array with at most this many entries is printed as numbers
+LEVELS = 0, 95, 135, 175, 215, 255  # of red, green and blue in 216 of a terminal's 256 colours
 BOLD, DIM, RED, OFF = (f"\033[{code}m" for code in (1, 2, 31, 0))
 
 
@@ -30,8 +33,11 @@ def has_colour(file=None):
     )
 
 
-def array(name, value, colour=False, indent="    ", width=None):
-    """Return the lines of an array or a Row: a caption, then numbers or blocks."""
+def array(name, value, colour=False, indent="    ", width=None, box=None):
+    """Return the lines of an array or a Row: a caption, then numbers or blocks.
+
+    The numbers in a `box` of an array have brackets around them.
+    """
     width = (width or width_of(colour)) - len(indent)
     if isinstance(value, Row):
         lines = [f"{name}  {row_caption(value)}"]
@@ -39,14 +45,18 @@ def array(name, value, colour=False, indent="    ", width=None):
         labelled = [[f"{name}[{n}]", *drawing] for n, drawing in enumerate(drawings) if drawing]
         lines += [f"  {line}" for line in side_by_side(labelled, width)]
     else:
-        lines = [f"{name}  {caption(value)}"]
-        lines += [f"  {line}" for line in drawn(value, width, colour, (value,))]
+        lines = wrapped(f"{name}  {caption(value)}", colour, 4)
+        if box:
+            lines += [f"  {line}" for line in numbers(value, width, box)]
+        else:
+            lines += [f"  {line}" for line in drawn(value, width, colour, (value,))]
     return [f"{indent}{line}".rstrip() for line in lines]
 
 
 def width_of(colour):
-    """Return the width of a line in characters: the terminal's, or 100 in plain text."""
-    return max(44, shutil.get_terminal_size((100, 24)).columns - 3) if colour else 100
+    """Return the width of a line in characters: the terminal's, and at most 100 in plain text."""
+    columns = max(44, shutil.get_terminal_size((100, 24)).columns)
+    return columns - 3 if colour else min(100, columns)
 
 
 def is_small(shot, count=1):
@@ -64,13 +74,19 @@ def drawn(shot, width, colour, row):
     return blocks(shot._replace(lo=whole.lo, hi=whole.hi), width)
 
 
-def numbers(shot, width):
+def numbers(shot, width, box=None):
     """Return the entries of a small array, with its maps side by side as far as they fit.
 
     Each image starts a new line, which begins with its index: the maps of [0], then of [1].
     """
     count = digits(shot)
     text = [[[f"{value:.{count}g}" for value in row] for row in panel] for panel in shot.panels]
+    if box:
+        inside = np.zeros(shot.shape, bool)
+        inside[tuple(slice(*axis) for axis in box)] = True
+        for panel, row, column in np.ndindex(shot.panels.shape):
+            ends = "[]" if inside.reshape(shot.panels.shape)[panel, row, column] else "  "
+            text[panel][row][column] = text[panel][row][column].join(ends)
     cell = max(len(entry) for panel in text for row in panel for entry in row)
     most = max(1, (width + 2) // (cell + 2))  # the most entries in a line
     if shot.lo == shot.hi and not shot.bad and shot.panels.shape[2] > most:
@@ -125,8 +141,8 @@ def blocks(shot, width):
     """Return an array as half blocks: ▀ shows the upper entry in front, the lower as background."""
     panels = rgb(shot)
     across = max(1, (width + 1) // (panels.shape[2] + 1))
-    lines = []
-    for first in range(0, min(len(panels), 3 * across), across):
+    lines, most = [], 3 * across  # three rows of maps are enough
+    for first in range(0, min(len(panels), most), across):
         group = panels[first : first + across]
         for row in range(0, group.shape[1], 2):
             parts = []
@@ -136,7 +152,7 @@ def blocks(shot, width):
                 below = [None] * len(above) if below is None else below
                 parts.append("".join(map(half, above, below)) + OFF)
             lines.append(" ".join(parts))
-    return lines
+    return lines + [f"({most} of {len(panels)} maps)"] * (len(panels) > most)
 
 
 def half(above, below):
@@ -145,12 +161,18 @@ def half(above, below):
 
 
 def colour_code(rgb):
-    """Return the terminal's code of a colour: exact if supported, else the nearest of 216."""
+    """Return the terminal's code of a colour: exact if supported, else the nearest of 256."""
     r, g, b = (int(channel) for channel in rgb)
     if os.environ.get("COLORTERM") in ("truecolor", "24bit"):
         return f"2;{r};{g};{b}"
-    r, g, b = (round(channel / 255 * 5) for channel in (r, g, b))
-    return f"5;{16 + 36 * r + 6 * g + b}"
+    levels = [0 if c < 48 else 1 if c < 115 else (c - 35) // 40 for c in (r, g, b)]
+    cube = 16 + 36 * levels[0] + 6 * levels[1] + levels[2], [LEVELS[n] for n in levels]
+    step = min(23, max(0, round((r + g + b) / 30 - 0.8)))  # of 24 shades of grey
+    code, _ = min(
+        (cube, (232 + step, [8 + 10 * step] * 3)),
+        key=lambda it: sum((a - b) ** 2 for a, b in zip(it[1], (r, g, b), strict=True)),
+    )
+    return f"5;{code}"
 
 
 def rgb(shot):
@@ -181,11 +203,14 @@ def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
     place = f"{os.path.basename(source.file)}:{step.statement.line}"
     lines.append(paint(DIM, f"{place}  {source.name}{label}"))
     for text in source.lines[first : first + step.statement.last - step.statement.line + 1]:
-        lines.append(paint(RED if step.raised else BOLD, f"  → {text.strip()}"))
+        for part in wrapped(f"  → {text.strip()}", colour, 8):
+            lines.append(paint(RED if step.raised else BOLD, part))
     if step.after:
-        lines += [f"    {text}" for text in loop_end(record, step, asked)]
+        for text in loop_end(record, step, asked):
+            lines += wrapped(f"    {text}", colour, 8)
     undone = (pairs or {}).get(step.statement.line, ()) if step.frame == 0 else ()
-    lines += [paint(DIM, f"    forward: {text}") for text in undone]
+    for text in undone:
+        lines += [paint(DIM, part) for part in wrapped(f"    forward: {text}", colour, 8)]
     twins = {}  # {"dq": q} where both are small and dq is not all 0
     for name, value in step.changed.items():
         q = navigation.latest(record, step, name[1:])
@@ -194,10 +219,15 @@ def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
             filled = isinstance(value, Shot) and (value.lo or value.hi)
             if filled and q.shape == value.shape and is_small(q):
                 twins[name] = q
-    entries = [
-        entry_of(name, navigation.latest(record, step, name), at) for name, at in step.at.items()
-    ]
-    lines += [paint(DIM, f"    at {', '.join(entries)}")] * bool(entries)
+    parts = [part_of(record, step, name, box) for name, box in step.at.items()]
+    lines += [paint(DIM, f"    at {', '.join(parts)}")] * bool(parts)
+    for name, (view, box) in step.bases.items():
+        lines.append(paint(DIM, f"    {view} is {part_of(record, step, name, box)}"))
+    for name, box in (step.at | {name: box for name, (_, box) in step.bases.items()}).items():
+        shot = navigation.latest(record, step, name)
+        several = any(end - first > 1 for first, end, _ in box)
+        if several and name not in step.changed and is_small(shot):
+            lines += array(name, shot, colour, box=box)
     lines += values_lines(step.changed, colour, twins)
     if step.raised:
         lines.append(paint(RED, f"    ✗ {type(step.raised).__name__}: {step.raised}"))
@@ -206,10 +236,19 @@ def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
     return lines
 
 
-def entry_of(name, shot, at):
-    """Return an entry of an array as text: "x[2, 0, 1]"."""
-    index = np.unravel_index(at, shot.shape)
-    return f"{name}[{', '.join(map(str, index))}]"
+def wrapped(line, colour, indent):
+    """Return a line as lines that are no wider than the terminal; later ones are indented."""
+    start = line[: len(line) - len(line.lstrip())]
+    indents = {"initial_indent": start, "subsequent_indent": " " * indent}
+    width = width_of(colour)
+    return textwrap.wrap(
+        line.strip(), width, break_on_hyphens=False, drop_whitespace=True, **indents
+    )
+
+
+def part_of(record, step, name, box):
+    """Return a part of an array as text: "x[2, 0:2, 1:3]"."""
+    return index_text(name, box, navigation.latest(record, step, name).shape)
 
 
 def loop_end(record, step, asked):
@@ -230,7 +269,13 @@ def values_lines(named, colour=False, twins=None):
     """
     words = [f"{name} = {value.text}" for name, value in named.items() if isinstance(value, Text)]
     together = "   ".join(words)
-    lines = [f"    {text}" for text in ([together] if len(together) < 90 else words) if text]
+    one = len(together) < width_of(colour) - 8
+    lines = [
+        line
+        for text in ([together] if one else words)
+        if text
+        for line in wrapped(f"    {text}", colour, 8)
+    ]
     for name, value in named.items():
         if isinstance(value, Text):
             continue

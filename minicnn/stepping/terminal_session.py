@@ -8,7 +8,10 @@ import re
 from . import navigation
 from .terminal import DIM, RED, has_colour, painter, step_lines, values_lines
 
-HELP = "Enter: next   b: back   o: open the call   u: up   t 5: iteration 5   r: run on   q: quit"
+HELP = (
+    "Enter: next line   b: back   s: next, with checks and shapes   o: open the call\n"
+    "u: leave the call   t 5: iteration 5   r: run on   q: quit"
+)
 TOUCH = "In a backward pass, w[0, 1] compares that entry's gradient with a finite difference."
 
 
@@ -27,23 +30,24 @@ def show(record, pause=input, pairs=None, forward=None, again=None, touch=None):
     picked = navigation.picks(record, step)
     if pause:
         print(paint(DIM, f"{HELP}\n{TOUCH}" if touch else HELP))
-    message = ""
+    message, every = "", not pause
     while step:
         print(message or "\n".join(step_lines(record, step, pairs, colour, forward, bool(pause))))
         message = ""
         if not pause:
-            step = navigation.next_step(record, step, picked)
+            step = navigation.next_step(record, step, picked, every)
             continue
         steps = navigation.visible_steps(record, step.frame, picked)
+        steps = navigation.without_quiet(steps, step)
         position, parent = steps.index(step), record.frames[step.frame].parent
         calls = [i for i, frame in enumerate(record.frames) if frame.parent == step.number]
         hint = f" [o: open {record.frames[calls[0]].source.name}]" if calls else ""
         answer = ask(pause, f"{position + 1}/{len(steps)}{hint} ")
         if answer == "q":
             return
-        if answer in ("", "r"):
+        if answer in ("", "r", "s"):
             pause = None if answer == "r" else pause
-            step = navigation.next_step(record, step, picked)
+            step = navigation.next_step(record, step, picked, every=answer == "s")
         elif answer == "b" and position:
             step = steps[position - 1]
         elif answer == "o" and calls:

@@ -20,7 +20,7 @@ skipped: its lines are only counted, so that a loop may have millions of iterati
 import ast
 from dataclasses import dataclass
 
-from . import provenance
+from . import boxes, provenance
 from .fingerprint import fingerprint, memory_of, unwritten
 from .record import SHOWN, Frame, Loop, Step, Turn
 from .values import unwrite
@@ -227,7 +227,7 @@ class Watch:
         self.record.steps.append(self.step)
         self.scope = None
         if isinstance(statement.node, (ast.Assign, ast.AugAssign)):
-            self.step.at = provenance.indexed_entries(statement.node, running)
+            self.step.at = boxes.indexed(statement.node, running)
             if self.record.left is None:
                 self.scope = self.scope_before(running, statement)
 
@@ -254,6 +254,8 @@ class Watch:
             for name in unwritten(statement.node, running.f_globals):
                 unwrite(variables[name])
         self.step.changed |= self.sync(running, names, statement.makes)
+        if not isinstance(statement.node, ast.FunctionDef):
+            self.step.bases = boxes.bases(names, variables, self.step.at)
         if self.scope is not None and not self.raising:
             self.step.links = provenance.line_links(statement, self.scope, variables)
         memory = {place for name in self.step.changed for place in self.known[name][1]}

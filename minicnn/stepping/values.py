@@ -25,6 +25,8 @@ import numpy as np
 
 EXACT = 400  # an array with at most this many entries is kept whole
 PIXELS = 2304  # the most entries kept of a larger array, from up to twelve maps
+MAPS = 300_000  # the most entries kept of maps, at their full resolution: 96 maps of 55×55
+SIDE = 512  # the largest width and height of a map; what is longer is a matrix
 ROW = 16  # the most arrays in a Row
 NOT_YET = "not written yet"
 # The bits of an unwritten entry, by item size: a NaN that no computation produces.
@@ -35,18 +37,19 @@ Row = namedtuple("Row", "shots")
 Text = namedtuple("Text", "text")
 
 
-def look(value, kin_of=id, pixels=PIXELS):
+def look(value, kin_of=id, pixels=PIXELS, maps=MAPS):
     """Return the Shot of an array, the Row of several, or the Text of any other value.
 
     kin_of(array) identifies the memory of an array: arrays that share it are drawn in one range of
-    colours.  `pixels` is the most that a picture may have.
+    colours.  `pixels` is the most that a picture may have, and `maps` that of maps.
     """
     if hasattr(value, "copy_to_host"):
         value = value.copy_to_host()
     if is_array(value):
-        return shot(value, kin_of(value), pixels)
+        return shot(value, kin_of(value), pixels, maps)
     if is_row(value):
-        return Row(tuple(shot(part, kin_of(part), pixels // len(value)) for part in value))
+        most = pixels // len(value), maps // len(value)
+        return Row(tuple(shot(part, kin_of(part), *most) for part in value))
     return Text(described(value))
 
 
@@ -68,7 +71,7 @@ def parts(name, value):
     return {f"{name}[{n}]": part for n, part in enumerate(value)}
 
 
-def shot(array, kin, most=PIXELS):
+def shot(array, kin, most=PIXELS, most_of_maps=MAPS):
     """Return the Shot of an array."""
     lo, hi, odd = range_of(array)
     bad = sum(count for count, _ in odd)
@@ -77,17 +80,28 @@ def shot(array, kin, most=PIXELS):
     every, exact = (1, 1), array.size <= min(EXACT, most)
     if not exact:
         P, h, w = maps.shape
-        P = min(P, max(1, most // 576 * 3))  # a multiple of 3, the maps of a photograph
-        side = int((most / P) ** 0.5)
-        across = min(4 * side, most // P // min(h, side))  # a flat map may be wider
-        every = -(-h // side), -(-w // across)
+        are_maps = array.ndim >= 3 and max(h, w) <= SIDE
+        whole = max(3, most_of_maps // (h * w) // 3 * 3)  # a multiple of 3, as in a photograph
+        if are_maps and most_of_maps > most:
+            most, P = most_of_maps, min(P, whole)
+        else:
+            P = min(P, max(1, most // 576 * 3))
+        if are_maps:  # their proportions stay
+            every = (max(1, math.ceil((P * h * w / most) ** 0.5)),) * 2
+        else:
+            side = int((most / P) ** 0.5)
+            across = min(4 * side, most // P // min(h, side))  # a flat matrix may be wider
+            every = -(-h // side), -(-w // across)
         maps = maps[:P, :: every[0], :: every[1]]
     panels = np.array(maps)  # a copy: the array may change
     return Shot(array.shape, array.dtype.name, lo, hi, bad, odd, panels, every, exact, kin)
 
 
-def thinned(shot):
-    """Return a Shot with every other row and every other column of the picture."""
+def thinned(shot, most):
+    """Return a Shot with fewer maps, or with every other row and column of the picture."""
+    few = max(12, most // shot.panels[0].size // 3 * 3)
+    if few < len(shot.panels):
+        return shot._replace(panels=shot.panels[:few])
     rows, columns = shot.every
     return shot._replace(panels=shot.panels[:, ::2, ::2], every=(2 * rows, 2 * columns))
 
@@ -202,8 +216,13 @@ def widest(shots):
 
 
 def is_photograph(shot):
-    """Return whether an array holds photographs: uint8 of shape (…, 3, H, W)."""
-    return shot.dtype == "uint8" and len(shot.shape) >= 3 and shot.shape[-3] == 3
+    """Return whether an array holds photographs: (…, 3, H, W), of bytes or whole floats to 255."""
+    if len(shot.shape) < 3 or shot.shape[-3] != 3 or len(shot.panels) % 3 or shot.bad:
+        return False
+    if shot.dtype == "uint8":
+        return True
+    pixels = min(shot.shape[-2:]) >= 8 and 0 <= shot.lo and 1 < shot.hi <= 255
+    return pixels and bool((shot.panels == np.rint(shot.panels)).all())
 
 
 def digits(shot):

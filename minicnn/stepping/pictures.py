@@ -1,0 +1,97 @@
+"""Arrays as heat maps, without steps: one picture, or several with a slider."""
+
+import numpy as np
+
+from . import page, terminal
+from .values import Shot, look
+
+PIXELS = 16384  # the most pixels of a matrix in a picture; maps may have more
+
+
+class Picture:
+    """Slides of arrays, {label: {name: array}}; made by `picture` and `slides`."""
+
+    def __init__(self, slides):
+        self._slides = {  # an array has one range of colours in all slides
+            label: {
+                name: look(np.asarray(array), lambda _, kin=name: kin, PIXELS)
+                for name, array in arrays.items()
+            }
+            for label, arrays in slides.items()
+        }
+
+    def _repr_html_(self):
+        return page.slides_html(self._slides)
+
+    def show(self, pause=None):
+        """Print the arrays, in colour where the terminal supports it; pause after each slide."""
+        colour, last = terminal.has_colour(), [*self._slides][-1:]
+        for label in self._slides:
+            print(self._text(label, colour))
+            if pause and [label] != last and pause("[Enter] next slide   [q] stop   ") == "q":
+                return
+
+    def _text(self, label, colour=False):
+        lines = [label] * bool(label)
+        for name, shot in self._slides[label].items():
+            lines += terminal.array(name, shot, colour, indent="")
+        return "\n".join(lines)
+
+    def __str__(self):
+        return "\n".join(map(self._text, self._slides))
+
+    __repr__ = __str__
+
+
+def picture(*nameless, **arrays):
+    """Return a picture of arrays: picture(x=x, y=y).
+
+    An array with negative entries is drawn in blue, white and red, with white at 0.  Photographs,
+    (…, 3, H, W) with whole numbers to 255, are drawn in colour.  Any other array is grey, from
+    black at 0 to white at the largest entry.  Small arrays show their numbers.
+
+    Parameters
+    ----------
+    **arrays : arrays
+        The last two axes are a map; an array with more axes has several maps.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not an array of numbers, or has no name.
+    """
+    if nameless:
+        raise TypeError("picture: an array has no name to print above it; write picture(x=x)")
+    check("picture", arrays)
+    return Picture({"": arrays})
+
+
+def slides(pictures):
+    """Return pictures of the same arrays with a slider: slides({"epoch 1": {"w": w}, …}).
+
+    Parameters
+    ----------
+    pictures : dict
+        The arrays of each slide, {name: array}, by its label; see `picture`.
+
+    Raises
+    ------
+    TypeError
+        If a value is not an array of numbers.
+    ValueError
+        If there is no slide, or their arrays have different names or shapes.
+    """
+    for arrays in pictures.values():
+        check("slides", arrays)
+    shapes = [{name: np.shape(a) for name, a in arrays.items()} for arrays in pictures.values()]
+    if not shapes or any(shape != shapes[0] for shape in shapes):
+        raise ValueError("slides: expected the same arrays in each slide, and at least one slide")
+    return Picture(pictures)
+
+
+def check(function, arrays):
+    for name, array in arrays.items():
+        if not isinstance(look(np.asarray(array)), Shot):
+            raise TypeError(
+                f"{function}: {name} is a {type(array).__name__}; expected an array of numbers"
+            )
