@@ -12,6 +12,7 @@
 import numpy as np
 
 from minicnn import data, net, reference as ops
+from minicnn.claims.report import sentence
 from minicnn.networks import cifar
 from minicnn.step import picture, step
 from minicnn.training import train
@@ -111,11 +112,13 @@ together = np.mean(half[:100].argmax(axis=1) != right)
 print(f"errors: {alone:.1%} alone, on average; {together:.1%} together")
 kept, _ = ops.dropout_forward(np.ones((128, 4096)), rng=rng)
 print(f"AlexNet, fc6: {kept.mean():.1%} of {kept.size:,} are left; masks have {4096 * 2} bits")
+print(sentence(15))
 
 # %% [markdown]
 # Together they are better than one of them is on average, for the price of a single pass. AlexNet
 # has dropout after fc6 and fc7 (Section 4.2): 8,192 units, so $2^{8192}$ networks. Without it, says
 # the paper, it overfits substantially; with it, it needs about twice as many steps.
+# The last lines try the geometric mean with few enough units to ask all networks.
 #
 # ## Change this and predict
 #

@@ -11,6 +11,7 @@
 import numpy as np
 
 from minicnn import data, net, reference as ops
+from minicnn.claims.report import sentence
 from minicnn.data import augment, moments
 from minicnn.step import picture, step
 from minicnn.training import evaluate, train
@@ -132,6 +133,8 @@ noise = augment.colour_noise(eigenvalues, p, 10_000, rng, sigma=0.1, magnitude="
 print(f"with √λ1 it is {(noise @ p[:, 0]).std():.1f}")
 changes = [a * np.sqrt(eigenvalues[i]) * p[:, i] for i in range(3) for a in (-0.5, 0, 0.5)]
 picture(lights=grid([views[3] + change[:, None, None] for change in changes]))
+print(sentence(11))
+print(sentence(13))
 
 # %% [markdown]
 # About 1,480 levels for ImageNet, where 255 is white! An eigenvalue is a variance: the formula
@@ -144,6 +147,7 @@ picture(lights=grid([views[3] + change[:, None, None] for change in changes]))
 # would be the bright one.) The paper's top-1 error falls "by over 1%", a percentage point. Its
 # code, but not the paper, then divides the image by 1.1, and switches the noise off towards the
 # end.
+# The last lines are two of its claims at CIFAR-10's size, from `python -m minicnn claims`.
 #
 # ## Change this and predict
 #

@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from minicnn import data, net, reference as ops, shapes
+from minicnn.claims.report import sentence
 from minicnn.networks import alexnet, summary
 from minicnn.step import picture, step
 
@@ -138,10 +139,12 @@ mebibyte = 2**20
 learning = 3 * 4 * total / mebibyte  # for each weight three numbers of four bytes
 kept = 128 * summary.kept_bytes(layers, (3, 224, 224)) / mebibyte
 print(f"weights, gradients, momentum {learning:.0f} MiB; kept of 128 images {kept:.0f} MiB")
+print(sentence(8))
 
 # %% [markdown]
 # 698 and 710 MiB; `python -m minicnn summary alexnet` prints the whole account. Each of the
 # authors' two GPUs had 3 GB, and that, says the paper, limits the size of a network.
+# The last lines are the paper's count of a convolution's parameters (Section 1), and yours.
 #
 # ## Change this and predict
 #

@@ -1,6 +1,7 @@
 """The findings as a table, as a page with figures, and as a list of what is still to do."""
 
 import pathlib
+import textwrap
 
 import numpy as np
 
@@ -45,11 +46,14 @@ def text(lines, numbers=CLAIMS, dataset="cifar10"):
 
 
 def sentence(number):
-    """Return a claim, the paper's number, ours and the verdict, from the packaged journal."""
+    """Return a claim, the paper's number, ours and the verdict, in lines of a terminal's width.
+
+    They come from minicnn's own journal.
+    """
     (_, says, paper, here, verdict) = table(driver.read(PACKAGED), [number])[1]
     stated = "" if paper == "–" else f" (paper: {paper})"
     measured = f"Here: {here}: {verdict}." if here else "Not tested here yet."
-    return f"Claim {number}: {says}{stated}.  {measured}"
+    return textwrap.fill(f"Claim {number}: {says}{stated}. {measured}", 79)
 
 
 def progress(out, ops, photos, numbers, dataset, seeds=None):
