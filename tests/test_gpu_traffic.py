@@ -93,3 +93,11 @@ def test_stores_of_a_product_touch_few_sectors_without_conflicts(monkeypatch, si
 def test_a_network_that_is_unknown_is_one_sentence(capsys):
     assert cuda_compiles.main(["--traffic", "alexnot"]) == 1
     assert capsys.readouterr().err.startswith("minicnn.cuda.compiled: no network is called")
+
+
+def test_a_network_that_is_too_large_for_the_emulated_memory_is_one_sentence(monkeypatch, capsys):
+    emulator.start()
+    monkeypatch.setattr(emulator.emulated.memory, "bytes", np.zeros(1 << 16, np.uint8))
+    assert cuda_compiles.main(["--traffic", "cifar-four-layer"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("minicnn.cuda.compiled: GPU 0 has no ")

@@ -28,6 +28,8 @@ root mean square error was 2.9e-4 of that of the sums, and the largest of 65,536
 These figures were computed by rounding the operands; they were not measured on a GPU.
 """
 
+import functools
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -40,6 +42,7 @@ FLOAT, BITS = ir.FloatType(), ir.IntType(32)
 WARP_ROWS, WARP_COLUMNS = 64, 32  # rows and columns of outputs that a warp computes
 
 
+@functools.cache
 def tensor_core_functions(tile, A_LINE, B_LINE):
     """Return how a thread works on tensor cores, in the form of tiles.cuda_core_functions."""
     ROWS, COLUMNS, DEPTH, THREAD_ROWS, THREAD_COLUMNS = tile

@@ -147,6 +147,7 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, vectorized_out, biased, tf
     return tiled_kernel
 
 
+@functools.cache
 def cuda_core_functions(tile, A_LINE, B_LINE):
     """Return how a thread works on a pair of tiles with lines of these lengths: five things.
 
@@ -191,6 +192,7 @@ def cuda_core_functions(tile, A_LINE, B_LINE):
     return position, prepare, multiply, (THREAD_ROWS, THREAD_COLUMNS), (A_DISTANCE, B_DISTANCE)
 
 
+@functools.cache
 def reader(read, SIZE, DEPTH, THREADS):
     """Return two functions: one fetches a thread's share of a tile, the other stores it there.
 

@@ -171,7 +171,7 @@ def main(arguments=None):
         if options.traffic:
             return traffic.report(options.traffic)
         return report(options.cc)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MemoryError) as error:
         print(f"minicnn.cuda.compiled: {error}", file=sys.stderr)
         return 1
 

@@ -118,15 +118,15 @@ TABLE = {  # layer → shapes of its arguments, options, modes
         ([(0, 5), (7, 5)], {}, DTYPES),
     ],
 }
-LARGE = [  # layers of the paper's networks, one image each; conv1 sees a part of it
-    Case("conv", [(1, 96, 27, 27), (256, 48, 5, 5)], {"pad": 2, "groups": 2}, "float32"),
-    Case("conv", [(1, 96, 27, 27), (256, 48, 5, 5)], {"pad": 2, "groups": 2}, "tf32"),
-    Case("conv", [(1, 3, 35, 35), (96, 3, 11, 11)], {"stride": 4}, "float32"),
-    Case("conv", [(1, 256, 13, 13), (384, 256, 3, 3)], {"pad": 1}, "float32"),
-    Case("conv", [(8, 3, 32, 32), (32, 3, 5, 5)], {"pad": 2}, "float32"),
-    Case("lrn", [(1, 96, 55, 55)], {}, "float32"),
-    Case("pool", [(1, 96, 55, 55)], {}, "float32"),
-    Case("fc", [(16, 2304), (1024, 2304)], {}, "float32"),
+LARGE = [  # maps and kernels of the paper's networks, with fewer channels, in the largest tile
+    Case("conv", [(1, 72, 13, 13), (72, 72, 3, 3)], {"pad": 1}, "float32"),
+    Case("conv", [(1, 72, 13, 13), (72, 72, 3, 3)], {"pad": 1}, "tf32"),
+    Case("conv", [(1, 4, 27, 27), (144, 2, 3, 3)], {"pad": 1, "groups": 2}, "float32"),
+    Case("conv", [(1, 4, 27, 27), (144, 2, 3, 3)], {"pad": 1, "groups": 2}, "tf32"),
+    Case("conv", [(1, 3, 32, 32), (32, 3, 5, 5)], {"pad": 2}, "float32"),
+    Case("lrn", [(1, 96, 27, 27)], {}, "float32"),
+    Case("pool", [(1, 8, 55, 55)], {}, "float32"),
+    Case("fc", [(72, 300), (260, 300)], {}, "float32"),
 ]
 
 
