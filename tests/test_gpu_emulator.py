@@ -166,6 +166,14 @@ def test_instructions_on_floats(body, expected):
         ("shfl.sync.bfly.b32 %i2, %i1, 1, 31, -1;", "shfl.sync.bfly"),
         ("bar.sync 1;", "bar.sync 1"),
         ("call.uni (%v0), g, (%v1);", "call.uni (%v0), g, (%v1)"),
+        ("ld.global.f32 %v0, [%r5+%r6];", "ld.global.f32 %v0, [%r5+%r6]"),
+        ("add.f32 %v0, %v1, 0x;", "add.f32 %v0, %v1, 0x"),
+        ("add.f32 %v0, %v1;", "add.f32 %v0, %v1"),
+        ("add.f32;", "add.f32"),
+        ("nothing;", "the emulator does not know the PTX instruction nothing"),
+        ("ld.global.v4.f32 {%v0,%v1}, [%r5];", "ld.global.v4.f32 {%v0,%v1}, [%r5]"),
+        ("mov.b64 {%i2, %i3}, %q9;", "mov.b64 {%i2, %i3}, %q9"),
+        ("bra nowhere;", "the PTX has no label nowhere"),
     ],
 )
 def test_an_unknown_instruction_is_one_sentence(body, words):

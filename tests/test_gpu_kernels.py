@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numba import float32
+from numba import float32, float64
 
 from minicnn import cuda, fast, reference
 from minicnn.cuda import dropout, two_columns
@@ -144,13 +144,13 @@ def test_channels_are_joined_taken_and_added(dtype):
 @pytest.mark.parametrize("name", ["cifar-four-layer", "cifar-2gpu"])
 def test_training_steps_are_those_of_fast(name):
     if name == "cifar-2gpu":
-        x = 30 * cuda_check.seeded().standard_normal((2, 3, 24, 24))
+        x = cuda_check.seeded().standard_normal((1, 3, 24, 24))
         backends = in_columns(fast), in_columns(cuda, (0, 1))
 
         def build(ops):
             return cifar.two_columns(ops, cuda_check.seeded())
     else:
-        x = 30 * cuda_check.seeded().standard_normal((4, 3, 32, 32))
+        x = cuda_check.seeded().standard_normal((1, 3, 32, 32))
         backends = fast, cuda
 
         def build(ops):
@@ -164,6 +164,10 @@ def test_every_kernel_has_run(request):
     """The last test: those before it have run each kernel of the table, in both types of float."""
     if len(request.session.items) < 200:
         pytest.skip("only some tests were chosen")
-    ran = {program.kernel.title for program in emulator.emulated.programs.values()}
-    missing = {name_of(kernel) for kernel, *_ in table(float32)} - ran
+    missing = [
+        f"{name_of(kernel)} {types}"
+        for number in (float32, float64)
+        for kernel, *types in table(number)
+        if tuple(types) not in kernel.overloads  # a launch has put it there, and run it
+    ]
     assert not missing

@@ -49,8 +49,11 @@ SOFTMAX = "layer('softmax_loss', [(3, 300)])"
 MUTANTS = [  # file, what it says, what it says then, what is run, what is found
     ("tiles", "current * B_TILE)\n            cuda.syncthreads()", "current * B_TILE)", CONV,
      "race"),
-    ("tiles", "b_tiles, 0)\n        cuda.syncthreads()", "b_tiles, 0)", CONV, "race"),
-    ("tiles", "= 2 * A_TILE, 2 * B_TILE", "= 2 * A_TILE, 2 * B_TILE - 8", FC, "outside"),
+    ("tiles", "tiles, A_TILES)\n        cuda.syncthreads()", "tiles, A_TILES)", CONV, "race"),
+    ("tiles", "2 * A_TILE + 2 * B_TILE", "2 * A_TILE + 2 * B_TILE - 8", FC, "outside"),
+    ("tiles", "B_DISTANCE, four)\n            cuda.syncthreads()", "B_DISTANCE, four)", CONV,
+     "race"),
+    ("tiles", "ACROSS * WIDTH)\n            cuda.syncthreads()", "ACROSS * WIDTH)", CONV, "race"),
     ("tiles", "if offset >= 0:\n        share[i]", "if offset >= -1:\n        share[i]", FC,
      "misaligned"),
     ("product", "return all(step % 4 == 0 for step in steps) and", "return",

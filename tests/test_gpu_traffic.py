@@ -77,6 +77,27 @@ def test_wide_loads_of_a_product_have_no_conflicts_and_the_bound_is_the_longer_t
     assert traffic.bound(count, 1e30, 1e9) == count.arrays / 1e9
 
 
+@pytest.mark.parametrize("tf32", [False, True])
+@pytest.mark.parametrize("size", [13, 28])  # only in one of them, the pixels are a multiple of four
+def test_stores_of_a_product_touch_few_sectors_without_conflicts(monkeypatch, size, tf32):
+    counts = traffic.Traffic()
+    monkeypatch.setattr(emulator.emulated, "traffic", counts)
+    monkeypatch.setattr(cuda.settings, "tf32", tf32)
+    x, w = np.ones((1, 4, size, size), np.float32), np.ones((64, 4, 1, 1), np.float32)
+    cuda.conv_forward(x, w, w[:, 0, 0, 0])
+    count = counts.counts["", "tiles.tiled_kernel"]
+    assert count.turns == count.least_turns
+    assert count.store_fill <= count.stored <= (1 if size == 28 else 1.25) * count.store_fill
+
+
 def test_a_network_that_is_unknown_is_one_sentence(capsys):
     assert cuda_compiles.main(["--traffic", "alexnot"]) == 1
     assert capsys.readouterr().err.startswith("minicnn.cuda.compiled: no network is called")
+
+
+def test_a_network_that_is_too_large_for_the_emulated_memory_is_one_sentence(monkeypatch, capsys):
+    emulator.start()
+    monkeypatch.setattr(emulator.emulated.memory, "bytes", np.zeros(1 << 16, np.uint8))
+    assert cuda_compiles.main(["--traffic", "cifar-four-layer"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("minicnn.cuda.compiled: GPU 0 has no ")

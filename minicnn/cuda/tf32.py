@@ -28,6 +28,8 @@ root mean square error was 2.9e-4 of that of the sums, and the largest of 65,536
 These figures were computed by rounding the operands; they were not measured on a GPU.
 """
 
+import functools
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -40,6 +42,7 @@ FLOAT, BITS = ir.FloatType(), ir.IntType(32)
 WARP_ROWS, WARP_COLUMNS = 64, 32  # rows and columns of outputs that a warp computes
 
 
+@functools.cache
 def tensor_core_functions(tile, A_LINE, B_LINE):
     """Return how a thread works on tensor cores, in the form of tiles.cuda_core_functions."""
     ROWS, COLUMNS, DEPTH, THREAD_ROWS, THREAD_COLUMNS = tile
@@ -66,17 +69,17 @@ def tensor_core_functions(tile, A_LINE, B_LINE):
             share[i] = round_to_tf32(share[i])
 
     @device_function
-    def multiply(a_tiles, a_offset, b_tiles, b_offset, t, u, v, sums):
+    def multiply(tiles, a_offset, b_offset, t, u, v, sums):
         warp, g, j = t // 32, t % 32 // 4, t % 4
         a_first = a_offset + 2 * j * A_LINE + warp // WARPS_ACROSS * WARP_ROWS + 4 * g
         b_first = b_offset + 2 * j * B_LINE + warp % WARPS_ACROSS * WARP_COLUMNS + 4 * g
         for d in range(0, DEPTH, 8):
             for i in range(4):  # u[4·i + p] is aᵢ of the mma's (p, …)
                 offset = a_first + (d + i // 2) * A_LINE + i % 2 * 32
-                u[4 * i], u[4 * i + 1], u[4 * i + 2], u[4 * i + 3] = load4(a_tiles, offset)
+                u[4 * i], u[4 * i + 1], u[4 * i + 2], u[4 * i + 3] = load4(tiles, offset)
             for i in range(2):  # v[4·i + q] is bᵢ of the mma's (…, q)
                 offset = b_first + (d + i) * B_LINE
-                v[4 * i], v[4 * i + 1], v[4 * i + 2], v[4 * i + 3] = load4(b_tiles, offset)
+                v[4 * i], v[4 * i + 1], v[4 * i + 2], v[4 * i + 3] = load4(tiles, offset)
             for p in range(4):
                 a = u[p], u[4 + p], u[8 + p], u[12 + p]
                 for q in range(4):

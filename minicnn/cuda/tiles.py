@@ -14,6 +14,13 @@ A thread's outputs are groups of four neighbours, which are ROWS/2 and COLUMNS/2
 outputs; the groups of the next thread are next to them.  So 8 threads read one piece of 128 bytes
 without bank conflicts.  For the same reason each line of a tile is padded by 4 unused entries.
 
+A thread's outputs are not neighbours of the next thread's.  So in the end the sums pass through
+shared memory, where the tiles were, a quarter of the rows at a time.  Then the 32 threads of a warp
+write 32 neighbours of one row, or 32 groups of four where a row can be written four at a time.
+Counted in the emulator (verify/gpu/traffic.py): the outputs of AlexNet's conv2 for one image fill
+23,360 sectors of 32 bytes.  These stores touch 28,480 of them; stores straight from each thread's
+registers touched 105,088, and 186,624 on tensor cores.
+
 Outputs past the last row or column are computed, from zeros, and not written.
 """
 
@@ -55,26 +62,27 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, vectorized_out, biased, tf
     THREADS, SUMS = threads(tile), THREAD_ROWS * THREAD_COLUMNS
     A_LINE, B_LINE = ROWS + LINE_PADDING, COLUMNS + LINE_PADDING
     A_TILE, B_TILE = DEPTH * A_LINE, DEPTH * B_LINE
-    A_TILES, B_TILES = 2 * A_TILE, 2 * B_TILE
+    A_TILES, ALL_TILES = 2 * A_TILE, 2 * A_TILE + 2 * B_TILE
     A_SHARE, B_SHARE = ROWS * DEPTH // THREADS, COLUMNS * DEPTH // THREADS  # read by one thread
+    WIDTH = 4 if vectorized_out else 1  # outputs that a thread writes at once
+    ACROSS = COLUMNS // WIDTH
+    STEP = THREADS // ACROSS  # thread t + ACROSS writes the next line
     functions = tensor_core_functions if tf32 else cuda_core_functions
     position, prepare, multiply, (U, V), (A_DISTANCE, B_DISTANCE) = functions(tile, A_LINE, B_LINE)
     a_row, b_row = a_read.kind.row, b_read.kind.row
-    out_row, out_column, _ = out_kind
+    out_row, out_column, out_place = out_kind
     a_fetch, a_store = reader(a_read, ROWS, DEPTH, THREADS)
     b_fetch, b_store = reader(b_read, COLUMNS, DEPTH, THREADS)
-    write = writer(out_kind, vectorized_out)
+    write = write4 if vectorized_out else write1
 
     @cuda.jit
     def tiled_kernel(a, b, out, bias, sizes, tiles_down, share):
-        a_tiles = cuda.shared.array(A_TILES, dtype, alignment=16)
-        b_tiles = cuda.shared.array(B_TILES, dtype, alignment=16)
+        tiles = cuda.shared.array(ALL_TILES, dtype, alignment=16)
         a_next = cuda.local.array(A_SHARE, dtype)
         b_next = cuda.local.array(B_SHARE, dtype)
         u = cuda.local.array(U, dtype)
         v = cuda.local.array(V, dtype)
         sums = cuda.local.array(SUMS, dtype)
-        columns = cuda.local.array(THREAD_COLUMNS, np.int32)
 
         t = np.int32(cuda.threadIdx.x)
         x, part = np.int32(cuda.blockIdx.x), np.int32(cuda.blockIdx.y)
@@ -92,8 +100,8 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, vectorized_out, biased, tf
         b_fetch(b, group, b_row_info, n_first, k_first, t, b_next)
         prepare(a_next)
         prepare(b_next)
-        a_store(a_next, t, a_tiles, 0)
-        b_store(b_next, t, b_tiles, 0)
+        a_store(a_next, t, tiles, 0)
+        b_store(b_next, t, tiles, A_TILES)
         cuda.syncthreads()
 
         current = np.int32(0)  # index of the tile that is being multiplied
@@ -102,26 +110,23 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, vectorized_out, biased, tf
             if k_next < k_stop:
                 a_fetch(a, group, a_row_info, m_first, k_next, t, a_next)
                 b_fetch(b, group, b_row_info, n_first, k_next, t, b_next)
-            multiply(a_tiles, current * A_TILE, b_tiles, current * B_TILE, t, u, v, sums)
+            multiply(tiles, current * A_TILE, A_TILES + current * B_TILE, t, u, v, sums)
             current = np.int32(1 - current)
             if k_next < k_stop:
                 prepare(a_next)
                 prepare(b_next)
-                a_store(a_next, t, a_tiles, current * A_TILE)
-                b_store(b_next, t, b_tiles, current * B_TILE)
+                a_store(a_next, t, tiles, current * A_TILE)
+                b_store(b_next, t, tiles, A_TILES + current * B_TILE)
             cuda.syncthreads()
 
         target = np.int32(part * cuda.gridDim.z + group)
-        for j in range(THREAD_COLUMNS):
-            n = np.int32(n_first + across + j // 4 * B_DISTANCE + j % 4)
-            columns[j] = out_column(out, target, n)  # −1 past the last column
-        for i in range(THREAD_ROWS):
-            m = np.int32(m_first + down + i // 4 * A_DISTANCE + i % 4)
-            if m < sizes.rows:
-                row = out_row(out, target, m)
-                bias_m = bias[group * sizes.rows + m] if biased else dtype(0)
+        column = out_column(out, target, np.int32(n_first + t % ACROSS * WIDTH))  # −1 past the last
+        for e in range(4):  # rows e, e + 4, e + 8 … of the tile, as lines 0, 1, 2 …
+            for i in range(e, THREAD_ROWS, 4):
+                line = np.int32((down + i // 4 * A_DISTANCE) // 4)
+                m = np.int32(m_first + 4 * line + e)
+                bias_m = bias[group * sizes.rows + m] if biased and m < sizes.rows else dtype(0)
                 for j in range(0, THREAD_COLUMNS, 4):
-                    quad = columns[j], columns[j + 1], columns[j + 2], columns[j + 3]
                     s = i * THREAD_COLUMNS + j
                     four = (
                         sums[s] + bias_m,
@@ -129,17 +134,26 @@ def tiled(dtype_name, tile, a_read, b_read, out_kind, vectorized_out, biased, tf
                         sums[s + 2] + bias_m,
                         sums[s + 3] + bias_m,
                     )
-                    write(out, row, quad, four)
+                    store4(tiles, line * B_LINE + across + j // 4 * B_DISTANCE, four)
+            cuda.syncthreads()
+            for i in range(ROWS // 4 // STEP):
+                line = np.int32(t // ACROSS + i * STEP)
+                m = np.int32(m_first + 4 * line + e)
+                if m < sizes.rows and column >= 0:
+                    place = out_place(out, out_row(out, target, m), column)
+                    write(out.array, place, tiles, line * B_LINE + t % ACROSS * WIDTH)
+            cuda.syncthreads()
 
     return tiled_kernel
 
 
+@functools.cache
 def cuda_core_functions(tile, A_LINE, B_LINE):
     """Return how a thread works on a pair of tiles with lines of these lengths: five things.
 
     position(t)          the first row and column of thread t's outputs in the tile
     prepare(share)       conversion of numbers on their way to a tile: here, none
-    multiply(a_tiles, a_offset, b_tiles, b_offset, t, u, v, sums)
+    multiply(tiles, a_offset, b_offset, t, u, v, sums)
                          add the products of the tiles at these offsets to the thread's sums
     the sizes of u and v, registers for what the thread reads from the tiles
     the distance between its groups of four, in rows and in columns
@@ -161,16 +175,16 @@ def cuda_core_functions(tile, A_LINE, B_LINE):
         pass
 
     @device_function
-    def multiply(a_tiles, a_offset, b_tiles, b_offset, t, u, v, sums):
+    def multiply(tiles, a_offset, b_offset, t, u, v, sums):
         down, across = position(t)
         for d in range(0, DEPTH, 2):
             for e in range(2):  # the compiler unrolls this, which leaves few other instructions
                 for i in range(0, THREAD_ROWS, 4):
                     u_offset = a_offset + (d + e) * A_LINE + i // 4 * A_DISTANCE + down
-                    u[i], u[i + 1], u[i + 2], u[i + 3] = load4(a_tiles, u_offset)
+                    u[i], u[i + 1], u[i + 2], u[i + 3] = load4(tiles, u_offset)
                 for j in range(0, THREAD_COLUMNS, 4):
                     v_offset = b_offset + (d + e) * B_LINE + j // 4 * B_DISTANCE + across
-                    v[j], v[j + 1], v[j + 2], v[j + 3] = load4(b_tiles, v_offset)
+                    v[j], v[j + 1], v[j + 2], v[j + 3] = load4(tiles, v_offset)
                 for i in range(THREAD_ROWS):
                     for j in range(THREAD_COLUMNS):
                         sums[i * THREAD_COLUMNS + j] += u[i] * v[j]
@@ -178,6 +192,7 @@ def cuda_core_functions(tile, A_LINE, B_LINE):
     return position, prepare, multiply, (THREAD_ROWS, THREAD_COLUMNS), (A_DISTANCE, B_DISTANCE)
 
 
+@functools.cache
 def reader(read, SIZE, DEPTH, THREADS):
     """Return two functions: one fetches a thread's share of a tile, the other stores it there.
 
@@ -262,35 +277,14 @@ def reader(read, SIZE, DEPTH, THREADS):
     return fetch, store
 
 
-def writer(kind, vectorized):
-    """Return the function that writes four numbers of a row, at four positions of the depth.
+@device_function
+def write1(array, place, tiles, i):
+    array[np.uint64(place)] = tiles[np.uint64(i)]
 
-    write(out, row, columns, four)    row and columns are results of out_row and out_column
-    """
-    place = kind.place
 
-    if vectorized:
-
-        @device_function
-        def write(out, row, columns, four):
-            if columns[0] >= 0:
-                store4(out.array, place(out, row, columns[0]), four)
-
-    else:
-
-        @device_function
-        def write(out, row, columns, four):
-            # no loop: the compiler knows more about columns[0] than about columns[i]
-            if columns[0] >= 0:
-                out.array[place(out, row, columns[0])] = four[0]
-            if columns[1] >= 0:
-                out.array[place(out, row, columns[1])] = four[1]
-            if columns[2] >= 0:
-                out.array[place(out, row, columns[2])] = four[2]
-            if columns[3] >= 0:
-                out.array[place(out, row, columns[3])] = four[3]
-
-    return write
+@device_function
+def write4(array, place, tiles, i):
+    store4(array, place, load4(tiles, i))
 
 
 @device_function

@@ -171,7 +171,7 @@ def main(arguments=None):
         if options.traffic:
             return traffic.report(options.traffic)
         return report(options.cc)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MemoryError) as error:
         print(f"minicnn.cuda.compiled: {error}", file=sys.stderr)
         return 1
 
@@ -262,14 +262,18 @@ def faults_of_product(ptx, result, name, on_tensor_cores):
     Without tensor cores, its loop handles two lines of a tile, with 8×8 multiplications and four
     wide loads each.  With tensor cores, it handles eight lines, with 16 mma and six wide loads; a
     thread also rounds its share of the next tiles, two groups of four, as it did for the first.
+
+    A thread's 64 sums go to shared memory in 16 wide stores, and 64 others come back.
     """
     a, b, (_, wide_out), _ = PRODUCTS[name]
-    wide_stores = sum(along == "rows" and wide for _, along, wide in (a, b))  # to shared memory
+    wide_tiles = sum(along == "rows" and wide for _, along, wide in (a, b))
+    in_loop = 6 if on_tensor_cores else 2 * 4
     expected = {
         "mma.sync": 16 if on_tensor_cores else 0,
         "fma.rn.f32": 0 if on_tensor_cores else 2 * 64,
-        "ld.shared": 6 if on_tensor_cores else 2 * 4,
-        "ld.shared.v4": 6 if on_tensor_cores else 2 * 4,
+        "ld.shared": in_loop + (16 if wide_out else 64),
+        "ld.shared.v4": in_loop + (16 if wide_out else 0),
+        "st.shared.v4": 16 + 2 * wide_tiles,  # of the first tiles, and of the next ones
         "cvt.rna.tf32": 2 * 2 * 4 if on_tensor_cores else 0,
         ".local": 0,
         "call": 0,
@@ -277,7 +281,6 @@ def faults_of_product(ptx, result, name, on_tensor_cores):
     presence = {
         "ld.global.v4.f32": a[2] or b[2],
         "st.global.v4.f32": wide_out,
-        "st.shared.v4": wide_stores > 0,
     }
     faults = [
         f"{ptx.count(text)} × {text}, not {count}"

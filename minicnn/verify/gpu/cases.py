@@ -93,10 +93,11 @@ TABLE = {  # layer → shapes of its arguments, options, modes
         ([(2, 3, 9, 8), (65, 3, 3, 3)], {"stride": 2, "pad": 1}, PRODUCTS),
         ([(1, 8, 4, 4), (128, 8, 3, 3)], {"pad": 1}, PRODUCTS),
         ([(1, 5, 6, 7), (129, 5, 3, 3)], {}, PRODUCTS),
+        ([(1, 68, 6, 6), (67, 68, 1, 1)], {"stride": 2}, PRODUCTS),  # the kernels of AlexNet
         ([(1, 130, 3, 3), (66, 130, 3, 3)], {"pad": 1}, ["float32"]),
         ([(2, 6, 8, 4), (96, 3, 3, 3)], {"groups": 2, "pad": 1}, PRODUCTS),
         ([(3, 4, 12, 11), (12, 1, 5, 5)], {"pad": 2, "groups": 4}, PRODUCTS),
-        ([(2, 3, 23, 23), (8, 3, 11, 11)], {"stride": 4}, PRODUCTS),
+        ([(1, 3, 19, 19), (2, 3, 11, 11)], {"stride": 4}, PRODUCTS),
         ([(1, 2, 20, 20), (3, 2, 3, 3)], {"stride": 3, "pad": 2}, PRODUCTS),
         ([(1, 2, 7, 6), (3, 2, 1, 1)], {"stride": 3, "ceil_mode": True}, DTYPES),
         ([(1, 4, 5, 5), (4, 1, 3, 3)], {"stride": 2, "pad": 2, "groups": 4}, DTYPES),
@@ -111,22 +112,22 @@ TABLE = {  # layer → shapes of its arguments, options, modes
         ([(3, 5), (7, 5)], {}, [*PRODUCTS, "plain float32", "plain float64"]),
         ([(8, 16), (12, 16)], {}, PRODUCTS),
         ([(128, 64), (10, 64)], {}, ["float32"]),
-        ([(130, 36), (132, 36)], {}, PRODUCTS),
+        ([(100, 36), (196, 36)], {}, PRODUCTS),
         ([(65, 257), (129, 257)], {}, PRODUCTS),
         ([(5, 2050), (66, 2050)], {}, ["float32"]),  # a sum in parts
         ([(4, 1030), (12, 1030)], {}, ["float64"]),
         ([(0, 5), (7, 5)], {}, DTYPES),
     ],
 }
-LARGE = [  # layers of the paper's networks, one image each; conv1 sees a part of it
-    Case("conv", [(1, 96, 27, 27), (256, 48, 5, 5)], {"pad": 2, "groups": 2}, "float32"),
-    Case("conv", [(1, 96, 27, 27), (256, 48, 5, 5)], {"pad": 2, "groups": 2}, "tf32"),
-    Case("conv", [(1, 3, 35, 35), (96, 3, 11, 11)], {"stride": 4}, "float32"),
-    Case("conv", [(1, 256, 13, 13), (384, 256, 3, 3)], {"pad": 1}, "float32"),
-    Case("conv", [(8, 3, 32, 32), (32, 3, 5, 5)], {"pad": 2}, "float32"),
-    Case("lrn", [(1, 96, 55, 55)], {}, "float32"),
-    Case("pool", [(1, 96, 55, 55)], {}, "float32"),
-    Case("fc", [(16, 2304), (1024, 2304)], {}, "float32"),
+LARGE = [  # maps and kernels of the paper's networks, with fewer channels, in the largest tile
+    Case("conv", [(1, 72, 13, 13), (72, 72, 3, 3)], {"pad": 1}, "float32"),
+    Case("conv", [(1, 72, 13, 13), (72, 72, 3, 3)], {"pad": 1}, "tf32"),
+    Case("conv", [(1, 4, 27, 27), (144, 2, 3, 3)], {"pad": 1, "groups": 2}, "float32"),
+    Case("conv", [(1, 4, 27, 27), (144, 2, 3, 3)], {"pad": 1, "groups": 2}, "tf32"),
+    Case("conv", [(1, 3, 32, 32), (32, 3, 5, 5)], {"pad": 2}, "float32"),
+    Case("lrn", [(1, 96, 27, 27)], {}, "float32"),
+    Case("pool", [(1, 8, 55, 55)], {}, "float32"),
+    Case("fc", [(72, 300), (260, 300)], {}, "float32"),
 ]
 
 

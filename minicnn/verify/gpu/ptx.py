@@ -121,7 +121,7 @@ class Kernel:
     def passed(self, item, prefix):
         """Turn a load or store of a call's argument into a move; keep loads of the kernel's own."""
         memory = item.operands[item.operation[0] == "ld"]
-        name, offset = address_of(memory)
+        name, offset = address_of(memory, item)
         if name in self.parameters and not prefix:
             return item
         if item.operands[0].startswith("{") or item.operands[1].startswith("{"):
@@ -245,11 +245,11 @@ def split_operands(text):
     return [operand.strip() for operand in operands if operand.strip()]
 
 
-def address_of(operand):
+def address_of(operand, item):
     """Return the base and the offset of an operand [base+offset]."""
     found = re.fullmatch(r"\[\s*([%\w$.]+)\s*(?:\+\s*(-?\w+))?\s*\]", operand)
     if not found:
-        raise GpuError(f"the emulator does not know the PTX operand {operand}")
+        raise unknown(item)
     return found[1], int(found[2] or "0", 0)
 
 
@@ -292,6 +292,9 @@ def pieces_of(code):
             if item.text.startswith("@"):
                 close("next")
     close("stop")
+    for piece in pieces:
+        if isinstance(piece.target, str) and piece.target not in labels:
+            raise GpuError(f"the PTX has no label {piece.target}, to which it jumps")
     return [piece._replace(target=labels.get(piece.target, piece.target)) for piece in pieces]
 
 

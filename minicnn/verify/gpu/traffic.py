@@ -10,8 +10,10 @@
     bound     the least time on a GPU: for the arrays at its bandwidth, or for the multiply-adds at
               its peak, whichever is longer.  Computed, not measured
 
-One image goes forward and backward in the emulator.  The counts are exact; the L2 cache may merge
-sectors that one kernel touches twice, and serve those that an earlier kernel has just written.
+One image goes forward and backward in the emulator: minutes for a network of CIFAR-10, hours for
+AlexNet, so the lines of a layer are printed as soon as it is done.  The counts are exact; the L2
+cache may merge sectors that one kernel touches twice, and serve those that an earlier kernel has
+just written.
 """
 
 import functools
@@ -24,11 +26,11 @@ from ...networks import catalogue
 from . import start
 
 SECTOR, WORD, BANKS = 32, 4, 32
-GPUS = {  # name → multiply-adds a second in float32, bytes a second; from NVIDIA's data sheets
-    "H200": (67e12 / 2, 4.8e12),
-    "RTX 4090": (82.6e12 / 2, 1.008e12),
-    "T4": (8.1e12 / 2, 320e9),
-    "GTX 580": (1.581e12 / 2, 192.4e9),
+GPUS = {  # name → multiply-adds a second in float32, two operations each; bytes a second
+    "H200": (67e12 / 2, 4.8e12),  # NVIDIA's data sheet, SXM
+    "RTX 4090": (82.6e12 / 2, 1.008e12),  # NVIDIA's white paper on the Ada architecture
+    "T4": (8.1e12 / 2, 320e9),  # NVIDIA's data sheet
+    "GTX 580": (1.581e12 / 2, 192.4e9),  # NVIDIA's specifications: 512 cores, 1.544 GHz, 384 bits
 }
 
 Count = namedtuple("Count", "loaded load_fill stored store_fill turns least_turns products arrays")
@@ -83,52 +85,69 @@ def report(name):
     row = catalogue.find(name)
     emulated = start()
     emulated.traffic = traffic = Traffic()
-    ops = catalogue.backend(name, cuda)
-    layers = catalogue.build(name, cuda, np.random.default_rng(0))
-    net.to_device(layers, ops)
-    layers = [labelled(layer, traffic) for layer in layers]
-    image = np.random.default_rng(1).standard_normal((1, 3, row.size, row.size))
-    scores, caches = net.forward(layers, ops.to_device(image.astype(np.float32)))
-    traffic.label = "loss"
+    try:
+        ops = catalogue.backend(name, cuda)
+        layers = catalogue.build(name, cuda, np.random.default_rng(0))
+        net.to_device(layers, ops)
+        print_head()
+        layers = [labelled(layer, traffic) for layer in layers]
+        image = np.random.default_rng(1).standard_normal((1, 3, row.size, row.size))
+        scores, caches = net.forward(layers, ops.to_device(image.astype(np.float32)))
+        dscores = printing(loss_and_gradient, "loss", traffic)(ops, scores)
+        net.backward(layers, caches, dscores, need_dx=False)
+    finally:
+        emulated.traffic = None
+
+
+def loss_and_gradient(ops, scores):
+    """Return the gradient of the loss with respect to the scores of one image."""
     _, cache = ops.softmax_loss_forward(scores, np.zeros(1, int))
-    (dscores,) = ops.softmax_loss_backward(cache)
-    net.backward(layers, caches, dscores, need_dx=False)
-    emulated.traffic = None
-    print_table(traffic.counts)
+    return ops.softmax_loss_backward(cache)[0]
 
 
 def labelled(layer, traffic):
-    """Return a layer that says what it does, before it does it."""
-
-    def told(function, way):
-        @functools.wraps(function)
-        def labelling(*arguments, **options):
-            traffic.label = f"{layer.name} {way}"
-            return function(*arguments, **options)
-
-        return labelling
-
+    """Return a layer that prints the traffic of its kernels."""
     return layer._replace(
-        forward=told(layer.forward, "forward"), backward=told(layer.backward, "backward")
+        forward=printing(layer.forward, f"{layer.name} forward", traffic),
+        backward=printing(layer.backward, f"{layer.name} backward", traffic),
     )
 
 
-def print_table(counts):
+def printing(function, label, traffic):
+    """Return a function that also prints what its kernels moved."""
+
+    @functools.wraps(function)
+    def counted(*arguments, **options):
+        traffic.label = label
+        result = function(*arguments, **options)
+        for (at, kernel), count in traffic.counts.items():
+            if at == label:
+                print_line(label, kernel, count)
+        return result
+
+    return counted
+
+
+def print_head():
     print(
         f"{'':46}{'loads':>21}{'stores':>21}{'arrays':>11}{'shared':>8}{'':14}  bound, computed, µs"
     )
     print(
         f"{'layer':18}{'kernel':28}{'sectors / fill':>21}{'sectors / fill':>21}{'sectors':>11}"
-        f"{'turns':>8}{'products':>14}{''.join(f'{name:>10}' for name in GPUS)}"
+        f"{'turns':>8}{'products':>14}{''.join(f'{name:>10}' for name in GPUS)}",
+        flush=True,
     )
-    for (label, kernel), count in counts.items():
-        print(
-            f"{label:18}{kernel:28}{count.loaded:14,}{ratio(count.loaded, count.load_fill):>7}"
-            f"{count.stored:14,}{ratio(count.stored, count.store_fill):>7}"
-            f"{count.arrays // SECTOR:11,}{ratio(count.turns, count.least_turns):>8}"
-            f"{count.products:14,}"
-            + "".join(f"{1e6 * bound(count, *gpu):10.2f}" for gpu in GPUS.values())
-        )
+
+
+def print_line(label, kernel, count):
+    print(
+        f"{label:18}{kernel:28}{count.loaded:14,}{ratio(count.loaded, count.load_fill):>7}"
+        f"{count.stored:14,}{ratio(count.stored, count.store_fill):>7}"
+        f"{count.arrays // SECTOR:11,}{ratio(count.turns, count.least_turns):>8}"
+        f"{count.products:14,}"
+        + "".join(f"{1e6 * bound(count, *gpu):10.2f}" for gpu in GPUS.values()),
+        flush=True,
+    )
 
 
 def ratio(number, least):

@@ -80,7 +80,7 @@ def uses_of(kernel, piece):
         names = [{name for name in group if name in kernel.registers} for group in names]
         has_result = item.operation[0] not in ("st", *NO_EFFECT)
         reads |= set().union(*names[has_result:]) - writes
-        writes |= names[0] if has_result else set()
+        writes |= set().union(*names[:has_result])
     if piece.guard and piece.guard not in writes:
         reads.add(piece.guard)
     return reads, writes
@@ -119,7 +119,10 @@ class Translation:
             self.lines.append(f"{local(register)} = registers.read({register!r}, lanes)")
         for item in self.piece.instructions:
             self.item = item
-            self.translate(*item.operation)
+            try:
+                self.translate(*item.operation)
+            except (IndexError, TypeError, ValueError) as error:  # it has other operands
+                raise unknown(item) from error
         for register in sorted(writes):
             self.lines.append(f"registers.write({register!r}, lanes, {local(register)})")
         if self.piece.guard:
@@ -411,10 +414,11 @@ class Translation:
     # Memory.
 
     def ld_(self, *modifiers):
-        kind, (target, source) = self.check_access(modifiers), self.item.operands
-        registers = split_operands(target[1:-1]) if target.startswith("{") else [target]
+        target, source = self.item.operands
+        registers = numbers_in(target)
+        kind = self.check_access(modifiers, registers)
         if "param" in modifiers:
-            name, offset = address_of(source)
+            name, offset = address_of(source, self.item)
             for j, register in enumerate(registers):
                 place = offset + j * size(kind)
                 self.define(register, f"blocks.argument({name!r}, {place}, {kind})", kind)
@@ -428,9 +432,10 @@ class Translation:
             self.define(register, value, kind)
 
     def st_(self, *modifiers):
-        kind, (target, source) = self.check_access(modifiers), self.item.operands
-        values = []
-        for operand in split_operands(source[1:-1]) if source.startswith("{") else [source]:
+        target, source = self.item.operands
+        numbers, values = numbers_in(source), []
+        kind = self.check_access(modifiers, numbers)
+        for operand in numbers:
             value = self.value(operand, kind)
             values.append(f"np.full(len(lanes), {value})" if self.is_constant(operand) else value)
         self.lines.append(
@@ -438,12 +443,15 @@ class Translation:
             f"[{', '.join(values)}], lanes, {self.constant(self.item)})"
         )
 
-    def check_access(self, modifiers):
+    def check_access(self, modifiers, numbers):
+        """Return the kind of a load or store of as many numbers as .v2 or .v4 says."""
+        if len(numbers) != next((int(m[1]) for m in modifiers if m in ("v2", "v4")), 1):
+            raise unknown(self.item)
         return self.check(modifiers, *SPACES, "param", "v2", "v4", "nc", "weak")
 
     def address(self, operand):
         """Return the address of an operand [base+offset] as an expression."""
-        base, offset = address_of(operand)
+        base, offset = address_of(operand, self.item)
         value = self.value(base, "u8") if base[0] != "%" or self.is_wide(base) else None
         if value is None:  # shared and local memory have addresses of 32 bits, too
             value = f"{self.value(base, 'u4')}.astype(u8)"
@@ -474,6 +482,11 @@ def size(kind):
 def local(register):
     """Return the name of a register in Python."""
     return "r_" + re.sub(r"\W", "_", register[1:])
+
+
+def numbers_in(operand):
+    """Return {%f1, %f2} as its parts, and any other operand as the only one."""
+    return split_operands(operand[1:-1]) if operand.startswith("{") else [operand]
 
 
 def direction_in(modifiers):
