@@ -5,11 +5,12 @@
 After a new measurement, put what the program wrote in the place of the old file in
 minicnn/results/, and run this.  A page shows what the program prints, word for word; README.md has
 the tables between its comments "written by docs/make_results.py".  cifar10.md and checks.md are
-written by hand.
+written by hand.  In docs/layers.md, line numbers are brought up to date.
 """
 
 import json
 import pathlib
+import re
 import shlex
 
 from minicnn.bench import table
@@ -28,6 +29,8 @@ def main():
         (PAGES / name).write_text(text, encoding="utf-8")
     lines = driver.read(RESULTS)
     claims.write(PAGES, lines)
+    layers = TOP / "docs" / "layers.md"
+    layers.write_text(with_lines(layers.read_text(encoding="utf-8")), encoding="utf-8")
     readme = TOP / "README.md"
     readme.write_text(with_tables(readme.read_text(encoding="utf-8")), encoding="utf-8")
 
@@ -35,6 +38,27 @@ def main():
 def pages():
     """Return {name: text} of the pages, without the one that `claims --report` writes."""
     return {"figure1.md": figure_1(), "speed.md": speed(), "two_columns.md": two_columns()}
+
+
+def with_lines(text):
+    """Return the table of layers with the lines of today.
+
+    A page's second link to the forward pass in a file belongs to the second public function in it
+    whose name ends in _forward.
+    """
+    lines = {}
+
+    def link(match):
+        ending, path = match.groups()
+        if (ending, path) not in lines:
+            source = (TOP / "docs" / path).read_text(encoding="utf-8").splitlines()
+            places = [
+                i for i, line in enumerate(source, 1) if re.match(rf"def \w+_{ending}\(", line)
+            ]
+            lines[ending, path] = iter(places)
+        return f"[{ending}]({path}#L{next(lines[ending, path])})"
+
+    return re.sub(r"\[(\w+)\]\((\S+?\.py)#L\d+\)", link, text)
 
 
 def measured(name):

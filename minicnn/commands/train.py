@@ -36,10 +36,11 @@ def run(options):
 
     from .. import data, storage
     from ..distributed import ranks
+    from ..distributed.job import current_job
     from ..plots import canvas, curves
     from ..training import recipes, schedules, train, transfer
 
-    job = ranks.current_job(options.time_limit, options.parallel == "columns")
+    job = current_job(options.time_limit, options.parallel == "columns")
     out = pathlib.Path(options.out)
     for picture in (out / "curves.png", out / "weights.png"):
         if picture.exists():
