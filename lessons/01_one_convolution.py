@@ -1,9 +1,8 @@
 # %% [markdown]
 # # 1. One convolution, by hand
 #
-# *How can nine numbers find the mast of a boat?* Here is a photograph from CIFAR-10, a collection
-# of small photographs in ten classes, in shades of grey; and what a *kernel* of nine numbers makes
-# of it.
+# *How can nine numbers find the mast of a boat?* Here is a photograph in shades of grey, from
+# CIFAR-10 (small colour photographs of ten classes), and what nine numbers, a *kernel*, make of it.
 #
 # **20 minutes.** You need Python with NumPy. Afterwards you can compute a convolution by hand and
 # by three loops, and know AlexNet's first layer at its real size.
@@ -132,8 +131,8 @@ print((224 - 11) / 4, out_size(224, 11, stride=4), out_size(224, 11, stride=4, c
 # over the right and the lower edge by 3 pixels, which count as zeros. Other libraries get 55 from
 # images of 227 pixels (Caffe) or with a padding of 2 (torchvision). The paper does not say.
 #
-# Our photograph has 32 pixels, and 7·32 = 224. **Predict** how many numbers come out, and how many
-# products that takes.
+# Our photograph is 32 pixels wide, and 7·32 = 224. **Predict** how many numbers come out, and how
+# many products that takes.
 
 # %%
 x1 = boat[None].repeat(7, axis=2).repeat(7, axis=3)  # (1, 3, 224, 224)

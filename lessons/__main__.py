@@ -10,7 +10,7 @@ import traceback
 
 try:
     from minicnn.commands.exit_codes import exit_code
-    from minicnn.commands.options import add_out, whole, whole_or_zero
+    from minicnn.commands.options import Parser, add_out, whole, whole_or_zero
 
     from . import exercises
     from .viewer import cells, progress, terminal
@@ -37,7 +37,7 @@ def main(arguments=None):
 
 def parser():
     """Return the parser of all commands."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="python -m lessons",
         description="Lessons that step through the real code of minicnn.  "
         "Start with: python -m lessons 0",

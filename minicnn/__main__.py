@@ -76,12 +76,12 @@ def use_threads(count):
 
 def parser():
     """Return the parser of all commands."""
-    import argparse
     import importlib
 
     from . import __version__
+    from .commands.options import Parser
 
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="minicnn",
         description="AlexNet, line by line.  Start with: python -m minicnn figure1",
         epilog="python -m minicnn COMMAND --help shows the options of a command.",

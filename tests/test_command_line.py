@@ -276,3 +276,14 @@ def test_printing_to_a_full_disk_is_one_sentence(arguments):
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=buffered)
     assert done.returncode == 1
     assert done.stderr == "minicnn: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "arguments, meant",
+    [(["tran"], "train"), (["train", "alexnett"], "alexnet"), (["bench", "--ops", "fats"], "fast")],
+)
+def test_a_mistyped_word_is_told_what_it_may_have_meant(arguments, meant, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert f"unknown '{arguments[-1]}'; did you mean {meant}?" in capsys.readouterr().err

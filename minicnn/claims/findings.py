@@ -253,7 +253,7 @@ def masks(claim, by_arm):
         return np.maximum(0, hidden * mask @ second.T) @ w.T
 
     two = worst_difference(two_layers, all_masks)
-    detail = f"largest difference: one hidden layer {one:.0e}, two {two:.2f}"
+    detail = f"exact with one hidden layer (up to {one:.0e}), not with two (up to {two:.2f})"
     return Finding(None, None, "", detail, "reproduced" if one < 1e-9 else "refuted here")
 
 

@@ -29,8 +29,7 @@ def add(commands):
     command.add_argument(
         "--report", metavar="DIR", help="write claims.md and its figures in this folder"
     )
-    add_data(command)
-    command.set_defaults(data="cifar10")
+    add_data(command, default="cifar10")
     add_ops(command)
     add_out(command, "runs/claims")
 

@@ -7,21 +7,34 @@ the option, and exit code 2.
 """
 
 import argparse
+import difflib
+import re
 
 from .. import backends
 
 CHECKPOINT = "checkpoint.npz of a run, or trained: the network that ships with minicnn"
 
 
-def add_data(command, photos=False):
+class Parser(argparse.ArgumentParser):
+    """A parser that says what a mistyped word may have meant."""
+
+    def error(self, message):
+        match = re.search(r"invalid choice: '?([^' ]+)'? \(choose from (.*)\)", message)
+        near = match and difflib.get_close_matches(match[1], re.findall(r"[\w-]+", match[2]), 1)
+        if near:
+            message = f"{message[: match.start()]}unknown {match[1]!r}; did you mean {near[0]}?"
+        super().error(message)
+
+
+def add_data(command, photos=False, default="sample"):
     """Add --data; with photos=True, also for a folder that `prepare` has made."""
     prepared = ", or one that `minicnn prepare` has made" if photos else ""
     command.add_argument(
         "--data",
-        default="sample",
+        default=default,
         metavar="DATA",
-        help="sample: the bundled 5,000 images (default); cifar10: the full CIFAR-10, after "
-        f"`minicnn download`; or a folder that holds it{prepared}",
+        help="sample: the bundled 5,000 images; cifar10: the full CIFAR-10, after "
+        f"`minicnn download`; or a folder that holds it{prepared} (default: {default})",
     )
 
 

@@ -355,10 +355,7 @@ def report(results):
     if len(by_seed) > 1 and results["ratio"]["mean"] is not None:
         seeds = f"{min(by_seed):.2f} to {max(by_seed):.2f} with {len(by_seed)} seeds"
     sentences.append(f"{curves.ratio_text(results['ratio'])} ({seeds}; the paper: 6).")
-    processor = "Another processor"
-    if results["settings"]["ops"] == "minicnn.fast" and "lanes" in results["machine"]:
-        processor = f"A processor with vectors of other than {results['machine']['lanes']} lanes"
     sentences.append(
-        f"{processor} rounds sums differently, which changes the epochs as another seed does."
+        "Another processor may round sums differently; the epochs then change as with another seed."
     )
     return "\n".join(sentences)
