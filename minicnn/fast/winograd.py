@@ -289,8 +289,11 @@ def backward_loop(begin, end, x, dy, gradient, grid, tiles, workspace):
     for task in range(begin // panels, (end + panels - 1) // panels):
         g, piece = task // parts, task % parts
         q, q_stop = max(0, begin - task * panels), min(panels, end - task * panels)
-        c = piece * vectors // parts * LANES
-        c_stop = min((piece + 1) * vectors // parts * LANES, C)
+        if vectors >= parts:
+            c = piece * vectors // parts * LANES
+            c_stop = min((piece + 1) * vectors // parts * LANES, C)
+        else:  # the parts share vectors: each transforms whole ones, and multiplies its channels
+            c, c_stop = piece * C // parts, (piece + 1) * C // parts
         if c < c_stop:
             part = Part(g, q, q_stop, c, c_stop)
             backward_task(x, dy, gradient, part, grid, tiles, workspace)
