@@ -13,7 +13,7 @@ import pathlib
 import re
 import shlex
 
-from minicnn.bench import table
+from minicnn.bench import growth, table
 from minicnn.claims import driver, intervals, report as claims
 from minicnn.experiments import column_specialization, figure1, figure1_sweep, journal
 
@@ -137,6 +137,14 @@ def speed():
             title, bench_command(results["settings"]), table.report(results), machine,
             f"bench-{network}.json",
         )  # fmt: skip
+    results = measured("growth.json")
+    machine, lanes = results["machine"], results["settings"]["lanes"]
+    text += "![Images a second against each axis](../../minicnn/results/growth.png)\n\n"
+    text += section(
+        "How the speed grows", "python -m minicnn bench --grow", growth.report(results),
+        f"Measured on {machine['processor']}, {machine['cores']} cores, with {lanes} lanes, "
+        f"{machine['date']}", "growth.json",
+    )  # fmt: skip
     return text.rstrip() + "\n"
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from .. import net, storage
 from ..console import aligned
+from ..fast.vector import LANES
 from ..machine import machine
 from ..networks import cifar
 from ..plots.canvas import new_figure, save
@@ -90,19 +91,26 @@ def measure_growth(out, ops, rounds=7, only=None):
         Some of the axes, each with its first three values: for a test.
     """
     storage.make_folder(out, {"growth.json": RESULTS})
-    usual, conditions, results, text = ops.settings.threads, machine(), {}, []
+    usual, conditions, results = ops.settings.threads, machine(), {}
     for name, axis in axes(ops, usual).items():
         if only is not None and name not in only:
             continue
         values = axis.values if only is None else axis.values[:3]
         speeds = speeds_of(ops, axis, values, rounds, usual)
         results[name] = {"values": values, "images_per_second": [round(s, 1) for s in speeds]}
-        text += described(name, axis, values, speeds)
     draw(results, f"{out}/growth.png")
-    settings = {"network": "growth", "threads": usual, "rounds": rounds}
+    settings = {"network": "growth", "threads": usual, "rounds": rounds, "lanes": LANES}
     results = {"settings": settings, "machine": conditions, "axes": results}
     storage.write_text(f"{out}/growth.json", json.dumps(results, indent=1), RESULTS)
-    return "\n".join(text)
+    return report(results)
+
+
+def report(results):
+    """Return what growth.json has as text."""
+    known, text = axes(None, 1), []
+    for name, axis in results["axes"].items():
+        text += described(name, known[name], axis["values"], axis["images_per_second"])
+    return "\n".join(text).rstrip()
 
 
 def speeds_of(ops, axis, values, rounds, usual):
