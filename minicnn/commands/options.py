@@ -20,7 +20,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         match = re.search(r"invalid choice: '?([^' ]+)'? \(choose from (.*)\)", message)
-        near = match and difflib.get_close_matches(match[1], re.findall(r"[\w-]+", match[2]), 1)
+        words = re.findall(r"[\w-]+", match[2]) if match else []
+        near = match and difflib.get_close_matches(match[1], words, n=1, cutoff=0.75)
         if near:
             message = f"{message[: match.start()]}unknown {match[1]!r}; did you mean {near[0]}?"
         super().error(message)

@@ -23,6 +23,7 @@ the CPU (verify/gpu); the last lines say how much of their code ran.
 """
 
 import argparse
+import gc
 import shutil
 import subprocess
 import sys
@@ -330,6 +331,7 @@ def check_steps(build, x, steps, backends=(fast, cuda)):
     losses, counts = [], []
 
     def schedule(history, epsilon):
+        gc.collect()  # memory that only a cycle of objects holds is free
         counts.append(count_buffers())
         return epsilon
 
