@@ -226,6 +226,10 @@ def history(claim, by_arm):
             "reproduced" if above < 0 else "refuted here" if above > 100 * reach else "undecided"
         )
         points[name] = [100 * error]
+    missing = [name for name in claim.arms if name not in by_arm]
+    if missing:
+        parts.append(f"{' and '.join(missing)} not run")
+        verdicts.append("undecided")
     verdict = next(v for v in ("refuted here", "undecided", "reproduced") if v in verdicts)
     return Finding(None, None, "", ", ".join(parts), verdict, points, "error, %")
 
