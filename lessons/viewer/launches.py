@@ -4,27 +4,26 @@
 
     python -m lessons.viewer.launches 19            records the launches of lesson 19
 
-The recording has the data of each launch (minicnn/stepping/gpu_steps.py), deflated, by the name of
-its kernel and a digest of the kernel's source, its grid and block, and its arguments.
+The recording, compressed JSON, has the data of each launch (minicnn/stepping/gpu_steps.py) by the
+name of its kernel and a digest of the kernel's source, its grid and block, and its arguments.
 """
 
-import base64
 import functools
+import gzip
 import hashlib
 import inspect
 import json
 import sys
-import zlib
 
 from minicnn.cuda.gpu import cuda
 from minicnn.errors import GpuError
 from minicnn.step import step
 from minicnn.stepping.gpu_steps import GpuSteps
-from minicnn.storage import Kind, write_text
+from minicnn.storage import Kind, write_bytes
 
 from . import cells
 
-RECORDING = cells.FOLDER / "recorded" / "launches.json"
+RECORDING = cells.FOLDER / "recorded" / "launches.json.gz"
 INSTALL = "python -m pip install '.[cuda12]'"
 RECALLED = f"(A recording: numba-cuda is not installed here.  {INSTALL} runs the kernels anew.)"
 
@@ -62,8 +61,7 @@ def launch(configured, *arguments):
 @functools.cache
 def recorded():
     """Return {name of a launch: its data} of the recording."""
-    texts = json.loads(RECORDING.read_text(encoding="utf-8"))
-    return {key: json.loads(zlib.decompress(base64.b64decode(text))) for key, text in texts.items()}
+    return json.loads(gzip.decompress(RECORDING.read_bytes()))
 
 
 def key_of(configured, arguments):
@@ -79,11 +77,8 @@ def key_of(configured, arguments):
 def record(number):
     """Run a lesson and write its launches."""
     cells.run(cells.find(number), write=lambda text: None)
-    texts = {
-        key: base64.b64encode(zlib.compress(json.dumps(data).encode(), 9)).decode()
-        for key, data in launched.items()
-    }
-    write_text(RECORDING, json.dumps(texts, indent=0) + "\n", Kind("a recording", rb"\{"))
+    content = gzip.compress(json.dumps(launched).encode(), mtime=0)  # no time in it
+    write_bytes(RECORDING, content, Kind("a recording", rb"\x1f\x8b"))
     return RECORDING
 
 
