@@ -475,3 +475,17 @@ def test_growth_says_where_a_speed_leaves_its_line(tmp_path):
     result = json.loads((tmp_path / "growth.json").read_text())["axes"]["batch"]
     assert result["values"] == [1, 2, 4] and min(result["images_per_second"]) > 0
     assert (tmp_path / "growth.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        (["--lanes", "8", "--ops", "reference"], "--lanes: reference has no vectors"),
+        (["--grow", "--network", "alexnet"], "leave out --network"),
+        (["--grow", "--ops", "cuda"], "leave out --ops"),
+        (["--grow", "--only", "step"], "leave out --only"),
+    ],
+)
+def test_an_option_without_effect_is_refused(options, sentence, capsys, tmp_path):
+    assert main(["bench", *options, "--out", str(tmp_path)]) != 0
+    assert sentence in capsys.readouterr().err

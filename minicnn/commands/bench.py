@@ -84,6 +84,7 @@ def run(options):
     if options.against == "torch" and importlib.util.find_spec("torch") is None:
         print("minicnn: --against torch, but PyTorch is not installed", file=sys.stderr)
         return 2
+    refuse_what_has_no_effect(options)
     if options.lanes:
         os.environ["MINICNN_LANES"] = options.lanes  # for the contestants' processes, too
     check_settings(options.ops, tf32=options.tf32)
@@ -114,3 +115,14 @@ def run(options):
     print(report(results))
     print(f"Wrote {options.out}/{options.network}.json")
     return 0
+
+
+def refuse_what_has_no_effect(options):
+    """Raise ValueError for options that the others leave without effect."""
+    if options.lanes and options.ops != "fast":
+        raise ValueError(f"--lanes: {options.ops} has no vectors; it belongs to --ops fast")
+    if options.grow:
+        fixed = {"network": "cifar", "batch": None, "ops": "fast", "against": None, "only": PARTS}
+        for name, value in fixed.items():
+            if getattr(options, name) != value:
+                raise ValueError(f"--grow has networks and batches of its own: leave out --{name}")
