@@ -147,8 +147,7 @@ print(sentence(4))
 # %% [markdown]
 # The paper says that it lowers the top-1 and top-5 errors by 1.4 and 1.2 percentage points (Section
 # 3.3). VGG tried it two years later and found no gain: 29.7% top-1 errors with it, 29.6% without
-# (their Table 3).
-# The last lines are that claim at CIFAR-10's size, from `python -m minicnn claims 4`.
+# (their Table 3). The last lines are that claim at CIFAR-10's size (`python -m minicnn claims 4`).
 #
 # ## Change this and predict
 #

@@ -132,9 +132,8 @@ print(f"0.1·λ1 is {0.1 * eigenvalues[0]:,.0f} grey levels; of ImageNet {0.1 * 
 noise = augment.colour_noise(eigenvalues, p, 10_000, rng, sigma=0.1, magnitude="deviations")
 print(f"with √λ1 it is {(noise @ p[:, 0]).std():.1f}")
 changes = [a * np.sqrt(eigenvalues[i]) * p[:, i] for i in range(3) for a in (-0.5, 0, 0.5)]
+print(sentence(11), sentence(13), sep="\n")
 picture(lights=grid([views[3] + change[:, None, None] for change in changes]))
-print(sentence(11))
-print(sentence(13))
 
 # %% [markdown]
 # About 1,480 levels for ImageNet, where 255 is white! An eigenvalue is a variance: the formula
@@ -146,8 +145,7 @@ print(sentence(13))
 # of 0 and of 0.5, five times its deviation. (Had we left $p_1$ negative, as NumPy found it, −0.5
 # would be the bright one.) The paper's top-1 error falls "by over 1%", a percentage point. Its
 # code, but not the paper, then divides the image by 1.1, and switches the noise off towards the
-# end.
-# The last lines are two of its claims at CIFAR-10's size, from `python -m minicnn claims`.
+# end. Above the picture stand two other claims at CIFAR-10's size (`python -m minicnn claims`).
 #
 # ## Change this and predict
 #
