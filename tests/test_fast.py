@@ -357,10 +357,9 @@ def test_a_cache_of_another_backend_or_layer_is_refused():
         fast.pool_backward(x, list(caches["pool"]))
 
 
-# n, groups, z and s: with others the numbers are wrong, but from the layer's own memory.
+# n, z and s: with others the numbers are wrong, but from the layer's own memory.
 OTHER_WINDOWS = [
     ("lrn", 3),
-    ("lrn", 6),
     ("map_lrn", 3),
     ("pool", 3),
     ("pool", 4),
