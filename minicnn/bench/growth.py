@@ -147,10 +147,16 @@ def described(name, axis, values, speeds):
 def draw(results, path):
     """Draw images a second against each axis, both logarithmic, with the line of its law."""
     figure, panels = new_figure(3.2 * len(results), 3, columns=max(2, len(results)))
+    known = axes(None, 1)
     for panel, (name, result) in zip(panels, results.items(), strict=False):
-        panel.loglog(result["values"], result["images_per_second"], "o-", color="tab:blue")
-        panel.set_xticks(result["values"], labels=result["values"])
+        values, speeds = np.array(result["values"]), np.array(result["images_per_second"])
+        law = values.astype(float) ** known[name].law
+        panel.loglog(values, max(speeds / law) * law, "--", color="grey")
+        panel.loglog(values, speeds, "o-", color="tab:blue")
         panel.minorticks_off()
+        panel.set_xticks(values, labels=values, rotation=60, fontsize=8)
+        ends = [min(speeds), max(speeds)]
+        panel.set_yticks(ends, labels=[f"{end:,.0f}" for end in ends], fontsize=8)
         panel.set_xlabel(name)
-    panels[0].set_ylabel("images a second, training")
+    panels[0].set_ylabel("images a second, training\n(dashed: the law)")
     save(figure, path)
