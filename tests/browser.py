@@ -52,7 +52,7 @@ def look(driver, page, width=1300, height=900, dark=False, touch=False):
     command(driver, "Emulation.setEmulatedMedia", features=[scheme])
     driver.get(page if isinstance(page, str) else page.as_uri())
     steppers = "[...document.querySelectorAll('.minicnn-step')]"
-    for _ in range(200):  # they read their data when the page is there already
+    for _ in range(1000):  # they read their data when the page is there already
         if driver.execute_script(f"return {steppers}.every((one) => one.shadowRoot)"):
             break
         time.sleep(0.02)
