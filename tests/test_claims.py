@@ -93,7 +93,7 @@ def test_epsilon_goes_on_where_runs_diverge_but_not_for_ever():
 
 # The driver, with tiny arms.
 
-TINY = arms.Q._replace(
+TINY = arms.FOUR_LAYER._replace(
     build=partial(cifar.four_layer, size=8), size=8, epochs=2, images=200, divide=()
 )
 OTHER = TINY._replace(decay=0.1, measures=("probabilities", "colours"))
@@ -208,9 +208,9 @@ def line(arm, seed, **values):
 
 
 def test_a_gap_is_compared_seed_by_seed():
-    lines = [line("Q-lrn", s, error=0.20 + s / 100) for s in range(3)]
-    lines += [line("Q", s, error=0.21 + s / 100 + s / 1000) for s in range(3)]
-    lines += [line("Q-k", s, error=0.25) for s in range(3)]
+    lines = [line("four-layer-lrn", s, error=0.20 + s / 100) for s in range(3)]
+    lines += [line("four-layer", s, error=0.21 + s / 100 + s / 1000) for s in range(3)]
+    lines += [line("four-layer-k-alone", s, error=0.25) for s in range(3)]
     found = findings.find(4, lines)
     assert found.interval.mean == near(1.1) and found.verdict == "reproduced"
     assert found.expected == near(0.03 * 22.1)
@@ -219,7 +219,14 @@ def test_a_gap_is_compared_seed_by_seed():
 
 def test_ten_views_are_compared_image_by_image():
     lines = [
-        line("Q-crops", s, error=0.2, error_ten_views=0.18, only_one_view=300, only_ten_views=100)
+        line(
+            "four-layer-crops",
+            s,
+            error=0.2,
+            error_ten_views=0.18,
+            only_one_view=300,
+            only_ten_views=100,
+        )
         for s in (0, 1)
     ]
     found = findings.find(13, lines)
@@ -247,10 +254,10 @@ def test_other_readings_of_a_race_are_told_beside_the_first_one():
 
 
 def test_a_claim_of_no_difference_is_reproduced_where_the_difference_is_refuted():
-    lines = [line("V-A", s, error=0.2 + s / 100) for s in range(3)]
-    lines += [line("V-A-lrn", s, error=0.2 + s / 100 + s / 10_000) for s in range(3)]
+    lines = [line("small-vgg-a", s, error=0.2 + s / 100) for s in range(3)]
+    lines += [line("small-vgg-a-lrn", s, error=0.2 + s / 100 + s / 10_000) for s in range(3)]
     assert findings.find(22, lines).verdict == "reproduced"
-    lines = [{**one, "error": one["error"] + (one["arm"] == "V-A") / 50} for one in lines]
+    lines = [{**one, "error": one["error"] + (one["arm"] == "small-vgg-a") / 50} for one in lines]
     assert findings.find(22, lines).verdict == "refuted here"
 
 
@@ -271,11 +278,11 @@ def test_a_network_of_2011_is_as_good_as_its_name(errors, verdict):
 def test_columns_differ_in_colour_only_if_random_halves_differ_less():
     sizes = [1.0] * 32
     separate = [0.1] * 16 + [0.6] * 16
-    lines = [line("C-small", s, colours=separate, sizes=sizes) for s in (0, 1)]
+    lines = [line("two-columns-small-weights", s, colours=separate, sizes=sizes) for s in (0, 1)]
     found = findings.find(10, lines)
     assert "in 2 of 2 runs" in found.detail and found.verdict == "reproduced"
     mixed = [0.1, 0.6] * 16
-    lines = [line("C-small", s, colours=mixed, sizes=sizes) for s in (0, 1)]
+    lines = [line("two-columns-small-weights", s, colours=mixed, sizes=sizes) for s in (0, 1)]
     assert "in 0 of 2 runs" in findings.find(10, lines).detail
 
 
@@ -337,8 +344,12 @@ def test_a_mistake_gets_one_sentence(arguments, sentence, capsys, tmp_path):
 
 
 def test_the_report_has_the_table_and_a_figure_of_every_seed(tmp_path):
-    lines = [line("Q-lrn", s, error=0.20 + s / 100) for s in range(3)]
-    lines += [line(arm, s, error=0.21 + s / 90) for s in range(3) for arm in ("Q", "Q-k")]
+    lines = [line("four-layer-lrn", s, error=0.20 + s / 100) for s in range(3)]
+    lines += [
+        line(arm, s, error=0.21 + s / 90)
+        for s in range(3)
+        for arm in ("four-layer", "four-layer-k-alone")
+    ]
     names = report.write(tmp_path, lines)
     assert names == ["claims.md", "claims.png", "claim-4.png"]
     page = (tmp_path / "claims.md").read_text()

@@ -19,9 +19,7 @@
     input      "raw": pixels minus the mean image; "unit": divided by their deviation, too
     measures   what is measured at the end, beside the errors: names of functions in runs.py
 
-Q is the four-layer network of Figure 1, A the small AlexNet, C the two columns, L the network with
-locally connected layers, V a small VGG.  "80sec" to "11pct" are cuda-convnet's networks, trained as
-their files say.
+"80sec" to "11pct" are cuda-convnet's networks, trained as their files say.
 """
 
 from collections import namedtuple
@@ -35,28 +33,28 @@ Arm = namedtuple(
     "divide until input measures",
 )  # fmt: skip
 
-Q = Arm(
+FOUR_LAYER = Arm(
     build=cifar.four_layer, columns=1, size=32, epochs=30, epsilon=0.001, step=2, decay=0.0005,
     bias=1, crops=False, noise=0.0, images=None, classes=None, starts=None, divide=(0.8,),
     until=None, input="raw", measures=(),
 )  # fmt: skip
-PATCH = Q._replace(build=partial(cifar.four_layer, size=24), size=24, epochs=40)
-RACE = Q._replace(epochs=60, decay=0.0, divide=(), until=0.25)
-L = Q._replace(
+PATCH = FOUR_LAYER._replace(build=partial(cifar.four_layer, size=24), size=24, epochs=40)
+RACE = FOUR_LAYER._replace(epochs=60, decay=0.0, divide=(), until=0.25)
+LOCAL = FOUR_LAYER._replace(
     build=cifar.local_11pct, size=24, epochs=60, bias=2, crops=True,
     decay={**catalogue.LOCALS, "fc10": 0.01},
 )  # fmt: skip
-A = Q._replace(
+SMALL_ALEXNET = FOUR_LAYER._replace(
     build=cifar.small_alexnet, size=24, epochs=20, epsilon=0.03, crops=True, input="unit"
 )
-C = A._replace(build=cifar.two_columns, columns=2)
-ONE = C._replace(build=cifar.one_gpu, columns=1)
-V = Q._replace(epochs=20, epsilon=0.01, input="unit")
-HALF = Q._replace(epochs=15, build=partial(cifar.four_layer, classes=5))
+TWO_COLUMNS = SMALL_ALEXNET._replace(build=cifar.two_columns, columns=2)
+ONE_COLUMN = TWO_COLUMNS._replace(build=cifar.one_gpu, columns=1)
+SMALL_VGG = FOUR_LAYER._replace(epochs=20, epsilon=0.01, input="unit")
+HALF = FOUR_LAYER._replace(epochs=15, build=partial(cifar.four_layer, classes=5))
 
 
 def with_normalization(ops, rng, **constants):
-    """Return Q with local response normalization after its first two ReLUs."""
+    """Return the four-layer network with LRN after its first two ReLUs."""
     layers = []
     for layer in cifar.four_layer(ops, rng):
         layers.append(layer)
@@ -66,7 +64,7 @@ def with_normalization(ops, rng, **constants):
 
 
 def with_pools(ops, rng, z):
-    """Return Q with pooling windows of z×z pixels; the maps keep their sizes."""
+    """Return the four-layer network with pooling windows of z×z pixels and the same maps."""
     return [
         layer._replace(options={**layer.options, "z": z}) if "z" in layer.options else layer
         for layer in cifar.four_layer(ops, rng)
@@ -74,7 +72,7 @@ def with_pools(ops, rng, z):
 
 
 def with_hidden_layers(ops, rng, p):
-    """Return Q with two hidden layers of 512 units before fc10, each dropped with probability p."""
+    """Return the four-layer network with two hidden layers of 512 units, and dropout p if not 0."""
     *below, _ = cifar.four_layer(ops, rng)
     draw = cifar.first_weights(rng, "paper")
     layers, D = below, 64 * cifar.pooled(32, times=3) ** 2
@@ -89,7 +87,7 @@ def with_hidden_layers(ops, rng, p):
 
 
 def with_biases(ops, rng, bias):
-    """Return A with these biases in conv2, conv4, conv5 and fc6, as AlexNet begins (Section 5)."""
+    """Return the small AlexNet with these first biases where AlexNet has 1 (Section 5)."""
     layers = cifar.small_alexnet(ops, rng)
     for layer in layers:
         if layer.name in ("conv2", "conv4", "conv5", "fc6"):
@@ -98,7 +96,7 @@ def with_biases(ops, rng, bias):
 
 
 def without(name, ops, rng):
-    """Return A without one of its middle convolutions; the next one takes that one's input."""
+    """Return the small AlexNet without conv3 or conv4; the next one takes that one's input."""
     kernels = [64, 96, 160, 160, 128]
     number = int(name[-1])
     kernels[number - 1] = kernels[number - 2]
@@ -128,7 +126,7 @@ def as_its_file_says(name):
     """Return the arm that trains one of cuda-convnet's networks as its file says."""
     network = catalogue.find(name)
     recipe, epochs = network.recipe, network.recipe["epochs"]
-    return Q._replace(
+    return FOUR_LAYER._replace(
         build=partial(network.build, size=network.size), size=network.size, epochs=epochs,
         epsilon=recipe["epsilon"], step=None, decay=recipe["decay"], bias=recipe["bias_epsilon"],
         crops=network.size < 32, divide=tuple(at / epochs for at in network.schedule["at"]),
@@ -136,22 +134,24 @@ def as_its_file_says(name):
 
 
 ARMS = {
-    "Q": Q._replace(measures=("probabilities",)),
-    "Q-k": Q._replace(build=partial(with_normalization, alpha=0)),
-    "Q-lrn": Q._replace(build=with_normalization),
-    "Q-z2": Q._replace(build=partial(with_pools, z=2)),
-    "Q-constant": Q._replace(divide=()),
+    "four-layer": FOUR_LAYER._replace(measures=("probabilities",)),
+    "four-layer-k-alone": FOUR_LAYER._replace(build=partial(with_normalization, alpha=0)),
+    "four-layer-lrn": FOUR_LAYER._replace(build=with_normalization),
+    "four-layer-2x2-pools": FOUR_LAYER._replace(build=partial(with_pools, z=2)),
+    "four-layer-constant-epsilon": FOUR_LAYER._replace(divide=()),
     **{
-        f"Q-decay-{decay:g}": Q._replace(decay=decay, measures=("training_error_still",))
+        f"four-layer-decay-{decay:g}": FOUR_LAYER._replace(
+            decay=decay, measures=("training_error_still",)
+        )
         for decay in (0, 5e-5, 5e-4, 5e-3)
     },
-    "Q-central": PATCH,
-    "Q-crops": PATCH._replace(crops=True, measures=("ten_views",)),
-    "Q-colours": PATCH._replace(crops=True, noise=0.1),
-    "Q-hidden": Q._replace(
+    "four-layer-central": PATCH,
+    "four-layer-crops": PATCH._replace(crops=True, measures=("ten_views",)),
+    "four-layer-colours": PATCH._replace(crops=True, noise=0.1),
+    "four-layer-hidden": FOUR_LAYER._replace(
         build=partial(with_hidden_layers, p=0), epochs=80, images=10_000, divide=()
     ),
-    "Q-dropout": Q._replace(
+    "four-layer-dropout": FOUR_LAYER._replace(
         build=partial(with_hidden_layers, p=0.5), epochs=80, images=10_000, divide=()
     ),
     **{
@@ -167,33 +167,39 @@ ARMS = {
         )
         for network, build in (
             ("", cifar.four_layer),
-            ("L-", partial(cifar.local_13pct, init="paper", size=32)),
+            ("local-", partial(cifar.local_13pct, init="paper", size=32)),
         )
         for grid, step, guesses in (("twos", 2, (0.002, 0.008)), ("tens", 10, (0.001, 0.01)))
         for name, epsilon in zip(("relu", "tanh"), guesses, strict=True)
         if (network, grid) != ("", "twos")  # these are race-relu-50k and race-tanh-50k
     },  # fmt: skip
-    "L-lrn": L,
-    "L": L._replace(build=partial(cifar.local_11pct, normalized=False)),
+    "local-lrn": LOCAL,
+    "local": LOCAL._replace(build=partial(cifar.local_11pct, normalized=False)),
     "race-logistic-50k": RACE._replace(
         build=partial(cifar.four_layer, nonlinearity="logistic"), epsilon=0.016, epochs=40
     ),
-    "A": A._replace(measures=("ten_views", "neighbours")),
-    "A-no-conv3": A._replace(build=partial(without, "conv3")),
-    "A-no-conv4": A._replace(build=partial(without, "conv4")),
+    "small-alexnet": SMALL_ALEXNET._replace(measures=("ten_views", "neighbours")),
+    "small-alexnet-no-conv3": SMALL_ALEXNET._replace(build=partial(without, "conv3")),
+    "small-alexnet-no-conv4": SMALL_ALEXNET._replace(build=partial(without, "conv4")),
     **{
-        f"A-bias-{bias:g}": A._replace(build=partial(with_biases, bias=bias), epochs=2, divide=())
+        f"small-alexnet-bias-{bias:g}": SMALL_ALEXNET._replace(
+            build=partial(with_biases, bias=bias), epochs=2, divide=()
+        )
         for bias in (1, 0.1, 0)
     },
-    "C": C,
-    "C-one": ONE,
-    "C-small": C._replace(build=partial(cifar.two_columns, first_std=0.01), measures=("colours",)),
-    "V-A": V._replace(build=partial(small_vgg, configuration="A")),
-    "V-A-lrn": V._replace(build=partial(small_vgg, configuration="A-LRN")),
-    "V-B": V._replace(build=partial(small_vgg, configuration="B")),
-    "V-B-5x5": V._replace(build=shallow_vgg),
-    "Q-first-five": HALF._replace(classes=slice(0, 5)),
-    "Q-last-five": HALF._replace(classes=slice(5, 10), images=500),
-    "Q-tuned": HALF._replace(classes=slice(5, 10), images=500, starts="Q-first-five"),
+    "two-columns": TWO_COLUMNS,
+    "one-column": ONE_COLUMN,
+    "two-columns-small-weights": TWO_COLUMNS._replace(
+        build=partial(cifar.two_columns, first_std=0.01), measures=("colours",)
+    ),
+    "small-vgg-a": SMALL_VGG._replace(build=partial(small_vgg, configuration="A")),
+    "small-vgg-a-lrn": SMALL_VGG._replace(build=partial(small_vgg, configuration="A-LRN")),
+    "small-vgg-b": SMALL_VGG._replace(build=partial(small_vgg, configuration="B")),
+    "small-vgg-b-5x5": SMALL_VGG._replace(build=shallow_vgg),
+    "four-layer-first-five": HALF._replace(classes=slice(0, 5)),
+    "four-layer-last-five": HALF._replace(classes=slice(5, 10), images=500),
+    "four-layer-tuned": HALF._replace(
+        classes=slice(5, 10), images=500, starts="four-layer-first-five"
+    ),
     **{name: as_its_file_says(f"cifar-{name}") for name in ("80sec", "18pct", "13pct", "11pct")},
 }
