@@ -56,9 +56,9 @@ These are all files in reading order: each one builds on those above it.
     __main__.py, commands/    the command line
 
 The small files of the root serve all of them, and can wait until you need them: backends.py, the
-contract of a backend; checks.py, the checks of a layer's arguments; storage.py, arrays and facts in
-one file; errors.py, console.py, machine.py and jit.py.  `import minicnn` loads no other module:
-minicnn.net, minicnn.fast and the rest are imported on first use.
+contract of a backend; checks.py, the checks of a layer's arguments; storage/, files that are
+written whole or not at all; errors.py, console.py, machine.py and jit.py.  `import minicnn` loads
+no other module: minicnn.net, minicnn.fast and the rest are imported on first use.
 """
 
 import importlib
