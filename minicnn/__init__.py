@@ -30,6 +30,7 @@ These are all files in reading order: each one builds on those above it.
     training/                 how a network learns
         train.py, schedules.py      the training loop, and when its learning rate falls
         preconditions.py            what must hold before the first step
+        divergence.py               where a number that is not finite arose
         run.py, saved_run.py        the state of a run, and how it is saved and checked
         recipes.py                  default training options for each network
         evaluate.py, predictor.py   errors; predictions of a trained network from several views

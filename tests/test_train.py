@@ -16,7 +16,7 @@ from minicnn.errors import CheckpointError, Diverged, Interrupted
 from minicnn.net import gaussian, row
 from minicnn.networks import cifar
 from minicnn.plots import curves
-from minicnn.training import schedules, train
+from minicnn.training import divergence, schedules, train
 
 ops = minicnn.reference
 
@@ -310,7 +310,7 @@ def test_the_layer_where_a_nan_begins_is_named():
     layers = small_network(rng)
     layers[3].params["b"][2] = np.nan
     run = train.Run(layers, rng, 0.01)
-    sentence = train.describe_divergence(run, layers, small_data()[0])
+    sentence = divergence.describe_divergence(run, layers, small_data()[0])
     assert "first in fc2 (its fc2.b already is)" in sentence
     assert "step 1 (epoch 1)" in sentence
 
@@ -679,7 +679,7 @@ def test_a_broken_pixel_is_found_in_a_batch_alone():
     rng = np.random.default_rng(0)
     layers, images = small_network(rng), X[:6].copy()
     images[4, 0, 0, 0] = np.nan
-    sentence = train.describe_divergence(train.Run(layers, rng, 0.01), layers, images)
+    sentence = divergence.describe_divergence(train.Run(layers, rng, 0.01), layers, images)
     assert sentence == (
         "step 1 (epoch 1): the loss is NaN or infinite because image 4 of the batch has NaN or "
         "infinite pixels"
