@@ -39,7 +39,7 @@ def test_alexnet_without_the_exchange_before_conv3_has_half_of_its_weights():
     assert 60_965_224 - less == 384 * 128 * 9
 
 
-def test_columns_that_talk_before_every_row_are_one_column():
+def test_columns_that_talk_before_every_layer_are_one_column():
     rng = np.random.default_rng(0)
     options = {"kernels": (4, 6, 8), "size": 10, "classes": 6, "dtype": np.float64}
     two = cifar.two_columns(reference, rng, exchanges=("conv2", "conv3", "fc4"), **options)

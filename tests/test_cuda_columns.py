@@ -377,7 +377,7 @@ def check_spans(spans, *first):
     assert {span.phase for span in spans} == {"forward", "backward", "update"}
 
 
-def test_the_timeline_of_the_cpu_has_every_row_of_both_columns_and_no_copies(
+def test_the_timeline_of_the_cpu_has_every_layer_of_both_columns_and_no_copies(
     tmp_path, capsys, monkeypatch
 ):
     seen, draw = [], timeline.draw

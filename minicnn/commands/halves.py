@@ -8,7 +8,7 @@ EXPERIMENT = {  # the options of --experiment alone, and their defaults
     "share": (1, 1),
 }  # fmt: skip
 # as in experiments/column_specialization.py
-VARIANTS = ("paper", "every-row", "last-row", "never", "one-gpu")
+VARIANTS = ("paper", "every-layer", "last-layer", "never", "one-gpu")
 TIMELINE = {"batch": 128}  # those of --timeline
 
 

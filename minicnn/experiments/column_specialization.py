@@ -37,15 +37,15 @@ from . import journal
 
 VARIANTS = {  # → the function that builds its layers
     "paper": cifar.two_columns,
-    "every-row": partial(cifar.two_columns, exchanges=("conv2", "conv3", "fc4")),
-    "last-row": partial(cifar.two_columns, exchanges=("fc4",)),
+    "every-layer": partial(cifar.two_columns, exchanges=("conv2", "conv3", "fc4")),
+    "last-layer": partial(cifar.two_columns, exchanges=("fc4",)),
     "never": partial(cifar.two_columns, exchanges=()),
     "one-gpu": cifar.one_gpu,
 }
 DESCRIPTIONS = {  # where the columns communicate
     "paper": "before conv3 and fc4, as the paper",
-    "every-row": "before every row",
-    "last-row": "before fc4 alone",
+    "every-layer": "before every layer",
+    "last-layer": "before fc4 alone",
     "never": "never",
     "one-gpu": "one GPU, half of the kernels",
 }

@@ -29,7 +29,7 @@ CLAIMS = [
     ("makes 41.5% errors", ERROR.format("paper")),
     ("43.9%", ERROR.format("one-gpu")),
     ("tell 41.5", ERROR.format("paper")),
-    ("from 42.0", ERROR.format("every-row")),
+    ("from 42.0", ERROR.format("every-layer")),
     ("not grey: 0.58", f"{COLOUR}[0]"),
     ("and 0.61,", f"{COLOUR}[1]"),
     (
