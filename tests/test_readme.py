@@ -118,6 +118,15 @@ def test_every_command_it_names_is_understood(page):
         understand.parse_args(words)
 
 
+def test_contributing_says_how_every_result_is_measured():
+    """Results of one long run have their commands on their own pages."""
+    names = {path.name for path in make_results.RESULTS.iterdir() if path.suffix != ".png"}
+    page = PAGES["CONTRIBUTING.md"]
+    named = set(re.findall(r"`([\w-]+\.jsonl?)`", page))
+    others = set(re.findall(r"results/([\w-]+\.jsonl?)", "".join(PAGES.values())))
+    assert named <= names | {"results.json"} and names <= named | others
+
+
 def commands():
     """Return the commands in the code blocks of README.md."""
     blocks = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
