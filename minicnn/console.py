@@ -61,7 +61,9 @@ class Parser(argparse.ArgumentParser):
             else:  # a word processor's dash
                 mistyped = word[:1] in DASHES and f"--{bare}" in known
             if mistyped and not is_value:
-                self.error(f"unknown option {name}{did_you_mean(self.options_like(bare))}")
+                meant = did_you_mean(self.options_like(bare))
+                place = "; options of a command stand after its name" if self._subparsers else ""
+                self.error(f"unknown option {name}{meant or place}")
 
     def options_like(self, text):
         """Return the options that a mistyped or abbreviated one may have meant."""

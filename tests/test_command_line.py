@@ -335,6 +335,11 @@ def test_an_option_has_two_dashes_and_both_are_hyphens(dash, capsys):
         assert f"{dash}epochs" in error and "did you mean --epochs?" in error
 
 
+def test_an_option_before_its_command_is_told_its_place(capsys):
+    error = usage_error(["--threads", "2", "train"], capsys)
+    assert error.endswith("unknown option --threads; options of a command stand after its name\n")
+
+
 def test_what_only_looks_like_an_option_is_none():
     parser = console.Parser()
     parser.add_argument("word", nargs="?")
