@@ -877,6 +877,13 @@ def test_every_layer_of_every_backend_passes(name, ops, capsys):
         assert float(line.split()[3]) < (1e-7 if name in ("columns", "network") else 1e-8)
 
 
+def test_a_layer_that_a_backend_lacks_is_named(monkeypatch, capsys):
+    monkeypatch.delattr(reference, "relu_backward")
+    assert gradcheck.run(parsed("relu", "--ops", "reference")) == 1
+    said = capsys.readouterr().out
+    assert said.endswith("FAIL  minicnn.reference has no relu_forward and relu_backward\n")
+
+
 def counting(function, calls, name):
     """Return a function that counts its calls."""
 
