@@ -20,6 +20,7 @@ from lessons.exercises import catalogue
 from lessons.viewer import cells
 from minicnn import backends, data
 from minicnn.__main__ import parser
+from minicnn.claims.table import CLAIMS
 from minicnn.experiments import figure1_sweep
 
 TOP = pathlib.Path(__file__).parent.parent
@@ -162,6 +163,15 @@ def test_the_readme_has_the_results_of_today():
     today = make_results.with_tables(README)
     mask = r"\d+e-\d+"
     assert re.sub(mask, "…", README) == re.sub(mask, "…", today), "run python -m docs.make_results"
+
+
+def test_the_readme_shows_six_claims_with_large_effects_however_many_are_decided(monkeypatch):
+    verdict = {0: "refuted here", 1: "reproduced"}
+    table = [("", "claim", "the paper", "here", "verdict")]
+    table += [(str(n), f"claim {n}", "", "", verdict[n % 2]) for n in CLAIMS]
+    monkeypatch.setattr(make_results.claims, "table", lambda lines: table)
+    shown = [cells[0] for cells in make_results.claims_rows([])[1:]]
+    assert shown == [f"claim {n}" for n in (4, 5, 11, 19, 20, 22)]
 
 
 def test_its_ratios_are_those_of_figure_1():
