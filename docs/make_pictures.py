@@ -106,8 +106,7 @@ def lesson(driver, page):
     picture = Image.open(io.BytesIO(found.screenshot_as_png)).convert("RGB")
     margin = Image.new("RGB", picture.size, picture.getpixel((picture.width - 1, 0)))
     picture = picture.crop(ImageChops.difference(picture, margin).getbbox())
-    if picture.height > picture.width:
-        picture = picture.crop((0, 0, picture.width, picture.width * 2 // 3))
+    picture = picture.crop((0, 0, picture.width, min(picture.height, picture.width * 5 // 4)))
     picture.thumbnail((320, 200))
     THUMBNAILS.mkdir(exist_ok=True)
     picture.quantize(64).save(THUMBNAILS / f"{page.stem[:2]}.png", optimize=True)

@@ -15,13 +15,13 @@ import shlex
 
 from minicnn.bench import growth, table
 from minicnn.claims import driver, intervals, report as claims
+from minicnn.claims.table import CLAIMS
 from minicnn.experiments import column_specialization, figure1, figure1_sweep, journal
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = TOP / "minicnn" / "results"
 PAGES = TOP / "docs" / "results"
 JOURNALS = "AMD EPYC, 2 cores; python 3.11.7, numpy 2.4.6, numba 0.68.1; 22 November 2026"
-NOT_RUN = "not run"
 
 
 def main():
@@ -90,11 +90,16 @@ def figure_1():
         printed = figure1.report(results)
         text += section(title, command, printed, conditions(machine), f"{name}.json")
     text += "![The same on the sample](../../minicnn/results/figure1-sample.png)\n\n"
+    wide, narrow = measured("figure1-sample.json"), measured("figure1-sample-16-lanes.json")
+    first = [narrow[name]["runs"][0]["epochs"] for name in ("relu", "tanh")]
     text += (
-        "With one thread and with two, these runs were equal to the last bit. With vectors of 16 "
-        "lanes, as on a processor with AVX2, seed 0 took 15.1 and 16.1 epochs: a ratio of 1.06 "
-        "instead of 1.15 (30 November 2026). The rows of the sweep below are from such a "
-        "processor and an earlier version, with seed 0.\n\n"
+        f"With vectors of {narrow['machine']['lanes']} lanes, as on a processor with AVX2, in the "
+        f"place of {wide['machine']['lanes']}, seed 0 took {first[0]:.1f} and {first[1]:.1f} "
+        f"epochs: a ratio of {narrow['ratio']['by_seed'][0]:.2f} instead of "
+        f"{wide['ratio']['by_seed'][0]:.2f} ({narrow['machine']['date']}, "
+        "[all of it](../../minicnn/results/figure1-sample-16-lanes.json)). The number of threads "
+        "changes no bit. The rows of the sweep below are from such a processor and an earlier "
+        "version, with seed 0.\n\n"
     )
     text += section(
         "The sweep",
@@ -127,7 +132,7 @@ def speed():
         "([`fast/fused.py`](../../minicnn/fast/fused.py)), and in two in PyTorch. A share of the "
         "limit above 1 is no mistake: Winograd's algorithm does without up to five sixths of the "
         "multiplications, and all that the definition has are counted. "
-        "From run to run single ratios move by 0.1 to 0.2, those of the update from 0.8 to 1.1. "
+        "From run to run, ratios move by more than the spread within one. "
         "[`bench/`](../../minicnn/bench) is the benchmark.\n\n"
     )
     for network, title in (("alexnet", "AlexNet"), ("cifar", "The four layers of Figure 1")):
@@ -212,20 +217,22 @@ def conditions(machine):
 
 
 def with_tables(text):
-    """Return README.md's text with the results of today."""
+    """Return README.md's text with the results of today.
+
+    A comment in it names a result, which stands below it up to the next blank line.
+    """
     race = figure1.report(measured("figure1-sample.json"))
-    race = f"```text\n{race}\n```"
     for name, block in (
-        ("figure1", race),
+        ("figure1", f"```text\n{race}\n```"),
         ("speed", as_table(speed_rows())),
-        ("claims", as_table(claims_rows())),
+        ("claims", as_table(claims_rows(driver.read(RESULTS)))),
     ):
-        begin, end = f"<!-- {name}: written by docs/make_results.py -->", f"<!-- end of {name} -->"
-        before, found, rest = text.partition(begin)
-        _, found_end, after = rest.partition(end)
-        if not (found and found_end):
-            raise ValueError(f"README.md has no place for {name}: {begin} … {end}")
-        text = f"{before}{begin}\n{block}\n{end}{after}"
+        comment = f"<!-- {name}: written by docs/make_results.py -->\n"
+        before, found, rest = text.partition(comment)
+        if not found:
+            raise ValueError(f"README.md has no place for {name}: {comment}")
+        _, blank, after = rest.partition("\n\n")
+        text = f"{before}{comment}{block}{blank}{after}"
     return text
 
 
@@ -237,7 +244,7 @@ def as_table(rows):
 
 def speed_rows():
     """Return README's table of speed: whole steps and predictions against PyTorch's best."""
-    rows = [("two threads", "minicnn, ms", "PyTorch, ms", "minicnn is faster by a factor of")]
+    rows = [("ms, two threads", "minicnn", "PyTorch", "minicnn is faster by a factor of")]
     for name, title in (("alexnet", "AlexNet"), ("cifar", "four layers of Figure 1")):
         results = measured(f"bench-{name}.json")
         step = next(line for line in results["lines"] if line["row"] == "step")  # PyTorch's best
@@ -249,10 +256,19 @@ def speed_rows():
     return rows
 
 
-def claims_rows():
-    """Return README's table of claims: those that the journal decides, and those that it cannot."""
-    rows = claims.table(driver.read(RESULTS))
-    return [tuple(map(claims.escaped, cells[1:])) for cells in rows if cells[-1] != NOT_RUN]
+def claims_rows(lines):
+    """Return README's table: of the reproduced and of the refuted claims at most three each.
+
+    They are those with the largest effect in the paper, as a share of the error, and after them
+    those for which the paper gives no such number; in the order of their numbers.
+    """
+    rows = {int(cells[0]): cells[1:] for cells in claims.table(lines)[1:]}
+    shown = []
+    for verdict in ("reproduced", "refuted here"):
+        decided = [number for number, cells in rows.items() if cells[-1] == verdict]
+        shown += sorted(decided, key=lambda number: -(CLAIMS[number].share or 0))[:3]
+    head = ("claim", "the paper", "here, with its 95% interval", "verdict")
+    return [head, *(tuple(map(claims.escaped, rows[number])) for number in sorted(shown))]
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ import traceback
 
 try:
     from minicnn.commands.exit_codes import exit_code
-    from minicnn.commands.options import Parser, add_out, whole, whole_or_zero
+    from minicnn.commands.options import add_out, whole, whole_or_zero
+    from minicnn.console import Parser
 
     from . import exercises
     from .viewer import cells, progress, terminal
@@ -84,9 +85,6 @@ def parser():
     folder = str(cells.OUT / "site")
     command.add_argument("--site", default=folder, metavar="DIR", help="the folder of the site")
     command.set_defaults(run=serve)
-
-    for command in commands.choices.values():
-        command.allow_abbrev = False  # a mistyped option is an error, not an abbreviation
     return top
 
 

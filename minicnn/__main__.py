@@ -44,12 +44,9 @@ def main(arguments=None):
 
 def run(arguments):
     """Run one command; return its exit code, or raise what exit_code explains."""
-    from .console import printable
     from .distributed.launch import check_command
 
-    options, unknown = parser().parse_known_args(arguments)
-    if unknown:  # argparse itself would show the usage of all commands instead of this one's
-        options.parser.error(f"unrecognized arguments: {printable(' '.join(unknown))}")
+    options = parser().parse_args(arguments)
     for name, value in vars(options).items():
         if value == "" or (isinstance(value, list) and "" in value):
             options.parser.error(f"argument {name.replace('_', '-')}: expected a name, not nothing")
@@ -79,7 +76,7 @@ def parser():
     import importlib
 
     from . import __version__
-    from .commands.options import Parser
+    from .console import Parser
 
     top = Parser(
         prog="minicnn",
@@ -92,7 +89,6 @@ def parser():
         importlib.import_module(f".commands.{name}", __package__).add(commands)
     for command in commands.choices.values():
         command.set_defaults(parser=command)
-        command.allow_abbrev = False  # a mistyped option is an error, not an abbreviation
     return top
 
 

@@ -1,5 +1,7 @@
-"""A command in its terminal: what is printed there, progress bars, tables of text, and Ctrl-C."""
+"""A command in its terminal: its options, what is printed, progress bars, tables, and Ctrl-C."""
 
+import argparse
+import difflib
 import re
 import signal
 import sys
@@ -10,6 +12,7 @@ DELAY = 1  # seconds before a bar appears; shorter work needs none
 # Control characters, the separators of lines and paragraphs, characters that reverse the direction
 # of a text, and surrogates, which stand for bytes that are not text.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"  # the first is the one that begins an option
 
 last_signal = signal.SIGINT  # the last signal that was handled
 
@@ -20,6 +23,69 @@ def printable(text):
     For all that is not of the program itself: names of files and classes, a server's answers.
     """
     return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), str(text))
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that names a mistyped option or word, and says what it may have meant.
+
+    argparse itself would take the value of a mistyped option for a positional argument, and blame
+    that.  An abbreviation of an option is a mistake, too.
+    """
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, allow_abbrev=False, **options)
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Return the options and an empty list: a word too many is an error of this parser."""
+        words = sys.argv[1:] if args is None else list(args)
+        self.check_options(words)
+        options, extra = super().parse_known_args(words, namespace)
+        if extra:
+            meant = [f"--{extra[0]}"] if f"--{extra[0]}" in self._option_string_actions else []
+            self.error(f"unrecognized arguments: {' '.join(extra)}{did_you_mean(meant)}")
+        return options, extra
+
+    def check_options(self, words):
+        """End with a usage error if a word is an option that there is not."""
+        known, before = self._option_string_actions, None
+        for word in words:
+            if word == "--" or (self._subparsers and word[:1] not in DASHES):
+                return  # what follows a command is checked by its own parser
+            is_value = before in known and known[before].nargs != 0
+            name, before = word.partition("=")[0], word
+            bare = re.split(r"\s", name)[0].strip(DASHES)
+            if word[:1] == "-":
+                is_short = word[1:2] != "-" and word[:2] in known  # -hV
+                is_number = self._negative_number_matcher.match(word)
+                mistyped = word != "-" and name not in known and not (is_short or is_number)
+            else:  # a word processor's dash
+                mistyped = word[:1] in DASHES and f"--{bare}" in known
+            if mistyped and not is_value:
+                meant = did_you_mean(self.options_like(bare))
+                place = "; options of a command stand after its name" if self._subparsers else ""
+                self.error(f"unknown option {name}{meant or place}")
+
+    def options_like(self, text):
+        """Return the options that a mistyped or abbreviated one may have meant."""
+        text = text.lower().replace("_", "-")
+        names = [name[2:] for name in self._option_string_actions if name.startswith("--")]
+        near = difflib.get_close_matches(text, names, n=1, cutoff=0.6)
+        near += [n for n in names if text and n.startswith(text) or sorted(n) == sorted(text)]
+        return [f"--{name}" for name in dict.fromkeys(near)]
+
+    def error(self, message):
+        match = re.search(r"invalid choice: '?([^' ]+)'? \(choose from (.*)\)", message)
+        words = re.findall(r"[\w-]+", match[2]) if match else []
+        if not message.startswith("argument -"):
+            words += self._option_string_actions
+        near = match and difflib.get_close_matches(match[1], words, n=1, cutoff=0.75)
+        if near:
+            message = f"{message[: match.start()]}unknown {match[1]!r}{did_you_mean(near)}"
+        super().error(printable(message))
+
+
+def did_you_mean(near):
+    return f"; did you mean {' or '.join(near[:4])}?" if near else ""
 
 
 def bar(total, title, unit=" images"):

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from lessons.__main__ import parser as lessons_parser
 from minicnn import console, errors
-from minicnn.__main__ import main
+from minicnn.__main__ import main, parser as minicnn_parser
 from minicnn.training import train
 
 COMMANDS = ("figure1", "train", "study", "gradcheck", "bench", "summary", "download", "prepare")
@@ -65,14 +67,6 @@ def test_a_command_that_is_not_understood_ends_with_2(arguments, capsys):
         main(arguments)
     assert left.value.code == 2
     assert "error:" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("option", ["--hasty", "--bat=7"])  # nor is half of --batch one
-def test_an_unknown_option_shows_how_to_use_its_command(option, capsys):
-    with pytest.raises(SystemExit) as left:
-        main(["summary", "alexnet", option])
-    error = capsys.readouterr().err
-    assert left.value.code == 2 and "usage: minicnn summary" in error and option in error
 
 
 def test_a_missing_folder_gets_one_sentence(tmp_path, capsys):
@@ -226,7 +220,7 @@ def test_a_warning_is_one_line_and_an_argument_cannot_steer_a_terminal(capsys):
     with pytest.raises(SystemExit):
         main(["summary", "alexnet", "--\x1b]0;\nmine"])
     error = capsys.readouterr().err
-    assert error.endswith("unrecognized arguments: --\\x1b]0;\\nmine\n") and "\x1b" not in error
+    assert error.endswith("unknown option --\\x1b]0;\\nmine\n") and "\x1b" not in error
 
 
 ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -280,10 +274,85 @@ def test_printing_to_a_full_disk_is_one_sentence(arguments):
 
 @pytest.mark.parametrize(
     "arguments, meant",
-    [(["tran"], "train"), (["train", "alexnett"], "alexnet"), (["bench", "--ops", "fats"], "fast")],
+    [
+        (["tran"], "train"),
+        (["train", "alexnett"], "alexnet"),
+        (["bench", "--ops", "fats"], "fast"),
+        (["train", "epochs", "5"], "--epochs"),
+    ],
 )
 def test_a_mistyped_word_is_told_what_it_may_have_meant(arguments, meant, capsys):
+    wrong = arguments[1] if meant == "--epochs" else arguments[-1]
+    assert f"unknown '{wrong}'; did you mean {meant}?" in usage_error(arguments, capsys)
+
+
+def usage_error(words, capsys, program=main):
+    """Return what a command prints that ends with a usage error, the exit code 2."""
     with pytest.raises(SystemExit) as end:
-        main(arguments)
+        program(words)
     assert end.value.code == 2
-    assert f"unknown '{arguments[-1]}'; did you mean {meant}?" in capsys.readouterr().err
+    return capsys.readouterr().err
+
+
+def programs():
+    """Yield (name of the program, words of a command, its parser)."""
+    for program, top in (("minicnn", minicnn_parser()), ("lessons", lessons_parser())):
+        yield program, [], top
+        for name, command in top._subparsers._group_actions[0].choices.items():
+            yield program, [name], command
+
+
+def misspelled(option):
+    """Return the option without a letter, with a letter doubled, with two exchanged, and others."""
+    name = option[2:]
+    others = [name.upper(), name.replace("-", "_"), name[: (len(name) + 1) // 2]]
+    for i in range(len(name)):
+        others += [name[:i] + name[i + 1 :], name[:i] + name[i] + name[i:]]
+        others += [name[:i] + name[i : i + 2][::-1] + name[i + 2 :]]
+    return {f"--{text}" for text in others if text}
+
+
+@pytest.mark.parametrize(
+    "words, parser",
+    [pytest.param(*rest, id=" ".join([name, *rest[0]])) for name, *rest in programs()],
+)
+def test_a_misspelled_option_is_named_and_corrected_whatever_follows(words, parser, capsys):
+    """Its value is never taken for another argument."""
+    options = [name for name in parser._option_string_actions if name.startswith("--")]
+    for i, name in enumerate(sorted(set().union(*map(misspelled, options)) - set(options))):
+        after = [] if parser._subparsers else [["5x", name]]  # a command's name would come first
+        forms = [[name, "5x"], [f"{name}=5x"], [name, "5x", "--help"], *after]
+        error = usage_error(forms[i % len(forms)], capsys, parser.parse_args)
+        assert f"error: unknown option {name}; did you mean --" in error
+        meant = re.findall(r"--[\w-]+", error.partition("did you mean")[2])
+        assert any(name in misspelled(option) for option in meant), error
+
+
+@pytest.mark.parametrize("dash", "-\u2013\u2014")
+def test_an_option_has_two_dashes_and_both_are_hyphens(dash, capsys):
+    for words in ([f"{dash}epochs", "5"], [f"{dash}epochs=5"], [f"{dash}epochs 5"]):
+        error = usage_error(["train", *words], capsys)
+        assert f"{dash}epochs" in error and "did you mean --epochs?" in error
+
+
+def test_an_option_before_its_command_is_told_its_place(capsys):
+    error = usage_error(["--threads", "2", "train"], capsys)
+    assert error.endswith("unknown option --threads; options of a command stand after its name\n")
+
+
+def test_what_only_looks_like_an_option_is_none():
+    parser = console.Parser()
+    parser.add_argument("word", nargs="?")
+    parser.add_argument("--size", type=float)
+    assert parser.parse_args(["--size", "-1.5"]).size == -1.5
+    for word in ("-", "-3", "\u2014", "\u2013x"):
+        assert parser.parse_args([word]).word == word
+    assert parser.parse_args(["--", "--sise"]).word == "--sise"
+
+
+def test_every_program_reads_its_options_in_that_way():
+    folders = [Path(console.__file__).parent, Path(console.__file__).parents[1] / "lessons"]
+    sources = [path for folder in folders for path in folder.rglob("*.py")]
+    assert [path.name for path in sources if "ArgumentParser" in path.read_text("utf-8")] == [
+        "console.py"
+    ]

@@ -4,6 +4,7 @@ The other library's rule is written out here.  Where PyTorch is installed, it mu
 rule.
 """
 
+import inspect
 import math
 
 import numpy as np
@@ -149,3 +150,25 @@ def test_that_is_pytorchs_rule_of_momentum(torch):
         theirs.grad = torch.tensor(g)
         optimizer.step()
     np.testing.assert_allclose(theirs.detach(), momentum_of_pytorch(w, gradients), rtol=1e-12)
+
+
+def test_that_are_pytorchs_defaults_of_lrn(torch):
+    parameters = inspect.signature(torch.nn.LocalResponseNorm).parameters
+    defaults = {name: parameter.default for name, parameter in parameters.items()}
+    none = inspect.Parameter.empty
+    assert defaults == {"size": none, "alpha": 1e-4, "beta": 0.75, "k": 1.0}
+
+
+def test_that_is_pytorchs_slope_of_relu_at_0(torch):
+    x = torch.zeros(3, requires_grad=True)
+    torch.relu(x).sum().backward()
+    assert not x.grad.any()
+
+
+def test_that_is_what_pytorch_divides_a_clipped_average_by(ops, torch):
+    x, average = normal(2, 3, 8, 7), torch.nn.functional.avg_pool2d
+    ours, _ = ops.average_pool_forward(x, z=3, s=2, ceil_mode=True)
+    np.testing.assert_allclose(average(torch.tensor(x), 3, 2, ceil_mode=True), ours, rtol=1e-12)
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    ours, _ = ops.average_pool_forward(padded, z=3, s=2)
+    np.testing.assert_allclose(average(torch.tensor(x), 3, 2, padding=1), ours, rtol=1e-12)

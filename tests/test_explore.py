@@ -118,6 +118,7 @@ def test_commands_take_its_name_for_a_checkpoint(tmp_path, capsys, few_images, n
         ["maps", "trained", photograph, "--out", out],
         ["figure3", "trained", "--out", out],
         ["features", "trained", "--out", str(tmp_path / "features.npy")],
+        ["export", "trained", str(tmp_path / "trained.npz")],
     ):
         assert main(arguments) == 0, arguments
     assert np.load(tmp_path / "features.npy").shape == (20, 512)

@@ -873,6 +873,15 @@ def test_every_layer_of_every_backend_passes(name, ops, capsys):
     (line,) = capsys.readouterr().out.splitlines()
     here = ops == "fast" or name not in gradcheck_suite.EXTRAS
     assert line.split()[:3] == [ops, name, "ok" if here else "none:"]
+    if here:  # README and docs/results/checks.md say so
+        assert float(line.split()[3]) < (1e-7 if name in ("columns", "network") else 1e-8)
+
+
+def test_a_layer_that_a_backend_lacks_is_named(monkeypatch, capsys):
+    monkeypatch.delattr(reference, "relu_backward")
+    assert gradcheck.run(parsed("relu", "--ops", "reference")) == 1
+    said = capsys.readouterr().out
+    assert said.endswith("FAIL  minicnn.reference has no relu_forward and relu_backward\n")
 
 
 def counting(function, calls, name):

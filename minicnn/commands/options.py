@@ -7,24 +7,10 @@ the option, and exit code 2.
 """
 
 import argparse
-import difflib
-import re
 
 from .. import backends
 
 CHECKPOINT = "checkpoint.npz of a run, or trained: the network that ships with minicnn"
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that says what a mistyped word may have meant."""
-
-    def error(self, message):
-        match = re.search(r"invalid choice: '?([^' ]+)'? \(choose from (.*)\)", message)
-        words = re.findall(r"[\w-]+", match[2]) if match else []
-        near = match and difflib.get_close_matches(match[1], words, n=1, cutoff=0.75)
-        if near:
-            message = f"{message[: match.start()]}unknown {match[1]!r}; did you mean {near[0]}?"
-        super().error(message)
 
 
 def add_data(command, photos=False, default="sample"):

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from .options import CHECKPOINT
+
 
 def add(commands):
     add_import(commands)
@@ -152,7 +154,7 @@ def add_export(commands):
         "and the classes in its metadata.",
     )
     command.set_defaults(run=run_export)
-    command.add_argument("file", metavar="FILE", help="a checkpoint.npz, or weights of minicnn")
+    command.add_argument("file", metavar="FILE", help=f"{CHECKPOINT}; or weights of minicnn")
     command.add_argument("out", metavar="OUT", help="a new file, .npz or .safetensors")
     command.add_argument(
         "--for-torchvision",
@@ -164,10 +166,11 @@ def add_export(commands):
 
 
 def run_export(options):
+    from .. import storage
     from ..weights import conventions, exchange
 
     exchange.check_new(options.out)
-    weights = exchange.read(options.file)
+    weights = exchange.read(storage.TRAINED if options.file == "trained" else options.file)
     if weights.library != "minicnn":
         raise ValueError(f"{options.file} holds weights of {weights.library}: import them first")
     about, notes = weights.about, []

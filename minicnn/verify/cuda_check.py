@@ -32,6 +32,7 @@ import time
 import numpy as np
 
 from .. import cuda, fast, net, reference
+from ..console import Parser
 from ..cuda import buffers, gpu, settings
 from ..cuda.patches import patched
 from ..networks import alexnet, catalogue
@@ -59,7 +60,7 @@ def seeded():
 
 def main(arguments=None):
     """Run all checks; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m minicnn.cuda.check", description=__doc__)
+    parser = Parser(prog="python -m minicnn.cuda.check", description=__doc__)
     parser.add_argument("--small", action="store_true", help="small networks")
     parser.add_argument(
         "--emulate", action="store_true", help="run the compiled kernels on the CPU; needs no GPU"

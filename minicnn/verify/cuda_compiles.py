@@ -30,6 +30,7 @@ import numpy as np
 from numba import float32, float64, int32, int64, types, uint8, uint64, void
 
 from .. import errors
+from ..console import Parser
 from ..cuda import (
     activations,
     conv,
@@ -177,7 +178,7 @@ def main(arguments=None):
 
 
 def parser():
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="python -m minicnn.cuda.compiled",
         description="Compile every kernel of the GPU backend; no GPU is needed.",
     )

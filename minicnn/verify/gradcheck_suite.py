@@ -147,6 +147,8 @@ def check_named(name, ops):
         ops = ops if name == "network" else in_columns(ops)
         description = " ".join([f"{x.shape}", *[layer.name for layer in layers]])
         return [(description, check_network(layers, x, labels, ops))]
+    if not functions(name, ops):
+        raise ValueError(f"{ops.__name__} has no {name}_forward and {name}_backward")
     forward, backward = functions(name, ops)
     cases = []
     for shapes, options in (SUITE | EXTRAS)[name]:
