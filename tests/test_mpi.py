@@ -16,11 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_shards import run_hybrid
 from test_train import run_small, small_data
 
 from minicnn import reference, storage
 from minicnn.__main__ import main
+from minicnn.distributed import traffic
 from minicnn.net import gaussian, row
+from minicnn.networks import catalogue
 from minicnn.training import train
 from minicnn.two_columns import in_columns
 
@@ -111,6 +114,32 @@ def test_one_to_four_ranks_end_with_the_bits_of_one_process(tmp_path):
         assert small(ranks, tmp_path / str(ranks)) == expected, ranks
 
 
+@pytest.mark.parametrize("ranks", [2, 3, 4])
+def test_the_hybrid_on_several_ranks_ends_with_the_bits_of_one_process(ranks, tmp_path):
+    run_hybrid(tmp_path / "alone")
+    code, printed = finish(start(ranks, HERE / "mpi_child.py", "hybrid", tmp_path / "run"))
+    assert code == 0, printed
+    assert state(tmp_path / "run") == state(tmp_path / "alone")
+
+
+@pytest.mark.parametrize(
+    "network, parallel, ranks",
+    [
+        ("cifar-alexnet", "data", 2),
+        ("cifar-2gpu", "columns", 2),
+        ("cifar-alexnet", "hybrid", 2),
+        ("cifar-alexnet", "hybrid", 4),
+    ],
+)
+def test_the_ranks_send_as_many_bytes_as_predicted(network, parallel, ranks):
+    code, printed = finish(start(ranks, HERE / "mpi_child.py", "steps", network, 8, 2, parallel))
+    assert code == 0, printed
+    layers, size = catalogue.build(network, reference, None), catalogue.find(network).size
+    predicted = traffic.sent_bytes(layers, (3, size, size), 8, ranks, parallel)
+    rounded = 64  # bytes: 4 ranks have 2 or 3 of 10 classes
+    assert float(printed.split()[-1]) == pytest.approx(sum(predicted.values()), abs=rounded)
+
+
 def test_a_run_goes_on_with_another_number_of_ranks(tmp_path):
     run_small(tmp_path / "alone", shards=4)
     small(4, tmp_path / "run", 1)
@@ -118,9 +147,12 @@ def test_a_run_goes_on_with_another_number_of_ranks(tmp_path):
     assert small(2, tmp_path / "run", 3) == state(tmp_path / "alone")
 
 
-def test_the_command_line_gives_the_same_bits_with_dropout_and_random_views(prepared, tmp_path):
-    assert main(training(prepared, tmp_path / "1")[2:]) == 0
-    code, printed = finish(start(2, *training(prepared, tmp_path / "2")))
+@pytest.mark.parametrize("parallel", ["data", "hybrid"])
+def test_the_command_line_gives_the_same_bits_with_dropout_and_random_views(
+    parallel, prepared, tmp_path
+):
+    assert main(training(prepared, tmp_path / "1", "--parallel", parallel)[2:]) == 0
+    code, printed = finish(start(2, *training(prepared, tmp_path / "2", "--parallel", parallel)))
     assert code == 0, printed
     assert printed.count("validation error") == 1  # rank 0 alone prints
     assert state(tmp_path / "1") == state(tmp_path / "2")
