@@ -6,17 +6,19 @@ steps …                  NETWORK BATCH STEPS PARALLEL: seconds of a step, byte
 data                     rank 1 has another pixel
 rounded                  rank 1 computes another bit
 raises                   rank 1 fails in the second step
+gpu FOLDER               each rank has a GPU, emulated
 """
 
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from test_shards import run_hybrid
-from test_train import ops, run_small
+from test_train import ops, run_small, small_data, small_network
 
-from minicnn import data
+from minicnn import backends, data
 from minicnn.__main__ import main
 from minicnn.distributed import columns, ranks
 from minicnn.networks import catalogue
@@ -96,6 +98,20 @@ elif task == "raises":
 
     ops.sgd_update = failing
     run_small(arguments[0], shards=2, job=job)
+elif task == "gpu":
+    from minicnn.commands.train import own_gpus
+    from minicnn.cuda import buffers, device
+    from minicnn.verify import gpu
+
+    gpu.start(devices=2)
+    cuda = backends.backend("cuda", own_gpus(SimpleNamespace(ops="cuda", gpus=None), job))
+    rng, out = np.random.default_rng(0), arguments[0]
+    train.train(
+        small_network(rng, cuda), cuda, small_data(4), rng=rng, epochs=2, batch=4, folder=out,
+        progress=False, shards=2, job=job,
+    )  # fmt: skip
+    assert device.staging  # the gradients were in pinned memory
+    print("rank", job.rank, "of", job.size, "computed on", *{key[0] for key in buffers.kept})
 elif task == "steps":
     from minicnn import fast
 

@@ -81,12 +81,12 @@ def state(folder):
     return {name: array.tobytes() for name, array in arrays.items()}, facts
 
 
-def photographs(folder):
-    """Make a data set of 60 small photographs of three classes."""
+def photographs(folder, count=60):
+    """Make a data set of small photographs of three classes."""
     from PIL import Image
 
     rng = np.random.default_rng(0)
-    for number in range(60):
+    for number in range(count):
         path = folder / "photographs" / f"class {number % 3}" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (36, 36, 3), np.uint8)).save(path)
@@ -199,6 +199,17 @@ def test_dropout_and_columns_of_unequal_width_cross_between_ranks(tmp_path):
     code, printed = finish(start(2, HERE / "mpi_child.py", "columns", tmp_path / "apart"))
     assert code == 0, printed
     assert state(tmp_path / "alone") == state(tmp_path / "apart")
+
+
+@pytest.mark.skipif(find_spec("numba_cuda") is None, reason="numba-cuda is not installed")
+def test_each_rank_computes_on_a_gpu_of_its_own(tmp_path):
+    for ranks in (1, 2):
+        out = tmp_path / str(ranks)
+        code, printed = finish(start(ranks, HERE / "mpi_child.py", "gpu", out), 120)
+        assert code == 0, printed
+        for rank in range(ranks):
+            assert f"rank {rank} of {ranks} computed on {rank}\n" in printed
+    assert state(tmp_path / "1") == state(tmp_path / "2")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

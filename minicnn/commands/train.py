@@ -46,10 +46,7 @@ def run(options):
         if picture.exists():
             storage.check_output(picture, canvas.FIGURE)
     start_emulator(options)
-    gpus = options.gpus
-    if job.size > 1 and backends.BACKENDS[options.ops] == "GPU":
-        gpus = gpus or (job.local_rank,)
-    ops = backend(options.ops, gpus, tf32=options.tf32)
+    ops = backend(options.ops, own_gpus(options, job), tf32=options.tf32)
     check_parallel(options, job)
     if options.parallel == "columns":
         ops = job.backend(ops)
@@ -142,6 +139,13 @@ def run(options):
     print(result_sentence(finished.history[-1]))
     print(f"Wrote history.jsonl, checkpoint.npz, curves.png and weights.png in {out}")
     return 0
+
+
+def own_gpus(options, job):
+    """Return --gpus or, for several ranks, the GPU with this rank's number on its machine."""
+    if options.gpus or job.size == 1 or backends.BACKENDS[options.ops] != "GPU":
+        return options.gpus
+    return (job.local_rank,)
 
 
 def check_parallel(options, job):
