@@ -88,6 +88,11 @@ class Hosts:
         """Take a host off the network; it goes on computing."""
         ip("link", "set", f"{self.name}-{host + 1}", "down")
 
+    def stall(self, host):
+        """Let a host send eight bits a second from now on; its connections stay open."""
+        limit = "root handle 1: tbf rate 8bit burst 1540 latency 100ms".split()
+        tc("-n", f"{self.name}-{host + 1}", "qdisc", "replace", "dev", "eth0", *limit)
+
     def sent(self, host):
         """Return the bytes that a host has sent so far."""
         path = "/sys/class/net/eth0/statistics/tx_bytes"
