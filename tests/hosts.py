@@ -153,13 +153,14 @@ CASES = (  # a network and its two columns, images in a step, measured steps
     ("cifar-alexnet", "cifar-2gpu", 128, 20),
     ("cifar-18pct", None, 128, 20),
 )
+RATES = (100, 1000, 10000)  # Mbit/s
 PAGE = Path(__file__).parent.parent / "docs" / "results" / "many_machines.md"
 TEXT = """# When a second machine pays
 
 Two hosts with one core each, joined by a network of a given bandwidth: a table of steps a second,
 for each of the three ways to share the work. The hosts are network namespaces on one machine, their
 network cards are limited to the bandwidth (`tc`, a token bucket), and all bytes pass through TCP.
-The delay is that of the machine itself, below 0.1 ms: {delay}.
+The delay is that of the machine itself, below 0.1 ms; {delay}.
 
 *Predicted*: half of one host's time for a step, and the bytes that `summary` predicts at that
 bandwidth. *Sent* is what left a host's network card in a step, with the headers of TCP.
@@ -168,19 +169,26 @@ bandwidth. *Sent* is what left a host's network card in a step, with the headers
 
 {summary}
 
-`python tests/hosts.py` wrote this page: {machine}; {versions}; {date}.
+## The exchange during the backward pass
+
+AlexNet's fc6, fc7 and fc8 have their gradients before the backward pass of the convolutions begins,
+and could send them meanwhile. Seconds of both with 32 images a host, one after the other, and at
+once, the exchange in a thread of its own:
+
+{overlap}
+
+`python -m tests.hosts` wrote this page: {machine}; {versions}; {date}.
 """
 
 
 def measure(megabits, ranks, *task):
-    """Return the seconds of a step and the bytes that host 0 sends in it; a host has one core."""
+    """Return the numbers that a task of mpi_child.py prints; each host has one core."""
     here = Path(__file__).parent
     environment = {"PYTHONPATH": f"{here.parent}{os.pathsep}{here}", "MINICNN_THREADS": "1"}
     with hosts(ranks, megabits) as network:
-        job = network.start(ranks, here / "mpi_child.py", "steps", *task, environment=environment)
+        job = network.start(ranks, here / "mpi_child.py", *task, environment=environment)
         printed, _ = job.communicate()
-        seconds, sent, _ = map(float, printed.split("measured")[1].split()[:3])
-        return seconds, sent
+        return [float(number) for number in printed.split("measured")[1].split()[:3]]
 
 
 def table(cases, rates):
@@ -194,7 +202,7 @@ def table(cases, rates):
     for network, two_columns, batch, steps in cases:
         ways = {"data": network, "columns": two_columns, "hybrid": network}
         alone = {
-            name: measure(None, 1, name, batch, steps, "data")[0]
+            name: measure(None, 1, "steps", name, batch, steps, "data")[0]
             for name in filter(None, dict.fromkeys(ways.values()))
         }
         for name, seconds in alone.items():
@@ -206,7 +214,7 @@ def table(cases, rates):
             for way, name in ways.items():
                 if not name:
                     continue
-                seconds, sent = measure(megabits, 2, name, batch, steps, way)
+                seconds, sent, _ = measure(megabits, 2, "steps", name, batch, steps, way)
                 layers, size = catalogue.build(name, reference, None), catalogue.find(name).size
                 count = sum(traffic.sent_bytes(layers, (3, size, size), batch, 2, way).values())
                 predicted = alone[name] / 2 + count * 8 / (megabits * 1e6)
@@ -225,19 +233,32 @@ def table(cases, rates):
     return lines, best
 
 
+def overlap(rates):
+    """Return the lines of the table of the exchange during the backward pass."""
+    lines = [
+        "| Gbit/s | backward pass | exchange | one after the other | at once |",
+        "|---|---|---|---|---|",
+    ]
+    for megabits in rates:
+        backward, exchange, both = measure(megabits, 2, "overlap")
+        cells = megabits / 1000, backward, exchange, backward + exchange, both
+        lines.append(f"| {' | '.join(f'{cell:.3g}' for cell in cells)} |")
+        print(lines[-1], file=sys.stderr, flush=True)
+    return lines
+
+
 def main(networks):
     """Measure and write docs/results/many_machines.md; of some networks alone, print the table."""
     before = machine.load()
     cases = [case for case in CASES if not networks or case[0] in networks]
-    lines, best = table(cases, (100, 1000, 10000))
-    why_not = missing(delay=True)
+    lines, best = table(cases, RATES)
     versions = machine.versions(1)
     text = TEXT.format(
-        delay=f"a longer one needs the kernel's netem, which is missing ({why_not})"
-        if why_not
-        else "longer ones are not in the table",
+        delay="a longer one was not tried"
+        + (", because this kernel has no netem" if missing(delay=True) else ""),
         table="\n".join(lines),
         summary="\n".join(best),
+        overlap="\n".join(["(not measured)"] if networks else overlap(RATES)),
         machine=f"{versions['processor']}, {machine.cores()} cores, {versions['system']}, load "
         f"{before} before",
         versions=", ".join(

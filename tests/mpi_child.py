@@ -6,10 +6,12 @@ steps …                  NETWORK BATCH STEPS PARALLEL: seconds of a step, byte
 data                     rank 1 has another pixel
 rounded                  rank 1 computes another bit
 raises                   rank 1 fails in the second step
+overlap                  seconds of AlexNet's convolutions backward, an exchange of fc6 … fc8, both
 gpu FOLDER               each rank has a GPU, emulated
 """
 
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,9 +20,9 @@ import numpy as np
 from test_shards import run_hybrid
 from test_train import ops, run_small, small_data, small_network
 
-from minicnn import backends, data
+from minicnn import backends, data, net
 from minicnn.__main__ import main
-from minicnn.distributed import columns, ranks
+from minicnn.distributed import columns, hybrid, ranks
 from minicnn.networks import catalogue
 from minicnn.training import train
 from minicnn.training.run import Run
@@ -139,3 +141,36 @@ elif task == "steps":
         (images, rng.integers(0, 10, N)), rng=rng, epochs=1, epsilon=1e-6, batch=batch,
         progress=False, shards=job.parts, job=job, hybrid=parallel == "hybrid",
     )  # fmt: skip
+elif task == "overlap":
+    from minicnn import fast
+
+    rng = np.random.default_rng(0)
+    layers = net.fused(catalogue.build("alexnet", fast, rng), fast)
+    first = hybrid.first_connected(layers)
+    lower, length = layers[:first], net.count_parameters(layers[first:])
+    y, caches = net.forward(lower, rng.standard_normal((32, 3, 224, 224), np.float32))
+    counts = np.diff([rank * length // job.size for rank in range(job.size + 1)])
+    held = [[(0, rank)] for rank in range(job.size)]
+
+    def backward():
+        net.backward(lower, caches, y, need_dx=False)
+
+    def exchange():
+        nodes = [((0, job.rank), np.ones(length, np.float32))]
+        job.joined(job.scatter_sum(nodes, held, counts, np.float32), counts)
+
+    def both():
+        other = threading.Thread(target=exchange)
+        other.start()
+        backward()
+        other.join()
+
+    seconds = []
+    for work in (backward, exchange, both) * 2:
+        job.gather(None)
+        start = time.perf_counter()
+        work()
+        job.gather(None)
+        seconds.append(time.perf_counter() - start)
+    if not job.rank:
+        print("measured", *seconds[3:])

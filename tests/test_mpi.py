@@ -44,10 +44,10 @@ def is_open_mpi():
     return "Open MPI" in told
 
 
-def start(ranks, *command):
+def start(ranks, *command, mpi4py=("-m", "mpi4py")):
     """Start a job of `python -m mpi4py …` and return its process."""
     options = is_open_mpi() and ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]
-    python = [sys.executable, "-m", "mpi4py", *map(str, command)]
+    python = [sys.executable, *mpi4py, *map(str, command)]
     paths = os.pathsep.join([str(HERE.parent), str(HERE)])
     return subprocess.Popen(
         [MPIEXEC, *(options or []), "-n", str(ranks), *python],
@@ -310,6 +310,13 @@ def test_what_is_wrong_with_the_command_is_said_once(options, sentence, prepared
         code, printed = finish(start(2, *training(prepared, tmp_path / "run", *options)))
     assert code != 0
     assert printed.count(sentence) == 1, printed
+
+
+def test_ranks_that_could_not_end_one_another_are_refused_with_the_right_command(tmp_path):
+    code, printed = finish(start(2, "-m", "minicnn", "train", "--out", tmp_path, mpi4py=()))
+    assert code == 1
+    right = f"mpiexec -n 2 python -m mpi4py -m minicnn train --out {tmp_path}"
+    assert printed.count(right) == 1, printed
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a small file system")
