@@ -319,6 +319,14 @@ def test_ranks_that_could_not_end_one_another_are_refused_with_the_right_command
     assert printed.count(right) == 1, printed
 
 
+def test_ranks_of_a_starter_that_belongs_to_another_mpi_are_refused():
+    command = [sys.executable, "-m", "mpi4py", "-m", "minicnn", "train"]
+    slurm = {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "4", "PYTHONPATH": str(HERE.parent)}
+    told = subprocess.run(command, env=os.environ | slurm, capture_output=True, text=True)
+    assert told.returncode == 1
+    assert "type srun --mpi=pmi2 python -m mpi4py -m minicnn train" in told.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a small file system")
 def test_a_full_disk_on_rank_0_ends_the_job_and_keeps_the_checkpoint(prepared, tmp_path):
     out = tmp_path / "run"

@@ -151,7 +151,7 @@ def test_processes_that_do_not_know_of_one_another_are_refused(names, command, m
     assert main(arguments) == 1
     told = capsys.readouterr().err
     assert told.count("\n") == 1
-    assert "mpiexec has started 4 processes" in told
+    assert "4 processes" in told
     assert ("mpiexec -n 4 python -m mpi4py -m minicnn train alexnet" in told) == (
         command == "train"
     )
