@@ -114,10 +114,9 @@ def test_one_to_four_ranks_end_with_the_bits_of_one_process(tmp_path):
         assert small(ranks, tmp_path / str(ranks)) == expected, ranks
 
 
-@pytest.mark.parametrize("ranks", [2, 3, 4])
-def test_the_hybrid_on_several_ranks_ends_with_the_bits_of_one_process(ranks, tmp_path):
+def test_the_hybrid_on_four_ranks_ends_with_the_bits_of_one_process(tmp_path):
     run_hybrid(tmp_path / "alone")
-    code, printed = finish(start(ranks, HERE / "mpi_child.py", "hybrid", tmp_path / "run"))
+    code, printed = finish(start(4, HERE / "mpi_child.py", "hybrid", tmp_path / "run"))
     assert code == 0, printed
     assert state(tmp_path / "run") == state(tmp_path / "alone")
 
@@ -127,7 +126,6 @@ def test_the_hybrid_on_several_ranks_ends_with_the_bits_of_one_process(ranks, tm
     [
         ("cifar-alexnet", "data", 2),
         ("cifar-2gpu", "columns", 2),
-        ("cifar-alexnet", "hybrid", 2),
         ("cifar-alexnet", "hybrid", 4),
     ],
 )
