@@ -58,7 +58,7 @@ def start(ranks, *command, mpi4py=("-m", "mpi4py")):
     )  # fmt: skip
 
 
-def finish(job, seconds=60):
+def finish(job, seconds=240):
     """Return the exit code of a job and what it printed; fail if it does not end."""
     try:
         printed, _ = job.communicate(timeout=seconds)
@@ -203,7 +203,7 @@ def test_dropout_and_columns_of_unequal_width_cross_between_ranks(tmp_path):
 def test_each_rank_computes_on_a_gpu_of_its_own(tmp_path):
     for ranks in (1, 2):
         out = tmp_path / str(ranks)
-        code, printed = finish(start(ranks, HERE / "mpi_child.py", "gpu", out), 120)
+        code, printed = finish(start(ranks, HERE / "mpi_child.py", "gpu", out))
         assert code == 0, printed
         for rank in range(ranks):
             assert f"rank {rank} of {ranks} computed on {rank}\n" in printed
