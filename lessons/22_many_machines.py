@@ -114,7 +114,8 @@ print(f"the convolutions have {weights:.1%} of the weights and do {work:.1%} of 
 # %% [markdown]
 # That is Krizhevsky's "one weird trick" of 2014 (arXiv:1404.5997): share the *images* where there
 # is much work and there are few weights, and the *units* where there are many weights and little
-# work. The gradients of fc6, fc7 and fc8 then never cross; their few thousand activations do.
+# work. The gradients of fc6, fc7 and fc8 then never cross; their few thousand activations do. Try
+# it with `--parallel hybrid` at the end of both commands above.
 #
 # ## When it pays
 #

@@ -40,7 +40,8 @@ These are all files in reading order: each one builds on those above it.
     distributed/              training on several machines, over MPI
         tree.py, shards.py          batches in parts, whose gradients are added in a fixed order
         launch.py, alone.py, ranks.py     one process, or several that communicate
-        columns.py, traffic.py      two columns on two machines; what crosses in a step
+        columns.py, hybrid.py       two columns on two machines; the hybrid of 2014
+        traffic.py                  what crosses the network in a step
     weights/                  reads and writes weights of Caffe and PyTorch
     plots/                    curves; kernels, images and feature maps: Figures 3 and 4; a page
     experiments/              tests of the paper's claims

@@ -56,6 +56,8 @@ PARTS = {
         "memory": "return the bytes of a GPU's memory in use; None on the CPU",
         "capacity": "return the total memory of all GPUs in use, in bytes; None on the CPU",
         "described": "return the GPU, its driver and versions in one line; None on the CPU",
+        "collect": "return arrays as one on the host, times a factor",
+        "deliver": "return the parts of such an array, where the backend computes",
         "feed": "yield batches; the next one is copied while one is in use",
     },
     "columns": {

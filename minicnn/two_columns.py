@@ -239,6 +239,21 @@ def columns_device(device, columns):
             yield x, labels
             del x  # otherwise two batches would be in memory at once
 
+    def collect(pairs, factor=1):
+        flats = []
+        for column in (0, 1):
+            with columns.at(column):
+                flats.append(device.collect([pair[column] for pair in pairs], factor))
+        return np.concatenate(flats)
+
+    def deliver(flat, pairs):
+        first = sum(pair[0].size for pair in pairs)
+        delivered = []
+        for column, part in enumerate((flat[:first], flat[first:])):
+            with columns.at(column):
+                delivered.append(device.deliver(part, [pair[column] for pair in pairs]))
+        return list(zip(*delivered, strict=True))
+
     wait.__doc__, feed.__doc__ = device.wait.__doc__, device.feed.__doc__
     return SimpleNamespace(
         LOOK_EVERY=device.LOOK_EVERY,
@@ -248,6 +263,8 @@ def columns_device(device, columns):
         described=device.described,
         wait=wait,
         feed=feed,
+        collect=collect,
+        deliver=deliver,
     )
 
 

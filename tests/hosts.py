@@ -19,6 +19,10 @@ import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from minicnn import machine, reference
+from minicnn.distributed import traffic
+from minicnn.networks import catalogue
+
 made = itertools.count()  # so that no name is used twice
 OVER_TCP = {"UCX_TLS": "tcp,self"}  # else MPICH notices that the hosts share a memory
 
@@ -84,6 +88,11 @@ class Hosts:
         """Take a host off the network; it goes on computing."""
         ip("link", "set", f"{self.name}-{host + 1}", "down")
 
+    def stall(self, host):
+        """Let a host send eight bits a second from now on; its connections stay open."""
+        limit = "root handle 1: tbf rate 8bit burst 1540 latency 100ms".split()
+        tc("-n", f"{self.name}-{host + 1}", "qdisc", "replace", "dev", "eth0", *limit)
+
     def sent(self, host):
         """Return the bytes that a host has sent so far."""
         path = "/sys/class/net/eth0/statistics/tx_bytes"
@@ -107,7 +116,7 @@ def hosts(count, megabits=None, delay=None):
     subprocess.CalledProcessError
         If this machine cannot make them.
     """
-    name, rate = f"mc{os.getpid() % 10000}x{next(made)}", f"{megabits}mbit"
+    name = f"mc{os.getpid() % 10000}x{next(made)}"
     with tempfile.TemporaryDirectory() as folder:
         network = Hosts(name, count, folder)
         try:
@@ -121,36 +130,13 @@ def hosts(count, megabits=None, delay=None):
                 ip("-n", host, "addr", "add", f"{address}/24", "dev", "eth0")
                 for device in ("lo", "eth0"):
                     ip("-n", host, "link", "set", device, "up")
+                limit = f"root handle 1: tbf rate {megabits}mbit burst 256kb latency 100ms".split()
                 if megabits:
-                    for place in (["-n", host], []):
-                        device = "eth0" if place else host
-                        limit = ["rate", rate, "burst", "256kb", "latency", "100ms"]
-                        tc(
-                            *place,
-                            "qdisc",
-                            "add",
-                            "dev",
-                            device,
-                            "root",
-                            "handle",
-                            "1:",
-                            "tbf",
-                            *limit,
-                        )
+                    tc("qdisc", "add", "dev", host, *limit)
+                    tc("-n", host, "qdisc", "add", "dev", "eth0", *limit)
                 if delay:
-                    tc(
-                        "-n",
-                        host,
-                        "qdisc",
-                        "add",
-                        "dev",
-                        "eth0",
-                        "parent",
-                        "1:",
-                        "netem",
-                        "delay",
-                        f"{delay}ms",
-                    )
+                    after = f"parent 1: netem delay {delay}ms".split()
+                    tc("-n", host, "qdisc", "add", "dev", "eth0", *after)
             yield network
         finally:
             for number in range(1, count + 1):  # and what still runs there
@@ -162,42 +148,130 @@ def hosts(count, megabits=None, delay=None):
             subprocess.run(["ip", "link", "del", name], capture_output=True)
 
 
+CASES = (  # a network and its two columns, images in a step, measured steps
+    ("alexnet", "alexnet-2gpu", 64, 2),
+    ("cifar-alexnet", "cifar-2gpu", 128, 20),
+    ("cifar-18pct", None, 128, 20),
+)
+RATES = (100, 1000, 10000)  # Mbit/s
+PAGE = Path(__file__).parent.parent / "docs" / "results" / "many_machines.md"
+TEXT = """# When a second machine pays
+
+Two hosts with one core each, joined by a network of a given bandwidth: a table of steps a second,
+for each of the three ways to share the work. The hosts are network namespaces on one machine, their
+network cards are limited to the bandwidth (`tc`, a token bucket), and all bytes pass through TCP.
+The delay is that of the machine itself, below 0.1 ms; {delay}.
+
+*Predicted*: half of one host's time for a step, and the bytes that `summary` predicts at that
+bandwidth. *Sent* is what left a host's network card in a step, with the headers of TCP.
+
+{table}
+
+{summary}
+
+## The exchange during the backward pass
+
+AlexNet's fc6, fc7 and fc8 have their gradients before the backward pass of the convolutions begins,
+and could send them meanwhile. Seconds of both with 32 images a host, one after the other, and at
+once, the exchange in a thread of its own:
+
+{overlap}
+
+`python -m tests.hosts` wrote this page: {machine}; {versions}; {date}.
+"""
+
+
 def measure(megabits, ranks, *task):
-    """Return the two numbers that a task of mpi_child.py prints; each host has one core."""
+    """Return the numbers that a task of mpi_child.py prints; each host has one core."""
     here = Path(__file__).parent
     environment = {"PYTHONPATH": f"{here.parent}{os.pathsep}{here}", "MINICNN_THREADS": "1"}
     with hosts(ranks, megabits) as network:
         job = network.start(ranks, here / "mpi_child.py", *task, environment=environment)
         printed, _ = job.communicate()
-        return map(float, printed.split("measured")[1].split()[:2])
+        return [float(number) for number in printed.split("measured")[1].split()[:3]]
 
 
-def main():
-    """Print the tables of docs/many_machines.md."""
-    print("| gradients | ranks | Gbit/s | predicted s | measured s |")
-    print("|---|---|---|---|---|")
-    for name, length in (("cifar-alexnet", 1_209_130), ("alexnet", 60_965_224)):
-        for megabits in (100, 1000, 10000):
-            for ranks in (2, 4):
-                seconds, _ = measure(megabits, ranks, "exchange", length)
-                predicted = 2 * (ranks - 1) / ranks * length * 32 / megabits / 1e6
-                cells = (name, ranks, f"{megabits / 1000:g}", f"{predicted:.3f}", f"{seconds:.3f}")
-                print(f"| {' | '.join(map(str, cells))} |", flush=True)
-    print("| network, images a step | Gbit/s | ranks share | MB sent | s a step | one machine |")
-    print("|---|---|---|---|---|---|", flush=True)
-    for network, batch, steps in (("cifar-2gpu", 128, 20), ("alexnet-2gpu", 64, 3)):
-        for megabits in (100, 1000, 10000):
-            alone, _ = measure(megabits, 1, "steps", network, batch, steps, "one")
-            for parallel in ("data", "columns"):
-                seconds, sent = measure(megabits, 2, "steps", network, batch, steps, parallel)
-                cells = (
-                    f"{network}, {batch}",
-                    f"{megabits / 1000:g}",
-                    parallel,
-                    f"{sent / 1e6:.2f}",
+def table(cases, rates):
+    """Return the lines of the table of steps a second, and those of its summary."""
+    lines = [
+        "| network, images a step | Gbit/s | ranks share | MB predicted | MB sent "
+        "| steps a second, predicted | measured | times one host |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    best = []
+    for network, two_columns, batch, steps in cases:
+        ways = {"data": network, "columns": two_columns, "hybrid": network}
+        alone = {
+            name: measure(None, 1, "steps", name, batch, steps, "data")[0]
+            for name in filter(None, dict.fromkeys(ways.values()))
+        }
+        for name, seconds in alone.items():
+            lines.append(
+                f"| `{name}`, {batch} | – | one host | – | – | – | {1 / seconds:.3g} | 1 |"
+            )
+        for megabits in rates:
+            gains = {}
+            for way, name in ways.items():
+                if not name:
+                    continue
+                seconds, sent, _ = measure(megabits, 2, "steps", name, batch, steps, way)
+                layers, size = catalogue.build(name, reference, None), catalogue.find(name).size
+                count = sum(traffic.sent_bytes(layers, (3, size, size), batch, 2, way).values())
+                predicted = alone[name] / 2 + count * 8 / (megabits * 1e6)
+                gains[way] = alone[name] / seconds
+                lines.append(
+                    f"| `{name}`, {batch} | {megabits / 1000:g} | {way} | {count / 1e6:.3g} | "
+                    f"{sent / 1e6:.3g} | {1 / predicted:.3g} | {1 / seconds:.3g} | "
+                    f"{gains[way]:.2f} |"
                 )
-                print(f"| {' | '.join(cells)} | {seconds:.2f} | {alone:.2f} |", flush=True)
+                print(lines[-1], file=sys.stderr, flush=True)
+            slower = [way for way, gain in gains.items() if gain < 1]
+            best.append(
+                f"- `{network}` at {megabits / 1000:g} Gbit/s: {max(gains, key=gains.get)} is "
+                f"fastest; slower than one host: {', '.join(slower) or 'none'}."
+            )
+    return lines, best
+
+
+def overlap(rates):
+    """Return the lines of the table of the exchange during the backward pass."""
+    lines = [
+        "| Gbit/s | backward pass | exchange | one after the other | at once |",
+        "|---|---|---|---|---|",
+    ]
+    for megabits in rates:
+        backward, exchange, both = measure(megabits, 2, "overlap")
+        cells = megabits / 1000, backward, exchange, backward + exchange, both
+        lines.append(f"| {' | '.join(f'{cell:.3g}' for cell in cells)} |")
+        print(lines[-1], file=sys.stderr, flush=True)
+    return lines
+
+
+def main(networks):
+    """Measure and write docs/results/many_machines.md; of some networks alone, print the table."""
+    before = machine.load()
+    cases = [case for case in CASES if not networks or case[0] in networks]
+    lines, best = table(cases, RATES)
+    versions = machine.versions(1)
+    text = TEXT.format(
+        delay="a longer one was not tried"
+        + (", because this kernel has no netem" if missing(delay=True) else ""),
+        table="\n".join(lines),
+        summary="\n".join(best),
+        overlap="\n".join(["(not measured)"] if networks else overlap(RATES)),
+        machine=f"{versions['processor']}, {machine.cores()} cores, {versions['system']}, load "
+        f"{before} before",
+        versions=", ".join(
+            f"{name} {version}"
+            for name, version in machine.installed("numpy", "numba", "mpi4py", "mpich").items()
+        ),
+        date=versions["date"],
+    )
+    if networks:
+        print(text)
+    else:
+        PAGE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

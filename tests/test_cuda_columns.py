@@ -55,6 +55,18 @@ def test_layers_between_the_columns_give_the_cpus_bits(monkeypatch, dtype, throu
                 np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("gpus", [(0, 0), (0, 1)])
+def test_arrays_of_both_columns_are_collected_on_the_host_and_delivered_again(gpus):
+    rng, two = np.random.default_rng(0), in_columns(cuda, gpus)
+    pairs = [(rng.random((2, 3)), rng.random(4)), (rng.random(1), rng.random((5, 2)))]
+    on_gpus = [two.to_device(pair) for pair in pairs]
+    flat = two.device.collect(on_gpus, 0.5)
+    assert isinstance(flat, np.ndarray) and flat.shape == (21,)
+    for pair, found in zip(pairs, two.device.deliver(2 * flat, on_gpus), strict=True):
+        for ours, theirs in zip(two.to_host(found), pair, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
 # Training.
 
 

@@ -16,11 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_shards import run_hybrid
 from test_train import run_small, small_data
 
 from minicnn import reference, storage
 from minicnn.__main__ import main
+from minicnn.distributed import traffic
 from minicnn.net import gaussian, row
+from minicnn.networks import catalogue
 from minicnn.training import train
 from minicnn.two_columns import in_columns
 
@@ -41,10 +44,10 @@ def is_open_mpi():
     return "Open MPI" in told
 
 
-def start(ranks, *command):
+def start(ranks, *command, mpi4py=("-m", "mpi4py")):
     """Start a job of `python -m mpi4py …` and return its process."""
     options = is_open_mpi() and ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]
-    python = [sys.executable, "-m", "mpi4py", *map(str, command)]
+    python = [sys.executable, *mpi4py, *map(str, command)]
     paths = os.pathsep.join([str(HERE.parent), str(HERE)])
     return subprocess.Popen(
         [MPIEXEC, *(options or []), "-n", str(ranks), *python],
@@ -55,7 +58,7 @@ def start(ranks, *command):
     )  # fmt: skip
 
 
-def finish(job, seconds=60):
+def finish(job, seconds=240):
     """Return the exit code of a job and what it printed; fail if it does not end."""
     try:
         printed, _ = job.communicate(timeout=seconds)
@@ -78,12 +81,12 @@ def state(folder):
     return {name: array.tobytes() for name, array in arrays.items()}, facts
 
 
-def photographs(folder):
-    """Make a data set of 60 small photographs of three classes."""
+def photographs(folder, count=60):
+    """Make a data set of small photographs of three classes."""
     from PIL import Image
 
     rng = np.random.default_rng(0)
-    for number in range(60):
+    for number in range(count):
         path = folder / "photographs" / f"class {number % 3}" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (36, 36, 3), np.uint8)).save(path)
@@ -111,6 +114,30 @@ def test_one_to_four_ranks_end_with_the_bits_of_one_process(tmp_path):
         assert small(ranks, tmp_path / str(ranks)) == expected, ranks
 
 
+def test_the_hybrid_on_four_ranks_ends_with_the_bits_of_one_process(tmp_path):
+    run_hybrid(tmp_path / "alone")
+    code, printed = finish(start(4, HERE / "mpi_child.py", "hybrid", tmp_path / "run"))
+    assert code == 0, printed
+    assert state(tmp_path / "run") == state(tmp_path / "alone")
+
+
+@pytest.mark.parametrize(
+    "network, parallel, ranks",
+    [
+        ("cifar-alexnet", "data", 2),
+        ("cifar-2gpu", "columns", 2),
+        ("cifar-alexnet", "hybrid", 4),
+    ],
+)
+def test_the_ranks_send_as_many_bytes_as_predicted(network, parallel, ranks):
+    code, printed = finish(start(ranks, HERE / "mpi_child.py", "steps", network, 8, 2, parallel))
+    assert code == 0, printed
+    layers, size = catalogue.build(network, reference, None), catalogue.find(network).size
+    predicted = traffic.sent_bytes(layers, (3, size, size), 8, ranks, parallel)
+    rounded = 64  # bytes: 4 ranks have 2 or 3 of 10 classes
+    assert float(printed.split()[-1]) == pytest.approx(sum(predicted.values()), abs=rounded)
+
+
 def test_a_run_goes_on_with_another_number_of_ranks(tmp_path):
     run_small(tmp_path / "alone", shards=4)
     small(4, tmp_path / "run", 1)
@@ -118,9 +145,12 @@ def test_a_run_goes_on_with_another_number_of_ranks(tmp_path):
     assert small(2, tmp_path / "run", 3) == state(tmp_path / "alone")
 
 
-def test_the_command_line_gives_the_same_bits_with_dropout_and_random_views(prepared, tmp_path):
-    assert main(training(prepared, tmp_path / "1")[2:]) == 0
-    code, printed = finish(start(2, *training(prepared, tmp_path / "2")))
+@pytest.mark.parametrize("parallel", ["data", "hybrid"])
+def test_the_command_line_gives_the_same_bits_with_dropout_and_random_views(
+    parallel, prepared, tmp_path
+):
+    assert main(training(prepared, tmp_path / "1", "--parallel", parallel)[2:]) == 0
+    code, printed = finish(start(2, *training(prepared, tmp_path / "2", "--parallel", parallel)))
     assert code == 0, printed
     assert printed.count("validation error") == 1  # rank 0 alone prints
     assert state(tmp_path / "1") == state(tmp_path / "2")
@@ -167,6 +197,17 @@ def test_dropout_and_columns_of_unequal_width_cross_between_ranks(tmp_path):
     code, printed = finish(start(2, HERE / "mpi_child.py", "columns", tmp_path / "apart"))
     assert code == 0, printed
     assert state(tmp_path / "alone") == state(tmp_path / "apart")
+
+
+@pytest.mark.skipif(find_spec("numba_cuda") is None, reason="numba-cuda is not installed")
+def test_each_rank_computes_on_a_gpu_of_its_own(tmp_path):
+    for ranks in (1, 2):
+        out = tmp_path / str(ranks)
+        code, printed = finish(start(ranks, HERE / "mpi_child.py", "gpu", out))
+        assert code == 0, printed
+        for rank in range(ranks):
+            assert f"rank {rank} of {ranks} computed on {rank}\n" in printed
+    assert state(tmp_path / "1") == state(tmp_path / "2")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
@@ -267,6 +308,21 @@ def test_what_is_wrong_with_the_command_is_said_once(options, sentence, prepared
         code, printed = finish(start(2, *training(prepared, tmp_path / "run", *options)))
     assert code != 0
     assert printed.count(sentence) == 1, printed
+
+
+def test_ranks_that_could_not_end_one_another_are_refused_with_the_right_command(tmp_path):
+    code, printed = finish(start(2, "-m", "minicnn", "train", "--out", tmp_path, mpi4py=()))
+    assert code == 1
+    right = f"mpiexec -n 2 python -m mpi4py -m minicnn train --out {tmp_path}"
+    assert printed.count(right) == 1, printed
+
+
+def test_ranks_of_a_starter_that_belongs_to_another_mpi_are_refused():
+    command = [sys.executable, "-m", "mpi4py", "-m", "minicnn", "train"]
+    slurm = {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "4", "PYTHONPATH": str(HERE.parent)}
+    told = subprocess.run(command, env=os.environ | slurm, capture_output=True, text=True)
+    assert told.returncode == 1
+    assert "type srun --mpi=pmi2 python -m mpi4py -m minicnn train" in told.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a small file system")

@@ -27,20 +27,22 @@ def prepared(tmp_path_factory):
     return photographs(tmp_path_factory.mktemp("hosts"))
 
 
-def test_three_hosts_end_with_the_bits_of_one_after_one_was_killed_and_one_cut_off(
-    prepared, tmp_path
+@pytest.mark.parametrize("parallel, fault", [("data", "cut"), ("hybrid", "stall")])
+def test_three_hosts_end_with_the_bits_of_one_after_one_was_killed_and_one_lost(
+    parallel, fault, prepared, tmp_path
 ):
     out, endless = tmp_path / "run", ("--epochs", "100000", "--time-limit", "3")
+    shared = "--parallel", parallel
     with hosts(3, megabits=1000) as network:
-        job = network.start(3, *training(prepared, out, *endless))
+        job = network.start(3, *training(prepared, out, *shared, *endless))
         wait_for(out / "history.jsonl")
         os.kill(pids(out)[-1], signal.SIGKILL)
         code, _ = finish(job)
         assert code != 0
-        job = network.start(2, *training(prepared, out, *endless, "--resume"))
+        job = network.start(2, *training(prepared, out, *shared, *endless, "--resume"))
         epochs = len(storage.read_lines(out / "history.jsonl"))
         wait_for(out / "history.jsonl", lines=epochs + 1)
-        network.cut(1)
+        getattr(network, fault)(1)
         end = time.monotonic() + 60
         while pids(out) and time.monotonic() < end:
             time.sleep(0.1)
@@ -52,9 +54,9 @@ def test_three_hosts_end_with_the_bits_of_one_after_one_was_killed_and_one_cut_o
     epochs = str(1 + len(storage.read_lines(out / "history.jsonl")))
     with hosts(2, megabits=1000) as network:
         code, printed = finish(
-            network.start(2, *training(prepared, out, "--resume", "--epochs", epochs))
+            network.start(2, *training(prepared, out, *shared, "--resume", "--epochs", epochs))
         )
         assert code == 0, printed
         assert network.sent(1) > 1e6
-    assert main(training(prepared, tmp_path / "alone", "--epochs", epochs)[2:]) == 0
+    assert main(training(prepared, tmp_path / "alone", *shared, "--epochs", epochs)[2:]) == 0
     assert state(out) == state(tmp_path / "alone")

@@ -6,10 +6,14 @@ from test_train import ops, run_small, same, small_data, small_network
 
 from minicnn.__main__ import main
 from minicnn.data.batches import Batches
-from minicnn.distributed import launch, ranks, shards, tree
+from minicnn.distributed import hybrid, launch, ranks, shards, tree
 from minicnn.distributed.alone import Alone
 from minicnn.errors import CheckpointError
+from minicnn.net import gaussian, row
 from minicnn.training import train
+from minicnn.two_columns import in_columns
+
+two = in_columns(ops)
 
 
 def a_job(rank, size):
@@ -28,7 +32,9 @@ def test_however_many_ranks_add_five_shards_the_order_is_that_of_the_tree(size):
         nodes = []
         for shard in shards.Shards(5, a_job(rank, size)).own:
             tree.add_leaf(nodes, shard, arrays[shard].copy())
-        assert [node for node, _ in nodes] == shards.Shards(5, a_job(0, size)).nodes_of(rank, 5)
+        assert [node for node, _ in nodes] == shards.nodes_of(
+            shards.Shards(5, a_job(0, size)).of_part(rank, 5)
+        )
         held += nodes
     expected = ((a + b) + (c + d)) + e
     assert np.array_equal(tree.root(dict(held)), expected)
@@ -52,6 +58,54 @@ def test_the_gradient_in_shards_is_that_of_the_whole_batch(count):
     whole, cut = weights(1), weights(count)  # the last batch has 4 images, fewer than 6 shards
     for name in whole:
         np.testing.assert_allclose(cut[name], whole[name], rtol=1e-12, atol=1e-15)
+
+
+def run_hybrid(folder=None, dtype=np.float32, dropout=True, shards=6, hybrid=True, **options):
+    """Train a network with three fully connected layers, of 7, 3 and 5 units."""
+    rng, (images, labels) = np.random.default_rng(0), small_data()
+
+    def weights(*shape):
+        return gaussian(rng, shape, 0.3, dtype=dtype)
+
+    layers = [
+        row("conv1", ops, "conv", weights(4, 3, 3, 3), stride=2),
+        row("relu1", ops, "relu"),
+        row("drop1", ops, "dropout", p=0.5, rng=rng),
+        row("fc2", ops, "fc", weights(7, 4 * 3 * 2)),
+        row("relu2", ops, "relu"),
+        row("drop2", ops, "dropout", p=0.5, rng=rng),
+        row("fc3", ops, "fc", weights(3, 7)),
+        row("tanh3", ops, "tanh"),
+        row("fc4", ops, "fc", weights(5, 3)),
+    ]
+    layers = [layer for layer in layers if dropout or "drop" not in layer.name]
+    options = {"epochs": 3, "batch": 8, "epsilon": 0.05, "progress": False} | options
+    return train.train(
+        layers, ops, (images.astype(dtype), labels), (images[:9].astype(dtype), labels[:9]),
+        rng=rng, folder=folder, shards=shards, hybrid=hybrid, **options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("shards", [1, 3, 6])
+def test_the_hybrid_learns_what_the_whole_batch_teaches(shards):
+    whole = run_hybrid(dtype=np.float64, dropout=False, shards=1, hybrid=False).arrays()
+    cut = run_hybrid(dtype=np.float64, dropout=False, shards=shards).arrays()
+    for name in whole:  # 3 units in 6 slices: three are empty
+        np.testing.assert_allclose(cut[name], whole[name], rtol=1e-10, atol=1e-14, err_msg=name)
+
+
+def test_a_hybrid_run_resumes_as_a_hybrid_alone(tmp_path):
+    run_hybrid(tmp_path, epochs=1)
+    with pytest.raises(CheckpointError, match="parallel = hybrid, this one has None"):
+        run_hybrid(tmp_path, resume=True, hybrid=False)
+    same(run_hybrid(), run_hybrid(tmp_path, resume=True))
+
+
+def test_the_hybrid_refuses_layers_that_mix_units():
+    rng = np.random.default_rng(0)
+    for layers in (small_network(rng)[:1], [*small_network(rng), row("join", two, "join")]):
+        with pytest.raises(ValueError, match="the hybrid takes a network of one column"):
+            hybrid.check_layers(layers)
 
 
 def test_a_run_in_shards_resumes_as_if_it_had_never_stopped(tmp_path):
@@ -97,7 +151,7 @@ def test_processes_that_do_not_know_of_one_another_are_refused(names, command, m
     assert main(arguments) == 1
     told = capsys.readouterr().err
     assert told.count("\n") == 1
-    assert "mpiexec has started 4 processes" in told
+    assert "4 processes" in told
     assert ("mpiexec -n 4 python -m mpi4py -m minicnn train alexnet" in told) == (
         command == "train"
     )
@@ -119,7 +173,7 @@ def test_a_digest_sees_one_changed_pixel(sample):
     [
         ("alexnet", "data", "243.86", "1.95"),
         ("alexnet-2gpu", "columns", "7.96", "0.0637"),
-        ("alexnet", "hybrid", "13.79", "0.11"),
+        ("alexnet", "hybrid", "13.92", "0.111"),
     ],
 )
 def test_summary_predicts_what_crosses(network, parallel, megabytes, seconds, capsys):

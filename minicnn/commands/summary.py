@@ -46,8 +46,8 @@ def add(commands):
     several.add_argument(
         "--parallel",
         choices=("data", "columns", "hybrid"),
-        help="what the ranks share: images (default), columns, or, as a prediction only, images in "
-        "the convolutions and units in the fully connected layers",
+        help="what the ranks share: images (default), columns, or images in the convolutions and "
+        "units in the fully connected layers",
     )
     several.add_argument(
         "--bandwidth",

@@ -46,9 +46,9 @@ def run(options):
         if picture.exists():
             storage.check_output(picture, canvas.FIGURE)
     start_emulator(options)
-    ops = backend(options.ops, options.gpus, tf32=options.tf32)
+    ops = backend(options.ops, own_gpus(options, job), tf32=options.tf32)
+    check_parallel(options, job)
     if options.parallel == "columns":
-        check_columns(options, job)
         ops = job.backend(ops)
     before = job.broadcast(None if job.rank else resumed_facts(out, options.resume))
     if options.view == "central":
@@ -122,6 +122,7 @@ def run(options):
                 progress=not job.rank,
                 shards=options.shards,
                 job=job,
+                hybrid=options.parallel == "hybrid",
             )
     except MemoryError as error:
         if ops.device.capacity() is None:
@@ -140,20 +141,34 @@ def run(options):
     return 0
 
 
-def check_columns(options, job):
-    """Raise ValueError unless the network and the job have two columns, on the CPU."""
-    if catalogue.find(options.network).columns != 2:
+def own_gpus(options, job):
+    """Return --gpus or, for several ranks, the GPU with this rank's number on its machine."""
+    if options.gpus or job.size == 1 or backends.BACKENDS[options.ops] != "GPU":
+        return options.gpus
+    return (job.local_rank,)
+
+
+def check_parallel(options, job):
+    """Raise ValueError unless the network, the job and the backend are fit for --parallel."""
+    if options.parallel == "data":
+        return
+    columns, way = catalogue.find(options.network).columns, f"--parallel {options.parallel}"
+    if options.parallel == "columns" and columns != 2:
         raise ValueError(
-            f"--parallel columns: {options.network} has one column; "
+            f"{way}: {options.network} has one column; "
             f"{' and '.join(catalogue.two_columns())} have two"
         )
-    if job.size != 2:
+    if options.parallel == "hybrid" and columns != 1:
+        raise ValueError(f"{way} takes a network of one column; {options.network} has two")
+    if options.parallel == "columns" and job.size != 2:
         raise ValueError(
-            f"--parallel columns takes two ranks, and there {'is' if job.size == 1 else 'are'} "
-            f"{job.size}: start it with mpiexec -n 2 python -m mpi4py -m minicnn train …"
+            f"{way} takes two ranks, and there {'is' if job.size == 1 else 'are'} {job.size}: "
+            "start it with mpiexec -n 2 python -m mpi4py -m minicnn train …"
         )
-    if backends.BACKENDS[options.ops] != "CPU" or (options.shards or 1) > 1:
-        raise ValueError("--parallel columns computes on the CPU, in one shard")
+    if options.parallel == "columns" and (options.shards or 1) > 1:
+        raise ValueError(f"{way} computes in one shard: leave out --shards")
+    if backends.BACKENDS[options.ops] != "CPU":
+        raise ValueError(f"{way} computes on the CPU: leave out --ops {options.ops}")
 
 
 def resumed_facts(out, resume):

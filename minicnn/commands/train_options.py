@@ -194,10 +194,12 @@ def add_options(command):
     )
     machines.add_argument(
         "--parallel",
-        choices=("data", "columns"),
+        choices=("data", "columns", "hybrid"),
         default="data",
-        help="what the ranks share: the images of a batch (default), or the two columns of "
-        f"{' or '.join(catalogue.two_columns())}; the result does not depend on it",
+        help="what the ranks share: the images of a batch (default); the two columns of "
+        f"{' or '.join(catalogue.two_columns())}, with the same result; or, as in Krizhevsky's "
+        "hybrid of 2014, the images in convolutions and the units in fully connected layers, a run "
+        "of its own",
     )
     machines.add_argument(
         "--time-limit",

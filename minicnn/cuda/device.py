@@ -13,15 +13,17 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from ..reference import device as reference
 from . import gpu
 from .buffers import empty, memory
 from .gpu import described, ready, synchronize as wait
 
 __all__ = [
-    "LOOK_EVERY", "capacity", "described", "feed", "is_on_device", "memory", "ready", "to_device",
-    "to_host", "wait",
+    "LOOK_EVERY", "capacity", "collect", "deliver", "described", "feed", "is_on_device", "memory",
+    "ready", "to_device", "to_host", "wait",
 ]  # fmt: skip
 
+staging = {}  # stream, length and type → pinned memory for `collect` and `deliver`
 LOOK_EVERY = 16  # steps between checks of the loss; each makes the host wait for the GPU
 
 
@@ -122,3 +124,30 @@ def wait_for_copy(array, labels, event):
     """Return (array, labels); later work in the current stream waits for the copy."""
     gpu.wait_event(event)
     return array, labels
+
+
+def collect(arrays, factor=1):
+    """Return arrays of one type as one flat array on the host, times a factor."""
+    staged = pinned_memory(sum(array.size for array in arrays), arrays[0].dtype)
+    for array, part in zip(arrays, reference.deliver(staged, arrays), strict=True):
+        flat(to_device(array)).copy_to_host(part.reshape(-1), stream=gpu.stream())
+    wait()
+    return staged * staged.dtype.type(factor)
+
+
+def deliver(whole, arrays):
+    """Return the parts of a flat array, in the shapes of these arrays: the inverse of collect.
+
+    The copies are complete before the next `collect` in this stream returns.
+    """
+    staged = pinned_memory(whole.size, whole.dtype)
+    staged[...] = whole
+    return [to_device(part) for part in reference.deliver(staged, arrays)]
+
+
+def pinned_memory(length, dtype):
+    """Return pinned memory, the same for each call in this stream."""
+    key = gpu.stream(), length, np.dtype(dtype)
+    if key not in staging:
+        staging[key] = gpu.cuda.pinned_array(length, dtype)
+    return staging[key]

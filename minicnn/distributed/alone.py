@@ -28,9 +28,13 @@ class Alone:
     def complete(self, run):
         """Bring all parameters and velocities of a run to every rank, if they are not there."""
 
-    def tree_sum(self, nodes, held, length, dtype):
-        """Return the sum of the arrays of all ranks, in the order of the tree: see tree.py."""
+    def scatter_sum(self, nodes, held, counts, dtype):
+        """Return this rank's slice of the sum of the arrays of all ranks: see ranks.py."""
         return root(dict(nodes))
+
+    def joined(self, part, counts):
+        """Return the arrays of all ranks, one after the other."""
+        return part
 
 
 ALONE = Alone()

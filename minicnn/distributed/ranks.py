@@ -40,6 +40,8 @@ class Ranks:
         self.comm, self.limit = MPI.COMM_WORLD, limit
         self.rank, self.size = self.comm.rank, self.comm.size
         self.part, self.parts = self.rank, self.size
+        neighbours = self.comm.Split_type(MPI.COMM_TYPE_SHARED)
+        self.local_rank = neighbours.rank  # its number among the ranks of its machine
 
     @property
     def name(self):
@@ -83,42 +85,49 @@ class Ranks:
         with self.waiting():
             return self.comm.bcast(value)
 
-    def tree_sum(self, nodes, held, length, dtype):
-        """Return the sum of the arrays of all ranks, in the order of the tree: see tree.py.
+    def scatter_sum(self, nodes, held, counts, dtype):
+        """Return this rank's slice of the sum of all arrays, added in the order of the tree.
 
-        Each rank receives one slice of every array (Alltoall), adds it up, and sends the sum to all
-        (Allgather), as in Krizhevsky (2014).  So a rank sends and receives about twice its arrays.
+        Each rank receives its slice of every array (Alltoall) and adds it up, as in Krizhevsky
+        (2014).  With `joined` after it, a rank sends and receives about twice its arrays.
 
         Parameters
         ----------
         nodes : list of (node, array)
-            This rank's; the list is emptied.
+            This rank's, see tree.py; the list is emptied.
         held : list of list of node
             The nodes of each rank.
-        length, dtype
-            Those of every array.
+        counts : sequence of int
+            The length of each rank's slice; together, that of every array.
+        dtype
         """
         if self.size == 1:
             return root(dict(nodes))
-        bounds = [rank * length // self.size for rank in range(self.size + 1)]
-        counts, starts = np.diff(bounds), bounds[:-1]
-        slices = {}
+        slices, starts = {}, np.cumsum([0, *counts[:-1]])
         with self.waiting():
             for place in range(max(map(len, held))):  # every rank sends one array, or none
                 senders = [rank for rank in range(self.size) if place < len(held[rank])]
-                sent = nodes[place][1] if self.rank in senders else np.empty(0, dtype)
+                sends = self.rank in senders
+                sent = nodes[place][1] if sends else np.empty(0, dtype)
                 received = np.empty((len(senders), counts[self.rank]), dtype)
                 incoming = [counts[self.rank] * (rank in senders) for rank in range(self.size)]
                 self.comm.Alltoallv(
-                    [sent, (counts * (self.rank in senders), starts)],
+                    [sent, (np.multiply(counts, sends), starts)],
                     [received, (incoming, np.cumsum([0, *incoming[:-1]]))],
                 )
                 slices |= {
                     held[rank][place]: part for rank, part in zip(senders, received, strict=True)
                 }
-            nodes.clear()
-            total = np.empty(length, dtype)
-            self.comm.Allgatherv(root(slices), [total, (counts, starts)])
+        nodes.clear()
+        return root(slices)
+
+    def joined(self, part, counts):
+        """Return the arrays of all ranks, one after the other; `counts` are their lengths."""
+        if self.size == 1:
+            return part
+        total = np.empty(sum(counts), part.dtype)
+        with self.waiting():
+            self.comm.Allgatherv(part, [total, (counts, np.cumsum([0, *counts[:-1]]))])
         return total
 
 

@@ -47,23 +47,24 @@ class Shards:
             )
         self.count, self.job = count, job
 
-    def of_part(self, part):
-        """Return the numbers of the shards of a part of the ranks."""
+    def of_part(self, part, filled=None):
+        """Return the numbers of the shards of a part of the ranks, among the first `filled`."""
         first, stop = (p * self.count // self.job.parts for p in (part, part + 1))
-        return range(first, stop)
+        return range(first, stop if filled is None else min(stop, filled))
 
     @property
     def own(self):
         """The numbers of this rank's shards."""
         return self.of_part(self.job.part)
 
-    def steps(self, compute, ops, batches, run):
+    def steps(self, compute, layers, ops, batches, run):
         """Yield x, answers and grads of every step that is left in an epoch.
 
         Parameters
         ----------
         compute : function
-            compute(x, labels) → loss, scores, grads of a shard, see train.loss_and_gradients.
+            compute(layers, ops, x, labels) → loss, scores, grads: train.loss_and_gradients.
+        layers : list of Layer
         ops : module
         batches : Batches
         run : Run
@@ -77,40 +78,45 @@ class Shards:
         grads : dict
             The gradients of the whole batch, from all ranks.
         """
-        x, shards = None, iter(ops.device.feed(batches))
+        feed = iter(ops.device.feed(batches))
         for step in range(batches.first_step, batches.stop):
-            filled = min(self.count, len(batches.indices(step)))  # the others have no images
-            answers, nodes, total = [], [], len(batches.indices(step))
-            for shard in self.own[: max(0, filled - self.own.start)]:
-                x, labels = next(shards)
-                with self.seeded(run, batches.seed, batches.epoch, step, shard):
-                    loss, scores, grads = compute(x, labels)
-                answers.append((loss, scores, labels))
-                if self.count > 1:
-                    flat = flatten(run.layers, ops, grads)
-                    flat *= flat.dtype.type(len(labels) / total)
-                    add_leaf(nodes, shard, flat)
-                    del grads, flat  # the next shard needs the memory
-            if self.count > 1:
-                grads = self.whole_sum(run.layers, ops, nodes, filled)
+            x, answers, grads = self.step(compute, layers, ops, batches, run, step, feed)
             yield batches.make(step, 0)[0] if x is None else x, answers, grads
             del answers, grads  # the next step needs the memory
 
+    def step(self, compute, layers, ops, batches, run, step, feed):
+        """Return x, answers and grads of one step; x is None if this rank had no images."""
+        key, total = (batches.seed, batches.epoch, step), len(batches.indices(step))
+        filled = min(self.count, total)  # the other shards have no images
+        x, answers, nodes = None, [], []
+        for shard in self.of_part(self.job.part, filled):
+            x, labels = next(feed)
+            with self.seeded(run, *key, shard):
+                loss, scores, grads = compute(layers, ops, x, labels)
+            answers.append((loss, scores, labels))
+            if self.count > 1:
+                add_leaf(nodes, shard, flatten(layers, ops, grads, len(labels) / total))
+                del grads  # the next shard needs the memory
+        if self.count > 1:
+            grads = self.whole_sum(layers, ops, nodes, filled)
+        return x, answers, grads
+
     def whole_sum(self, layers, ops, nodes, filled):
         """Return the gradients of the whole batch, and empty this rank's nodes."""
-        held = [self.nodes_of(part, filled) for part in range(self.job.parts)]
+        held = [nodes_of(self.of_part(part, filled)) for part in range(self.job.parts)]
         like = list(net.parameters(layers).values())
-        flat = self.job.tree_sum(nodes, held, sum(w.size for w in like), like[0].dtype)
-        nodes.clear()
-        return unflatten(layers, ops, flat)
+        length, ranks = sum(w.size for w in like), self.job.parts
+        counts = np.diff([rank * length // ranks for rank in range(ranks + 1)])
+        part = self.job.scatter_sum(nodes, held, counts, like[0].dtype)
+        return unflatten(layers, ops, self.job.joined(part, counts))
 
-    def nodes_of(self, part, filled):
-        """Return the nodes of a part after a step in which the first `filled` shards had images."""
-        nodes = []
-        for shard in self.of_part(part):
-            if shard < filled:
-                add_leaf(nodes, shard, np.zeros(0))
-        return [node for node, _ in nodes]
+    def updating(self, ops):
+        """Return the backend whose sgd_update takes the grads of `steps`."""
+        return ops
+
+    def complete(self, run):
+        """Bring all parameters and velocities of a run to every rank, if they are not there."""
+        self.job.complete(run)
 
     @contextmanager
     def seeded(self, run, *key):
@@ -129,10 +135,10 @@ class Shards:
             for rng, state in zip(rngs, states, strict=True):
                 rng.bit_generator.state = state
 
-    def rehearse(self, compute, ops, run, x, labels):
+    def rehearse(self, compute, layers, ops, run, x, labels):
         """Compute a small step on every rank, and warn if one has other bits than rank 0."""
         with self.seeded(run, 0):
-            loss, _, grads = compute(ops.to_device(x), labels)
+            loss, _, grads = compute(layers, ops, ops.to_device(x), labels)
         warn_if_rounded(self.job, float(ops.to_host(loss)), flatten(run.layers, ops, grads))
 
     def count_answers(self, ops, answers):
@@ -147,27 +153,25 @@ class Shards:
         return losses[0] if self.count == 1 else loss, sum(wrongs), sum(images)
 
 
-def flatten(layers, ops, grads):
-    """Return the gradients of all parameters as one array on the host."""
-    arrays = [
-        column.ravel()
-        for layer in layers
-        for name in layer.params
-        for column in net.columns(ops.to_host(grads[layer.name][name]))
-    ]
-    return np.concatenate(arrays)
+def nodes_of(leaves):
+    """Return the nodes of the tree that these leaves add up to."""
+    nodes = []
+    for leaf in leaves:
+        add_leaf(nodes, leaf, np.zeros(0))
+    return [node for node, _ in nodes]
+
+
+def flatten(layers, ops, grads, share=1):
+    """Return the gradients of all parameters, times a share, as one array on the host."""
+    arrays = [grads[layer.name][name] for layer in layers for name in layer.params]
+    return ops.device.collect(arrays, share)
 
 
 def unflatten(layers, ops, flat):
     """Return grads, where `ops` computes, from one array: the inverse of `flatten`."""
-    grads, first = {layer.name: {} for layer in layers}, 0
-    for layer in layers:
-        for name, w in layer.params.items():
-            parts = []
-            for column in net.columns(w):
-                parts.append(flat[first : first + column.size].reshape(column.shape))
-                first += column.size
-            grads[layer.name][name] = ops.to_device(
-                tuple(parts) if isinstance(w, tuple) else parts[0]
-            )
+    params = [(layer, name) for layer in layers for name in layer.params]
+    arrays = ops.device.deliver(flat, [layer.params[name] for layer, name in params])
+    grads = {layer.name: {} for layer in layers}
+    for (layer, name), array in zip(params, arrays, strict=True):
+        grads[layer.name][name] = array
     return grads

@@ -4,12 +4,12 @@
 
     data       gradients: one slice of n to each other rank, and its sum to all (ranks.py)
     columns    activations and their gradients, where the table crosses (two_columns.py)
-    hybrid     convolutions share the images, fully connected layers their units (Krizhevsky 2014):
-               gradients of the convolutions alone; for each fully connected layer every rank sends
-               b·D activations to each of the others, and as many gradients come back.  `train`
-               does not do it; the numbers show what it would save
+    hybrid     gradients of the convolutions alone; for each fully connected layer every rank sends
+               b·D activations to each of the others, and gets as many gradients back; at the end
+               its units of the scores (hybrid.py)
 
-A rank receives as much as it sends, at the same time; links send both ways at once.
+A rank receives as much as it sends, at the same time; links send both ways at once.  The ranks have
+as many shards each, a power of two, so that their gradients are one array: one node of the tree.
 """
 
 import math
@@ -59,7 +59,8 @@ def sent_bytes(layers, shape, batch, ranks, parallel):
         if net.kind_of(layer) == "fc":
             D = math.prod(layer.params["w"].shape[1:])
             sent[layer.name] = 2 * others * batch * D * number // ranks
-    return sent
+            scores = len(layer.params["b"])  # the last layer's
+    return sent | {"scores": others * batch * scores * number // ranks}
 
 
 def described(layers, shape, batch, ranks, parallel, bandwidth):

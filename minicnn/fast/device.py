@@ -3,6 +3,8 @@
 from ..reference.device import (
     LOOK_EVERY,
     capacity,
+    collect,
+    deliver,
     described,
     feed,
     memory,
@@ -13,6 +15,6 @@ from ..reference.device import (
 )
 
 __all__ = [
-    "LOOK_EVERY", "capacity", "described", "feed", "memory", "ready", "to_device", "to_host",
-    "wait",
+    "LOOK_EVERY", "capacity", "collect", "deliver", "described", "feed", "memory", "ready",
+    "to_device", "to_host", "wait",
 ]  # fmt: skip

@@ -5,6 +5,8 @@ takes its batches through `feed`, and reads the loss only every LOOK_EVERY steps
 neither.
 """
 
+import numpy as np
+
 LOOK_EVERY = 1  # steps between two reads of the loss
 
 
@@ -41,3 +43,17 @@ def to_host(x):
 def feed(batches):
     """Yield (x, labels) as they come."""
     yield from batches
+
+
+def collect(arrays, factor=1):
+    """Return arrays of one type as one flat array on the host, times a factor."""
+    flat = np.concatenate([array.ravel() for array in arrays])
+    flat *= flat.dtype.type(factor)
+    return flat
+
+
+def deliver(flat, arrays):
+    """Return the parts of a flat array, in the shapes of these arrays: the inverse of collect."""
+    ends = np.cumsum([array.size for array in arrays])
+    parts = np.split(flat, ends[:-1])
+    return [part.reshape(array.shape) for part, array in zip(parts, arrays, strict=True)]

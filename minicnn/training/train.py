@@ -15,7 +15,6 @@ A resumed run gives the same numbers, bit for bit, as one that never stopped: a 
 parameters, velocities, the order of the images, the position in it and the random state.
 """
 
-import functools
 import math
 import time
 
@@ -26,6 +25,7 @@ from ..checks import check_classes, check_number, check_rng
 from ..console import interrupts
 from ..data.batches import Batches
 from ..distributed.alone import ALONE
+from ..distributed.hybrid import Hybrid, check_layers
 from ..distributed.shards import Shards
 from ..errors import Diverged, Interrupted
 from . import evaluate
@@ -71,6 +71,7 @@ def train(
     progress=True,
     shards=1,
     job=ALONE,
+    hybrid=False,
 ):
     """Train until `epochs` epochs are done or the training error is `until`; return the Run.
 
@@ -124,6 +125,9 @@ def train(
     job : Alone or Ranks
         The processes that share the work, at most one for each shard.  The files are rank 0's;
         the others take its state, so that `folder` means nothing to them.
+    hybrid : bool
+        Let the ranks share the units of fully connected layers, and the images of the layers below:
+        see distributed/hybrid.py.
 
     Returns
     -------
@@ -152,16 +156,19 @@ def train(
     epsilon, momentum, bias_epsilon = float(epsilon), float(momentum), float(bias_epsilon)
     decay = decay_of_layers(layers, decay)
     check_rng("train", rng)
-    switches = {"resume": resume, "progress": progress}
+    switches = {"resume": resume, "progress": progress, "hybrid": hybrid}
     check_names(folder, title, settings, inputs, switches)
     check_functions(schedule, view, test_view, validation_data)
     images, labels = images_and_labels("train_data", train_data)
     validation = None
     if validation_data is not None:
         validation = images_and_labels("validation_data", validation_data)
-    shards = Shards(int(shards), job)
+    shards = (Hybrid if hybrid else Shards)(int(shards), job)
     if shards.count > 1:
         settings = {**(settings or {}), "shards": shards.count}
+    if hybrid:
+        check_layers(layers)
+        settings = {**(settings or {}), "parallel": "hybrid"}
     run = Run(
         layers, rng, epsilon, None if job.rank else folder,
         settings=settings, inputs=inputs, training_images=len(images), batch=batch,
@@ -192,11 +199,11 @@ def train(
         run.save()  # so that even a run killed in its first second can be resumed
     one_shard_each = until is None and shards.count == 1  # until may be reached at any step
     sync_every = ops.device.LOOK_EVERY if one_shard_each else 1
+    update_ops = shards.updating(ops)
     pending = []  # the losses, scores and labels of the steps not counted yet
-    compute = functools.partial(loss_and_gradients, fused_layers, ops)
     if job.parts > 1:
         first_x = view(images[:2], rng=np.random.default_rng(seed))
-        shards.rehearse(compute, ops, run, first_x, labels[:2])
+        shards.rehearse(loss_and_gradients, fused_layers, ops, run, first_x, labels[:2])
     run.begin()
 
     total = epochs * len(images)
@@ -209,13 +216,16 @@ def train(
                 seed=seed, epoch=run.epoch, first_step=run.step, workers=workers,
                 shards=shards.count, own=shards.own,
             )  # fmt: skip
-            for x, answers, grads in shards.steps(compute, ops, batches, run):
+            for x, answers, grads in shards.steps(
+                loss_and_gradients, fused_layers, ops, batches, run
+            ):
                 pending.append(answers)
                 if len(pending) == sync_every or run.step + len(pending) == steps:
                     counted = count_pending(pending, run, layers, ops, x, batches, shards)
                 update(
-                    layers, ops, grads, run.velocities, run.epsilon, momentum, decay, bias_epsilon
-                )
+                    layers, update_ops, grads, run.velocities, run.epsilon, momentum, decay,
+                    bias_epsilon,
+                )  # fmt: skip
                 del answers, grads  # the next step needs the memory
 
                 if pending:
@@ -223,7 +233,7 @@ def train(
                 update_bar(bar, run, steps, counted)
                 done = run.reached(until, steps)  # at the goal, an epoch ends early
                 if run.step == steps or done:
-                    job.complete(run)
+                    shards.complete(run)
                     check_weights(run, layers, x, batches)
                     run.end_epoch(steps, validate(test_layers, ops, validation, test_view, job))
                     warn_of_explosion(run, classes, bar)
@@ -234,14 +244,14 @@ def train(
                 due = time.perf_counter() - run.saved_at > save_every
                 stop, due = map(any, zip(*job.gather((interrupted(), due)), strict=True))
                 if run.step == 0 or stop or due:
-                    job.complete(run)
+                    shards.complete(run)
                     save_unless_broken(run, layers, x, batches)
                 if stop:
                     job.gather(None)  # the checkpoint is written
                     raise Interrupted(describe_interruption(run))
                 if done:
                     break
-    job.complete(run)
+    shards.complete(run)
     save_unless_broken(run, layers, view(images[:1], rng=np.random.default_rng(seed)))
     return run
 
