@@ -118,8 +118,8 @@ print(f"{losses[0]:.3f}, after one step {losses[1]:.3f}, after sixteen {losses[1
 # smaller the more inputs a unit has (its *fan-in*; lesson 11). A step takes a *batch* of 100
 # images, so an *epoch*, one pass through all of them in random order, is ten steps. After each
 # epoch the network is also asked about 1,000 other images, which it never learns from: its
-# *validation error* is the share of these that it gets wrong. Guessing makes 90%. **Predict** both
-# errors after twenty epochs: do they fall together?
+# *validation error* is the share of these that it gets wrong. Guessing gets 90% wrong. **Predict**
+# both errors after twenty epochs: do they fall together?
 
 # %%
 train_x, train_y, test_x, test_y, _ = data.prepare(sample, "unit")  # pixels have a deviation of 1
