@@ -61,11 +61,14 @@ function colour(x, [lo, hi]) {
   return (share > 0 ? RED : BLUE).map((c) => 255 + Math.abs(share) * (c - 255));
 }
 
+/** Return whether three maps of an array are drawn as one picture in colour. */
+const isColour = (value) => value.rgb !== undefined;
+
 /** Return the layout of an array's picture: panels side by side, in as many rows as it takes. */
 function layout(value, width) {
   let [P, h, w] = value.p;
-  if (value.rgb) P /= 3;
-  const numbers = value.v && P * h * w <= DRAWN && w * 34 <= width && !value.rgb;
+  if (isColour(value)) P /= 3;
+  const numbers = value.v && P * h * w <= DRAWN && w * 34 <= width && !isColour(value);
   const side = P > 1 ? 130 : Math.min(width, 300);
   let px = Math.max(1, Math.min(P > 1 ? 12 : 16, Math.floor(side / Math.max(w, h)))),
     cw,
@@ -77,7 +80,7 @@ function layout(value, width) {
     cw = numbers ? Math.min(38, Math.floor(width / w)) : px;
     ch = numbers ? 22 : px;
     across = Math.max(1, Math.min(P, Math.floor((width + gap) / (w * cw + gap))));
-    if (!value.rgb && maps < across && P % maps === 0 && P > maps)
+    if (!isColour(value) && maps < across && P % maps === 0 && P > maps)
       across = P > 12 * maps ? across - (across % maps) : maps; // one image in each row, if few
     if (numbers || px === 1 || Math.ceil(P / across) * (h * px + gap) <= 440) break;
   }
@@ -112,9 +115,9 @@ function shade(data, id, place, at) {
   const value = data.values[id],
     all = cells(data, id),
     area = place.h * place.w;
-  if (!value.rgb) return typeof all[at] === "number" ? colour(all[at], data.ranges[value.k]) : null;
+  if (!isColour(value)) return typeof all[at] === "number" ? colour(all[at], data.ranges[value.k]) : null;
   const first = Math.floor(at / area) * 3 * area + (at % area);
-  return [all[first], all[first + area], all[first + 2 * area]];
+  return [0, 1, 2].map((c) => Math.max(0, Math.min(255, all[first + c * area] + value.rgb)));
 }
 
 /** Return a canvas with the maps of an array below each other, a pixel for each entry. */
@@ -199,8 +202,8 @@ function spots(value, box) {
         next.push(panel * shape[axis] + n);
     panels = next;
   });
-  if (value.rgb) panels = [...new Set(panels.map((panel) => Math.floor(panel / 3)))];
-  panels = panels.filter((panel) => panel < (value.rgb ? P / 3 : P));
+  if (isColour(value)) panels = [...new Set(panels.map((panel) => Math.floor(panel / 3)))];
+  panels = panels.filter((panel) => panel < (isColour(value) ? P / 3 : P));
   return panels.flatMap((p) => rows.flatMap((r) => columns.map((c) => [p, ...r, ...c])));
 }
 
@@ -235,8 +238,8 @@ function framed(name, state, ...inside) {
 function captioned(data, name, id, text) {
   const value = data.values[id],
     last = index(value, product(value.p) - 1),
-    most = value.rgb
-      ? "red, green, blue = 888, 888, 888"
+    most = isColour(value)
+      ? "red, green, blue = −888, −888, −888"
       : value.v
         ? `${name}${last} = −0.000008888888888`
         : `${name}${last} ≈ −0.0000088`;
@@ -265,10 +268,10 @@ function card(data, [name, id, state, fresh, under], width, point) {
     paint();
     const all = cells(data, id);
     if (at === null) words.textContent = caption;
-    else if (value.rgb) {
+    else if (isColour(value)) {
       const area = place.h * place.w,
         first = Math.floor(at / area) * 3 * area + (at % area);
-      const shades = [0, 1, 2].map((c) => Math.round(all[first + c * area]));
+      const shades = [0, 1, 2].map((c) => short(Math.round(all[first + c * area])));
       words.textContent = `red, green, blue = ${shades.join(", ")}`;
     } else {
       const entry = value.v ? `= ${short(all[at], 10)}` : `≈ ${short(all[at], 2)}`;

@@ -14,7 +14,7 @@ class Picture:
     def __init__(self, slides):
         self._slides = {  # an array has one range of colours in all slides
             label: {
-                name: look(np.asarray(array), lambda _, kin=name: kin, PIXELS)
+                name: look(np.asarray(array), lambda _, kin=name: kin, PIXELS, name=name)
                 for name, array in arrays.items()
             }
             for label, arrays in slides.items()
@@ -24,7 +24,7 @@ class Picture:
         return page.slides_html(self._slides)
 
     def show(self, pause=None):
-        """Print the arrays, in colour where the terminal supports it; pause after each slide."""
+        """Print the arrays, in colour where the output supports it; pause after each slide."""
         colour, last = terminal.has_colour(), [*self._slides][-1:]
         for label in self._slides:
             print(self._text(label, colour))
@@ -35,6 +35,7 @@ class Picture:
         lines = [label] * bool(label)
         for name, shot in self._slides[label].items():
             lines += terminal.array(name, shot, colour, indent="")
+            lines += [] if colour else terminal.shades(shot, terminal.width_of(colour))
         return "\n".join(lines)
 
     def __str__(self):
@@ -47,8 +48,9 @@ def picture(*nameless, **arrays):
     """Return a picture of arrays: picture(x=x, y=y).
 
     An array with negative entries is drawn in blue, white and red, with white at 0.  Photographs,
-    (…, 3, H, W) with whole numbers to 255, are drawn in colour.  Any other array is grey, from
-    black at 0 to white at the largest entry.  Small arrays show their numbers.
+    (…, 3, H, W) with whole numbers to 255, are drawn in colour, and so are photographs minus a mean
+    that are called x: 0 becomes mid grey.  Any other array is grey, from black at 0 to white at the
+    largest entry.  Small arrays show their numbers.
 
     Parameters
     ----------
