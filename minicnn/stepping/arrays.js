@@ -26,14 +26,14 @@ function element(tag, attributes = {}, ...children) {
 
 const short = (x, digits = 4) =>
   typeof x !== "number" ? (x ?? "NaN") : String(Number(x.toPrecision(digits))).replace("-", "−");
-/** Return a number as text that fits into a cell, with as many digits as five characters take. */
-function brief(x) {
+/** Return a number as text that fits into a cell, of five characters and a minus, or of fewer. */
+function brief(x, characters = 6) {
   const size = Math.abs(x);
   const most = Number.isInteger(x) ? 5 : Math.max(3, Math.ceil(Math.log10(size)));
   if (size === 0 || (size >= 0.001 && size < 99999.5))
     for (let digits = most; digits > 0; digits--) {
       const text = short(x, digits);
-      if (text.length <= (x < 0 ? 6 : 5)) return text;
+      if (text.length <= Math.min(characters, x < 0 ? 6 : 5)) return text;
     }
   return x.toExponential(0).replace("e+", "e").replaceAll("-", "−");
 }
@@ -160,7 +160,8 @@ function draw(canvas, data, id, place, marks) {
     pen.strokeRect(x + 0.5, y + 0.5, cw - 1, ch - 1);
     const dark = rgb && 0.3 * rgb[0] + 0.6 * rgb[1] + 0.1 * rgb[2] < 140;
     pen.fillStyle = !rgb ? "#888" : dark ? "#fff" : "#111";
-    pen.fillText(rgb ? brief(entry) : (entry ?? "·"), x + cw / 2, y + ch / 2, cw - 3);
+    const words = rgb ? brief(entry, Math.floor((cw - 3) / 5.8)) : (entry ?? "·");
+    pen.fillText(words, x + cw / 2, y + ch / 2, cw - 3);
   }
   pen.strokeStyle = MARK;
   pen.lineWidth = cw > 6 ? 2 : 1;

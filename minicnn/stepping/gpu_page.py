@@ -6,7 +6,6 @@ It is embedded as page.py embeds its own, and gpu_steps.py describes the data.
 from . import gpu_terminal
 from .page import embedded
 
-
 SCRIPTS = ["arrays.js", "frame.js", "gpu.js", "steps.js"]
 
 

@@ -495,6 +495,11 @@ async function start(host) {
   const root = host.attachShadow({ mode: "open" }),
     page = document.documentElement;
   root.append(element("style", {}, data.css));
+  host.addEventListener("keydown", (event) => {
+    // in a notebook, letters without modifiers delete and change cells
+    if (/^\w$/.test(event.key) && !event.ctrlKey && !event.altKey && !event.metaKey)
+      event.stopPropagation();
+  });
   followTheme(host, page);
   if (data.blocks) return gpuStepper(data, root); // a CUDA kernel's, see gpu.js
   if (data.steps) stepper(data, root);

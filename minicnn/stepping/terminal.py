@@ -139,7 +139,7 @@ def breadth(line):
 
 
 def shades(shot, width):
-    """Return a large array in shades, with their meaning below; or none if all entries are equal."""
+    """Return a large array in shades, with their meaning below; none if all entries are equal."""
     if is_small(shot) or shot.lo == shot.hi:
         return []
     middle, top = "", max(-shot.lo, shot.hi)
