@@ -98,7 +98,7 @@ picture(image=images[7].mean(axis=0), shuffled=few[7, order].reshape(3, 32, 32).
 # mean images. As rows of weights they are *templates*: the score of a class is large where image
 # and template are bright and dark in the same places. With the bias
 # $-\frac{1}{2}\lVert w_k \rVert^2$ the largest score means the nearest template. Guessing gets 90%
-# wrong. **Predict** what the templates get wrong.
+# wrong. **Predict** how much the templates get wrong.
 
 # %%
 templates = means.reshape(10, -1)  # (10, 3072)

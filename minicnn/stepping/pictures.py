@@ -32,11 +32,11 @@ class Picture:
                 return
 
     def _text(self, label, colour=False):
-        lines = [label] * bool(label)
+        width, blocks = terminal.width_of(colour), []
         for name, shot in self._slides[label].items():
-            lines += terminal.array(name, shot, colour, indent="")
-            lines += [] if colour else terminal.shades(shot, terminal.width_of(colour))
-        return "\n".join(lines)
+            blocks.append(terminal.array(name, shot, colour, indent=""))
+            blocks[-1] += [] if colour else terminal.shades(shot, width)
+        return "\n".join([label] * bool(label) + terminal.side_by_side(blocks, width))
 
     def __str__(self):
         return "\n".join(map(self._text, self._slides))

@@ -15,7 +15,7 @@ import numpy as np
 from . import navigation
 from .boxes import index_text
 from .record import SHOWN, Turn
-from .values import Row, Shot, Text, caption, digits, number, row_caption, widest
+from .values import Row, Shot, Text, caption, digits, is_unwritten, number, row_caption, widest
 
 NUMBERS = 100  # an array with at most this many entries is printed as numbers
 SHADES = " ░▒▓█"  # from dark to light
@@ -82,6 +82,8 @@ def numbers(shot, width, box=None):
     """
     count = digits(shot)
     text = [[[f"{value:.{count}g}" for value in row] for row in panel] for panel in shot.panels]
+    for panel, row, column in np.argwhere(is_unwritten(shot.panels)):
+        text[panel][row][column] = "·"
     if box:
         inside = np.zeros(shot.shape, bool)
         inside[tuple(slice(*axis) for axis in box)] = True
