@@ -1277,6 +1277,11 @@ def test_an_input_x_minus_its_mean_is_in_colour_with_zero_as_mid_grey():
         (x[..., :7], "x"),
     ):
         assert values.look(other, name=name).rgb is None
+    assert values.look(abs(x), name="mean").rgb == 0 and values.look(abs(x)).rgb is None
+    x[0, :, :3] = np.nan
+    assert values.look(x, name="x").rgb == 128
+    assert (terminal.rgb(values.look(x, name="x"))[0, 2] == 128).all()
+    x[0] = 0
     steps = step(net.forward, [net.row("relu1", reference, "relu")], x)
     inside = step(reference.relu_forward, x)._record.frames[0].arguments["x"]
     assert steps._record.frames[0].arguments["x"].rgb == inside.rgb == 128

@@ -117,7 +117,9 @@ function shade(data, id, place, at) {
     area = place.h * place.w;
   if (!isColour(value)) return typeof all[at] === "number" ? colour(all[at], data.ranges[value.k]) : null;
   const first = Math.floor(at / area) * 3 * area + (at % area);
-  return [0, 1, 2].map((c) => Math.max(0, Math.min(255, all[first + c * area] + value.rgb)));
+  const entries = [0, 1, 2].map((c) => all[first + c * area]);
+  if (!entries.every((entry) => typeof entry === "number")) return null;
+  return entries.map((entry) => Math.max(0, Math.min(255, entry + value.rgb)));
 }
 
 /** Return a canvas with the maps of an array below each other, a pixel for each entry. */
@@ -272,7 +274,7 @@ function card(data, [name, id, state, fresh, under], width, point) {
     else if (isColour(value)) {
       const area = place.h * place.w,
         first = Math.floor(at / area) * 3 * area + (at % area);
-      const shades = [0, 1, 2].map((c) => short(Math.round(all[first + c * area])));
+      const shades = [0, 1, 2].map((c) => short(all[first + c * area], 3));
       words.textContent = `red, green, blue = ${shades.join(", ")}`;
     } else {
       const entry = value.v ? `= ${short(all[at], 10)}` : `≈ ${short(all[at], 2)}`;

@@ -15,7 +15,7 @@ import numpy as np
 from . import navigation
 from .boxes import index_text
 from .record import SHOWN, Turn
-from .values import Row, Shot, Text, caption, digits, is_unwritten, number, row_caption, widest
+from .values import MID, Row, Shot, Text, caption, digits, is_unwritten, number, row_caption, widest
 
 NUMBERS = 100  # an array with at most this many entries is printed as numbers
 SHADES = " ░▒▓█"  # from dark to light
@@ -205,7 +205,7 @@ def rgb(shot):
     """Return the panels' colours, (P, h, w, 3) from 0 to 255; zero is white in signed arrays."""
     values = shot.panels.astype(float)
     if shot.rgb is not None:
-        colours = (values + shot.rgb).clip(0, 255)
+        colours = np.nan_to_num(values + shot.rgb, nan=MID).clip(0, 255)
         return np.moveaxis(colours.reshape(-1, 3, *values.shape[1:]), 1, -1)
     if shot.lo < 0:
         share = np.nan_to_num(values / max(-shot.lo, shot.hi))[..., None]

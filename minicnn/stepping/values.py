@@ -224,10 +224,11 @@ def widest(shots):
 def added_for_colours(shot, name):
     """Return Shot.rgb of an array.
 
-    Photographs are (…, 3, H, W), of bytes or of whole floats to 255.  A photograph minus a mean is
-    called x, and has entries of both signs to 255, some beyond ±MID / 4.
+    Photographs are (…, 3, H, W), of bytes or of whole floats to 255; their mean is called `mean`.
+    A photograph minus its mean is called x, and has entries of both signs to 255, some beyond
+    ±MID / 4; some of it may not be written yet.
     """
-    if len(shot.shape) < 3 or shot.shape[-3] != 3 or len(shot.panels) % 3 or shot.bad:
+    if len(shot.shape) < 3 or shot.shape[-3] != 3 or len(shot.panels) % 3:
         return None
     if shot.dtype == "uint8":
         return 0
@@ -236,7 +237,8 @@ def added_for_colours(shot, name):
         return None
     if shot.lo < 0:
         return MID if name == "x" and largest > MID / 4 else None
-    return 0 if (shot.panels == np.rint(shot.panels)).all() else None
+    whole = name == "mean" or (shot.panels == np.rint(shot.panels)).all()
+    return 0 if whole and not shot.bad else None
 
 
 def digits(shot):
