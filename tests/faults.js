@@ -112,7 +112,7 @@ const hosts = [...document.querySelectorAll("*")].filter((element) => element.sh
 for (const root of [document.body, ...hosts.map((host) => host.shadowRoot)]) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) checkText(walker.currentNode, placed);
-  for (const image of root.querySelectorAll("img, canvas, svg:not([aria-hidden])"))
+  for (const image of root.querySelectorAll(":is(img, canvas, svg):not([aria-hidden])"))
     if (isShown(image) && !(image.getAttribute("alt") ?? image.getAttribute("aria-label"))) report("words", image, "");
   for (const target of root.querySelectorAll("button, input, summary, a[href], [tabindex='0']"))
     if (isShown(target)) checkTarget(target);
