@@ -28,8 +28,9 @@ figure
 #
 # A network ends in one score for each class; any number may be a score. *Softmax* turns them into
 # probabilities, which are positive and add up to 1: $p_c = e^{s_c} / \sum_k e^{s_k}$. The *loss* is
-# −ln p of the right class, in *nats*. (It is also called the *cross-entropy*.) For the scores 2, 1
-# and 0 you need $e^2 = 7.39$, $e = 2.72$ and $e^0 = 1$. **Predict** the first probability.
+# −ln p of the right class, in *nats*, the unit of a natural logarithm. (It is also called the
+# *cross-entropy*.) For the scores 2, 1 and 0 you need $e^2 = 7.39$, $e = 2.72$ and $e^0 = 1$.
+# **Predict** the first probability.
 
 # %%
 scores, labels = np.array([[2.0, 1, 0]]), np.array([0])

@@ -62,6 +62,8 @@ function checkText(node, placed) {
     const isCut = (box) => box.left < edge.left - 2 || box.right > edge.right + 2 || box.top < edge.top - 3 || box.bottom > edge.bottom + 3;
     if (/hidden|clip/.test(overflow(up)) && boxes.some(isCut)) report("cut", element, text);
   }
+  if (getComputedStyle(element).textOverflow === "ellipsis" && element.scrollWidth > element.clientWidth)
+    report("cut", element, text);
   const scroller = scrollerOf(element);
   if (!scroller && boxes.some((box) => box.right > innerWidth + 1)) report("cut", element, text);
   const floats = [element, ...ancestors(element)].some((up) => /sticky|absolute|fixed/.test(getComputedStyle(up).position));

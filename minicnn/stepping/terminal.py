@@ -235,7 +235,7 @@ def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
     first = step.statement.line - source.first
     lines = []
     label = navigation.turn_label(record, step)
-    place = f"{os.path.basename(source.file)}:{step.statement.line}"
+    place = f"{os.path.basename(navigation.file_of(source))}:{step.statement.line}"
     lines.append(paint(DIM, f"{place}  {source.name}{label}"))
     for text in source.lines[first : first + step.statement.last - step.statement.line + 1]:
         for part in wrapped(f"  → {text.strip()}", colour, 8):
