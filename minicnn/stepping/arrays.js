@@ -11,8 +11,6 @@ const SHOWN = 2,
   BLUE = [33, 102, 172],
   RED = [178, 24, 43],
   MARK = "#ff8c00";
-const KEYWORDS =
-  /\b(def|return|for|in|if|else|elif|while|with|not|and|or|None|True|False|raise|lambda)\b/g;
 
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);

@@ -1,5 +1,8 @@
 // What the pages of steps.js and gpu.js share: the elements of a page, lines of code, the theme.
 
+const KEYWORDS =
+  /\b(def|return|for|in|if|else|elif|while|with|not|and|or|None|True|False|raise|lambda)\b/g;
+
 /** Return the parts of a page that steps.js and gpu.js share: its elements, and functions for them. */
 function skeleton(root, label, title, what, go) {
   const [code, stage, turns] = ["code", "stage", "turns"].map((name) => element("div", { class: name }));
