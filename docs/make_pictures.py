@@ -28,9 +28,10 @@ PICTURES = TOP / "docs" / "pictures"
 THUMBNAILS = TOP / "lessons" / "page" / "pictures"
 ROOT = "document.querySelector('.minicnn-step').shadowRoot"
 SECONDS = 1.6  # that a step stays
-# Of a lesson, what there is to see first: a figure, a picture of arrays, or a stepper.
+# Of a lesson, what there is to see first, without a prediction: a figure, arrays, or a stepper.
 FIRST = """
 return [...document.querySelectorAll(".output figure img, .output .minicnn-step")]
+    .filter((one) => one.checkVisibility({ visibilityProperty: true }))
     .find((one) => one.getBoundingClientRect().height > 60)
 """
 
@@ -106,7 +107,8 @@ def lesson(driver, page):
     picture = Image.open(io.BytesIO(found.screenshot_as_png)).convert("RGB")
     margin = Image.new("RGB", picture.size, picture.getpixel((picture.width - 1, 0)))
     picture = picture.crop(ImageChops.difference(picture, margin).getbbox())
-    picture = picture.crop((0, 0, picture.width, min(picture.height, picture.width * 5 // 4)))
+    if picture.height > 1.5 * picture.width:
+        picture = picture.crop((0, 0, picture.width, picture.width))
     picture.thumbnail((320, 200))
     THUMBNAILS.mkdir(exist_ok=True)
     picture.quantize(64).save(THUMBNAILS / f"{page.stem[:2]}.png", optimize=True)

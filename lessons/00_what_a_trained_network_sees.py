@@ -30,7 +30,7 @@ picture(photo=photo)
 #
 # ## Layers
 #
-# A network is a list of *layers*. Each takes an array of numbers and makes another one of it; the
+# A network is a list of *layers*. Each takes an array of numbers and makes another from it; the
 # first takes the pixels, the last makes the ten numbers. **Predict** how many layers there are, and
 # whether their arrays get larger or smaller.
 
@@ -68,7 +68,7 @@ picture(relu1=arrays["relu1"][0, :16], relu5=arrays["relu5"][0, :16])
 # ```
 #
 # A unit of `conv2` sees several units of the layer before it, which see several pixels each.
-# **Predict** from which layer on a unit can see more than half of the width.
+# **Predict** which is the first layer whose units see more than half of the width.
 
 # %%
 fields = dict(zip(names, inspection.fields(network.layers), strict=True))
@@ -81,7 +81,7 @@ print(*[f"{name}: {wide}  " for name, wide in sees.items()], "pixels wide")
 #
 # ## Take a map away
 #
-# What is a single map worth? Set all its numbers to 0, and let the layers after it go on with that.
+# What is a single map worth? Set all its numbers to 0, and let the layers after it carry on.
 # `conv2` makes 96 maps. **Predict** for how many of them the answer changes if you take just that
 # one away.
 
@@ -100,7 +100,7 @@ print(f"without map {worst}: bird {without[worst, bird]:.0%}, not {p[bird]:.0%}"
 #
 # ## Where the numbers come from
 #
-# Nobody wrote them. The network has 1,209,130 *parameters*, which began as random numbers, and were
+# No one wrote them. The network has 1,209,130 *parameters*, which began as random numbers, and were
 # changed a little 14,858 times, each time so that 128 photographs got better answers. There were
 # 50,000 of these photographs, and it saw each 38 times. That is *training*. How it is done, in
 # Python that you can read, is the rest of this course; lesson 17 comes back to this network.

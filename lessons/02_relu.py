@@ -31,10 +31,10 @@ figure
 # %% [markdown]
 # ## Why bend anything?
 #
-# Because two convolutions in a row are only one. Here a kernel smooths the boat of lesson 1 and
-# Sobel's kernel looks for edges in the result. The same is done by a single kernel, of 5×5 weights:
-# each of its weights adds up the paths by which a pixel reaches the result. **Predict** the
-# differences, without and with a ReLU between the two kernels.
+# Because two convolutions in a row are no more than one. Here a kernel smooths the boat of lesson 1
+# and Sobel's kernel looks for edges in the result. The same is done by a single kernel, of 5×5
+# weights: each of its weights adds up the paths by which a pixel reaches the result. **Predict**
+# the differences, without and with a ReLU between the two kernels.
 
 # %%
 boat = data.load("sample").test_x[68].astype(float).mean(axis=0).reshape(1, 1, 32, 32)
@@ -99,9 +99,9 @@ steps.backward(np.array([[1.0, 2, 3], [4, 5, 6]]))
 #
 # ## On a photograph
 #
-# ReLU makes half an edge of an edge: Sobel's kernel answers +, where it becomes brighter to the
-# right, and −, where it becomes darker. **Predict** which share of the map is 0 after ReLU, and
-# what one needs in order to see the other edges, too.
+# ReLU cuts edges in half: Sobel's kernel answers + where it becomes brighter to the right, and −
+# where it becomes darker. **Predict** which share of the map is 0 after ReLU, and what one needs in
+# order to see the other edges, too.
 
 # %%
 found, _ = ops.conv_forward(boat, sobel, np.zeros(1))

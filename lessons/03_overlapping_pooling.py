@@ -123,7 +123,7 @@ print(pool_size(32, z=3, s=2), pool_size(32, z=3, s=2, ceil_mode=True))
 # The paper says that overlapping pools make fewer errors than 2×2 windows two apart, by 0.4 and 0.3
 # percentage points (in the two counts of lesson 5), and that networks with them are slightly less
 # prone to learn their images by heart, to *overfit* (Section 3.4). The notes in its original code
-# agree (0.394 and 0.300), but tell that the paddings of two convolutions had to change as well, to
+# agree (0.394 and 0.300), but add that the paddings of two convolutions had to change as well, to
 # keep the maps at the same size.
 #
 # ## Change this and predict

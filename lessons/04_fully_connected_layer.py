@@ -57,10 +57,10 @@ steps
 #
 # ## A convolution is one of these
 #
-# Feed a convolution with images that are 0 but for a single 1, one for each of nine pixels. What
-# comes out are the weights from that pixel to each of the four outputs: the matrix of a fully
-# connected layer that does the same. **Predict** how many different numbers are in it, when the
-# kernel has four weights.
+# Feed a convolution nine images that are 0 but for a single 1, each at another pixel. What comes
+# out are the weights from that pixel to each of the four outputs: the matrix of a fully connected
+# layer that does the same. **Predict** how many different numbers are in it, when the kernel has
+# four weights.
 
 # %%
 kernel = np.array([[1.0, 2], [3, 4]]).reshape(1, 1, 2, 2)
@@ -97,8 +97,8 @@ picture(image=images[7].mean(axis=0), shuffled=few[7, order].reshape(3, 32, 32).
 # Each row of `w` has as many numbers as an image has, so it can be seen as one. Back to the ten
 # mean images. As rows of weights they are *templates*: the score of a class is large where image
 # and template are bright and dark in the same places. With the bias
-# $-\frac{1}{2}\lVert w_k \rVert^2$ the largest score means the nearest template. Guessing makes 90%
-# errors. **Predict** what the templates make.
+# $-\frac{1}{2}\lVert w_k \rVert^2$ the largest score means the nearest template. Guessing gets 90%
+# wrong. **Predict** how much the templates get wrong.
 
 # %%
 templates = means.reshape(10, -1)  # (10, 3072)

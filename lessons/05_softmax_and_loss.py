@@ -26,11 +26,11 @@ figure
 # %% [markdown]
 # ## By hand: from scores to probabilities
 #
-# A network ends in one score for each class; any number may be a score. *Softmax* makes
-# probabilities of them, which are positive and add up to 1: $p_c = e^{s_c} / \sum_k e^{s_k}$. The
-# *loss* is −ln p of the right class, in *nats*. (It is also called the *cross-entropy*.) For the
-# scores 2, 1 and 0 you need $e^2 = 7.39$, $e = 2.72$ and $e^0 = 1$. **Predict** the first
-# probability.
+# A network ends in one score for each class; any number may be a score. *Softmax* turns them into
+# probabilities, which are positive and add up to 1: $p_c = e^{s_c} / \sum_k e^{s_k}$. The *loss* is
+# −ln p of the right class, in *nats*, the unit of a natural logarithm. (It is also called the
+# *cross-entropy*.) For the scores 2, 1 and 0 you need $e^2 = 7.39$, $e = 2.72$ and $e^0 = 1$.
+# **Predict** the first probability.
 
 # %%
 scores, labels = np.array([[2.0, 1, 0]]), np.array([0])
@@ -59,10 +59,10 @@ product, total = fifty.prod(), -np.log(fifty).sum()
 print(f"product {product}, sum of -ln p {total:.1f} nats, mean {total / 50:.3f}")
 
 # %% [markdown]
-# The product is 0, although no probability is; the sum is 115.1. Since the logarithm makes a sum of
-# the product, the largest product is the smallest sum of −ln p; and with a mean instead of the sum
-# the number does not depend on how many images there are. So the loss of a *batch*, the images that
-# go through the network together, is the mean of −ln p.
+# The product is 0, although no probability is; the sum is 115.1. Since the logarithm turns the
+# product into a sum, the largest product is the smallest sum of −ln p; and with a mean instead of
+# the sum the number does not depend on how many images there are. So the loss of a *batch*, the
+# images that go through the network together, is the mean of −ln p.
 #
 # It also judges well. Being 49% sure of the right class costs 0.71 nats, 1% costs 4.61, and 0%
 # would cost infinitely much: a network may be in doubt, but never wrong and certain.
@@ -88,10 +88,10 @@ loss_steps.touch("scores", (0, 0))
 #
 # ## Something learns
 #
-# Already now we can let something learn: not a network, only three scores. The gradient says in
-# which direction the loss grows; go the other way, by a tenth of it, again and again. The right
-# class is now the last, which has the worst score. **Predict** how its probability moves: at once,
-# or in a curve?
+# We can let something learn already: not a network, only three scores. The gradient says in which
+# direction the loss grows; go the other way, by a tenth of it, again and again. The right class is
+# now the last, which has the worst score. **Predict** how its probability moves: at once, or in a
+# curve?
 
 # %%
 s, right, path = scores.copy(), np.array([2]), []

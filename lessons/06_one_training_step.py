@@ -114,12 +114,12 @@ print(f"{losses[0]:.3f}, after one step {losses[1]:.3f}, after sixteen {losses[1
 #
 # ## Something learns: the curves
 #
-# Now 1,000 images, made smaller, and two fully connected layers, with first weights that are the
-# smaller the more inputs a unit has (its *fan-in*; lesson 11). A step takes a *batch* of 100
-# images, so an *epoch*, one pass through all of them in random order, is ten steps. After each
-# epoch the network is also asked about 1,000 other images, which it never learns from: its
-# *validation error* is the share of these that it gets wrong. Guessing makes 90%. **Predict** both
-# errors after twenty epochs: do they fall together?
+# Now 1,000 images, made smaller, and two fully connected layers, whose first weights are smaller
+# the more inputs a unit has (its *fan-in*; lesson 11). A step takes a *batch* of 100 images, so an
+# *epoch*, one pass through all of them in random order, is ten steps. After each epoch the network
+# is also asked about 1,000 other images, which it never learns from: its *validation error* is the
+# share of these that it gets wrong. Guessing gets 90% wrong. **Predict** both errors after twenty
+# epochs: do they fall together?
 
 # %%
 train_x, train_y, test_x, test_y, _ = data.prepare(sample, "unit")  # pixels have a deviation of 1
@@ -127,7 +127,7 @@ small_x, small_test = (ops.average_pool_forward(q, z=4, s=4)[0] for q in (train_
 rng = np.random.default_rng(0)
 draw = cifar.first_weights(rng, "fan-in")
 two_layers = [net.row("fc1", ops, "fc", draw(100, 192)), net.row("relu1", ops, "relu")]
-two_layers.append(net.row("fc2", ops, "fc", draw(10, 100)))
+two_layers.append(net.row("fc2", ops, "fc", draw(10, 100)))  # its name, kind, first weights
 how = {"rng": rng, "epochs": 20, "batch": 100, "epsilon": 0.03, "progress": False}
 taught = (small_x, train_y[:1000])
 run = train.train(two_layers, ops, taught, (small_test, test_y), **how)

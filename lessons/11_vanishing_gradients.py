@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 11. Vanishing gradients, first weights, dead ReLUs
 #
-# *Why may the first layers of a deep network hear nothing of the loss?* Here is how large the
+# *Why do the first layers of a deep network often hear nothing of the loss?* Here is how large the
 # gradient of each layer's weights is, in twenty fully connected layers of 100 units.
 #
 # **25 minutes.** You need lessons 2, 6 and 7. Afterwards you can tell a vanishing gradient, a bad
@@ -48,7 +48,7 @@ figure
 # They do so only because the first weights were chosen well. A unit adds up $D$ products; $D$, the
 # number of its inputs, is its *fan-in*. If weights have a deviation of $\sigma$ and inputs one of
 # 1, the sum has one of $\sigma \sqrt{D}$. With $\sigma = \sqrt{1/D}$ it is 1 again (for tanh, known
-# since 1998). ReLU makes half of the units 0, so it needs $\sqrt{2/D}$ (He and others, of 2015: too
+# since 1998). ReLU makes half of the units 0, so it needs $\sqrt{2/D}$ (He and others, 2015: too
 # late for AlexNet). **Predict** what comes out of twenty layers of 100 units with ReLU if $\sigma$
 # is twice, or half as large.
 

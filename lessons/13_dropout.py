@@ -68,7 +68,7 @@ half = ops.softmax(net.forward(predicting, test_x)[0])  # (1000, 10)
 print(f"{np.mean(half.argmax(axis=1) != test_y):.1%} errors")
 
 # %% [markdown]
-# (Guessing would make 90% errors: a small network for small pictures.) Now the same hidden units
+# (Guessing would get 90% wrong: a small network for small pictures.) Now the same hidden units
 # under every mask, for 100 of the photographs: 102,400 rows, in one call of `fc_forward`.
 
 # %%

@@ -48,7 +48,7 @@ print(f"conv2's maps depend on {conv2.mean():.0%} of the maps below, conv3's on 
 picture(conv2=conv2, conv3=conv3)
 
 # %% [markdown]
-# A row of these pictures is a map that comes out, a column one that goes in. Nobody drew the two
+# A row of these pictures is a map that comes out, a column one that goes in. No one drew the two
 # blocks: half of conv2's kernels live on each GPU, and see only the maps made there. conv3 sees
 # everything, and so do fc6, fc7 and fc8; conv4 and conv5 look like conv2.
 #
@@ -109,9 +109,9 @@ conv1 = 4 * 128 * 48 * 55 * 55 / 1e6
 print(f"exchanges {activations:.1f} MB, gradients {gradients:.0f} MB, conv1's maps {conv1:.0f} MB")
 
 # %% [markdown]
-# 15.5 MB each way, and as much back, against 244: it was a fine choice to cut this network, with
-# most of its weights in fully connected layers. And you see where not to talk: conv1's maps are 74
-# MB. (In the original GPU 0 computes all scores; here each column computes half of them.)
+# 15.5 MB each way, and as much back, against 244: this network was a good one to cut, with most of
+# its weights in fully connected layers. And you see where not to talk: conv1's maps are 74 MB. (In
+# the original GPU 0 computes all scores; here each column computes half of them.)
 #
 # ## Is it a fair comparison?
 #
@@ -137,7 +137,7 @@ lines = [json.loads(line) for line in results.read_text().splitlines()]
 print(column_specialization.report(lines))
 
 # %% [markdown]
-# The paper's variant makes 41.5% errors and the one-GPU net 43.9%: the same direction as in the
+# The paper's variant gets 41.5% wrong and the one-GPU net 43.9%: the same direction as in the
 # paper. But seeds of one variant differ by as much as most variants do (the ±), and three seeds
 # cannot tell 41.5 from 42.0. (Without the exchange before conv3, say the authors' own notes, it is
 # 1.2 percentage points worse.) The numbers on the right say how much of each GPU's first kernels is

@@ -53,8 +53,8 @@ slides(pictures)
 
 # %% [markdown]
 # The numbers say how alike the kernels are to the last ones: 1 would be equal, 0 not alike at all.
-# Half of the way is done in the first five epochs; and even the random start is still to be seen in
-# the end: a kernel becomes what it happened to be nearest to.
+# Half of the way is done in the first five epochs; and even at the end the random start still
+# shows: a kernel becomes what it happened to be nearest to.
 #
 # ## Reading curves
 #

@@ -26,8 +26,8 @@ steps
 # under each line stands its PTX, folded.
 #
 # `relu_kernel[2, 32]` starts two *blocks* of 32 threads. There is no loop: every thread asks for
-# its number `i` and looks after one entry. 32 threads are a *warp*, and a warp runs one line at a
-# time. In block 1 only 8 threads have a number left; the other 24 are still there, and skip.
+# its number `i` and handles one entry. 32 threads are a *warp*, and a warp runs one line at a time.
+# In block 1 only 8 threads have a number left; the other 24 are still there, and skip.
 #
 # ## Who copies what?
 #
@@ -116,9 +116,9 @@ tiled
 # %% [markdown]
 # 128 and 128. Step to the barrier: the threads stand on its line. Then look at `tile`, drawn with
 # its numbers as colours. Shared memory has rules of its own: there are 32 *banks*, the columns of
-# the picture, and each serves one word in a turn. A warp that reads a column of `tile` asks one
-# bank for 32 words, which takes 32 turns. That is a *bank conflict*; its cure is an exercise below.
-# The library's products have none, thanks to four unused columns in every tile.
+# the picture, and each serves one word per turn. A warp that reads a column of `tile` asks one bank
+# for 32 words, which takes 32 turns. That is a *bank conflict*; its cure is an exercise below. The
+# library's products have none, thanks to four unused columns in every tile.
 #
 # ## Without the barrier
 #

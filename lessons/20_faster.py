@@ -55,7 +55,7 @@ step(im2col, np.array([[[7.0, 8.0]]]), f=1, stride=1, pad=0, H_out=1, W_out=2)
 #
 # But the windows are in `x` already. `fast/product.py` reads them there, through two small tables.
 # Sums stay inside the processor until they are complete, all cores share the work, and where there
-# are channels enough `fast/winograd.py` needs a sixth of conv2's multiplications. **Predict** what
+# are enough channels `fast/winograd.py` needs a sixth of conv2's multiplications. **Predict** what
 # the first call costs. (A GFLOP is a billion of the definition's sums and products.)
 
 # %%
@@ -130,12 +130,12 @@ figure
 #
 # ## Fourth idea: ten thousand threads
 #
-# A GPU has a higher roof and a steeper slope, and asks for another way to think: not "for each
+# A GPU has a higher roof and a steeper slope, and asks for another way of thinking: not "for each
 # number, do this", but "I am thread $i$; what is mine?" The loop goes: the hardware is the loop. It
 # becomes interesting where two threads want the same number. In backward of overlapping pooling
-# (lesson 3) two windows may send gradients to one pixel. With `+=` by two threads at once, who
-# writes last wins, and a gradient is lost. **Predict** how to avoid that. Then read two kernels,
-# ReLU and that one. (We only read them; lesson 19 ran the first.)
+# (lesson 3) two windows may send gradients to one pixel. With `+=` by two threads at once, the last
+# to write wins, and a gradient is lost. **Predict** how to avoid that. Then read two kernels, ReLU
+# and that one. (We only read them; lesson 19 ran the first.)
 
 # %%
 for file, name in (("activations.py", "relu_kernel"), ("pool.py", "plain_max_back_kernel")):

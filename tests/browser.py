@@ -2,7 +2,7 @@
 
     with browser() as driver:
         look(driver, page, width=390, touch=True)
-        assert complaints(driver) == []
+        assert complaints(driver) == faults(driver) == []
 
 Both come from the system (Debian: chromium and chromium-driver), and Selenium from the extra `dev`;
 where one is missing, the test is skipped.  Nothing here downloads anything, and a page that asks
@@ -13,6 +13,7 @@ import json
 import shutil
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,9 @@ OPTIONS = (
     "--disable-sync --disable-quic --disable-background-networking --disable-component-update "
     "--hide-scrollbars"
 ).split()
+
+FAULTS = Path(__file__).with_name("faults.js").read_text(encoding="utf-8")
+LOOKS = [(width, dark) for width in (390, 1300) for dark in (False, True)]  # to look at a page in
 
 
 @contextmanager
@@ -66,6 +70,19 @@ def command(driver, name, **parameters):
 def complaints(driver):
     """Return what the console has to say since the last call: errors and warnings."""
     return [entry["message"] for entry in driver.get_log("browser")]
+
+
+def faults(driver):
+    """Return what is wrong with the looks of the page, as faults.js lists it.
+
+    Before that, outputs that wait for a prediction and answers are unfolded.
+    """
+    driver.execute_script(
+        "for (const form of document.querySelectorAll('.guess')) { const field = form.elements[0];"
+        "field.value = 7; field.dispatchEvent(new Event('input')); form.requestSubmit(); }"
+        "for (const answers of document.querySelectorAll('details')) answers.open = true;"
+    )
+    return driver.execute_script(FAULTS)
 
 
 def requests(driver):

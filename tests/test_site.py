@@ -12,7 +12,7 @@ import threading
 from html.parser import HTMLParser
 
 import pytest
-from browser import command, complaints, look, requests
+from browser import LOOKS, command, complaints, faults, look, requests
 
 from lessons.viewer import cells, notebooks, pages
 
@@ -157,11 +157,11 @@ def test_pages_open_from_the_server_and_its_links_work(site, driver):
     assert all(one.startswith(address) for one in requests(driver))
 
 
-@pytest.mark.parametrize("width, dark", [(390, False), (390, True), (1300, True)])
-def test_no_page_is_wider_than_the_window(site, driver, width, dark):
+@pytest.mark.parametrize("width, dark", LOOKS)
+def test_every_page_is_legible_and_no_page_is_wider_than_the_window(site, driver, width, dark):
     for path in all_pages(site):
         look(driver, path, width, dark=dark, touch=width < 600)
-        assert driver.execute_script("return document.documentElement.scrollWidth") <= width, path
+        assert faults(driver) == [], path
     paper = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", paper))) < 200) == dark
 

@@ -1259,9 +1259,32 @@ def test_alexnets_maps_are_kept_whole_and_larger_ones_keep_their_proportions():
 def test_a_photograph_is_one_whatever_its_type():
     photo = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 9))
     for pixels in (photo.astype(np.uint8), photo.astype(np.float32), photo.astype(float)):
-        assert values.is_photograph(values.look(pixels))
+        assert values.look(pixels).rgb == 0
     for other in (photo + 0.5, photo - 1.0, photo[:, :2] * 1.0, photo[..., :2] * 1.0, photo * 2.0):
-        assert not values.is_photograph(values.look(other))
+        assert values.look(other).rgb is None
+
+
+def test_an_input_x_minus_its_mean_is_in_colour_with_zero_as_mid_grey():
+    x = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 9)) - 120.5
+    shot = values.look(x, name="x")
+    assert values.caption(shot).endswith("−120.5 … 134.5, drawn with 128 added")
+    assert terminal.rgb(shot)[1, 2, 3] == pytest.approx((x[1, :, 2, 3] + 128).clip(0, 255))
+    for other, name in (
+        (x, "dx"),
+        (x / 100, "x"),
+        (x[:, :2], "x"),
+        (3 * x, "x"),
+        (x[..., :7], "x"),
+    ):
+        assert values.look(other, name=name).rgb is None
+    assert values.look(abs(x), name="mean").rgb == 0 and values.look(abs(x)).rgb is None
+    x[0, :, :3] = np.nan
+    assert values.look(x, name="x").rgb == 128
+    assert (terminal.rgb(values.look(x, name="x"))[0, 2] == 128).all()
+    x[0] = 0
+    steps = step(net.forward, [net.row("relu1", reference, "relu")], x)
+    inside = step(reference.relu_forward, x)._record.frames[0].arguments["x"]
+    assert steps._record.frames[0].arguments["x"].rgb == inside.rgb == 128
 
 
 def test_the_line_of_the_product_links_rows_and_columns():
@@ -1541,7 +1564,25 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch, capsys):
     assert "▀" in capsys.readouterr().out
     monkeypatch.setenv("NO_COLOR", "1")
     picture(x=drawn(20, 30)).show()
-    assert capsys.readouterr().out == f"x  {values.caption(values.look(drawn(20, 30)))}\n"
+    plain = capsys.readouterr().out.splitlines()
+    assert plain[0] == f"x  {values.caption(values.look(drawn(20, 30)))}" and "\033" not in str(
+        plain
+    )
+
+
+def test_without_colours_a_picture_is_in_shades():
+    ramp = np.linspace(-4, 4, 20).repeat(11).reshape(20, 11)
+    *_, first, second, meaning = str(picture(x=ramp[::-1])).splitlines()
+    assert (first, second, meaning) == ("", "", "(blank is −4, ▒ 0, █ 4)")
+    lines = str(picture(x=abs(ramp))).splitlines()
+    assert lines[1] == "█" * 11 and lines[5] == "" and lines[-1] == "(blank is 0, █ 4)"
+    photo = np.full((3, 8, 9), 255, np.uint8)
+    photo[:, :4] = 0
+    lines = str(picture(photo=photo)).splitlines()
+    assert lines[2] == "" and lines[3:] == ["█" * 9, "█" * 9, "(blank is black, █ white)"]
+    first, *_ = str(picture(a=photo, b=photo)).splitlines()
+    assert first.count("3 × 8 × 9 uint8, 0 … 255") == 2  # side by side
+    assert len(str(picture(even=np.ones((20, 30)))).splitlines()) == 1
 
 
 # Pictures, and what is refused.

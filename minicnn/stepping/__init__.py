@@ -19,6 +19,6 @@ trim.py               drop iterations from a record that is too large for a page
 gpu_record.py         record the launch of a CUDA kernel in the emulator
 gpu_steps.py          its steps; gpu_terminal.py and gpu_page.py, with gpu.css and gpu.js, show them
 page_data.py          the texts and arrays of a page, each stored once
-page.py               steps and arrays as HTML, with page.css, arrays.js and steps.js
+page.py               steps and arrays as HTML, with page.css, arrays.js, frame.js and steps.js
 pictures.py           arrays without steps, one picture or several with a slider
 """

@@ -11,8 +11,6 @@ const SHOWN = 2,
   BLUE = [33, 102, 172],
   RED = [178, 24, 43],
   MARK = "#ff8c00";
-const KEYWORDS =
-  /\b(def|return|for|in|if|else|elif|while|with|not|and|or|None|True|False|raise|lambda)\b/g;
 
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -26,14 +24,14 @@ function element(tag, attributes = {}, ...children) {
 
 const short = (x, digits = 4) =>
   typeof x !== "number" ? (x ?? "NaN") : String(Number(x.toPrecision(digits))).replace("-", "−");
-/** Return a number as text that fits into a cell, with as many digits as five characters take. */
-function brief(x) {
+/** Return a number as text that fits into a cell, of five characters and a minus, or of fewer. */
+function brief(x, characters = 6) {
   const size = Math.abs(x);
   const most = Number.isInteger(x) ? 5 : Math.max(3, Math.ceil(Math.log10(size)));
   if (size === 0 || (size >= 0.001 && size < 99999.5))
     for (let digits = most; digits > 0; digits--) {
       const text = short(x, digits);
-      if (text.length <= (x < 0 ? 6 : 5)) return text;
+      if (text.length <= Math.min(characters, x < 0 ? 6 : 5)) return text;
     }
   return x.toExponential(0).replace("e+", "e").replaceAll("-", "−");
 }
@@ -61,11 +59,14 @@ function colour(x, [lo, hi]) {
   return (share > 0 ? RED : BLUE).map((c) => 255 + Math.abs(share) * (c - 255));
 }
 
+/** Return whether three maps of an array are drawn as one picture in colour. */
+const isColour = (value) => value.rgb !== undefined;
+
 /** Return the layout of an array's picture: panels side by side, in as many rows as it takes. */
 function layout(value, width) {
   let [P, h, w] = value.p;
-  if (value.rgb) P /= 3;
-  const numbers = value.v && P * h * w <= DRAWN && w * 34 <= width && !value.rgb;
+  if (isColour(value)) P /= 3;
+  const numbers = value.v && P * h * w <= DRAWN && w * 34 <= width && !isColour(value);
   const side = P > 1 ? 130 : Math.min(width, 300);
   let px = Math.max(1, Math.min(P > 1 ? 12 : 16, Math.floor(side / Math.max(w, h)))),
     cw,
@@ -77,7 +78,7 @@ function layout(value, width) {
     cw = numbers ? Math.min(38, Math.floor(width / w)) : px;
     ch = numbers ? 22 : px;
     across = Math.max(1, Math.min(P, Math.floor((width + gap) / (w * cw + gap))));
-    if (!value.rgb && maps < across && P % maps === 0 && P > maps)
+    if (!isColour(value) && maps < across && P % maps === 0 && P > maps)
       across = P > 12 * maps ? across - (across % maps) : maps; // one image in each row, if few
     if (numbers || px === 1 || Math.ceil(P / across) * (h * px + gap) <= 440) break;
   }
@@ -112,9 +113,11 @@ function shade(data, id, place, at) {
   const value = data.values[id],
     all = cells(data, id),
     area = place.h * place.w;
-  if (!value.rgb) return typeof all[at] === "number" ? colour(all[at], data.ranges[value.k]) : null;
+  if (!isColour(value)) return typeof all[at] === "number" ? colour(all[at], data.ranges[value.k]) : null;
   const first = Math.floor(at / area) * 3 * area + (at % area);
-  return [all[first], all[first + area], all[first + 2 * area]];
+  const entries = [0, 1, 2].map((c) => all[first + c * area]);
+  if (!entries.every((entry) => typeof entry === "number")) return null;
+  return entries.map((entry) => Math.max(0, Math.min(255, entry + value.rgb)));
 }
 
 /** Return a canvas with the maps of an array below each other, a pixel for each entry. */
@@ -157,7 +160,8 @@ function draw(canvas, data, id, place, marks) {
     pen.strokeRect(x + 0.5, y + 0.5, cw - 1, ch - 1);
     const dark = rgb && 0.3 * rgb[0] + 0.6 * rgb[1] + 0.1 * rgb[2] < 140;
     pen.fillStyle = !rgb ? "#888" : dark ? "#fff" : "#111";
-    pen.fillText(rgb ? brief(entry) : (entry ?? "·"), x + cw / 2, y + ch / 2, cw - 3);
+    const words = rgb ? brief(entry, Math.floor((cw - 3) / 5.8)) : (entry ?? "·");
+    pen.fillText(words, x + cw / 2, y + ch / 2, cw - 3);
   }
   pen.strokeStyle = MARK;
   pen.lineWidth = cw > 6 ? 2 : 1;
@@ -199,8 +203,8 @@ function spots(value, box) {
         next.push(panel * shape[axis] + n);
     panels = next;
   });
-  if (value.rgb) panels = [...new Set(panels.map((panel) => Math.floor(panel / 3)))];
-  panels = panels.filter((panel) => panel < (value.rgb ? P / 3 : P));
+  if (isColour(value)) panels = [...new Set(panels.map((panel) => Math.floor(panel / 3)))];
+  panels = panels.filter((panel) => panel < (isColour(value) ? P / 3 : P));
   return panels.flatMap((p) => rows.flatMap((r) => columns.map((c) => [p, ...r, ...c])));
 }
 
@@ -235,8 +239,8 @@ function framed(name, state, ...inside) {
 function captioned(data, name, id, text) {
   const value = data.values[id],
     last = index(value, product(value.p) - 1),
-    most = value.rgb
-      ? "red, green, blue = 888, 888, 888"
+    most = isColour(value)
+      ? "red, green, blue = −888, −888, −888"
       : value.v
         ? `${name}${last} = −0.000008888888888`
         : `${name}${last} ≈ −0.0000088`;
@@ -265,10 +269,10 @@ function card(data, [name, id, state, fresh, under], width, point) {
     paint();
     const all = cells(data, id);
     if (at === null) words.textContent = caption;
-    else if (value.rgb) {
+    else if (isColour(value)) {
       const area = place.h * place.w,
         first = Math.floor(at / area) * 3 * area + (at % area);
-      const shades = [0, 1, 2].map((c) => Math.round(all[first + c * area]));
+      const shades = [0, 1, 2].map((c) => short(all[first + c * area], 3));
       words.textContent = `red, green, blue = ${shades.join(", ")}`;
     } else {
       const entry = value.v ? `= ${short(all[at], 10)}` : `≈ ${short(all[at], 2)}`;

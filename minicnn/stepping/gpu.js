@@ -20,44 +20,21 @@ function gpuStepper(data, root) {
     folded = true;
   const steps = () => data.blocks[block].steps;
 
-  const code = element("div", { class: "code" });
-  const stage = element("div", { class: "stage" });
-  const trail = element("nav", { class: "trail", "aria-label": "where we are" });
-  const turns = element("div", { class: "turns" });
-  const count = element("span", { class: "count" });
-  const told = element("p", { class: "note told", role: "status" });
-  const voice = element("p", { class: "voice", "aria-live": "polite" });
+  const { code, stage, trail, turns, count, voice, button, header, ...page } = skeleton(
+    root,
+    "← and → go from step to step, ↑ and ↓ from warp to warp",
+    data.title,
+    "step",
+    (key) => go(key),
+  );
+  const told = element("p", { class: "note touch told", role: "status" });
   const slide = element("input", {
     type: "range",
     min: 1,
     "aria-label": "step",
     oninput: ({ target }) => show(Number(target.value) - 1),
   });
-  const button = (text, label, onclick) =>
-    element("button", { type: "button", title: label, "aria-label": label, onclick }, text);
-  const bar = element(
-    "div",
-    { class: "bar", role: "toolbar", "aria-label": "steps" },
-    button("⇤", "first step (Home)", () => go("Home")),
-    button("←", "previous step (←)", () => go("ArrowLeft")),
-    button("→", "next step (→)", () => go("ArrowRight")),
-    button("⇥", "last step (End)", () => go("End")),
-    count,
-  );
-  const failure = data.fault ? [element("p", { class: "error absent" }, data.fault.text)] : [];
-  const body = element(
-    "section",
-    {
-      class: "stepper",
-      tabindex: 0,
-      "aria-label": `${data.title}: ← and → go from step to step, ↑ and ↓ from warp to warp`,
-    },
-    element("header", {}, trail, bar, turns, ...failure),
-    element("div", { class: "both" }, code, stage),
-    voice,
-  );
-  root.append(body);
-  followTheme(root.host, document.documentElement);
+  if (data.fault) header.append(element("p", { class: "error absent" }, data.fault.text));
 
   function go(key) {
     const last = steps().length - 1,
@@ -122,40 +99,21 @@ function gpuStepper(data, root) {
       code.replaceChildren(...source.lines.map((text, n) => codeLine(text, source.first + n)));
     }
     code.querySelectorAll(".ptx, .barrier").forEach((old) => old.remove());
-    for (const row of code.children) {
-      const on = Number(row.dataset.line) === step.line;
-      row.classList.toggle("now", on);
-      row.classList.toggle("failed", on && Boolean(step.fault));
-      if (on) row.setAttribute("aria-current", "step");
-      else row.removeAttribute("aria-current");
-    }
-    const row = code.querySelector(".now");
+    const [row] = page.markLines((line) => line === step.line, Boolean(step.fault));
     row?.after(ptx(data.listings[step.ptx]));
     for (const [line, threads] of Object.entries(step.waiting))
       code.querySelector(`[data-line="${line}"]`)?.after(barrier(step, threads));
-    const top = row?.offsetTop ?? 0,
-      bottom = top + (row?.offsetHeight ?? 0);
-    if (top < code.scrollTop + 24 || bottom > code.scrollTop + code.clientHeight - 60)
-      code.scrollTop = top - code.clientHeight / 2.5;
+    page.scrollTo(row);
   }
 
   function codeLine(text, line) {
-    const [, indent, words, comment] = text.match(/^(\s*)(.*?)(\s*#(?![^"]*"[^"]*$).*)?$/);
-    const parts = element("code", { style: `padding-left:${indent.length + 4}ch` });
-    let at = 0;
-    for (const match of /^("""|'''|[^=]*"""$)/.test(words) ? [] : words.matchAll(KEYWORDS)) {
-      parts.append(words.slice(at, match.index), element("b", {}, match[0]));
-      at = match.index + match[0].length;
-    }
-    parts.append(words.slice(at), element("i", {}, comment ?? ""));
     const onclick = () => {
       const next = (n) => steps()[n].line === line;
       const order = [...steps().keys()].map((n) => (n + now + 1) % steps().length);
       const to = order.find(next);
       if (to !== undefined) show(to);
     };
-    const number = element("span", { class: "number" }, String(line));
-    return element("div", { "data-line": line, onclick }, number, parts);
+    return codeRow(text, line, { onclick }, /^\s*("""|'''|[^=]*"""$)/.test(text));
   }
 
   function ptx(text) {
@@ -490,27 +448,13 @@ function gpuStepper(data, root) {
     mark([`[data-array="${array}"][data-word="${word}"]`, ...lanes.map((l) => `[data-lane="${l}"]`)].join(","));
   }
 
-  body.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
-    const inside = event.target.tagName;
-    if (inside === "INPUT") {
-      if (event.key !== "Tab") event.stopPropagation(); // the notebook would select another cell
-      return;
-    }
-    if (event.key === "Enter" && ["BUTTON", "SUMMARY"].includes(inside)) return;
-    const keys = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "Enter"];
-    if (!keys.includes(event.key)) return;
-    if (/Up|Down/.test(event.key) && total <= WARP) return; // there is one warp: the page scrolls
-    go(event.key);
-    event.preventDefault();
-    event.stopPropagation();
+  page.onKey((key) => {
+    if (!["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "Enter"].includes(key)) return false;
+    if (/Up|Down/.test(key) && total <= WARP) return false; // there is one warp: the page scrolls
+    go(key);
+    return true;
   });
-  let width = 0;
-  new ResizeObserver(() => {
-    if (body.clientWidth === width) return;
-    width = body.clientWidth;
-    show(now);
-  }).observe(body);
+  page.onWidth(() => show(now));
   show(0);
 }
 

@@ -4,7 +4,8 @@ The data is embedded as deflated JSON, because notebooks store it:
 
     values    each text and each array once.  An array has s: shape; c: caption: shape, dtype and
               range; p: shape of its picture; e: strides of the sampled rows and columns; k: its
-              memory.  Its entries are in v, as numbers, if they are few; else in q, a byte each
+              memory; rgb: what is added to its entries to draw three maps as one picture in
+              colour.  Its entries are in v, as numbers, if they are few; else in q, a byte each
               with 0 for NaN.  A list of arrays has row: the numbers of its arrays
     ranges    the least and the largest entry in the whole run, by k, so that an array keeps its
               colours from step to step
@@ -22,9 +23,10 @@ The data is embedded as deflated JSON, because notebooks store it:
               entry; analytic: the entries where backward disagrees; and kinks: the entries without
               a single slope
 
-Values, loops and steps are stored by column, because similar data deflates best.  arrays.js and
-steps.js draw the page; they stay readable in it.  Plain text with the first steps is shown where
-the scripts do not run: in a notebook that is not trusted, or in a browser from before 2023.
+Values, loops and steps are stored by column, because similar data deflates best.  arrays.js,
+frame.js and steps.js draw the page; they stay readable in it.  Plain text with the first steps is
+shown where the scripts do not run: in a notebook that is not trusted, or in a browser from before
+2023.
 """
 
 import base64
@@ -133,7 +135,7 @@ def slides_html(slides):
 
 def page_html(data, store, text):
     data |= {"names": list(store.names), "values": to_columns(store.values), "ranges": store.ranges}
-    return embedded(data, text, ["page.css"], ["arrays.js", "steps.js"])
+    return embedded(data, text, ["page.css"], ["arrays.js", "frame.js", "steps.js"])
 
 
 def embedded(data, text, styles, scripts):

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from .values import EXACT, Row, Shot, Text, caption, digits, is_photograph, row_caption, thinned
+from .values import EXACT, Row, Shot, Text, caption, digits, row_caption, thinned
 
 
 class Store:
@@ -87,8 +87,8 @@ class Store:
             "e": shot.every,
             "k": kin,
         }
-        if is_photograph(shot):
-            fields["rgb"] = 1
+        if shot.rgb is not None:
+            fields["rgb"] = shot.rgb
         entries, columns = self.exact
         if shot.exact and shot.panels.size <= entries and shot.panels.shape[-1] <= columns:
             return fields | {"v": self.numbers(shot)}

@@ -14,7 +14,7 @@ class Picture:
     def __init__(self, slides):
         self._slides = {  # an array has one range of colours in all slides
             label: {
-                name: look(np.asarray(array), lambda _, kin=name: kin, PIXELS)
+                name: look(np.asarray(array), lambda _, kin=name: kin, PIXELS, name=name)
                 for name, array in arrays.items()
             }
             for label, arrays in slides.items()
@@ -24,7 +24,7 @@ class Picture:
         return page.slides_html(self._slides)
 
     def show(self, pause=None):
-        """Print the arrays, in colour where the terminal supports it; pause after each slide."""
+        """Print the arrays, in colour where the output supports it; pause after each slide."""
         colour, last = terminal.has_colour(), [*self._slides][-1:]
         for label in self._slides:
             print(self._text(label, colour))
@@ -32,10 +32,11 @@ class Picture:
                 return
 
     def _text(self, label, colour=False):
-        lines = [label] * bool(label)
+        width, blocks = terminal.width_of(colour), []
         for name, shot in self._slides[label].items():
-            lines += terminal.array(name, shot, colour, indent="")
-        return "\n".join(lines)
+            blocks.append(terminal.array(name, shot, colour, indent=""))
+            blocks[-1] += [] if colour else terminal.shades(shot, width)
+        return "\n".join([label] * bool(label) + terminal.side_by_side(blocks, width))
 
     def __str__(self):
         return "\n".join(map(self._text, self._slides))
@@ -47,8 +48,9 @@ def picture(*nameless, **arrays):
     """Return a picture of arrays: picture(x=x, y=y).
 
     An array with negative entries is drawn in blue, white and red, with white at 0.  Photographs,
-    (…, 3, H, W) with whole numbers to 255, are drawn in colour.  Any other array is grey, from
-    black at 0 to white at the largest entry.  Small arrays show their numbers.
+    (…, 3, H, W) with whole numbers to 255, are drawn in colour, and so are photographs minus a mean
+    that are called x: 0 becomes mid grey.  Any other array is grey, from black at 0 to white at the
+    largest entry.  Small arrays show their numbers.
 
     Parameters
     ----------

@@ -164,9 +164,9 @@ class Record:
         if self.left is not None and self.wanted and wanted == len(self.wanted):
             self.left = min(self.left, WATCHED)
 
-    def look(self, value):
+    def look(self, value, name=""):
         """Return the summary of a value; see values.py.  Only a number of maps are kept whole."""
-        seen = look(value, kin_of, maps=MAPS if self.room > 0 else 0)
+        seen = look(value, kin_of, maps=MAPS if self.room > 0 else 0, name=name)
         shots = seen.shots if isinstance(seen, Row) else (seen,) * isinstance(seen, Shot)
         self.room -= sum(shot.panels.size for shot in shots)
         return seen

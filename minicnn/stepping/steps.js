@@ -2,7 +2,7 @@
 //
 // Each <div class="minicnn-step"> holds its data as deflated JSON (see page.py), and plain text that
 // is shown until the data has been read.  A shadow root then keeps styles from leaking in or out.
-// The page uses no network and no library.  arrays.js draws the arrays.
+// The page uses no network and no library.  arrays.js draws the arrays; frame.js has what pages share.
 //
 //   step       {number, frame, line, turn, changed, before, …}
 //   turn       an iteration of a loop
@@ -38,55 +38,20 @@ function stepper(data, root) {
   const visited = (step) =>
     visible(step.frame).filter((s) => !s.passed || s.error || s.number === step.number);
 
-  const code = element("div", { class: "code" });
-  const stage = element("div", { class: "stage" });
-  const both = element("div", { class: "both" }, code, stage);
-  const trail = element("nav", { class: "trail", "aria-label": "where we are" });
-  const turns = element("div", { class: "turns" });
+  const { code, stage, both, trail, turns, count, voice, button, bar, header, body, ...page } = skeleton(
+    root,
+    "arrow keys go from line to line",
+    data.title,
+    "line",
+    (key) => go(key),
+  );
   const touched = element("span"),
     most = element("span", { class: "most", "aria-hidden": "true" }), // reserves the space of the longest text
     touch = element("p", { class: "note touch", role: "status" }, touched, most);
   const absent = element("p", { class: "absent", role: "status" });
-  const count = element("span", { class: "count" });
-  const failure = data.failure ? [element("p", { class: "error" }, data.failure)] : [];
-  const voice = element("p", { class: "voice", "aria-live": "polite" });
   const calls = element("span", { class: "calls" });
-  const button = (text, label, act) =>
-    element(
-      "button",
-      {
-        type: "button",
-        title: label,
-        "aria-label": label,
-        onclick: () => {
-          act();
-          if (!root.activeElement) body.focus({ preventScroll: true }); // the button has gone
-        },
-      },
-      text,
-    );
-  const bar = element(
-    "div",
-    { class: "bar", role: "toolbar", "aria-label": "steps" },
-    button("⇤", "first line (Home)", () => go("Home")),
-    button("←", "previous line (←)", () => go("ArrowLeft")),
-    button("→", "next line (→)", () => go("ArrowRight")),
-    button("⇥", "last line (End)", () => go("End")),
-    count,
-    calls,
-  );
-  const body = element(
-    "section",
-    {
-      class: "stepper",
-      tabindex: 0,
-      "aria-label": `${data.title}: arrow keys go from line to line`,
-    },
-    element("header", {}, trail, bar, turns, absent, ...failure),
-    both,
-    voice,
-  );
-  root.append(body);
+  bar.append(calls);
+  header.append(absent, ...(data.failure ? [element("p", { class: "error" }, data.failure)] : []));
 
   /** Return the value of a variable after this step, or null. */
   function latest(step, name, from = step.number) {
@@ -290,59 +255,33 @@ function stepper(data, root) {
       );
     }
     code.querySelectorAll(".undoes").forEach((note) => note.remove());
-    for (const row of code.children) {
-      const line = Number(row.dataset.line),
-        on = line >= step.line && line <= step.last;
-      row.classList.toggle("now", on);
-      row.classList.toggle("failed", on && Boolean(step.error));
-      if (on) row.setAttribute("aria-current", "step");
-      else row.removeAttribute("aria-current");
-    }
-    const row = code.querySelector(`[data-line="${step.last}"]`);
+    const marked = page.markLines((n) => n >= step.line && n <= step.last, Boolean(step.error));
     for (const text of (step.frame === 0 && data.pairs[step.line]) || [])
-      row.after(
-        element(
-          "div",
-          { class: "undoes" },
-          element("span", {}, "undoes"),
-          element("code", {}, text),
-        ),
-      );
-    const top = code.querySelector(".now").offsetTop,
-      bottom = row.offsetTop + row.offsetHeight;
-    if (top < code.scrollTop + 24 || bottom > code.scrollTop + code.clientHeight - 24)
-      code.scrollTop = top - code.clientHeight / 2.5;
+      marked
+        .at(-1)
+        .after(
+          element(
+            "div",
+            { class: "undoes" },
+            element("span", {}, "undoes"),
+            element("code", {}, text),
+          ),
+        );
+    page.scrollTo(marked[0], marked.at(-1));
   }
 
   function codeLine(source, text, line) {
-    const [whole, comment = ""] = text.match(/#(?![^"]*"[^"]*$).*$/)
-      ? [text.replace(/\s*#.*$/, ""), text.match(/\s*#.*$/)[0]]
-      : [text];
-    const indent = text.length - text.trimStart().length; // wrapped lines are indented further
-    const passed = source.statements.some(([a, b, , , quiet]) => quiet && a <= line && line <= b);
-    const row = element("div", {
-      "data-line": line,
-      class: passed || source.dim.includes(line - source.first) ? "quiet" : undefined,
-      title: passed ? "→ passes over this line; click it, or press s above it, to go there" : undefined,
-    });
-    const parts = element("code", { style: `padding-left:${indent + 4}ch` });
-    let at = indent;
-    for (const match of source.dim.includes(line - source.first)
-      ? []
-      : whole.matchAll(KEYWORDS)) {
-      parts.append(whole.slice(at, match.index), element("b", {}, match[0]));
-      at = match.index + match[0].length;
-    }
-    parts.append(whole.slice(at), element("i", {}, whole ? comment : comment.trim()));
-    row.append(element("span", { class: "number" }, String(line)), parts);
-    row.addEventListener("click", () => {
+    const passed = source.statements.some(([a, b, , , quiet]) => quiet && a <= line && line <= b),
+      dim = source.dim.includes(line - source.first);
+    const onclick = () => {
       const step = visible(data.steps[now].frame).find((s) => s.line === line);
       if (step) {
         now = step.number;
         render();
       }
-    });
-    return row;
+    };
+    const title = passed ? "→ passes over this line; click it, or press s above it, to go there" : undefined;
+    return codeRow(text, line, { class: passed || dim ? "quiet" : undefined, title, onclick }, dim);
   }
 
   /** Return the names of the last line with an array: they stay in view where a line has none. */
@@ -509,18 +448,10 @@ function stepper(data, root) {
     stage.replaceChildren(...parts);
   }
 
-  body.addEventListener("keydown", (event) => {
-    // keys with modifiers, such as Shift+Enter, belong to the notebook
-    if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
-    if (event.target.tagName === "INPUT") {
-      if (event.key !== "Tab") event.stopPropagation(); // the notebook would select another cell
-      return;
-    }
-    if (event.key === "Enter" && event.target.tagName === "BUTTON") return;
-    if (!["ArrowLeft", "ArrowRight", "Home", "End", "Enter", "Escape", "s"].includes(event.key)) return;
-    go(event.key);
-    event.preventDefault();
-    event.stopPropagation();
+  page.onKey((key) => {
+    if (!["ArrowLeft", "ArrowRight", "Home", "End", "Enter", "Escape", "s"].includes(key)) return false;
+    go(key);
+    return true;
   });
   let begun = null; // where a swipe began
   stage.addEventListener(
@@ -540,35 +471,12 @@ function stepper(data, root) {
     },
     { passive: true },
   );
-  let width = 0;
-  new ResizeObserver(() => {
-    if (body.clientWidth === width) return;
-    width = body.clientWidth;
+  page.onWidth(() => {
     both.style.minHeight = "";
     render();
-  }).observe(body);
+  });
   reach(now);
   render();
-}
-
-/** Follow the notebook's dark theme; Jupyter, VS Code and Colab each declare it differently. */
-function setTheme(host, page) {
-  const { jpThemeLight, vscodeThemeKind = "" } = document.body.dataset;
-  const dark =
-    jpThemeLight === "false" ||
-    ["vscode-dark", "vscode-high-contrast"].includes(vscodeThemeKind) ||
-    page.getAttribute("theme") === "dark";
-  if (dark) host.dataset.theme = "dark";
-  else if (jpThemeLight || vscodeThemeKind || window.google?.colab) host.dataset.theme = "light";
-}
-
-/** Set the theme whenever the notebook's changes, as long as the stepper is on the page. */
-function followTheme(host, page) {
-  setTheme(host, page);
-  const observer = new MutationObserver(() =>
-    host.isConnected ? setTheme(host, page) : observer.disconnect(),
-  );
-  for (const node of [page, document.body]) observer.observe(node, { attributes: true });
 }
 
 const OLD =
@@ -587,8 +495,13 @@ async function start(host) {
   const root = host.attachShadow({ mode: "open" }),
     page = document.documentElement;
   root.append(element("style", {}, data.css));
-  if (data.blocks) return gpuStepper(data, root); // a CUDA kernel's, see gpu.js
+  host.addEventListener("keydown", (event) => {
+    // in a notebook, letters without modifiers delete and change cells
+    if (/^\w$/.test(event.key) && !event.ctrlKey && !event.altKey && !event.metaKey)
+      event.stopPropagation();
+  });
   followTheme(host, page);
+  if (data.blocks) return gpuStepper(data, root); // a CUDA kernel's, see gpu.js
   if (data.steps) stepper(data, root);
   else slideshow(data, root);
 }

@@ -1,7 +1,7 @@
 """Steps and arrays as text, in colour where the terminal supports it.
 
 Small arrays are printed as numbers.  Large arrays become blocks of colour, with two rows of entries
-in a line of text; without colour only their shape and range are printed.
+in a line of text; without colour steps print only their shape and range, pictures shades.
 """
 
 import os
@@ -15,9 +15,10 @@ import numpy as np
 from . import navigation
 from .boxes import index_text
 from .record import SHOWN, Turn
-from .values import Row, Shot, Text, caption, digits, is_photograph, row_caption, widest
+from .values import MID, Row, Shot, Text, caption, digits, is_unwritten, number, row_caption, widest
 
 NUMBERS = 100  # an array with at most this many entries is printed as numbers
+SHADES = " ░▒▓█"  # from dark to light
 LEVELS = 0, 95, 135, 175, 215, 255  # of red, green and blue in 216 of a terminal's 256 colours
 BOLD, DIM, RED, OFF = (f"\033[{code}m" for code in (1, 2, 31, 0))
 
@@ -81,6 +82,8 @@ def numbers(shot, width, box=None):
     """
     count = digits(shot)
     text = [[[f"{value:.{count}g}" for value in row] for row in panel] for panel in shot.panels]
+    for panel, row, column in np.argwhere(is_unwritten(shot.panels)):
+        text[panel][row][column] = "·"
     if box:
         inside = np.zeros(shot.shape, bool)
         inside[tuple(slice(*axis) for axis in box)] = True
@@ -137,9 +140,27 @@ def breadth(line):
     return len(re.sub("\033.*?m", "", line))
 
 
-def blocks(shot, width):
-    """Return an array as half blocks: ▀ shows the upper entry in front, the lower as background."""
-    panels = rgb(shot)
+def shades(shot, width):
+    """Return a large array in shades, with their meaning below; none if all entries are equal."""
+    if is_small(shot) or shot.lo == shot.hi:
+        return []
+    middle, top = "", max(-shot.lo, shot.hi)
+    if shot.rgb is not None:
+        ends = "black", "white"
+    elif shot.lo < 0:
+        ends, middle = (number(-top), number(top)), "▒ 0, "
+    else:
+        ends = "0", number(top)
+    return [*blocks(shot, width, colour=False), f"(blank is {ends[0]}, {middle}█ {ends[1]})"]
+
+
+def blocks(shot, width, colour=True):
+    """Return an array as lines of blocks, each of which shows two entries, one below the other.
+
+    In colour, ▀ shows the upper entry in front and the lower as background; else a shade shows
+    their mean.
+    """
+    panels, ink, end = (rgb(shot), half, OFF) if colour else (greys(shot), shade, "")
     across = max(1, (width + 1) // (panels.shape[2] + 1))
     lines, most = [], 3 * across  # three rows of maps are enough
     for first in range(0, min(len(panels), most), across):
@@ -150,7 +171,7 @@ def blocks(shot, width):
                 above = panel[row]
                 below = panel[row + 1] if row + 1 < len(panel) else None
                 below = [None] * len(above) if below is None else below
-                parts.append("".join(map(half, above, below)) + OFF)
+                parts.append("".join(map(ink, above, below)) + end)
             lines.append(" ".join(parts))
     return lines + [f"({most} of {len(panels)} maps)"] * (len(panels) > most)
 
@@ -158,6 +179,11 @@ def blocks(shot, width):
 def half(above, below):
     text = f"\033[38;{colour_code(above)}m"
     return text + ("\033[49m▀" if below is None else f"\033[48;{colour_code(below)}m▀")
+
+
+def shade(above, below):
+    grey = np.mean(above if below is None else [above, below])
+    return SHADES[int(grey / 256 * len(SHADES))]
 
 
 def colour_code(rgb):
@@ -178,8 +204,9 @@ def colour_code(rgb):
 def rgb(shot):
     """Return the panels' colours, (P, h, w, 3) from 0 to 255; zero is white in signed arrays."""
     values = shot.panels.astype(float)
-    if is_photograph(shot):
-        return np.moveaxis(values.reshape(-1, 3, *values.shape[1:]), 1, -1)
+    if shot.rgb is not None:
+        colours = np.nan_to_num(values + shot.rgb, nan=MID).clip(0, 255)
+        return np.moveaxis(colours.reshape(-1, 3, *values.shape[1:]), 1, -1)
     if shot.lo < 0:
         share = np.nan_to_num(values / max(-shot.lo, shot.hi))[..., None]
         red, blue = np.array([178, 24, 43]), np.array([33, 102, 172])
@@ -187,6 +214,14 @@ def rgb(shot):
         return 255 + np.abs(share).clip(0, 1) * (towards - 255)
     grey = np.nan_to_num(values / (shot.hi or 1)).clip(0, 1) * 255
     return np.repeat(grey[..., None], 3, axis=-1)
+
+
+def greys(shot):
+    """Return the panels in shades of grey, (P, h, w) from 0 to 255; zero is mid grey if signed."""
+    if shot.rgb is not None or shot.lo >= 0:
+        return rgb(shot).mean(axis=-1)
+    share = np.nan_to_num(shot.panels.astype(float) / max(-shot.lo, shot.hi))
+    return 127.5 * (1 + share.clip(-1, 1))
 
 
 def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
@@ -200,7 +235,7 @@ def step_lines(record, step, pairs, colour=False, forward=None, asked=True):
     first = step.statement.line - source.first
     lines = []
     label = navigation.turn_label(record, step)
-    place = f"{os.path.basename(source.file)}:{step.statement.line}"
+    place = f"{os.path.basename(navigation.file_of(source))}:{step.statement.line}"
     lines.append(paint(DIM, f"{place}  {source.name}{label}"))
     for text in source.lines[first : first + step.statement.last - step.statement.line + 1]:
         for part in wrapped(f"  → {text.strip()}", colour, 8):

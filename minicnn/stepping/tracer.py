@@ -195,9 +195,8 @@ class Watch:
         if self.record.loops[loop].total > SHOWN:
             hidden, variables = self.names_made_in(loop), running.f_locals
             self.store(running, head, loop)
-            known = {
-                name: self.record.look(variables[name]) for name in hidden if name in variables
-            }
+            made = [name for name in hidden if name in variables]
+            known = {name: self.record.look(variables[name], name) for name in made}
             self.step.changed, self.step.before = known | self.step.before, {}
             self.step = None
 
@@ -271,7 +270,7 @@ class Watch:
                 continue
             known = fingerprint(variables[name]), memory_of(variables[name])
             if name in made or self.known.get(name) != known:
-                changed[name] = self.record.look(variables[name])
+                changed[name] = self.record.look(variables[name], name)
                 self.known[name] = known
         return changed
 

@@ -11,6 +11,8 @@ has all its entries, that of a larger one a sample.
     bad                  the number of entries that are not finite; `odd` lists them by kind:
                          ((3, "NaN"), (1, "−∞"))
     kin                  a number for its memory, which an array and its views share
+    rgb                  the number to add to the entries of three maps, which are then drawn as one
+                         picture in colour: 0 in a photograph, MID in one minus a mean; else None
 
 A short list or tuple of arrays of one shape becomes a Row of Shots, whose pictures together are no
 larger than one: the places of pooling, or the two columns of the paper's network.
@@ -28,25 +30,27 @@ PIXELS = 2304  # the most entries kept of a larger array, from up to twelve maps
 MAPS = 300_000  # the most entries kept of maps, at their full resolution: 96 maps of 55×55
 SIDE = 512  # the largest width and height of a map; what is longer is a matrix
 ROW = 16  # the most arrays in a Row
+MID = 128  # mid grey
 NOT_YET = "not written yet"
 # The bits of an unwritten entry, by item size: a NaN that no computation produces.
 UNWRITTEN = {2: 0x7E17, 4: 0x7FC00E17, 8: 0x7FF8000000000E17}
 
-Shot = namedtuple("Shot", "shape dtype lo hi bad odd panels every exact kin")
+Shot = namedtuple("Shot", "shape dtype lo hi bad odd panels every exact kin rgb")
 Row = namedtuple("Row", "shots")
 Text = namedtuple("Text", "text")
 
 
-def look(value, kin_of=id, pixels=PIXELS, maps=MAPS):
+def look(value, kin_of=id, pixels=PIXELS, maps=MAPS, name=""):
     """Return the Shot of an array, the Row of several, or the Text of any other value.
 
     kin_of(array) identifies the memory of an array: arrays that share it are drawn in one range of
-    colours.  `pixels` is the most that a picture may have, and `maps` that of maps.
+    colours.  `pixels` is the most that a picture may have, and `maps` that of maps.  `name` is the
+    variable's.
     """
     if hasattr(value, "copy_to_host"):
         value = value.copy_to_host()
     if is_array(value):
-        return shot(value, kin_of(value), pixels, maps)
+        return shot(value, kin_of(value), pixels, maps, name)
     if is_row(value):
         most = pixels // len(value), maps // len(value)
         return Row(tuple(shot(part, kin_of(part), *most) for part in value))
@@ -71,7 +75,7 @@ def parts(name, value):
     return {f"{name}[{n}]": part for n, part in enumerate(value)}
 
 
-def shot(array, kin, most=PIXELS, most_of_maps=MAPS):
+def shot(array, kin, most=PIXELS, most_of_maps=MAPS, name=""):
     """Return the Shot of an array."""
     lo, hi, odd = range_of(array)
     bad = sum(count for count, _ in odd)
@@ -94,7 +98,8 @@ def shot(array, kin, most=PIXELS, most_of_maps=MAPS):
             every = -(-h // side), -(-w // across)
         maps = maps[:P, :: every[0], :: every[1]]
     panels = np.array(maps)  # a copy: the array may change
-    return Shot(array.shape, array.dtype.name, lo, hi, bad, odd, panels, every, exact, kin)
+    made = Shot(array.shape, array.dtype.name, lo, hi, bad, odd, panels, every, exact, kin, None)
+    return made._replace(rgb=added_for_colours(made, name))
 
 
 def thinned(shot, most):
@@ -180,6 +185,7 @@ def caption(shot):
     lo, hi = (number(value, digits(shot)) for value in (shot.lo, shot.hi))
     text += f", {lo} … {hi}" if shot.hi > shot.lo else f", all {lo}"
     text += f"; {kinds(shot)}" if shot.bad else ""
+    text += f", drawn with {shot.rgb} added" if shot.rgb else ""
     maps, (rows, columns), left_out = math.prod(shot.shape[:-2]), shot.every, []
     if len(shot.panels) < maps:
         left_out.append(f"{len(shot.panels)} of {maps:,} maps")
@@ -215,14 +221,24 @@ def widest(shots):
     return finite[0]._replace(lo=lo, hi=hi, bad=0, odd=())
 
 
-def is_photograph(shot):
-    """Return whether an array holds photographs: (…, 3, H, W), of bytes or whole floats to 255."""
-    if len(shot.shape) < 3 or shot.shape[-3] != 3 or len(shot.panels) % 3 or shot.bad:
-        return False
+def added_for_colours(shot, name):
+    """Return Shot.rgb of an array.
+
+    Photographs are (…, 3, H, W), of bytes or of whole floats to 255; their mean is called `mean`.
+    A photograph minus its mean is called x, and has entries of both signs to 255, some beyond
+    ±MID / 4; some of it may not be written yet.
+    """
+    if len(shot.shape) < 3 or shot.shape[-3] != 3 or len(shot.panels) % 3:
+        return None
     if shot.dtype == "uint8":
-        return True
-    pixels = min(shot.shape[-2:]) >= 8 and 0 <= shot.lo and 1 < shot.hi <= 255
-    return pixels and bool((shot.panels == np.rint(shot.panels)).all())
+        return 0
+    largest = max(-shot.lo, shot.hi)
+    if min(shot.shape[-2:]) < 8 or not 1 < largest <= 255:
+        return None
+    if shot.lo < 0:
+        return MID if name == "x" and largest > MID / 4 else None
+    whole = name == "mean" or (shot.panels == np.rint(shot.panels)).all()
+    return 0 if whole and not shot.bad else None
 
 
 def digits(shot):

@@ -26,7 +26,7 @@ CLAIMS = [
     ("So 61.0 million", "net.count_parameters(full) / 1e6"),
     ("with 59.8,", "net.count_parameters(one) / 1e6"),
     ("have 16.6", "net.count_parameters(half) / 1e6"),
-    ("makes 41.5% errors", ERROR.format("paper")),
+    ("gets 41.5% wrong", ERROR.format("paper")),
     ("43.9%", ERROR.format("one-gpu")),
     ("tell 41.5", ERROR.format("paper")),
     ("from 42.0", ERROR.format("every-layer")),

@@ -5,7 +5,7 @@ CLAIMS = [
     ("the first layer of a small AlexNet", "0.1 < network.errors['sample'] < 0.2"),
     ("391 steps are an epoch", "network.history[0]['step']"),
     ("Half of the way is done", "0.4 < (alike[1955] - alike[0]) / (1 - alike[0]) < 0.6"),
-    ("still to be seen", "alike[0] > 0.3"),
+    ("still shows", "alike[0] > 0.3"),
     ("It falls at once", "after < before - 1"),
     ("the two errors stay close together", "abs(training[-1] - validation[-1]) < 5"),
     ("Too small learns, but slowly", "last[0.03] + 5 < last[0.0005] < 80"),
