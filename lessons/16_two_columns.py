@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from minicnn import net, reference as ops, two_columns
+from minicnn.claims.report import sentence
 from minicnn.experiments import column_specialization
 from minicnn.networks import alexnet, summary
 from minicnn.step import picture, step
@@ -135,6 +136,7 @@ for name, network in (("two columns", full), ("one-GPU net", one), ("a true half
 results = Path(net.__file__).parent / "results" / "halves.jsonl"
 lines = [json.loads(line) for line in results.read_text().splitlines()]
 print(column_specialization.report(lines))
+print("", sentence(9), sentence(10), sep="\n")
 
 # %% [markdown]
 # The paper's variant gets 41.5% wrong and the one-GPU net 43.9%: the same direction as in the
@@ -142,8 +144,8 @@ print(column_specialization.report(lines))
 # cannot tell 41.5 from 42.0. (Without the exchange before conv3, say the authors' own notes, it is
 # 1.2 percentage points worse.) The numbers on the right say how much of each GPU's first kernels is
 # colour and not grey: 0.58 and 0.61, where random weights have 0.67. In every run of the authors
-# one GPU's kernels became grey and the other's colourful (Figure 3). A longer run of ours, all of
-# CIFAR-10 and smaller first weights, ended at 0.23 and 0.37: still both kinds in both columns.
+# one GPU's kernels became grey and the other's colourful. The last lines are these two claims in
+# longer runs on all of CIFAR-10 (`python -m minicnn claims 9 10`).
 #
 # ## Change this and predict
 #
