@@ -144,6 +144,10 @@ class Blocks:
             name: BlockMemory(name, kernel.arrays[name], kernel.bytes[name], *units[name])
             for name in units
         }
+        self.first = {
+            "shared": self.row * self.spaces["shared"].stride,
+            "local": self.lanes * self.spaces["local"].stride,
+        }
         self.spaces["global"] = self.memory
 
     def special(self, name, lanes):
@@ -234,16 +238,22 @@ class Blocks:
         """Return an Access: where the lanes' addresses are in this space."""
         memory = self.spaces[space]
         if space == "global":
-            relative, base = address - np.uint64(FIRST_ADDRESS), 0
+            relative = address - np.uint64(FIRST_ADDRESS)
+            start = relative.view(np.int64)
         else:
             relative = address
-            base = (self.row if space == "shared" else self.lanes)[lanes] * memory.stride
+            start = address.view(np.int64) + self.of(self.first[space], lanes)
 
-        def described(at):
-            return memory.describe(int(address[at]))
+        def fault(at, kind, words):
+            wrong = np.arange(len(lanes)) == at
+            described = memory.describe(int(address[at]))
+            self.fault(instruction, lanes, lambda at: described, kind, wrong, words)
 
-        fault = partial(self.fault, instruction, lanes, described)
-        return Access(relative, relative.astype(np.int64) + base, self.number[lanes], fault)
+        return Access(relative, start, self.of(self.number, lanes), fault)
+
+    def of(self, values, lanes):
+        """Return the values of these lanes."""
+        return values if lanes is self.lanes else values[lanes]
 
     def pass_barrier(self, place, piece):
         """Let threads that wait at a barrier go on; all of a block must be at the same one."""

@@ -22,6 +22,7 @@ from collections import namedtuple
 import numpy as np
 
 from ... import cuda, net
+from ...jit import njit
 from ...networks import catalogue
 from . import start
 
@@ -50,34 +51,56 @@ class Traffic:
     def count(self, kernel, space, address, size, warps, writing):
         """Count a load or store: each lane moves `size` bytes from its address on."""
         if space == "global":
-            sectors = distinct(warps, address // SECTOR)
-            fill = -(-distinct(warps, address) * size // SECTOR)
             names = ("stored", "store_fill") if writing else ("loaded", "load_fill")
-            self.add(kernel, **dict(zip(names, (sectors, fill), strict=True)))
+            count = sectors(address.view(np.int64), size, warps)
+            self.add(kernel, **dict(zip(names, count, strict=True)))
         elif space == "shared":
-            self.add(kernel, **turns(address // WORD, size // WORD, warps))
+            count = turns(address.view(np.int64), size, warps)
+            self.add(kernel, **dict(zip(("turns", "least_turns"), count, strict=True)))
 
 
-def distinct(warps, places):
-    """Return how many different places there are, each warp on its own."""
-    return len(np.unique(np.stack([warps.astype(np.uint64), places.astype(np.uint64)]), axis=1).T)
+@njit
+def sectors(address, size, warps):
+    """Return the sectors that an access of `size` bytes by each lane touches, and its fill.
+
+    The lanes of a warp are neighbours.
+    """
+    touched = fill = first = 0
+    while first < len(address):
+        stop, numbers = first, 0
+        while stop < len(address) and warps[stop] == warps[first]:
+            new_number, new_sector = 1, 1
+            for i in range(first, stop):
+                if address[i] == address[stop]:
+                    new_number = 0
+                if address[i] // SECTOR == address[stop] // SECTOR:
+                    new_sector = 0
+            numbers, touched = numbers + new_number, touched + new_sector
+            stop += 1
+        fill += (numbers * size + SECTOR - 1) // SECTOR
+        first = stop
+    return touched, fill
 
 
-def turns(words, count, warps):
+@njit
+def turns(address, size, warps):
     """Return the turns of shared memory that an access takes, and the fewest for its size.
 
     Lanes that move 16 bytes are served a quarter of a warp at a time, those of 8 bytes half of it.
     """
-    _, warp = np.unique(warps, return_inverse=True)
-    lane = np.arange(len(words)) - np.searchsorted(warp, warp)  # among those of its warp that run
-    part = warp * count + lane * count // 32
-    parts = np.repeat(part, count)
-    asked = (words[:, None] + np.arange(count, dtype=np.uint64)).reshape(-1)
-    once = np.unique(np.stack([parts.astype(np.uint64), asked]), axis=1)
-    bank = once[0] * BANKS + once[1] % BANKS
-    places, waiting = np.unique(bank, return_counts=True)
-    _, first = np.unique(places // BANKS, return_index=True)
-    return {"turns": np.maximum.reduceat(waiting, first).sum(), "least_turns": len(first)}
+    taken = least = first = 0
+    while first < len(address):
+        waiting, stop = np.zeros(BANKS, np.int64), first
+        while stop < len(address) and warps[stop] == warps[first] and (stop - first) * size < 128:
+            for word in range(address[stop] // WORD, (address[stop] + size + WORD - 1) // WORD):
+                new = 1
+                for i in range(first, stop):
+                    if address[i] // WORD <= word < (address[i] + size + WORD - 1) // WORD:
+                        new = 0
+                waiting[word % BANKS] += new
+            stop += 1
+        taken, least, first = taken + waiting.max(), least + 1, stop
+    return taken, least
 
 
 def report(name):
