@@ -244,7 +244,7 @@ class RecordedProgram(Program):
             for number in range(prod(grid)):
                 blocks = RecordedBlocks(self.kernel, grid, block, arguments, memory)
                 blocks.traffic, blocks.recorder = traffic, self.recorder
-                blocks.begin(number, 1)
+                blocks.begin([number])
                 self.recorder.begin(blocks, number)
                 self.run_blocks(blocks)
 

@@ -57,16 +57,17 @@ class Program:
     def run(self, grid, block, arguments, memory, traffic=None):
         """Run all blocks of a launch.  arguments: the name of a parameter → its bytes.
 
-        traffic, if there is one, counts what they move (traffic.py).
+        traffic, if there is one, counts what they move, and may choose some of the blocks
+        (traffic.py).
         """
         at_once = max(1, LANES // prod(block))
         with np.errstate(all="ignore"):
-            for first in range(0, prod(grid), at_once):
-                count = min(at_once, prod(grid) - first)
-                blocks = Blocks(self.kernel, grid, block, arguments, memory)
-                blocks.traffic = traffic
-                blocks.begin(first, count)
-                self.run_blocks(blocks)
+            for chosen in traffic.choose(grid) if traffic else [range(prod(grid))]:
+                for first in range(0, len(chosen), at_once):
+                    blocks = Blocks(self.kernel, grid, block, arguments, memory)
+                    blocks.traffic = traffic
+                    blocks.begin(chosen[first : first + at_once])
+                    self.run_blocks(blocks)
 
     def run_blocks(self, blocks):
         registers = Registers(self.kernel.registers, blocks.lanes)
@@ -132,12 +133,14 @@ class Blocks:
         self.arguments, self.memory = arguments, memory
         self.threads = prod(block)
 
-    def begin(self, first, count):
-        """Take `count` blocks from number `first` on."""
+    def begin(self, numbers):
+        """Take the blocks of these numbers."""
+        count = len(numbers)
         self.lanes = np.arange(count * self.threads)
         self.row, self.thread = np.divmod(self.lanes, self.threads)  # its block's, of these
-        self.number = (first * self.threads + self.lanes + 1).astype(np.int32)  # from 1
-        positions = coordinates(first + self.row, self.grid), coordinates(self.thread, self.block)
+        block = np.array(numbers)[self.row]
+        self.number = (block * self.threads + self.thread + 1).astype(np.int32)  # from 1
+        positions = coordinates(block, self.grid), coordinates(self.thread, self.block)
         self.positions = dict(zip(("ctaid", "tid"), positions, strict=True))
         kernel, units = self.kernel, {"shared": (count, 4), "local": (len(self.lanes), 0)}
         self.spaces = {

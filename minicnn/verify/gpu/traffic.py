@@ -10,23 +10,30 @@
     bound     the least time on a GPU: for the arrays at its bandwidth, or for the multiply-adds at
               its peak, whichever is longer.  Computed, not measured
 
-One image goes forward and backward in the emulator: minutes for a network of CIFAR-10, hours for
-AlexNet, so the lines of a layer are printed as soon as it is done.  The counts are exact; the L2
-cache may merge sectors that one kernel touches twice, and serve those that an earlier kernel has
-just written.
+One image goes forward and backward in the emulator, and the lines of a layer are printed as soon as
+it is done.  Of a product's blocks, those that do the same with other numbers are executed once, and
+count as often as there are of them; `alike` says which.  So the counts are exact, but the outputs
+are not all there: those of layers with parameters are the reference's.  The L2 cache may merge
+sectors that one kernel touches twice, and serve those that an earlier kernel has just written.
 """
 
 import functools
-from collections import namedtuple
+import itertools
+from collections import Counter, namedtuple
+from math import prod
 
 import numpy as np
 
-from ... import cuda, net
+from ... import cuda, net, reference
+from ...cuda import gpu, product
+from ...cuda.operands import Matrix
+from ...cuda.patches import patched
 from ...jit import njit
 from ...networks import catalogue
 from . import start
 
 SECTOR, WORD, BANKS = 32, 4, 32
+SIZE = 1 << 31  # bytes of memory: VGG-19's parameters and their gradients are 1.15e9
 GPUS = {  # name → multiply-adds a second in float32, two operations each; bytes a second
     "H200": (67e12 / 2, 4.8e12),  # NVIDIA's data sheet, SXM
     "RTX 4090": (82.6e12 / 2, 1.008e12),  # NVIDIA's white paper on the Ada architecture
@@ -38,14 +45,26 @@ Count = namedtuple("Count", "loaded load_fill stored store_fill turns least_turn
 
 
 class Traffic:
-    """The counts of every kernel, by what the network was doing: (label, kernel) → Count."""
+    """The counts of every kernel, by what the network was doing: (label, kernel) → Count.
+
+    sample    {how often blocks count: their numbers} of the next launch; None: all count once
+    times     how often those count that run now
+    """
 
     def __init__(self):
         self.label, self.counts = "", {}
+        self.sample, self.times = None, 1
+
+    def choose(self, grid):
+        """Yield the numbers of the blocks to run, those together that count the same."""
+        for times, numbers in (self.sample or {1: range(prod(grid))}).items():
+            self.times = times
+            yield numbers
+        self.times = 1
 
     def add(self, kernel, **counts):
         before = self.counts.get((self.label, kernel), Count(*[0] * len(Count._fields)))
-        more = {name: getattr(before, name) + int(n) for name, n in counts.items()}
+        more = {name: getattr(before, name) + int(n) * self.times for name, n in counts.items()}
         self.counts[self.label, kernel] = before._replace(**more)
 
     def count(self, kernel, space, address, size, warps, writing):
@@ -103,23 +122,73 @@ def turns(address, size, warps):
     return taken, least
 
 
+def alike(a, b, out, sizes, grid, tiles_down, share, tile):
+    """Return {how often: numbers} of the blocks of a product that stand for all of them.
+
+    A block of the same column of tiles reads other rows of a, and writes other rows of out: a
+    multiple of 8 rows further, which is a whole number of sectors, whatever a row's length.  So
+    all of a column's tiles that are full do the same, and for matrices also all full columns, and
+    all parts of the same depth.  Groups do the same if they are whole sectors apart.
+    """
+    tiles, parts, groups = grid
+    matrices = all(isinstance(operand, Matrix) for operand in (a, b, out))
+    down = classes([tile.ROWS * (m + 1) <= sizes.rows for m in range(tiles_down)])
+    full = [tile.COLUMNS * (n + 1) <= sizes.columns for n in range(tiles // tiles_down)]
+    across = classes(full if matrices else range(len(full)))
+    depths = [min(share, sizes.depth - part * share) for part in range(parts)]
+    steps = a.group_step, b.group_step, out.group_step, sizes.rows  # the last is the bias's
+    whole = all(step * a.array.dtype.itemsize % SECTOR == 0 for step in steps)
+    along = classes(depths if matrices and whole else range(parts))
+    deep = classes([0] * groups if whole else range(groups))
+    sample = {}
+    for (x, y, z, q), times in product_of(down, across, along, deep):
+        sample.setdefault(times, []).append(x + tiles_down * y + tiles * (z + parts * q))
+    return sample
+
+
+def classes(keys):
+    """Return {the first index of a key: how many indices have this key}."""
+    first = {key: i for i, key in reversed(list(enumerate(keys)))}
+    counts = Counter(keys)
+    return {i: counts[key] for key, i in first.items()}
+
+
+def product_of(*axes):
+    """Yield the indices of every combination of classes, and how many it stands for."""
+    for choice in itertools.product(*(axis.items() for axis in axes)):
+        indices, counts = zip(*choice, strict=True)
+        yield indices, prod(counts)
+
+
 def report(name):
     """Count the traffic of a network's kernels for one image, and print a line for each."""
     row = catalogue.find(name)
-    emulated = start()
+    emulated = start(size=SIZE, races=False)
     emulated.traffic = traffic = Traffic()
+
+    some = functools.partial(launch_some, traffic) if row.columns == 1 else gpu.launch_blocks
     try:
         ops = catalogue.backend(name, cuda)
         layers = catalogue.build(name, cuda, np.random.default_rng(0))
+        on_host = [dict(layer.params) for layer in layers]
         net.to_device(layers, ops)
         print_head()
-        layers = [labelled(layer, traffic) for layer in layers]
+        layers = [counted(*pair, traffic) for pair in zip(layers, on_host, strict=True)]
         image = np.random.default_rng(1).standard_normal((1, 3, row.size, row.size))
-        scores, caches = net.forward(layers, ops.to_device(image.astype(np.float32)))
-        dscores = printing(loss_and_gradient, "loss", traffic)(ops, scores)
-        net.backward(layers, caches, dscores, need_dx=False)
+        with patched(product, "launch_blocks", some):
+            scores, caches = net.forward(layers, ops.to_device(image.astype(np.float32)))
+            dscores = printing(loss_and_gradient, "loss", traffic)(ops, scores)
+            net.backward(layers, caches, dscores, need_dx=False)
     finally:
         emulated.traffic = None
+
+
+def launch_some(traffic, kernel, grid, block, a, b, out, bias, sizes, tiles_down, share):
+    """Launch a product, and execute only the blocks that stand for all."""
+    tile = product.tile_for(sizes.rows, out.array.dtype)
+    traffic.sample = alike(a, b, out, sizes, grid, tiles_down, share, tile)
+    gpu.launch_blocks(kernel, grid, block, a, b, out, bias, sizes, tiles_down, share)
+    traffic.sample = None
 
 
 def loss_and_gradient(ops, scores):
@@ -128,12 +197,37 @@ def loss_and_gradient(ops, scores):
     return ops.softmax_loss_backward(cache)[0]
 
 
-def labelled(layer, traffic):
-    """Return a layer that prints the traffic of its kernels."""
-    return layer._replace(
-        forward=printing(layer.forward, f"{layer.name} forward", traffic),
-        backward=printing(layer.backward, f"{layer.name} backward", traffic),
-    )
+def counted(layer, params, traffic):
+    """Return a layer that prints the traffic of its kernels.
+
+    With parameters, its y and dx are the reference's; `params` are on the host.
+    """
+    forward = printing(layer.forward, f"{layer.name} forward", traffic)
+    backward = printing(layer.backward, f"{layer.name} backward", traffic)
+    if not params or not hasattr(reference, layer.forward.__name__):
+        return layer._replace(forward=forward, backward=backward)
+    forward_there = getattr(reference, layer.forward.__name__)
+    backward_there = getattr(reference, layer.backward.__name__)
+    caches = []
+
+    def forward_and_replace(x, *others, **options):
+        y, cache = forward(x, *others, **options)
+        expected, cache_there = forward_there(cuda.to_host(x), *params.values(), **options)
+        caches.append(cache_there)
+        return replaced(y, expected), cache
+
+    def backward_and_replace(dy, cache, **options):
+        dx, *gradients = backward(dy, cache, **options)
+        expected, *_ = backward_there(cuda.to_host(dy), caches.pop(), **options)
+        return dx if dx is None else replaced(dx, expected), *gradients
+
+    return layer._replace(forward=forward_and_replace, backward=backward_and_replace)
+
+
+def replaced(array, numbers):
+    """Return an array of the device, with these numbers."""
+    array.copy_to_device(np.ascontiguousarray(numbers, array.dtype), stream=gpu.stream())
+    return array
 
 
 def printing(function, label, traffic):
