@@ -112,6 +112,7 @@ def test_stores_of_a_product_touch_few_sectors_without_conflicts(monkeypatch, si
         ("conv", (1, 4, 13, 13), {"K": 272, "groups": 2}),  # groups that are alike
         ("conv", (1, 6, 7, 9), {"K": 260, "groups": 2}),  # … and that are not
         ("conv", (1, 136, 5, 3), {"K": 384}),
+        ("conv", (1, 2, 80, 24), {"K": 8}),  # windows of the middle, at 3 places of a line
     ],
 )
 def test_some_blocks_of_a_product_count_for_all_to_the_sector(monkeypatch, kind, shapes, options):

@@ -20,13 +20,13 @@ sectors that one kernel touches twice, and serve those that an earlier kernel ha
 import functools
 import itertools
 from collections import Counter, namedtuple
-from math import prod
+from math import isqrt, prod
 
 import numpy as np
 
 from ... import cuda, net, reference
 from ...cuda import gpu, product
-from ...cuda.operands import Matrix
+from ...cuda.operands import Matrix, Windows
 from ...cuda.patches import patched
 from ...jit import njit
 from ...networks import catalogue
@@ -34,11 +34,13 @@ from . import start
 
 SECTOR, WORD, BANKS = 32, 4, 32
 SIZE = 1 << 31  # bytes of memory: VGG-19's parameters and their gradients are 1.15e9
-GPUS = {  # name → multiply-adds a second in float32, two operations each; bytes a second
-    "H200": (67e12 / 2, 4.8e12),  # NVIDIA's data sheet, SXM
-    "RTX 4090": (82.6e12 / 2, 1.008e12),  # NVIDIA's white paper on the Ada architecture
-    "T4": (8.1e12 / 2, 320e9),  # NVIDIA's data sheet
-    "GTX 580": (1.581e12 / 2, 192.4e9),  # NVIDIA's specifications: 512 cores, 1.544 GHz, 384 bits
+# name → multiply-adds a second in float32, of two operations each, cores · clock of them; and bytes
+# a second, width of the memory's bus · data rate.  docs/gpu.md has the sources.
+GPUS = {
+    "H200": (67e12 / 2, 4.8e12),  # SXM: 16,896 cores, 1.98 GHz
+    "RTX 4090": (82.6e12 / 2, 1.008e12),  # 16,384 cores, 2.52 GHz; 384 bits, 21 Gbit/s
+    "T4": (8.1e12 / 2, 320e9),  # 2,560 cores, 1.59 GHz; 256 bits, 10 Gbit/s
+    "GTX 580": (1.581e12 / 2, 192.4e9),  # 512 cores, 1.544 GHz; 384 bits, 4.008 Gbit/s
 }
 
 Count = namedtuple("Count", "loaded load_fill stored store_fill turns least_turns products arrays")
@@ -128,22 +130,43 @@ def alike(a, b, out, sizes, grid, tiles_down, share, tile):
     A block of the same column of tiles reads other rows of a, and writes other rows of out: a
     multiple of 8 rows further, which is a whole number of sectors, whatever a row's length.  So
     all of a column's tiles that are full do the same, and for matrices also all full columns, and
-    all parts of the same depth.  Groups do the same if they are whole sectors apart.
+    all parts of the same depth.  For windows it depends on their place in the image.  Groups do the
+    same if they are whole sectors apart.
     """
     tiles, parts, groups = grid
-    matrices = all(isinstance(operand, Matrix) for operand in (a, b, out))
-    down = classes([tile.ROWS * (m + 1) <= sizes.rows for m in range(tiles_down)])
-    full = [tile.COLUMNS * (n + 1) <= sizes.columns for n in range(tiles // tiles_down)]
-    across = classes(full if matrices else range(len(full)))
-    depths = [min(share, sizes.depth - part * share) for part in range(parts)]
+    columns = range(0, tiles // tiles_down * tile.COLUMNS, tile.COLUMNS)
+    across = [(n, min(tile.COLUMNS, sizes.columns - n)) for n in columns]
+    along = [(k, min(share, sizes.depth - k)) for k in range(0, parts * share, share)]
+    if not isinstance(b, Windows):
+        across, along = [count for _, count in across], [count for _, count in along]
+    elif isinstance(a, Matrix):
+        across = [place_of(b, *stretch) for stretch in across]
+    else:
+        along = [place_of(b, *stretch) for stretch in along]
     steps = a.group_step, b.group_step, out.group_step, sizes.rows  # the last is the bias's
     whole = all(step * a.array.dtype.itemsize % SECTOR == 0 for step in steps)
-    along = classes(depths if matrices and whole else range(parts))
+    down = classes([tile.ROWS * (m + 1) <= sizes.rows for m in range(tiles_down)])
+    across = classes(across)
+    along = classes(along if whole else range(parts))
     deep = classes([0] * groups if whole else range(groups))
     sample = {}
     for (x, y, z, q), times in product_of(down, across, along, deep):
         sample.setdefault(times, []).append(x + tiles_down * y + tiles * (z + parts * q))
     return sample
+
+
+def place_of(b, first, count):
+    """Return what must be equal for two stretches of windows to touch the same sectors.
+
+    In one image, with as many windows as pixels and rows of whole sectors, it is the column of the
+    first window and the distance from the image's upper and lower edge, up to a kernel's height.
+    """
+    in_group = b.group_step // (b.H * b.W)  # channels
+    if (b.count, b.per_image, b.stride) != (b.H * b.W, b.H * b.W, 1) or b.W % (SECTOR // WORD):
+        return first
+    f = isqrt(b.depth // in_group)
+    top, bottom = first // b.W, b.H - 1 - (first + count - 1) // b.W
+    return first % b.W, count, min(top, f), min(bottom, f)
 
 
 def classes(keys):
