@@ -39,7 +39,7 @@ def rounded(x, direction):
     return np.where(too_far, np.nextafter(nearest, f4(towards)), nearest)
 
 
-@vectorize(["f4(f4, f4, f4)"])
+@vectorize
 def fma(a, b, c):
     """Return a·b + c of float32, rounded once: the product is exact in float64."""
     return f4(f8(a) * f8(b) + f8(c))
@@ -49,7 +49,7 @@ def fma_rounded(a, b, c, direction):
     return rounded(a.astype(f8) * b.astype(f8) + c, direction)
 
 
-@vectorize(["f8(f8, f8, f8)"])
+@vectorize
 def fma_double(a, b, c):
     """Return a·b + c of float64: the errors of product and sum are computed, and added last.
 
