@@ -174,6 +174,13 @@ def test_instructions_on_floats(body, expected):
         ("ld.global.v4.f32 {%v0,%v1}, [%r5];", "ld.global.v4.f32 {%v0,%v1}, [%r5]"),
         ("mov.b64 {%i2, %i3}, %q9;", "mov.b64 {%i2, %i3}, %q9"),
         ("bra nowhere;", "the PTX has no label nowhere"),
+        ("bra;", "the emulator does not know the PTX instruction bra"),
+        ("call.uni (%v0), f;", "call.uni (%v0), f"),
+        ("@%p9 add.f32 %v0, %v1, %v1;", "@%p9 add.f32"),  # no such register
+        ("ld.param.f32 %v0, [nothing];", "ld.param.f32 %v0, [nothing]"),
+        ("atom.global.add.f32 %v0, [%r5], %v1;", "atom.global.add.f32"),
+        (".reg .f16 %k<2>;", "the emulator does not know the PTX type .f16"),
+        (".shared .align 4 .f16x2 s[4];", "the emulator does not know the PTX type .f16x2"),
     ],
 )
 def test_an_unknown_instruction_is_one_sentence(body, words):

@@ -1,11 +1,14 @@
 """Memory traffic, counted: of accesses whose sectors and turns can be counted by hand."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from minicnn import cuda
+from minicnn import cuda, net
 from minicnn.cuda import gpu
 from minicnn.cuda.gpu import cuda as numba_cuda
+from minicnn.cuda.patches import patched
 from minicnn.verify import cuda_compiles, gpu as emulator
 from minicnn.verify.gpu import traffic
 
@@ -29,6 +32,17 @@ def column_kernel(x, pad):
 def product_kernel(x):
     t = numba_cuda.threadIdx.x
     x[t] = x[t] * x[t] + x[t]
+
+
+class Counting(traffic.Traffic):
+    """Traffic that also counts how many blocks are executed."""
+
+    executed = 0
+
+    def choose(self, grid):
+        for numbers in super().choose(grid):
+            self.executed += len(numbers)
+            yield numbers
 
 
 def counted(monkeypatch, kernel, *arguments):
@@ -88,6 +102,43 @@ def test_stores_of_a_product_touch_few_sectors_without_conflicts(monkeypatch, si
     count = counts.counts["", "tiles.tiled_kernel"]
     assert count.turns == count.least_turns
     assert count.store_fill <= count.stored <= (1 if size == 28 else 1.25) * count.store_fill
+
+
+@pytest.mark.parametrize(
+    "kind, shapes, options",
+    [
+        ("fc", (1, 4100), {"K": 264}),  # three rows of tiles, parts, the last ones not full
+        ("fc", (2, 130), {"K": 260}),
+        ("conv", (1, 4, 13, 13), {"K": 272, "groups": 2}),  # groups that are alike
+        ("conv", (1, 6, 7, 9), {"K": 260, "groups": 2}),  # … and that are not
+        ("conv", (1, 136, 5, 3), {"K": 384}),
+        ("conv", (1, 2, 80, 24), {"K": 8}),  # windows of the middle, at 3 places of a line
+    ],
+)
+def test_some_blocks_of_a_product_count_for_all_to_the_sector(monkeypatch, kind, shapes, options):
+    """A product between two ReLUs, whose loads depend on its numbers."""
+    N, C, *size = shapes
+    K, groups = options["K"], options.get("groups", 1)
+    shape = (K, C // groups, 3, 3) if kind == "conv" else (K, C)
+    more = {"pad": 1, "groups": groups} if kind == "conv" else {}
+    x = np.random.default_rng(0).standard_normal(shapes).astype(np.float32)
+    params = net.gaussian(np.random.default_rng(1), shape, 0.1)
+    found = []
+    for some in (False, True):
+        monkeypatch.setattr(emulator.emulated, "traffic", counts := Counting())
+        layers = [
+            net.row("relu0", cuda, "relu"),
+            net.row("first", cuda, kind, params, **more),
+            net.row("relu1", cuda, "relu"),
+        ]
+        layers = [traffic.counted(layer, layer.params, counts) for layer in layers]
+        launch = partial(traffic.launch_some, counts) if some else gpu.launch_blocks
+        with patched(cuda.product, "launch_blocks", launch):
+            y, caches = net.forward(layers, cuda.to_device(x))
+            dy = cuda.to_device(np.random.default_rng(2).standard_normal(y.shape, np.float32))
+            net.backward(layers, caches, dy)
+        found.append(counts)
+    assert found[0].counts == found[1].counts and found[1].executed < found[0].executed
 
 
 def test_a_network_that_is_unknown_is_one_sentence(capsys):

@@ -27,7 +27,7 @@ import numpy as np
 
 from ..verify.gpu.execution import Blocks, Fault, Program
 from ..verify.gpu.memory import FIRST_ADDRESS, WRITTEN
-from ..verify.gpu.traffic import SECTOR, WORD, distinct, turns
+from ..verify.gpu.traffic import WORD, sectors, turns
 from .page_data import rounded
 from .source import Source
 
@@ -244,7 +244,7 @@ class RecordedProgram(Program):
             for number in range(prod(grid)):
                 blocks = RecordedBlocks(self.kernel, grid, block, arguments, memory)
                 blocks.traffic, blocks.recorder = traffic, self.recorder
-                blocks.begin(number, 1)
+                blocks.begin([number])
                 self.recorder.begin(blocks, number)
                 self.run_blocks(blocks)
 
@@ -355,12 +355,8 @@ def same_place(entry, other):
 
 def warp_cost(space, size, address):
     """Return the sectors that a warp's access moves, or its turns; and the least possible."""
-    nobody = np.zeros(len(address), np.uint64)
-    if space == "shared":
-        cost = turns(address // WORD, max(1, size // WORD), nobody)
-        return int(cost["turns"]), int(cost["least_turns"])
-    fill = -(-distinct(nobody, address) * size // SECTOR)
-    return distinct(nobody, address // SECTOR), int(fill)
+    count = turns if space == "shared" else sectors
+    return count(address.view(np.int64), size, np.zeros(len(address), np.int64))
 
 
 def numbers(values):

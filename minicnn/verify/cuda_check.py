@@ -332,7 +332,8 @@ def check_steps(build, x, steps, backends=(fast, cuda)):
     losses, counts = [], []
 
     def schedule(history, epsilon):
-        gc.collect()  # memory that only a cycle of objects holds is free
+        if ops is backends[-1] and len(history) > 1:  # a collection takes a second
+            gc.collect()  # memory that only a cycle of objects holds is free
         counts.append(count_buffers())
         return epsilon
 

@@ -47,7 +47,7 @@ from .ptx import place
 emulated = None  # the Driver, once started
 
 
-def start(devices=2, cc=(9, 0), peers=True, size=1 << 29):
+def start(devices=2, cc=(9, 0), peers=True, size=1 << 29, races=True):
     """Emulate GPUs in this process from now on; see driver.Driver.  Return the Driver.
 
     A process has one emulation: a second call only returns it.  Raises GpuError if numba-cuda is
@@ -64,7 +64,7 @@ def start(devices=2, cc=(9, 0), peers=True, size=1 << 29):
             )
         from .driver import Driver
 
-        emulated = Driver(devices, cc, peers, size)
+        emulated = Driver(devices, cc, peers, size, races)
         emulated.install()
     return emulated
 

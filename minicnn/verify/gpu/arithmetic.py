@@ -7,11 +7,13 @@ which is exact but for one result in 2^29.
 """
 
 import numpy as np
+from numba import vectorize
 
 u1, u2, u4, u8 = np.uint8, np.uint16, np.uint32, np.uint64
 i1, i2, i4, i8 = np.int8, np.int16, np.int32, np.int64
 f4, f8 = np.float32, np.float64
 
+SPLIT = 2.0**27 + 1
 TO_WHOLE = {"rni": np.rint, "rzi": np.trunc, "rmi": np.floor, "rpi": np.ceil}
 
 
@@ -37,16 +39,25 @@ def rounded(x, direction):
     return np.where(too_far, np.nextafter(nearest, f4(towards)), nearest)
 
 
-def fma(a, b, c, direction="rn"):
+@vectorize
+def fma(a, b, c):
     """Return a·b + c of float32, rounded once: the product is exact in float64."""
-    return rounded(a.astype(f8) * b + c, direction)
+    return f4(f8(a) * f8(b) + f8(c))
 
 
+def fma_rounded(a, b, c, direction):
+    return rounded(a.astype(f8) * b.astype(f8) + c, direction)
+
+
+@vectorize
 def fma_double(a, b, c):
-    """Return a·b + c of float64: the errors of product and sum are computed, and added last."""
-    a, b, c = np.broadcast_arrays(a, b, c)
+    """Return a·b + c of float64: the errors of product and sum are computed, and added last.
+
+    Each factor is split into two numbers of 26 bits, whose products are exact.
+    """
     product = a * b
-    (a_high, a_low), (b_high, b_low) = halves(a), halves(b)
+    a_high, b_high = a * SPLIT - (a * SPLIT - a), b * SPLIT - (b * SPLIT - b)
+    a_low, b_low = a - a_high, b - b_high
     product_error = a_low * b_low - (
         ((product - a_high * b_high) - a_low * b_high) - a_high * b_low
     )
@@ -54,14 +65,7 @@ def fma_double(a, b, c):
     from_c = total - product
     total_error = (product - (total - from_c)) + (c - from_c)
     corrected = total + (product_error + total_error)
-    return np.where(np.isfinite(corrected), corrected, total)
-
-
-def halves(x):
-    """Return two numbers of 26 bits whose sum is x."""
-    scaled = x * 134217729.0  # 2^27 + 1
-    high = scaled - (scaled - x)
-    return high, x - high
+    return corrected if np.isfinite(corrected) else total
 
 
 def upper_half(x):

@@ -41,15 +41,17 @@ class Driver:
         Whether they can access each other's memory.
     size : int
         Bytes of memory, of all devices together.
+    races : bool
+        Whether races in global memory are found.
     """
 
-    def __init__(self, devices, cc, peers, size):
+    def __init__(self, devices, cc, peers, size, races):
         from cuda.bindings import driver as binding
         from numba.cuda.cudadrv.driver import CudaAPIError
 
         self.devices, self.cc, self.peers = devices, cc, peers
         self.binding, self.api_error = binding, CudaAPIError
-        self.memory, self.order = DeviceMemory(size), Order()
+        self.memory, self.order = DeviceMemory(size, races), Order()
         self.contexts = []  # those that were pushed; the last is current
         self.access = set()  # (device, other): the first may access the other's memory
         self.homes, self.events, self.times, self.pinned = {}, {}, {}, {}
@@ -332,9 +334,11 @@ class Driver:
                 self.memory.between(start, size)[1][:] &= ~np.uint8(GIVEN)
         if self.traffic:
             self.traffic.add(kernel.title, arrays=sum(size for _, size in arrays))
+            for start, size in arrays:  # even if only some of the blocks have run
+                self.memory.between(start, size)[1][:] |= WRITTEN
         for start, size in arrays:
             first = start - FIRST_ADDRESS
-            wrote = self.memory.writer[first : first + size].any()
+            wrote = not self.memory.unit or self.memory.writer[first : first + size].any()
             note = self.order.write if wrote else self.order.read
             note(operation, self.memory.allocation(start))
 

@@ -57,16 +57,17 @@ class Program:
     def run(self, grid, block, arguments, memory, traffic=None):
         """Run all blocks of a launch.  arguments: the name of a parameter → its bytes.
 
-        traffic, if there is one, counts what they move (traffic.py).
+        traffic, if there is one, counts what they move, and may choose some of the blocks
+        (traffic.py).
         """
         at_once = max(1, LANES // prod(block))
         with np.errstate(all="ignore"):
-            for first in range(0, prod(grid), at_once):
-                count = min(at_once, prod(grid) - first)
-                blocks = Blocks(self.kernel, grid, block, arguments, memory)
-                blocks.traffic = traffic
-                blocks.begin(first, count)
-                self.run_blocks(blocks)
+            for chosen in traffic.choose(grid) if traffic else [range(prod(grid))]:
+                for first in range(0, len(chosen), at_once):
+                    blocks = Blocks(self.kernel, grid, block, arguments, memory)
+                    blocks.traffic = traffic
+                    blocks.begin(chosen[first : first + at_once])
+                    self.run_blocks(blocks)
 
     def run_blocks(self, blocks):
         registers = Registers(self.kernel.registers, blocks.lanes)
@@ -132,17 +133,23 @@ class Blocks:
         self.arguments, self.memory = arguments, memory
         self.threads = prod(block)
 
-    def begin(self, first, count):
-        """Take `count` blocks from number `first` on."""
+    def begin(self, numbers):
+        """Take the blocks of these numbers."""
+        count = len(numbers)
         self.lanes = np.arange(count * self.threads)
         self.row, self.thread = np.divmod(self.lanes, self.threads)  # its block's, of these
-        self.number = (first * self.threads + self.lanes + 1).astype(np.int32)  # from 1
-        positions = coordinates(first + self.row, self.grid), coordinates(self.thread, self.block)
+        block = np.array(numbers)[self.row]
+        self.number = (block * self.threads + self.thread + 1).astype(np.int32)  # from 1
+        positions = coordinates(block, self.grid), coordinates(self.thread, self.block)
         self.positions = dict(zip(("ctaid", "tid"), positions, strict=True))
         kernel, units = self.kernel, {"shared": (count, 4), "local": (len(self.lanes), 0)}
         self.spaces = {
             name: BlockMemory(name, kernel.arrays[name], kernel.bytes[name], *units[name])
             for name in units
+        }
+        self.first = {
+            "shared": self.row * self.spaces["shared"].stride,
+            "local": self.lanes * self.spaces["local"].stride,
         }
         self.spaces["global"] = self.memory
 
@@ -234,16 +241,22 @@ class Blocks:
         """Return an Access: where the lanes' addresses are in this space."""
         memory = self.spaces[space]
         if space == "global":
-            relative, base = address - np.uint64(FIRST_ADDRESS), 0
+            relative = address - np.uint64(FIRST_ADDRESS)
+            start = relative.view(np.int64)
         else:
             relative = address
-            base = (self.row if space == "shared" else self.lanes)[lanes] * memory.stride
+            start = address.view(np.int64) + self.of(self.first[space], lanes)
 
-        def described(at):
-            return memory.describe(int(address[at]))
+        def fault(at, kind, words):
+            wrong = np.arange(len(lanes)) == at
+            described = memory.describe(int(address[at]))
+            self.fault(instruction, lanes, lambda at: described, kind, wrong, words)
 
-        fault = partial(self.fault, instruction, lanes, described)
-        return Access(relative, relative.astype(np.int64) + base, self.number[lanes], fault)
+        return Access(relative, start, self.of(self.number, lanes), fault)
+
+    def of(self, values, lanes):
+        """Return the values of these lanes."""
+        return values if lanes is self.lanes else values[lanes]
 
     def pass_barrier(self, place, piece):
         """Let threads that wait at a barrier go on; all of a block must be at the same one."""

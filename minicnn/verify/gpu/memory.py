@@ -18,11 +18,21 @@ import bisect
 
 import numpy as np
 
+from ...jit import njit
+
 GIVEN, WRITTEN = 1, 2
 SEVERAL = -1
 FIRST_ADDRESS = 0x7F00_0000_0000  # of global memory
 GAP = 256  # unused bytes, at least, between two allocations
-SPREAD = {1: 0x01, 2: 0x0101, 4: 0x01010101}  # a flag of one byte, in each byte of a piece
+WRONG = {  # code → kind of a fault and its words: of what is done, and how many bytes
+    1: ("misaligned", "not a multiple of {1}"),
+    2: ("outside", "of no array of this launch"),
+    3: ("unwritten", "read before anything was written"),
+    4: ("race", "{0} after another thread has written it, and nothing orders the two"),
+    5: ("race", "{0} after another thread has read it, and nothing orders the two"),
+    6: ("race", "written by two threads at the same time"),
+}
+MISALIGNED, OUTSIDE, UNWRITTEN, AFTER_WRITE, AFTER_READ, TOGETHER, NOTHING = range(1, 8)
 
 
 class Space:
@@ -34,57 +44,36 @@ class Space:
         flags = np.zeros(size, np.uint8)
         self.data = {k: self.bytes.view(f"u{k}") for k in (1, 2, 4, 8)}
         self.flags = {k: flags.view(f"u{k}") for k in (1, 2, 4)}
-        if unit:
-            self.writer = np.zeros(size // unit, np.int32)
-            self.reader = np.zeros(size // unit, np.int32)
+        self.writer, self.reader = np.zeros((2, size // unit if unit else 0), np.int32)
 
     def load(self, access, kind, count):
         """Return `count` arrays, the numbers that each thread reads."""
-        self.check(access, kind.itemsize, count)
-        index = (access.start // kind.itemsize)[:, None] + np.arange(count)
-        values = self.data[kind.itemsize][index].view(kind)
-        return [np.ascontiguousarray(values[:, j]) for j in range(count)]
+        self.check(access, kind.itemsize, count, writing=False)
+        data, first = self.data[kind.itemsize], access.start // kind.itemsize
+        return [data[first + j].view(kind) for j in range(count)]
 
     def store(self, access, values):
         """Write each thread's numbers, given as arrays."""
-        size, count = values[0].dtype.itemsize, len(values)
-        places, piece = self.check(access, size, count, writing=True)
-        index = (access.start // size)[:, None] + np.arange(count)
-        self.data[size][index] = np.stack([value.view(f"u{size}") for value in values], axis=1)
-        self.flags[piece][places // piece] |= WRITTEN * SPREAD[piece]
+        size = values[0].dtype.itemsize
+        self.check(access, size, len(values), writing=True)
+        first = access.start // size
+        for j, value in enumerate(values):
+            self.data[size][first + j] = value.view(f"u{size}")
 
-    def check(self, access, size, count, writing=False):
-        """Raise a Fault, or return the place of each piece, of 4 bytes or fewer, and its size."""
-        fault, address, total = access.fault, access.address, size * count
-        fault("misaligned", address % total != 0, f"not a multiple of {total}")
-        fault("outside", address > self.limit - total, "of no array of this launch")
-        piece = min(size, 4)
-        places = access.start[:, None] + np.arange(0, total, piece)
-        flags = self.flags[piece][places // piece]
-        fault("outside", lacks(flags, GIVEN, piece), "of no array of this launch")
-        if not writing:
-            fault("unwritten", lacks(flags, WRITTEN, piece), "read before anything was written")
-        if self.unit:
-            self.check_race(access, places // self.unit, writing)
-        return places, piece
-
-    def check_race(self, access, units, writing):
-        me = access.threads[:, None]
-        writer, reader = self.writer[units], self.reader[units]
-        told = "written" if writing else "read"
-        after = f"{told} after another thread has written it, and nothing orders the two"
-        access.fault("race", (writer != 0) & (writer != me), after)
-        if not writing:
-            self.reader[units] = np.where((reader == 0) | (reader == me), me, SEVERAL)
-            self.reader[units[self.reader[units] != me]] = SEVERAL
-            return
-        after = "written after another thread has read it, and nothing orders the two"
-        access.fault("race", (reader != 0) & (reader != me), after)
-        self.writer[units] = me
-        access.fault("race", self.writer[units] != me, "written by two threads at the same time")
+    def check(self, access, size, count, writing):
+        """Raise a Fault if an access is wrong; otherwise note who used the memory."""
+        start, address, threads = access.start, access.address, access.threads
+        users = self.unit.bit_length() - 1, self.writer, self.reader
+        flags = self.flags[min(size, 4)]
+        wrong, at = touch(start, address, threads, size * count, self.limit, flags, *users, writing)
+        if wrong:
+            told = "written" if writing else "read"
+            access.fault(at, *(text.format(told, size * count) for text in WRONG[wrong]))
 
     def forget(self, start, stop):
         """Forget who used these bytes: a barrier, or a new launch, is between."""
+        if not self.unit:
+            return
         self.writer[start // self.unit : stop // self.unit] = 0
         self.reader[start // self.unit : stop // self.unit] = 0
 
@@ -93,10 +82,55 @@ class Space:
         return f"{self.name} address {address:#x}"
 
 
-def lacks(flags, flag, piece):
-    """Return which threads have a piece where some byte lacks a flag."""
-    every = flag * SPREAD[piece]
-    return (flags & every != every).any(axis=1)
+@njit(error_model="numpy")
+def touch(start, address, threads, total, limit, flags, shift, writer, reader, writing):
+    """Check an access of `total` bytes by each thread, and note who used the memory.
+
+    Return the code of what is WRONG, the smallest if there are several, and the index of the first
+    thread where it is; or 0, 0.  place >> shift is a unit; with shift −1, no threads share memory.
+    """
+    size = flags.itemsize  # of a piece, which is noted as a whole
+    given, both = (1 << 8 * size) // 255, 3 * ((1 << 8 * size) // 255)  # in each byte of a piece
+    wrong, at = NOTHING, 0
+    for i in range(len(start)):
+        found = NOTHING
+        if address[i] & np.uint64(total - 1):
+            found = MISALIGNED
+        elif address[i] > np.uint64(limit - total):
+            found = OUTSIDE
+        else:
+            for place in range(start[i], start[i] + total, size):
+                flag = flags[place // size] & both
+                if flag & given != given:
+                    found = min(found, OUTSIDE)
+                elif flag != both and not writing:
+                    found = min(found, UNWRITTEN)
+                elif shift >= 0:
+                    wrote, read = writer[place >> shift], reader[place >> shift]
+                    if wrote and wrote != threads[i]:
+                        found = min(found, AFTER_WRITE)
+                    elif writing and read and read != threads[i]:
+                        found = min(found, AFTER_READ)
+        if found < wrong:
+            wrong, at = found, i
+    if wrong < NOTHING:
+        return wrong, at
+    for i in range(len(start)):
+        for place in range(start[i], start[i] + total, size):
+            if writing:
+                flags[place // size] |= both - given
+            if shift >= 0 and writing:
+                writer[place >> shift] = threads[i]
+            elif shift >= 0:
+                read = reader[place >> shift]
+                alone = read == 0 or read == threads[i]
+                reader[place >> shift] = threads[i] if alone else SEVERAL
+    if shift >= 0 and writing:
+        for i in range(len(start)):
+            for place in range(start[i], start[i] + total, size):
+                if writer[place >> shift] != threads[i]:
+                    return TOGETHER, i
+    return 0, 0
 
 
 class BlockMemory(Space):
@@ -120,10 +154,12 @@ class DeviceMemory(Space):
 
     allocations    address → (bytes, device)
     starts         the addresses in order
+
+    Without races, no users are noted, and a byte takes 2 of this machine's, instead of 10.
     """
 
-    def __init__(self, size):
-        super().__init__("global", size, 1, size)
+    def __init__(self, size, races=True):
+        super().__init__("global", size, int(races), size)
         self.allocations, self.starts = {}, []
 
     def allocate(self, size, device):

@@ -94,13 +94,15 @@ class Kernel:
             operands = [
                 NAME.sub(lambda word: names.get(word[0], word[0]), q) for q in item.operands
             ]
+            if item.guard and item.guard not in names:
+                raise unknown(item)
             item = item._replace(operands=operands, guard=names.get(item.guard))
             if item.operation[0] == "call":
                 code += self.call(functions, item)
             elif item.operation[0] == "ret" and prefix:
                 code.append(item._replace(operation=("bra",), operands=[prefix + "return"]))
             elif item.operation[:2] in (("ld", "param"), ("st", "param")):
-                code.append(self.passed(item, prefix))
+                code.append(self.passed(item, prefix, {*names.values(), *self.parameters}))
             else:
                 code.append(item)
         return code + ([prefix + "return"] if prefix else [])
@@ -110,21 +112,24 @@ class Kernel:
         operands = list(item.operands)
         results = NAME.findall(operands.pop(0)) if operands[0].startswith("(") else []
         function = functions.get(operands.pop(0))
-        if function is None or item.guard:
-            raise unknown(item)
         arguments = NAME.findall(operands[0]) if operands else []
+        formal = [name for name, _ in function.results + function.parameters] if function else []
+        if function is None or item.guard or len(formal) != len(results + arguments):
+            raise unknown(item)
         self.calls += 1
-        formal = [name for name, _ in function.results + function.parameters]
         names = dict(zip(formal, results + arguments, strict=True))
         return self.inlined(functions, function, f"call{self.calls}.", names)
 
-    def passed(self, item, prefix):
+    def passed(self, item, prefix, known):
         """Turn a load or store of a call's argument into a move; keep loads of the kernel's own."""
+        if len(item.operands) != 2:
+            raise unknown(item)
         memory = item.operands[item.operation[0] == "ld"]
         name, offset = address_of(memory, item)
         if name in self.parameters and not prefix:
             return item
-        if item.operands[0].startswith("{") or item.operands[1].startswith("{"):
+        is_vector = any(operand.startswith("{") for operand in item.operands)
+        if is_vector or name not in known or item.operation[-1] not in KINDS:
             raise unknown(item)
         register = f"%passed.{name}.{offset}"
         self.registers.setdefault(register, KINDS[item.operation[-1]])
@@ -186,7 +191,19 @@ def after_brace(text, start):
 def parameters_in(text):
     """Return the name and the bytes of each parameter."""
     found = PARAMETER.findall(text or "")
-    return [(name, int(kind[1:]) // 8 * int(count or 1)) for kind, name, count in found]
+    return [(name, bytes_of(kind) * int(count or 1)) for kind, name, count in found]
+
+
+def bytes_of(word):
+    """Return the bytes of a PTX type, such as f32."""
+    return int(kind_of(word).lstrip("boliuf") or 1)
+
+
+def kind_of(word):
+    """Return the kind of a PTX type."""
+    if word not in KINDS:
+        raise GpuError(f"the emulator does not know the PTX type .{word}")
+    return KINDS[word]
 
 
 def variables_in(text):
@@ -195,7 +212,7 @@ def variables_in(text):
     if not found or HEAD.search(text):
         return []
     space, align, kind, name, count = found.groups()
-    size = int(kind[1:]) // 8
+    size = bytes_of(kind)
     return [(space, name, int(align or size), size * int(count or 1))]
 
 
@@ -208,14 +225,13 @@ def read_body(function, body, files):
             if found[1]:
                 function.code.append(found[1])
             statement = statement[found.end() :]
-        if statement.startswith(".loc "):
-            _, file, number = statement.split()
-            if number != "0":  # 0: from no line
-                line = Line(files.get(file, "?"), int(number))
+        if found := re.fullmatch(r"\.loc (\d+) (\d+)", statement):
+            if found[2] != "0":  # 0: from no line
+                line = Line(files.get(found[1], "?"), int(found[2]))
         elif found := REGISTERS.match(statement):
             for name in found[2].replace(" ", "").split(","):
                 for register in expanded(name):
-                    function.registers[register] = KINDS[found[1]]
+                    function.registers[register] = kind_of(found[1])
         elif statement.startswith(".param"):
             function.passed += [name for name, _ in parameters_in(statement)]
         elif statement.startswith("."):  # .pragma says nothing that is needed
@@ -274,6 +290,8 @@ def pieces_of(code):
             continue
         name = item.operation[0]
         if name == "bra":
+            if len(item.operands) != 1:
+                raise unknown(item)
             close("jump", item.operands[0], item.guard, item.negated)
             continue
         if item.guard:

@@ -287,7 +287,10 @@ class Translation:
         values = ", ".join(self.floats(self.item.operands[1:], kind, modifiers))
         if kind == "f8" and direction != "rn":
             raise unknown(self.item)
-        expression = f"fma_double({values})" if kind == "f8" else f"fma({values}, {direction!r})"
+        name = "fma_double" if kind == "f8" else "fma"
+        if kind == "f4" and direction != "rn":
+            name, values = "fma_rounded", f"{values}, {direction!r}"
+        expression = f"{name}({values})"
         self.define(self.item.operands[0], self.finished(expression, modifiers), kind)
 
     def div_(self, *modifiers):
