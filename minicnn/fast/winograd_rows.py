@@ -11,8 +11,8 @@ transform (transforms.py derives the formulas):
 8 multiplications replace n·f: with 5×5 weights 2.5 times fewer.  The errors in float32 are those of
 the direct product, about 1e-6 of the largest number.
 
-In the four-layer network, on one thread with 32 lanes, conv1's forward pass takes 4.8 ms instead of
-6.6, and its dw 5.1 instead of 7.0.  The sums alone take 2.4; the rest are the transforms.  Writing
+In the four-layer network, on one thread with 32 lanes, conv1's forward pass takes 5.3 ms instead of
+6.7, and its dw 5.4 instead of 7.1.  The sums alone take 2.4; the rest are the transforms.  Writing
 y takes 1 ms more if the cache lines are not fetched before.
 
     point       one of the 8 numbers of a tile after E or B
