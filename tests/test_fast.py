@@ -27,6 +27,7 @@ from minicnn.fast.vector import (
     load_splat,
     mul,
     pow,
+    prefetch,
     reduce_add,
     select_equal,
     select_greater,
@@ -656,6 +657,8 @@ CONVOLUTIONS = [  # N, C, H, W, K, f, options
     (2, 3, 5, 8, 4, 5, {"pad": 2}),
     (1, 3, 8, 9, 4, 7, {"pad": 3}),
     (2, 3, 2, 3, 4, 2, {"pad": 9}),  # some tiles see only padding
+    (2, 3, 24, 19, 4, 11, {"stride": 4, "pad": 2, "ceil_mode": True}),  # blocks of 4×4 pixels
+    (2, 4, 15, 12, 6, 5, {"stride": 2, "groups": 2}),  # groups, so no blocks
 ]
 
 
@@ -664,7 +667,7 @@ def winograd_everywhere(monkeypatch):
     """Winograd's algorithm where it can be, whether it pays or not."""
 
     def can(N, C, H_out, W_out, f, stride):
-        return stride == 1 and 2 <= f <= 7
+        return 2 <= -(-f // stride) <= 7
 
     monkeypatch.setattr(fast.winograd, "pays", can)
 
@@ -748,13 +751,48 @@ def test_the_number_of_threads_changes_no_bit_of_winograd(winograd_everywhere):
 
 
 def test_winograd_is_used_where_it_pays():
-    assert not fast.winograd.pays(32, 3, 55, 55, 11, 4)  # AlexNet's conv1
+    assert fast.winograd.pays(32, 3, 55, 55, 11, 4)  # AlexNet's conv1, in blocks
     assert fast.winograd.pays(32, 48, 27, 27, 5, 1)  # conv2, one group
     assert fast.winograd.pays(32, 256, 13, 13, 3, 1)  # conv3
     assert fast.winograd.pays(128, 32, 8, 8, 5, 1)  # conv3 of the four-layer network
     assert not fast.winograd.pays(128, 3, 32, 32, 5, 1)  # its conv1: three channels
     assert fast.winograd.pays(1, 48, 27, 27, 5, 1)  # conv2 for one image
     assert not fast.winograd.pays(1, 256, 13, 13, 3, 1)  # to prepare the kernels takes longer
+    assert fast.winograd_rows.pays(3, 1, 32, 5, 1)  # the same conv1, along rows
+    assert not fast.winograd_rows.pays(3, 1, 8, 3, 1)  # a tile and a half
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (17, 3, 9, 12, 5, 5, {"pad": 2}),
+        (2, 1, 8, 19, 40, 6, {"pad": 1}),  # two panels; the last tile is not full
+        (1, 7, 70, 38, 3, 3, {}),  # more than one band
+    ],
+)
+def test_a_convolution_of_few_channels_is_the_definition(case, monkeypatch):
+    arguments, options = convolution(case)
+    calls, as_it_was = [], fast.winograd_rows.make_plan
+    monkeypatch.setattr(
+        fast.winograd_rows, "make_plan", lambda *sizes: calls.append(sizes) or as_it_was(*sizes)
+    )
+    expected = passes(reference, arguments, options)
+    for dtype, most in ((np.float64, 1e-13), (np.float32, 1e-5)):
+        results = []
+        for count in {1, threads.count}:
+            monkeypatch.setattr(threads, "count", count)
+            results.append(passes(fast, [a.astype(dtype) for a in arguments], options))
+        for a, same, e in zip(results[0], results[-1], expected, strict=True):
+            assert a.dtype == dtype and abs(a - e).max() < most * abs(e).max()
+            np.testing.assert_array_equal(a, same)
+    assert len(calls) == 4 * len({1, threads.count})  # forward and dw, in either dtype
+    x, w, b = arguments
+    x[0, 0, 3, 4] = np.nan
+    y, _ = fast.conv_forward(x, w, b, **options)
+    clean = abs(y - expected[0]) < 1e-9
+    rows, row = range(y.shape[2]), 3 + options.get("pad", 0)  # of the frame
+    for h in rows:
+        assert clean[:, :, h].all() == (not row - w.shape[2] < h <= row)
 
 
 @pytest.mark.parametrize(
@@ -835,6 +873,7 @@ def every_operation(a, b, c, i, whole, value, out, numbers, few):
     store(out[15], 0, load_part(a, i, value))  # all lanes
     store_part(out[16], 0, u, value)
     store_int(few, i, load(whole.astype(a.dtype), i))
+    prefetch(a, i)
 
 
 def results(function, dtype, whole_dtype, a, b, c):

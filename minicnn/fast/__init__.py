@@ -8,6 +8,7 @@ Most layers are a simple loop over numbers.  The layers build on these files, in
     vector.py                      vectors as a type
     product.py                     the matrix product of convolutions and fully connected layers
     transforms.py, winograd.py     convolutions with fewer multiplications
+    winograd_rows.py               the same for images of few channels
     fused.py                       layers that include their neighbour's ReLU
     two_columns.py                 two columns at the same time
 

@@ -3,8 +3,13 @@
 The reference copies every window into a column, f·f copies of every pixel, and multiplies the
 columns by the kernels.  Here the product (product.py) reads each window in place, without a copy:
 tables hold the offsets of the windows and of the entries in a window.  dx is the same product of dy
-and the kernels, rotated by 180°; dw is a product of windows and dy.  From eight channels on,
-winograd.py computes the same with a sixth to two fifths of the multiplications.
+and the kernels, rotated by 180°; dw is a product of windows and dy.
+
+Two files compute the same with fewer multiplications: winograd.py from eight channels on, with a
+sixth to two fifths, and winograd_rows.py for fewer, with two fifths to a half.  With a stride, x is
+cut into blocks of stride×stride pixels.  A block is one pixel of stride·stride·C channels, and a
+kernel of f×f pixels is one of ⌈f/stride⌉×⌈f/stride⌉ blocks, with stride 1.  So AlexNet's conv1, of
+11×11 pixels and stride 4, takes the same path: it has 48 channels and 3×3 weights.
 
 Winograd costs digits in float32: an output may be wrong by 3e-5 of the largest number in its tile
 of 8×8 pixels.  A pixel of −9999 among numbers near 1, such as a marker of missing data, makes
@@ -17,7 +22,9 @@ same error is 1e-13 of the largest number.
     w         (K, C/groups, f, f)         K kernels
     b         (K,)                        one bias per kernel
     y         (N, K, H_out, W_out)        K maps
-    x_frame   (N, H_frame, W_frame, C)    pixels of x, with a border of zeros
+    x_frame   (N, H_frame, W_frame, C)    pixels of x, with a border of zeros; in the cache of
+                                          winograd.py, x_pixels or x_blocks
+    x_blocks  (N, ⌈H_frame/stride⌉, ⌈W_frame/stride⌉, stride·stride·C)
     K_group   a number                    kernels in a group; C_group: channels
     panels    see product.py              the kernels, in vectors of LANES numbers
     corners   (N·H_out·W_out,)            offset of each window in x_frame
@@ -32,9 +39,11 @@ multiply-adds a nanosecond.
 import numpy as np
 
 from ..checks import check_cache, check_conv, check_fits, check_gradient
+from ..jit import njit
 from ..shapes import out_size
-from . import winograd
+from . import winograd, winograd_rows
 from .buffers import empty
+from .flags import LOOP
 from .layout import (
     as_contiguous,
     frame_pixels,
@@ -65,18 +74,26 @@ def convolve(x, w, b, stride, pad, groups, ceil_mode, floor):
     H_frame = max(H + 2 * pad, stride * (H_out - 1) + f)
     W_frame = max(W + 2 * pad, stride * (W_out - 1) + f)
 
-    w_groups = w.reshape(groups, K // groups, C_group, f, f)
-    if winograd.pays(N, C_group, H_out, W_out, f, stride):
-        x_pixels = to_pixels(x)
-        y = from_pixels(winograd.forward(x_pixels, w_groups, b, pad, H_out, W_out, floor))
-        return y, (x_pixels, x.shape, w, y.shape, stride, pad, groups)
+    if winograd_pays(N, C_group, groups, H_out, W_out, f, stride):
+        if stride == 1:
+            x_blocks, border = to_pixels(x), pad  # winograd.py reads zeros outside
+        else:
+            sides = [-(-side // stride) * stride for side in (H_frame, W_frame)]
+            x_blocks, border = frame_pixels(x, pad, pad, *sides, stride), 0
+        w_blocks = kernel_blocks(w, groups, stride)
+        y = from_pixels(winograd.forward(x_blocks, w_blocks, b, border, H_out, W_out, floor))
+        return y, (x_blocks, x.shape, w, y.shape, stride, pad, groups)
 
     x_frame = frame_pixels(x, pad, pad, H_frame, W_frame)
+    if winograd_rows.pays(C, groups, W_out, f, stride):
+        y = from_pixels(winograd_rows.forward(x_frame, w, b, H_out, W_out, floor))
+        return y, (x_frame, x.shape, w, y.shape, stride, pad, groups)
+
     K_group, y = K // groups, empty((N, H_out, W_out, K), x.dtype)
     corners = pixel_table(x_frame.shape, H_out, W_out, stride=stride)
     taps = window_table(x_frame.shape, C_group, range(f), range(f))
     outputs = pixel_table(y.shape, H_out, W_out)
-    panels = pack_kernels(w_groups)
+    panels = pack_kernels(w.reshape(groups, K_group, C_group, f, f))
     for g in range(groups):
         run(
             multiply, task_count(corners.size, K_group), corners.size * panels[g].size / 40,
@@ -106,8 +123,10 @@ def checked_cache(dy, cache):
     check_fits("conv", C == groups * C_group and y_shape[:2] == (N, K) and w.shape[2:] == (f, f))
     for size, out in ((H, H_out), (W, W_out)):
         check_fits("conv", out in [out_size(size, f, stride, pad, mode) for mode in (False, True)])
-    if winograd.pays(N, C_group, H_out, W_out, f, stride):
-        fits = x_frame.shape == (N, H, W, C)
+    if winograd_pays(N, C_group, groups, H_out, W_out, f, stride):
+        least = N, H_out - 1 - (-f // stride), W_out - 1 - (-f // stride), C * stride * stride
+        fits = all(map(int.__ge__, x_frame.shape, least)) and x_frame.shape[::3] == least[::3]
+        fits = x_frame.shape == (N, H, W, C) if stride == 1 else fits
     else:
         least = N, stride * (H_out - 1) + f, stride * (W_out - 1) + f, C
         fits = all(map(int.__ge__, x_frame.shape, least)) and x_frame.shape[::3] == (N, C)
@@ -132,7 +151,7 @@ def backward_x(dy, cache):
     K_group = K // groups
     w_swapped = w.reshape(groups, K_group, C_group, f, f).swapaxes(1, 2)
 
-    if winograd.pays(N, K_group, H, W, f, stride):
+    if stride == 1 and winograd.pays(N, K_group, H, W, f, stride):
         rotated = w_swapped[..., ::-1, ::-1]
         no_bias = np.zeros(C, dy.dtype)
         dx = winograd.forward(to_pixels(dy), rotated, no_bias, f - 1 - pad, H, W, -np.inf)
@@ -179,9 +198,15 @@ def backward_w(dy, cache):
     H_out, W_out = y_shape[2:]
 
     dy = to_pixels(dy)
-    if winograd.pays(len(dy), C_group, H_out, W_out, f, stride):
-        w_groups = w.reshape(groups, K_group, C_group, f, f)
-        return winograd.backward_w(x_frame, dy, w_groups, pad)
+    if winograd_pays(len(dy), C_group, groups, H_out, W_out, f, stride):
+        w_blocks = kernel_blocks(w, groups, stride)
+        dw_blocks, db = winograd.backward_w(x_frame, dy, w_blocks, pad if stride == 1 else 0)
+        dw = dw_blocks if stride == 1 else empty(w.shape, w.dtype)
+        if stride > 1:
+            join_blocks(dw_blocks, stride, dw)
+        return dw, db
+    if winograd_rows.pays(x_frame.shape[3], groups, W_out, f, stride):
+        return winograd_rows.backward_w(x_frame, dy, w)
     corners = pixel_table(x_frame.shape, H_out, W_out, stride=stride)
     taps = window_table(x_frame.shape, C_group, range(f), range(f))
     panels = empty((panel_count, f, f, C_group, LANES), w.dtype)
@@ -195,6 +220,33 @@ def backward_w(dy, cache):
         )  # fmt: skip
         unpack(panels, dw[g * K_group : (g + 1) * K_group])
     return dw, db
+
+
+def winograd_pays(N, C_group, groups, H_out, W_out, f, stride):
+    """Return whether forward and dw use winograd.py; blocks do not keep groups apart."""
+    blocks = stride == 1 or groups == 1
+    return blocks and winograd.pays(N, C_group, H_out, W_out, f, stride)
+
+
+def kernel_blocks(w, groups, stride):
+    """Return w as (groups, K_group, stride·stride·C_group, ⌈f/stride⌉, ⌈f/stride⌉)."""
+    K, C, f, _ = w.shape
+    if stride == 1:
+        return w.reshape(groups, K // groups, C, f, f)
+    side = -(-f // stride) * stride
+    return as_contiguous(from_pixels(frame_pixels(w, 0, 0, side, side, stride)))[None]
+
+
+@njit(**LOOP)
+def join_blocks(blocks, stride, w):
+    """Write w (K, C, f, f) from its blocks (K, stride·stride·C, ⌈f/stride⌉, ⌈f/stride⌉)."""
+    K, C, f, _ = w.shape
+    for k in range(K):
+        for c in range(C):
+            for i in range(f):
+                for j in range(f):
+                    channel = (i % stride * stride + j % stride) * C + c
+                    w[k, c, i, j] = blocks[k, channel, i // stride, j // stride]
 
 
 def reversed_taps(f, i, stride):

@@ -113,21 +113,22 @@ def to_pixels(x):
     return frame_pixels(x, 0, 0, *x.shape[2:])
 
 
-def frame_pixels(x, top, left, H_frame, W_frame):
+def frame_pixels(x, top, left, H_frame, W_frame, side=1):
     """Return x as pixels (N, H_frame, W_frame, C), with a border of zeros.
 
-    The first pixel of x stands at (top, left).
+    The first pixel of x stands at (top, left).  With `side`, the frame is cut into blocks of
+    side×side pixels: (N, H_frame/side, W_frame/side, side·side·C).
     """
     x = np.asarray(x)
     N, C, H, W = x.shape
-    if (H_frame, W_frame) == (H, W) and is_channels_last(x):
+    if (H_frame, W_frame, side) == (H, W, 1) and is_channels_last(x):
         return x.transpose(0, 2, 3, 1)
     x = as_dense(x)
     strides = (C * H * W, H * W, W, 1) if is_contiguous(x) else (H * W * C, 1, W * C, C)
-    frame = empty((N, H_frame, W_frame, C), x.dtype)
-    rows = frame
-    if (H_frame, W_frame) == (H, W):  # without a border, an image is one long row
-        H, W, rows = 1, H * W, frame.reshape(N, 1, H * W, C)
+    frame = empty((N, H_frame // side, W_frame // side, side * side * C), x.dtype)
+    rows = frame.reshape(N, H_frame // side, W_frame // side, side, side * C)
+    if (H_frame, W_frame, side) == (H, W, 1):  # without a border, an image is one long row
+        H, W, rows = 1, H * W, frame.reshape(N, 1, H * W, 1, C)
     inset = top, left, H, W
     run(frame_loop, N * rows.shape[1], frame.size / 2, flat_view(x), strides, inset, rows)
     return frame
@@ -135,17 +136,22 @@ def frame_pixels(x, top, left, H_frame, W_frame):
 
 @njit(**LOOP)
 def frame_loop(first, stop, x, strides, inset, frame):
+    """Write some rows of a frame (N, rows, blocks, side, side·C)."""
     n_stride, c_stride, h_stride, w_stride = strides
     top, left, H, W = inset
-    H_frame = frame.shape[1]
+    _, H_frame, blocks, side, length = frame.shape
+    row_out = np.empty(blocks * length if side > 1 else 0, x.dtype)
     for task in range(first, stop):
-        n, row = task // H_frame, task % H_frame
-        inside = top <= row < top + H
-        x_offset = n * n_stride + (row - top) * h_stride
-        row_out = frame[n, row].reshape(-1)
-        frame_row(
-            x, x_offset, c_stride, w_stride, W if inside else 0, frame.shape[3], left, row_out
-        )
+        n, h = task // H_frame, task % H_frame
+        for i in range(side):
+            row = h * side + i
+            inside = W if top <= row < top + H else 0
+            x_offset = n * n_stride + (row - top) * h_stride
+            if side == 1:
+                row_out = frame[n, h].reshape(-1)
+            frame_row(x, x_offset, c_stride, w_stride, inside, length // side, left, row_out)
+            if side > 1:
+                frame[n, h, :, i] = row_out.reshape(blocks, length)
 
 
 @njit(**PLAIN)

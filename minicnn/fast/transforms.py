@@ -38,6 +38,8 @@ Two tuples describe places in larger arrays:
 
 from collections import namedtuple
 
+import numpy as np
+
 from ..jit import njit
 from .flags import PLAIN
 from .vector import (
@@ -79,24 +81,28 @@ def evaluate(a, last):
 
 
 @njit(**PLAIN)
-def collect(m):
-    """Return the eight sums that make up Eᵀ m: Σ_p m_p·pⁱ for i = 0 … 6, and m at ∞.
-
-    `add_last` adds the number at ∞ to the last of the outputs.
-    """
+def collect(m, n):
+    """Return Eᵀ m, of n numbers: Σ_p m_p·pⁱ for i = 0 … 6, and m at ∞ is added to the last of n."""
     m0, m1, m2, m3, m4, m5, m6, last = m
     even_half, odd_half = add(m1, m2), sub(m1, m2)
     even, odd, even_two, odd_two = add(m3, m4), sub(m3, m4), add(m5, m6), sub(m5, m6)
+    y1 = fma(splat(m0, 1 / 2), odd_half, fma(splat(m0, 2), odd_two, odd))
+    y2 = fma(splat(m0, 1 / 4), even_half, fma(splat(m0, 4), even_two, even))
+    y3 = fma(splat(m0, 1 / 8), odd_half, fma(splat(m0, 8), odd_two, odd))
+    y4 = fma(splat(m0, 1 / 16), even_half, fma(splat(m0, 16), even_two, even))
+    y5 = fma(splat(m0, 1 / 32), odd_half, fma(splat(m0, 32), odd_two, odd))
+    y6 = fma(splat(m0, 1 / 64), even_half, fma(splat(m0, 64), even_two, even))
     return (
-        add(add(m0, even_half), add(even, even_two)),
-        fma(splat(m0, 1 / 2), odd_half, fma(splat(m0, 2), odd_two, odd)),
-        fma(splat(m0, 1 / 4), even_half, fma(splat(m0, 4), even_two, even)),
-        fma(splat(m0, 1 / 8), odd_half, fma(splat(m0, 8), odd_two, odd)),
-        fma(splat(m0, 1 / 16), even_half, fma(splat(m0, 16), even_two, even)),
-        fma(splat(m0, 1 / 32), odd_half, fma(splat(m0, 32), odd_two, odd)),
-        fma(splat(m0, 1 / 64), even_half, fma(splat(m0, 64), even_two, even)),
-        last,
-    )
+        add(add(m0, even_half), add(even, even_two)), add_if(n == 2, y1, last),
+        add_if(n == 3, y2, last), add_if(n == 4, y3, last), add_if(n == 5, y4, last),
+        add_if(n == 6, y5, last), add_if(n == 7, y6, last),
+    )  # fmt: skip
+
+
+@njit(**PLAIN)
+def add_if(condition, u, v):
+    """Return u + v if the condition holds, else u."""
+    return add(u, v) if condition else u
 
 
 @njit(**PLAIN)
@@ -145,6 +151,22 @@ def load_eight(x, i, step):
 
 
 @njit(**PLAIN)
+def load_first(x, i, step, n, count):
+    """Return n vectors of `count` numbers, at a distance of step, and zeros: eight in all."""
+    nothing = zero(x)
+    return (
+        load_part(x, i, count) if n > 0 else nothing,
+        load_part(x, i + step, count) if n > 1 else nothing,
+        load_part(x, i + 2 * step, count) if n > 2 else nothing,
+        load_part(x, i + 3 * step, count) if n > 3 else nothing,
+        load_part(x, i + 4 * step, count) if n > 4 else nothing,
+        load_part(x, i + 5 * step, count) if n > 5 else nothing,
+        load_part(x, i + 6 * step, count) if n > 6 else nothing,
+        nothing,
+    )
+
+
+@njit(**PLAIN)
 def store_eight(out, i, step, vectors):
     """Write the vectors to out[i], out[i + step], …, out[i + 7·step]."""
     v0, v1, v2, v3, v4, v5, v6, v7 = vectors
@@ -189,21 +211,30 @@ def collect_tile(points, n, bias, floor, scratch, tile):
     """Write the pixels of Eᵀ m E + bias, n×n at most, that the tile has, or `floor` if less."""
     m, offset, step = points
     y, y_offset, y_row, y_step, top, bottom, left, right, count = tile
+    lanes, zeros, least = np.int64(LANES), zero(m), splat(m, -np.inf)
     for j in range(SIDE):
-        eight = collect(load_eight(m, offset + j * step, SIDE * step))
-        store_eight(scratch, SECOND_TILE + j * LANES, SIDE * LANES, eight)
-        add_last(scratch, SECOND_TILE + j * LANES, SIDE * LANES, n)
+        column = collect(load_eight(m, offset + j * step, SIDE * step), n)
+        store_first(scratch, j * lanes, SIDE * lanes, column, n, zeros, least, lanes)
     for i in range(top, bottom):
-        row = SECOND_TILE + i * SIDE * LANES
-        store_eight(scratch, row, LANES, collect(load_eight(scratch, row, LANES)))
-        add_last(scratch, row, LANES, n)
-        for j in range(left, right):
-            pixel = clamp_min(add(bias, load(scratch, row + j * LANES)), floor)
-            store_part(y, y_offset + i * y_row + j * y_step, pixel, count)
+        row = collect(load_eight(scratch, i * SIDE * LANES, LANES), n)
+        store_first(y, y_offset + i * y_row, y_step, row, right, bias, floor, count)
 
 
 @njit(**PLAIN)
-def add_last(scratch, i, step, n):
-    """Add the number at ∞, the eighth, to the last of n."""
-    last = i + (n - 1) * step
-    store(scratch, last, add(load(scratch, last), load(scratch, i + (SIDE - 1) * step)))
+def store_first(y, i, step, vectors, n, bias, floor, count):
+    """Write the first n of seven vectors, plus bias and at least `floor`, at a distance of step."""
+    v0, v1, v2, v3, v4, v5, v6 = vectors
+    if n > 0:
+        store_part(y, i, clamp_min(add(v0, bias), floor), count)
+    if n > 1:
+        store_part(y, i + step, clamp_min(add(v1, bias), floor), count)
+    if n > 2:
+        store_part(y, i + 2 * step, clamp_min(add(v2, bias), floor), count)
+    if n > 3:
+        store_part(y, i + 3 * step, clamp_min(add(v3, bias), floor), count)
+    if n > 4:
+        store_part(y, i + 4 * step, clamp_min(add(v4, bias), floor), count)
+    if n > 5:
+        store_part(y, i + 5 * step, clamp_min(add(v5, bias), floor), count)
+    if n > 6:
+        store_part(y, i + 6 * step, clamp_min(add(v6, bias), floor), count)

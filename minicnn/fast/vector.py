@@ -14,6 +14,7 @@ under the names that SIMD instruction sets use:
     load_part(a, i, count)          a[i], …, a[i+count−1] and zeros, or load(a, i) if count ≥ LANES
     store_part(a, i, v, count)      the inverse of load_part
     store_int(a, i, v)              store, converted to a's integers, which may be single bytes
+    prefetch(a, i)                  begin to fetch the cache lines that load or store will need
     add, sub, mul, div(u, v)        u + v, u − v, u·v, u / v
     fma(u, v, acc)                  u·v + acc, rounded once
     sqrt(v), pow(v, w)              √v, v to the power of w
@@ -228,6 +229,24 @@ def lower_store_part(context, builder, signature, arguments):
             types_of = value.type, pointer.type, align.type, mask.type
             function = llvm_function(builder, name, ir.VoidType(), *types_of)
             builder.call(function, [value, pointer, align, mask])
+    return context.get_dummy_value()
+
+
+def prefetch(a, i):
+    """Do nothing: it changes no number."""
+
+
+@lowering(prefetch, lambda a, i: types.void(a, types.intp))
+def lower_prefetch(context, builder, signature, arguments):
+    array, i = arguments
+    number = ir.IntType(32)
+    step = 64 * 8 // signature.args[0].dtype.bitwidth
+    for first in range(0, LANES, step):
+        place = builder.add(i, ir.Constant(i.type, first))
+        pointer = address(context, builder, signature.args[0], array, place)
+        pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        call = llvm_function(builder, "prefetch.p0", ir.VoidType(), pointer.type, *[number] * 3)
+        builder.call(call, [pointer, number(1), number(3), number(1)])
     return context.get_dummy_value()
 
 

@@ -122,8 +122,8 @@ def kept_bytes(layers, shape, batch=128):
 
     These are the bytes in its caches:
 
-        convolution        its input, as a padded copy if it has padding and does not use Winograd's
-                           algorithm, which depends on the batch
+        convolution        its input, as a padded copy if it has a stride, or padding and does not
+                           use Winograd's algorithm, which depends on the batch
         fully connected    its input, as a copy if that is maps: their channels come last in memory
         nonlinearity       its output
         locally connected  its input, as a padded copy if it has padding
@@ -142,8 +142,7 @@ def kept_bytes(layers, shape, batch=128):
             match kind_of(layer):
                 case "conv":
                     kernels = columns(layer.params["w"])[column]
-                    copied = not uses_winograd(layer, kernels, y, batch)
-                    kept = padded_shape(layer, x, y) if copied else x
+                    kept = kept_of_conv(layer, kernels, x, y, batch)
                     arrays[x_array if kept == x else extra] = math.prod(kept) * number
                 case "local":
                     kept = padded_shape(layer, x, y)
@@ -160,20 +159,29 @@ def kept_bytes(layers, shape, batch=128):
     return sum(arrays.values())
 
 
-def uses_winograd(layer, w, y, batch):
-    """Return whether minicnn.fast computes a convolution by Winograd's algorithm."""
-    from ..fast.winograd import pays  # imports Numba
+def kept_of_conv(layer, w, x, y, batch):
+    """Return the shape that minicnn.fast keeps of a convolution's input: see fast/conv.py."""
+    from ..fast.conv import winograd_pays  # imports Numba
 
     (_, C, f, _), (_, H_out, W_out) = w.shape, y
-    return pays(batch, C, H_out, W_out, f, layer.options.get("stride", 1))
+    stride, groups = layer.options.get("stride", 1), layer.options.get("groups", 1)
+    if not winograd_pays(batch, C, groups, H_out, W_out, f, stride):
+        return padded_shape(layer, x, y)
+    return x if stride == 1 else padded_shape(layer, x, y, stride)
 
 
-def padded_shape(layer, x, y):
-    """Return the shape of a convolution's input with the padding that its windows cover."""
+def padded_shape(layer, x, y, multiple=1):
+    """Return the shape of a convolution's input with the padding that its windows cover.
+
+    Height and width are rounded up to a multiple of `multiple`.
+    """
     f, stride = window(layer)
     pad = layer.options.get("pad", 0)
-    (C, H, W), (_, H_out, W_out) = x, y
-    return C, max(H + 2 * pad, stride * (H_out - 1) + f), max(W + 2 * pad, stride * (W_out - 1) + f)
+    (C, *sides), outputs = x, y[1:]
+    sides = [
+        max(H + 2 * pad, stride * (H_out - 1) + f) for H, H_out in zip(sides, outputs, strict=True)
+    ]
+    return C, *(-(-side // multiple) * multiple for side in sides)
 
 
 def crossings(layers, shape, batch=128):
