@@ -157,8 +157,8 @@ for name in NAMES:
 # <details>
 # <summary>Answers</summary>
 #
-# 1. Between the first and the fifth layer there are four slopes: at most $4^{-4} = 0.004$, in fact
-#    less, because the slopes are not all at their steepest and the weights count, too.
+# 1. Between the first and the fifth layer there are four slopes, of which at most $4^{-4} = 0.004$
+#    is left. The ratio is a little more: the weights and the inputs of the two layers count, too.
 # 2. Much steeper, near 1: with small weights and small inputs, all sums are near 0.
 #
 # </details>

@@ -124,15 +124,15 @@ print(sentence(15))
 #
 # 1. Take `p=0.9` in the first cell. How many of the 80 are left, and what is the factor at test
 #    time?
-# 2. What would eight masks of ten units look like if the same half were dropped for all photographs
-#    of a batch? Would that still train as many networks?
+# 2. There, draw one mask for all eight: `np.ones((1, 10))`, then `y = np.repeat(y, 8, axis=0)`.
+#    What does the picture look like? Would that still train as many networks?
 # 3. Write them yourself: `python -m lessons exercise dropout_forward`, then `dropout_backward`.
 #
 # <details>
 # <summary>Answers</summary>
 #
 # 1. About 8 of the 80: `p` is the probability of being left out. At test time units count 0.1.
-# 2. The picture would have whole columns. Over many batches all masks would come up, but each batch
-#    would train one network instead of as many as it has images.
+# 2. It has whole columns. Over many batches all masks still come up, but each batch trains one
+#    network instead of eight.
 #
 # </details>

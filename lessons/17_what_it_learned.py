@@ -157,7 +157,7 @@ picture(queries=queries[:3], found=base[first])
 #
 # 1. Mostly not: what one map says, others say, too. Where it does, you have found what the map is
 #    for.
-# 2. A little more often than pixels, far less often than features: the first layer knows edges and
+# 2. Twice as often as pixels, less than half as often as features: the first layer knows edges and
 #    colours, but no horses.
 #
 # </details>

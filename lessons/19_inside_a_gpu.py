@@ -149,7 +149,7 @@ hasty
 #
 # 1. Launch `relu_kernel[1, 64]` on the 40 numbers. How many threads of each warp do something?
 # 2. In `tile_kernel` make the tile 32×33. How many turns does a column take now, and why?
-# 3. Let only the threads with `row < 16` come to the barrier. What does the emulator say?
+# 3. Put its last two lines under `if row < 16:`. What does the emulator say?
 #
 # Then mend three kernels: `python -m lessons exercise neighbour_sum_kernel`, then
 # `block_sum_kernel`, then `turned_tile_kernel`.

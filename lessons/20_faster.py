@@ -155,7 +155,9 @@ for file, name in (("activations.py", "relu_kernel"), ("pool.py", "plain_max_bac
 # <details>
 # <summary>Answers</summary>
 #
-# 1. About half: each number is twice as long, in memory and in the processor's registers.
-# 2. Those that do little with each number: ReLU, pooling, normalization, dropout and the update.
+# 1. `fast` does about half: each number is twice as long, in memory and in the processor's
+#    registers.
+# 2. Those that do little with each number: ReLU, pooling, normalization, dropout, the loss and the
+#    update. The table gives their GB/s.
 #
 # </details>

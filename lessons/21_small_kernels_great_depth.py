@@ -151,13 +151,15 @@ figure
 # 1. Put a pool, `net.row("pool", ops, "pool", z=2, s=2)`, after the first convolution of the stack.
 #    How many pixels does a number at the top see now?
 # 2. `python -m minicnn summary vgg-e --batch 64`: would that fit into the memory of your machine?
-# 3. Plot the deviations of `alexnet.alexnet(ops, rng)` with `bias=0` and `bias=1`. What changes?
+# 3. Print the deviations of `alexnet.alexnet(ops, rng)` with `bias=0`, then `bias=1`, for a photo
+#    of its size, `image.repeat(7, 2).repeat(7, 3)`. What changes?
 #
 # <details>
 # <summary>Answers</summary>
 #
 # 1. Twelve by twelve: a step above the pool is two pixels below it.
-# 2. The last lines of the table say what it needs, in MiB.
-# 3. With `bias=0` they shrink from layer to layer; biases of 1 keep them up.
+# 2. The last line says that it needs 5,779 MiB, and the whole process may need twice as much.
+# 3. With `bias=0` they shrink from layer to layer; biases of 1 keep them up, and the scores are a
+#    hundred times as large.
 #
 # </details>

@@ -4,6 +4,7 @@ attempts.md holds wrong answers as learners write them, with the words that must
 """
 
 import ast
+import inspect
 import pathlib
 import re
 
@@ -14,10 +15,12 @@ from test_exercises import check, sent_and_received
 from lessons.exercises import (
     cases,
     catalogue,
+    diagnosis,
     differences,
     experiments,
     judge,
     loops,
+    sandbox,
     sandbox_child as child,
     tutor,
 )
@@ -48,7 +51,8 @@ def told(name, text, folder):
 @pytest.mark.parametrize(
     "name, mistake, words, text", ATTEMPTS, ids=[f"{a[0]}-{a[1]}" for a in ATTEMPTS]
 )
-def test_the_bank_of_attempts_is_diagnosed(name, mistake, words, text, tmp_path):
+def test_the_bank_of_attempts_is_diagnosed(name, mistake, words, text, tmp_path, monkeypatch):
+    monkeypatch.setattr(diagnosis, "EDITING", 60)  # this machine may be busy
     said = told(name, text, tmp_path)
     assert all(part in said for part in words.split("; ")), said
 
@@ -69,10 +73,44 @@ def test_the_solution_in_loops_is_right(name):
 @pytest.mark.parametrize("name", [name for name in HAS_LOOPS if experiments.probes(name)])
 def test_no_two_conditions_of_small_inputs_always_come_together(name):
     """Otherwise the sentence about the cause would depend on their order."""
-    seen = {}
-    for words, have in experiments.conditions(experiments.probes(name)).items():
-        assert have not in seen, (words, seen[have])
-        seen[have] = words
+    tried = experiments.probes(name)
+    told_of = experiments.conditions(tried)
+    for condition, words in experiments.CONDITIONS.items():
+        if all(q in tried[0].settings for q in experiments.names_in(condition)):
+            true = [eval(condition, {}, probe.settings) for probe in tried]
+            assert words in told_of or all(true) or not any(true)
+
+
+@pytest.mark.parametrize("count", [5, 10, 15])
+def test_where_slow_code_comes_to_few_small_inputs_no_cause_is_one_of_two(count):
+    for name in filter(experiments.probes, HAS_LOOPS):
+        tried = experiments.probes(name)[:count]
+        known = experiments.conditions(tried)
+        assert len(set(known.values())) == len(known)
+
+
+def test_slow_code_that_is_wrong_is_not_asked_for_more_but_right_code_is(tmp_path):
+    path, calls = tmp_path / "relu_backward.py", judge.calls("relu_backward")
+    for line, complete in (("return (np.where(y > 0, dy, 0),)", True), ("return (dy,)", False)):
+        text = RELU.format(
+            "import time", f"time.sleep(1.2 * {sandbox.ENOUGH / len(calls)}); {line}"
+        )
+        path.write_text(text, encoding="utf-8")
+        wrong = judge.wrongness("relu_backward")
+        outcome = sandbox.run(path, "relu_backward", calls, is_wrong=wrong)
+        assert outcome.failure is None and (len(outcome.answers) == len(calls)) == complete
+        assert judge.judge("relu_backward", outcome.answers).passed == complete
+
+
+def test_edits_of_right_solutions_end_with_their_time(tmp_path, monkeypatch):
+    text = (
+        "def pool_backward(dy, cache):\n"
+        + inspect.getsource(loops.pool_backward).partition("\n")[2]
+    )
+    text = text.replace("i * s + a", "i + a")
+    assert "exactly that of a right solution" in told("pool_backward", text, tmp_path)
+    monkeypatch.setattr(diagnosis, "EDITING", 0)
+    assert "Hint" not in told("pool_backward", text, tmp_path)
 
 
 RELU = "import numpy as np\n{}\n\ndef relu_backward(dy, cache):\n    (y,) = cache\n    {}\n"

@@ -5,10 +5,13 @@
 Numbers are equal if they differ by round-off alone, and NaN equals NaN.
 """
 
+import itertools
+
 import numpy as np
 
 # these sentences name a cause
-SURE = "Every sign", "It is multiplied by", "It is divided by", "It is zero everywhere"
+FACTORS = "Every sign", "It is multiplied by", "It is divided by"
+SURE = *FACTORS, "It is zero everywhere"
 TOLERANCE = {"float64": 1e-7, "float32": 1e-4}
 
 
@@ -70,8 +73,28 @@ def patterns(found, expected, N):
     if not np.isfinite(found).all() and np.isfinite(expected).all():
         return ["It contains NaN or infinity: a division by 0, or e^… of a large number?"]
     if not found.any() and expected.any():
-        return ["It is zero everywhere: is it ever filled?"]
-    return [*factors(found, expected, N), *moved(found, expected), *bent(found, expected)]
+        return ["It is zero everywhere: is it ever filled?", *unfilled(found, expected)]
+    return [
+        *unfilled(found, expected),
+        *factors(found, expected, N),
+        *moved(found, expected),
+        *bent(found, expected),
+    ]
+
+
+def unfilled(found, expected):
+    """Return sentences on maps that are right but for a last row or column of zeros."""
+    if found.ndim < 3:
+        return []
+    row, column = np.zeros(found.shape, bool), np.zeros(found.shape, bool)
+    row[..., -1, :] = column[..., -1] = True
+    wrong = differs(found, expected)
+    edges = {"row and column": row | column, "row": row, "column": column}
+    return [
+        f"Right but for the last {words} of each map: 0.  Does a loop end one too early?"
+        for words, edge in edges.items()
+        if wrong.any() and not wrong[~edge].any() and not found[edge].any()
+    ]
 
 
 def bent(found, expected):
@@ -109,10 +132,18 @@ def factors(found, expected, N):
 
 def shapes(found, expected):
     """Return sentences on right numbers in an array of another shape."""
+    hints = []
     if same(np.ravel(found), np.ravel(expected)):
-        return ["The right numbers in another shape: is a reshape or keepdims missing or too much?"]
+        hints.append(
+            "The right numbers in another shape: is a reshape or keepdims missing or too much?"
+        )
     if same(np.transpose(found), expected):
-        return ["The right numbers, transposed."]
+        hints.append("The right numbers, transposed.")
+    for order in itertools.permutations(range(found.ndim)) if 2 < found.ndim < 6 else ():
+        if same(np.transpose(found, order), expected):
+            hints.append(f"The right numbers, but its axes are in another order: transpose{order}.")
+    if hints:
+        return hints
     for axis in range(found.ndim if found.ndim > expected.ndim else 0):
         if same(found.sum(axis=axis), expected):
             return [f"Summed over axis {axis} your numbers are right: that sum is missing."]

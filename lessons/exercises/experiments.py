@@ -9,7 +9,7 @@ the wrong probes are exactly those that have it.
 
 import functools
 import itertools
-from collections import namedtuple
+from collections import Counter, namedtuple
 
 import numpy as np
 
@@ -118,7 +118,11 @@ def layer_of(name):
 
 @functools.cache
 def probes(name):
-    """Return the Probes of an exercise, the smallest first; dropout, being random, has none."""
+    """Return the Probes of an exercise; dropout, being random, has none.
+
+    Those with the fewest changes come first, and of these the smallest: slow code may not come to
+    all of them.
+    """
     levels = LEVELS.get(layer_of(name), {})
     found = []
     for values in itertools.product(*levels.values()):
@@ -137,13 +141,14 @@ def probes(name):
             if name == "col2im":
                 inputs = {"dcols": columns(inputs), "shape": inputs.pop("x").shape, **inputs}
             probe = Probe(settings, case(name, inputs, options, dy))
+            order = max(changed - needed, 0), size_of(probe.case)
             if places or "H_out" in inputs:
                 places = places or (inputs["H_out"], inputs["W_out"])
                 settings["H_out"], settings["W_out"] = places
             if name == "pool_backward":
                 settings["wins"] = most_wins(probe.case.args[1])
-            found.append(probe)
-    return sorted(found, key=lambda probe: size_of(probe.case))
+            found.append((order, probe))
+    return [probe for _, probe in sorted(found, key=lambda pair: pair[0])]
 
 
 @functools.cache
@@ -272,6 +277,8 @@ INPUTS = {
 def cause(name, failed, others=0):
     """Return a sentence with what turns a right answer into a wrong one, or "" if nothing does.
 
+    Where two pairs of factors explain it equally well, neither does.
+
     `failed` holds for each Probe whether its answer was wrong.  `others` counts wrong answers to
     larger inputs: any single input has some two things that no other has.
     """
@@ -285,12 +292,13 @@ def cause(name, failed, others=0):
     for words, have in known.items():
         if have == wrong:
             return f"{counts} {words}."
-    for (a, have_a), (b, have_b) in itertools.combinations(known.items(), 2):
-        if have_a & have_b == wrong and len(wrong) + others > 2:
-            return f"{counts} two things meet: {a}, and {b}."
-    for (a, have_a), (b, have_b) in itertools.combinations(known.items(), 2):
-        if have_a | have_b == wrong:
-            return f"{counts} {a}, or {b}."
+    pairs = list(itertools.combinations(known.items(), 2))
+    meet = [(a, b) for (a, have_a), (b, have_b) in pairs if have_a & have_b == wrong]
+    if len(meet) == 1 and len(wrong) + others > 2:
+        return f"{counts} two things meet: {meet[0][0]}, and {meet[0][1]}."
+    either = [(a, b) for (a, have_a), (b, have_b) in pairs if have_a | have_b == wrong]
+    if len(either) == 1:
+        return f"{counts} {either[0][0]}, or {either[0][1]}."
     around = sorted(((have, words) for words, have in known.items() if wrong < have), key=len_first)
     nested = all(around[0][0] <= have for have, _ in around)
     if around and nested and 2 * len(wrong) >= len(around[0][0]):
@@ -299,7 +307,10 @@ def cause(name, failed, others=0):
 
 
 def conditions(tried):
-    """Return {words: the numbers of the Probes of which they are true}."""
+    """Return {words: the numbers of the Probes of which they are true}.
+
+    Of two conditions that always come together in these Probes, neither is returned.
+    """
     known = {}
     for condition, words in CONDITIONS.items():
         if all(word in tried[0].settings for word in names_in(condition)):
@@ -307,7 +318,8 @@ def conditions(tried):
             true = [k for k, probe in enumerate(tried) if eval(code, {}, probe.settings)]
             if 0 < len(true) < len(tried):
                 known[words] = frozenset(true)
-    return known
+    counts = Counter(known.values())
+    return {words: have for words, have in known.items() if counts[have] == 1}
 
 
 def len_first(pair):

@@ -23,6 +23,7 @@ from .flow import (
     names_in,
     scalars_of,
     targets_of,
+    values_of,
     written_into,
 )
 
@@ -276,6 +277,7 @@ def label_rows(name, own, nodes, whole):
         if isinstance(node, ast.Assign) and names_in(node.value) & numbers
         for q in targets_of(node) - written_into(node)
     }
+    made = values_of(nodes)
     for node in nodes:
         if isinstance(node, ast.Subscript) and isinstance(node.slice, (ast.Name, ast.Tuple)):
             parts = getattr(node.slice, "elts", [node.slice]) or [node]
@@ -285,6 +287,8 @@ def label_rows(name, own, nodes, whole):
             if last.id not in ("labels", "label", "y", "t", "targets"):
                 continue
             a = ast.unparse(node.value)
+            if called(made.get(a, node.value)) in ("eye", "identity"):
+                continue  # rows of it are one-hot
             if len(parts) == 1 and a not in numbers:
                 what = f"takes whole rows of {a}: those whose numbers are the labels"
             elif len(parts) == 2 and isinstance(parts[0], ast.Slice):
@@ -296,13 +300,12 @@ def label_rows(name, own, nodes, whole):
 
 
 def quotients(name, own, nodes, whole):
-    """`e / e.sum(axis=1)` divides columns, unless the axis is kept."""
+    """`e / e.sum(axis=1)` divides columns, unless the axis is kept; e.sum() is of all images."""
     if name.startswith("softmax"):
-        in_loops = {part for loop in nodes if isinstance(loop, ast.For) for part in ast.walk(loop)}
-        kept = {}
-        for node in nodes:
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                kept[node.targets[0].id] = node.value
+        kinds = ast.For, ast.comprehension, ast.Lambda, ast.FunctionDef, ast.ListComp
+        rows = [node for node in nodes if isinstance(node, kinds) and node is not own]
+        in_loops = {part for row in rows for part in ast.walk(row)}
+        kept = values_of(nodes)
         for node in nodes:
             if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Div, ast.Sub)):
                 right = node.right
@@ -318,6 +321,9 @@ def quotients(name, own, nodes, whole):
                         ast.unparse(right.args[-1]) if len(right.args) > (not method) else None
                     )
                     line = f"Line {node.lineno}, {text_of(node)}"
+                    if axis is None and isinstance(node.op, ast.Div) and called(right) == "sum":
+                        says = f"{line}: without an axis the sum is one number, of all images."
+                        yield Fact(node.lineno, says, ALL)
                     if axis in ("1", "-1") and words.get("keepdims") != "True":
                         says = (
                             f"{line}: without keepdims=True {called(right)} has shape (N,), and "

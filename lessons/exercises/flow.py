@@ -50,6 +50,12 @@ def targets_of(node):
     return {q for part in parts for q in names_in(getattr(part, "value", part))}
 
 
+def values_of(nodes):
+    """Return {name: the expression that it is assigned}."""
+    pairs = [(n.targets[0], n.value) for n in nodes if isinstance(n, ast.Assign)]
+    return {target.id: value for target, value in pairs if isinstance(target, ast.Name)}
+
+
 def written_into(node):
     """Return the names into whose arrays an assignment writes."""
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]

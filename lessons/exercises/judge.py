@@ -20,6 +20,7 @@ from .cases import Seed, cases, right_answers
 from .catalogue import function
 from .checks import is_small, look
 from .diagnosis import diagnosis, second_hint, usable
+from .differences import FACTORS
 from .experiments import cause, probe_answers, probes, size_of
 from .facts import ALL, FLOAT, facts
 from .flow import writes_to
@@ -38,6 +39,25 @@ def calls(name):
 
 def seeds(options):
     return {k: {"seed": v.number} if isinstance(v, Seed) else v for k, v in options.items()}
+
+
+def wrongness(name):
+    """Return a function that gets the answers so far and returns whether one is known as wrong.
+
+    It returns False before all Cases are answered: what the tutor says is about all of them.
+    """
+    given = [*cases(name), *(probe.case for probe in probes(name))]
+    right = [*right_answers(name), *probe_answers(name)]
+    faults = []
+
+    def is_wrong(answers):
+        while len(faults) < len(answers) and not any(faults):
+            k = len(faults)
+            with np.errstate(all="ignore"):
+                faults.append(look(name, given[k], answers[k], right[k], tell=False))
+        return any(faults) and len(answers) >= len(cases(name))
+
+    return is_wrong
 
 
 @np.errstate(all="ignore")
@@ -81,7 +101,8 @@ def judge(name, answers, tree=None):
 
     like = [bool(f) and (not fault.output or f.output in (fault.output, None)) for f in faults]
     alike = [like[k] and f.name == fault.name for k, f in enumerate(faults)]
-    smallest = alike.index(True) if True in alike else None
+    sizes = [size_of(probe.case) for probe in probes(name)[: len(alike)]]
+    smallest = min((k for k, same in enumerate(alike) if same), key=sizes.__getitem__, default=None)
     lines, label, mistake, hint, trial = [*fault.lines], fault.name, None, None, None
     if smallest is not None and fault.output:
         trial = probes(name)[smallest].case, small[smallest], probe_answers(name)[smallest]
@@ -139,7 +160,7 @@ def with_facts(name, tree, fault, mistake, evidence, lines, hint):
         return lines, hint
     seen = facts(name, tree, *evidence)
     causes = [f for f in seen if f.explains == ALL or (mistake and mistake.name in f.explains)]
-    if causes:
+    if causes and not (hint or "").startswith(FACTORS):  # no such fact makes just a factor
         return lines, causes[0].says
     others = [f.says for f in seen if not f.explains][:2]
     return [*lines, *others], hint

@@ -69,6 +69,15 @@ MEANINGS = [  # (a pattern in the type and message, what it means here)
         "print both shapes; does one of them need .T, or a reshape?",
     ),
     (
+        "shape-mismatch for sum",
+        "The axes that are summed over must have the same lengths: print both shapes.  A window "
+        "that begins too far to the right or below is cut off at the edge.",
+    ),
+    (
+        "einstein sum|einsum",
+        "einsum wants one letter for each axis of each array: print their shapes.",
+    ),
+    (
         "broadcast",
         "The shapes of two arrays do not fit together there.  Print them before that line: does "
         "one array need to be transposed (.T) or reshaped, or a sum its axis or keepdims?",

@@ -71,7 +71,7 @@ def orders(lines):
             for value in (
                 [line.value] if is_sum else [line.value, ast.UnaryOp(ast.USub(), line.value)]
             ):
-                lines[k] = new = ast.Assign([line.target], value, lineno=line.lineno)
+                lines[k] = new = ast.copy_location(ast.Assign([line.target], value), line)
                 yield f"has `=` for `{'+' if is_sum else '-'}=` in the line `{{}}`", new
             lines[k] = line
         if isinstance(line, (ast.AugAssign, ast.Assign)) and len(lines) > 1:
@@ -219,7 +219,10 @@ def other_calls(node):
         rest = node.keywords[:k] + node.keywords[k + 1 :]
         yield ast.Call(node.func, node.args, rest)
         for axes in other_axes(keyword):
-            yield ast.Call(node.func, node.args, [*rest, ast.keyword("axis", axes)])
+            other = ast.Call(node.func, node.args, [*rest, ast.keyword("axis", axes)])
+            yield other
+            if ast.unparse(axes) == "(1, 2, 3)":  # of an image, for all of its channels
+                yield parsed("a[:, None]", a=other)
 
 
 def other_axes(keyword):

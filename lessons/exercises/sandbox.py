@@ -3,6 +3,7 @@
     START    the time limit in seconds for starting Python and NumPy
     SECONDS  the time limit for the learner's import, and for each call
     CALLS    all calls together may take the time of so many
+    ENOUGH   the seconds of calls after which a wrong answer is not asked for more
     MEMORY   the most bytes that it may use beyond Python and NumPy (on Linux)
     PRINTED  the most characters of its printed output to keep
 
@@ -26,7 +27,7 @@ import numpy as np
 
 from . import sandbox_child
 
-START, SECONDS, CALLS, MEMORY, PRINTED = 120, 10, 6, 2**30, 2000
+START, SECONDS, CALLS, ENOUGH, MEMORY, PRINTED = 120, 10, 6, 0.4, 2**30, 2000
 
 FORGED = "no message"
 
@@ -34,7 +35,7 @@ Outcome = namedtuple("Outcome", "answers failure printed")
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def run(path, name, calls, given=(), seconds=SECONDS, solution=""):
+def run(path, name, calls, given=(), seconds=SECONDS, solution="", is_wrong=None):
     """Run all calls of the learner's function and return the Outcome.
 
     Parameters
@@ -50,11 +51,14 @@ def run(path, name, calls, given=(), seconds=SECONDS, solution=""):
         The time limit for the import and for each call.
     solution : str
         The text of the library's own function, which the learner's code must not run.
+    is_wrong : function
+        It gets the answers so far; where it returns True after ENOUGH seconds, no more are
+        awaited.
 
     Returns
     -------
     Outcome
-        `answers`: those that came back; `failure`: a sentence if some did not, else None;
+        `answers`: those that came back; `failure`: a sentence if some failed to, else None;
         `printed`: the beginning of the code's printed output.
     """
     request = {"path": os.path.abspath(path), "name": name, "calls": calls}
@@ -64,7 +68,7 @@ def run(path, name, calls, given=(), seconds=SECONDS, solution=""):
     try:
         messages, printed = listen(process)
         tell(process, sandbox_child.pack(request))
-        answers, failure = collect(process, messages, calls, seconds)
+        answers, failure = collect(process, messages, calls, seconds, is_wrong)
     finally:
         end(process)
         with contextlib.suppress(RecursionError):  # a thousand folders, one inside the other
@@ -141,15 +145,16 @@ def listen(process):
     return messages, printed
 
 
-def collect(process, messages, calls, seconds):
-    """Return the answers, and a sentence if there are fewer than calls, else None."""
+def collect(process, messages, calls, seconds, is_wrong=None):
+    """Return the answers, and a sentence if one failed to come, else None."""
     answers, count = [], len(calls)
     try:
         if messages.get(timeout=START) != "ready":
             return answers, "Python did not start: is there enough memory?"
         during = "while the file was loaded"
         message = messages.get(timeout=seconds)
-        last = time.monotonic() + CALLS * seconds
+        first = time.monotonic()
+        last = first + CALLS * seconds
         if isinstance(message, dict) and is_error(message.get("raised")):
             return answers, raised(message["raised"], "The file cannot be loaded: ")
         is_known = isinstance(message, str) and message == "loaded"
@@ -158,6 +163,8 @@ def collect(process, messages, calls, seconds):
             message = messages.get(timeout=min(seconds, max(0, last - time.monotonic())))
             is_known = is_answer(message, calls[len(answers)][0])
             answers += [message] if is_known else []
+            if is_wrong and time.monotonic() > first + ENOUGH and is_wrong(answers):
+                return answers, None
         if is_known:
             return answers, None
         if message is not None:

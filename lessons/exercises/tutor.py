@@ -5,7 +5,7 @@ from collections import namedtuple
 
 from . import gpu_kernels, sandbox
 from .catalogue import BY_NAME, following, source
-from .judge import EMPTY, calls, judge
+from .judge import EMPTY, calls, judge, wrongness
 from .sandbox_child import BORROWED
 from .submission import borrowed, read
 
@@ -58,7 +58,7 @@ def judged(path, tree, name, seconds):
         return Result(file, name, False, [], "borrowed", hint, None)
     given = [line.split()[1] for line in BY_NAME[name].given]
     body = source(name).rpartition('"""')[2].strip()
-    outcome = sandbox.run(path, name, calls(name), given, seconds, body)
+    outcome = sandbox.run(path, name, calls(name), given, seconds, body, wrongness(name))
     verdict = judge(name, outcome.answers, tree)
     checks = [check._asdict() for check in verdict.checks]
     if verdict.passed and outcome.failure:

@@ -71,6 +71,7 @@ def write(paths, address=None, out=OUT, answers=True):
     written = []
     for path in paths:
         notebook = jupytext.read(path)
+        notebook.cells = [part for cell in notebook.cells for part in split(cell)]
         notebook.cells.insert(0, nbformat.v4.new_code_cell(first, id="find-minicnn"))
         for number, cell in enumerate(notebook.cells):
             cell.id = f"cell-{number}"  # the same in each build
@@ -83,6 +84,16 @@ def write(paths, address=None, out=OUT, answers=True):
         written.append(out / f"{path.stem}.ipynb")
         write_text(written[-1], jupytext.writes(notebook, fmt="ipynb"))
     return written
+
+
+def split(cell):
+    """Return the parts of a text, each of which begins with its heading: a slide of its own."""
+    import nbformat
+
+    if cell.cell_type != "markdown":
+        return [cell]
+    texts = re.split(r"\n+(?=## )", cell.source)
+    return [nbformat.v4.new_markdown_cell(text) for text in texts]
 
 
 def source(address):

@@ -1,8 +1,14 @@
 """What lesson 21 claims."""
 
+VGG_E = "vgg.vgg('E', ops, None)"
 SCORES = "deviations['{}'][-1]"
 
 CLAIMS = [
+    (
+        "5,779 MiB",
+        f"(12 * net.count_parameters({VGG_E}) + 64 * summary.kept_bytes({VGG_E}, shape, 64))"
+        " / 2**20",
+    ),
     ("Seven by seven", "len(rows) == 7"),
     (
         "1 3 6 7 6 3 1",
