@@ -153,7 +153,7 @@ def test_a_summary_counts_alexnet_and_the_memory_of_a_batch(capsys):
     assert "60,965,224" in text and "659,272" in text and "batches of 128" in text
     assert main(["summary", "alexnet", "--batch", "7", "--classes", "10"]) == 0
     text = capsys.readouterr().out
-    assert "56,909,194" in text and "7 × 5,812,812 bytes" in text
+    assert "56,909,194" in text and "7 × 5,818,272 bytes" in text
 
 
 def test_a_network_that_no_memory_can_hold_gets_a_sentence(capsys):

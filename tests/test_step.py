@@ -499,7 +499,7 @@ def test_a_loop_in_one_line_is_one_step():
 
 def test_what_a_kernel_calls_counts_too_when_it_runs_as_python(monkeypatch):
     monkeypatch.setattr(kernels, "WATCHED", 20_000)
-    x, w, b = drawn(4, 3, 40, 41), drawn(32, 3, 5, 5), drawn(32)
+    x, w, b = drawn(4, 3, 40, 41), drawn(32, 3, 7, 7), drawn(32)
     steps = step(fast.conv_forward, x, w, b)
     np.testing.assert_array_equal(steps.result[0], fast.conv_forward(x, w, b)[0])
     names = {frame.source.name for frame in steps._record.frames if frame.cut}

@@ -65,7 +65,8 @@ class Space:
         start, address, threads = access.start, access.address, access.threads
         users = self.unit.bit_length() - 1, self.writer, self.reader
         flags = self.flags[min(size, 4)]
-        wrong, at = touch(start, address, threads, size * count, self.limit, flags, *users, writing)
+        bounds = size * count, self.limit
+        wrong, at = touch(start, address, threads, bounds, flags, users, writing)
         if wrong:
             told = "written" if writing else "read"
             access.fault(at, *(text.format(told, size * count) for text in WRONG[wrong]))
@@ -83,12 +84,14 @@ class Space:
 
 
 @njit(error_model="numpy")
-def touch(start, address, threads, total, limit, flags, shift, writer, reader, writing):
-    """Check an access of `total` bytes by each thread, and note who used the memory.
+def touch(start, address, threads, bounds, flags, users, writing):
+    """Check an access by each thread, and note who used the memory.
 
-    Return the code of what is WRONG, the smallest if there are several, and the index of the first
-    thread where it is; or 0, 0.  place >> shift is a unit; with shift −1, no threads share memory.
+    bounds is (bytes of an access, limit), and users is (shift, writer, reader).  Return the code of
+    what is WRONG, the smallest if there are several, and the index of the first thread where it
+    is; or 0, 0.  place >> shift is a unit; with shift −1, no threads share memory.
     """
+    (total, limit), (shift, writer, reader) = bounds, users
     size = flags.itemsize  # of a piece, which is noted as a whole
     given, both = (1 << 8 * size) // 255, 3 * ((1 << 8 * size) // 255)  # in each byte of a piece
     wrong, at = NOTHING, 0

@@ -206,11 +206,12 @@ def report(name):
         emulated.traffic = None
 
 
-def launch_some(traffic, kernel, grid, block, a, b, out, bias, sizes, tiles_down, share):
+def launch_some(traffic, kernel, grid, block, *arguments):
     """Launch a product, and execute only the blocks that stand for all."""
+    a, b, out, _, sizes, tiles_down, share = arguments
     tile = product.tile_for(sizes.rows, out.array.dtype)
     traffic.sample = alike(a, b, out, sizes, grid, tiles_down, share, tile)
-    gpu.launch_blocks(kernel, grid, block, a, b, out, bias, sizes, tiles_down, share)
+    gpu.launch_blocks(kernel, grid, block, *arguments)
     traffic.sample = None
 
 
