@@ -133,7 +133,7 @@ print(f"5,000 images, two other runs: {curves.ratio_text(two_seeds)} ({each})")
 # Under the paper's conditions ReLU wins, and the more so the more images there are: 1.2 with
 # 5,000, 1.7 with 10,000, 3.4 with all. With the tiny first weights of cuda-convnet the two are
 # level. And with inputs and weights on a unit scale tanh is far ahead: 4.5 epochs against 14.5 on
-# all images. How sure is that? Two other runs gave 1.15 and 1.21 where the sweep has 1.2. The 3.4
+# all images. How sure is that? Two other runs gave 1.09 and 1.46 where the sweep has 1.2. The 3.4
 # is one seed, and tanh's learning rate was found in steps of two: with 0.002 and 0.008 it was
 # given up after 22 epochs. The paper does not say which four layers it used (with four
 # convolutions the first ratio is 1.3), nor which learning rates, only that they "were chosen
@@ -156,6 +156,6 @@ print(f"5,000 images, two other runs: {curves.ratio_text(two_seeds)} ({each})")
 # 1. On a unit scale tanh is ahead, as in the sweep.
 # 2. Three slopes of at most a quarter leave a 64th of the gradient at best: after forty epochs it
 #    still makes 90% errors, as if it guessed.
-# 3. About 1.2. Another processor may round sums differently, which moves it as another seed does.
+# 3. About 1.3. Another processor may round sums differently, which moves it as another seed does.
 #
 # </details>
