@@ -93,8 +93,8 @@ def figure_1():
     wide, narrow = measured("figure1-sample.json"), measured("figure1-sample-16-lanes.json")
     first = [narrow[name]["runs"][0]["epochs"] for name in ("relu", "tanh")]
     text += (
-        f"With vectors of {narrow['machine']['lanes']} lanes, as on a processor with AVX2, in the "
-        f"place of {wide['machine']['lanes']}, seed 0 took {first[0]:.1f} and {first[1]:.1f} "
+        f"With vectors of {narrow['machine']['lanes']} lanes, as on a processor with AVX2, "
+        f"instead of {wide['machine']['lanes']}, seed 0 took {first[0]:.1f} and {first[1]:.1f} "
         f"epochs: a ratio of {narrow['ratio']['by_seed'][0]:.2f} instead of "
         f"{wide['ratio']['by_seed'][0]:.2f} ({narrow['machine']['date']}, "
         "[all of it](../../minicnn/results/figure1-sample-16-lanes.json)). The number of threads "
