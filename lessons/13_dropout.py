@@ -112,13 +112,16 @@ together = np.mean(half[:100].argmax(axis=1) != right)
 print(f"errors: {alone:.1%} alone, on average; {together:.1%} together")
 kept, _ = ops.dropout_forward(np.ones((128, 4096)), rng=rng)
 print(f"AlexNet, fc6: {kept.mean():.1%} of {kept.size:,} are left; masks have {4096 * 2} bits")
-print(sentence(15))
+print(sentence(15), sentence(14), sep="\n")
 
 # %% [markdown]
 # Together they are better than one of them is on average, for the price of a single pass. AlexNet
 # has dropout after fc6 and fc7 (Section 4.2): 8,192 units, so $2^{8192}$ networks. Without it, says
-# the paper, it overfits substantially; with it, it needs about twice as many steps.
-# The last lines try the geometric mean with few enough units to ask all networks.
+# the paper, it overfits substantially; with it, it needs about twice as many steps. Claim 14 tried
+# both on a fifth of CIFAR-10's images, for 80 epochs. Without dropout the training error fell to
+# 0.0%, with dropout to 7.3%; on test images neither network was better for certain. (The last lines
+# of the cell quote the claims: the geometric mean was tried with few enough units to ask all
+# networks.)
 #
 # ## Change this and predict
 #

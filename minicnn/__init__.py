@@ -14,7 +14,7 @@ These are all files in reading order: each one builds on those above it.
         local.py              a locally connected layer: a convolution that shares no kernels
         sgd.py                the update rule
     net.py                    a network is a list of layers; walking it is the whole framework
-    gradcheck.py              checks every backward pass against finite differences
+    gradcheck/                checks every backward pass against finite differences
     step.py, stepping/        steps through all of it line by line, and shows its arrays
     two_columns.py            the two columns of Figure 2: one function and three layers
 

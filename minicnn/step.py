@@ -25,7 +25,8 @@ from types import FunctionType
 
 import numpy as np
 
-from . import gradcheck, net
+from . import net
+from .gradcheck import demands
 from .stepping import (
     gpu_steps,
     kernels,
@@ -82,7 +83,7 @@ def step(function, *arguments, **options):
     python = function.py_func if kernels.is_kernel(function) else function
     if not isinstance(python, FunctionType):
         if not callable(function):  # such as the function's result
-            kind = gradcheck.described(function)
+            kind = demands.described(function)
             raise TypeError(f"step: this is {kind}; pass the function itself: step(f, x, …)")
         kind = type(function).__name__
         name = getattr(function, "__name__", "this")
@@ -160,7 +161,7 @@ class Steps:
         """
         backward = backward_of(self.function)
         name = self.function.__name__
-        y, cache = gradcheck.demand_pair(f"backward: {name}", self.result)
+        y, cache = demands.demand_pair(f"backward: {name}", self.result)
         if dy is None and np.ndim(y):
             raise ValueError(nudge.MISSING.format("backward", np.shape(y)))
         given = () if dy is None else (dy,)

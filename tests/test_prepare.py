@@ -22,7 +22,7 @@ from PIL import Image
 
 from minicnn import data, storage
 from minicnn.__main__ import main
-from minicnn.data import decode, listing, make_photos, moments, shards
+from minicnn.data import decode, listing, make_photos, moments, shards, workers
 
 SIZE = 8
 
@@ -620,7 +620,7 @@ def test_what_is_done_is_not_done_again(photographs, out, capsys, monkeypatch):
 
 def test_ctrl_c_leaves_nothing_half_written_and_goes_on(photographs, out, monkeypatch, capsys):
     with monkeypatch.context() as patch:
-        patch.setattr(make_photos, "wait", lambda *args, **options: stop())
+        patch.setattr(workers, "wait", lambda *args, **options: stop())
         assert main(["prepare", str(photographs), str(out), "--workers", "1"]) == 130
     assert "stopped" in capsys.readouterr().err and not list(out.rglob("*.part"))
     prepare(photographs, out, size=256)
@@ -844,8 +844,8 @@ def test_a_worker_that_dies_gets_one_sentence(photographs, out, monkeypatch):
             return False
 
         def submit(self, *args):
-            raise make_photos.BrokenProcessPool("gone")
+            raise workers.BrokenProcessPool("gone")
 
-    monkeypatch.setattr(make_photos, "ThreadPoolExecutor", Broken)
+    monkeypatch.setattr(workers, "ThreadPoolExecutor", Broken)
     with pytest.raises(OSError, match="a worker died, .* run the same command again to resume"):
         prepare(photographs, out)

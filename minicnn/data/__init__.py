@@ -15,8 +15,9 @@ CIFAR-10 has 60,000 small colour pictures in ten classes: `cifar10.py` reads the
     photos = data.load("runs/photos")
 
 Photographs are prepared once, by `make_photos.py`: `listing.py` finds them, `decode.py` makes each
-a square and `pixels.py` its colours right, `shards.py` writes them, and `moments.py` computes their
-mean and principal components.
+a square and `pixels.py` its colours right, `shards.py` writes them in the processes of
+`workers.py`, and `moments.py` computes their mean and principal components.  `earlier_run.py` tells
+what an earlier run has left.
 
 `trained()` is a network that has learned all of CIFAR-10, see `bundled.py`.
 

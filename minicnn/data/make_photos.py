@@ -28,29 +28,24 @@ counts at first.  When some turn out to be none, the split changes, and so do a 
 are made again.
 """
 
-import hashlib
-import itertools
 import json
 import math
-import multiprocessing
 import os
 import shutil
-import signal
-import sys
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, ThreadPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from .. import storage
-from ..console import bar, interrupts, progress_bar
+from ..console import bar, progress_bar
 from ..machine import cores
 from . import moments, shards
 from .decode import MAX_PIXELS, Unreadable
+from .earlier_run import clean, fingerprint, is_finished, pillow_version
 from .listing import list_photos
-from .photos import FORMAT, load_array
+from .photos import FORMAT
+from .workers import make_all
 
 LARGEST, SMALLEST = 4096, 36  # files in a slice: 800 MB and 7 MB if they are 256×256
 PARTS = ("train", "validation")
@@ -153,81 +148,6 @@ def disk_of(out):
         raise OSError(full) from error
 
 
-def fingerprint(listing):
-    """Return a SHA-256 of the names and labels of all files, to detect changes."""
-    digest = hashlib.sha256()
-    for split in (listing.train, listing.validation):
-        for name in split.names:
-            digest.update(os.fsencode(name) + b"\0")
-        digest.update(split.labels.astype("<i8").tobytes())
-    return digest.hexdigest()
-
-
-def pillow_version():
-    """Return Pillow's version: another version may decode to different pixels."""
-    import PIL
-
-    return PIL.__version__
-
-
-def is_finished(out, options, files, progress, shared=False):
-    """Return whether `out` is finished, and no file has changed since.
-
-    Raises ValueError if it holds anything but what the same command has written.
-    """
-    for name in ("photos.json", "begun.json"):
-        if (out / name).is_file():
-            check_options(out, out / name, options)
-            if not shared:
-                clean(out, "*.part", "*/*.part")  # left by a run that was killed
-            return name == "photos.json" and not has_changed(out, files, progress)
-    if any(path.name != "skipped.jsonl" for path in out.iterdir()):
-        raise ValueError(f"{out} holds other files: name an empty folder, or a new one")
-    return False
-
-
-def has_changed(out, files, progress):
-    """Return whether the size or time of a file has changed since `out` was made; say so."""
-    path = out / "stamps.npy"
-    if not path.exists():  # made by an earlier version
-        return False
-    try:
-        earlier = load_array(path, files.stamps.shape, np.int64)
-    except (ValueError, EOFError):
-        raise ValueError(damaged(out, path)) from None
-    changed = np.flatnonzero((earlier != files.stamps).any(axis=1))
-    if len(changed) and progress:
-        print(
-            f"{out} is made again: {len(changed):,} of {len(earlier):,} files have changed since, "
-            f"such as {ascii(files.names[changed[0]])}",
-            file=sys.stderr,
-        )
-    return len(changed) > 0
-
-
-def damaged(out, path):
-    """Return the message for a file that should say how `out` was made."""
-    return f"{path} is damaged, or from another version: remove {out}, or name another folder"
-
-
-def check_options(out, path, options):
-    """Raise ValueError if `out` was begun with different options."""
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        earlier = facts["options"] if facts["format"] == FORMAT else {}
-        earlier.setdefault("max_pixels", MAX_PIXELS)  # an earlier version had no option for it
-        different = [name for name in options if earlier[name] != options[name]]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ValueError(damaged(out, path)) from None
-    if not different:
-        return
-    name = different[0]
-    difference = f"{name} = {earlier[name]}, not {options[name]}"
-    if name == "files":
-        difference = "other files, or another --validation or --seed"
-    raise ValueError(f"{out} was begun with {difference}: remove it, or name another folder")
-
-
 def try_classes(folder, out, listing, decoding, strict, progress):
     """Decode one photograph of each class, before hours of work.
 
@@ -314,63 +234,6 @@ def plan(out, listing, skipped):
 def count_files(planned):
     """Return the number of files in a list of Shards."""
     return sum(len(shard.names) for shard in planned)
-
-
-def make_all(todo, folder, decoding, workers, strict, files_bar):
-    """Make these shards, several at a time, and advance and close the bar."""
-    spawn = multiprocessing.get_context("spawn")  # the same on every system
-    with unsignalled():  # multiprocessing starts a process of its own
-        done, stop = spawn.Value("q", 0), spawn.Event()
-    workers = max(1, min(workers, len(todo)))
-    if workers > 1:
-        pool = ProcessPoolExecutor(workers, spawn, shards.begin_worker, (done, stop))
-    else:  # a thread is enough
-        pool = ThreadPoolExecutor(1, "prepare", shards.begin_worker, (done, stop))
-    at_start, waiting, rest = files_bar.n, set(), iter(todo)
-    # patient, because a KeyboardInterrupt while the processes are shutting down could leave them
-    # waiting for one another
-    with files_bar, interrupts(patient=True) as interrupted, pool:
-        try:
-            while True:
-                with unsignalled():  # workers start when they are needed
-                    for shard in itertools.islice(rest, 2 * workers - len(waiting)):
-                        waiting.add(pool.submit(shards.make, shard, folder, decoding, strict))
-                if not waiting:
-                    break
-                finished, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    future.result()  # raises the worker's exception, if any
-                files_bar.update(at_start + done.value - files_bar.n)
-                if interrupted():
-                    raise KeyboardInterrupt
-        except RuntimeError as error:
-            if interrupted():  # the signal has ended the workers, too
-                raise KeyboardInterrupt from None
-            if not isinstance(error, BrokenProcessPool) and "new thread" not in str(error):
-                raise
-            raise OSError(
-                "a worker died, or could not start, perhaps for lack of memory: "
-                "run the same command again to resume, with fewer --workers if necessary"
-            ) from None
-        finally:
-            stop.set()  # after an error or Ctrl-C no worker needs to finish its shard
-
-
-@contextmanager
-def unsignalled():
-    """Keep Ctrl-C, and the end of the terminal, from all processes that are started here.
-
-    A process inherits the signals that are blocked, and Ctrl-C reaches it even before its first
-    line of Python.  This process receives them a moment later.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def check_space(out, todo, size):
@@ -465,10 +328,3 @@ def merge(folder, planned, files, sums=None):
 def write_json(path, facts):
     """Write a JSON file atomically."""
     storage.write_text(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
-
-
-def clean(out, *patterns):
-    """Remove the files in `out` that match a pattern."""
-    for pattern in patterns:
-        for path in out.glob(pattern):
-            path.unlink(missing_ok=True)

@@ -5,7 +5,7 @@
     analytic                                     the entry of dq that backward returns
 
 Both are computed in float64, on C-contiguous copies of the arguments.  A random generator is copied
-for each run, so that dropout drops the same units.  gradcheck.py chooses h.  It also decides where
+for each run, so that dropout drops the same units.  gradcheck chooses h.  It also decides where
 no slope can be trusted: at a kink of ReLU, at a tie in a maximum, or where round-off hides it.
 """
 
@@ -15,7 +15,8 @@ from collections import namedtuple
 
 import numpy as np
 
-from .. import gradcheck, net
+from .. import net
+from ..gradcheck import demands, slopes
 from .values import EXACT
 
 MISSING = "{}: dy is missing; expected an array of shape {}, the shape of y"
@@ -76,7 +77,7 @@ def nudge_entry(forward, backward, bound, name, index, dy):
     """Return the Touch of entry `index` of argument `name`; see `Steps.touch`."""
     floats = [key for key, value in bound.arguments.items() if is_float(value)]
     if not isinstance(name, str):
-        kind, names = gradcheck.described(name), ", ".join(map(repr, floats))
+        kind, names = demands.described(name), ", ".join(map(repr, floats))
         raise TypeError(f"touch: the name is {kind}; expected a string, one of {names}")
     name = name[1:] if name not in floats and name[1:] in floats else name  # "dw" means "w"
     if name not in floats:
@@ -121,7 +122,7 @@ def nudge_all(forward, backward, bound, dy):
 def float64_layer(forward, backward, bound, dy):
     """Return the Layer of a call, with its float arguments copied to float64."""
     arguments = {
-        key: gradcheck.float64_copy(f"touch: {key}", value)
+        key: demands.float64_copy(f"touch: {key}", value)
         for key, value in bound.arguments.items()
         if is_float(value)
     }
@@ -133,11 +134,11 @@ def float64_layer(forward, backward, bound, dy):
             for key, value in bound.arguments.items()
         }
         returned = forward(*call.args, **call.kwargs)
-        y, cache = gradcheck.demand_pair(f"touch: {forward.__name__}", returned)
-        return gradcheck.y_copy("touch", y).astype(np.float64), cache
+        y, cache = demands.demand_pair(f"touch: {forward.__name__}", returned)
+        return demands.y_copy("touch", y).astype(np.float64), cache
 
     y, cache = run()
-    is_loss = gradcheck.is_loss(backward, y)
+    is_loss = demands.is_loss(backward, y)
     if dy is None and not is_loss:
         raise ValueError(MISSING.format("touch", y.shape))
     dy = 1.0 if dy is None else np.array(dy, np.float64)
@@ -145,7 +146,7 @@ def float64_layer(forward, backward, bound, dy):
         raise ValueError(f"touch: dy has shape {np.shape(dy)}; expected {y.shape}, the shape of y")
     grads = dict(zip(arguments, backward(cache) if is_loss else backward(dy, cache), strict=False))
     gradients = {
-        name: gradcheck.demand_gradient("touch", name, q, grads.get(name))
+        name: demands.demand_gradient("touch", name, q, grads.get(name))
         for name, q in arguments.items()
     }
     return Layer(arguments, lambda: run()[0], y, dy, gradients)
@@ -154,7 +155,7 @@ def float64_layer(forward, backward, bound, dy):
 def compare(layer, name, index):
     """Return the Touch of one entry: its slope beside backward's gradient."""
     run, q, dy = layer.run, layer.arguments[name], layer.dy
-    numeric, doubt, noise, h = gradcheck.slope(run, layer.y, dy, q, index)
+    numeric, doubt, noise, h = slopes.slope(run, layer.y, dy, q, index)
     value = q[index]
     q[index] = value + h
     up = np.sum(run() * dy)

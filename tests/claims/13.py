@@ -1,5 +1,16 @@
 """What lesson 13 claims."""
 
+import statistics
+
+from minicnn.claims import driver, report
+
+
+def training_error(arm):
+    lines = driver.read(report.PACKAGED)
+    runs = [line for line in lines if line["arm"] == arm and line["purpose"] == "run"]
+    return str(100 * statistics.mean(line["training_error"] for line in runs))
+
+
 CLAIMS = [
     ("units count 0.1", "round(1 - 0.9, 1)"),
     ("probability $p = 0.5$", "ops.dropout_forward.__defaults__[0]"),
@@ -16,4 +27,7 @@ CLAIMS = [
     ("Together they are better", "together < alone"),
     ("8,192 units", "2 * 4096"),
     ("$2^{8192}$ networks", "2 * 4096 == 8192"),
+    ("0.0%, with dropout", training_error("four-layer-hidden")),
+    ("to 7.3%", training_error("four-layer-dropout")),
+    ("neither network was better", "'undecided' in sentence(14)"),
 ]
