@@ -126,14 +126,20 @@ def speed():
         "rounds; a ratio is the rival's time divided by ours in the same round, the median of the "
         "rounds, ± half their interquartile range, and above 1 where ours is faster. A ratio whose "
         "spread is wider than its distance from 1 is `unclear`, and its range is shown. The rival "
-        "is the fastest of PyTorch's modes: its default layout, channels last, compiled. Rivals "
-        "`reference` and `course` are this library's NumPy backend, and convolution as course code "
+        "is the fastest of PyTorch's modes that were tried. Rivals `reference` and `course` are "
+        "this library's NumPy backend, and convolution as course code "
         "has it. A row with two names is computed in one pass here "
         "([`fast/fused.py`](../../minicnn/fast/fused.py)), and in two in PyTorch. A share of the "
         "limit above 1 is no mistake: Winograd's algorithm does without up to five sixths of the "
         "multiplications, and all that the definition has are counted. "
         "From run to run, ratios move by more than the spread within one. "
         "[`bench/`](../../minicnn/bench) is the benchmark.\n\n"
+        "## The modes of PyTorch\n\n"
+        "Whole networks ran in float32 in three modes, of which the fastest is in bold. `compiled` "
+        "is `torch.compile(forward, dynamic=False)` in the default layout; a step's backward pass "
+        "is compiled with it. Single layers, in the tables below, ran in the first two modes only. "
+        'Not tried: compiled with channels last, `mode="max-autotune"`, lower precision.\n\n'
+        f"{as_table(modes_rows())}\n\n{normalization()}\n\n"
     )
     for network, title in (("alexnet", "AlexNet"), ("cifar", "The four layers of Figure 1")):
         results = measured(f"bench-{network}.json")
@@ -244,6 +250,7 @@ def with_tables(text):
     for name, block in (
         ("figure1", f"```text\n{race}\n```"),
         ("speed", as_table(speed_rows())),
+        ("normalization", normalization(short=True)),
         ("claims", as_table(claims_rows(driver.read(RESULTS)))),
     ):
         comment = f"<!-- {name}: written by docs/make_results.py -->\n"
@@ -263,7 +270,7 @@ def as_table(rows):
 
 def speed_rows():
     """Return README's table of speed: whole steps and predictions against PyTorch's best."""
-    rows = [("ms, two threads", "minicnn", "PyTorch", "minicnn is faster by a factor of")]
+    rows = [("ms, two threads", "minicnn", "PyTorch", "PyTorch ÷ minicnn")]
     for name, title in (("alexnet", "AlexNet"), ("cifar", "four layers of Figure 1")):
         results = measured(f"bench-{name}.json")
         step = next(line for line in results["lines"] if line["row"] == "step")  # PyTorch's best
@@ -273,6 +280,49 @@ def speed_rows():
             times = [table.shown(line["ms"]), table.shown(line["rival_ms"])]
             rows.append((f"{title}, {what}", *times, table.ratio_text(line)))
     return rows
+
+
+def modes_rows():
+    """Return the table of PyTorch's modes: milliseconds of whole steps and predictions."""
+    modes = {"torch": "default layout", "torch-channels-last": "channels last",
+             "torch-compiled": "compiled"}  # fmt: skip
+    rows = [("ms", "minicnn", *modes.values())]
+    for name, title in (("alexnet", "AlexNet"), ("cifar", "four layers of Figure 1")):
+        results = measured(f"bench-{name}.json")
+        for line in results["lines"]:
+            if not set(modes) <= line["all_ms"].keys():
+                continue
+            what = f"{line['pass']} step" if line["row"] == "step" else f"inference, {line['pass']}"
+            times = [
+                f"**{table.shown(line['all_ms'][mode])}**" if mode == line["rival"]
+                else table.shown(line["all_ms"][mode])
+                for mode in modes
+            ]  # fmt: skip
+            rows.append((f"{title}, {what}", table.shown(line["ms"]), *times))
+    return rows
+
+
+def normalization(short=False):
+    """Return what AlexNet's normalization has to do with the ratio, in sentences."""
+    lines = measured("bench-alexnet.json")["lines"]
+    step = next(line for line in lines if line["row"] == "step")["all_ms"]
+    passes = [line["all_ms"] for line in lines if line["row"].startswith("lrn")]
+    ours, theirs = (sum(times[name] for times in passes) for name in ("fast", "torch"))
+    share = f"{theirs / step['torch']:.0%}"
+    without = f"{(step['torch'] - theirs) / (step['fast'] - ours):.1f}"
+    if short:
+        return (
+            f"PyTorch's response normalization is slow on a CPU: it takes {share} of AlexNet's "
+            f"training step. Without it on both sides, PyTorch would take {without} times "
+            "as long as minicnn."
+        )
+    return (
+        "PyTorch's local response normalization is slow on a CPU. Its four passes in AlexNet, each "
+        f"timed alone in the default layout, take {table.shown(theirs)} ms, {share} of the "
+        f"training step of {table.shown(step['torch'])} ms; minicnn's take {table.shown(ours)} of "
+        f"{table.shown(step['fast'])} ms. Without them on both sides, PyTorch would take {without} "
+        "times as long as minicnn."
+    )
 
 
 def claims_rows(lines):
