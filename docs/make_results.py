@@ -312,9 +312,8 @@ def normalization(short=False):
     without = f"{(step['torch'] - theirs) / (step['fast'] - ours):.1f}"
     if short:
         return (
-            f"PyTorch's response normalization is slow on a CPU: it takes {share} of AlexNet's "
-            f"training step. Without it on both sides, PyTorch would take {without} times "
-            "as long as minicnn."
+            f"PyTorch's response normalization is slow on a CPU: {share} of its AlexNet step. "
+            f"Without it on both sides, PyTorch would take {without} times as long as minicnn."
         )
     return (
         "PyTorch's local response normalization is slow on a CPU. Its four passes in AlexNet, each "
