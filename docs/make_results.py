@@ -23,6 +23,8 @@ RESULTS = TOP / "minicnn" / "results"
 PAGES = TOP / "docs" / "results"
 JOURNALS = "AMD EPYC, 2 cores; python 3.11.7, numpy 2.4.6, numba 0.68.1; 22 November 2026"
 
+DOWNLOAD = "python -m minicnn download cifar10\n$ "  # before a command that needs all images
+
 
 def main():
     for name, text in pages().items():
@@ -79,23 +81,27 @@ def figure_1():
         "![Training error against epochs](../../minicnn/results/figure1.png)\n\n"
         "Training error is measured during training, on each batch just before its update, and "
         "averaged over one epoch; [`experiments/figure1.py`](../../minicnn/experiments/figure1.py) "
-        "says exactly how, and what else the paper leaves open. Each learning rate ε is the best "
-        "of a sweep with one seed, in which both a larger and a smaller one did worse.\n\n"
+        "says exactly how, and what else the paper leaves open. A seed fixes the first weights and "
+        "the order of the images. Each learning rate ε is the best of a sweep with one seed, in "
+        "which both a larger and a smaller one did worse.\n\n"
     )
     for name, title in (("figure1", "All 50,000 images"), ("figure1-sample", "The sample")):
         results = measured(f"{name}.json")
         settings, machine = results["settings"], results["machine"]
         seeds = len(results["relu"]["runs"])
         command = f"python -m minicnn figure1 --data {settings['data']} --seeds {seeds}"
+        command = DOWNLOAD + command if settings["data"] == "cifar10" else command
         printed = figure1.report(results)
         text += section(title, command, printed, conditions(machine), f"{name}.json")
     text += "![The same on the sample](../../minicnn/results/figure1-sample.png)\n\n"
     wide, narrow = measured("figure1-sample.json"), measured("figure1-sample-16-lanes.json")
     first = [narrow[name]["runs"][0]["epochs"] for name in ("relu", "tanh")]
     text += (
-        f"With vectors of {narrow['machine']['lanes']} lanes, as on a processor with AVX2, "
-        f"instead of {wide['machine']['lanes']}, seed 0 took {first[0]:.1f} and {first[1]:.1f} "
-        f"epochs: a ratio of {narrow['ratio']['by_seed'][0]:.2f} instead of "
+        f"A vector of {wide['machine']['lanes']} lanes holds {wide['machine']['lanes']} numbers, "
+        f"which are computed at once. With {narrow['machine']['lanes']} lanes, as on a processor "
+        "with AVX2, sums are rounded differently: seed 0 took "
+        f"{first[0]:.1f} and {first[1]:.1f} epochs, a ratio of "
+        f"{narrow['ratio']['by_seed'][0]:.2f} instead of "
         f"{wide['ratio']['by_seed'][0]:.2f} ({narrow['machine']['date']}, "
         "[all of it](../../minicnn/results/figure1-sample-16-lanes.json)). The number of threads "
         "changes no bit. The rows of the sweep below are from such a processor and an earlier "
@@ -103,7 +109,7 @@ def figure_1():
     )
     text += section(
         "The sweep",
-        "python -m minicnn study",
+        DOWNLOAD + "python -m minicnn study",
         figure1_sweep.report(RESULTS),
         JOURNALS,
         "study.jsonl",
@@ -122,17 +128,20 @@ def speed():
     """Return the page of `bench`: AlexNet, and the four layers of Figure 1."""
     text = (
         "# How fast it is\n\n"
-        "Each contestant runs in a process of its own, in turns. A time is the median of the "
-        "rounds; a ratio is the rival's time divided by ours in the same round, the median of the "
-        "rounds, ± half their interquartile range, and above 1 where ours is faster. A ratio whose "
-        "spread is wider than its distance from 1 is `unclear`, and its range is shown. The rival "
-        "is the fastest of PyTorch's modes that were tried. Rivals `reference` and `course` are "
-        "this library's NumPy backend, and convolution as course code "
-        "has it. A row with two names is computed in one pass here "
-        "([`fast/fused.py`](../../minicnn/fast/fused.py)), and in two in PyTorch. A share of the "
-        "limit above 1 is no mistake: Winograd's algorithm does without up to five sixths of the "
-        "multiplications, and all that the definition has are counted. "
-        "From run to run, ratios move by more than the spread within one. "
+        "Each contestant runs in a process of its own, and they take turns.\n\n"
+        "- A time is the median of the rounds.\n"
+        "- A ratio is the rival's time divided by minicnn's in the same round: the median of the "
+        "rounds, ± half their interquartile range. Above 1, minicnn is faster. A ratio whose "
+        "spread is wider than its distance from 1 is `unclear`, and its range is shown. From run to run, "
+        "ratios move by more than the spread within one.\n"
+        "- The rival is the fastest of PyTorch's modes that were tried. Rivals `reference` and "
+        "`course` are minicnn's NumPy backend, and convolution as course code has it, with an "
+        "index array and `np.add.at`.\n"
+        "- A row with two names is computed in one pass by minicnn "
+        "([`fast/fused.py`](../../minicnn/fast/fused.py)), and in two by PyTorch.\n"
+        "- A share of the limit may exceed 1: Winograd's algorithm saves up to five sixths of the "
+        "multiplications, and all that the definition has are counted.\n"
+        "- A vector of 32 lanes holds 32 numbers, which are computed at once.\n\n"
         "[`bench/`](../../minicnn/bench) is the benchmark.\n\n"
         "## The modes of PyTorch\n\n"
         "Whole networks ran in float32 in three modes, of which the fastest is in bold. `compiled` "
@@ -159,13 +168,12 @@ def speed():
         "| conv1, forward and dw | 6.7, 7.1 | 5.3, 5.4 |\n"
         "| training step | 47.5 | 42.3 |\n"
         "| AlexNet's conv1, 32 images, forward and dw | 69, 75 | 36, 42 |\n\n"
-        "Of conv1's forward pass the sums take 2.4, which no better loop can save. conv2 takes "
-        "16.7, conv3 7.8 and pooling 4.1; the sums are about half of conv2. An output of 17 MB, "
-        "as conv1's, costs 1.1 ms to write: each cache line is read before it is "
-        "written, and fetching it ahead hides that. A convolution that is pooled while it is in "
-        "the cache would write a quarter of it. Tried without gain: conv1 in blocks of 6 to "
-        "24 tiles, another order of v in memory for conv2 (its transform of x takes 0.7 either "
-        "way).\n\n"
+        "In conv1's forward pass, the sums alone take 2.4 ms. conv2 takes 16.7 ms, half of it for "
+        "the sums, conv3 7.8 ms and pooling 4.1 ms. Writing 17 MB, the size of conv1's output, "
+        "takes 1.1 ms: each cache line is read before it is written, and prefetching hides that. If a "
+        "convolution were pooled while it is in the cache, a quarter of that would be written. "
+        "Tried without gain: conv1 in blocks of 6 to 24 tiles, and another order of v in memory "
+        "for conv2, whose transform of x takes 0.7 ms either way.\n\n"
     )
     results = measured("growth.json")
     machine, lanes = results["machine"], results["settings"]["lanes"]
@@ -206,6 +214,7 @@ def two_columns():
     ):
         lines = journal.read(RESULTS / f"{name}.jsonl", column_specialization.wrong_line)
         command = f"python -m minicnn halves --experiment {options}"
+        command = DOWNLOAD + command if "cifar10" in options else command
         output = column_specialization.report(lines)
         text += section(title, command, output, JOURNALS, f"{name}.jsonl")
     gap = paired(RESULTS / "halves.jsonl", "one-gpu", "paper")
