@@ -132,8 +132,8 @@ def speed():
         "- A time is the median of the rounds.\n"
         "- A ratio is the rival's time divided by minicnn's in the same round: the median of the "
         "rounds, ± half their interquartile range. Above 1, minicnn is faster. A ratio whose "
-        "spread is wider than its distance from 1 is `unclear`, and its range is shown. From run to run, "
-        "ratios move by more than the spread within one.\n"
+        "spread is wider than its distance from 1 is `unclear`, and its range is shown. From "
+        "run to run, ratios move by more than the spread within one.\n"
         "- The rival is the fastest of PyTorch's modes that were tried. Rivals `reference` and "
         "`course` are minicnn's NumPy backend, and convolution as course code has it, with an "
         "index array and `np.add.at`.\n"
@@ -170,9 +170,9 @@ def speed():
         "| AlexNet's conv1, 32 images, forward and dw | 69, 75 | 36, 42 |\n\n"
         "In conv1's forward pass, the sums alone take 2.4 ms. conv2 takes 16.7 ms, half of it for "
         "the sums, conv3 7.8 ms and pooling 4.1 ms. Writing 17 MB, the size of conv1's output, "
-        "takes 1.1 ms: each cache line is read before it is written, and prefetching hides that. If a "
-        "convolution were pooled while it is in the cache, a quarter of that would be written. "
-        "Tried without gain: conv1 in blocks of 6 to 24 tiles, and another order of v in memory "
+        "takes 1.1 ms: each cache line is read before it is written, and prefetching hides that. "
+        "If a convolution were pooled while it is in the cache, a quarter of that would be "
+        "written. Tried without gain: conv1 in blocks of 6 to 24 tiles, and another order of v in memory "
         "for conv2, whose transform of x takes 0.7 ms either way.\n\n"
     )
     results = measured("growth.json")
