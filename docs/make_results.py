@@ -172,8 +172,8 @@ def speed():
         "the sums, conv3 7.8 ms and pooling 4.1 ms. Writing 17 MB, the size of conv1's output, "
         "takes 1.1 ms: each cache line is read before it is written, and prefetching hides that. "
         "If a convolution were pooled while it is in the cache, a quarter of that would be "
-        "written. Tried without gain: conv1 in blocks of 6 to 24 tiles, and another order of v in memory "
-        "for conv2, whose transform of x takes 0.7 ms either way.\n\n"
+        "written. Tried without gain: conv1 in blocks of 6 to 24 tiles, and another order of v in "
+        "memory for conv2, whose transform of x takes 0.7 ms either way.\n\n"
     )
     results = measured("growth.json")
     machine, lanes = results["machine"], results["settings"]["lanes"]

@@ -68,6 +68,11 @@ def test_the_readme_is_one_page():
     assert len(README.splitlines()) <= 146 and len(README.split()) <= 1625
 
 
+def test_the_readme_has_the_line_that_ci_runs():
+    pattern = re.search(r"grep -E '(.+?)' README", (TOP / ".ci" / "run").read_text("utf-8"))[1]
+    assert len(re.findall(pattern, README, re.MULTILINE)) == 1
+
+
 @pytest.mark.parametrize("backend", backends.BACKENDS)
 def test_every_layer_is_linked_at_its_line(backend):
     """Forward and backward of every layer, where they are defined; the page says #L12, say."""
