@@ -220,17 +220,18 @@ def two_columns():
     gap = paired(RESULTS / "halves.jsonl", "one-gpu", "paper")
     span = f"{gap.low:.1f} to {gap.high:.1f}".replace("-", "−")
     return (
-        text + "In the first experiment the network for one GPU errs more often than two columns "
-        f"that talk as the paper's do, by {gap.mean:.1f} points, seed by seed, with a 95% interval "
-        f"from {span}; nor do these seeds decide when columns should talk. "
-        "Claim 9 of [claims](claims.md) tests it on all of CIFAR-10.\n\n"
+        text + "In the first experiment, the error of the network for one GPU is "
+        f"{gap.mean:.1f} points higher than that of two columns that communicate as in the paper; "
+        f"paired by seed, the 95% interval is {span}. These seeds decide neither this nor before "
+        "which layers columns should communicate. Claim 9 of [claims](claims.md) tests it on all "
+        "of CIFAR-10.\n\n"
         "The kernels of two columns after the second of these runs:\n\n"
         "![The first kernels of two columns](../../minicnn/results/halves-kernels.png)\n\n"
-        "In the first experiment no column became grey: weights that began large, scaled by "
-        "fan-in, stay visible as noise in all colours. In the second the kernels are edges and "
-        "colours, and the columns differ; but both have kernels of either kind. The division of "
-        "labour of the paper's Figure 3, grey in one column and colourful in the other in every "
-        "run, did not come out.\n"
+        "In the first experiment no column became grey: its first weights were large, scaled by "
+        "fan-in, and stay visible as noise in all colours. In the second the kernels are edges and "
+        "colours, and the columns differ, but both have kernels of either kind. The specialization "
+        "of the paper's Figure 3, one grey column and one colourful column in every run, did not "
+        "occur.\n"
     )
 
 
