@@ -16,12 +16,12 @@ from .table import CLAIMS
 PACKAGED = pathlib.Path(__file__).parent.parent / "results"  # the folder of minicnn's own journal
 RACES = ("figure1.json", "figure1-sample.json")  # on all images, and on the sample
 RULES = """\
-**Here** is how much better the paper's choice did, in points of test error unless another unit
-stands there, and in brackets the 95% interval: of 100 such intervals, 95 hold the true difference.
+**Here** is how much better the paper's choice did, in points of test error unless another unit is
+given, and in brackets the 95% interval: of 100 such intervals, 95 contain the true difference.
 It comes from the differences between runs with the same seed, by Student's t; where two ways of
 predicting with the same weights are compared (claims 13 and 19), from the images that only one of
 them gets right, by McNemar's formula. "The paper's would be" is the paper's difference on our
-scale: its share of the paper's error, times our error. {example} A dash stands where the paper
+scale: its share of the paper's error, times our error. {example} A dash means that the paper
 gives no number.
 
 The **verdict** follows a rule that was fixed before the runs (`claims/intervals.py`):
