@@ -23,6 +23,8 @@ RESULTS = TOP / "minicnn" / "results"
 PAGES = TOP / "docs" / "results"
 JOURNALS = "AMD EPYC, 2 cores; python 3.11.7, numpy 2.4.6, numba 0.68.1; 22 November 2026"
 
+DOWNLOAD = "python -m minicnn download cifar10\n$ "  # before a command that needs all images
+
 
 def main():
     for name, text in pages().items():
@@ -79,23 +81,27 @@ def figure_1():
         "![Training error against epochs](../../minicnn/results/figure1.png)\n\n"
         "Training error is measured during training, on each batch just before its update, and "
         "averaged over one epoch; [`experiments/figure1.py`](../../minicnn/experiments/figure1.py) "
-        "says exactly how, and what else the paper leaves open. Each learning rate ε is the best "
-        "of a sweep with one seed, in which both a larger and a smaller one did worse.\n\n"
+        "says exactly how, and what else the paper leaves open. A seed fixes the first weights and "
+        "the order of the images. Each learning rate ε is the best of a sweep with one seed, in "
+        "which both a larger and a smaller one did worse.\n\n"
     )
     for name, title in (("figure1", "All 50,000 images"), ("figure1-sample", "The sample")):
         results = measured(f"{name}.json")
         settings, machine = results["settings"], results["machine"]
         seeds = len(results["relu"]["runs"])
         command = f"python -m minicnn figure1 --data {settings['data']} --seeds {seeds}"
+        command = DOWNLOAD + command if settings["data"] == "cifar10" else command
         printed = figure1.report(results)
         text += section(title, command, printed, conditions(machine), f"{name}.json")
     text += "![The same on the sample](../../minicnn/results/figure1-sample.png)\n\n"
     wide, narrow = measured("figure1-sample.json"), measured("figure1-sample-16-lanes.json")
     first = [narrow[name]["runs"][0]["epochs"] for name in ("relu", "tanh")]
     text += (
-        f"With vectors of {narrow['machine']['lanes']} lanes, as on a processor with AVX2, "
-        f"instead of {wide['machine']['lanes']}, seed 0 took {first[0]:.1f} and {first[1]:.1f} "
-        f"epochs: a ratio of {narrow['ratio']['by_seed'][0]:.2f} instead of "
+        f"A vector of {wide['machine']['lanes']} lanes holds {wide['machine']['lanes']} numbers, "
+        f"which are computed at once. With {narrow['machine']['lanes']} lanes, as on a processor "
+        "with AVX2, sums are rounded differently: seed 0 took "
+        f"{first[0]:.1f} and {first[1]:.1f} epochs, a ratio of "
+        f"{narrow['ratio']['by_seed'][0]:.2f} instead of "
         f"{wide['ratio']['by_seed'][0]:.2f} ({narrow['machine']['date']}, "
         "[all of it](../../minicnn/results/figure1-sample-16-lanes.json)). The number of threads "
         "changes no bit. The rows of the sweep below are from such a processor and an earlier "
@@ -103,7 +109,7 @@ def figure_1():
     )
     text += section(
         "The sweep",
-        "python -m minicnn study",
+        DOWNLOAD + "python -m minicnn study",
         figure1_sweep.report(RESULTS),
         JOURNALS,
         "study.jsonl",
@@ -122,18 +128,27 @@ def speed():
     """Return the page of `bench`: AlexNet, and the four layers of Figure 1."""
     text = (
         "# How fast it is\n\n"
-        "Each contestant runs in a process of its own, in turns. A time is the median of the "
-        "rounds; a ratio is the rival's time divided by ours in the same round, the median of the "
-        "rounds, ± half their interquartile range, and above 1 where ours is faster. A ratio whose "
-        "spread is wider than its distance from 1 is `unclear`, and its range is shown. The rival "
-        "is the fastest of PyTorch's modes: its default layout, channels last, compiled. Rivals "
-        "`reference` and `course` are this library's NumPy backend, and convolution as course code "
-        "has it. A row with two names is computed in one pass here "
-        "([`fast/fused.py`](../../minicnn/fast/fused.py)), and in two in PyTorch. A share of the "
-        "limit above 1 is no mistake: Winograd's algorithm does without up to five sixths of the "
-        "multiplications, and all that the definition has are counted. "
-        "From run to run, ratios move by more than the spread within one. "
+        "Each contestant runs in a process of its own, and they take turns.\n\n"
+        "- A time is the median of the rounds.\n"
+        "- A ratio is the rival's time divided by minicnn's in the same round: the median of the "
+        "rounds, ± half their interquartile range. Above 1, minicnn is faster. A ratio whose "
+        "spread is wider than its distance from 1 is `unclear`, and its range is shown. From "
+        "run to run, ratios move by more than the spread within one.\n"
+        "- The rival is the fastest of PyTorch's modes that were tried. Rivals `reference` and "
+        "`course` are minicnn's NumPy backend, and convolution as course code has it, with an "
+        "index array and `np.add.at`.\n"
+        "- A row with two names is computed in one pass by minicnn "
+        "([`fast/fused.py`](../../minicnn/fast/fused.py)), and in two by PyTorch.\n"
+        "- A share of the limit may exceed 1: Winograd's algorithm saves up to five sixths of the "
+        "multiplications, and all that the definition has are counted.\n"
+        "- A vector of 32 lanes holds 32 numbers, which are computed at once.\n\n"
         "[`bench/`](../../minicnn/bench) is the benchmark.\n\n"
+        "## The modes of PyTorch\n\n"
+        "Whole networks ran in float32 in three modes, of which the fastest is in bold. `compiled` "
+        "is `torch.compile(forward, dynamic=False)` in the default layout; a step's backward pass "
+        "is compiled with it. Single layers, in the tables below, ran in the first two modes only. "
+        'Not tried: compiled with channels last, `mode="max-autotune"`, lower precision.\n\n'
+        f"{as_table(modes_rows())}\n\n{normalization()}\n\n"
     )
     for network, title in (("alexnet", "AlexNet"), ("cifar", "The four layers of Figure 1")):
         results = measured(f"bench-{network}.json")
@@ -153,13 +168,12 @@ def speed():
         "| conv1, forward and dw | 6.7, 7.1 | 5.3, 5.4 |\n"
         "| training step | 47.5 | 42.3 |\n"
         "| AlexNet's conv1, 32 images, forward and dw | 69, 75 | 36, 42 |\n\n"
-        "Of conv1's forward pass the sums take 2.4, which no better loop can save. conv2 takes "
-        "16.7, conv3 7.8 and pooling 4.1; the sums are about half of conv2. An output of 17 MB, "
-        "as conv1's, costs 1.1 ms to write: each cache line is read before it is "
-        "written, and fetching it ahead hides that. A convolution that is pooled while it is in "
-        "the cache would write a quarter of it. Tried without gain: conv1 in blocks of 6 to "
-        "24 tiles, another order of v in memory for conv2 (its transform of x takes 0.7 either "
-        "way).\n\n"
+        "In conv1's forward pass, the sums alone take 2.4 ms. conv2 takes 16.7 ms, half of it for "
+        "the sums, conv3 7.8 ms and pooling 4.1 ms. Writing 17 MB, the size of conv1's output, "
+        "takes 1.1 ms: each cache line is read before it is written, and prefetching hides that. "
+        "If a convolution were pooled while it is in the cache, a quarter of that would be "
+        "written. Tried without gain: conv1 in blocks of 6 to 24 tiles, and another order of v in "
+        "memory for conv2, whose transform of x takes 0.7 ms either way.\n\n"
     )
     results = measured("growth.json")
     machine, lanes = results["machine"], results["settings"]["lanes"]
@@ -200,22 +214,24 @@ def two_columns():
     ):
         lines = journal.read(RESULTS / f"{name}.jsonl", column_specialization.wrong_line)
         command = f"python -m minicnn halves --experiment {options}"
+        command = DOWNLOAD + command if "cifar10" in options else command
         output = column_specialization.report(lines)
         text += section(title, command, output, JOURNALS, f"{name}.jsonl")
     gap = paired(RESULTS / "halves.jsonl", "one-gpu", "paper")
     span = f"{gap.low:.1f} to {gap.high:.1f}".replace("-", "−")
     return (
-        text + "In the first experiment the network for one GPU errs more often than two columns "
-        f"that talk as the paper's do, by {gap.mean:.1f} points, seed by seed, with a 95% interval "
-        f"from {span}; nor do these seeds decide when columns should talk. "
-        "Claim 9 of [claims](claims.md) tests it on all of CIFAR-10.\n\n"
+        text + "In the first experiment, the error of the network for one GPU is "
+        f"{gap.mean:.1f} points higher than that of two columns that communicate as in the paper; "
+        f"paired by seed, the 95% interval is {span}. These seeds decide neither this nor before "
+        "which layers columns should communicate. Claim 9 of [claims](claims.md) tests it on all "
+        "of CIFAR-10.\n\n"
         "The kernels of two columns after the second of these runs:\n\n"
         "![The first kernels of two columns](../../minicnn/results/halves-kernels.png)\n\n"
-        "In the first experiment no column became grey: weights that began large, scaled by "
-        "fan-in, stay visible as noise in all colours. In the second the kernels are edges and "
-        "colours, and the columns differ; but both have kernels of either kind. The division of "
-        "labour of the paper's Figure 3, grey in one column and colourful in the other in every "
-        "run, did not come out.\n"
+        "In the first experiment no column became grey: its first weights were large, scaled by "
+        "fan-in, and stay visible as noise in all colours. In the second the kernels are edges and "
+        "colours, and the columns differ, but both have kernels of either kind. The specialization "
+        "of the paper's Figure 3, one grey column and one colourful column in every run, did not "
+        "occur.\n"
     )
 
 
@@ -244,6 +260,7 @@ def with_tables(text):
     for name, block in (
         ("figure1", f"```text\n{race}\n```"),
         ("speed", as_table(speed_rows())),
+        ("normalization", normalization(short=True)),
         ("claims", as_table(claims_rows(driver.read(RESULTS)))),
     ):
         comment = f"<!-- {name}: written by docs/make_results.py -->\n"
@@ -263,7 +280,7 @@ def as_table(rows):
 
 def speed_rows():
     """Return README's table of speed: whole steps and predictions against PyTorch's best."""
-    rows = [("ms, two threads", "minicnn", "PyTorch", "minicnn is faster by a factor of")]
+    rows = [("ms, two threads", "minicnn", "PyTorch", "PyTorch ÷ minicnn")]
     for name, title in (("alexnet", "AlexNet"), ("cifar", "four layers of Figure 1")):
         results = measured(f"bench-{name}.json")
         step = next(line for line in results["lines"] if line["row"] == "step")  # PyTorch's best
@@ -273,6 +290,48 @@ def speed_rows():
             times = [table.shown(line["ms"]), table.shown(line["rival_ms"])]
             rows.append((f"{title}, {what}", *times, table.ratio_text(line)))
     return rows
+
+
+def modes_rows():
+    """Return the table of PyTorch's modes: milliseconds of whole steps and predictions."""
+    modes = {"torch": "default layout", "torch-channels-last": "channels last",
+             "torch-compiled": "compiled"}  # fmt: skip
+    rows = [("ms", "minicnn", *modes.values())]
+    for name, title in (("alexnet", "AlexNet"), ("cifar", "four layers of Figure 1")):
+        results = measured(f"bench-{name}.json")
+        for line in results["lines"]:
+            if not set(modes) <= line["all_ms"].keys():
+                continue
+            what = f"{line['pass']} step" if line["row"] == "step" else f"inference, {line['pass']}"
+            times = [
+                f"**{table.shown(line['all_ms'][mode])}**" if mode == line["rival"]
+                else table.shown(line["all_ms"][mode])
+                for mode in modes
+            ]  # fmt: skip
+            rows.append((f"{title}, {what}", table.shown(line["ms"]), *times))
+    return rows
+
+
+def normalization(short=False):
+    """Return what AlexNet's normalization has to do with the ratio, in sentences."""
+    lines = measured("bench-alexnet.json")["lines"]
+    step = next(line for line in lines if line["row"] == "step")["all_ms"]
+    passes = [line["all_ms"] for line in lines if line["row"].startswith("lrn")]
+    ours, theirs = (sum(times[name] for times in passes) for name in ("fast", "torch"))
+    share = f"{theirs / step['torch']:.0%}"
+    without = f"{(step['torch'] - theirs) / (step['fast'] - ours):.1f}"
+    if short:
+        return (
+            f"PyTorch's response normalization is slow on a CPU: {share} of its AlexNet step. "
+            f"Without it on both sides, PyTorch would take {without} times as long as minicnn."
+        )
+    return (
+        "PyTorch's local response normalization is slow on a CPU. Its four passes in AlexNet, each "
+        f"timed alone in the default layout, take {table.shown(theirs)} ms, {share} of the "
+        f"training step of {table.shown(step['torch'])} ms; minicnn's take {table.shown(ours)} of "
+        f"{table.shown(step['fast'])} ms. Without them on both sides, PyTorch would take {without} "
+        "times as long as minicnn."
+    )
 
 
 def claims_rows(lines):

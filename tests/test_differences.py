@@ -14,7 +14,10 @@ from minicnn.reference import (
     dropout_forward,
     dropout_predict_forward,
     fc_forward,
+    lrn_forward,
     sgd_update,
+    softmax_loss_backward,
+    softmax_loss_forward,
 )
 from minicnn.shapes import pool_size
 
@@ -150,6 +153,38 @@ def test_that_is_pytorchs_rule_of_momentum(torch):
         theirs.grad = torch.tensor(g)
         optimizer.step()
     np.testing.assert_allclose(theirs.detach(), momentum_of_pytorch(w, gradients), rtol=1e-12)
+
+
+def test_lrn_of_two_columns_is_pytorchs_lrn_of_each_half(torch):
+    x, lrn = 3 * normal(2, 8, 4, 3), torch.nn.LocalResponseNorm(5, 5 * 0.5, 0.75, 2)
+    theirs = torch.cat([lrn(half) for half in torch.tensor(x).chunk(2, 1)], 1)
+    np.testing.assert_allclose(lrn_forward(x, alpha=0.5, groups=2)[0], theirs, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["Linear", "Conv2d"])
+def test_pytorchs_initial_weights_are_uniform_within_one_over_the_root_of_a_units_inputs(
+    torch, kind
+):
+    layer = torch.nn.Linear(75, 4000) if kind == "Linear" else torch.nn.Conv2d(3, 4000, 5)
+    w, b = layer.weight.detach().numpy(), layer.bias.detach().numpy()
+    bound = (w.size / len(w)) ** -0.5
+    for values in (w, b):
+        assert 0.99 * bound < values.max() <= bound and -bound <= values.min() < -0.99 * bound
+        assert values.std() == pytest.approx(bound / 3**0.5, rel=0.05)
+
+
+def test_the_loss_is_pytorchs_mean_in_nats_and_a_sum_needs_epsilon_and_decay_scaled(torch):
+    scores, labels, N = 5 * normal(4, 3), np.array([0, 2, 1, 1]), 4
+    loss, cache = softmax_loss_forward(scores, labels)
+    theirs = torch.tensor(scores, requires_grad=True)
+    total = torch.nn.functional.cross_entropy(theirs, torch.tensor(labels), reduction="sum")
+    total.backward()
+    mean = torch.nn.functional.cross_entropy(theirs, torch.tensor(labels)).item()
+    assert loss == pytest.approx(mean, rel=1e-12) and total.item() == pytest.approx(4 * mean)
+    (dscores,) = softmax_loss_backward(cache)
+    ours = sgd_update(scores, np.zeros((4, 3)), dscores, 0.1, MOMENTUM, DECAY)
+    summed = sgd_update(scores, np.zeros((4, 3)), theirs.grad.numpy(), 0.1 / N, MOMENTUM, DECAY * N)
+    np.testing.assert_allclose(ours, summed, rtol=1e-12)
 
 
 def test_that_are_pytorchs_defaults_of_lrn(torch):

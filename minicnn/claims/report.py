@@ -1,5 +1,6 @@
 """The findings as a table, as a page with figures, and as a list of what is still to do."""
 
+import json
 import pathlib
 import textwrap
 
@@ -7,11 +8,39 @@ import numpy as np
 
 from .. import storage
 from ..console import aligned
+from ..plots import curves
 from ..plots.canvas import new_figure, save
 from . import driver, findings
 from .table import CLAIMS
 
 PACKAGED = pathlib.Path(__file__).parent.parent / "results"  # the folder of minicnn's own journal
+RACES = ("figure1.json", "figure1-sample.json")  # on all images, and on the sample
+RULES = """\
+**Here** is how much better the paper's choice did, in points of test error unless another unit is
+given, and in brackets the 95% interval: of 100 such intervals, 95 contain the true difference.
+It comes from the differences between runs with the same seed, by Student's t; where two ways of
+predicting with the same weights are compared (claims 13 and 19), from the images that only one of
+them gets right, by McNemar's formula. "The paper's would be" is the paper's difference on our
+scale: its share of the paper's error, times our error. {example} A dash means that the paper
+gives no number.
+
+The **verdict** follows a rule that was fixed before the runs (`claims/intervals.py`):
+
+- *reproduced*: the interval is above 0, so the difference has the paper's sign, whatever its size;
+- *refuted here*: it is not, and the interval is below the paper's difference, or below 0 where the
+  paper gives none;
+- *undecided*: neither; more seeds would narrow the interval;
+- *not run*: the journal has no result yet.
+
+Claims 8 and 15 need no runs: 8 counts parameters, and 15 is reproduced if halving is exact with one
+hidden layer, because "reasonable" sets no bound for two. Claim 22 says that there is no difference,
+which exchanges the first two verdicts. In claim 24 a network is as good as its name if its error
+rounds to that number, or to less.
+
+Claims 1 and 2 are the whole experiment behind Figure 1: two networks, two grids of the learning
+rate ε, four numbers of images, three seeds. `python -m minicnn figure1` is its short form: one
+network and one grid. On all images {whole}, and on the sample of 5,000 {sample}. So few seeds
+decide neither claim."""
 HEADING = ("", "claim", "the paper", "here, with its 95% interval", "verdict")
 
 
@@ -38,11 +67,15 @@ def text(lines, numbers=CLAIMS, dataset="cifar10"):
     """Return the findings as a list for a terminal: a second line for each claim that has runs."""
     parts = []
     for number, says, paper, here, verdict in table(lines, numbers, dataset)[1:]:
-        stated = "" if paper == "–" else f" (paper: {paper})"
-        parts.append(f"{number:>2}  {verdict:<12}  {says}{stated}")
+        parts.append(f"{number:>2}  {verdict:<12}  {says}{stated(paper)}")
         if here:
             parts.append(f"{'':18}{here}")
     return "\n".join(parts)
+
+
+def stated(paper):
+    """Return what the paper says as text in brackets, or "" if it gives no number."""
+    return {"–": "", "not in the paper": " (not in the paper)"}.get(paper, f" (paper: {paper})")
 
 
 def sentence(number):
@@ -51,9 +84,8 @@ def sentence(number):
     They come from minicnn's own journal.
     """
     (_, says, paper, here, verdict) = table(driver.read(PACKAGED), [number])[1]
-    stated = "" if paper == "–" else f" (paper: {paper})"
     measured = f"Here: {here}: {verdict}." if here else "Not tested here yet."
-    return textwrap.fill(f"Claim {number}: {says}{stated}. {measured}", 79)
+    return textwrap.fill(f"Claim {number}: {says}{stated(paper)}. {measured}", 79)
 
 
 def progress(out, ops, photos, numbers, dataset, seeds=None):
@@ -87,7 +119,7 @@ def write(folder, lines, dataset="cifar10"):
     storage.make_folder(folder)
     names = ["claims.md", "claims.png"]
     rows = [[escaped(cell) for cell in row] for row in table(lines, CLAIMS, dataset)]
-    page = ["# The paper's claims, tested on CIFAR-10", ""]
+    page = ["# The paper's claims, tested on CIFAR-10", "", *rules(lines, dataset), ""]
     page += ["| " + " | ".join(row) + " |" for row in rows[:1]]
     page += ["|---|---|---|---|---|", *("| " + " | ".join(row) + " |" for row in rows[1:]), ""]
     page += ["![All claims that lower an error](claims.png)", ""]
@@ -117,6 +149,21 @@ def write(folder, lines, dataset="cifar10"):
     ]
     storage.write_text(folder / "claims.md", "\n".join(page))
     return names
+
+
+def rules(lines, dataset):
+    """Return the paragraphs that explain the columns of the table, as lines of Markdown."""
+    example = ""
+    for number, claim in CLAIMS.items():
+        found = findings.find(number, lines, dataset) if claim.share else None
+        if found is not None and found.expected:
+            share, ours = f"{claim.share:.0%}", f"{found.expected:.2f}"
+            example = f"In claim {number}, {claim.paper} are {share} of the paper's error, and "
+            example += f"{share} of ours are {ours}."
+            break
+    ratios = [json.loads((PACKAGED / name).read_text("utf-8"))["ratio"] for name in RACES]
+    races = [f"{curves.ratio_text(r)} as ReLU (seeds: {len(r['by_seed'])})" for r in ratios]
+    return RULES.format(example=example, whole=races[0], sample=races[1]).splitlines()
 
 
 def machines(lines):

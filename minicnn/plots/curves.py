@@ -10,6 +10,7 @@ from itertools import cycle
 
 from .canvas import new_figure, save
 
+PIXELS = {"raw": "pixels minus their mean", "unit": "pixels scaled to deviation 1"}
 STYLE = {"relu": ("ReLU", "-", "tab:blue"), "tanh": ("tanh", "--", "tab:red")}
 
 
@@ -141,8 +142,8 @@ def study(results, finished, path):
     """Draw the sweep around Figure 1 from the lines of study.jsonl.
 
     Left: epochs to 25% training error against ε, for the four-layer network.  A triangle is a trial
-    that was stopped early, so its true number of epochs is larger.  Trials with 5,000 images are
-    drawn strong, and those with more are faint.  Right: tanh's best result divided by ReLU's,
+    that was stopped above 25%, so its true number of epochs is larger.  Trials with 5,000 images
+    are drawn strong, and those with more are faint.  Right: tanh's best result divided by ReLU's,
     against the number of images; a mark is hollow until the sweep has shown that both are the best.
 
     Parameters
@@ -167,7 +168,8 @@ def study(results, finished, path):
                 key = r["images"], r["nonlinearity"]
                 best[key] = min(best.get(key, r["epochs"]), r["epochs"])
         images = sorted({n for n, _ in best if (n, "relu") in best and (n, "tanh") in best})
-        label = "{}, {} pixels, {} weights".format(*condition)
+        network, pixels, weights = condition
+        label = f"{network} network, {PIXELS.get(pixels, pixels)}, first weights: {weights}"
         ratios = [best[n, "tanh"] / best[n, "relu"] for n in images]
         look = {"color": colours[condition]}
         right.plot(images, ratios, ":", **look)
@@ -191,7 +193,8 @@ def study(results, finished, path):
     left.set_yticks([5, 10, 20, 40], labels=["5", "10", "20", "40"])
     left.set_xlabel("learning rate ε")
     left.set_ylabel("epochs to 25% training error")
-    left.set_title("● ReLU  ■ tanh  △ stopped early;  faint: more images", fontsize=10)
+    title = "● ReLU  ■ tanh  △ stopped above 25%     strong: 5,000 images, faint: more"
+    left.set_title(title, fontsize=9)
     right.axhline(1, color="black", linewidth=0.8)
     right.axhline(6, color="black", linewidth=0.8, linestyle=":")
     right.text(5000, 6.05, "the paper: 6", fontsize=9, va="bottom")
@@ -208,7 +211,7 @@ def study(results, finished, path):
     right.set_xlabel("training images")
     right.set_ylabel("epochs of tanh / epochs of ReLU, each at its best ε")
     left.legend(frameon=False, fontsize=8, loc="lower left")
-    left.set_ylim(2.5, 50)
+    left.set_ylim(2, 50)
     save(figure, path)
 
 
