@@ -73,7 +73,7 @@ def pytest_collection_modifyitems(config, items):
     items.sort(key=needs_loops)  # else in the order they had
     if {"test_cuda", "test_gpu_kernels"} <= {item.path.stem for item in items}:  # all of -m gpu
         items.sort(key=lambda item: item.path.stem == "test_gpu_kernels")
-        compile_meanwhile("test_gpu_kernels.py", "-m", "gpu", "--backwards")
+        compile_meanwhile("test_gpu_kernels.py", "-m", "gpu", "-k", "references", "--backwards")
     elif sum(map(needs_loops, items)) > 600:  # the whole suite
         compile_meanwhile("test_layers.py", "test_fast.py", "-k", CALL_EVERY_LOOP)
     if config.getoption("--backwards"):

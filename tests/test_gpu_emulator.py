@@ -181,12 +181,20 @@ def test_instructions_on_floats(body, expected):
         ("atom.global.add.f32 %v0, [%r5], %v1;", "atom.global.add.f32"),
         (".reg .f16 %k<2>;", "the emulator does not know the PTX type .f16"),
         (".shared .align 4 .f16x2 s[4];", "the emulator does not know the PTX type .f16x2"),
+        (".shared .b8 s[49153];", "k needs 49153 bytes of shared memory a block"),
+        (".local .align 0 .b64 s[500000000];", "4000000000 bytes of local memory a thread"),
+        (".reg .b32 %z<4000000000>;", "the PTX declares %z<4000000000>; the emulator has 1048576"),
     ],
 )
 def test_an_unknown_instruction_is_one_sentence(body, words):
     with pytest.raises(errors.GpuError) as caught:
         run(body, "f32", [[1, 2, 3]])
     assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+RECURSION = (
+    ".version 8.8 .func g() { call.uni f; } .func f() { call.uni g; } .entry k() { call f; }"
+)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +204,7 @@ def test_an_unknown_instruction_is_one_sentence(body, words):
         ("", "this is no PTX"),
         (".version 8.8", "the PTX has no kernel k; it has none"),
         (".version 8.8 .visible .entry k() { ret;", "the PTX ends within a pair of braces"),
+        (RECURSION, "does not know the PTX instruction call.uni f"),
     ],
 )
 def test_another_ptx_is_one_sentence(text, words):

@@ -8,7 +8,8 @@ numba-cuda compiles each kernel to PTX, the assembly language of NVIDIA's GPUs, 
 of tiles and blocks.  These files replace what comes after, in reading order:
 
     ptx.py           the PTX as data
-    translate.py     … becomes Python, arithmetic.py has what NumPy lacks
+    expressions.py   … whose operands become expressions in Python
+    translate.py     … and its pieces functions; arithmetic.py has what NumPy lacks
     execution.py     … which runs for thousands of threads at once, up to their barriers
     memory.py        every load and store is checked
     ordering.py      … and the order of work in streams

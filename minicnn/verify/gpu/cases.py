@@ -26,8 +26,6 @@ LIMITS = {  # largest allowed error, relative to the largest number of an array
     "plain float64": 1e-12,
     "tf32": 3e-3,
 }
-# A kernel is compiled for one window, so of these there are few; VGG pools 2×2, 2 apart.
-WINDOWS, CHANNELS = [(3, 2), (2, 2), (3, 1), (4, 1), (2, 3), (1, 1)], [1, 3, 4, 5]
 DTYPES = "float32", "float64"
 PRODUCTS = "float32", "float64", "tf32"
 BIAS_AXES = {"conv": 1, "fc": 1, "local": 3}  # layer → how many of w's axes b has
@@ -164,10 +162,9 @@ def random_case(rng):
         shapes = [(draw(1, 3), groups * C, draw(f, 14), draw(f, 14)), (groups * K, C, f, f)]
         options = {"stride": stride, "pad": draw(0, f - 1), "groups": groups}
         return Case("conv", shapes, options, mode)
-    if layer == "lrn":
-        options = {"n": int(rng.choice(CHANNELS)), "alpha": 0.3}
-    else:
-        options = dict(zip("zs", map(int, rng.choice(WINDOWS)), strict=True))
+    options = (
+        {"n": draw(1, 7), "alpha": 0.3} if layer == "lrn" else {"z": draw(1, 4), "s": draw(1, 3)}
+    )
     return Case(
         str(layer),
         [tuple(draw(a, b) for a, b in [(1, 3), (1, 20), (4, 15), (4, 15)])],

@@ -24,7 +24,6 @@ from .ptx import Kernel
 from .ptx_cache import PtxCache
 
 FIRST_CONTEXT = 4096
-SHARED_LIMIT = 48 * 1024  # bytes of static shared memory that a block may have
 LARGEST_GRID = 2**31 - 1, 65535, 65535
 
 
@@ -352,10 +351,6 @@ class Driver:
         if not fits or not 0 < prod(block) <= 1024:
             words = f"{kernel.title}: no GPU has a grid of {grid} blocks of {block} threads"
             raise Fault("launch", words)
-        used = sum(size for _, size in kernel.arrays["shared"].values())
-        if used > SHARED_LIMIT:
-            words = f"needs {used} bytes of shared memory a block; a GPU gives it {SHARED_LIMIT}"
-            raise Fault("launch", f"{kernel.title} {words}")
 
     def arrays_of(self, kernel, arguments):
         """Return address and bytes of each array among the arguments.

@@ -19,9 +19,10 @@ import numpy as np
 
 from ...errors import GpuError
 from . import arithmetic
+from .expressions import WINDOWS
 from .memory import FIRST_ADDRESS, BlockMemory
 from .ptx import place as place_of
-from .translate import WINDOWS, translated
+from .translate import translated
 
 LANES = 4096
 WAITING, ENDED = 1 << 20, 1 << 30

@@ -25,6 +25,8 @@ KINDS = {
     "b64": "u8", "u64": "u8", "s64": "i8", "f64": "f8",
 }  # fmt: skip
 VERSIONS = range(7, 10)
+LIMITS = {"shared": 48 << 10, "local": 512 << 10}  # bytes of arrays: of a block, of a thread
+MOST_REGISTERS = 1 << 20  # of a declaration
 BETWEEN_ARRAYS = 16  # unused bytes around each array in shared and in local memory
 
 Line = namedtuple("Line", "file number")
@@ -68,7 +70,7 @@ class Kernel:
         self.registers = {}
         self.arrays = {"shared": {}, "local": {}}
         self.bytes = {"shared": 0, "local": 0}
-        self.calls = 0
+        self.calls, self.callers = 0, []  # how many calls there are; the functions around one
         self.place_arrays(variables, {})
         self.pieces = pieces_of(self.inlined(functions, functions[name], "", {}))
 
@@ -114,11 +116,15 @@ class Kernel:
         function = functions.get(operands.pop(0))
         arguments = NAME.findall(operands[0]) if operands else []
         formal = [name for name, _ in function.results + function.parameters] if function else []
-        if function is None or item.guard or len(formal) != len(results + arguments):
+        fits = function and len(formal) == len(results + arguments)
+        if not fits or item.guard or function in self.callers:  # there is no recursion
             raise unknown(item)
         self.calls += 1
         names = dict(zip(formal, results + arguments, strict=True))
-        return self.inlined(functions, function, f"call{self.calls}.", names)
+        self.callers.append(function)
+        code = self.inlined(functions, function, f"call{self.calls}.", names)
+        self.callers.pop()
+        return code
 
     def passed(self, item, prefix, known):
         """Turn a load or store of a call's argument into a move; keep loads of the kernel's own."""
@@ -137,13 +143,22 @@ class Kernel:
         return item._replace(operation=("mov", item.operation[-1]), operands=operands)
 
     def place_arrays(self, variables, names, prefix=""):
-        """Give arrays their offsets in shared or local memory, apart from each other."""
+        """Give arrays their offsets in shared or local memory, apart from each other.
+
+        Raises GpuError if they take more than a GPU has.
+        """
         for space, name, align, size in variables:
             names[name] = prefix + name
             offset = self.bytes[space] + BETWEEN_ARRAYS
             offset += -offset % align
             self.arrays[space][prefix + name] = offset, size
             self.bytes[space] = offset + size + BETWEEN_ARRAYS
+        for space, limit in LIMITS.items():
+            used = sum(size for _, size in self.arrays[space].values())
+            if used > limit:
+                owner = "block" if space == "shared" else "thread"
+                words = f"needs {used} bytes of {space} memory a {owner}; a GPU gives it {limit}"
+                raise GpuError(f"{self.title} {words}")
 
 
 class Function:
@@ -213,7 +228,7 @@ def variables_in(text):
         return []
     space, align, kind, name, count = found.groups()
     size = bytes_of(kind)
-    return [(space, name, int(align or size), size * int(count or 1))]
+    return [(space, name, int(align or 0) or size, size * int(count or 1))]
 
 
 def read_body(function, body, files):
@@ -243,6 +258,8 @@ def read_body(function, body, files):
 def expanded(name):
     """Return the registers that %r<3> declares: %r0, %r1 and %r2."""
     found = re.fullmatch(r"(.*)<(\d+)>", name)
+    if found and int(found[2]) > MOST_REGISTERS:
+        raise GpuError(f"the PTX declares {name}; the emulator has {MOST_REGISTERS} registers")
     return [f"{found[1]}{i}" for i in range(int(found[2]))] if found else [name]
 
 
