@@ -37,7 +37,7 @@ def fault_of(given, answers):
             line, mistake = cache_fault(case.inputs["x"], *answer["returned"])
         if line:
             return number, [line], KNOWN.get(mistake)
-    return None
+    return (0, [line], None) if (line := share_fault(masks)) else None
 
 
 def value_fault(x, p, y):
@@ -78,6 +78,20 @@ def mask_fault(case, masks):
     if on.ndim > 1 and (on == on[0]).all():
         return "The same units are dropped in every image.", "one mask for all images"
     return None, None
+
+
+def share_fault(masks):
+    """Check that the number of dropped units, too, is random: in all calls, and in the images."""
+    drawn = [(case, on) for pairs in masks.values() for case, on in pairs]
+    exact = [np.sum(~on) == round(case.options["p"] * on.size) for case, on in drawn]
+    rows = [on.reshape(len(on), -1).sum(axis=1) for _, on in drawn if len(on) > 20]
+    if all(exact) or any(np.ptp(counts) == 0 for counts in rows):
+        where = "in every call" if all(exact) else "in every image"
+        return (
+            f"Equally many units are dropped {where}.  Each is dropped with probability p, "
+            "whatever happens to the others."
+        )
+    return None
 
 
 def cache_fault(x, y, cache):

@@ -49,8 +49,9 @@ LEVELS = {
     },
 }  # fmt: skip
 LEVELS["local"] = {q: LEVELS["conv"][q] for q in "N C f stride pad W K values".split()}
+LEVELS["local"]["bias"] = ("of each place", "shared")
 LEVELS["map_lrn"] = {q: LEVELS["lrn"][q] for q in "N k n alpha beta".split()}
-LEVELS["map_lrn"]["C"] = (1, 2)
+LEVELS["map_lrn"] |= {"C": (1, 2), "H": (1, 3)}
 LEVELS["average_pool"] = LEVELS["pool"]
 LEVELS["softmax_loss"] = {**LEVELS["softmax"], "labels": ("0, 1 …", "others")}
 
@@ -82,6 +83,8 @@ CONDITIONS = {
     "values == 'parts'": "the numbers are not whole",
     "values == 'below 0'": "all numbers are below 0",
     "values == 'ties'": "two pixels are equally large",
+    "bias == 'shared'": "all places share one bias (b is (K,))",
+    "H > 1": "an image has more than one row",
     "kernel != 'constant'": "a kernel is not the same when it is rotated by 180°",
     "kernel == 'any'": "a kernel is not the same when it is transposed",
     "pixels > 1": "an image has more than one pixel",
@@ -235,18 +238,19 @@ def lrn(N, pixels, groups, **options):
     return {"x": x}, {**options, "groups": groups}, numbers(*x.shape, seed=1)
 
 
-def map_lrn(N, C, **options):
-    x = numbers(N, C, 3, 4)
+def map_lrn(N, C, H, **options):
+    x = numbers(N, C, H, 4)
     return {"x": x}, {**options, "alpha": options["alpha"] * options["n"] ** 2}, numbers(*x.shape)
 
 
-def local(N, C, f, stride, pad, W, K, values):
+def local(*, N, C, f, stride, pad, W, K, values, bias):
     one, _, _ = windows(C, f, stride, pad, W, False)
     places = one["H_out"], one["W_out"]
     x, dy = numbers(N, *one["x"].shape), numbers(N, K, *places, seed=4)
     if values == "parts":
         x, dy = x / 4, dy / 4
-    inputs = {"x": x, "w": numbers(*places, K, C, f, f, seed=3), "b": numbers(*places, K, seed=5)}
+    w, b = numbers(*places, K, C, f, f, seed=3), numbers(*places, K, seed=5)
+    inputs = {"x": x, "w": w, "b": b[0, 0] if bias == "shared" else b}
     return inputs, {"stride": stride, "pad": pad}, dy
 
 
@@ -303,6 +307,16 @@ def cause(name, failed, others=0):
     nested = all(around[0][0] <= have for have, _ in around)
     if around and nested and 2 * len(wrong) >= len(around[0][0]):
         return f"{counts.replace('exactly', 'only')} {around[0][1]}, though not all of those."
+    besides = [
+        (a, b, c)
+        for a, have_a in known.items()
+        for (b, have_b), (c, have_c) in pairs
+        if a not in (b, c) and have_a & (have_b | have_c) == wrong
+        if have_a & have_b and have_a & have_c
+    ]
+    if len(besides) == 1 and len(wrong) > 2:
+        a, b, c = besides[0]
+        return f"{counts} {a}, and besides {b}, or {c}."
     return ""
 
 
