@@ -11,7 +11,7 @@ import numpy as np
 
 # these sentences name a cause
 FACTORS = "Every sign", "It is multiplied by", "It is divided by"
-SURE = *FACTORS, "It is zero everywhere"
+SURE = *FACTORS, "It is zero everywhere", "Right but for the last"
 TOLERANCE = {"float64": 1e-10, "float32": 1e-4}
 
 

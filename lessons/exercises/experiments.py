@@ -22,7 +22,7 @@ Probe = namedtuple("Probe", "settings case")
 MOST = 2  # factors of a probe that are not at their simplest level
 
 WINDOWS = {
-    "C": (1, 2), "f": (2, 3), "stride": (1, 2, 3), "pad": (0, 1), "W": ("H", "H + 1"),
+    "C": (1, 2), "f": (2, 3), "stride": (1, 2, 3), "pad": (0, 1, 2), "W": ("H", "H + 1"),
     "overhang": (False, True),
 }  # fmt: skip
 LEVELS = {
@@ -32,7 +32,7 @@ LEVELS = {
     "im2col": WINDOWS,
     "col2im": WINDOWS,
     "conv": {
-        "N": (1, 2), **WINDOWS, "K": (1, 2), "groups": (1, 2), "values": ("whole", "parts"),
+        "N": (1, 2), **WINDOWS, "K": (1, 2), "groups": (1, 2, 3), "values": ("whole", "parts"),
         "kernel": ("constant", "symmetric", "any"),
     },
     "pool": {
@@ -41,7 +41,7 @@ LEVELS = {
     },
     "lrn": {
         "N": (1, 2), "pixels": (1, 2), "k": (1, 2), "n": (3, 2, 5), "alpha": (1, 0.5),
-        "beta": (1, 2, 0.5), "groups": (1, 2),
+        "beta": (1, 2, 0.5), "groups": (1, 2, 3),
     },
     "softmax": {"N": (1, 2), "classes": (2, 3), "size": (0, 1000), "rows": ("alike", "far")},
     "sgd_update": {
@@ -66,6 +66,7 @@ CONDITIONS = {
     "H_out != W_out": "H_out ≠ W_out",
     "f > 2": "f is odd",
     "pad > 0": "pad > 0",
+    "pad > 1": "pad > 1",
     "pad == 0": "pad = 0",
     "stride > 1": "stride > 1",
     "stride < f": "windows overlap (stride < f)",
@@ -73,6 +74,7 @@ CONDITIONS = {
     "stride == f": "stride = f",
     "stride != f": "stride ≠ f",
     "groups > 1": "groups > 1",
+    "groups > 2": "groups > 2",
     "overhang": "a window hangs over the edge",
     "z > 2": "z > 2",
     "s < z": "windows overlap (s < z)",
@@ -234,7 +236,7 @@ def most_wins(cache):
 
 
 def lrn(N, pixels, groups, **options):
-    x = numbers(N, 4, pixels, pixels)
+    x = numbers(N, 6 if groups == 3 else 4, pixels, pixels)
     return {"x": x}, {**options, "groups": groups}, numbers(*x.shape, seed=1)
 
 
