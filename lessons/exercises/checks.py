@@ -131,8 +131,10 @@ def array_fault(name, output, found, right, case, tell):
     if np.ndim(right) and found.dtype != right.dtype:
         line = (
             f"The numbers in {output} are right, but they are {found.dtype}; the arguments are "
-            f"{right.dtype}.  Is an array created without a dtype, or is an np.float64 mixed in?"
+            f"{right.dtype}."
         )
+        if found.dtype == np.float64:
+            line += "  Is an array created without a dtype, or is an np.float64 mixed in?"
         return "wrong dtype", [line]
     return None
 

@@ -9,6 +9,7 @@ the wrong probes are exactly those that have it.
 
 import functools
 import itertools
+import math
 from collections import Counter, namedtuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from .catalogue import function
 
 Probe = namedtuple("Probe", "settings case")
 MOST = 2  # factors of a probe that are not at their simplest level
+CHANCE = 0.05  # the largest probability with which a cause may be one by accident
 
 WINDOWS = {
     "C": (1, 2), "f": (2, 3), "stride": (1, 2, 3), "pad": (0, 1, 2), "W": ("H", "H + 1"),
@@ -283,7 +285,8 @@ INPUTS = {
 def cause(name, failed, others=0):
     """Return a sentence with what turns a right answer into a wrong one, or "" if nothing does.
 
-    Where two pairs of factors explain it equally well, neither does.
+    Where two pairs of factors explain it equally well, neither does.  Numbers that are wrong for
+    another reason, such as their signs, fit some pair by accident: see CHANCE.
 
     `failed` holds for each Probe whether its answer was wrong.  `others` counts wrong answers to
     larger inputs: any single input has some two things that no other has.
@@ -300,14 +303,16 @@ def cause(name, failed, others=0):
             return f"{counts} {words}."
     pairs = list(itertools.combinations(known.items(), 2))
     meet = [(a, b) for (a, have_a), (b, have_b) in pairs if have_a & have_b == wrong]
-    if len(meet) == 1 and len(wrong) + others > 2:
+    choices = math.comb(len(tried), len(wrong))  # if any others might have been wrong as well
+    if len(meet) == 1 and len(wrong) + others > 2 and len(pairs) < CHANCE * choices:
         return f"{counts} two things meet: {meet[0][0]}, and {meet[0][1]}."
     either = [(a, b) for (a, have_a), (b, have_b) in pairs if have_a | have_b == wrong]
-    if len(either) == 1:
+    if len(either) == 1 and len(pairs) < CHANCE * choices:
         return f"{counts} {either[0][0]}, or {either[0][1]}."
     around = sorted(((have, words) for words, have in known.items() if wrong < have), key=len_first)
     nested = all(around[0][0] <= have for have, _ in around)
-    if around and nested and 2 * len(wrong) >= len(around[0][0]):
+    inside = len(known) * math.comb(len(around[0][0]), len(wrong)) if around else 0
+    if around and nested and inside < CHANCE * choices:
         return f"{counts.replace('exactly', 'only')} {around[0][1]}, though not all of those."
     besides = [
         (a, b, c)
@@ -316,7 +321,7 @@ def cause(name, failed, others=0):
         if a not in (b, c) and have_a & (have_b | have_c) == wrong
         if have_a & have_b and have_a & have_c
     ]
-    if len(besides) == 1 and len(wrong) > 2:
+    if len(besides) == 1 and len(known) * len(pairs) < CHANCE * choices:
         a, b, c = besides[0]
         return f"{counts} {a}, and besides {b}, or {c}."
     return ""
