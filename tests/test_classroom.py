@@ -17,7 +17,7 @@ import pytest
 
 from lessons import check
 from lessons.__main__ import main
-from lessons.exercises import handins, notebook
+from lessons.exercises import handins, notebook, report, tutor
 from lessons.viewer import cells
 
 RELU = "import numpy as np\n\n\ndef relu_backward(dy, cache):\n    (y,) = cache\n"
@@ -511,3 +511,16 @@ def test_the_guide_names_lessons_as_they_are():
     named = {name for name in named if name != "Change this and predict"}
     assert len(named) >= 4
     assert [name for name in named if not any(t.startswith(name) for t in titles)] == []
+
+
+def test_no_answer_is_one_mistake_only_for_those_who_were_told_the_same():
+    hints = "No answer, in call 1 of 22", "No answer, in call 9 of 22", "os.system is not allowed"
+    told = [
+        (owner, tutor.Result("f.py", "relu_backward", False, [], "no answer", hint, None))
+        for owner, hint in zip("abc", hints, strict=True)
+    ]
+    rows = report.mistakes(told, None)
+    assert [(owners, hint) for *_, owners, hint in rows] == [
+        (["a", "b"], hints[0]),
+        (["c"], hints[2]),
+    ]

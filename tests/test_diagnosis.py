@@ -1,6 +1,7 @@
 """What the tutor says about wrong answers, and that a borrowed answer is noticed.
 
-attempts.md holds wrong answers as learners write them, with the words that must be said of each.
+attempts.md holds answers as learners write them, most of them wrong, with the words that must be
+said of each, and after a `!` those that must not.
 """
 
 import ast
@@ -54,7 +55,8 @@ def told(name, text, folder):
 def test_the_bank_of_attempts_is_diagnosed(name, mistake, words, text, tmp_path, monkeypatch):
     monkeypatch.setattr(diagnosis, "EDITING", 60)  # this machine may be busy
     said = told(name, text, tmp_path)
-    assert all(part in said for part in words.split("; ")), said
+    for part in words.split("; "):
+        assert (part[1:] not in said) if part[0] == "!" else (part in said), (part, said)
 
 
 def test_the_bank_is_not_empty():

@@ -16,7 +16,9 @@ MENDED = {
 MISTAKES = [  # exercise, an edit of its kernel, the mistake, a part of what is said
     ("neighbour_sum_kernel", (), "outside", "byte 400 of an array of 400 bytes"),
     ("neighbour_sum_kernel", ("i < x.size:", "True:"), "outside", "thread (4, 0, 0)"),
-    ("neighbour_sum_kernel", ("i < x.size:", "i < x.size - 2:"), "wrong numbers", "should be"),
+    ("neighbour_sum_kernel", ("i < x.size:", "i < x.size - 2:"), "missing numbers", "should be"),
+    ("neighbour_sum_kernel", ("< x.size:\n        y[i] = x[i] +", "< y.size: y[i] = x[i] *"),
+     "wrong numbers", "y[0] is"),
     ("neighbour_sum_kernel", ("i < x.size:", "i < z:"), "error", "z"),
     ("block_sum_kernel", (), "race", "read after another thread has written it"),
     ("block_sum_kernel", ("t + half]\n", "t + half]\n            cuda.syncthreads()\n"),
@@ -70,6 +72,22 @@ def test_a_mistake_is_named_with_its_place(name, edit, mistake, words, tmp_path,
     assert found == mistake and words in sentence and "\n" not in sentence
 
 
+@pytest.mark.parametrize(
+    "name, fault, words",
+    [
+        ("neighbour_sum_kernel", ("outside", ""), "both x[i] and x[i + 1] exist"),
+        ("neighbour_sum_kernel", ("wrong numbers", ""), None),
+        ("block_sum_kernel", ("race", "shared address 0x50 is read after"), "in the round before"),
+        ("block_sum_kernel", ("race", "byte 0 of an array of 4 bytes is written by two"), None),
+        ("turned_tile_kernel", ("uncoalesced", ""), "both x and y go by rows"),
+        ("turned_tile_kernel", ("error", ""), None),
+    ],
+)
+def test_a_hint_is_given_for_its_own_kind_of_mistake_alone(name, fault, words):
+    hint, _ = gpu_kernels.advice(name, fault)
+    assert hint is None if words is None else words in hint
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", NAMES)
 def test_a_mended_kernel_is_right(name, tmp_path, has_emulator):
@@ -84,7 +102,8 @@ def test_the_tutor_explains_a_mistake_and_praises_its_cure(name, tmp_path, has_e
     assert not result.passed and result.mistake == "bank conflict"
     text = " ".join(tutor.result_text(result, more=True).split())
     assert "takes 1,056 turns in shared memory; 64 would do" in text
-    assert gpu_kernels.KERNELS[name].more in text
+    advice = gpu_kernels.KERNELS[name].hints["bank conflict"]
+    assert all(" ".join(part.split()) in text for part in advice)
     path.write_text(edited(name, *MENDED[name]), encoding="utf-8")
     (result,) = tutor.results(path)
     assert result.passed and all(check["passed"] for check in result.checks)

@@ -131,8 +131,10 @@ def array_fault(name, output, found, right, case, tell):
     if np.ndim(right) and found.dtype != right.dtype:
         line = (
             f"The numbers in {output} are right, but they are {found.dtype}; the arguments are "
-            f"{right.dtype}.  Is an array created without a dtype, or is an np.float64 mixed in?"
+            f"{right.dtype}."
         )
+        if found.dtype == np.float64:
+            line += "  Is an array created without a dtype, or is an np.float64 mixed in?"
         return "wrong dtype", [line]
     return None
 
@@ -146,12 +148,19 @@ def cache_fault(name, found, right):
     letters = wanted.strip("()").split(", ")
     for letter, mine, ours in zip(letters, found, right, strict=True):
         if not differences.alike(mine, ours):
+            parts = f"{shown(mine)}; expected {shown(ours)}"
+            if np.ndim(ours) and np.shape(mine) == np.shape(ours) and is_array(mine):
+                parts = f"wrong: {differences.counted(letter.strip(','), mine, ours)}"
             line = (
                 f"The result of forward is right, but its cache is not: {backward} unpacks "
-                f"{wanted}, and {letter.strip(',')} is {shown(mine)}; expected {shown(ours)}"
+                f"{wanted}, and {letter.strip(',')} is {parts}"
             )
             return "wrong cache", [line]
     return None
+
+
+def is_array(value):
+    return isinstance(value, np.ndarray) and value.dtype.kind in "iuf"
 
 
 def shown(value):

@@ -11,8 +11,8 @@ import numpy as np
 
 # these sentences name a cause
 FACTORS = "Every sign", "It is multiplied by", "It is divided by"
-SURE = *FACTORS, "It is zero everywhere"
-TOLERANCE = {"float64": 1e-7, "float32": 1e-4}
+SURE = *FACTORS, "It is zero everywhere", "Right but for the last"
+TOLERANCE = {"float64": 1e-10, "float32": 1e-4}
 
 
 def same(found, expected):
@@ -55,7 +55,8 @@ def counted(name, found, expected):
     place = tuple(map(int, np.argwhere(wrong)[0]))
     index = ", ".join(map(str, place))
     right = expected[place] if abs(expected[place]) > 1e-12 * np.abs(expected).max() else 0.0
-    first = f"{name}[{index}] is {float(found[place]):.5g}, expected {right:.5g}"
+    digits = 5 if f"{float(found[place]):.5g}" != f"{right:.5g}" else 12
+    first = f"{name}[{index}] is {float(found[place]):.{digits}g}, expected {right:.{digits}g}"
     if wrong.size == 1:
         return first
     number = np.count_nonzero(wrong)
@@ -75,6 +76,7 @@ def patterns(found, expected, N):
     if not found.any() and expected.any():
         return ["It is zero everywhere: is it ever filled?", *unfilled(found, expected)]
     return [
+        *rounded(found, expected),
         *unfilled(found, expected),
         *factors(found, expected, N),
         *moved(found, expected),
@@ -82,13 +84,34 @@ def patterns(found, expected, N):
     ]
 
 
+def rounded(found, expected):
+    """Return a sentence on float64 numbers that are right to the digits of float32 alone."""
+    scale = np.abs(expected).max(initial=0)
+    if expected.dtype != np.float64 or not np.isclose(found, expected, 1e-6, 1e-6 * scale).all():
+        return []
+    return [
+        "Right to about seven digits, and the arguments have sixteen: is something computed in "
+        "float32, or a small number added?"
+    ]
+
+
 def unfilled(found, expected):
-    """Return sentences on maps that are right but for a last row or column of zeros."""
+    """Return sentences on arrays that are right but for parts of them, which are 0."""
+    wrong = differs(found, expected)
+    for axis in range(found.ndim if wrong.any() else 0):
+        for which, words in ((0, "first"), (-1, "last")):
+            kept = np.zeros(found.shape[axis], bool)
+            kept[which] = True
+            inside, rest = (np.compress(k, found, axis) for k in (kept, ~kept))
+            if inside.any() and not rest.any() and not np.compress(kept, wrong, axis).any():
+                place = ", ".join([":"] * axis + [str(which), "…"] * (found.ndim > axis))
+                return [
+                    f"Right at the {words} index of axis {axis} alone, [{place}]; the rest is 0."
+                ]
     if found.ndim < 3:
         return []
     row, column = np.zeros(found.shape, bool), np.zeros(found.shape, bool)
     row[..., -1, :] = column[..., -1] = True
-    wrong = differs(found, expected)
     edges = {"row and column": row | column, "row": row, "column": column}
     return [
         f"Right but for the last {words} of each map: 0.  Does a loop end one too early?"

@@ -1,8 +1,8 @@
 """Check a learner's dropout_forward, whose random mask cannot be compared with a right answer.
 
 Its properties can: each entry of y is 0 or x; about a share p of them is 0; equal generators draw
-equal masks and different ones do not; no two images lose the same units; and the cache holds the
-mask.
+equal masks and different ones do not; no two units share a draw, and the number of those that are
+dropped is random, too; and the cache holds the mask.
 
     given      the Cases of dropout_forward
     answers    the replies for the learner's function, see sandbox_child.py
@@ -37,7 +37,7 @@ def fault_of(given, answers):
             line, mistake = cache_fault(case.inputs["x"], *answer["returned"])
         if line:
             return number, [line], KNOWN.get(mistake)
-    return None
+    return (0, [line], None) if (line := share_fault(masks)) else None
 
 
 def value_fault(x, p, y):
@@ -75,9 +75,28 @@ def mask_fault(case, masks):
         if size == shape and number != seed and (drawn[0][1] == masks[shape, seed][0][1]).all():
             return "Two calls with different generators gave the same mask.", "rng not used"
     on = masks[shape, seed][0][1]
-    if on.ndim > 1 and (on == on[0]).all():
+    drawn = [pair[1] for (size, _), pairs in masks.items() if size == shape for pair in pairs]
+    axes = [a for a in range(on.ndim) if all((m == m.take([0], a)).all() for m in drawn)]
+    if on.ndim > 1 and 0 in axes:
         return "The same units are dropped in every image.", "one mask for all images"
+    if on.ndim > 1 and axes:
+        along = " and ".join(map(str, axes))
+        return f"Units that differ in axis {along} alone share one draw; each has its own.", None
     return None, None
+
+
+def share_fault(masks):
+    """Check that the number of dropped units, too, is random: in all calls, and in the images."""
+    drawn = [(case, on) for pairs in masks.values() for case, on in pairs]
+    exact = [np.sum(~on) == round(case.options["p"] * on.size) for case, on in drawn]
+    rows = [on.reshape(len(on), -1).sum(axis=1) for _, on in drawn if len(on) > 20]
+    if all(exact) or any(np.ptp(counts) == 0 for counts in rows):
+        where = "in every call" if all(exact) else "in every image"
+        return (
+            f"Equally many units are dropped {where}.  Each is dropped with probability p, "
+            "whatever happens to the others."
+        )
+    return None
 
 
 def cache_fault(x, y, cache):

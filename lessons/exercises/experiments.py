@@ -9,6 +9,7 @@ the wrong probes are exactly those that have it.
 
 import functools
 import itertools
+import math
 from collections import Counter, namedtuple
 
 import numpy as np
@@ -20,9 +21,10 @@ from .catalogue import function
 
 Probe = namedtuple("Probe", "settings case")
 MOST = 2  # factors of a probe that are not at their simplest level
+CHANCE = 0.05  # the largest probability with which a cause may be one by accident
 
 WINDOWS = {
-    "C": (1, 2), "f": (2, 3), "stride": (1, 2, 3), "pad": (0, 1), "W": ("H", "H + 1"),
+    "C": (1, 2), "f": (2, 3), "stride": (1, 2, 3), "pad": (0, 1, 2), "W": ("H", "H + 1"),
     "overhang": (False, True),
 }  # fmt: skip
 LEVELS = {
@@ -32,7 +34,7 @@ LEVELS = {
     "im2col": WINDOWS,
     "col2im": WINDOWS,
     "conv": {
-        "N": (1, 2), **WINDOWS, "K": (1, 2), "groups": (1, 2), "values": ("whole", "parts"),
+        "N": (1, 2), **WINDOWS, "K": (1, 2), "groups": (1, 2, 3), "values": ("whole", "parts"),
         "kernel": ("constant", "symmetric", "any"),
     },
     "pool": {
@@ -41,7 +43,7 @@ LEVELS = {
     },
     "lrn": {
         "N": (1, 2), "pixels": (1, 2), "k": (1, 2), "n": (3, 2, 5), "alpha": (1, 0.5),
-        "beta": (1, 2, 0.5), "groups": (1, 2),
+        "beta": (1, 2, 0.5), "groups": (1, 2, 3),
     },
     "softmax": {"N": (1, 2), "classes": (2, 3), "size": (0, 1000), "rows": ("alike", "far")},
     "sgd_update": {
@@ -49,8 +51,9 @@ LEVELS = {
     },
 }  # fmt: skip
 LEVELS["local"] = {q: LEVELS["conv"][q] for q in "N C f stride pad W K values".split()}
+LEVELS["local"]["bias"] = ("of each place", "shared")
 LEVELS["map_lrn"] = {q: LEVELS["lrn"][q] for q in "N k n alpha beta".split()}
-LEVELS["map_lrn"]["C"] = (1, 2)
+LEVELS["map_lrn"] |= {"C": (1, 2), "H": (1, 3)}
 LEVELS["average_pool"] = LEVELS["pool"]
 LEVELS["softmax_loss"] = {**LEVELS["softmax"], "labels": ("0, 1 …", "others")}
 
@@ -65,6 +68,7 @@ CONDITIONS = {
     "H_out != W_out": "H_out ≠ W_out",
     "f > 2": "f is odd",
     "pad > 0": "pad > 0",
+    "pad > 1": "pad > 1",
     "pad == 0": "pad = 0",
     "stride > 1": "stride > 1",
     "stride < f": "windows overlap (stride < f)",
@@ -72,6 +76,7 @@ CONDITIONS = {
     "stride == f": "stride = f",
     "stride != f": "stride ≠ f",
     "groups > 1": "groups > 1",
+    "groups > 2": "groups > 2",
     "overhang": "a window hangs over the edge",
     "z > 2": "z > 2",
     "s < z": "windows overlap (s < z)",
@@ -82,6 +87,8 @@ CONDITIONS = {
     "values == 'parts'": "the numbers are not whole",
     "values == 'below 0'": "all numbers are below 0",
     "values == 'ties'": "two pixels are equally large",
+    "bias == 'shared'": "all places share one bias (b is (K,))",
+    "H > 1": "an image has more than one row",
     "kernel != 'constant'": "a kernel is not the same when it is rotated by 180°",
     "kernel == 'any'": "a kernel is not the same when it is transposed",
     "pixels > 1": "an image has more than one pixel",
@@ -231,22 +238,23 @@ def most_wins(cache):
 
 
 def lrn(N, pixels, groups, **options):
-    x = numbers(N, 4, pixels, pixels)
+    x = numbers(N, 6 if groups == 3 else 4, pixels, pixels)
     return {"x": x}, {**options, "groups": groups}, numbers(*x.shape, seed=1)
 
 
-def map_lrn(N, C, **options):
-    x = numbers(N, C, 3, 4)
+def map_lrn(N, C, H, **options):
+    x = numbers(N, C, H, 4)
     return {"x": x}, {**options, "alpha": options["alpha"] * options["n"] ** 2}, numbers(*x.shape)
 
 
-def local(N, C, f, stride, pad, W, K, values):
+def local(*, N, C, f, stride, pad, W, K, values, bias):
     one, _, _ = windows(C, f, stride, pad, W, False)
     places = one["H_out"], one["W_out"]
     x, dy = numbers(N, *one["x"].shape), numbers(N, K, *places, seed=4)
     if values == "parts":
         x, dy = x / 4, dy / 4
-    inputs = {"x": x, "w": numbers(*places, K, C, f, f, seed=3), "b": numbers(*places, K, seed=5)}
+    w, b = numbers(*places, K, C, f, f, seed=3), numbers(*places, K, seed=5)
+    inputs = {"x": x, "w": w, "b": b[0, 0] if bias == "shared" else b}
     return inputs, {"stride": stride, "pad": pad}, dy
 
 
@@ -277,7 +285,8 @@ INPUTS = {
 def cause(name, failed, others=0):
     """Return a sentence with what turns a right answer into a wrong one, or "" if nothing does.
 
-    Where two pairs of factors explain it equally well, neither does.
+    Where two pairs of factors explain it equally well, neither does.  Numbers that are wrong for
+    another reason, such as their signs, fit some pair by accident: see CHANCE.
 
     `failed` holds for each Probe whether its answer was wrong.  `others` counts wrong answers to
     larger inputs: any single input has some two things that no other has.
@@ -294,15 +303,27 @@ def cause(name, failed, others=0):
             return f"{counts} {words}."
     pairs = list(itertools.combinations(known.items(), 2))
     meet = [(a, b) for (a, have_a), (b, have_b) in pairs if have_a & have_b == wrong]
-    if len(meet) == 1 and len(wrong) + others > 2:
+    choices = math.comb(len(tried), len(wrong))  # if any others might have been wrong as well
+    if len(meet) == 1 and len(wrong) + others > 2 and len(pairs) < CHANCE * choices:
         return f"{counts} two things meet: {meet[0][0]}, and {meet[0][1]}."
     either = [(a, b) for (a, have_a), (b, have_b) in pairs if have_a | have_b == wrong]
-    if len(either) == 1:
+    if len(either) == 1 and len(pairs) < CHANCE * choices:
         return f"{counts} {either[0][0]}, or {either[0][1]}."
     around = sorted(((have, words) for words, have in known.items() if wrong < have), key=len_first)
     nested = all(around[0][0] <= have for have, _ in around)
-    if around and nested and 2 * len(wrong) >= len(around[0][0]):
+    inside = len(known) * math.comb(len(around[0][0]), len(wrong)) if around else 0
+    if around and nested and inside < CHANCE * choices:
         return f"{counts.replace('exactly', 'only')} {around[0][1]}, though not all of those."
+    besides = [
+        (a, b, c)
+        for a, have_a in known.items()
+        for (b, have_b), (c, have_c) in pairs
+        if a not in (b, c) and have_a & (have_b | have_c) == wrong
+        if have_a & have_b and have_a & have_c
+    ]
+    if len(besides) == 1 and len(known) * len(pairs) < CHANCE * choices:
+        a, b, c = besides[0]
+        return f"{counts} {a}, and besides {b}, or {c}."
     return ""
 
 

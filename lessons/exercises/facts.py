@@ -33,12 +33,12 @@ FLOAT = "float"  # of numbers that are whole, but of no whole type
 REDUCTIONS = {"sum", "max", "mean"}
 
 
-def facts(name, tree, whole=False, cause="", output=None):
+def facts(name, tree, whole=False, cause="", output=None, dtypes=False):
     """Return the Facts of the learner's function, the most telling first.
 
     `whole` says that its wrong numbers are all whole, where the right ones are not; `cause` is
     the sentence of experiments.cause; `output` is the wrong output, and lines that have no part in
-    it are left out.
+    it are left out; `dtypes` says that only its dtype is wrong.
     """
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     own = [node for node in functions if node.name == name]
@@ -47,7 +47,7 @@ def facts(name, tree, whole=False, cause="", output=None):
     nodes = list(ast.walk(own[-1]))
     found = []
     for look in (
-        returns_in_loops, negative_zeros, padded_axes, masks, powers,
+        returns_in_loops, negative_zeros, padded_axes, padded_with, masks, powers,
         builtins, repeated_indices, label_rows, quotients, whole_arrays,
         empty_arrays, negative_starts, single_numbers, tiny_numbers,
     ):  # fmt: skip
@@ -60,7 +60,7 @@ def facts(name, tree, whole=False, cause="", output=None):
             found = [*overwritten(own[-1]), *found]
         idle = elsewhere(name, own[-1], output)
         found = [fact for fact in found if fact.line not in idle]
-        found += unused(name, own[-1], nodes, whole)
+        found += unused(name, own[-1], nodes, dtypes)
     return [fact for k, fact in enumerate(found) if fact.line not in [f.line for f in found[:k]]]
 
 
@@ -176,6 +176,18 @@ def tiny_numbers(name, own, nodes, whole):
                 yield Fact(node.lineno, f"{says}changes the result.")
 
 
+def padded_with(name, own, nodes, whole):
+    """`np.pad(x, …, mode="edge")` puts no zeros around the image."""
+    for node in nodes:
+        for keyword in node.keywords if called(node) == "pad" else ():
+            mode = getattr(keyword.value, "value", "constant")
+            if keyword.arg == "mode" and mode not in ("constant", "empty"):
+                says = (
+                    f'Line {node.lineno} pads with mode="{mode}", which puts pixels of the image '
+                )
+                yield Fact(node.lineno, f"{says}there.  Outside of the image everything is 0.", ALL)
+
+
 def padded_axes(name, own, nodes, whole):
     """`np.pad(x, pad)` pads every axis."""
     pairs = {
@@ -196,10 +208,15 @@ def padded_axes(name, own, nodes, whole):
 
 
 def masks(name, own, nodes, whole):
-    """`x[x > 0]` has another shape than x."""
+    """`x[x > 0]` has another shape than x; in `y[x > 0] = x[x > 0]` that is no harm."""
+    kept = {q for q, value in values_of(nodes).items() if isinstance(value, ast.Compare)}
+    kept |= {"kept"} if name == "dropout_backward" else set()
+    placed = [n for n in nodes if is_assign(n) and isinstance(n.targets[0], ast.Subscript)]
+    placed = {part for node in placed for part in ast.walk(node.value)}
     for node in nodes:
-        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Compare):
-            if isinstance(node.ctx, ast.Load):
+        index = getattr(node, "slice", None)
+        if isinstance(index, ast.Compare) or getattr(index, "id", None) in kept:
+            if isinstance(node.ctx, ast.Load) and node not in placed:
                 says = f"Line {node.lineno}: {text_of(node)} takes only those entries, in one row."
                 yield Fact(node.lineno, f"{says}  np.where keeps the shape.")
 
@@ -380,7 +397,7 @@ def is_pair(node):
     return isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and node.value.elts
 
 
-def unused(name, own, nodes, whole):
+def unused(name, own, nodes, dtypes):
     """An argument that is never used, or a result that is computed and never used."""
     reads = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
     needed = set()
@@ -389,6 +406,7 @@ def unused(name, own, nodes, whole):
     elif hasattr(loops, name):
         code = ast.walk(ast.parse(inspect.getsource(getattr(loops, name))))
         needed = {n.id for n in code if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        needed -= set() if dtypes else {"dtype"}
     caches = [n.value.elts[-1] for n in nodes if is_pair(n)] if name.endswith("_forward") else []
     kept = [node for cache in caches for node in ast.walk(cache)]
     read = {n.id for n in nodes if isinstance(n, ast.Name) and n not in kept and is_load(n)}

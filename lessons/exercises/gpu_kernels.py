@@ -4,7 +4,8 @@ The learner gets a kernel that is wrong or slow, and mends it.  The child proces
 emulator (minicnn/verify/gpu); the answer has y, the emulator's sentence if it has found a fault,
 and what the launch has cost.
 
-    Mending   the exercise; text: its kernel; cases: title → arguments for a launch
+    Mending   the exercise; text: its kernel; cases: title → arguments for a launch; hints: the
+              kind of a fault → (hint, stronger hint)
     report    (y, fault, sectors, fewest sectors, turns, fewest turns), from gpu_child.py
 """
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from minicnn.cuda.gpu import cuda
 
-Mending = namedtuple("Mending", "name question text cases right hint more praise")
+Mending = namedtuple("Mending", "name question text cases right hints praise")
 CHILD = "lessons.exercises.gpu_child"  # what the child process imports first
 INSTALL = "python -m pip install '.[cuda12]'"
 
@@ -78,8 +79,14 @@ MENDINGS = [
             "100 numbers, 4 blocks of 32 threads": ((100,), (99,), 4, 32),
         },
         lambda x: x[:-1] + x[1:],
-        "The last thread that may run is the last one for which both x[i] and x[i + 1] exist.",
-        "Compare i with the size of y.",
+        dict.fromkeys(
+            ("outside", "missing numbers"),
+            (
+                "The last thread that may run is the last one for which both x[i] and x[i + 1] "
+                "exist.",
+                "Compare i with the size of y.",
+            ),
+        ),
         "no thread leaves the arrays, whatever their size",
     ),
     Mending(
@@ -91,9 +98,15 @@ MENDINGS = [
             "192 numbers, 3 blocks": ((192,), (3,), 3, 64),
         },
         lambda x: x.reshape(-1, 64).sum(axis=1),
-        "Every round of the loop reads what other threads wrote in the round before.  All threads "
-        "of the block must come to the same barrier, also those that add nothing.",
-        "cuda.syncthreads() is missing at the end of the loop's body, outside of the if.",
+        dict.fromkeys(
+            ("race", "barrier"),
+            (
+                "Every round of the loop reads what other threads wrote in the round before.  All "
+                "threads of the block must come to the same barrier, also those that add nothing.",
+                "The place of cuda.syncthreads() is at the end of the loop's body, outside of the "
+                "if.",
+            ),
+        ),
         "a barrier is between every write and the reads of others",
     ),
     Mending(
@@ -102,10 +115,23 @@ MENDINGS = [
         TURNED,
         {"32×32 numbers, a block of 32×32 threads": ((32, 32), (32, 32), 1, (32, 32))},
         lambda x: x.T,
-        "Shared memory has 32 banks, and word n is in bank n % 32.  The words of a column are 32 "
-        "apart, so they are all in one bank.",
-        "A tile of 32×33, with a column that no one uses, puts neighbours of a column in different "
-        "banks.",
+        {
+            "bank conflict": (
+                "Shared memory has 32 banks, and word n is in bank n % 32.  The words of a column "
+                "are 32 apart, so they are all in one bank.",
+                "A tile of 32×33, with a column that no one uses, puts neighbours of a column in "
+                "different banks.",
+            ),
+            "uncoalesced": (
+                "The threads of a warp differ in threadIdx.x, and their numbers should be "
+                "neighbours in global memory: both x and y go by rows.",
+                "The tile is what makes that possible: write it by rows, read it by columns.",
+            ),
+            "race": (
+                "A thread reads from the tile what another one writes: a barrier between the two.",
+                "cuda.syncthreads() stands after the tile is written and before it is read.",
+            ),
+        },
         "rows in global memory, and no bank conflict in shared memory",
     ),
 ]
@@ -156,7 +182,8 @@ def wrong(mending, args, answer):
     if not np.array_equal(y, right):
         at = tuple(int(n) for n in np.argwhere(y != right)[0])
         index = ", ".join(map(str, at))
-        return "wrong numbers", f"y[{index}] is {y[at]:g}, and should be {right[at]:g}."
+        kind = "wrong numbers" if y[at[0] :].any() else "missing numbers"
+        return kind, f"y[{index}] is {y[at]:g}, and should be {right[at]:g}."
     if mending.name == "turned_tile_kernel" and sectors > fewest:
         words = f"It moves {sectors:,} sectors of global memory; {fewest:,} would do."
         return "uncoalesced", words
@@ -164,6 +191,14 @@ def wrong(mending, args, answer):
         words = f"It is right, but takes {turns:,} turns in shared memory; {least:,} would do."
         return "bank conflict", words
     return None
+
+
+def advice(name, fault):
+    """Return the hint and the stronger one for a fault as `wrong` returns it, or two Nones."""
+    kind, sentence = fault
+    if kind == "race" and "shared address" not in sentence:
+        return None, None  # y is written by several threads
+    return KERNELS[name].hints.get(kind, (None, None))
 
 
 def is_report(value, shape):

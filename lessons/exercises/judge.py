@@ -110,7 +110,7 @@ def judge(name, answers, tree=None):
         lines = lines if first else [*shown]
         by_hand = [size_of(case) for case, bad in zip(given, failed, strict=True) if bad]
         smaller = size_of(trial[0]) < min(by_hand, default=np.inf)
-        if is_small(trial[0], 0) and smaller and fault.name != "wrong cache":
+        if is_small(trial[0], 0) and smaller and "\n" in shown[0]:
             lines = ["The smallest input that fails:", *shown]
     if fault.output:
         mistake, known, hint = diagnosis(name, fault.output, answers, failed, trial, tree)
@@ -120,7 +120,8 @@ def judge(name, answers, tree=None):
     )
     lines += [sentence] if sentence else []
     if tree:
-        evidence = whole(name, fault.output, answers), sentence, fault.output
+        dtypes = fault.name == "wrong dtype"
+        evidence = whole(name, fault.output, answers), sentence, fault.output, dtypes
         lines, hint = with_facts(name, tree, fault, mistake, evidence, lines, hint)
     place = [check.passed for check in checks].index(False)
     checks[place] = checks[place]._replace(said=lines)

@@ -7,6 +7,10 @@ from .catalogue import cache_text, forward_of
 INTEGER = "An index, a size or a range must be whole: `/` gives a float, `//` a whole number."
 MEANINGS = [  # (a pattern in the type and message, what it means here)
     (
+        "too many indices for array",
+        "The array has fewer axes than there are indices: print its shape before that line.",
+    ),
+    (
         "truth value of an array",
         "Python's if, and, or, max and min want one yes or no, and an array has one for each entry:"
         " np.where, np.maximum or a mask work entry by entry.",
@@ -94,6 +98,11 @@ def meaning(name, error):
         return ["* multiplies entry by entry; the product of two matrices is @."]
     if "broadcast" in text and name == "fc_forward" and "b[:, None]" in error["code"]:
         return ["y is (N, K), and b is (K,): NumPy lines up the last axes by itself, y + b."]
+    if "w.T" in error["code"] and name == "fc_backward" and re.search("aligned|matmul", text):
+        return ["w is (K, D), one row of weights an output, and dy is (N, K): w.T is (D, K)."]
+    if sizes := re.search(r"broadcast together with shapes \(([\d,]+)\) \((\d+),\)", text):
+        if says := lined_up([int(size) for size in sizes[1].split(",") if size], int(sizes[2])):
+            return [says]
     for pattern, says in MEANINGS:
         if re.search(pattern, text):
             if "cache" in says or "values to unpack" in pattern:
@@ -101,3 +110,15 @@ def meaning(name, error):
                 says += f"  The cache of {forward_of(name)} is {letters}." if letters else ""
             return [says]
     return []
+
+
+def lined_up(shape, size):
+    """Return a sentence on one axis that NumPy lines up with the last of several, or None."""
+    if shape.count(size) != 1 or len(shape) < 2:
+        return None
+    place = shape.index(size)
+    index = ", ".join([":"] + ["None"] * (len(shape) - 1 - place))
+    return (
+        f"NumPy lines up the last axes: the {size} numbers with the axis of {shape[-1]}.  With "
+        f"[{index}] they stand along the axis of {size}."
+    )

@@ -212,6 +212,13 @@ def other_calls(node):
     if isinstance(first, ast.BinOp) and isinstance(first.op, (ast.Pow, ast.Div, ast.Mult)):
         inner = ast.Call(node.func, [first.left, *node.args[1:]], node.keywords)
         yield ast.BinOp(inner, first.op, first.right)
+    if name == "range" and len(node.args) == 1:
+        yield from (parsed("range(n - 1)", n=first), parsed("range(1, n)", n=first))
+    if name == "ndindex" and getattr(first, "attr", "") == "shape" and len(node.args) == 1:
+        for text in ("a[-2] - 1, a[-1]", "a[-2], a[-1] - 1", "a[-2] - 1, a[-1] - 1"):
+            yield parsed(f"np.ndindex(*a[:-2], {text})", a=first)
+    if name == "argmax" and not node.args:
+        yield parsed("abs(a).argmax()", a=node.func.value)
     yield from node.args
     if attribute and getattr(node.func.value, "id", "") != "np":
         yield node.func.value

@@ -26,6 +26,7 @@ import html
 import io
 import json
 import os
+import re
 from collections import Counter
 
 from minicnn.storage import Kind
@@ -43,6 +44,11 @@ table { border-collapse: collapse } th, td { padding: .3rem .7rem; border: 1px s
 th { text-align: left } .right { background: #dff0df } .wrong { background: #fae3dc }
 .missing { color: #666 } pre { white-space: pre-wrap; background: #f5f5f5; padding: .7rem }
 .wide { overflow-x: auto } summary { cursor: pointer }
+:root { color-scheme: light dark }
+@media (prefers-color-scheme: dark) {
+  .right { background: #173a1d } .wrong { background: #4a211a } .missing { color: #aaa }
+  pre { background: #2a2a2a }
+}
 """
 
 
@@ -102,16 +108,21 @@ def for_cell(text):
 
 
 def mistakes(results, exercises):
-    """Return the class's mistakes, the commonest first: (exercise, mistake, owners, hint)."""
+    """Return the class's mistakes, the commonest first: (exercise, mistake, owners, hint).
+
+    Answers without a known mistake are one only if all were told the same.
+    """
     found = {}
     for owner in owners_in(results):
         for name in exercises or exercises_in(results):
             result = best(results, owner, name)
             if result and not result.passed:
-                key = (name, result.mistake or "another mistake")
-                found.setdefault(key, []).append((owner, result.hint or ""))
+                hint = result.hint or ""
+                told = re.sub(r"\d+", "", hint) if result.mistake in (None, "no answer") else ""
+                key = (name, result.mistake or "another mistake", told)
+                found.setdefault(key, []).append((owner, hint))
     rows = []
-    for (name, mistake), cases in sorted(found.items(), key=lambda item: -len(item[1])):
+    for (name, mistake, _), cases in sorted(found.items(), key=lambda item: -len(item[1])):
         ((hint, _),) = Counter(hint for _, hint in cases).most_common(1)
         rows.append((name, mistake, [owner for owner, _ in cases], hint))
     return rows

@@ -75,9 +75,9 @@ def mended(path, name, seconds):
     outcome = sandbox.run(path, name, gpu_kernels.calls(name), [gpu_kernels.CHILD], seconds)
     cases = gpu_kernels.judge(name, outcome.answers)
     checks = [{"case": title, "passed": not w, "said": list(w or ())[1:]} for title, w in cases]
-    mistake = next((w[0] for _, w in cases if w), None)
-    hint, more = gpu_kernels.KERNELS[name].hint, gpu_kernels.KERNELS[name].more
-    if mistake is None:
+    if fault := next((w for _, w in cases if w), None):
+        mistake, (hint, more) = fault[0], gpu_kernels.advice(name, fault)
+    else:
         mistake, hint, more = outcome.failure and "no answer", outcome.failure, None
     return Result(file, name, not mistake, checks, mistake, hint, more, outcome.printed)
 
