@@ -88,7 +88,7 @@ picture(left=left[0, 0], left_pooled=left_pooled[0, 0])
 pooled, cache = pool_forward(boat, z=3, s=2, ceil_mode=True)
 (wins,) = pool_backward(np.ones_like(pooled), cache)
 for times in range(5):
-    print(f"{times} times: {np.mean(wins == times):6.1%} of the pixels")
+    print(f"wins == {times}: {np.mean(wins == times):6.1%} of the pixels")
 picture(boat=boat[0, 0], wins=wins[0, 0], pooled=pooled[0, 0])
 
 # %% [markdown]

@@ -142,17 +142,19 @@ def test_a_line_can_be_changed_and_runs_again(folder):
     path = lesson(folder, text)
     before, shown, prompts = path.read_text(), [], []
     typed = ["", "e", "99", "", "e", "5", "return 7", "", "e", "5", "return 1 / 0", "", "e", ""]
-    typed += ["", ""]
+    typed += ["", "e", "8", "raise KeyboardInterrupt", "", "e", "8", "f(", "", "q"]
 
     def pause(prompt):
         prompts.append(prompt)
         return typed.pop(0)
 
-    names = cells.run(path, pause, shown.append)
-    assert names["f"]() == 7 and typed == [] and path.read_text() == before
+    assert cells.run(path, pause, shown.append) is None
+    assert typed == [] and path.read_text() == before
     assert "There is no line 99; they go from 1 to 8.\n" in shown
     assert str((7, "def f():\n    return 7\n")) in shown  # also for the stepper
     assert "ZeroDivisionError: division by zero\n" in shown  # no end of the lesson
+    assert "\nStopped.  The line is as it was before.\n" in shown  # Ctrl-C ends an endless loop
+    assert "SyntaxError: '(' was never closed, in line 8\n" in shown
 
 
 def test_a_figure_is_opened_or_drawn_as_blocks(folder, monkeypatch):
@@ -209,6 +211,7 @@ def test_q_ends_the_walk(folder):
         (r"\mathcal{N}(0, 0.01^2)", "N(0, 0.01²)"),
         (r"H_\text{out} = \max(0, x)", "H_out = max(0, x)"),
         (r"\frac{1}{\sqrt{\frac{a}{b}}}", "1/(√(a/b))"),
+        (r"-\frac{1}{2}\lVert w_k \rVert^2", "−½‖ wₖ ‖²"),
         (r"x \quad \text{and so on} \, y", "x \u2003 and so on y"),
         ("p_c = e^{s_c} /\n  z", "p_c = e^(s_c) / z"),
         ("{{", ""),

@@ -1609,6 +1609,20 @@ def test_a_picture_says_shape_and_range_and_has_the_numbers_of_small_arrays():
     assert "big  40 × 50 float64" in text
 
 
+def test_a_picture_fits_a_terminal_of_24_lines_and_stops_before_it_scrolls(capsys, monkeypatch):
+    monkeypatch.setattr(terminal.shutil, "get_terminal_size", lambda *_: os.terminal_size((80, 24)))
+    monkeypatch.setattr(terminal, "has_colour", lambda *_: True)
+    photo, maps = np.ones((1, 3, 224, 224)), np.ones((96, 55, 55))
+    photo[0, 0, 0, 223] = 200
+    shown = []
+    picture(photo=photo, maps=maps, b=np.ones(3)).show(lambda _: shown.append(capsys.readouterr()))
+    parts = [*(part.out for part in shown), capsys.readouterr().out]
+    assert [part.strip().split()[0] for part in parts] == ["photo", "maps"]
+    assert all(len(part.splitlines()) <= 22 for part in parts)
+    assert "(every 7th row and column)" in parts[0]
+    assert "(2 of 96 maps)\n  (every second row and column)" in parts[1]
+
+
 def test_slides_have_the_same_arrays_and_one_range_of_colours(capsys):
     pictures = {f"epoch {n}": {"w": drawn(2, 3, 3) * (n + 1)} for n in range(3)}
     shown = slides(pictures)

@@ -186,9 +186,9 @@ def run(path, pause=None, write=print):
             if current not in values:
                 try:
                     values[current] = execute(source, line, path, namespace, current in changed)
-                except Exception as error:
-                    if pause and current in changed:  # the reader's own mistake
-                        write(f"{type(error).__name__}: {error}\n")
+                except (Exception, KeyboardInterrupt, SystemExit) as error:
+                    if pause and current in changed:  # the reader's own mistake, or endless loop
+                        write(mistake(error, line))
                         all_cells[current] = kind, changed[current], line
                         continue
                     error.add_note(f"This was cell {current + 1} of {path.name}, from line {line}.")
@@ -210,6 +210,16 @@ def run(path, pause=None, write=print):
         else:
             current += 1
     return namespace
+
+
+def mistake(error, line):
+    """Return an error in a cell that the reader has changed; `line` is the cell's first line."""
+    if isinstance(error, KeyboardInterrupt):
+        return "\nStopped.  The line is as it was before.\n"
+    text = str(error)
+    if isinstance(error, SyntaxError) and error.lineno:
+        text = f"{error.msg}, in line {error.lineno - line + 1}"
+    return f"{type(error).__name__}: {text}\n"
 
 
 def answered(pause, prompt, letters="bq"):

@@ -20,7 +20,7 @@ SIGNS = {
     "ldots": "…", "dots": "…", "cdots": "⋯", "quad": "\u2003", "qquad": "\u2003\u2003",
     "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "langle": "⟨", "rangle": "⟩",
     "mid": "|", "left": "", "right": "", "bigl": "", "bigr": "", "big": "", "Big": "", "ell": "ℓ",
-    "top": "ᵀ",
+    "top": "ᵀ", "lVert": "‖", "rVert": "‖",
 }  # fmt: skip
 ITEM = r"(?:[-*+]|\d+\.) "  # the start of a list item
 RAISED = dict(zip("0123456789+-−niT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻ⁿⁱᵀ", strict=True))
@@ -178,6 +178,7 @@ def formula(tex):
         before = tex
         tex = re.sub(r"\^" + inner, lambda m: script(m[1], RAISED, "^"), tex)
         tex = re.sub("_" + inner, lambda m: script(m[1], LOWERED, "_"), tex)
+        tex = re.sub(r"\\frac\{1\}\{2\}", "½", tex)
         tex = re.sub(r"\\frac" + inner + inner, lambda m: f"{grouped(m[1])}/{grouped(m[2])}", tex)
         tex = re.sub(r"\\sqrt" + inner, lambda m: f"√{grouped(m[1])}", tex)
     tex = re.sub(r"[{}\\]", "", tex).replace("-", "−")

@@ -12,10 +12,9 @@ CLAIMS = [
     ("together they are 100%", "100 * p.sum()"),
     ("64 *maps* of 24×24", "arrays['conv1'].shape == (1, 64, 24, 24)"),
     ("sees five pixels across", "sees['conv1'] == 5"),
-    (
-        "half from `conv3` on, and all from `conv4` on",
-        "sees['conv2'] < 12 < sees['conv3'] < 24 < sees['conv4']",
-    ),
+    ("half from `conv3` on", "sees['conv2'] < 12 < sees['conv3']"),
+    ("of 31 and 39 pixels", "(sees['conv4'], sees['conv5']) == (31, 39)"),
+    ("the image, which has 24", "x.shape[-1] == 24 > sees['conv3']"),
     ("Two of 96", "changed == 2 and len(without) == 96"),
     ("1,209,130", "net.count_parameters(network.layers)"),
     ("14,858 times", "data.trained().history[-1]['step']"),
@@ -23,7 +22,7 @@ CLAIMS = [
     ("saw each 38 times", "len(data.trained().history)"),
     ("says cat, with 71%", f"100 * {answer('sample.test_x[5]')}[3]"),
     ("A dog", "sample.classes[sample.test_y[5]] == 'dog'"),
-    ("It errs with 15%", "100 * data.trained().errors['sample']"),
+    ("It gets 15%", "100 * data.trained().errors['sample']"),
     ("with 96%: it", f"100 * {answer('photo[:, :, ::-1]')}[2]"),
     ("with 48%: it", f"100 * {answer(GREY)}[3]"),
 ]
