@@ -151,7 +151,9 @@ def frame_loop(first, stop, x, strides, inset, frame):
                 row_out = frame[n, h].reshape(-1)
             frame_row(x, x_offset, c_stride, w_stride, inside, length // side, left, row_out)
             if side > 1:
-                frame[n, h, :, i] = row_out.reshape(blocks, length)
+                for block in range(blocks):
+                    for j in range(length):
+                        frame[n, h, block, i, j] = row_out[block * length + j]
 
 
 @njit(**PLAIN)
