@@ -31,9 +31,7 @@ from .threads import run
 from .vector import load_scalar
 
 Pixels = namedtuple("Pixels", "array H W C")
-COLUMNS = (
-    16  # columns of a matrix that are transposed together: as many numbers as a cache line has
-)
+COLUMNS = 16  # of a matrix, transposed together: a cache line has as many numbers
 
 
 def from_pixels(pixels):
