@@ -3,11 +3,13 @@
 import ast
 import errno
 import importlib
+import inspect
 import os
 import pkgutil
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +115,17 @@ def test_a_kernel_uses_nothing_of_another_package():
         names = {alias.asname or alias.name for node in outside for alias in node.names}
         used = names.intersection(kernel.py_func.__code__.co_names)
         assert not used, f"{module.__name__}.{kernel.__name__} uses {used}"
+
+
+def test_no_kernel_assigns_an_array_to_a_slice():
+    """Numba would compile the message of a possible error, which takes four seconds."""
+    for module, kernel in kernels():
+        tree = ast.parse(textwrap.dedent(inspect.getsource(kernel.py_func)))
+        for node in ast.walk(tree):
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            inside = [part for target in targets for part in ast.walk(target)]
+            if any(isinstance(part, ast.Slice) for part in inside):
+                assert isinstance(node.value, ast.Constant), f"{module.__name__}: {node.lineno}"
 
 
 def test_code_of_other_sources_or_another_signature_is_not_taken(tmp_path):

@@ -148,10 +148,6 @@ def dots(x, rows, w, w_rows, d, d_stop):
         weights = load_part(w, w2 + i, count)
         s2, t2 = fma(u, weights, s2), fma(v, weights, t2)
     return (
-        reduce_add(s0),
-        reduce_add(s1),
-        reduce_add(s2),
-        reduce_add(t0),
-        reduce_add(t1),
-        reduce_add(t2),
-    )
+        reduce_add(s0), reduce_add(s1), reduce_add(s2),
+        reduce_add(t0), reduce_add(t1), reduce_add(t2),
+    )  # fmt: skip

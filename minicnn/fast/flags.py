@@ -12,9 +12,10 @@ nogil: a loop runs without Python's lock, so several threads can run at once.
 FAST allows everything but `nnan` and `ninf`, which would let the compiler assume that NaN and
 infinity never occur: a NaN must stay visible.
 
-Two habits slow compilation down.  A function that is called with 0, with 1 and with a variable is
-compiled three times, because to Numba a literal has a type of its own.  And a function is compiled
-again inside each of its callers, so calls should not nest deeply.
+Three habits slow compilation down.  A function that is called with 0, with 1 and with a variable is
+compiled three times, because to Numba a literal has a type of its own.  A function is compiled
+again inside each of its callers, so calls should not nest deeply.  And where an array is assigned
+to a slice, or a row, Numba compiles the message of a possible error, and takes four seconds for it.
 """
 
 LOOP = {"error_model": "numpy", "nogil": True}

@@ -31,9 +31,7 @@ from .threads import run
 from .vector import load_scalar
 
 Pixels = namedtuple("Pixels", "array H W C")
-COLUMNS = (
-    16  # columns of a matrix that are transposed together: as many numbers as a cache line has
-)
+COLUMNS = 16  # of a matrix, transposed together: a cache line has as many numbers
 
 
 def from_pixels(pixels):
@@ -151,7 +149,9 @@ def frame_loop(first, stop, x, strides, inset, frame):
                 row_out = frame[n, h].reshape(-1)
             frame_row(x, x_offset, c_stride, w_stride, inside, length // side, left, row_out)
             if side > 1:
-                frame[n, h, :, i] = row_out.reshape(blocks, length)
+                for block in range(blocks):
+                    for j in range(length):
+                        frame[n, h, block, i, j] = row_out[block * length + j]
 
 
 @njit(**PLAIN)

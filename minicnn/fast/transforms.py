@@ -133,12 +133,11 @@ def interpolate(x):
 def copy_tile(tile, scratch):
     """Copy a tile to scratch, with zeros for pixels outside the image."""
     x, offset, row_step, step, top, bottom, left, right, count = tile
-    for i in range(SIDE):
-        for j in range(SIDE):
-            pixel = zero(x)
-            if top <= i < bottom and left <= j < right:
-                pixel = load_part(x, offset + i * row_step + j * step, count)
-            store(scratch, (i * SIDE + j) * LANES, pixel)
+    for place in range(POINTS):  # as two loops, LLVM would write out all 64 copies
+        i, j, pixel = place // SIDE, place % SIDE, zero(x)
+        if top <= i < bottom and left <= j < right:
+            pixel = load_part(x, offset + i * row_step + j * step, count)
+        store(scratch, place * LANES, pixel)
 
 
 @njit(**PLAIN)

@@ -121,11 +121,11 @@ def address(context, builder, array_type, array, i):
     return builder.gep(data, [i])
 
 
-def llvm_function(builder, name, result, *arguments):
-    """Return LLVM's intrinsic function of this name."""
-    return cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(result, arguments), f"llvm.{name}"
-    )
+def call_llvm(builder, name, result, arguments, **options):
+    """Return the result, of this type, of LLVM's intrinsic function of this name."""
+    signature = ir.FunctionType(result, [argument.type for argument in arguments])
+    function = cgutils.get_or_insert_function(builder.module, signature, f"llvm.{name}")
+    return builder.call(function, arguments, **options)
 
 
 def type_suffix(vector):
@@ -197,13 +197,9 @@ def lower_load_part(context, builder, signature, arguments):
             whole, whole_block = builder.load(pointer, align=align), builder.block
         with otherwise:
             mask, zeros = lane_mask(builder, count), ir.Constant(vector, [0.0] * LANES)
-            align, name = (
-                ir.Constant(ir.IntType(32), align),
-                f"masked.load.{type_suffix(vector)}.p0",
-            )
-            types_of = pointer.type, align.type, mask.type, vector
-            function = llvm_function(builder, name, vector, *types_of)
-            part, part_block = builder.call(function, [pointer, align, mask, zeros]), builder.block
+            name = f"masked.load.{type_suffix(vector)}.p0"
+            masked = pointer, ir.IntType(32)(align), mask, zeros
+            part, part_block = call_llvm(builder, name, vector, masked), builder.block
     value = builder.phi(vector)
     value.add_incoming(whole, whole_block)
     value.add_incoming(part, part_block)
@@ -224,11 +220,9 @@ def lower_store_part(context, builder, signature, arguments):
         with then:
             builder.store(value, pointer, align=align)
         with otherwise:
-            mask, align = lane_mask(builder, count), ir.Constant(ir.IntType(32), align)
-            name = f"masked.store.{type_suffix(value.type)}.p0"
-            types_of = value.type, pointer.type, align.type, mask.type
-            function = llvm_function(builder, name, ir.VoidType(), *types_of)
-            builder.call(function, [value, pointer, align, mask])
+            name, align = f"masked.store.{type_suffix(value.type)}.p0", ir.IntType(32)(align)
+            masked = value, pointer, align, lane_mask(builder, count)
+            call_llvm(builder, name, ir.VoidType(), masked)
     return context.get_dummy_value()
 
 
@@ -245,8 +239,8 @@ def lower_prefetch(context, builder, signature, arguments):
         place = builder.add(i, ir.Constant(i.type, first))
         pointer = address(context, builder, signature.args[0], array, place)
         pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
-        call = llvm_function(builder, "prefetch.p0", ir.VoidType(), pointer.type, *[number] * 3)
-        builder.call(call, [pointer, number(1), number(3), number(1)])
+        hints = number(1), number(3), number(1)
+        call_llvm(builder, "prefetch.p0", ir.VoidType(), (pointer, *hints))
     return context.get_dummy_value()
 
 
@@ -380,34 +374,26 @@ def sqrt(v):
     return np.sqrt(v)
 
 
-@lowering(sqrt, lambda v: v(v))
-def lower_sqrt(context, builder, signature, arguments):
-    vector = arguments[0].type
-    return builder.call(
-        llvm_function(builder, f"sqrt.{type_suffix(vector)}", vector, vector), arguments
-    )
-
-
 def pow(v, w):
     return np.power(v, w)
-
-
-@lowering(pow, lambda v, w: v(v, w))
-def lower_pow(context, builder, signature, arguments):
-    vector = arguments[0].type
-    call = llvm_function(builder, f"pow.{type_suffix(vector)}", vector, vector, vector)
-    return builder.call(call, arguments)
 
 
 def fma(u, v, acc):
     return u * v + acc  # rounded twice; the instruction rounds once
 
 
-@lowering(fma, lambda u, v, acc: u(u, v, acc))
-def lower_fma(context, builder, signature, arguments):
-    vector = arguments[0].type
-    call = llvm_function(builder, f"fma.{type_suffix(vector)}", vector, vector, vector, vector)
-    return builder.call(call, arguments)
+def lower_call(operation, signature):
+    """Lower an operation on vectors to LLVM's intrinsic function of the same name."""
+
+    @lowering(operation, signature)
+    def lower_operation(context, builder, _, arguments):
+        vector = arguments[0].type
+        return call_llvm(builder, f"{operation.__name__}.{type_suffix(vector)}", vector, arguments)
+
+
+lower_call(sqrt, lambda v: v(v))
+lower_call(pow, lambda v, w: v(v, w))
+lower_call(fma, lambda u, v, acc: u(u, v, acc))
 
 
 def reduce_add(v):
@@ -419,6 +405,5 @@ def reduce_add(v):
 def lower_reduce_add(context, builder, signature, arguments):
     vector = arguments[0].type
     name = f"vector.reduce.fadd.{type_suffix(vector)}"
-    call = llvm_function(builder, name, vector.element, vector.element, vector)
     start = ir.Constant(vector.element, 0.0)
-    return builder.call(call, [start, *arguments], fastmath=("reassoc",))
+    return call_llvm(builder, name, vector.element, (start, *arguments), fastmath=("reassoc",))

@@ -134,11 +134,13 @@ def backward_w(x_frame, dy, w):
         backward_loop, PARTS, dy.size * f * f * C / 40,
         x_frame, dy, plan, f, sums.reshape(PARTS, -1), biases,
     )  # fmt: skip
-    panels = empty((round_up(K) // LANES, f, f, C, LANES), w.dtype)
-    dw, db = empty(w.shape, w.dtype), empty((K,), w.dtype)
-    collect_kernels(sums.reshape(PARTS, -1), biases, f, C, panels.reshape(-1), db)
+    for part in range(1, PARTS):
+        sums[0] += sums[part]
+        biases[0] += biases[part]
+    panels, dw = empty((round_up(K) // LANES, f, f, C, LANES), w.dtype), empty(w.shape, w.dtype)
+    collect_kernels(sums[0].reshape(-1), f, C, panels.reshape(-1))
     unpack(panels, dw)
-    return dw, db
+    return dw, biases[0]
 
 
 @njit(**LOOP)
@@ -263,17 +265,11 @@ def backward_loop(begin, end, x, dy, plan, f, sums, biases):
 
 
 @njit(**LOOP)
-def collect_kernels(sums, biases, f, C, panels, db):
-    """Write dw as panels (⌈K/LANES⌉, f, f, C, LANES), and db, of the sums of all parts."""
-    first, zeros, floors = sums[0], zero(panels), splat(panels, -np.inf)
-    for part in range(1, PARTS):
-        biases[0] += biases[part]
-        for i in range(0, first.size, LANES):
-            store(first, i, add(load(first, i), load(sums[part], i)))
-    db[:] = biases[0]
-    for task in range(first.size // (SIDE * LANES)):
+def collect_kernels(sums, f, C, panels):
+    """Write dw as panels (⌈K/LANES⌉, f, f, C, LANES)."""
+    zeros, floors, step = zero(panels), splat(panels, -np.inf), f * C * LANES
+    for task in range(sums.size // (SIDE * LANES)):
         q, t = task // (f * C), task % (f * C)
-        step = f * C * LANES
-        row = collect(load_eight(first, q * SIDE * step + t * LANES, step), f)
+        row = collect(load_eight(sums, q * SIDE * step + t * LANES, step), f)
         offset = ((q * f + t // C) * f * C + t % C) * LANES
         store_first(panels, offset, C * LANES, row, f, zeros, floors, np.int64(LANES))
