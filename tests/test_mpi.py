@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -241,7 +242,10 @@ def pids(folder):
     """Return the processes of the ranks that work on a folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        words = path.read_bytes().split(b"\0")
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:  # it has just ended
+            continue
         if os.fsencode(folder) in words and words[1:3] == [b"-m", b"mpi4py"]:
             found.append(int(path.parent.name))
     return sorted(found)
@@ -273,8 +277,8 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bits(
         while job.poll() is None and (len(pids(out)) < ranks or count_lines(history) < goal):
             time.sleep(0.02)
         time.sleep(rng.uniform(0, 1))
-        if alive := pids(out):
-            os.kill(rng.choice(alive), signal.SIGKILL)
+        with suppress(IndexError, ProcessLookupError):  # it has just ended
+            os.kill(rng.choice(pids(out)), signal.SIGKILL)
             kills += 1
             print(f"killed one of {ranks} in epoch {count_lines(history) + 1}")
         code, _ = finish(job)
