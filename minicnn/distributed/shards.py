@@ -18,7 +18,6 @@ from contextlib import contextmanager
 import numpy as np
 
 from .. import net
-from .alone import ALONE
 from .ranks import warn_if_rounded
 from .tree import add_leaf
 
@@ -39,7 +38,7 @@ class Shards:
         compute(layers, ops, x, labels) → loss, scores, grads: train.loss_and_gradients.
     """
 
-    def __init__(self, count=1, job=ALONE, run=None, layers=(), ops=None, compute=None):
+    def __init__(self, count, job, run=None, layers=(), ops=None, compute=None):
         self.count, self.job, self.run = count, job, run
         self.layers, self.ops, self.compute = layers, ops, compute
         self.own = self.of_part(job.part)

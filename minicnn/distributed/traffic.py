@@ -84,17 +84,7 @@ def messages(layers, ranks, parallel):
 
 
 def seconds(sent, messages, bandwidth, delay):
-    """Return the time that a step's bytes and messages take.
-
-    Parameters
-    ----------
-    sent : dict
-        See `sent_bytes`.
-    messages : int
-        Those that wait for one another.
-    bandwidth, delay : float
-        Of the network, in Gbit/s and in milliseconds.
-    """
+    """Return the time of a step's bytes and messages; bandwidth in Gbit/s, delay in ms."""
     return sum(sent.values()) * 8 / (bandwidth * 1e9) + messages * delay / 1000
 
 
