@@ -339,6 +339,7 @@ def test_what_is_wrong_with_the_command_is_said_once(options, sentence, prepared
         code, printed = finish(start(2, *training(prepared, tmp_path / "run", *options)))
     assert code != 0
     assert printed.count(sentence) == 1, printed
+    assert not (tmp_path / "run").exists()
 
 
 def test_ranks_that_could_not_end_one_another_are_refused_with_the_right_command(tmp_path):
