@@ -1,21 +1,29 @@
-"""Several hosts on one machine: network namespaces, joined by a bridge, at a given bandwidth.
+"""Several hosts on one machine: network namespaces, joined by a network of a given bandwidth.
 
-    with hosts(2, megabits=100) as network:
+    with hosts(2, megabits=100, delay=10) as network:
         network.start(2, "-m", "minicnn", "train", …)     a job of MPICH, one rank on each host
         network.cut(1)                                    host 1 disappears from the network
 
-Linux, root, and Debian's iproute2.  A delay also needs the kernel's netem; `missing` says what is
-missing here.
+A bridge joins them or, with a delay, a relay.  Linux, root, and Debian's iproute2;
+`missing` says what is missing here.
+
+    python -m tests.hosts [--delay]    measures, and writes docs/results/many_machines.md
 """
 
+import fcntl
 import itertools
 import os
+import select
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from collections import deque
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -34,6 +42,10 @@ exec ip netns exec %s-${host##*.} sh -c "$*"
 """
 
 
+TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
+IPV4 = 4
+
+
 def ip(*words):
     return subprocess.run(["ip", *map(str, words)], check=True, capture_output=True, text=True)
 
@@ -42,17 +54,73 @@ def tc(*words):
     return subprocess.run(["tc", *map(str, words)], check=True, capture_output=True, text=True)
 
 
-def missing(delay=False):
+def missing():
     """Return why this machine can have no such hosts, in words, or ""."""
     if sys.platform != "linux" or os.geteuid():
         return "network namespaces need Linux and root"
     if not (shutil.which("ip") and shutil.which("tc")):
         return "ip and tc are missing: apt-get install iproute2"
     try:
-        with hosts(1, megabits=10, delay=1 if delay else None):
-            return ""
+        for delay in (0, 1):
+            with hosts(1, megabits=10, delay=delay):
+                pass
     except subprocess.CalledProcessError as error:
         return f"{' '.join(error.cmd)}: {error.stderr.strip()}"
+    except OSError as error:
+        return str(error)
+    return ""
+
+
+class Relay(threading.Thread):
+    """A thread between the hosts: every packet arrives a fixed delay after it was sent.
+
+    Each host's network card is a TUN device: Linux gives this process the packets that the host
+    sends, and takes those that it shall receive.
+
+    cards     {number of a host, the last byte of its address: file of its card}
+    delay     seconds
+    """
+
+    MTU = 60000  # bytes of a packet: few and large, so that Python keeps up with 1 Gbit/s
+
+    def __init__(self, delay):
+        super().__init__(daemon=True)
+        self.cards, self.delay, self.closed = {}, delay, False
+
+    def add(self, number, name):
+        """Make a network card of this name for a host."""
+        self.cards[number] = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+        request = struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI)
+        fcntl.ioctl(self.cards[number], TUNSETIFF, request)
+
+    def close(self):
+        self.closed = True
+        if self.is_alive():
+            self.join()
+        for card in self.cards.values():
+            os.close(card)
+
+    def run(self):
+        # Ranks that wait keep their processors busy; this thread must not wait for one.
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        sent, poll = deque(), select.poll()  # (when it is due, card, packet), in this order
+        for card in self.cards.values():
+            poll.register(card, select.POLLIN)
+        while not self.closed:
+            wait = max(0, sent[0][0] - time.monotonic()) if sent else 0.1
+            for card, _ in poll.poll(1000 * wait):
+                try:
+                    packet = os.read(card, self.MTU)
+                except OSError:  # the host is off the network
+                    poll.unregister(card)
+                    continue
+                to = self.cards.get(packet[19])  # the last byte of the destination
+                if packet[0] >> 4 == IPV4 and to:
+                    sent.append((time.monotonic() + self.delay, to, packet))
+            while sent and sent[0][0] <= time.monotonic():
+                _, to, packet = sent.popleft()
+                with suppress(OSError):
+                    os.write(to, packet)
 
 
 class Hosts:
@@ -86,7 +154,7 @@ class Hosts:
 
     def cut(self, host):
         """Take a host off the network; it goes on computing."""
-        ip("link", "set", f"{self.name}-{host + 1}", "down")
+        ip("-n", f"{self.name}-{host + 1}", "link", "set", "eth0", "down")
 
     def stall(self, host):
         """Let a host send eight bits a second from now on; its connections stay open."""
@@ -100,45 +168,51 @@ class Hosts:
 
 
 @contextmanager
-def hosts(count, megabits=None, delay=None):
-    """Yield Hosts that are joined by a bridge, and take them away again.
+def hosts(count, megabits=None, delay=0):
+    """Yield Hosts that are joined by a network, and take them away again.
 
     Parameters
     ----------
     count : int
     megabits : float, optional
-        What each host can send per second, and receive.
-    delay : float, optional
-        Milliseconds from one host to another.
+        What each host can send per second and, without a delay, receive.
+    delay : float
+        Milliseconds from one host to another; the relay carries up to 1 Gbit/s.
 
     Raises
     ------
-    subprocess.CalledProcessError
+    subprocess.CalledProcessError, OSError
         If this machine cannot make them.
     """
     name = f"mc{os.getpid() % 10000}x{next(made)}"
     with tempfile.TemporaryDirectory() as folder:
         network = Hosts(name, count, folder)
+        relay = Relay(delay / 1000)
+        limit = f"root handle 1: tbf rate {megabits}mbit burst 256kb latency 100ms".split()
         try:
             ip("link", "add", name, "type", "bridge")
             ip("link", "set", name, "up")
             for number, address in enumerate(network.addresses, start=1):
                 host = f"{name}-{number}"  # its namespace, and its plug in the bridge
                 ip("netns", "add", host)
-                ip("link", "add", host, "type", "veth", "peer", "name", "eth0", "netns", host)
-                ip("link", "set", host, "master", name, "up")
+                if delay:
+                    relay.add(number, host)
+                    ip("link", "set", host, "netns", host, "name", "eth0", "mtu", relay.MTU)
+                else:
+                    ip("link", "add", host, "type", "veth", "peer", "name", "eth0", "netns", host)
+                    ip("link", "set", host, "master", name, "up")
                 ip("-n", host, "addr", "add", f"{address}/24", "dev", "eth0")
                 for device in ("lo", "eth0"):
                     ip("-n", host, "link", "set", device, "up")
-                limit = f"root handle 1: tbf rate {megabits}mbit burst 256kb latency 100ms".split()
                 if megabits:
-                    tc("qdisc", "add", "dev", host, *limit)
                     tc("-n", host, "qdisc", "add", "dev", "eth0", *limit)
-                if delay:
-                    after = f"parent 1: netem delay {delay}ms".split()
-                    tc("-n", host, "qdisc", "add", "dev", "eth0", *after)
+                if megabits and not delay:
+                    tc("qdisc", "add", "dev", host, *limit)
+            if delay:
+                relay.start()
             yield network
         finally:
+            relay.close()
             for number in range(1, count + 1):  # and what still runs there
                 inside = ["ip", "netns", "pids", f"{name}-{number}"]
                 for process in subprocess.run(inside, capture_output=True).stdout.split():
@@ -154,75 +228,59 @@ CASES = (  # a network and its two columns, images in a step, measured steps
     ("cifar-18pct", None, 128, 20),
 )
 RATES = (100, 1000, 10000)  # Mbit/s
+DELAYED = (100, 1000)  # Mbit/s, which the relay carries too
 PAGE = Path(__file__).parent.parent / "docs" / "results" / "many_machines.md"
-TEXT = """# When a second machine pays
-
-Two hosts with one core each, joined by a network of a given bandwidth: a table of steps a second,
-for each of the three ways to share the work. The hosts are network namespaces on one machine, their
-network cards are limited to the bandwidth (`tc`, a token bucket), and all bytes pass through TCP.
-The delay is that of the machine itself, below 0.1 ms; {delay}.
-
-*Predicted*: half of one host's time for a step, and the bytes that `summary` predicts at that
-bandwidth. *Sent* is what left a host's network card in a step, with the headers of TCP.
-
-{table}
-
-{summary}
-
-## The exchange during the backward pass
-
-AlexNet's fc6, fc7 and fc8 have their gradients before the backward pass of the convolutions begins,
-and could send them meanwhile. Seconds of both with 32 images a host, one after the other, and at
-once, the exchange in a thread of its own:
-
-{overlap}
-
-`python -m tests.hosts` wrote this page: {machine}; {versions}; {date}.
-"""
 
 
-def measure(megabits, ranks, *task):
-    """Return the numbers that a task of mpi_child.py prints; each host has one core."""
+def measure(network, ranks, *task):
+    """Return the numbers that a task of mpi_child.py prints.
+
+    network is (Mbit/s, delay in ms); each host has one core.
+    """
     here = Path(__file__).parent
     environment = {"PYTHONPATH": f"{here.parent}{os.pathsep}{here}", "MINICNN_THREADS": "1"}
-    with hosts(ranks, megabits) as network:
-        job = network.start(ranks, here / "mpi_child.py", *task, environment=environment)
+    with hosts(ranks, *network) as joined:
+        job = joined.start(ranks, here / "mpi_child.py", *task, environment=environment)
         printed, _ = job.communicate()
-        return [float(number) for number in printed.split("measured")[1].split()[:3]]
+        return [float(number) for number in printed.split("measured")[1].split()]
 
 
-def table(cases, rates):
-    """Return the lines of the table of steps a second, and those of its summary."""
+def table(cases, rates, delay):
+    """Return the lines of the table of steps a second, and of its summary."""
     lines = [
-        "| network, images a step | Gbit/s | ranks share | MB predicted | MB sent "
+        "| network, images a step | Gbit/s | ranks share | MB predicted | MB sent | messages "
         "| steps a second, predicted | measured | times one host |",
-        "|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     best = []
     for network, two_columns, batch, steps in cases:
+        steps //= 2 if delay else 1  # else it would take ten minutes, too
         ways = {"data": network, "columns": two_columns, "hybrid": network}
         alone = {
-            name: measure(None, 1, "steps", name, batch, steps, "data")[0]
+            name: measure((None, 0), 1, "steps", name, batch, steps, "data")[0]
             for name in filter(None, dict.fromkeys(ways.values()))
         }
         for name, seconds in alone.items():
             lines.append(
-                f"| `{name}`, {batch} | – | one host | – | – | – | {1 / seconds:.3g} | 1 |"
+                f"| `{name}`, {batch} | – | one host | – | – | – | – | {1 / seconds:.3g} | 1 |"
             )
         for megabits in rates:
             gains = {}
             for way, name in ways.items():
                 if not name:
                     continue
-                seconds, sent, _ = measure(megabits, 2, "steps", name, batch, steps, way)
+                task = "steps", name, batch, steps, way
+                seconds, sent, *_ = measure((megabits, delay), 2, *task)
                 layers, size = catalogue.build(name, reference, None), catalogue.find(name).size
-                count = sum(traffic.sent_bytes(layers, (3, size, size), batch, 2, way).values())
-                predicted = alone[name] / 2 + count * 8 / (megabits * 1e6)
+                counts = traffic.sent_bytes(layers, (3, size, size), batch, 2, way)
+                messages = traffic.messages(layers, 2, way)
+                predicted = alone[name] / 2
+                predicted += traffic.seconds(counts, messages, megabits / 1000, delay)
                 gains[way] = alone[name] / seconds
                 lines.append(
-                    f"| `{name}`, {batch} | {megabits / 1000:g} | {way} | {count / 1e6:.3g} | "
-                    f"{sent / 1e6:.3g} | {1 / predicted:.3g} | {1 / seconds:.3g} | "
-                    f"{gains[way]:.2f} |"
+                    f"| `{name}`, {batch} | {megabits / 1000:g} | {way} | "
+                    f"{sum(counts.values()) / 1e6:.3g} | {sent / 1e6:.3g} | {messages} | "
+                    f"{1 / predicted:.3g} | {1 / seconds:.3g} | {gains[way]:.2f} |"
                 )
                 print(lines[-1], file=sys.stderr, flush=True)
             slower = [way for way, gain in gains.items() if gain < 1]
@@ -230,7 +288,7 @@ def table(cases, rates):
                 f"- `{network}` at {megabits / 1000:g} Gbit/s: {max(gains, key=gains.get)} is "
                 f"fastest; slower than one host: {', '.join(slower) or 'none'}."
             )
-    return lines, best
+    return [*lines, "", *best]
 
 
 def overlap(rates):
@@ -240,38 +298,40 @@ def overlap(rates):
         "|---|---|---|---|---|",
     ]
     for megabits in rates:
-        backward, exchange, both = measure(megabits, 2, "overlap")
+        backward, exchange, both = measure((megabits, 0), 2, "overlap")
         cells = megabits / 1000, backward, exchange, backward + exchange, both
         lines.append(f"| {' | '.join(f'{cell:.3g}' for cell in cells)} |")
         print(lines[-1], file=sys.stderr, flush=True)
     return lines
 
 
-def main(networks):
-    """Measure and write docs/results/many_machines.md; of some networks alone, print the table."""
-    before = machine.load()
-    cases = [case for case in CASES if not networks or case[0] in networks]
-    lines, best = table(cases, RATES)
-    versions = machine.versions(1)
-    text = TEXT.format(
-        delay="a longer one was not tried"
-        + (", because this kernel has no netem" if missing(delay=True) else ""),
-        table="\n".join(lines),
-        summary="\n".join(best),
-        overlap="\n".join(["(not measured)"] if networks else overlap(RATES)),
-        machine=f"{versions['processor']}, {machine.cores()} cores, {versions['system']}, load "
-        f"{before} before",
-        versions=", ".join(
-            f"{name} {version}"
-            for name, version in machine.installed("numpy", "numba", "mpi4py", "mpich").items()
-        ),
-        date=versions["date"],
-    )
-    if networks:
-        print(text)
+def replace_section(title, lines):
+    """Write lines into a section of the page, after its text: from its first table on."""
+    before, heading, section = PAGE.read_text(encoding="utf-8").partition(f"## {title}\n")
+    text, rest = section[: section.index("\n|")], section.partition("\n## ")[1:]
+    text = "".join([before, heading, text, "\n", "\n".join(lines), "\n", *rest])
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def main(option=None):
+    """Measure without a delay or, with --delay, with one of 10 ms."""
+    load, versions = machine.load(), machine.versions(1)
+    if option == "--delay":
+        sections = {"A delay of 10 ms": table(CASES, DELAYED, 10)}
     else:
-        PAGE.write_text(text, encoding="utf-8")
+        sections = {
+            "No delay": table(CASES, RATES, 0),
+            "The exchange during the backward pass": overlap(RATES),
+        }
+    installed = machine.installed("numpy", "numba", "mpi4py", "mpich").items()
+    source = (
+        f"`python -m tests.hosts{' --delay' if option else ''}` measured this: "
+        f"{versions['processor']}, {machine.cores()} cores, {versions['system']}, load {load} "
+        f"before; {', '.join(map(' '.join, installed))}; {versions['date']}."
+    )
+    for title, lines in sections.items():
+        replace_section(title, [*lines, "", source])
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

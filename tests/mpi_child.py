@@ -2,7 +2,8 @@
 
 small FOLDER [epochs]    the trainer's small network, in 4 shards; resumes
 hybrid FOLDER            a small network with three fully connected layers, in 6 shards
-steps …                  NETWORK BATCH STEPS PARALLEL: seconds of a step, bytes that rank 0 sends
+steps …                  NETWORK BATCH STEPS PARALLEL: of a step, the seconds, the bytes that leave
+                         rank 0's network card, those of its arrays, and its messages
 data                     rank 1 has another pixel
 rounded                  rank 1 computes another bit
 raises                   rank 1 fails in the second step
@@ -10,6 +11,7 @@ overlap                  seconds of AlexNet's convolutions backward, an exchange
 gpu FOLDER               each rank has a GPU, emulated
 """
 
+import math
 import sys
 import threading
 import time
@@ -29,10 +31,14 @@ from minicnn.training.run import Run
 
 
 class Counting:
-    """A communicator that counts the bytes of arrays that this rank sends to others."""
+    """A communicator that counts the bytes of arrays that this rank sends to others.
+
+    messages    those that wait for one another; see traffic.py
+    """
 
     def __init__(self, comm):
-        self.comm, self.sent = comm, 0
+        self.comm, self.sent, self.messages = comm, 0, 0
+        self.to_all = math.ceil(math.log2(comm.size))
 
     def __getattr__(self, name):
         return getattr(self.comm, name)
@@ -40,19 +46,27 @@ class Counting:
     def Alltoallv(self, sent, received):
         array, (counts, _) = sent
         self.sent += (sum(counts) - counts[self.rank]) * array.itemsize
+        self.messages += 1
         self.comm.Alltoallv(sent, received)
 
     def Allgatherv(self, sent, received):
         self.sent += sent.nbytes * (self.size - 1)
+        self.messages += self.to_all
         self.comm.Allgatherv(sent, received)
+
+    def allgather(self, value):
+        self.messages += 2 * self.to_all
+        return self.comm.allgather(value)
 
     def sendrecv(self, value, other, **options):
         self.sent += sum(x.nbytes for x in value if hasattr(x, "nbytes"))
+        self.messages += 1
         return self.comm.sendrecv(value, other, **options)
 
     def bcast(self, value):
         if self.rank == 0 and hasattr(value, "nbytes"):
             self.sent += value.nbytes * (self.size - 1)
+        self.messages += 2 * self.to_all
         return self.comm.bcast(value)
 
 
@@ -127,7 +141,7 @@ elif task == "steps":
     def noting(*given):
         update(*given)
         on_the_wire = int(card.read_text()) if card.exists() else 0
-        noted.append((time.perf_counter(), on_the_wire, comm.sent))
+        noted.append((time.perf_counter(), on_the_wire, comm.sent, comm.messages))
         if len(noted) == steps + 2:
             if not job.rank:
                 print("measured", *np.median(np.diff(noted[1:], axis=0), axis=0))

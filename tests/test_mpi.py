@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -129,13 +130,15 @@ def test_the_hybrid_on_four_ranks_ends_with_the_bits_of_one_process(tmp_path):
         ("cifar-alexnet", "hybrid", 4),
     ],
 )
-def test_the_ranks_send_as_many_bytes_as_predicted(network, parallel, ranks):
+def test_the_ranks_send_as_many_bytes_and_messages_as_predicted(network, parallel, ranks):
     code, printed = finish(start(ranks, HERE / "mpi_child.py", "steps", network, 8, 2, parallel))
     assert code == 0, printed
     layers, size = catalogue.build(network, reference, None), catalogue.find(network).size
     predicted = traffic.sent_bytes(layers, (3, size, size), 8, ranks, parallel)
     rounded = 64  # bytes: 4 ranks have 2 or 3 of 10 classes
-    assert float(printed.split()[-1]) == pytest.approx(sum(predicted.values()), abs=rounded)
+    sent, messages = map(float, printed.split()[-2:])
+    assert sent == pytest.approx(sum(predicted.values()), abs=rounded)
+    assert messages == traffic.messages(layers, ranks, parallel)
 
 
 def test_a_run_goes_on_with_another_number_of_ranks(tmp_path):
@@ -226,36 +229,64 @@ def test_ctrl_c_finishes_the_step_saves_and_the_run_goes_on(sent, prepared, tmp_
 def wait_for(path, seconds=60, lines=1):
     """Wait until a file has this many lines."""
     end = time.monotonic() + seconds
-    while not path.exists() or path.read_bytes().count(b"\n") < lines:
+    while count_lines(path) < lines:
         assert time.monotonic() < end, f"{path} does not appear, or does not grow"
         time.sleep(0.05)
+
+
+def count_lines(path):
+    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def pids(folder):
     """Return the processes of the ranks that work on a folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        words = path.read_bytes().split(b"\0")
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:  # it has just ended
+            continue
         if os.fsencode(folder) in words and words[1:3] == [b"-m", b"mpi4py"]:
             found.append(int(path.parent.name))
     return sorted(found)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the ranks in /proc")
-def test_a_run_killed_at_random_moments_ends_with_the_same_bits(prepared, tmp_path):
+@pytest.mark.parametrize(
+    "parallel, sizes",
+    [
+        ("data", [1, 2, 4]),
+        pytest.param("hybrid", [1, 2, 4], marks=pytest.mark.slow),
+        pytest.param("columns", [2], marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_killed_at_random_moments_ends_with_the_same_bits(
+    parallel, sizes, prepared, tmp_path
+):
     out, rng = tmp_path / "run", random.Random(0)
-    assert main(training(prepared, tmp_path / "1")[2:]) == 0
-    for _ in range(KILLS):
-        ranks = rng.choice([2, 4])
-        job = start(ranks, *training(prepared, out, "--resume"))
-        while len(pids(out)) < ranks and job.poll() is None:
+    shared, network = ("--parallel", parallel), "cifar-alexnet"
+    if parallel == "columns":
+        shared, network = ("--shards", "1"), "cifar-2gpu"
+    shared += "--epochs", "10"
+    assert main(training(prepared, tmp_path / "1", *shared, network=network)[2:]) == 0
+    again = training(prepared, out, *shared, "--parallel", parallel, "--resume", network=network)
+    kills, history = 0, out / "history.jsonl"
+    while kills < KILLS:
+        ranks, goal = rng.choice(sizes), count_lines(history) + rng.choice([0, 1, 2])
+        job = start(ranks, *again)
+        while job.poll() is None and (len(pids(out)) < ranks or count_lines(history) < goal):
             time.sleep(0.02)
-        time.sleep(rng.uniform(0, 3))
-        if alive := pids(out):
-            os.kill(rng.choice(alive), signal.SIGKILL)
-        finish(job)
+        time.sleep(rng.uniform(0, 1))
+        with suppress(IndexError, ProcessLookupError):  # it has just ended
+            os.kill(rng.choice(pids(out)), signal.SIGKILL)
+            kills += 1
+            print(f"killed one of {ranks} in epoch {count_lines(history) + 1}")
+        code, _ = finish(job)
         assert not pids(out)
-    code, printed = finish(start(rng.choice([1, 2, 4]), *training(prepared, out, "--resume")))
+        if code == 0:  # it was faster: begin anew
+            assert state(out) == state(tmp_path / "1")
+            shutil.rmtree(out)
+    code, printed = finish(start(rng.choice(sizes), *again))
     assert code == 0, printed
     assert state(out) == state(tmp_path / "1")
 
@@ -308,6 +339,7 @@ def test_what_is_wrong_with_the_command_is_said_once(options, sentence, prepared
         code, printed = finish(start(2, *training(prepared, tmp_path / "run", *options)))
     assert code != 0
     assert printed.count(sentence) == 1, printed
+    assert not (tmp_path / "run").exists()
 
 
 def test_ranks_that_could_not_end_one_another_are_refused_with_the_right_command(tmp_path):

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -27,13 +29,33 @@ def prepared(tmp_path_factory):
     return photographs(tmp_path_factory.mktemp("hosts"))
 
 
-@pytest.mark.parametrize("parallel, fault", [("data", "cut"), ("hybrid", "stall")])
+ROUND_TRIP = """
+import os, socket, sys, time
+os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))  # wait for no processor
+start = time.monotonic()
+assert socket.socket().connect_ex((sys.argv[1], 9))  # refused
+print(1000 * (time.monotonic() - start))
+"""
+
+
+@pytest.mark.parametrize("delay", [0, 1, 10])
+def test_a_packet_takes_the_delay_from_one_host_to_another(delay):
+    with hosts(2, megabits=100, delay=delay) as network:
+        command = [*network.inside(0), sys.executable, "-c", ROUND_TRIP, network.addresses[1]]
+        trips = [float(subprocess.check_output(command)) for _ in range(10)]
+    assert 2 * delay <= min(trips) < 2 * delay + 1
+
+
+@pytest.mark.parametrize(
+    "parallel, fault, delay",
+    [("data", "cut", 0), ("hybrid", "stall", 0), ("data", "stall", 10), ("hybrid", "cut", 10)],
+)
 def test_three_hosts_end_with_the_bits_of_one_after_one_was_killed_and_one_lost(
-    parallel, fault, prepared, tmp_path
+    parallel, fault, delay, prepared, tmp_path
 ):
     out, endless = tmp_path / "run", ("--epochs", "100000", "--time-limit", "3")
     shared = "--parallel", parallel
-    with hosts(3, megabits=1000) as network:
+    with hosts(3, 1000, delay) as network:
         job = network.start(3, *training(prepared, out, *shared, *endless))
         wait_for(out / "history.jsonl")
         os.kill(pids(out)[-1], signal.SIGKILL)
@@ -52,7 +74,7 @@ def test_three_hosts_end_with_the_bits_of_one_after_one_was_killed_and_one_lost(
         assert code != 0
         assert "has waited 3 seconds for the others" in printed
     epochs = str(1 + len(storage.read_lines(out / "history.jsonl")))
-    with hosts(2, megabits=1000) as network:
+    with hosts(2, 1000, delay) as network:
         code, printed = finish(
             network.start(2, *training(prepared, out, *shared, "--resume", "--epochs", epochs))
         )

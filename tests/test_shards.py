@@ -169,19 +169,23 @@ def test_a_digest_sees_one_changed_pixel(sample):
 
 
 @pytest.mark.parametrize(
-    "network, parallel, megabytes, seconds",
+    "network, parallel, megabytes, seconds, messages, later",
     [
-        ("alexnet", "data", "243.86", "1.95"),
-        ("alexnet-2gpu", "columns", "7.96", "0.0637"),
-        ("alexnet", "hybrid", "13.92", "0.111"),
+        ("alexnet", "data", "243.86", "1.95", 6, "2.01"),
+        ("alexnet-2gpu", "columns", "7.96", "0.0637", 16, "0.224"),
+        ("alexnet", "hybrid", "13.92", "0.111", 20, "0.311"),
     ],
 )
-def test_summary_predicts_what_crosses(network, parallel, megabytes, seconds, capsys):
+def test_summary_predicts_what_crosses(
+    network, parallel, megabytes, seconds, messages, later, capsys
+):
     batch = "32" if parallel == "columns" else "64"
     options = ["--ranks", "2", "--parallel", parallel, "--batch", batch]
     assert main(["summary", network, *options]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.split() == f"{megabytes} MB together: {seconds} s at 1 Gbit/s".split()
-    for wrong in ([*options, "--beside", "vgg-a"], ["--parallel", "data"]):
+    assert main(["summary", network, *options, "--delay", "10"]) == 0
+    assert capsys.readouterr().out.endswith(f"{later} s at 1 Gbit/s and {messages} × 10 ms\n")
+    for wrong in ([*options, "--beside", "vgg-a"], ["--parallel", "data"], ["--delay", "1"]):
         with pytest.raises((SystemExit, AssertionError)):
             assert main(["summary", network, *wrong]) == 0

@@ -55,6 +55,12 @@ def add(commands):
         metavar="G",
         help="of the network, in Gbit/s, for the time that this takes (default: 1)",
     )
+    several.add_argument(
+        "--delay",
+        type=positive,
+        metavar="MS",
+        help="of the network, from one rank to another, in milliseconds (default: none)",
+    )
 
 
 def run(options):
@@ -62,8 +68,10 @@ def run(options):
     from ..networks import catalogue, comparison, summary
 
     size = catalogue.find(options.network).size
-    if not options.ranks and (options.parallel or options.bandwidth):
-        raise ValueError("--parallel and --bandwidth are for several machines: add --ranks N")
+    if not options.ranks and (options.parallel or options.bandwidth or options.delay):
+        raise ValueError(
+            "--parallel, --bandwidth and --delay are for several machines: add --ranks N"
+        )
     if options.ranks and options.beside:
         raise ValueError("--ranks is about one network: leave out --beside")
     classes = {"classes": options.classes} if options.classes else {}
@@ -74,10 +82,10 @@ def run(options):
     if options.ranks:
         from ..distributed import traffic
 
-        parallel, bandwidth = options.parallel or "data", options.bandwidth or 1
         lines = traffic.described(
-            layers, (3, size, size), options.batch, options.ranks, parallel, bandwidth
-        )
+            layers, (3, size, size), options.batch, options.ranks, options.parallel or "data",
+            options.bandwidth or 1, options.delay or 0,
+        )  # fmt: skip
         print("\n".join(lines))
         return 0
     print(summary.summary(layers, (3, size, size), options.batch))

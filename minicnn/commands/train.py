@@ -37,6 +37,7 @@ def run(options):
     from .. import data, storage
     from ..distributed import ranks
     from ..distributed.job import current_job
+    from ..distributed.shards import check_ranks
     from ..plots import canvas, curves
     from ..training import recipes, schedules, train, transfer
 
@@ -65,6 +66,7 @@ def run(options):
             f"--shards is {options.shards}, but a batch has {options.batch} images, and each shard "
             "needs one"
         )
+    check_ranks(options.shards, job)
     photos = data.load(options.data)
     if not len(photos.train_x):
         raise ValueError(f"{options.data} has no images to train with")

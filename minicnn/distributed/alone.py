@@ -1,7 +1,7 @@
 """A job of one process.  Its methods are those of ranks.Ranks, and communicate with no one.
 
-rank    the number of this process in its job: 0 … size − 1; rank 0 alone writes files
-size    the number of processes of the job
+rank, size     the number of this process, 0 … size − 1, in its job; rank 0 alone writes files
+part, parts    the same for the shares of a batch: two columns share none, and are one part
 """
 
 from .tree import root
@@ -23,7 +23,7 @@ class Alone:
 
     def collect(self, value):
         """Return the values of all parts, in their order."""
-        return [value]
+        return self.gather(value)
 
     def complete(self, run):
         """Bring all parameters and velocities of a run to every rank, if they are not there."""

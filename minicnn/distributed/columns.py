@@ -8,13 +8,14 @@ column's parameters are copied only before they are saved: see `complete`.
 Both ranks read the same images.  After `join` both have the scores, and compute the same loss.
 """
 
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
 from .. import two_columns
-from ..reference.two_columns import Columns, channels
+from ..reference import two_columns as same_memory
+from ..reference.two_columns import Columns, at, channels
 from .ranks import LIMIT, Ranks
 
 DRAWING = ("dropout_forward", "dropout_relu_forward")
@@ -36,7 +37,7 @@ class ColumnRanks(Ranks):
 
     def __init__(self, limit=LIMIT):
         super().__init__(limit)
-        self.part, self.parts = 0, 1
+        self.part, self.parts = 0, 1  # `at` does nothing: functions know their column by arguments
 
     def collect(self, value):
         """Return [the value of rank 0]: all ranks count the same answers."""
@@ -99,11 +100,6 @@ class ColumnRanks(Ranks):
         yield lent
 
 
-def at(column):
-    """Compute where this column lives: the functions below know it by their arguments."""
-    return nullcontext()
-
-
 def draws_also_away(dropout_forward):
     """Return a dropout layer that draws for the other column too, so that both ranks stay in step.
 
@@ -124,18 +120,18 @@ def joined(x0, x1):
     """Return one array with the channels of both columns, or Away."""
     if isinstance(x0, Away) or isinstance(x1, Away):
         return Away((x0.shape[0], x0.shape[1] + x1.shape[1], *x0.shape[2:]), x0.dtype)
-    return np.concatenate([x0, x1], axis=1)
+    return same_memory.joined(x0, x1)
 
 
 def part(x, first, C):
     """Return a copy of C channels of x, starting with `first`, or Away."""
     if isinstance(x, Away):
         return Away((x.shape[0], C, *x.shape[2:]), x.dtype)
-    return np.ascontiguousarray(x[:, first : first + C])
+    return same_memory.part(x, first, C)
 
 
 def added(dy, first, other):
     """Return other plus as many channels of dy, starting with `first`, or Away."""
     if isinstance(dy, Away) or isinstance(other, Away):
         return Away(dy.shape, dy.dtype)
-    return dy[:, first : first + other.shape[1]] + other
+    return same_memory.added(dy, first, other)

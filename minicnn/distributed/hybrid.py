@@ -42,80 +42,87 @@ class Hybrid(Shards):
 
     completed = None  # the number of steps at the last `complete`
 
-    def step(self, compute, layers, ops, batches, run, step, feed):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        first = first_connected(self.layers)
+        self.lower, self.upper = self.layers[:first], self.layers[first:]
+        self.update_ops = SimpleNamespace(sgd_update=self.sgd_update)
+
+    def step(self, batches, step, feed):
         """Return x, answers and grads of one step; x is None if this rank had no images.
 
-        For a fully connected layer, grads has (dw,), the rows of this rank's units.
+        The gradients of fully connected layers are as in `own_rows`.
         """
         key, total = (batches.seed, batches.epoch, step), len(batches.indices(step))
-        first, filled = first_connected(layers), min(self.count, total)
-        lower, upper = layers[:first], layers[first:]
+        filled, learned = min(self.count, total), net.count_parameters(self.lower)
         x, answers, walks, lower_nodes, upper_nodes = None, [], {}, [], []
         for shard in self.of_part(self.job.part, filled):
             x, _ = next(feed)
-            with self.seeded(run, *key, shard):
-                walks[shard] = net.forward(lower, x)
+            with self.seeded(*key, shard):
+                walks[shard] = net.forward(self.lower, x)
         for shard in range(filled):
             labels = batches.labels[batches.indices(step, shard)]
             share, (y, caches) = len(labels) / total, walks.get(shard, (None, None))
             owner = next(p for p in range(self.job.parts) if shard in self.of_part(p))
-            with self.seeded(run, *key, shard, 1):  # 1: else dropout would draw as in `lower`
-                loss, scores, dy, grads = self.connected(upper, ops, y, labels, owner)
-            add_leaf(upper_nodes, shard, flatten(upper, ops, grads, share))
+            with self.seeded(*key, shard, 1):  # 1: else dropout would draw as in `lower`
+                loss, scores, dy, grads = self.connected(y, labels, owner)
+            add_leaf(upper_nodes, shard, flatten(self.upper, self.ops, grads, share))
             if y is not None:
                 answers.append((loss, scores, labels))
                 walks[shard] = caches, dy.reshape(y.shape), share
         for shard in list(walks):
             caches, dy, share = walks.pop(shard)
-            _, grads = net.backward(lower, caches, dy, need_dx=False)
-            if net.count_parameters(lower):
-                add_leaf(lower_nodes, shard, flatten(lower, ops, grads, share))
+            _, grads = net.backward(self.lower, caches, dy, need_dx=False)
+            if learned:
+                add_leaf(lower_nodes, shard, flatten(self.lower, self.ops, grads, share))
             del caches, dy, grads  # the next shard needs the memory
-        grads = self.own_rows(upper, ops, root(dict(upper_nodes)))
-        if net.count_parameters(lower):
-            grads |= self.whole_sum(lower, ops, lower_nodes, filled)
+        grads = self.own_rows(root(dict(upper_nodes)))
+        if learned:
+            grads |= self.whole_sum(self.lower, lower_nodes, filled)
         return x, answers, grads
 
-    def connected(self, layers, ops, x, labels, owner):
+    def connected(self, x, labels, owner):
         """Return loss, scores, dx and grads of the upper layers for one shard.
 
         x is the owner's, and dx is whole there alone; grads are those of this rank's units.
         """
-        shape, dtype = (len(labels), layers[0].params["w"].shape[1]), layers[0].params["w"].dtype
+        w = self.upper[0].params["w"]
+        shape = len(labels), w.shape[1]
         counts = [math.prod(shape) * (part == owner) for part in range(self.job.parts)]
-        sent = np.empty(0, dtype) if x is None else np.ascontiguousarray(x).ravel()
+        sent = np.empty(0, w.dtype) if x is None else np.ascontiguousarray(x).ravel()
         x = self.job.joined(sent, counts).reshape(shape)
+        owners = [owner] + [None] * len(self.upper)
         shared = [
             layer._replace(
-                forward=functools.partial(self.fc_forward, ops),
-                backward=functools.partial(self.fc_backward, ops, owner if i == 0 else None),
+                forward=self.fc_forward, backward=functools.partial(self.fc_backward, to)
             )
             if net.kind_of(layer) == "fc"
             else layer
-            for i, layer in enumerate(layers)
+            for layer, to in zip(self.upper, owners, strict=False)
         ]
         scores, caches = net.forward(shared, x)
-        loss, loss_cache = ops.softmax_loss_forward(scores, labels)
-        (dscores,) = ops.softmax_loss_backward(loss_cache)
+        loss, loss_cache = self.ops.softmax_loss_forward(scores, labels)
+        (dscores,) = self.ops.softmax_loss_backward(loss_cache)
         return loss, scores, *net.backward(shared, caches, dscores)
 
-    def fc_forward(self, ops, x, w, b):
+    def fc_forward(self, x, w, b):
         """Return y, of which every rank computes its units, and the cache of this rank's."""
         N, K = len(x), len(w)
-        outputs = {s: ops.fc_forward(x, w[rows], b[rows]) for s, rows in self.slices(K).items()}
+        slices = self.slices(K)
+        outputs = {s: self.ops.fc_forward(x, w[rows], b[rows]) for s, rows in slices.items()}
         own = [np.ascontiguousarray(y.T).ravel() for y, _ in outputs.values()]
         counts = [(rows.stop - rows.start) * N for rows in self.rows(K)]
         joined = self.job.joined(np.concatenate([np.empty(0, x.dtype), *own]), counts)
         caches = {s: cache for s, (_, cache) in outputs.items()}
         return np.ascontiguousarray(joined.reshape(K, N).T), (caches, w)
 
-    def fc_backward(self, ops, owner, dy, cache):
+    def fc_backward(self, owner, dy, cache):
         """Return dx, for the owner or for each rank's units below, and dw, db of this rank's."""
         caches, w = cache
         N, (K, D) = len(dy), w.shape
         nodes, dws, dbs = [], [w[:0]], [np.empty(0, w.dtype)]
         for s, rows in self.slices(K).items():
-            dx, dw, db = ops.fc_backward(np.ascontiguousarray(dy[:, rows]), caches[s])
+            dx, dw, db = self.ops.fc_backward(np.ascontiguousarray(dy[:, rows]), caches[s])
             add_leaf(nodes, s, np.ascontiguousarray(dx.T).ravel())
             dws.append(dw)
             dbs.append(db)
@@ -139,36 +146,35 @@ class Hybrid(Shards):
         shards = [self.of_part(part) for part in range(self.job.parts)]
         return [slice(s.start * K // self.count, s.stop * K // self.count) for s in shards]
 
-    def own_rows(self, layers, ops, flat):
-        """Return grads, each as (dw,) with this rank's rows, from one array."""
+    def own_rows(self, flat):
+        """Return grads from one array; each is a list of (rows, dw), the slices of this rank."""
         own = []
-        for layer in layers:
+        for layer in self.upper:
             params = {n: w[self.rows(len(w))[self.job.part]] for n, w in layer.params.items()}
             own.append(layer._replace(params=params))
-        grads = unflatten(own, ops, flat)
-        return {name: {n: (dw,) for n, dw in grads[name].items()} for name in grads}
+        grads = unflatten(own, self.ops, flat)
+        for layer in self.upper:
+            for name, w in layer.params.items():
+                slices, dw = self.slices(len(w)).values(), grads[layer.name][name]
+                ends = np.cumsum([rows.stop - rows.start for rows in slices], dtype=int)
+                grads[layer.name][name] = list(zip(slices, np.split(dw, ends), strict=False))
+        return grads
 
-    def updating(self, ops):
-        """Return a backend whose sgd_update also takes (dw,), the gradient of this rank's rows."""
+    def sgd_update(self, w, v, dw, **options):
+        """Update w and v as the backend does; of a list of (rows, dw), each slice on its own."""
+        if not isinstance(dw, list):
+            return self.ops.sgd_update(w, v, dw, **options)
+        for rows, dw_rows in dw:
+            w[rows], v[rows] = self.ops.sgd_update(w[rows], v[rows], dw_rows, **options)
+        return w, v
 
-        def sgd_update(w, v, dw, **options):
-            if not isinstance(dw, tuple):
-                return ops.sgd_update(w, v, dw, **options)
-            first = self.rows(len(w))[self.job.part].start
-            for rows in self.slices(len(w)).values():  # each slice alone, whoever has it
-                dw_rows = dw[0][rows.start - first : rows.stop - first]
-                w[rows], v[rows] = ops.sgd_update(w[rows], v[rows], dw_rows, **options)
-            return w, v
-
-        return SimpleNamespace(sgd_update=sgd_update)
-
-    def complete(self, run):
+    def complete(self):
         """Bring each rank's rows of parameters and velocities to the others."""
-        if self.completed == len(run.losses):
+        if self.completed == len(self.run.losses):
             return
-        self.completed = len(run.losses)
-        names = {layer.name for layer in run.layers if net.kind_of(layer) == "fc"}
-        for name, array in run.arrays().items():  # such as w:fc6.w
+        self.completed = len(self.run.losses)
+        names = {layer.name for layer in self.upper}
+        for name, array in self.run.arrays().items():  # such as w:fc6.w
             if name[2:].rpartition(".")[0] in names:
                 parts = [array[rows] for rows in self.rows(len(array))]
                 own = parts[self.job.part].ravel()

@@ -19,13 +19,14 @@ import time
 
 import numpy as np
 
+from .alone import Alone
 from .launch import HEAD_START
 from .tree import root
 
 LIMIT = 600  # seconds; compiling or writing a checkpoint can take a minute
 
 
-class Ranks:
+class Ranks(Alone):
     """All processes that one mpiexec has started.
 
     Parameters
@@ -40,13 +41,8 @@ class Ranks:
         self.comm, self.limit = MPI.COMM_WORLD, limit
         self.rank, self.size = self.comm.rank, self.comm.size
         self.part, self.parts = self.rank, self.size
-        neighbours = self.comm.Split_type(MPI.COMM_TYPE_SHARED)
-        self.local_rank = neighbours.rank  # its number among the ranks of its machine
-
-    @property
-    def name(self):
-        """This rank's name, for messages."""
-        return f"rank {self.rank} on {socket.gethostname()}"
+        self.name = f"rank {self.rank} on {socket.gethostname()}"  # for messages
+        self.local_rank = self.comm.Split_type(MPI.COMM_TYPE_SHARED).rank  # within its machine
 
     @contextlib.contextmanager
     def waiting(self):
@@ -71,17 +67,10 @@ class Ranks:
         os._exit(1)
 
     def gather(self, value):
-        """Return the values of all ranks, in the order of their numbers."""
         with self.waiting():
             return self.comm.allgather(value)
 
-    collect = gather
-
-    def complete(self, run):
-        """Do nothing: every rank has all parameters."""
-
     def broadcast(self, value):
-        """Return the value of rank 0."""
         with self.waiting():
             return self.comm.bcast(value)
 
@@ -89,20 +78,10 @@ class Ranks:
         """Return this rank's slice of the sum of all arrays, added in the order of the tree.
 
         Each rank receives its slice of every array (Alltoall) and adds it up, as in Krizhevsky
-        (2014).  With `joined` after it, a rank sends and receives about twice its arrays.
-
-        Parameters
-        ----------
-        nodes : list of (node, array)
-            This rank's, see tree.py; the list is emptied.
-        held : list of list of node
-            The nodes of each rank.
-        counts : sequence of int
-            The length of each rank's slice; together, that of every array.
-        dtype
+        (2014).  With `joined` after it, a rank sends and receives about twice its arrays.  `nodes`
+        are this rank's, and are removed from their list; `held` are those of each rank, without
+        arrays; `counts` are the lengths of the ranks' slices, together that of every array.
         """
-        if self.size == 1:
-            return root(dict(nodes))
         slices, starts = {}, np.cumsum([0, *counts[:-1]])
         with self.waiting():
             for place in range(max(map(len, held))):  # every rank sends one array, or none
@@ -115,16 +94,12 @@ class Ranks:
                     [sent, (np.multiply(counts, sends), starts)],
                     [received, (incoming, np.cumsum([0, *incoming[:-1]]))],
                 )
-                slices |= {
-                    held[rank][place]: part for rank, part in zip(senders, received, strict=True)
-                }
+                slices |= {held[r][place]: part for r, part in zip(senders, received, strict=True)}
         nodes.clear()
         return root(slices)
 
     def joined(self, part, counts):
         """Return the arrays of all ranks, one after the other; `counts` are their lengths."""
-        if self.size == 1:
-            return part
         total = np.empty(sum(counts), part.dtype)
         with self.waiting():
             self.comm.Allgatherv(part, [total, (counts, np.cumsum([0, *counts[:-1]]))])
@@ -133,11 +108,8 @@ class Ranks:
 
 def check_data(job, photos):
     """Raise ValueError on all ranks unless they read the same data set."""
-    if job.size == 1:
-        return
     arrays = (photos.train_x, photos.train_y, photos.test_x, photos.test_y, photos.mean)
-    others = different(job, digest(*arrays))
-    if others:
+    if job.size > 1 and (others := different(job, digest(*arrays))):
         raise ValueError(
             f"the images or labels of {others} are not those of rank 0: copy the folder from there"
         )

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 import numpy as np
 
 from .. import net
-from .alone import ALONE
 from .ranks import warn_if_rounded
 from .tree import add_leaf
 
@@ -31,43 +30,27 @@ class Shards:
     count : int
         S, the number of shards.
     job : Alone or Ranks
-
-    Raises
-    ------
-    ValueError
-        If there are more ranks than shards.
+    run : Run
+    layers : list of Layer
+        Those of the run, for training.
+    ops : module
+    compute : function
+        compute(layers, ops, x, labels) → loss, scores, grads: train.loss_and_gradients.
     """
 
-    def __init__(self, count=1, job=ALONE):
-        if job.parts > count:
-            shards = "1 shard" if count == 1 else f"{count} shards"
-            raise ValueError(
-                f"{job.parts} ranks cannot share {shards} of a batch: start at most {count}, or "
-                f"take --shards {job.parts} in another folder"
-            )
-        self.count, self.job = count, job
+    def __init__(self, count, job, run=None, layers=(), ops=None, compute=None):
+        self.count, self.job, self.run = count, job, run
+        self.layers, self.ops, self.compute = layers, ops, compute
+        self.own = self.of_part(job.part)
+        self.update_ops = ops  # the backend whose sgd_update takes the grads of `steps`
 
     def of_part(self, part, filled=None):
         """Return the numbers of the shards of a part of the ranks, among the first `filled`."""
         first, stop = (p * self.count // self.job.parts for p in (part, part + 1))
         return range(first, stop if filled is None else min(stop, filled))
 
-    @property
-    def own(self):
-        """The numbers of this rank's shards."""
-        return self.of_part(self.job.part)
-
-    def steps(self, compute, layers, ops, batches, run):
+    def steps(self, batches):
         """Yield x, answers and grads of every step that is left in an epoch.
-
-        Parameters
-        ----------
-        compute : function
-            compute(layers, ops, x, labels) → loss, scores, grads: train.loss_and_gradients.
-        layers : list of Layer
-        ops : module
-        batches : Batches
-        run : Run
 
         Yields
         ------
@@ -78,53 +61,49 @@ class Shards:
         grads : dict
             The gradients of the whole batch, from all ranks.
         """
-        feed = iter(ops.device.feed(batches))
+        feed = iter(self.ops.device.feed(batches))
         for step in range(batches.first_step, batches.stop):
-            x, answers, grads = self.step(compute, layers, ops, batches, run, step, feed)
+            x, answers, grads = self.step(batches, step, feed)
             yield batches.make(step, 0)[0] if x is None else x, answers, grads
             del answers, grads  # the next step needs the memory
 
-    def step(self, compute, layers, ops, batches, run, step, feed):
+    def step(self, batches, step, feed):
         """Return x, answers and grads of one step; x is None if this rank had no images."""
         key, total = (batches.seed, batches.epoch, step), len(batches.indices(step))
         filled = min(self.count, total)  # the other shards have no images
         x, answers, nodes = None, [], []
         for shard in self.of_part(self.job.part, filled):
             x, labels = next(feed)
-            with self.seeded(run, *key, shard):
-                loss, scores, grads = compute(layers, ops, x, labels)
+            with self.seeded(*key, shard):
+                loss, scores, grads = self.compute(self.layers, self.ops, x, labels)
             answers.append((loss, scores, labels))
             if self.count > 1:
-                add_leaf(nodes, shard, flatten(layers, ops, grads, len(labels) / total))
+                add_leaf(nodes, shard, flatten(self.layers, self.ops, grads, len(labels) / total))
                 del grads  # the next shard needs the memory
         if self.count > 1:
-            grads = self.whole_sum(layers, ops, nodes, filled)
+            grads = self.whole_sum(self.layers, nodes, filled)
         return x, answers, grads
 
-    def whole_sum(self, layers, ops, nodes, filled):
+    def whole_sum(self, layers, nodes, filled):
         """Return the gradients of the whole batch, and empty this rank's nodes."""
         held = [nodes_of(self.of_part(part, filled)) for part in range(self.job.parts)]
         like = list(net.parameters(layers).values())
         length, ranks = sum(w.size for w in like), self.job.parts
         counts = np.diff([rank * length // ranks for rank in range(ranks + 1)])
         part = self.job.scatter_sum(nodes, held, counts, like[0].dtype)
-        return unflatten(layers, ops, self.job.joined(part, counts))
+        return unflatten(layers, self.ops, self.job.joined(part, counts))
 
-    def updating(self, ops):
-        """Return the backend whose sgd_update takes the grads of `steps`."""
-        return ops
-
-    def complete(self, run):
-        """Bring all parameters and velocities of a run to every rank, if they are not there."""
-        self.job.complete(run)
+    def complete(self):
+        """Bring all parameters and velocities of the run to every rank, if they are not there."""
+        self.job.complete(self.run)
 
     @contextmanager
-    def seeded(self, run, *key):
+    def seeded(self, *key):
         """Let the run's generators draw what belongs to a key, then return to their state."""
         if self.count == 1:
             yield
             return
-        rngs = run.rngs()
+        rngs = self.run.rngs()
         states = [rng.bit_generator.state for rng in rngs]
         for number, rng in enumerate(rngs):
             seed = np.random.SeedSequence(key, spawn_key=(number,))
@@ -135,22 +114,33 @@ class Shards:
             for rng, state in zip(rngs, states, strict=True):
                 rng.bit_generator.state = state
 
-    def rehearse(self, compute, layers, ops, run, x, labels):
+    def rehearse(self, x, labels):
         """Compute a small step on every rank, and warn if one has other bits than rank 0."""
-        with self.seeded(run, 0):
-            loss, _, grads = compute(layers, ops, ops.to_device(x), labels)
-        warn_if_rounded(self.job, float(ops.to_host(loss)), flatten(run.layers, ops, grads))
+        with self.seeded(0):
+            loss, _, grads = self.compute(self.layers, self.ops, self.ops.to_device(x), labels)
+        flat = flatten(self.run.layers, self.ops, grads)
+        warn_if_rounded(self.job, float(self.ops.to_host(loss)), flat)
 
-    def count_answers(self, ops, answers):
+    def count_answers(self, answers):
         """Return the mean loss of a batch, its wrong answers and its images, from all ranks."""
-        counts = []
+        counts, to_host = [], self.ops.to_host
         for loss, scores, labels in answers:
-            wrong = int((np.argmax(ops.to_host(scores), axis=1) != labels).sum())
-            counts.append((float(ops.to_host(loss)), wrong, len(labels)))
+            wrong = int((np.argmax(to_host(scores), axis=1) != labels).sum())
+            counts.append((float(to_host(loss)), wrong, len(labels)))
         counts = [count for own in self.job.collect(counts) for count in own]  # by shard
         losses, wrongs, images = zip(*counts, strict=True)
         loss = sum(loss * n / sum(images) for loss, n in zip(losses, images, strict=True))
         return losses[0] if self.count == 1 else loss, sum(wrongs), sum(images)
+
+
+def check_ranks(count, job):
+    """Raise ValueError if there are more ranks than shards."""
+    if job.parts > count:
+        shards = "1 shard" if count == 1 else f"{count} shards"
+        raise ValueError(
+            f"{job.parts} ranks cannot share {shards} of a batch: start at most {count}, or "
+            f"take --shards {job.parts} in another folder"
+        )
 
 
 def nodes_of(leaves):

@@ -10,6 +10,9 @@
 
 A rank receives as much as it sends, at the same time; links send both ways at once.  The ranks have
 as many shards each, a power of two, so that their gradients are one array: one node of the tree.
+
+A network also has a delay: the time from one rank to another, however short the message.  Most
+messages of a step answer others, so their delays add up.
 """
 
 import math
@@ -63,12 +66,36 @@ def sent_bytes(layers, shape, batch, ranks, parallel):
     return sent | {"scores": others * batch * scores * number // ranks}
 
 
-def described(layers, shape, batch, ranks, parallel, bandwidth):
-    """Return the prediction as lines of text; the bandwidth is in Gbit/s."""
+def messages(layers, ranks, parallel):
+    """Return the number of messages in a step that wait for one another, with one shard a rank.
+
+    An exchange takes one if every rank sends to every other, and log₂ n if all ranks get the same
+    (at least; the MPI chooses).  A Python object, such as the counts of wrong answers and the flag
+    of Ctrl-C, takes its length and itself.
+    """
+    if ranks == 1:
+        return 0
+    kinds, to_all = [net.kind_of(layer) for layer in layers], math.ceil(math.log2(ranks))
+    told = 4 * to_all  # counts and flag
+    if parallel == "columns":  # join: the scores there and back, and their gradient
+        return told + 2 * kinds.count("exchange") + 2 + 2 * to_all
+    shared = ranks * (to_all + kinds.count("fc") * (1 + to_all)) if parallel == "hybrid" else 0
+    return told + 1 + to_all + shared  # 1 + to_all: gradients
+
+
+def seconds(sent, messages, bandwidth, delay):
+    """Return the time of a step's bytes and messages; bandwidth in Gbit/s, delay in ms."""
+    return sum(sent.values()) * 8 / (bandwidth * 1e9) + messages * delay / 1000
+
+
+def described(layers, shape, batch, ranks, parallel, bandwidth, delay):
+    """Return the prediction as lines of text; the bandwidth is in Gbit/s, the delay in ms."""
     sent = sent_bytes(layers, shape, batch, ranks, parallel)
     total = sum(sent.values())
     lines = [f"In a step of {batch} images on {ranks} ranks ({parallel}), each rank sends"]
     lines += [f"{count / 1e6:10,.2f} MB  {name}" for name, count in sent.items()]
-    seconds = total * 8 / (bandwidth * 1e9)
-    lines.append(f"{total / 1e6:10,.2f} MB  together: {seconds:.3g} s at {bandwidth:g} Gbit/s")
+    count = messages(layers, ranks, parallel)
+    taken = seconds(sent, count, bandwidth, delay)
+    lines.append(f"{total / 1e6:10,.2f} MB  together: {taken:.3g} s at {bandwidth:g} Gbit/s")
+    lines[-1] += f" and {count} × {delay:g} ms" if delay else ""
     return lines

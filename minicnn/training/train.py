@@ -26,7 +26,7 @@ from ..console import interrupts
 from ..data.batches import Batches
 from ..distributed.alone import ALONE
 from ..distributed.hybrid import Hybrid, check_layers
-from ..distributed.shards import Shards
+from ..distributed.shards import Shards, check_ranks
 from ..errors import Diverged, Interrupted
 from . import evaluate
 from .divergence import check_weights, describe_divergence, save_unless_broken, warn_of_explosion
@@ -163,9 +163,9 @@ def train(
     validation = None
     if validation_data is not None:
         validation = images_and_labels("validation_data", validation_data)
-    shards = (Hybrid if hybrid else Shards)(int(shards), job)
-    if shards.count > 1:
-        settings = {**(settings or {}), "shards": shards.count}
+    check_ranks(shards, job)
+    if shards > 1:
+        settings = {**(settings or {}), "shards": int(shards)}
     if hybrid:
         check_layers(layers)
         settings = {**(settings or {}), "parallel": "hybrid"}
@@ -197,13 +197,15 @@ def train(
         check_pixels("validation", validation[0])
     if not resumes:
         run.save()  # so that even a run killed in its first second can be resumed
-    one_shard_each = until is None and shards.count == 1  # until may be reached at any step
+    one_shard_each = until is None and shards == 1  # until may be reached at any step
     sync_every = ops.device.LOOK_EVERY if one_shard_each else 1
-    update_ops = shards.updating(ops)
+    shards = (Hybrid if hybrid else Shards)(
+        int(shards), job, run, fused_layers, ops, loss_and_gradients
+    )
     pending = []  # the losses, scores and labels of the steps not counted yet
     if job.parts > 1:
         first_x = view(images[:2], rng=np.random.default_rng(seed))
-        shards.rehearse(loss_and_gradients, fused_layers, ops, run, first_x, labels[:2])
+        shards.rehearse(first_x, labels[:2])
     run.begin()
 
     total = epochs * len(images)
@@ -216,14 +218,12 @@ def train(
                 seed=seed, epoch=run.epoch, first_step=run.step, workers=workers,
                 shards=shards.count, own=shards.own,
             )  # fmt: skip
-            for x, answers, grads in shards.steps(
-                loss_and_gradients, fused_layers, ops, batches, run
-            ):
+            for x, answers, grads in shards.steps(batches):
                 pending.append(answers)
                 if len(pending) == sync_every or run.step + len(pending) == steps:
-                    counted = count_pending(pending, run, layers, ops, x, batches, shards)
+                    counted = count_pending(pending, run, layers, x, batches, shards)
                 update(
-                    layers, update_ops, grads, run.velocities, run.epsilon, momentum, decay,
+                    layers, shards.update_ops, grads, run.velocities, run.epsilon, momentum, decay,
                     bias_epsilon,
                 )  # fmt: skip
                 del answers, grads  # the next step needs the memory
@@ -233,7 +233,7 @@ def train(
                 update_bar(bar, run, steps, counted)
                 done = run.reached(until, steps)  # at the goal, an epoch ends early
                 if run.step == steps or done:
-                    shards.complete(run)
+                    shards.complete()
                     check_weights(run, layers, x, batches)
                     run.end_epoch(steps, validate(test_layers, ops, validation, test_view, job))
                     warn_of_explosion(run, classes, bar)
@@ -244,14 +244,14 @@ def train(
                 due = time.perf_counter() - run.saved_at > save_every
                 stop, due = map(any, zip(*job.gather((interrupted(), due)), strict=True))
                 if run.step == 0 or stop or due:
-                    shards.complete(run)
+                    shards.complete()
                     save_unless_broken(run, layers, x, batches)
                 if stop:
                     job.gather(None)  # the checkpoint is written
                     raise Interrupted(describe_interruption(run))
                 if done:
                     break
-    shards.complete(run)
+    shards.complete()
     save_unless_broken(run, layers, view(images[:1], rng=np.random.default_rng(seed)))
     return run
 
@@ -264,7 +264,7 @@ def next_epsilon(schedule, run):
     return float(epsilon)
 
 
-def count_pending(pending, run, layers, ops, x, batches, shards):
+def count_pending(pending, run, layers, x, batches, shards):
     """Add the pending steps to the run, empty the list, and return the number of their images.
 
     A GPU may be many steps behind the host; this waits for it.  Raises Diverged if a loss
@@ -272,7 +272,7 @@ def count_pending(pending, run, layers, ops, x, batches, shards):
     """
     total = 0
     for answers in pending:
-        loss, wrong, images = shards.count_answers(ops, answers)
+        loss, wrong, images = shards.count_answers(answers)
         if not np.isfinite(loss):
             raise Diverged(describe_divergence(run, layers, x, batches, run.step + 1))
         run.count(loss, wrong, images, batches.waited)
