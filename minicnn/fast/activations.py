@@ -23,52 +23,66 @@ NO_REORDERING = {"fastmath": {"contract", "nsz"}}
 
 def relu_forward(x):
     """Return max(0, x)."""
-    return map_units("relu", (relu_loop, relu_loop), 1 / 7, x)
+    check_array("relu", "x", x)
+    x = as_dense(x)
+    y = empty_like(x)
+    run_flat(relu_loop, x.size / 7, flat_view(x), flat_view(y))
+    return y, (y,)
 
 
 def relu_backward(dy, cache):
     """Let dy pass where the unit was on."""
-    return map_gradient("relu", relu_back_loop, 1 / 4, dy, cache)
+    y = cached_output("relu", dy, cache)
+    dx = empty_like(y)
+    dy = match_layout(dy, y)
+    run_flat(relu_back_loop, y.size / 4, flat_view(dy), flat_view(y), flat_view(dx))
+    return (dx,)
 
 
 def tanh_forward(x):
     """Return tanh(x), between −1 and 1."""
-    return map_units("tanh", (tanh_loop32, tanh_loop64), 1, x)
+    check_array("tanh", "x", x)
+    loop = tanh_loop32 if x.dtype == np.float32 else tanh_loop64
+    x = as_dense(x)
+    y = empty_like(x)
+    run_flat(loop, x.size, flat_view(x), flat_view(y))
+    return y, (y,)
 
 
 def tanh_backward(dy, cache):
     """Multiply dy by the slope 1 − y²."""
-    return map_gradient("tanh", tanh_back_loop, 1 / 3, dy, cache)
+    y = cached_output("tanh", dy, cache)
+    dx = empty_like(y)
+    dy = match_layout(dy, y)
+    run_flat(tanh_back_loop, y.size / 3, flat_view(dy), flat_view(y), flat_view(dx))
+    return (dx,)
 
 
 def logistic_forward(x):
     """Return 1 / (1 + e^−x), between 0 and 1."""
-    return map_units("logistic", (logistic_loop32, logistic_loop64), 1, x)
+    check_array("logistic", "x", x)
+    loop = logistic_loop32 if x.dtype == np.float32 else logistic_loop64
+    x = as_dense(x)
+    y = empty_like(x)
+    run_flat(loop, x.size, flat_view(x), flat_view(y))
+    return y, (y,)
 
 
 def logistic_backward(dy, cache):
     """Multiply dy by the slope y·(1 − y)."""
-    return map_gradient("logistic", logistic_back_loop, 1 / 3, dy, cache)
+    y = cached_output("logistic", dy, cache)
+    dx = empty_like(y)
+    dy = match_layout(dy, y)
+    run_flat(logistic_back_loop, y.size / 3, flat_view(dy), flat_view(y), flat_view(dx))
+    return (dx,)
 
 
-def map_units(layer, loops, nanoseconds, x):
-    """Return y and the cache; the loops are for float32 and float64, the time for one number."""
-    check_array(layer, "x", x)
-    x, loop = as_dense(x), loops[x.dtype == np.float64]
-    y = empty_like(x)
-    run_flat(loop, x.size * nanoseconds, flat_view(x), flat_view(y))
-    return y, (y,)
-
-
-def map_gradient(layer, loop, nanoseconds, dy, cache):
-    """Return dx, which the loop computes of dy and of y, all that the cache holds."""
+def cached_output(layer, dy, cache):
+    """Return y, dense, from the cache of one of these layers, which holds nothing else."""
     check_cache(layer, cache, np.ndarray)
     (y,) = cache
     check_gradient(layer, dy, y.shape, y.dtype)
-    y = as_dense(y)
-    dx, dy = empty_like(y), match_layout(dy, y)
-    run_flat(loop, y.size * nanoseconds, flat_view(dy), flat_view(y), flat_view(dx))
-    return (dx,)
+    return as_dense(y)
 
 
 @njit(**LOOP, **FAST)
