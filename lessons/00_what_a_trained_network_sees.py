@@ -48,7 +48,7 @@ print(f"{len(arrays)} layers, with {net.count_parameters(network.layers):,} para
 # (4). The first, `conv1`, makes 64 *maps* of 24×24 numbers, and each of these numbers is made by a
 # *unit*. All units of a map look for the same thing, each at its own place.
 #
-# Here are sixteen maps of the first convolution and sixteen of the fifth, after a ReLU has set
+# Here are some maps of the first convolution and of the fifth, after a ReLU has set
 # their negative numbers to 0. **Predict** in which of them you can see the bird.
 
 # %%
@@ -76,8 +76,9 @@ sees = {name: fields[name].sees for name in ("conv1", "conv2", "conv3", "conv4",
 print(*[f"{name}: {wide}  " for name, wide in sees.items()], "pixels wide")
 
 # %% [markdown]
-# Over half from `conv3` on, and all from `conv4` on. The last layers, `fc6` and `fc7`, have no maps
-# any more: every unit sees everything.
+# Over half from `conv3` on. The windows of `conv4` and `conv5`, of 31 and 39 pixels, are wider than
+# the image, which has 24: they reach beyond its edges, where the network reads zeros. The last
+# layers, `fc6` and `fc7`, have no maps any more: every unit sees everything.
 #
 # ## Take a map away
 #
@@ -114,7 +115,8 @@ print(f"without map {worst}: bird {without[worst, bird]:.0%}, not {p[bird]:.0%}"
 # <details>
 # <summary>Answers</summary>
 #
-# 1. A dog, and the network says cat, with 71%. It errs with 15% of the photographs in this sample.
+# 1. A dog, and the network says cat, with 71%. It gets 15% of the photographs in this
+#    sample wrong.
 # 2. Yes, and surer than before, with 96%: it was trained with mirror images, too.
 # 3. Then it says cat, with 48%: it had used the colours.
 #

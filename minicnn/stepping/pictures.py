@@ -24,22 +24,35 @@ class Picture:
         return page.slides_html(self._slides)
 
     def show(self, pause=None):
-        """Print the arrays, in colour where the output supports it; pause after each slide."""
-        colour, last = terminal.has_colour(), [*self._slides][-1:]
+        """Print the arrays, in colour where the output supports it.
+
+        Pause after each slide, and where the next row of arrays would push one off the screen.
+        """
+        colour, last = terminal.has_colour(), [*self._slides][-1]
         for label in self._slides:
-            print(self._text(label, colour))
-            if pause and [label] != last and pause("[Enter] next slide   [q] stop   ") == "q":
+            used = 0
+            for n, row in enumerate(self._rows(label, colour)):
+                if pause and used and used + len(row) > terminal.height() + 2:
+                    if pause("[Enter] show more   [q] stop   ") == "q":
+                        return
+                    used = 0
+                print("\n".join([""] * bool(n) + row))
+                used += len(row) + 1
+            if pause and label != last and pause("[Enter] next slide   [q] stop   ") == "q":
                 return
 
-    def _text(self, label, colour=False):
+    def _rows(self, label, colour=False):
+        """Return the rows of arrays of a slide, each as lines."""
         width, blocks = terminal.width_of(colour), []
         for name, shot in self._slides[label].items():
             blocks.append(terminal.array(name, shot, colour, indent=""))
             blocks[-1] += [] if colour else terminal.shades(shot, width)
-        return "\n".join([label] * bool(label) + terminal.side_by_side(blocks, width))
+        first, *rows = terminal.rows_of(blocks, width) or [[]]
+        return [[label] * bool(label) + first, *rows]
 
     def __str__(self):
-        return "\n".join(map(self._text, self._slides))
+        slides = [["\n".join(row) for row in self._rows(label)] for label in self._slides]
+        return "\n".join(map("\n\n".join, slides))
 
     __repr__ = __str__
 

@@ -72,7 +72,7 @@ def drawn(shot, width, colour, row):
     if not colour or not shot.panels.size:
         return []
     whole = widest(row)
-    return blocks(shot._replace(lo=whole.lo, hi=whole.hi), width)
+    return fitted_blocks(shot._replace(lo=whole.lo, hi=whole.hi), width)
 
 
 def numbers(shot, width, box=None):
@@ -119,6 +119,14 @@ def folded(panel, cell, most):
 
 def side_by_side(blocks, width):
     """Return blocks of lines side by side, with those that do not fit below."""
+    lines = []
+    for row in rows_of(blocks, width):
+        lines += [""] * bool(lines) + row
+    return lines
+
+
+def rows_of(blocks, width):
+    """Return blocks of lines as rows, each with the lines of those that fit side by side."""
     rows, used = [], 0
     for block in blocks:
         wide = max(map(breadth, block)) + 4
@@ -126,13 +134,13 @@ def side_by_side(blocks, width):
             rows, used = [*rows, []], 0
         rows[-1].append((block, wide))
         used += wide
-    lines = []
-    for row in rows:
-        lines += [""] if lines else []
+    for i, row in enumerate(rows):
+        rows[i] = []
         for n in range(max(len(block) for block, _ in row)):
             parts = [(block[n] if n < len(block) else "", wide) for block, wide in row]
-            lines.append("".join(part + " " * (wide - breadth(part)) for part, wide in parts))
-    return [line.rstrip() for line in lines]
+            line = "".join(part + " " * (wide - breadth(part)) for part, wide in parts)
+            rows[i].append(line.rstrip())
+    return rows
 
 
 def breadth(line):
@@ -151,7 +159,24 @@ def shades(shot, width):
         ends, middle = (number(-top), number(top)), "▒ 0, "
     else:
         ends = "0", number(top)
-    return [*blocks(shot, width, colour=False), f"(blank is {ends[0]}, {middle}█ {ends[1]})"]
+    return [*fitted_blocks(shot, width, colour=False), f"(blank is {ends[0]}, {middle}█ {ends[1]})"]
+
+
+def fitted_blocks(shot, width, colour=True):
+    """Return the blocks of an array whose maps are no wider and no higher than the screen."""
+    _, h, w = shot.panels.shape
+    every = max(1, -(-w // width), -(-h // (2 * height())))
+    lines = blocks(shot._replace(panels=shot.panels[:, ::every, ::every]), width, colour)
+    return lines + [f"(every {ordinal(every)} row and column)"] * (every > 1)
+
+
+def ordinal(n):
+    return {2: "second", 3: "third"}.get(n, f"{n}th")
+
+
+def height():
+    """Return how many lines a picture may have: the terminal's, but for some lines of text."""
+    return max(6, shutil.get_terminal_size((100, 999)).lines - 6)
 
 
 def blocks(shot, width, colour=True):
@@ -162,7 +187,8 @@ def blocks(shot, width, colour=True):
     """
     panels, ink, end = (rgb(shot), half, OFF) if colour else (greys(shot), shade, "")
     across = max(1, (width + 1) // (panels.shape[2] + 1))
-    lines, most = [], 3 * across  # three rows of maps are enough
+    down = min(3, max(1, height() // -(-panels.shape[1] // 2)))  # three rows of maps are enough
+    lines, most = [], down * across
     for first in range(0, min(len(panels), most), across):
         group = panels[first : first + across]
         for row in range(0, group.shape[1], 2):

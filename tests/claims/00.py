@@ -13,8 +13,8 @@ CLAIMS = [
     ("64 *maps* of 24×24", "arrays['conv1'].shape == (1, 64, 24, 24)"),
     ("sees five pixels across", "sees['conv1'] == 5"),
     (
-        "half from `conv3` on, and all from `conv4` on",
-        "sees['conv2'] < 12 < sees['conv3'] < 24 < sees['conv4']",
+        "half from `conv3` on. The windows of `conv4` and `conv5`, of 31 and 39 pixels",
+        "sees['conv2'] < 12 < sees['conv3'] and (sees['conv4'], sees['conv5']) == (31, 39)",
     ),
     ("Two of 96", "changed == 2 and len(without) == 96"),
     ("1,209,130", "net.count_parameters(network.layers)"),
