@@ -23,7 +23,7 @@ CLAIMS = [
     ("saw each 38 times", "len(data.trained().history)"),
     ("says cat, with 71%", f"100 * {answer('sample.test_x[5]')}[3]"),
     ("A dog", "sample.classes[sample.test_y[5]] == 'dog'"),
-    ("It errs with 15%", "100 * data.trained().errors['sample']"),
+    ("It gets 15%", "100 * data.trained().errors['sample']"),
     ("with 96%: it", f"100 * {answer('photo[:, :, ::-1]')}[2]"),
     ("with 48%: it", f"100 * {answer(GREY)}[3]"),
 ]
