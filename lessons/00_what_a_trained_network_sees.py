@@ -115,8 +115,8 @@ print(f"without map {worst}: bird {without[worst, bird]:.0%}, not {p[bird]:.0%}"
 # <details>
 # <summary>Answers</summary>
 #
-# 1. A dog, and the network says cat, with 71%. It gets 15% of this sample's photographs
-#    wrong.
+# 1. A dog, and the network says cat, with 71%. It gets 15% of the photographs in this
+#    sample wrong.
 # 2. Yes, and surer than before, with 96%: it was trained with mirror images, too.
 # 3. Then it says cat, with 48%: it had used the colours.
 #

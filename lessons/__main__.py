@@ -202,7 +202,7 @@ def ask(prompt):
     Raises InputEnded at the end of the input, which ends the whole lesson, also from the stepper.
     """
     try:
-        return input(terminal.painted(prompt, terminal.GREY))
+        return input(terminal.prompt(prompt))
     except EOFError:
         raise InputEnded from None
 

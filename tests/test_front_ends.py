@@ -266,6 +266,28 @@ def test_in_jupyterlab_the_stepper_and_the_notebook_have_their_keys(chromium, ju
     assert active(chromium) == 2
 
 
+def test_a_stepper_needs_no_kernel_and_keeps_its_values_when_it_restarts(chromium, jupyterlab):
+    from selenium.webdriver.common.keys import Keys
+
+    look(chromium, f"{jupyterlab}/trusted.ipynb?reset")
+    root, server = stepper(chromium, 120), "/".join(jupyterlab.split("/")[:3])
+    body, shown = root.find_element("css selector", ".stepper"), []
+    for restarts in range(2):
+        press(chromium, body, Keys.HOME, *[Keys.ARROW_RIGHT] * 6)
+        shown.append(root.find_element("css selector", ".stage").text)
+        kernels = wait(chromium, 60, f"fetch('{server}/api/kernels').then((it) => it.json())")
+        for kernel in kernels * (not restarts):
+            path = f"{server}/api/kernels/{kernel['id']}/restart"
+            chromium.execute_script(
+                "const token = document.cookie.match(/_xsrf=([^;]+)/)?.[1] ?? '';"
+                "return fetch(arguments[0], {method: 'POST', headers: {'X-XSRFToken': token}})"
+                ".then((it) => { if (!it.ok) throw it.status; })",
+                path,
+            )
+        assert kernels
+    assert shown[0] == shown[1] and "cols before" in shown[0]
+
+
 def test_in_a_notebook_that_jupyterlab_does_not_trust_there_is_text(chromium, jupyterlab):
     look(chromium, f"{jupyterlab}/other.ipynb?reset")
     text = wait(chromium, 120, "document.querySelector('.minicnn-step')?.innerText")

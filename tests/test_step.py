@@ -1609,18 +1609,27 @@ def test_a_picture_says_shape_and_range_and_has_the_numbers_of_small_arrays():
     assert "big  40 × 50 float64" in text
 
 
-def test_a_picture_fits_a_terminal_of_24_lines_and_stops_before_it_scrolls(capsys, monkeypatch):
-    monkeypatch.setattr(terminal.shutil, "get_terminal_size", lambda *_: os.terminal_size((80, 24)))
-    monkeypatch.setattr(terminal, "has_colour", lambda *_: True)
-    photo, maps = np.ones((1, 3, 224, 224)), np.ones((96, 55, 55))
-    photo[0, 0, 0, 223] = 200
-    shown = []
-    picture(photo=photo, maps=maps, b=np.ones(3)).show(lambda _: shown.append(capsys.readouterr()))
-    parts = [*(part.out for part in shown), capsys.readouterr().out]
-    assert [part.strip().split()[0] for part in parts] == ["photo", "maps"]
-    assert all(len(part.splitlines()) <= 22 for part in parts)
-    assert "(every 7th row and column)" in parts[0]
-    assert "(2 of 96 maps)\n  (every second row and column)" in parts[1]
+def test_a_picture_fits_into_the_terminal_and_waits_before_it_scrolls_away(monkeypatch, capsys):
+    monkeypatch.setattr(terminal, "has_colour", lambda file=None: True)
+    for columns, lines in [(80, 24), (60, 16)]:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setenv("LINES", str(lines))
+        asked, shown = [], []
+
+        def pause(prompt, asked=asked, shown=shown):
+            asked.append(prompt)
+            shown.append(capsys.readouterr().out)
+            return ""
+
+        picture(a=drawn(40, 224, 224), b=drawn(50, 70), c=drawn(8, 30, 30)).show(pause)
+        shown.append(capsys.readouterr().out)
+        assert len(asked) == 2 and "every" in shown[0] and "c  8 × 30 × 30" in shown[2]
+        for text in shown:
+            rows = [re.sub("\033.*?m", "", row) for row in text.splitlines()]
+            assert len(rows) < lines and max(map(len, rows)) <= columns
+    asked.clear()
+    picture(a=drawn(50, 70), b=drawn(50, 70)).show(lambda prompt: "q")
+    assert "b  50" not in capsys.readouterr().out
 
 
 def test_slides_have_the_same_arrays_and_one_range_of_colours(capsys):

@@ -32,6 +32,7 @@ NUMBERS = itertools.count(1)  # of changed cells
 OUT = pathlib.Path("runs") / "lessons"  # the folder for figures, relative to the working folder
 MARKER = re.compile(r"^# %%(.*)\n?", re.MULTILINE)
 PROMPT = "[Enter] run it   [e] change a line   [b] back   [q] quit   "
+ASK = "Your prediction, or [Enter]   [e] change a line   [b] back   [q] quit   "
 AGAIN = "[Enter] continue   [e] change a line   [b] back   [q] quit   "
 SHOW_AGAIN = "[Enter] show it again   [e] change a line   [b] back   [q] quit   "
 AFTER = "[Enter] go on   [e] change a line and run it again   [b] back   [q] quit   "
@@ -139,8 +140,9 @@ def run(path, pause=None, write=print):
     path : path
         The lesson.
     pause : function, optional
-        Called with a prompt before and after each code cell, like `input`.  The answer "b" goes
-        back to the previous code cell, which does not run again but shows its value again, such as
+        Called with a prompt before and after each code cell, like `input`.  Before a cell whose
+        output is to be predicted, its answer may be the prediction.  The answer "b" goes back to
+        the previous code cell, which does not run again but shows its value again, such as
         a stepper.  "e" changes a line of the cell, which then runs again; the file stays as it is.
         "o" opens a figure.  "q" quits the lesson.
     write : function
@@ -181,20 +183,23 @@ def run(path, pause=None, write=print):
         answer = ""
         if pause:
             prompt = AGAIN if values.get(current) is None else SHOW_AGAIN
-            answer = answered(pause, prompt if current in values else PROMPT, "beq")
-        if not answer:
+            asks = current and PREDICT.search(all_cells[current - 1][1])
+            prompt = prompt if current in values else ASK if asks else PROMPT
+            answer = answered(pause, prompt, "beq")
+        if answer not in ("b", "e", "q"):
             if current not in values:
                 try:
                     values[current] = execute(source, line, path, namespace, current in changed)
-                except (Exception, KeyboardInterrupt, SystemExit) as error:
-                    if pause and current in changed:  # the reader's own mistake, or endless loop
-                        write(mistake(error, line))
-                        all_cells[current] = kind, changed[current], line
+                except (Exception, KeyboardInterrupt) as error:
+                    if pause and changed:  # the reader's own mistake, or endless loop
+                        before = changed.get(current, source)
+                        write(mistake(error, line, source != before))
+                        all_cells[current] = kind, before, line
                         continue
                     error.add_note(f"This was cell {current + 1} of {path.name}, from line {line}.")
                     raise
             show(values[current], name, pause, write)
-            write("")
+            write(f"\nYou predicted: {answer}\n" if answer else "")
             if pause:
                 answer = after(values[current], name, pause)
                 write("")
@@ -212,21 +217,30 @@ def run(path, pause=None, write=print):
     return namespace
 
 
-def mistake(error, line):
-    """Return an error in a cell that the reader has changed; `line` is the cell's first line."""
+def mistake(error, line, is_changed):
+    """Return the text of an error after a change; `line` is the first line of the cell."""
+    text = f"{type(error).__name__}: {error}"
     if isinstance(error, KeyboardInterrupt):
-        return "\nStopped.  The line is as it was before.\n"
-    text = str(error)
-    if isinstance(error, SyntaxError) and error.lineno:
-        text = f"{error.msg}, in line {error.lineno - line + 1}"
-    return f"{type(error).__name__}: {text}\n"
+        text = "Stopped."
+    elif isinstance(error, SyntaxError) and error.lineno:
+        text = f"SyntaxError: {error.msg}, in line {error.lineno - line + 1}"
+    if is_changed:
+        return f"{text}\nThe cell is as it was before.\n"
+    return f"{text}\nA line that you have changed above may be the cause: [b] goes back to it.\n"
 
 
 def answered(pause, prompt, letters="bq"):
-    """Return the reader's answer, "" or one of these letters; ask again after any other."""
-    while (answer := pause(prompt).strip().lower()[:1]) not in ("", *letters):
-        pass
-    return answer
+    """Return the reader's answer: "", one of these letters, or what the prompt ASKs for.
+
+    A letter may be written as its command, such as "back".  Any other answer is asked for again.
+    """
+    words = [word for word in ("back", "edit", "open", "quit") if word[0] in letters]
+    while answer := pause(prompt).strip():
+        if answer.lower() in (*letters, *words):
+            return answer[0].lower()
+        if prompt == ASK:
+            return answer
+    return ""
 
 
 def after(value, name, pause):
@@ -308,10 +322,10 @@ def show(value, name, pause, write):
         picture = OUT / f"{name}.png"
         look = {"format": "png", "dpi": 120, "bbox_inches": "tight"}
         write_whole(picture, lambda file: value.savefig(file, **look))
-        if terminal.has_colours():
-            from . import figures
+        from . import figures
 
-            write(figures.blocks(value, terminal.width()))
+        draw = figures.blocks if terminal.has_colours() else figures.filled_words
+        write(draw(value, terminal.width()))
         write(f"The figure is in {picture}")
     else:
         write(str(value))

@@ -108,12 +108,13 @@ def blocks(figure, columns):
     from minicnn.stepping import terminal
     from minicnn.stepping.values import look
 
-    finer = 4
+    finer, (wide, high) = 4, figure.get_size_inches()
+    width, columns = columns, min(columns, int(2 * (terminal.height() - 4) * wide / high))
     letters = [text for text in figure.findobj(Text) if text.get_visible()]
     try:
         for text in letters:
             text.set_visible(False)
-        drawn = png(figure, finer * columns / figure.get_size_inches()[0])
+        drawn = png(figure, finer * columns / wide)
     finally:
         for text in letters:
             text.set_visible(True)
@@ -124,4 +125,9 @@ def blocks(figure, columns):
     ink = np.abs(cells.astype(int) - 255).sum(axis=2)  # the distance from white paper
     strongest = cells[np.arange(len(cells)), ink.argmax(axis=1)].reshape(height, columns, 3)
     shot = look(np.ascontiguousarray(strongest.transpose(2, 0, 1)))
-    return "\n".join([*terminal.blocks(shot, columns), textwrap.fill(words(figure), columns)])
+    return "\n".join([*terminal.blocks(shot, columns), filled_words(figure, width)])
+
+
+def filled_words(figure, columns):
+    """Return the words of a figure as lines of text."""
+    return textwrap.fill(words(figure), columns)

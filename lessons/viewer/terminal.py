@@ -20,7 +20,7 @@ SIGNS = {
     "ldots": "…", "dots": "…", "cdots": "⋯", "quad": "\u2003", "qquad": "\u2003\u2003",
     "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "langle": "⟨", "rangle": "⟩",
     "mid": "|", "left": "", "right": "", "bigl": "", "bigr": "", "big": "", "Big": "", "ell": "ℓ",
-    "top": "ᵀ", "lVert": "‖", "rVert": "‖",
+    "top": "ᵀ", "lVert": "‖",
 }  # fmt: skip
 ITEM = r"(?:[-*+]|\d+\.) "  # the start of a list item
 RAISED = dict(zip("0123456789+-−niT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻ⁿⁱᵀ", strict=True))
@@ -28,13 +28,21 @@ LOWERED = dict(zip("0123456789+-−aeijklmnopt", "₀₁₂₃₄₅₆₇₈₉
 
 
 def has_colours():
-    """Return whether to use colours: on a terminal, unless NO_COLOR is set (no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    """Return whether to use colours: on a terminal, unless NO_COLOR or TERM=dumb is set."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not is_plain
 
 
 def painted(text, colour):
     """Return text in a colour, if colours are used."""
     return f"{colour}{text}{OFF}" if has_colours() else text
+
+
+def prompt(text):
+    """Return the prompt of an input in grey; readline must not count the colours as width."""
+    start, end = painted("|", GREY).split("|")
+    around = "\001{}\002" if start and "readline" in sys.modules else "{}"
+    return around.format(start) + text + around.format(end)
 
 
 def code(source, numbered=False):
@@ -168,7 +176,8 @@ def formula(tex):
     r"""Return a formula in LaTeX as plain text: \frac{\partial L}{\partial x} as ∂L/∂x."""
     tex = " ".join(tex.split())
     tex = re.sub(r"\\(?:text|mathrm|mathbf|operatorname|mathit|mathcal)\{([^{}]*)\}", r"{\1}", tex)
-    tex = re.sub(r"\\(partial|nabla|left|right) +", lambda m: SIGNS[m[1]], tex)
+    tex = re.sub(r"\\(partial|nabla|left|right|lVert) +", lambda m: SIGNS[m[1]], tex)
+    tex = re.sub(r" *\\rVert", "‖", tex)
     tex = re.sub(r"\\([A-Za-z]+)", lambda m: sign(m[1]), tex)
     tex = re.sub(r"\\[,;:! ]", " ", tex).replace("\\\\", "\n").replace("&", "").replace("~", " ")
     tex = re.sub(r"([_^])([^\s{}])", r"\1{\2}", tex)

@@ -12,7 +12,7 @@ HELP = (
     "Enter: next line   b: back   s: next, with checks and shapes   o: open the call\n"
     "u: leave the call   t 5: iteration 5   r: run on   q: quit"
 )
-TOUCH = "In a backward pass, w[0, 1] compares that entry's gradient with a finite difference."
+TOUCH = "w[0, 1]: compare that entry's gradient with a finite difference"
 
 
 def show(record, pause=input, pairs=None, forward=None, again=None, touch=None):

@@ -12,9 +12,10 @@ CLAIMS = [
     ("together they are 100%", "100 * p.sum()"),
     ("64 *maps* of 24×24", "arrays['conv1'].shape == (1, 64, 24, 24)"),
     ("sees five pixels across", "sees['conv1'] == 5"),
-    ("half from `conv3` on", "sees['conv2'] < 12 < sees['conv3']"),
-    ("of 31 and 39 pixels", "(sees['conv4'], sees['conv5']) == (31, 39)"),
-    ("the image, which has 24", "x.shape[-1] == 24 > sees['conv3']"),
+    (
+        "half from `conv3` on. The windows of `conv4` and `conv5`, of 31 and 39 pixels",
+        "sees['conv2'] < 12 < sees['conv3'] and (sees['conv4'], sees['conv5']) == (31, 39)",
+    ),
     ("Two of 96", "changed == 2 and len(without) == 96"),
     ("1,209,130", "net.count_parameters(network.layers)"),
     ("14,858 times", "data.trained().history[-1]['step']"),
