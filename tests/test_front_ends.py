@@ -1,7 +1,7 @@
 """A stepper inside the notebooks of Jupyter, VS Code and Colab: python -m pytest -m site.
 
-What each of them does with an output is imitated here, as their own code has it.  JupyterLab runs
-itself, where it is installed: python -m pip install jupyterlab.
+What each of them does with an output is imitated here, as their own code has it.  JupyterLab and
+Notebook 7 run themselves, where they are installed: python -m pip install jupyterlab notebook.
 
     Jupyter   innerHTML, scripts made anew in their place; a theme in data-jp-theme-light of the
               body; every key that arrives at the document may be one of its own
@@ -209,10 +209,11 @@ def test_in_a_frame_of_colab_it_is_as_high_as_its_content_and_has_its_theme(
 # The real thing.
 
 
-@pytest.fixture(scope="module")
-def jupyterlab(tmp_path_factory, outputs):
-    """Start JupyterLab over two notebooks, trusted.ipynb and other.ipynb; give its address."""
-    pytest.importorskip("jupyterlab", reason="this test needs jupyterlab")
+@pytest.fixture(scope="module", params=[("jupyterlab", "lab/tree"), ("notebook", "notebooks")])
+def jupyter(request, tmp_path_factory, outputs):
+    """Start a server over two notebooks, trusted.ipynb and other.ipynb; give its address."""
+    package, place = request.param
+    pytest.importorskip(package, reason=f"this test needs {package}")
     from nbformat import sign, v4, write
 
     folder = tmp_path_factory.mktemp("jupyter")
@@ -231,7 +232,7 @@ def jupyterlab(tmp_path_factory, outputs):
             sign.NotebookNotary(data_dir=own["JUPYTER_DATA_DIR"]).sign(written)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    start = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
+    start = [sys.executable, "-m", package, "--no-browser", "--allow-root", f"--port={port}"]
     start += ["--ip=127.0.0.1", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(start, env=os.environ | own, **quiet) as lab:
@@ -240,20 +241,20 @@ def jupyterlab(tmp_path_factory, outputs):
             time.sleep(0.2)
             with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/api"):
                 break
-        yield f"{address}/lab/tree"
+        yield f"{address}/{place}"
         lab.kill()  # when its server has gone, a kernel ends itself
 
 
 def active(driver):
-    """Return the number of the cell that JupyterLab has selected."""
+    """Return the number of the cell that Jupyter has selected."""
     cells = "[...document.querySelectorAll('.jp-Cell')]"
     return driver.execute_script(f"return {cells}.findIndex(c => c.matches('.jp-mod-active'))")
 
 
-def test_in_jupyterlab_the_stepper_and_the_notebook_have_their_keys(chromium, jupyterlab):
+def test_in_jupyter_the_stepper_and_the_notebook_have_their_keys(chromium, jupyter):
     from selenium.webdriver.common.keys import Keys
 
-    look(chromium, f"{jupyterlab}/trusted.ipynb?reset")
+    look(chromium, f"{jupyter}/trusted.ipynb?reset")
     root = stepper(chromium, 120)
     root.find_elements("css selector", ".bar button")[2].click()
     body = root.find_element("css selector", ".stepper")
@@ -262,17 +263,19 @@ def test_in_jupyterlab_the_stepper_and_the_notebook_have_their_keys(chromium, ju
     slider = root.find_element("css selector", "input")
     press(chromium, slider, Keys.ARROW_UP)
     assert (slider.get_attribute("value"), active(chromium)) == ("2", 1)
-    press(chromium, body, Keys.ARROW_DOWN)
+    press(chromium, body, "m", Keys.ARROW_DOWN)  # m would make text of the cell
     assert active(chromium) == 2
+    assert chromium.execute_script("return document.querySelectorAll('.jp-CodeCell').length") == 1
 
 
-def test_a_stepper_needs_no_kernel_and_keeps_its_values_when_it_restarts(chromium, jupyterlab):
+def test_a_stepper_needs_no_kernel_and_keeps_its_values_when_it_restarts(chromium, jupyter):
     from selenium.webdriver.common.keys import Keys
 
-    look(chromium, f"{jupyterlab}/trusted.ipynb?reset")
-    root, server = stepper(chromium, 120), "/".join(jupyterlab.split("/")[:3])
+    look(chromium, f"{jupyter}/trusted.ipynb?reset")
+    root, server = stepper(chromium, 120), "/".join(jupyter.split("/")[:3])
     body, shown = root.find_element("css selector", ".stepper"), []
     for restarts in range(2):
+        root.find_elements("css selector", ".bar button")[2].click()
         press(chromium, body, Keys.HOME, *[Keys.ARROW_RIGHT] * 6)
         shown.append(root.find_element("css selector", ".stage").text)
         kernels = wait(chromium, 60, f"fetch('{server}/api/kernels').then((it) => it.json())")
@@ -288,7 +291,7 @@ def test_a_stepper_needs_no_kernel_and_keeps_its_values_when_it_restarts(chromiu
     assert shown[0] == shown[1] and "cols before" in shown[0]
 
 
-def test_in_a_notebook_that_jupyterlab_does_not_trust_there_is_text(chromium, jupyterlab):
-    look(chromium, f"{jupyterlab}/other.ipynb?reset")
+def test_in_a_notebook_that_jupyter_does_not_trust_there_is_text(chromium, jupyter):
+    look(chromium, f"{jupyter}/other.ipynb?reset")
     text = wait(chromium, 120, "document.querySelector('.minicnn-step')?.innerText")
     assert text.startswith("conv_forward, reference/conv.py")

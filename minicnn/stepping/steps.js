@@ -495,11 +495,19 @@ async function start(host) {
   const root = host.attachShadow({ mode: "open" }),
     page = document.documentElement;
   root.append(element("style", {}, data.css));
+  const isPlain = ({ key, ctrlKey, altKey, metaKey, shiftKey }) =>
+    !ctrlKey && !altKey && !metaKey && (!shiftKey || /^\w$/.test(key));
   host.addEventListener("keydown", (event) => {
     // in a notebook, letters without modifiers delete and change cells
-    if (/^\w$/.test(event.key) && !event.ctrlKey && !event.altKey && !event.metaKey)
-      event.stopPropagation();
+    if (/^\w$/.test(event.key) && isPlain(event)) event.stopPropagation();
   });
+  const beforeNotebook = (event) => {
+    // Notebook 7 takes its keys before they arrive here, unless its shortcuts are suppressed
+    const selects = /^Arrow(Up|Down)$/.test(event.key) && event.composedPath()[0].matches?.(".stepper");
+    const suppressed = isPlain(event) && (!selects || Boolean(data.blocks));
+    host.toggleAttribute("data-lm-suppress-shortcuts", suppressed);
+  };
+  window.addEventListener("keydown", beforeNotebook, true);
   followTheme(host, page);
   if (data.blocks) return gpuStepper(data, root); // a CUDA kernel's, see gpu.js
   if (data.steps) stepper(data, root);
