@@ -151,7 +151,7 @@ conv1
 # ## Change this and predict
 #
 # 1. In the smallest example make the bias 10. Which numbers of `y` change, and by how much?
-# 2. Give it `stride=2`. How many windows are left? And with `ceil_mode=True`?
+# 2. In `step(…)`, add `stride=2`. How many windows are left? And with `ceil_mode=True`, too?
 # 3. Replace `vertical` by nine weights of 1/9. What becomes of the mast, and of the even sky?
 #
 # <details>

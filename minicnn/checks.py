@@ -34,7 +34,8 @@ def check_array(layer, name, x, ndim=None):
             f"e.g. {name}.astype(np.float32)"
         )
     if ndim is not None and x.ndim != ndim:
-        axes = {4: "(N, C, H, W)", 2: "(rows, columns)", 1: "(K,)"}
+        maps = "(K, C, f, f)" if name == "w" else "(N, C, H, W)"
+        axes = {4: maps, 2: "(rows, columns)", 1: "(K,)"}
         wanted = axes.get(ndim, "(H_out, W_out, K, C, f, f)")
         raise ValueError(f"{layer}: {name} has shape {x.shape}; expected {ndim} axes {wanted}")
 

@@ -32,7 +32,7 @@ CONV = [
     ([X, WEIGHTS, 0.0], {}, TypeError, "b is a float"),
     ([X, WEIGHTS, None], {}, TypeError, "b is a NoneType"),
     ([X[0], WEIGHTS, B], {}, ValueError, "x has shape (3, 7, 5); expected 4 axes (N, C, H, W)"),
-    ([X, WEIGHTS[0], B], {}, ValueError, "w has shape (3, 2, 2); expected 4 axes"),
+    ([X, WEIGHTS[0], B], {}, ValueError, "w has shape (3, 2, 2); expected 4 axes (K, C, f, f)"),
     ([X, WEIGHTS, B[:, None]], {}, ValueError, "b has shape (4, 1); expected 1 axes (K,)"),
     ([X.astype(float), WEIGHTS, B], {}, TypeError, "x is float64, w is float32, b is float32"),
     ([X, WEIGHTS, B.astype(float)], {}, TypeError, "b is float64; give all of them the same"),

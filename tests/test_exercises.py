@@ -20,6 +20,7 @@ from lessons.__main__ import main
 from lessons.exercises import (
     cases,
     catalogue,
+    checks,
     judge,
     mistakes,
     sandbox,
@@ -319,6 +320,11 @@ def with_something_strange(rng, value):
 
 def how_many(few, many):
     return pytest.mark.parametrize("count", [few, pytest.param(many, marks=pytest.mark.slow)])
+
+
+def test_a_cache_of_uneven_tuples_is_judged():
+    fault = checks.cache_fault("relu_forward", [(1, (2, 3))], [np.ones(2)])
+    assert fault[0] == "wrong cache" and "y is (1, (2, 3)); expected an array" in fault[1][0]
 
 
 @how_many(150, 3000)

@@ -149,7 +149,7 @@ def cache_fault(name, found, right):
     for letter, mine, ours in zip(letters, found, right, strict=True):
         if not differences.alike(mine, ours):
             parts = f"{shown(mine)}; expected {shown(ours)}"
-            if np.ndim(ours) and np.shape(mine) == np.shape(ours) and is_array(mine):
+            if np.ndim(ours) and is_array(mine) and mine.shape == np.shape(ours):
                 parts = f"wrong: {differences.counted(letter.strip(','), mine, ours)}"
             line = (
                 f"The result of forward is right, but its cache is not: {backward} unpacks "

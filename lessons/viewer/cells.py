@@ -263,8 +263,8 @@ def change_a_line(source, pause, write):
         return source
     old = lines[int(number) - 1]
     indent = old[: len(old) - len(old.lstrip())]
-    with typed_already(old):
-        new = pause(f"{number}: ").rstrip()
+    with typed_already(old) as typed:
+        new = pause("Edit it; Ctrl-U clears it: " * typed + f"{number}: ").rstrip()
     if new:
         lines[int(number) - 1] = new if new[0] == " " else indent + new
     return "\n".join(lines) + "\n"
@@ -272,15 +272,15 @@ def change_a_line(source, pause, write):
 
 @contextlib.contextmanager
 def typed_already(text):
-    """Let the next line of input begin with a text, where Python has readline."""
+    """Let the next line of input begin with a text; give whether it does: with readline alone."""
     try:
         import readline
     except ImportError:  # as on Windows
-        yield
+        yield False
         return
     readline.set_startup_hook(lambda: readline.insert_text(text))
     try:
-        yield
+        yield True
     finally:
         readline.set_startup_hook()
 
