@@ -135,11 +135,12 @@ def check_layer(forward, backward, *args, max_entries=200, tolerance=1e-6, dy_se
     names = argument_names(forward, len(args))
     named = {name: float64_copy(name, arg) for name, arg in zip(names, args, strict=True)}
     checked = {name: arg for name, arg in named.items() if is_float64(arg)}
-    whole = ", ".join(f"{q} is {np.asarray(named[q]).dtype}" for q in named if q not in checked)
+    others = [f"{name} is {np.asarray(named[name]).dtype}" for name in named if name not in checked]
+    integers = ", ".join(others)
     if not checked:
+        hint = f" ({integers}; .astype(np.float64) makes floats of them)" if others else ""
         raise ValueError(
-            f"{title}: no argument is an array of floats, so there is no gradient to check"
-            + f" ({whole}; .astype(np.float64) makes floats of them)" * bool(whole)
+            f"{title}: no argument is an array of floats, so there is no gradient to check{hint}"
         )
     before = copy.deepcopy(named)
 
@@ -165,8 +166,7 @@ def check_layer(forward, backward, *args, max_entries=200, tolerance=1e-6, dy_se
         raise TypeError(
             f"{title}: backward returned {described(grads)}; expected the tuple ({wanted}), one "
             f"gradient for each array of floats (pass settings by keyword)"
-            + f"; {whole}, which has none"
-            * bool(whole)
+            + (f"; {integers}, which has none" if others else "")
         )
     gradients = dict(zip(checked, grads, strict=True))
     return compare(
@@ -249,7 +249,7 @@ def compare(title, run, y, dy, arrays, gradients, *, max_entries, tolerance, see
         entries = drawn(rng, gradients[name], max_entries)
         places = [tuple(map(int, np.unravel_index(entry, array.shape))) for entry in entries]
         slopes = [slope(run, y, dy, array, place) for place in places]
-        moved |= any(slope.numeric or slope.doubt for slope in slopes)
+        moved |= any(each.numeric or each.doubt for each in slopes)
         analytic = np.array([gradients[name][place] for place in places])
         matters = tolerance * np.linalg.norm(dy)  # the least slope of L that matters
         rows.append(judge(name, array, y, places, analytic, slopes, matters, tolerance))
