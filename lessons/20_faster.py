@@ -124,7 +124,7 @@ axes.set(xlabel="operations a byte", ylabel="GFLOP/s")
 figure
 
 # %% [markdown]
-# conv1 and conv2 stand above the roof, at 180% and 379% of NumPy's own product, since they do
+# conv1 and conv2 stand above the roof, at 187% and 388% of NumPy's own product, since they do
 # without most of the multiplications. On the slope it only helps to touch memory less often.
 # So conv1 does the ReLU after it, too (`fast/fused.py`), and lrn1 took a 26th of PyTorch's time.
 #

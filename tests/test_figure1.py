@@ -33,7 +33,7 @@ def test_it_writes_the_figure_the_results_and_the_histories(tmp_path, few_images
     ratios = np.divide(tanh, relu)
     assert results["ratio"]["mean"] == pytest.approx(ratios.mean(), abs=1e-3)
     low, high = ratios.min(), ratios.max()
-    assert f"epochs ({low:.2f} to {high:.2f} with 2 seeds; " in figure1.report(results)
+    assert f"epochs (the mean of 2 seeds, {low:.2f} to {high:.2f}; " in figure1.report(results)
     assert "Another processor may round sums differently" in figure1.report(results)
 
 

@@ -21,6 +21,7 @@ from lessons.exercises import catalogue
 from lessons.viewer import cells
 from minicnn import backends, data
 from minicnn.__main__ import parser
+from minicnn.claims import driver
 from minicnn.claims.table import CLAIMS
 from minicnn.experiments import figure1_sweep
 
@@ -199,6 +200,11 @@ def test_its_ratios_are_those_of_figure_1():
     ratio = make_results.measured("figure1.json")["ratio"]["mean"]
     assert f"{ratio:.1f} times as many with all 50,000" in text
     assert f"six; {ratio:.1f} is the most" in text
+
+
+def test_it_says_how_many_claims_are_not_run():
+    verdicts = [row[-1] for row in make_results.claims.table(driver.read(make_results.RESULTS))]
+    assert f"of which {verdicts.count('not run')} are not run yet" in README
 
 
 def test_pages_count_lessons_and_exercises():

@@ -75,7 +75,11 @@ def gap(claim, by_arm):
         ours, theirs = (100 * values for values in paired(by_arm, better, other, claim.value))
         interval = intervals.of_paired(theirs, ours)
         expected = None if claim.share is None else claim.share * theirs.mean()
-        detail = f"{better} {shown(ours)}, {other} {shown(theirs)}"
+        arms = [(better, ours), (other, theirs)]
+        detail = ", ".join(
+            f"{arm} {shown(values)} (ε = {next(iter(by_arm[arm].values()))['epsilon']:g})"
+            for arm, values in arms
+        )
         axis = f"{claim.value.replace('_', ' ')}, %"
         unit = "points" if claim.value == "error" else "points of training error"
         found.append(finding(claim, interval, expected, unit, detail, points, axis))
@@ -143,13 +147,15 @@ def trend(claim, by_arm):
 def views(claim, by_arm):
     """The error of one view minus that of ten, with the same weights."""
     lines = list(by_arm[claim.arms[0]].values())
-    one, ten = (sum(line[name] for line in lines) for name in ("only_one_view", "only_ten_views"))
+    one, ten = (
+        np.mean([line[name] for line in lines]) for name in ("only_one_view", "only_ten_views")
+    )
     points = {
         "one view": [100 * line["error"] for line in lines],
         "ten views": [100 * line["error_ten_views"] for line in lines],
     }
     error = np.mean(points["one view"])
-    interval = scaled(intervals.of_discordant(one, ten, 10_000 * len(lines)), 100)
+    interval = scaled(intervals.of_discordant(one, ten, 10_000), 100)
     detail = f"one view {error:.2f}, ten {error - interval.mean:.2f}"
     return finding(claim, interval, claim.share * error, "points", detail, points)
 
@@ -165,9 +171,10 @@ def ensemble(claim, lines):
     if not lines:
         return None
     line = lines[0]
-    interval = scaled(
-        intervals.of_discordant(line["only_member"], line["only_together"], line["answers"]), 100
+    member, together, images = (
+        line[name] / len(line["errors"]) for name in ("only_member", "only_together", "answers")
     )
+    interval = scaled(intervals.of_discordant(member, together, images), 100)
     members = 100 * np.array(line["errors"])
     detail = f"members {shown(members)}, together {100 * line['error_together']:.2f}"
     points = {"members": list(members), "together": [100 * line["error_together"]]}

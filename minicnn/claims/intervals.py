@@ -7,7 +7,9 @@
 Over seeds, errors scatter like normal numbers, so Student's t gives the interval of a mean.  Two
 arms with the same seeds are compared seed by seed, because the order of the images and, where
 shapes agree, the first weights are then the same; otherwise Welch's formula is used.  Two ways of
-predicting with the same weights differ on few images, and McNemar's formula counts those.
+predicting with the same weights differ on few images, and McNemar's formula counts those.  Several
+networks answer for the same images, so their counts are averaged, not added: the interval is then
+as wide as if all of them erred on the same images, which is the widest that it can be.
 """
 
 import math
@@ -52,8 +54,9 @@ def of_discordant(only_first, only_second, N):
 
     Parameters
     ----------
-    only_first, only_second : int
-        How many of the N images only the first way gets wrong, and only the second.
+    only_first, only_second : float
+        How many of the N images only the first way gets wrong, and only the second; of several
+        networks, the mean.
     N : int
     """
     mean = (only_first - only_second) / N

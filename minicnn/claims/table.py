@@ -55,7 +55,7 @@ CLAIMS = {
               ("four-layer-colours", "four-layer-crops"), 5, 0.025),
     13: Claim("4.1", "ten views lower the error", "1.5 points", "views",
               ("four-layer-crops",), 3, 0.04),
-    14: Claim("4.2", "without dropout the network overfits", "–", "gap",
+    14: Claim("4.2", "dropout lowers the error of a network that overfits", "–", "gap",
               ("four-layer-dropout", "four-layer-hidden"), 3, None),
     15: Claim("4.2", "halving the outputs approximates the geometric mean of all thinned networks",
               "“a reasonable approximation”", "masks", (), 0, None),

@@ -353,9 +353,7 @@ def report(results):
     by_seed = results["ratio"]["by_seed"]
     seeds = f"{len(by_seed)} seeds" if len(by_seed) > 1 else "1 seed"
     if len(by_seed) > 1 and results["ratio"]["mean"] is not None:
-        seeds = f"{min(by_seed):.2f} to {max(by_seed):.2f} with {len(by_seed)} seeds"
+        seeds = f"the mean of {len(by_seed)} seeds, {min(by_seed):.2f} to {max(by_seed):.2f}"
     sentences.append(f"{curves.ratio_text(results['ratio'])} ({seeds}; the paper: 6).")
-    sentences.append(
-        "Another processor may round sums differently; the epochs then change as with another seed."
-    )
+    sentences.append("Another processor may round sums differently, which acts like another seed.")
     return "\n".join(sentences)
