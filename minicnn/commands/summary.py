@@ -59,7 +59,8 @@ def add(commands):
         "--delay",
         type=positive,
         metavar="MS",
-        help="of the network, from one rank to another, in milliseconds (default: none)",
+        help="of the network, from one rank to another, in milliseconds (default: none); "
+        "large messages may take far longer than it adds",
     )
 
 

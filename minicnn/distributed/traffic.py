@@ -97,5 +97,5 @@ def described(layers, shape, batch, ranks, parallel, bandwidth, delay):
     count = messages(layers, ranks, parallel)
     taken = seconds(sent, count, bandwidth, delay)
     lines.append(f"{total / 1e6:10,.2f} MB  together: {taken:.3g} s at {bandwidth:g} Gbit/s")
-    lines[-1] += f" and {count} × {delay:g} ms" if delay else ""
+    lines[-1] += f" and at least {count} × {delay:g} ms" if delay else ""
     return lines

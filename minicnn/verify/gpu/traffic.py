@@ -7,8 +7,8 @@
               over the fewest for what they move: 1.00 means no bank conflicts
     products  multiply-adds, those of padding included
     arrays    the bytes of all arrays of a launch, each once: no kernel can move less
-    bound     the least time on a GPU: for the arrays at its bandwidth, or for the multiply-adds at
-              its peak, whichever is longer.  Computed, not measured
+    bound     the least time of these kernels on a GPU: for the arrays at its bandwidth, or for the
+              products at its peak, whichever is longer.  Computed, not measured
 
 One image goes forward and backward in the emulator, and the lines of a layer are printed as soon as
 it is done.  Of a product's blocks, those that do the same with other numbers are executed once, and
