@@ -10,6 +10,7 @@ A bridge joins them or, with a delay, a relay.  Linux, root, and Debian's iprout
     python -m tests.hosts [--delay]    measures, and writes docs/results/many_machines.md
 """
 
+import argparse
 import fcntl
 import itertools
 import os
@@ -313,25 +314,39 @@ def replace_section(title, lines):
     PAGE.write_text(text, encoding="utf-8")
 
 
-def main(option=None):
+def main():
     """Measure without a delay or, with --delay, with one of 10 ms."""
+    parser = argparse.ArgumentParser(prog="python -m tests.hosts", description=main.__doc__)
+    parser.add_argument(
+        "--delay", action="store_true", help="a delay of 10 ms, at 0.1 and 1 Gbit/s"
+    )
+    delayed = parser.parse_args().delay
+    installed = machine.installed("numpy", "numba", "mpi4py", "mpich")
+    reason = missing()
+    if not reason and not {"mpi4py", "mpich"} <= installed.keys():
+        reason = "this needs mpi4py and mpich: python -m pip install -e '.[mpi]'"
+    if reason:
+        sys.exit(f"tests.hosts: {reason}")
     load, versions = machine.load(), machine.versions(1)
-    if option == "--delay":
+    if delayed:
         sections = {"A delay of 10 ms": table(CASES, DELAYED, 10)}
     else:
         sections = {
             "No delay": table(CASES, RATES, 0),
             "The exchange during the backward pass": overlap(RATES),
         }
-    installed = machine.installed("numpy", "numba", "mpi4py", "mpich").items()
     source = (
-        f"`python -m tests.hosts{' --delay' if option else ''}` measured this: "
+        f"`python -m tests.hosts{' --delay' if delayed else ''}` measured this: "
         f"{versions['processor']}, {machine.cores()} cores, {versions['system']}, load {load} "
-        f"before; {', '.join(map(' '.join, installed))}; {versions['date']}."
+        f"before; {', '.join(map(' '.join, installed.items()))}; {versions['date']}."
     )
     for title, lines in sections.items():
         replace_section(title, [*lines, "", source])
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("\ntests.hosts: stopped; the page is as it was", file=sys.stderr)
+        sys.exit(130)

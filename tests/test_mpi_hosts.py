@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from hosts import hosts, missing
+from hosts import hosts, main as measure, missing
 from test_mpi import MPIEXEC, finish, is_open_mpi, photographs, pids, state, training, wait_for
 
 from minicnn import storage
@@ -22,6 +22,13 @@ def hosts_are_possible():
         pytest.skip("only Hydra, the mpiexec of MPICH, can start ranks in namespaces")
     if why_not := missing():
         pytest.skip(why_not)
+
+
+def test_a_misspelled_option_is_refused_before_it_measures(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["hosts", "--dealy"])
+    with pytest.raises(SystemExit):
+        measure()
+    assert "unrecognized arguments: --dealy" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
